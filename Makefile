@@ -1,0 +1,28 @@
+# Everything in one line each; the programs themselves say what they do with --help.
+BIN := .venv/bin
+PYTHON ?= python3
+
+.PHONY: setup demo test lint clean
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/snakemake --cores 2 --quiet rules host
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+clean:
+	rm -rf .venv results resources/datasets resources/downloads resources/models resources/samples
