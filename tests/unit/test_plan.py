@@ -1,0 +1,86 @@
+"""Which cells are planned, and why others are left out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from conftest import ROOT
+from frontier import plan
+from frontier.configuration import read_catalogue
+from frontier.errors import UserError
+from frontier.plan import Cell
+
+CATALOGUE = read_catalogue(ROOT / "config")
+GB = 10**9
+
+
+def host(gigabytes: float | None) -> plan.HostMemory:
+    """A host that reports so much memory for every accelerator."""
+    return lambda _accelerator, _gpus: None if gigabytes is None else round(gigabytes * GB)
+
+
+def cell(variant: str, device: str, task: str = "sst2", memory: float | None = 64) -> Cell:
+    """A cell of the shipped catalogue."""
+    return plan.cell(CATALOGUE, variant, device, task, host(memory))
+
+
+def test_variants_are_matched_and_not_split() -> None:
+    """Ids with dashes in them are found whole."""
+    found = cell("gpt2-xl-bf16", "cpu")
+    assert (found.model, found.quantization) == ("gpt2-xl", "bf16")
+    assert cell("gpt2-xl", "cpu").quantization == "native"
+    assert cell("falcon7b-int4", "mps").name == "falcon7b-int4/mps/sst2"
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "outcome"),
+    [
+        ("llama2-7b", "a6000", "planned"),
+        ("llama2-13b", "a6000", "planned"),
+        ("llama2-13b-fp32", "a6000", "does-not-fit"),
+        ("falcon40b", "a6000", "does-not-fit"),
+        ("falcon40b", "a6000x3", "planned"),
+        ("falcon40b-int4", "a6000", "planned"),
+        ("mixtral-8x7b", "a100", "does-not-fit"),
+        ("mixtral-8x7b", "h200", "planned"),
+        ("gpt2-int8", "cpu", "unsupported"),
+    ],
+)
+def test_what_fits(variant: str, device: str, outcome: str) -> None:
+    """Published models on the shipped devices."""
+    assert cell(variant, device).outcome == outcome
+
+
+def test_what_does_not_fit_tells_both_figures() -> None:
+    """Llama 2 13B in half precision is 26 GB of weights; the cache and a margin come on top."""
+    found = cell("llama2-13b", "mps", memory=16)
+    assert found.outcome == "does-not-fit"
+    needed = 13_015_864_320 * 2 + (1024 + 8) * 40 * 40 * 128 * 2 * 2 + plan.MARGIN_BYTES
+    assert found.reason == f"needs {needed / GB:.1f} GB, device has 16.0 GB"
+
+
+def test_unknown_memory_leaves_nothing_out() -> None:
+    """A host without the device cannot say; the device's own host will."""
+    assert cell("falcon40b", "mps", memory=None).planned
+
+
+def test_unknown_ids_name_the_nearest() -> None:
+    """Each part of a cell."""
+    with pytest.raises(UserError, match=r"unknown variant 'falcon7b-in8' .*'falcon7b-int8'"):
+        cell("falcon7b-in8", "cpu")
+    with pytest.raises(UserError, match=r"device: unknown id 'a600' .*'a6000'"):
+        cell("falcon7b", "a600")
+    with pytest.raises(UserError, match=r"task: unknown id 'sst' .*'sst2'"):
+        cell("falcon7b", "cpu", "sst")
+
+
+def test_program_prints_every_cell() -> None:
+    """The table of the study of three A6000 models, before anything is downloaded."""
+    command = [sys.executable, "workflow/scripts/plan.py", "--config", "config/studies/a6000.yaml"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = printed.splitlines()
+    assert len([line for line in lines if line.split()[1:2] == ["a6000"]]) == 3 * 3 * 4
+    assert lines[-1].startswith("36 cells: 36 planned")

@@ -1,0 +1,146 @@
+"""Write config/schema.json and the tables of config/README.md from the code that reads config/.
+
+One schema serves all files of config/: each of them has some of its top-level keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from frontier import catalogue, configuration
+from frontier.catalogue import Catalogue, Config, Decides
+from frontier.errors import run
+from frontier.growing.recipe import Recipe
+
+SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
+PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
+REDONE = {
+    "fetch": "fetching, and all behind it",
+    "sample": "sampling, and all behind it",
+    "measure": "measuring, and all behind it",
+    "score": "scoring, table and report",
+    "show": "the report",
+    "plan": "nothing, unless the cell no longer fits, or now does",
+}
+
+
+def options(package: str) -> dict[str, type[BaseModel]]:
+    """The Options of every module of a plugin package."""
+    return {
+        name: configuration.plugin(package, name, package).Options
+        for name in configuration.modules(package)
+    }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of all configuration files together."""
+    _, whole = models_json_schema([(Catalogue, "validation"), (Config, "validation")])
+    parts = whole["$defs"]
+    tops = [parts.pop("Catalogue"), parts.pop("Config")]
+    for package, (name, key) in PLUGINS.items():
+        shared = parts[name]["properties"]
+        variants = []
+        for module, kind in options(package).items():
+            own = kind.model_json_schema()
+            parts |= own.pop("$defs", {})
+            own["properties"] = {**shared, key: {"const": module}, **own.get("properties", {})}
+            own["required"] = [key, *own.get("required", [])]
+            own["title"] = f"{name}: {module}"
+            variants.append(own)
+        parts[name] = {"oneOf": variants}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "llm-frontier configuration",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": tops[0]["properties"] | tops[1]["properties"],
+        "$defs": dict(sorted(parts.items())),
+    }
+
+
+def _type(part: dict[str, Any]) -> str:
+    """A short word for a JSON schema's type."""
+    if "enum" in part:
+        return " \\| ".join(f"`{value}`" for value in part["enum"])
+    if "const" in part:
+        return f"`{part['const']}`"
+    if "anyOf" in part:
+        return " \\| ".join(_type(one) for one in part["anyOf"] if one.get("type") != "null")
+    if part.get("type") == "array":
+        return f"list of {_type(part.get('items', {}))}"
+    if "$ref" in part:
+        return "block"
+    names = {"object": "block", "integer": "whole number", "boolean": "yes/no", "string": "text"}
+    kind: str = part.get("type", "any")
+    return names.get(kind, kind)
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    if value is None or isinstance(value, (BaseModel, dict)):
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(f"`{one}`" for one in value)
+    return f"`{json.dumps(value)}`"
+
+
+def table(kind: type[BaseModel]) -> str:
+    """A block's keys as a Markdown table."""
+    properties = kind.model_json_schema()["properties"]
+    marks = {
+        name: next((mark.step for mark in field.metadata if isinstance(mark, Decides)), None)
+        for name, field in kind.model_fields.items()
+    }
+    redone = any(marks.values())
+    head = ["key", "value", "default", "meaning", *(["redone when changed"] if redone else [])]
+    rows = [head, ["---"] * len(head)]
+    for name, field in kind.model_fields.items():
+        meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
+        step = marks[name]
+        row = [f"`{name}`", _type(properties[name]), _default(field), meaning]
+        rows.append([*row, *([REDONE[step] if step else ""] if redone else [])])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def plugins(package: str) -> str:
+    """The tables of every module's own keys."""
+    parts = []
+    for name, kind in options(package).items():
+        module = configuration.plugin(package, name, package)
+        first = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        parts.append(f"**`{name}`** {first}\n")
+        if kind.model_fields:
+            parts.append(table(kind))
+    return "\n".join(parts)
+
+
+def readme(text: str) -> str:
+    """The README with its tables written anew between their marks."""
+    kinds: dict[str, type[BaseModel]] = {**vars(catalogue), "Recipe": Recipe}
+
+    def filled(match: re.Match[str]) -> str:
+        what, name = match[1], match[2]
+        content = table(kinds[name]) if what == "table" else plugins(name)
+        return f"<!-- {what} {name} -->\n{content}<!-- end -->"
+
+    return re.sub(r"<!-- (table|plugins) (\w+) -->\n.*?<!-- end -->", filled, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    """Write both files."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")
+    README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run(main)

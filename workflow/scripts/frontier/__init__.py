@@ -1,0 +1,1 @@
+"""The library behind llm-frontier's programs: typed, and free of Snakemake."""

@@ -1,0 +1,39 @@
+"""How a fault of the user's input is told: one clear line, a non-zero exit, no traceback."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import sys
+from collections.abc import Callable, Iterable
+
+
+class UserError(Exception):
+    """What the user gave cannot work; the message is one line that says where and why."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The hint to end an error with: " (did you mean 'x'?)" for the closest name, else nothing."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's message folded to a single line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a program's `main`; tell faults of the input or of the machine in one line and exit 1.
+
+    A full disk is the machine's fault, not ours, so it gets a line as well; every other exception
+    is a fault of ours and keeps its traceback.
+    """
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {one_line(error)}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        sys.exit(f"error: cannot write: {one_line(error)}")

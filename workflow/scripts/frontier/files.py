@@ -1,0 +1,149 @@
+"""Reading a program's input and writing whole files: what every program needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+from pydantic import BaseModel, ValidationError
+
+from frontier.errors import UserError
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def read_spec(text: str) -> dict[str, Any]:
+    """A program's --spec: JSON text, or the path of a JSON file. Raises UserError."""
+    if not text.lstrip().startswith("{"):
+        found: dict[str, Any] = read_json(Path(text))
+        return found
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"--spec: {error}") from None
+    return value
+
+
+def checked_spec(text: str, kind: type[Spec]) -> Spec:
+    """A program's --spec as a `kind`. Raises UserError naming the key that is wrong."""
+    try:
+        return kind.model_validate_json(json.dumps(read_spec(text)))
+    except ValidationError as invalid:
+        raise UserError(f"--spec: {first_fault(invalid)}") from None
+
+
+def first_fault(invalid: ValidationError) -> str:
+    """The first thing that a validation found wrong: its key and why."""
+    fault = invalid.errors(include_url=False)[0]
+    at = ".".join(map(str, fault["loc"]))
+    return f"{at + ': ' if at else ''}{fault['msg']}"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises UserError for a file that is missing or cut off."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: unreadable JSON: {error}") from None
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a JSON Lines file. Raises UserError with the number of a broken line."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    values = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            values.append(json.loads(line))
+        except ValueError:
+            raise UserError(f"{path}: line {number} is not JSON") from None
+    return values
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name beside `path`, this process's own; those of dead processes are removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.{platform.node()}."
+    for old in path.parent.glob(f"{prefix}*.tmp"):
+        pid = old.name.removeprefix(prefix).removesuffix(".tmp")
+        if pid == str(os.getpid()) or not (pid.isdigit() and psutil.pid_exists(int(pid))):
+            if old.is_dir():
+                shutil.rmtree(old)
+            else:
+                old.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}.tmp")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name to write to; the file takes `path`'s place, on the disk, when the block ends well."""
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder` that takes its place when the block ends well."""
+    temporary = _temporary(folder)
+    temporary.mkdir()
+    try:
+        yield temporary
+        if folder.exists():
+            shutil.rmtree(folder)
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file or nothing."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, in the order of its keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def link(target: Path, at: Path) -> None:
+    """Make `at` a symbolic link to a file, its folders as needed.
+
+    A target under the working directory is linked relatively, from where `at` will finally lie, so
+    that a checkout with its own copy of the data can be moved; any other absolutely.
+    """
+    at.parent.mkdir(parents=True, exist_ok=True)
+    target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow links
+    if target.is_relative_to(Path.cwd()):
+        at.symlink_to(os.path.relpath(target, Path(os.path.abspath(at)).parent))  # noqa: PTH100
+    else:
+        at.symlink_to(target)

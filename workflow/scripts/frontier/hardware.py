@@ -1,0 +1,173 @@
+"""What this host is and has: for the plan, for the record, and to refuse a device it lacks.
+
+Imports no engine, so a missing device is told before anything is loaded or downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pynvml
+
+from frontier.errors import UserError
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """An NVIDIA GPU as its driver reports it; `processes` are the pids that compute on it."""
+
+    name: str
+    memory_bytes: int
+    driver: str
+    processes: tuple[int, ...]
+
+
+@contextmanager
+def _nvml() -> Iterator[bool]:
+    """The driver's library, opened and closed; False where there is no driver."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _chosen(handles: list[Any]) -> list[Any]:
+    """Those of the host's GPUs that CUDA_VISIBLE_DEVICES leaves visible."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return handles
+    by_name = {str(index): handle for index, handle in enumerate(handles)}
+    by_name |= {pynvml.nvmlDeviceGetUUID(handle): handle for handle in handles}
+    return [by_name[part] for part in visible.split(",") if part in by_name]
+
+
+def gpus() -> list[Gpu]:
+    """The NVIDIA GPUs that this process may use."""
+    with _nvml() as present:
+        if not present:
+            return []
+        driver = pynvml.nvmlSystemGetDriverVersion()
+        handles = [
+            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
+        ]
+        return [
+            Gpu(
+                name=pynvml.nvmlDeviceGetName(handle),
+                memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+                driver=driver,
+                processes=tuple(
+                    process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+                ),
+            )
+            for handle in _chosen(handles)
+        ]
+
+
+def has_mps() -> bool:
+    """Whether this is a Mac with Apple's own GPU."""
+    return platform.system() == "Darwin" and platform.machine() == "arm64"
+
+
+def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
+    """Raise UserError, saying what was looked for and what was found, if this host lacks it."""
+    if accelerator == "mps" and not has_mps():
+        raise UserError(
+            f"device {device!r} needs a Mac with Apple silicon; this host is "
+            f"{platform.system()} {platform.machine()}"
+        )
+    if accelerator == "cuda":
+        found = gpus()
+        fitting = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
+        if len(fitting) < count:
+            wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
+            names = ", ".join(one.name for one in found) or "none"
+            raise UserError(f"device {device!r} needs {wanted}; this host has {names}")
+
+
+def memory_bytes(accelerator: str, count: int) -> int | None:
+    """Memory for weights and cache that this host offers on an accelerator; None if it lacks it."""
+    if accelerator == "cuda":
+        found = gpus()
+        return sum(one.memory_bytes for one in found[:count]) if len(found) >= count else None
+    if accelerator == "mps" and not has_mps():
+        return None
+    return int(psutil.virtual_memory().total)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_name() -> str:
+    """The processor's own name; platform.processor() is empty or vague on Linux and Mac."""
+    if platform.system() == "Darwin":
+        command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return platform.processor() or platform.machine()
+
+
+def describe() -> dict[str, Any]:
+    """The host, without names that would tell whose it is."""
+    found = gpus()
+    return {
+        "cpu": _cpu_name(),
+        "cores": cores(),
+        "memory_bytes": int(psutil.virtual_memory().total),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "gpus": [one.name for one in found],
+        "driver": found[0].driver if found else None,
+    }
+
+
+class Contention:
+    """How much others used the processors, or the GPUs, while something was timed."""
+
+    def __init__(self) -> None:
+        """Start watching."""
+        self.load_before = list(psutil.getloadavg())
+        self._busy, self._own, self._wall = _cpu_seconds()
+
+    def stop(self, accelerator: str) -> dict[str, Any]:
+        """Cores that others used on average, foreign pids on the GPUs, load before and after."""
+        busy, own, wall = _cpu_seconds()
+        foreign = (busy - self._busy) - (own - self._own)
+        strangers = sorted({pid for one in gpus() for pid in one.processes} - {os.getpid()})
+        return {
+            "foreign_cores": max(0.0, foreign / max(wall - self._wall, 1e-9)),
+            "foreign_gpu_processes": len(strangers) if accelerator == "cuda" else None,
+            "load_average": {"before": self.load_before, "after": list(psutil.getloadavg())},
+        }
+
+
+def _cpu_seconds() -> tuple[float, float, float]:
+    """Busy seconds of all cores, of this process, and the wall clock."""
+    times = psutil.cpu_times()
+    own = psutil.Process().cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # A guest's time is counted in user time as well, and steal is not ours to see as work.
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return total - idle - getattr(times, "steal", 0.0), own.user + own.system, time.monotonic()

@@ -1,0 +1,78 @@
+"""Print the study as a table: every cell, planned or left out and why. Downloads nothing.
+
+With cells' paths (results/VARIANT/DEVICE/TASK.json) it prints those instead, and with --spec the
+specification that a step's program takes, to run it by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from frontier import configuration, hardware
+from frontier.errors import UserError, run
+from frontier.freshness import Freshness
+from frontier.plan import Cell
+from frontier.steps import Steps
+
+STEPS = ("sample", "measure", "score")
+
+
+def read(config: Path) -> Steps:
+    """The steps of the catalogue in config/ under the study of a file."""
+    catalogue = configuration.read_catalogue(Path("config"))
+    base = configuration.read_yaml(Path("config/config.yaml"))
+    values = base | configuration.read_yaml(config)
+    study = configuration.read_config(values, catalogue, str(config))
+    return Steps(catalogue, study, hardware.memory_bytes)
+
+
+def named(steps: Steps, path: str) -> Cell:
+    """The cell of a result's path. Raises UserError for a path that is none."""
+    parts = Path(path).parts
+    if len(parts) != 4 or parts[0] != "results" or not path.endswith(".json"):
+        raise UserError(f"{path}: a cell's path is results/VARIANT/DEVICE/TASK.json")
+    return steps.cell(parts[1], parts[2], Path(path).stem)
+
+
+def show(steps: Steps, cells: list[Cell]) -> None:
+    """Print the cells and how many there are of each outcome."""
+    fresh = Freshness(steps)
+    rows = [("variant", "device", "task", "state", "reason")]
+    for cell in cells:
+        state = cell.outcome
+        if cell.planned and fresh.cell(cell):
+            state = "finished"
+        rows.append((cell.variant, cell.device, cell.task, state, cell.reason or ""))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        padded = (value.ljust(width) for value, width in zip(row, widths, strict=False))
+        print("  ".join((*padded, row[4])).rstrip())
+    counts = Counter(row[3] for row in rows[1:])
+    print(f"\n{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
+
+
+def main() -> None:
+    """Read the arguments and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("cells", nargs="*", help="paths of cells; without any, the whole study")
+    parser.add_argument(
+        "--config", type=Path, default=Path("config/config.yaml"), help="the study's file"
+    )
+    parser.add_argument("--spec", choices=STEPS, help="print this step's specification instead")
+    arguments = parser.parse_args()
+    steps = read(arguments.config)
+    cells = [named(steps, path) for path in arguments.cells] or steps.cells
+    if arguments.spec is None:
+        show(steps, cells)
+        return
+    for cell in cells:
+        if arguments.spec == "sample":
+            print(steps.sample(cell.task).argument)
+        else:
+            print(getattr(steps, arguments.spec)(cell).signed)
+
+
+if __name__ == "__main__":
+    run(main)
