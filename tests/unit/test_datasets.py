@@ -1,0 +1,352 @@
+"""Loaders: the originals' formats, real and broken."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import io
+import json
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import datasets as hf_datasets
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from frontier import datasets
+from frontier.datasets import Row, mathematics, opensubtitles, sst2
+from frontier.errors import UserError
+
+SST2_GZ = "sst2/train.tsv.gz"
+
+
+def rows(module: ModuleType, folder: Path, **options: object) -> list[Row]:
+    return list(module.rows(folder, module.Options(**options)))
+
+
+def fault(module: ModuleType, folder: Path, **options: object) -> str:
+    with pytest.raises(UserError) as error:
+        rows(module, folder, **options)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", datasets.names())
+def test_contract_of_every_loader(name: str) -> None:
+    module = datasets.load(name)
+    assert module is importlib.import_module(f"frontier.datasets.{name}")
+    assert callable(module.rows)
+    assert module.Options.model_config["extra"] == "forbid"
+    assert module.Options.model_config["frozen"]
+
+
+def test_unknown_loader_names_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"'opensubtitle'.*did you mean 'opensubtitles'"):
+        datasets.load("opensubtitle")
+
+
+# SST-2
+
+
+def test_sst2_real_files(test_data: Path) -> None:
+    train = rows(sst2, test_data / "sst2")
+    assert len(train) == 67349
+    assert train[0].id == "sst2-train-000000"
+    assert train[0].fields == {"sentence": "hide new secretions from the parental units"}
+    assert train[0].reference == train[0].stratum == "negative"
+    validation = rows(sst2, test_data / "sst2", split="validation")
+    assert len(validation) == 872
+    assert validation[0].fields["sentence"] == "it 's a charming and often affecting journey ."
+    assert validation[0].reference == "positive"
+    # The original study's sentences are rows of the train split with the same labels.
+    names = {0: "negative", 1: "positive"}
+    known = {(row.fields["sentence"], row.reference) for row in train}
+    for item in json.loads((test_data / "sst2/paper_sample_200.json").read_text()):
+        assert (item["sentence"].strip(), names[item["label"]]) in known
+
+
+def test_sst2_parquet_gives_the_rows_of_tsv(tmp_path: Path) -> None:
+    table = {"sentence": ["good ", " bad", "fine"], "label": [1, 0, 1], "idx": [0, 1, 2]}
+    features = hf_datasets.Features(
+        sentence=hf_datasets.Value("string"),
+        label=hf_datasets.ClassLabel(names=["negative", "positive"]),
+        idx=hf_datasets.Value("int32"),
+    )
+    whole = hf_datasets.Dataset.from_dict(table, features=features)
+    (tmp_path / "hub/sst2").mkdir(parents=True)
+    (tmp_path / "hub/cola").mkdir()
+    for shard in range(2):
+        part = whole.shard(2, shard, contiguous=True)
+        part.to_parquet(tmp_path / f"hub/sst2/train-0000{shard}-of-00002.parquet")
+    whole.to_parquet(tmp_path / "hub/cola/train-00000-of-00001.parquet")
+    (tmp_path / "tsv").mkdir()
+    lines = [
+        "label\tsentence",
+        *(f"{b}\t{a}" for a, b in zip(table["sentence"], table["label"], strict=True)),
+    ]
+    (tmp_path / "tsv/train.tsv").write_text("\n".join(lines) + "\n")
+    assert rows(sst2, tmp_path / "hub") == rows(sst2, tmp_path / "tsv")
+    assert [row.fields["sentence"] for row in rows(sst2, tmp_path / "hub")] == [
+        "good",
+        "bad",
+        "fine",
+    ]
+
+
+def test_sst2_inside_glues_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "SST-2.zip", "w") as archive:
+        archive.writestr("SST-2/dev.tsv", "sentence\tlabel\r\nfine\t1\r\n")
+        archive.writestr("__MACOSX/SST-2/._dev.tsv", b"\xff")
+    assert rows(sst2, tmp_path, split="validation") == [
+        Row("sst2-validation-000000", {"sentence": "fine"}, "positive", "positive")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sentence\tlabel\nfine\t1\nno tab\n", "dev.tsv: row 3 has 1 columns instead of 2"),
+        ("sentence\tlabel\nfine\t1\n\n", "dev.tsv: row 3 has 1 columns"),
+        ("sentence\tlabel\nfine\t2\n", "dev.tsv: row 2: label '2' is neither 0 nor 1"),
+        ("sentence\tlabel\n \t1\n", "dev.tsv: row 2 has no sentence"),
+        ("text\tlabel\nfine\t1\n", "dev.tsv: row 1 must be the header"),
+        ("", "dev.tsv: row 1 must be the header"),
+        (b"sentence\tlabel\nfine\t1\n\xff\xfe\t1\n", "dev.tsv: row 3 is not UTF-8"),
+    ],
+)
+def test_sst2_broken_rows(text: str | bytes, message: str, tmp_path: Path) -> None:
+    body = text.encode() if isinstance(text, str) else text
+    (tmp_path / "dev.tsv").write_bytes(body)
+    assert message in fault(sst2, tmp_path, split="validation")
+
+
+def test_sst2_broken_files(tmp_path: Path) -> None:
+    assert "no train split of SST-2" in fault(sst2, tmp_path)
+    packed = gzip.compress(b"label\tsentence\n" + b"1\tfine\n" * 5000)
+    (tmp_path / "train.tsv.gz").write_bytes(packed[: len(packed) // 2])
+    assert "train.tsv.gz: damaged or truncated after row" in fault(sst2, tmp_path)
+    (tmp_path / "train.tsv").write_text("label\tsentence\n1\tfine\n")
+    assert "several files could be the train split" in fault(sst2, tmp_path)
+    (tmp_path / "dev.parquet").write_bytes(b"PAR1 but not really PAR1")
+    assert "dev.parquet: unreadable Parquet" in fault(sst2, tmp_path, split="validation")
+
+
+# OpenSubtitles
+
+
+def moses(folder: Path, english: list[str], chinese: list[str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for ending, side in (("en", english), ("zh_CN", chinese)):
+        (folder / f"OpenSubtitles.en-zh_CN.{ending}").write_text(
+            "".join(line + "\n" for line in side), encoding="utf-8", newline="\n"
+        )
+    return folder
+
+
+def test_opensubtitles_real_files(test_data: Path) -> None:
+    to_english = rows(opensubtitles, test_data / "opensubtitles", direction="zh-en")
+    to_chinese = rows(opensubtitles, test_data / "opensubtitles", direction="en-zh")
+    assert [row.id for row in to_english] == [row.id for row in to_chinese]
+    assert [row.fields["source"] for row in to_english] == [row.reference for row in to_chinese]
+    # 89,566 of the 100,000 lines pass the scripts' filter; then the long and the repeated go.
+    assert 70_000 < len(to_english) < 89_566
+    for row in to_english:
+        assert not re.search("[a-zA-Z]", row.fields["source"])
+        assert re.search("[a-zA-Z]", row.reference)
+        assert not re.search("[\u4e00-\u9fff]", row.reference)
+    assert len({row.reference for row in to_english}) == len(to_english)
+    assert len({row.fields["source"] for row in to_english}) == len(to_english)
+    # The id is the line's number in the files.
+    name = test_data / "opensubtitles/OpenSubtitles.en-zh_CN.en.gz"
+    with gzip.open(name, "rt", encoding="utf-8", newline="\n") as file:
+        english = file.read().split("\n")
+    for row in to_english[::5000]:
+        assert english[int(row.id.rpartition("-")[2]) - 1].strip() == row.reference
+
+
+def test_opensubtitles_filters(tmp_path: Path) -> None:
+    english = [
+        "Hello",
+        "Same",
+        "",
+        "Hi 好",
+        "...",
+        "Latin",
+        "Hello",
+        "New",
+        "x" * 201,
+        "Last\u2028one",
+    ]
+    chinese = ["你好", "Same", "空", "嗨", "嗯", "拉丁abc", "您好", "你好", "长", "最后"]
+    found = rows(opensubtitles, moses(tmp_path / "m", english, chinese), direction="en-zh")
+    assert [(row.id, row.fields["source"], row.reference) for row in found] == [
+        ("opensubtitles-00000001", "Hello", "你好"),
+        ("opensubtitles-00000010", "Last\u2028one", "最后"),
+    ]
+
+
+def test_opensubtitles_zip_and_gz_give_the_same(tmp_path: Path) -> None:
+    plain = moses(tmp_path / "plain", ["One", "Two"], ["一", "二"])
+    (tmp_path / "zip").mkdir()
+    (tmp_path / "gz").mkdir()
+    with zipfile.ZipFile(tmp_path / "zip/en-zh_cn.txt.zip", "w") as archive:
+        archive.writestr("README", "OPUS")
+        archive.writestr("LICENSE", "x")
+        for path in plain.iterdir():
+            archive.write(path, path.name.replace("zh_CN", "zh_cn"))
+            (tmp_path / f"gz/{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    expected = rows(opensubtitles, plain, direction="zh-en")
+    assert len(expected) == 2
+    assert rows(opensubtitles, tmp_path / "zip", direction="zh-en") == expected
+    assert rows(opensubtitles, tmp_path / "gz", direction="zh-en") == expected
+
+
+def test_opensubtitles_broken_files(tmp_path: Path) -> None:
+    folder = moses(tmp_path / "m", ["One", "Two", "Three"], ["一", "二"])
+    message = fault(opensubtitles, folder, direction="zh-en")
+    assert "OpenSubtitles.en-zh_CN.en: row 3 has no counterpart" in message
+    assert "needed is one file of OPUS's Moses format ending in .en" in fault(
+        opensubtitles, tmp_path / "nothing", direction="zh-en"
+    )
+    (folder / "OpenSubtitles.en-zh_CN.zh_CN").write_bytes("一\n".encode() + b"\xff\n\n")
+    assert "zh_CN: row 2 is not UTF-8" in fault(opensubtitles, folder, direction="zh-en")
+
+
+# The mathematics dataset
+
+
+def test_mathematics_real_files(test_data: Path) -> None:
+    found = rows(mathematics, test_data / "mathematics")
+    modules = {row.stratum for row in found}
+    assert len(modules) == len(list((test_data / "mathematics/interpolate").iterdir()))
+    assert len(found) == 5000 * len(modules)
+    assert {row.fields["category"] for row in found} == set(mathematics.CATEGORIES)
+    numbers = rows(mathematics, test_data / "mathematics", modules=("numbers", "calculus"))
+    assert {row.fields["category"] for row in numbers} == {"numbers", "calculus"}
+    gcd = rows(mathematics, test_data / "mathematics/interpolate", modules=("numbers__gcd",))
+    assert len(gcd) == 5000
+    assert gcd == [row for row in numbers if row.stratum == "numbers__gcd"]
+    message = fault(mathematics, test_data / "mathematics", modules=("numbers__gdc",))
+    assert "no module or category 'numbers__gdc' (did you mean 'numbers__gcd'?)" in message
+
+
+PAIRS = [("What is 1 + 1?", "2"), ("Is 4 prime?", "False")]
+
+
+def as_json(folder: Path) -> None:
+    value = [{"question": question, "answer": answer} for question, answer in PAIRS]
+    (folder / "interpolate").mkdir()
+    (folder / "interpolate/numbers__x.json").write_text(json.dumps(value))
+
+
+def as_text(folder: Path) -> None:
+    (folder / "v1.0/interpolate").mkdir(parents=True)
+    (folder / "v1.0/train-easy").mkdir(parents=True)
+    text = "".join(f"{question}\n{answer}\n" for question, answer in PAIRS)
+    (folder / "v1.0/interpolate/numbers__x.txt").write_text(text)
+    (folder / "v1.0/train-easy/numbers__x.txt").write_text("Another\n1\n")
+    (folder / "v1.0/README.txt").write_text("read me\n")
+
+
+def as_archive(folder: Path) -> None:
+    as_text(folder)
+    with tarfile.open(folder / "mathematics_dataset-v1.0.tar.gz", "w:gz") as archive:
+        archive.add(folder / "v1.0", "./mathematics_dataset-v1.0")
+    for path in (folder / "v1.0").rglob("*.txt"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("make", [as_json, as_text, as_archive])
+@pytest.mark.parametrize("modules", ["all", ("numbers",), ("numbers__x",)])
+def test_mathematics_formats(make, modules: object, tmp_path: Path) -> None:  # noqa: ANN001
+    make(tmp_path)
+    found = rows(mathematics, tmp_path, modules=modules)
+    assert [(row.fields["question"], row.reference) for row in found] == PAIRS
+    assert [row.id for row in found] == [
+        f"mathematics-interpolate-numbers__x-00000{i}" for i in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a__b.txt", "Q\nA\nQ\n", "a__b.txt: row 3 is a question without an answer"),
+        ("a__b.txt", "Q\n\nQ\nA\n", "a__b.txt: row 2 is empty"),
+        ("a__b.json", '[{"question": "Q", "answer": "A"}, {"question": "Q"}]', "row 2 lacks"),
+        ("a__b.json", '[{"question": "Q", "answer": 3}]', "a__b.json: row 1 lacks"),
+        ("a__b.json", '[["Q", "A"]]', "a__b.json: row 1 lacks"),
+        ("a__b.json", '[{"question": "Q", "answer": " "}]', "a__b.json: row 1 has an empty"),
+        ("a__b.json", '{"question": "Q"}', "a__b.json: not an array"),
+        ("a__b.json", '[{"question": ', "a__b.json: not JSON"),
+        ("ab.txt", "Q\nA\n", "no modules of interpolate"),
+    ],
+)
+def test_mathematics_broken_rows(name: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    assert message in fault(mathematics, tmp_path, modules="all")
+
+
+def test_mathematics_truncated_archive(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for module in "abc":
+            body = "".join(f"Question {module} {i * i}?\n{i}\n" for i in range(5000)).encode()
+            info = tarfile.TarInfo(f"v/interpolate/numbers__{module}.txt")
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    body = buffer.getvalue()
+    (tmp_path / "v.tar.gz").write_bytes(body[: len(body) * 2 // 3])
+    assert "damaged or truncated" in fault(mathematics, tmp_path)
+
+
+# Anything at all
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=80),
+        st.text("\t\n01ab\r", max_size=40).map(lambda text: f"sentence\tlabel\n{text}".encode()),
+    )
+)
+def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: bytes) -> None:
+    faults: list[str] = []
+    for name, module, options in (
+        ("dev.tsv", sst2, {"split": "validation"}),
+        ("a__b.txt", mathematics, {"modules": "all"}),
+        ("a__b.json", mathematics, {"modules": "all"}),
+        ("a__b.json.gz", mathematics, {"modules": "all"}),
+        ("train.tsv.gz", sst2, {}),
+        ("dev.zip", sst2, {"split": "validation"}),
+        ("x.tar.gz", mathematics, {"modules": "all"}),
+    ):
+        path = tmp_path / name
+        path.write_bytes(body)
+        try:
+            for row in rows(module, tmp_path, **options):
+                assert row.id
+                assert all(value.strip() for value in row.fields.values())
+        except UserError as error:
+            faults.append(str(error))
+        finally:
+            path.unlink()
+    assert all("\n" not in fault for fault in faults)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.characters(exclude_characters="\n\r\t", codec="utf-8"), min_size=1),
+            st.booleans(),
+        ).filter(lambda pair: pair[0].strip("\ufeff").strip()),
+    )
+)
+def test_sst2_reads_back_what_was_written(tmp_path: Path, pairs: list[tuple[str, bool]]) -> None:
+    text = "sentence\tlabel\n" + "".join(f"{line}\t{int(label)}\n" for line, label in pairs)
+    (tmp_path / "train.tsv").write_text(text, encoding="utf-8", newline="\n")
+    found = [(row.fields["sentence"], row.reference == "positive") for row in rows(sst2, tmp_path)]
+    assert found == [(line.strip(), label) for line, label in pairs]

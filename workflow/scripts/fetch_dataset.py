@@ -1,0 +1,41 @@
+"""Bring a dataset's files into a folder, with a lock that says what they are.
+
+The spec: {"source": {"hub": ID, "revision": COMMIT, "files": [GLOB, ...]}
+                   | {"url": ADDRESS, "sha256": HEX or null}
+                   | {"path": FILE or FOLDER}
+                   | {"generator": "mathematics", "per_module": 100, "seed": 0}
+                   | {"generator": "demo"}}
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier import files
+from frontier.errors import run
+from frontier.fetching import sources
+
+
+class Spec(BaseModel):
+    """Where the dataset comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    source: sources.Source
+
+
+def main() -> None:
+    """Fetch the source's files."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--output", type=Path, required=True, help="folder to make")
+    args = parser.parse_args()
+    sources.fetch(files.checked_spec(args.spec, Spec).source, args.output)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,75 @@
+"""Bring a checkpoint into a folder, with a lock that says what it is.
+
+The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER}
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from frontier import files
+from frontier.errors import run
+from frontier.fetching import checkpoints, hub
+
+INSTEAD = "; to use a copy of your own, give the model its path in config/models.yaml"
+
+
+class Spec(BaseModel):
+    """Where the checkpoint comes from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    hub: str | None = None
+    revision: str | None = None
+    gated: bool = False
+    path: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Spec:
+        if bool(self.hub) == bool(self.path):
+            raise ValueError("give either hub or path")
+        if bool(self.hub) != bool(self.revision):
+            raise ValueError("hub and revision go together")
+        return self
+
+
+def main() -> None:
+    """Fetch or link the checkpoint's files, read what they are, write both."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
+    parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
+    args = parser.parse_args()
+    origin, folder = _locate(files.checked_spec(args.spec, Spec))
+    facts = checkpoints.describe(folder)
+    with files.replaced_folder(args.output) as new:
+        for name in facts["files"]:
+            files.link(folder / name, new / name)
+    files.write_json(args.lock, {"source": origin, **facts})
+
+
+def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:
+    """What the lock tells of the origin, and the folder with the checkpoint's files."""
+    if spec.hub is None or spec.revision is None:
+        assert spec.path is not None, "one of hub and path is given"
+        return {"local": True}, spec.path
+    snapshot = hub.snapshot(
+        spec.hub,
+        spec.revision,
+        "model",
+        checkpoints.TAKE,
+        (*checkpoints.LEAVE, checkpoints.SUBFOLDERS),
+        gated=spec.gated,
+        instead=INSTEAD,
+    )
+    origin = {"hub": spec.hub, "revision": spec.revision, "commit": snapshot.commit}
+    return origin, snapshot.folder
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,85 @@
+"""A digest of what a local file or folder holds, wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from frontier import files
+from frontier.errors import UserError
+
+# Relative to the working directory, as every path of the workflow.
+CACHE = Path("resources/digests.json")
+# Hashing less than this costs less than remembering it.
+REMEMBERED_BYTES = 1 << 20
+# A file that changed just now may change again within the same tick of the file system's clock.
+SETTLED_NS = 2_000_000_000
+
+
+def visible_files(folder: Path) -> dict[str, Path]:
+    """The files in a folder by their relative posix names, sorted; nothing hidden, no folders."""
+    found = {}
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if not any(part.startswith(".") for part in name.parts) and path.is_file():
+            found[name.as_posix()] = path
+    return dict(sorted(found.items()))
+
+
+def digest(path: Path) -> str:
+    """Hex sha256 of a file, or of a folder's sorted relative names and their files' sha256s.
+
+    Hidden files do not count. Digests of large files are remembered in resources/digests.json and
+    computed again when size, times or inode differ. The time of the last status change is among
+    them because, unlike the modification time, nobody can set it back.
+    Raises UserError where nothing lies at the path or it cannot be read.
+    """
+    known = _remembered()
+    before = dict(known)
+    try:
+        if path.is_dir():
+            shas = {name: _file(file, known) for name, file in visible_files(path).items()}
+            result = folder_digest(shas)
+        else:
+            result = _file(path, known)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file or folder") from None
+    except PermissionError as error:
+        raise UserError(f"{error.filename}: may not be read") from None
+    if known != before:
+        # It only saves time; a disk that cannot be written to shows where it matters.
+        with suppress(OSError):
+            files.write_json(CACHE, known)
+    return result
+
+
+def folder_digest(shas: dict[str, str]) -> str:
+    """Hex sha256 over relative names and the sha256s of the files that carry them."""
+    text = json.dumps(sorted(shas.items()), separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remembered() -> dict[str, list[object]]:
+    try:
+        return dict(json.loads(CACHE.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}  # absent or broken: only time is lost
+
+
+def _file(path: Path, known: dict[str, list[object]]) -> str:
+    state = path.stat()
+    if state.st_size < REMEMBERED_BYTES:
+        return files.sha256(path)
+    key = os.path.realpath(path)  # links to one file share what is known of it
+    stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+    entry = known.get(key)
+    if isinstance(entry, list) and entry[:-1] == stamp:
+        return str(entry[-1])
+    result = files.sha256(path)
+    if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NS:
+        known[key] = [*stamp, result]
+    return result

@@ -1,0 +1,118 @@
+"""DeepMind's mathematics dataset: MODULE.txt with a question and its answer in turn, as in its
+archive, or MODULE.json with an array of {question, answer}; a folder for each split.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier.corpora import Entry, entries, lines, text
+from frontier.datasets import Row
+from frontier.errors import UserError, nearest
+
+CATEGORIES = (
+    "algebra",
+    "arithmetic",
+    "calculus",
+    "comparison",
+    "measurement",
+    "numbers",
+    "polynomials",
+    "probability",
+)
+
+
+class Options(BaseModel):
+    """The keys of a task's `sample:` that are this loader's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    modules: tuple[str, ...] | Literal["all"] = CATEGORIES
+    """Modules such as numbers__gcd, or categories such as numbers."""
+    split: Literal["interpolate", "extrapolate", "train-easy", "train-medium", "train-hard"] = (
+        "interpolate"
+    )
+
+
+def rows(folder: Path, options: Options) -> Iterator[Row]:
+    """The questions of the chosen modules; a module is a stratum.
+
+    Raises UserError for a module that is not there, and naming file and row of a malformed row.
+    """
+    asked = dict.fromkeys(options.modules, False) if options.modules != "all" else None
+    there: set[str] = set()
+    for entry in entries(folder):
+        module, category = entry.name.stem, entry.name.stem.partition("__")[0]
+        if not _belongs(entry, options.split):
+            continue
+        if module in there:
+            raise UserError(f"{entry.where}: module {module} of {options.split} is there twice")
+        there.add(module)
+        if asked is not None:
+            if module not in asked and category not in asked:
+                continue
+            asked |= {name: True for name in (module, category) if name in asked}
+        for number, (question, answer) in enumerate(_pairs(entry)):
+            yield Row(
+                f"mathematics-{options.split}-{module}-{number:06d}",
+                {"question": question, "module": module, "category": category},
+                answer,
+                module,
+            )
+    if not there:
+        raise UserError(
+            f"{folder}: no modules of {options.split} (looked for files such as "
+            f"{options.split}/numbers__gcd.txt or .json)"
+        )
+    for name, found in (asked or {}).items():
+        if not found:
+            known = there | {module.partition("__")[0] for module in there}
+            raise UserError(f"{folder}: no module or category {name!r}{nearest(name, known)}")
+
+
+def _belongs(entry: Entry, split: str) -> bool:
+    """Whether a file is a module of the split; at the top of a folder any split is meant."""
+    parent = entry.name.parent.name
+    return (
+        "__" in entry.name.stem and entry.name.suffix in (".txt", ".json") and parent in ("", split)
+    )
+
+
+def _pairs(entry: Entry) -> Iterator[tuple[str, str]]:
+    return _alternating(entry) if entry.name.suffix == ".txt" else _array(entry)
+
+
+def _alternating(entry: Entry) -> Iterator[tuple[str, str]]:
+    question = None
+    number = 0
+    for number, line in lines(entry):
+        if not line.strip():
+            raise UserError(f"{entry.where}: row {number} is empty")
+        if question is None:
+            question = line.strip()
+        else:
+            yield question, line.strip()
+            question = None
+    if question is not None:
+        raise UserError(f"{entry.where}: row {number} is a question without an answer")
+
+
+def _array(entry: Entry) -> Iterator[tuple[str, str]]:
+    try:
+        found = json.loads(text(entry))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{entry.where}: not JSON ({error})") from None
+    if not isinstance(found, list):
+        raise UserError(f"{entry.where}: not an array of objects with question and answer")
+    for number, pair in enumerate(found, start=1):
+        values = [pair.get(key) for key in ("question", "answer")] if isinstance(pair, dict) else []
+        question, answer = (*values, None, None)[:2]
+        if not isinstance(question, str) or not isinstance(answer, str):
+            raise UserError(f"{entry.where}: row {number} lacks a question or an answer as text")
+        if not question.strip() or not answer.strip():
+            raise UserError(f"{entry.where}: row {number} has an empty question or answer")
+        yield question.strip(), answer.strip()

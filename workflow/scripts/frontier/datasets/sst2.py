@@ -1,0 +1,107 @@
+"""SST-2 of GLUE: the hub's Parquet files, or TSV files with the columns sentence and label.
+
+The columns are found by the header, since both orders are in circulation.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier.corpora import Entry, entries, lines
+from frontier.datasets import Row
+from frontier.errors import UserError
+
+LABELS = {"0": "negative", "1": "positive"}
+SHARD = r"(-\d+-of-\d+)?\.(tsv|parquet)"
+FILES = {
+    "train": re.compile("train" + SHARD),
+    "validation": re.compile("(dev|validation)" + SHARD),
+}
+
+
+class Options(BaseModel):
+    """The keys of a task's `sample:` that are this loader's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    split: Literal["train", "validation"] = "train"
+
+
+def rows(folder: Path, options: Options) -> Iterator[Row]:
+    """Each sentence of the split with its label; ids count rows from 0, as GLUE's idx does.
+
+    Raises UserError naming the file and row of a malformed row, or the files of a missing split.
+    """
+    found = _files(folder, options.split)
+    for number, (where, at, sentence, label) in enumerate(_raw(found)):
+        if not isinstance(sentence, str) or not sentence.strip():
+            raise UserError(f"{where}: row {at} has no sentence")
+        if str(label) not in LABELS:
+            raise UserError(f"{where}: row {at}: label {label!r} is neither 0 nor 1")
+        name = LABELS[str(label)]
+        yield Row(f"sst2-{options.split}-{number:06d}", {"sentence": sentence.strip()}, name, name)
+
+
+def _files(folder: Path, split: str) -> list[Entry]:
+    """The files of a split: one TSV, or the shards of one Parquet table."""
+    found = [entry for entry in entries(folder) if FILES[split].fullmatch(entry.name.name)]
+    # In a folder with all of GLUE other tasks have files of the same names.
+    own = [entry for entry in found if entry.name.parent.name.casefold() in ("sst2", "sst-2")]
+    found = own or found
+    if not found:
+        wanted = "train" if split == "train" else "dev.tsv or validation"
+        raise UserError(
+            f"{folder}: no {split} split of SST-2 (looked for {wanted}.tsv or .parquet files)"
+        )
+    parquet = all(entry.name.suffix == ".parquet" for entry in found)
+    if len(found) > 1 and not parquet:
+        names = ", ".join(entry.where for entry in found)
+        raise UserError(f"{folder}: several files could be the {split} split: {names}")
+    return found
+
+
+def _raw(found: Sequence[Entry]) -> Iterator[tuple[str, int, Any, Any]]:
+    """File, row number as an editor or table shows it, sentence and label, unchecked."""
+    for entry in found:
+        if entry.name.suffix == ".parquet":
+            yield from _parquet(entry)
+        else:
+            yield from _tsv(entry)
+
+
+def _parquet(entry: Entry) -> Iterator[tuple[str, int, Any, Any]]:
+    if entry.path is None:
+        raise UserError(f"{entry.where}: a Parquet file must be unpacked to be read")
+    # Here and not above: a second or more, which checking a task's options need not cost.
+    import datasets
+    import pyarrow as pa  # type: ignore[import-untyped]
+
+    try:
+        table = datasets.IterableDataset.from_parquet(str(entry.path))
+        for number, row in enumerate(table):
+            if not {"sentence", "label"} <= row.keys():
+                raise UserError(
+                    f"{entry.where}: columns are {', '.join(row)}; needed: sentence, label"
+                )
+            yield entry.where, number, row["sentence"], row["label"]
+    except (pa.ArrowException, datasets.exceptions.DatasetsError) as error:
+        raise UserError(f"{entry.where}: unreadable Parquet file ({error})") from None
+
+
+def _tsv(entry: Entry) -> Iterator[tuple[str, int, Any, Any]]:
+    numbered = lines(entry)
+    header = next(numbered, (1, ""))[1].split("\t")
+    if sorted(header) != ["label", "sentence"]:
+        raise UserError(
+            f"{entry.where}: row 1 must be the header 'sentence' and 'label', tab-separated"
+        )
+    sentence, label = header.index("sentence"), header.index("label")
+    for number, text in numbered:
+        cells = text.split("\t")
+        if len(cells) != 2:
+            raise UserError(f"{entry.where}: row {number} has {len(cells)} columns instead of 2")
+        yield entry.where, number, cells[sentence], cells[label]

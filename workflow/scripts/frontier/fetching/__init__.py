@@ -1,0 +1,1 @@
+"""Bringing datasets, checkpoints and environments here, pinned and checked."""

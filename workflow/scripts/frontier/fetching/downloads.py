@@ -1,0 +1,133 @@
+"""A file behind a URL: resumed where it broke off, and not there until its hash is right."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from frontier import files
+from frontier.errors import UserError, one_line
+
+# Relative to the working directory, as every path of the workflow.
+DOWNLOADS = Path("resources/downloads")
+CHUNK = 1 << 20
+TIMEOUT_S = 60
+PROGRESS_S = 10
+
+
+def download(url: str, sha256: str | None, instead: str = "") -> Path:
+    """The file behind `url` in resources/downloads, fetched unless it lies there already.
+
+    A connection that breaks is taken up again as long as each attempt brings something. Without
+    a sha256 the first download is taken on trust. Raises UserError in one line where the download
+    stays incomplete (what came is kept for the next run) or has another hash (nothing is kept).
+    """
+    scheme, _, path, *_ = urlsplit(url)
+    if scheme not in ("http", "https"):
+        raise UserError(f"{url}: not an http or https address")
+    name = unquote(path.rpartition("/")[2]) or "download"
+    key = hashlib.sha256(f"{url}\n{sha256}".encode()).hexdigest()[:16]
+    done = DOWNLOADS / f"{key}-{name}"
+    if done.exists():
+        if sha256 is None or files.sha256(done) == sha256:
+            return done
+        done.unlink()  # it was right once: damaged on this disk
+    DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    part = done.with_name(done.name + ".part")
+    while True:
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            total = _receive(url, part, checked=sha256 is not None)
+        except (OSError, HTTPException) as error:
+            _raise_if_final(url, error, instead)
+            if part.exists() and part.stat().st_size > before:
+                continue
+            raise UserError(f"cannot download {url} ({one_line(error)}){instead}") from None
+        size = part.stat().st_size
+        if total is None or size == total:
+            break
+        if size > total or size <= before:
+            raise UserError(
+                f"download of {url} broke off after {size:,} of {total:,} bytes; "
+                "run again to go on from there"
+            )
+    found = files.sha256(part)
+    _validator(part).unlink(missing_ok=True)
+    if sha256 is not None and found != sha256:
+        part.unlink()
+        raise UserError(
+            f"{url} was altered: sha256 is {found}, expected {sha256}; nothing was kept"
+        )
+    part.replace(done)
+    return done
+
+
+def _validator(part: Path) -> Path:
+    """Where the server's mark of the version that a part belongs to is kept."""
+    return part.with_name(part.name + ".etag")
+
+
+def _raise_if_final(url: str, error: Exception, instead: str) -> None:
+    """Tell the errors that another attempt cannot mend."""
+    if isinstance(error, urllib.error.HTTPError):
+        raise UserError(f"cannot download {url} (HTTP {error.code} {error.reason}){instead}")
+    if isinstance(error, urllib.error.URLError):
+        raise UserError(f"cannot download {url} ({error.reason}){instead}")
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
+        raise error
+
+
+def _receive(url: str, part: Path, checked: bool) -> int | None:
+    """Add to `part` what the server sends; the size of the whole file where the server tells it.
+
+    `checked`: a hash will tell whether the pieces belong together, so the server need not.
+    """
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
+    have = part.stat().st_size if part.exists() else 0
+    if have:
+        mark = _validator(part)
+        if mark.exists():
+            request.add_header("If-Range", mark.read_text(encoding="utf-8"))
+        if mark.exists() or checked:
+            request.add_header("Range", f"bytes={have}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+    except urllib.error.HTTPError as error:
+        if error.code == 416:  # there is nothing after what we have
+            return have
+        raise
+    with response:
+        resumed = response.status == 206
+        if not resumed:
+            have = 0
+            etag = response.headers.get("ETag", "")
+            if etag and not etag.startswith("W/"):
+                files.write_text(_validator(part), etag)
+            else:
+                _validator(part).unlink(missing_ok=True)
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with part.open("ab" if resumed else "wb") as file:
+            _copy(response, file.fileno(), have, total, url)
+    return total
+
+
+def _copy(response: HTTPResponse, file: int, have: int, total: int | None, url: str) -> None:
+    """Write a response's body, telling how far it is from time to time."""
+    told = time.monotonic()
+    while chunk := response.read(CHUNK):
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(file, view) :]
+        have += len(chunk)
+        if time.monotonic() - told > PROGRESS_S:
+            told = time.monotonic()
+            of = f" of {total / 1e6:,.0f}" if total else ""
+            print(f"{url}: {have / 1e6:,.0f}{of} MB", file=sys.stderr, flush=True)

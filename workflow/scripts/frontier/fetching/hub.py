@@ -1,0 +1,172 @@
+"""Files of a Hugging Face hub repository at one commit, in the hub's own cache on this machine.
+
+What is in the cache already (HF_HOME) is not downloaded again, and a pinned commit that is there
+needs no network at all. An interrupted download goes on with the files that it had not finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from frontier import contents
+from frontier.errors import UserError, one_line
+
+Kind = Literal["model", "dataset"]
+HUB = "https://huggingface.co"
+COMMIT = re.compile("[0-9a-f]{40}")
+TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of a repository at a commit, by their names there, and the folder they lie in."""
+
+    commit: str
+    folder: Path
+    files: dict[str, Path]
+
+
+def page(repo: str, kind: Kind) -> str:
+    """The web page of a repository."""
+    return f"{HUB}/{'datasets/' if kind == 'dataset' else ''}{repo}"
+
+
+def how_to_open(repo: str, kind: Kind) -> str:
+    """What to do about a repository behind a licence."""
+    return (
+        f"accept its licence at {page(repo, kind)}, then export HF_TOKEN=YOUR_TOKEN and run again"
+    )
+
+
+def snapshot(
+    repo: str,
+    revision: str,
+    kind: Kind,
+    take: tuple[str, ...],
+    leave: tuple[str, ...] = (),
+    gated: bool = False,
+    instead: str = "",
+) -> Snapshot:
+    """Fetch the files that match `take` and not `leave` (globs over whole names).
+
+    `gated` says that a token is needed; `instead` ends the message where the hub is out of reach.
+    The token is read from HF_TOKEN and from nowhere else. Each file is checked against the hash
+    under which the hub lists it. Raises UserError for everything that can go wrong on the way.
+    """
+    print(f"fetching {repo} at {revision} from the hub", file=sys.stderr, flush=True)
+    try:
+        folder = _folder(repo, revision, kind, take, leave, gated)
+    except UserError:
+        raise
+    except Exception as error:
+        raise _told(error, repo, revision, kind, instead) from None
+    found = _chosen(folder, take, leave)
+    for name, path in found.items():
+        _check(f"{repo} at {revision}: {name}", path)
+    return Snapshot(folder.name, folder, found)
+
+
+def _folder(
+    repo: str, revision: str, kind: Kind, take: tuple[str, ...], leave: tuple[str, ...], gated: bool
+) -> Path:
+    """The cache's folder with the files at the commit that `revision` stands for."""
+    import huggingface_hub as hf  # half a second, which readers of folders do without
+    from huggingface_hub import errors
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        disable_progress_bars()
+    token = os.environ.get("HF_TOKEN", "").strip() or False
+    get = partial(
+        hf.snapshot_download,
+        repo,
+        repo_type=kind,
+        allow_patterns=list(take),
+        ignore_patterns=list(leave),
+        token=token,
+    )
+    if COMMIT.fullmatch(revision):
+        try:
+            # Without the list of the commit's files nobody can say whether all are there.
+            hf.get_cached_repo_tree(repo, repo_type=kind, revision=revision)
+            return Path(get(revision=revision, local_files_only=True))
+        except (errors.CachedRepoTreeNotFoundError, errors.LocalEntryNotFoundError):
+            pass  # to be fetched
+    if gated and not token:
+        raise UserError(f"{repo} is gated: {how_to_open(repo, kind)}")
+    # Asked for first, because unlike the download this does not try again for half a minute.
+    api = hf.HfApi(token=token)
+    commit = api.repo_info(repo, repo_type=kind, revision=revision, timeout=TIMEOUT_S).sha
+    return Path(get(revision=commit))
+
+
+def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) -> Exception:
+    """What to tell the user of an error; the error itself where it is none of the user's."""
+    from huggingface_hub import errors
+
+    what = f"{repo} at {revision}"
+    if isinstance(error, errors.GatedRepoError):
+        refused = " (the HF_TOKEN given has no access)" if os.environ.get("HF_TOKEN") else ""
+        return UserError(f"{repo} is gated: {how_to_open(repo, kind)}{refused}")
+    if isinstance(error, errors.RevisionNotFoundError):
+        return UserError(f"{repo} has no revision {revision}: see {page(repo, kind)}/commits")
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return UserError(
+            f"the hub has no {kind} {repo}, or it is private: check the id, or export HF_TOKEN"
+        )
+    if isinstance(error, errors.HFValidationError):
+        return UserError(f"{repo}: not the id of a repository ({one_line(error)})")
+    # The HTTP client is not among what the hub's library promises, so it is known by its name.
+    client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore2")
+    away = (errors.HfHubHTTPError, errors.FileMetadataError, errors.LocalEntryNotFoundError)
+    if client or isinstance(error, (*away, ConnectionError, TimeoutError)):
+        endpoint = os.environ.get("HF_ENDPOINT") or HUB
+        cause = one_line(error.__cause__ or error)[:200]
+        return UserError(f"cannot fetch {what} from {endpoint} ({cause}){instead}")
+    if isinstance(error, errors.XetDownloadError) or (
+        isinstance(error, OSError) and error.errno is None  # the library's own, not the disk's
+    ):
+        return UserError(f"download of {what} broke off; run again to go on ({one_line(error)})")
+    return error
+
+
+def _chosen(folder: Path, take: tuple[str, ...], leave: tuple[str, ...]) -> dict[str, Path]:
+    """What is asked for, of all that earlier fetches may have left in the cache's folder."""
+    return {
+        name: path
+        for name, path in contents.visible_files(folder).items()
+        if any(fnmatchcase(name, glob) for glob in take)
+        and not any(fnmatchcase(name, glob) for glob in leave)
+    }
+
+
+def _check(what: str, path: Path) -> None:
+    """Compare a file with its hash: the cache names it by its sha256, or by git's for small files.
+
+    An altered file is removed from the cache, so that the next run fetches it again.
+    """
+    if not path.is_symlink():
+        return  # a file system without links: the cache does not keep the hash
+    listed = path.readlink().name
+    if len(listed) == 64:
+        found = contents.digest(path)
+    elif len(listed) == 40:
+        body = path.read_bytes()
+        found = hashlib.sha1(b"blob %d\0" % len(body) + body).hexdigest()
+    else:
+        return
+    if found != listed:
+        path.resolve().unlink()
+        path.unlink()
+        raise UserError(
+            f"{what} was altered on the way: its hash is {found[:12]}…, the hub lists "
+            f"{listed[:12]}…; it was thrown away, run again to fetch it"
+        )

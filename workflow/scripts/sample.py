@@ -1,0 +1,79 @@
+"""Draw a task's sample from a dataset's folder.
+
+The spec: {"loader": NAME, "options": {the loader's own keys}, "size": 200, "seed": 0}
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from frontier import datasets, files, sampling
+from frontier.corpora import LOCK
+from frontier.errors import UserError, run
+
+# Subtitles contain them, JSON allows them, and much software ends a line at them.
+SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
+
+
+class Spec(BaseModel):
+    """What is drawn, and from rows read how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    loader: str
+    options: dict[str, Any] = {}
+    size: int = Field(gt=0)
+    seed: int = 0
+
+
+def main() -> None:
+    """Read the rows, draw the sample, write it and its lock."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--dataset", type=Path, required=True, help="the dataset's folder")
+    parser.add_argument("--output", type=Path, required=True, help="sample.jsonl to write")
+    parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
+    args = parser.parse_args()
+    spec = files.checked_spec(args.spec, Spec)
+    if not args.dataset.is_dir():
+        raise UserError(f"{args.dataset}: no such folder")
+    loader = datasets.load(spec.loader)
+    try:
+        options = loader.Options.model_validate_json(json.dumps(spec.options))
+    except ValidationError as invalid:
+        raise UserError(f"--spec: options.{files.first_fault(invalid)}") from None
+    rows = sampling.sample(loader.rows(args.dataset, options), spec.size, spec.seed)
+    files.write_text(args.output, "".join(_line(row) for row in rows))
+    lock = {
+        "sha256": files.sha256(args.output),
+        "rows": len(rows),
+        "strata": dict(Counter(row.stratum for row in rows)),
+        "source": _source(args.dataset),
+    }
+    files.write_json(args.lock, lock)
+
+
+def _line(row: datasets.Row) -> str:
+    """A row as one JSON object a line."""
+    value = {"id": row.id, "fields": row.fields, "reference": row.reference, "stratum": row.stratum}
+    return json.dumps(value, ensure_ascii=False).translate(SEPARATORS) + "\n"
+
+
+def _source(dataset: Path) -> dict[str, Any] | None:
+    """Where the dataset came from, as its lock tells; None for a folder that was not fetched."""
+    try:
+        lock = json.loads((dataset / LOCK).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return {**lock["source"], "content_sha256": lock["sha256"]}
+
+
+if __name__ == "__main__":
+    run(main)
