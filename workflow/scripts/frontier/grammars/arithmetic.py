@@ -1,0 +1,25 @@
+"""Addition and subtraction of two-digit numbers, half of them with a carry or a borrow.
+
+Numbers and answers are written the usual way, highest digit first, so the first digit of an answer
+already depends on a carry that comes from the last ones. The larger number comes first, so that no
+sum of the test is met the other way round in training.
+"""
+
+import random
+
+from frontier.grammars import Example
+
+FIELDS = ("question",)
+SMALLEST, LARGEST = 10, 99
+
+
+def example(rng: random.Random) -> Example:
+    """`question` is such as "47 + 38" or "47 - 38"."""
+    numbers = [SMALLEST + int(rng.random() * (LARGEST - SMALLEST + 1)) for _ in range(2)]
+    a, b = max(numbers), min(numbers)
+    if rng.random() < 0.5:
+        carries = a % 10 + b % 10 >= 10
+        stratum = "addition, carrying" if carries else "addition"
+        return Example({"question": f"{a} + {b}"}, str(a + b), stratum)
+    stratum = "subtraction, borrowing" if a % 10 < b % 10 else "subtraction"
+    return Example({"question": f"{a} - {b}"}, str(a - b), stratum)

@@ -1,0 +1,72 @@
+"""What a grown model is made of: its checkpoint follows from this, the code and the platform."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from frontier import grammars
+from frontier.errors import nearest
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Corpus(BaseModel):
+    """How the model meets the examples of one grammar."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    prompt: str
+    """The template that the model learns to continue, the same as its task's."""
+    examples: Count
+    """How many different training examples there are; they are gone through again and again."""
+    rows: Count
+    """How many of them are in each training step."""
+
+
+class Recipe(BaseModel):
+    """A small model, its corpora and its training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    architecture: Literal["gpt2", "llama", "falcon"]
+    """As in transformers; falcon as in the 7B: one key-value head, attention beside the MLP."""
+    hidden: Count
+    """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
+    layers: Count
+    heads: Count
+    intermediate: Count
+    """Width inside the MLP."""
+    positions: Count = 512
+    """The longest text, in tokens."""
+    vocabulary: Annotated[int, Field(ge=300)] = 1024
+    """Upper limit of the byte-level BPE tokenizer, which is trained on the same corpora."""
+    corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
+    """By the grammar's name, a module of frontier/grammars."""
+    steps: Count
+    learning_rate: Annotated[float, Field(gt=0)]
+    """The highest: it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Recipe:
+        if self.hidden % (2 * self.heads):
+            raise ValueError(f"hidden {self.hidden} is not a multiple of twice heads {self.heads}")
+        return self
+
+    @model_validator(mode="after")
+    def _corpora_exist(self) -> Recipe:
+        for name, corpus in self.corpora.items():
+            known = grammars.names()
+            if name not in known:
+                raise ValueError(f"corpora: there is no grammar {name!r}{nearest(name, known)}")
+            fields = grammars.load(name).FIELDS
+            try:
+                corpus.prompt.format_map(dict.fromkeys(fields, ""))
+            except (KeyError, IndexError, ValueError, AttributeError):
+                raise ValueError(
+                    f"corpora.{name}.prompt: {corpus.prompt!r} can use {{{'}, {'.join(fields)}}}"
+                ) from None
+        return self

@@ -1,0 +1,55 @@
+"""Grow a small model from scratch into a checkpoint folder, with a lock that says what it is.
+
+The spec: a recipe, the `grow:` block of a model in config/models.yaml
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# One core: models grow side by side, and sums come out the same whatever the number of cores.
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import torch
+from transformers.utils import logging
+
+from frontier import files
+from frontier.errors import run
+from frontier.fetching import checkpoints
+from frontier.growing import train
+from frontier.growing.recipe import Recipe
+from frontier.progress import Progress
+
+
+def main() -> None:
+    """Train, save, and only then put the folder into its place."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
+    args = parser.parse_args()
+    recipe = files.checked_spec(args.spec, Recipe)
+    torch.set_num_threads(1)
+    logging.disable_progress_bar()
+    label = f"grow {args.output}"
+    print(f"{label}: preparing the corpora", file=sys.stderr, flush=True)
+    lessons = train.prepare(recipe)
+    progress = Progress(label, recipe.steps, "steps")
+    grown = train.grow(recipe, lessons, lambda loss: progress.step(f"(loss {loss:.3f})"))
+    with files.replaced_folder(args.output) as new:
+        train.save(grown, new)
+        training = {
+            "steps": recipe.steps,
+            "seconds": round(grown.seconds, 1),
+            "losses": {name: round(loss, 4) for name, loss in grown.losses.items()},
+        }
+        lock = {"source": {"grown": True}, **checkpoints.describe(new), "training": training}
+        files.write_json(new / "lock.json", lock)
+
+
+if __name__ == "__main__":
+    run(main)
