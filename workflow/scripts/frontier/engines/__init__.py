@@ -1,0 +1,80 @@
+"""Engines: the code that generates. One file each; the file's name is its registration.
+
+An engine module offers `load(checkpoint, settings) -> Engine`, where `checkpoint` is a folder in
+the hub's layout and `settings` a `Settings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class UnsupportedError(Exception):
+    """This engine cannot run this variant; the message is the reason shown in the report."""
+
+
+class OutOfMemoryError(Exception):
+    """The variant, or a request, needed more memory than the device gave."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an engine is to run: the decided part of a cell's specification."""
+
+    accelerator: str
+    dtype: str
+    threads: int
+    prompt: str
+    method: str
+    quantization: dict[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+    gpus: int = 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One request's outcome. Times are monotonic nanoseconds; all but the start relative to it.
+
+    `token_ns` has one time for every generated token (an end-of-text token too), each read when
+    the token was known to the host. `end_ns` is when the text was complete.
+    """
+
+    text: str
+    prompt_tokens: int
+    finish_reason: str
+    start_ns: int
+    token_ns: list[int]
+    end_ns: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What an engine holds in memory once loaded."""
+
+    weights_bytes: int
+    quantized_layers: int
+    kv_bytes_per_token: int | None
+
+
+class Engine(Protocol):
+    """A loaded variant, answering one request at a time."""
+
+    loaded: Loaded
+
+    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
+        """Greedy completion. Raises OutOfMemoryError."""
+
+    def device_peak_bytes(self) -> int | None:
+        """Most device memory held so far; None where the device shares the host's memory."""
+
+    def close(self) -> None:
+        """Release the weights and the device's memory."""
+
+
+class Loader(Protocol):
+    """An engine module."""
+
+    def load(self, checkpoint: Path, settings: Settings) -> Engine:
+        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError."""
