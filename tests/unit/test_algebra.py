@@ -1,0 +1,178 @@
+"""Expressions that models wrote: what is admitted, what it means, and the killable comparison."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from frontier.equivalence.algebra import SCRIPTS, Worker, compare
+from frontier.equivalence.answers import Problem, equivalent
+from frontier.equivalence.expressions import MAX_DEPTH, parse, variables
+
+ENDLESS = "((a+b+c+d+e+f)**16)**16"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    with Worker(limit_s=60) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('touch pwned')",
+        "9**9**9**9",
+        "(9)**(9**9)",
+        "x**9**9**9",
+        "x**99999999999999",
+        "(x+1)**1000000",
+        "2*x" + "*9" * 5000,
+        "(" * 1000 + "x" + ")" * 1000,
+        "-" * 100_000 + "x",
+        "lambda: x",
+        "x.subs(x, 1)",
+        "exec",
+        "sqrt(sqrt(x + 1))",
+        "1/0",
+        "x/(0)",
+        "x if x else x",
+        "x\u0000",
+        "2x",
+        "x y",
+        "1_000",
+        "0x10",
+        "１２",
+        "()",
+        "x**",
+        "",
+    ],
+)
+def test_hostile_or_malformed_text_is_no_expression(text: str, worker: Worker) -> None:
+    assert parse(text) is None
+    before = time.monotonic()
+    assert (
+        equivalent(text, Problem("6*x", "Expand 6*x.", "polynomials__expand"), worker.equal)
+        is False
+    )
+    assert time.monotonic() - before < 5
+    assert not Path("pwned").exists()
+    assert not (SCRIPTS / "pwned").exists()
+
+
+def test_nesting_is_bounded() -> None:
+    assert parse("(" * MAX_DEPTH + "x" + ")" * MAX_DEPTH) is not None
+    assert parse("(" * (MAX_DEPTH + 1) + "x" + ")" * (MAX_DEPTH + 1)) is None
+
+
+ATOMS = st.integers(0, 99).map(str) | st.sampled_from("xyz") | st.just("sqrt(5)")
+EXPRESSIONS = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", " - ", "*"]), inner).map("".join),
+        inner.map(lambda text: f"({text})"),
+        inner.map(lambda text: f"-{text}"),
+        inner.map(lambda text: f"{text}/7"),
+        st.sampled_from(["x**2", "(x - 3)**2", "y**(-1/2)"]),
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EXPRESSIONS)
+def test_expressions_mean_what_sympy_takes_them_for(text: str) -> None:
+    """Our parser against sympy's, which may read these texts: they are the test's own."""
+    node = parse(text)
+    assert node is not None
+    letters = {name: sympy.Symbol(name, positive=True) for name in "xyz"}
+    expected = sympy.sympify(text, locals=letters)
+    assert variables(node) >= {str(symbol) for symbol in expected.free_symbols}
+    spelled = str(sympy.expand(expected))
+    if parse(spelled) is not None:
+        assert compare(sympy, text, spelled)
+    assert not compare(sympy, text, f"{text} + 1")
+
+
+def gone(pid: int, within_s: float = 10) -> bool:
+    """Whether a process ends in time; one that only waits to be reaped has ended."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_comparison_without_end_is_killed_and_the_next_one_works() -> None:
+    with Worker(limit_s=2) as worker:
+        assert worker.equal("x + x", "2*x") is True
+        assert worker.process is not None
+        first = worker.process.pid
+        before = time.monotonic()
+        assert worker.equal(ENDLESS, "a") is None
+        assert time.monotonic() - before < 6
+        assert gone(first)
+        assert worker.equal("x + x", "3*x") is False
+        second = worker.process.pid
+        assert second != first
+    assert gone(second)
+
+
+def test_a_worker_that_dies_leaves_its_comparison_unscored() -> None:
+    with Worker(limit_s=60) as worker:
+        assert worker.equal("x", "x") is True
+        assert worker.process is not None
+        os.kill(worker.process.pid, signal.SIGKILL)
+        worker.process.wait()
+        assert worker.equal("x", "x") is None
+        assert worker.equal("x", "x") is True
+
+
+def test_the_worker_is_gone_however_the_context_ends() -> None:
+    pids = []
+
+    def interrupted() -> None:
+        with Worker(limit_s=60) as worker:
+            worker.equal("x", "y")
+            assert worker.process is not None
+            pids.append(worker.process.pid)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert gone(pids[0])
+
+
+def test_the_worker_does_not_outlive_a_killed_program() -> None:
+    program = (
+        "from frontier.equivalence.algebra import Worker\n"
+        "with Worker(limit_s=1) as worker:\n"
+        "    worker.equal('x', 'y')\n"
+        "    print(worker.process.pid, flush=True)\n"
+        "    worker.limit_s = 2\n"
+        f"    worker.equal({ENDLESS!r}, 'a')\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=SCRIPTS, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    parent.communicate()
+    assert gone(pid, within_s=20)

@@ -1,0 +1,152 @@
+"""Labels read from generations, and their metrics against scikit-learn's."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+)
+
+from frontier.errors import UserError
+from frontier.scorers import Answer, Score, load
+from frontier.scorers.classification import Options, parse, score
+
+LABELS = ("negative", "positive")
+BINARY = Options(labels=LABELS, positive="positive")
+SPELLINGS = {
+    "positive": ["positive", " Positive", "POSITIVE.", "The answer is positive, not negative"],
+    "negative": ["negative", "Negative\n", "(negative)", "'negative'; positive"],
+    "invalid": ["", "neutral", "positively", "nonnegative", "it is good", "¿?"],
+}
+
+
+def answers(references: list[str], predictions: list[str]) -> list[Answer]:
+    pairs = enumerate(zip(references, predictions, strict=True))
+    return [Answer(str(i), prediction, reference, {}) for i, (reference, prediction) in pairs]
+
+
+@pytest.mark.parametrize(("label", "text"), [(k, t) for k, ts in SPELLINGS.items() for t in ts])
+def test_the_first_whole_word_among_the_labels_answers(label: str, text: str) -> None:
+    assert (parse(text, LABELS) or "invalid") == label
+
+
+@given(st.text(), st.sampled_from(LABELS), st.text())
+def test_parsing_never_fails_and_finds_a_label_that_stands_alone(
+    before: str, label: str, after: str
+) -> None:
+    assert parse(before, LABELS) in (*LABELS, None)
+    found = parse(f"{before} {label.title()} {after}", LABELS)
+    assert found == (parse(before, LABELS) or label)
+
+
+def test_a_label_of_several_words_is_found_whole() -> None:
+    labels = ("very good", "very", "c++ (bad)")
+    assert parse("This is VERY GOOD indeed", labels) == "very good"
+    assert parse("c++ (bad)", labels) == "c++ (bad)"
+
+
+def compare_with_sklearn(references: list[str], kinds: list[str], found: Score) -> None:
+    """Invalid answers are a third label to scikit-learn: never right, and a positive missed."""
+    value = {name: metric.value for name, metric in found.metrics.items()}
+    matrix = confusion_matrix(references, kinds, labels=[*LABELS, "invalid"])
+    assert [list(row.values()) for row in found.details["confusion"].values()] == matrix[
+        :2
+    ].tolist()
+    assert value["accuracy"] == pytest.approx(accuracy_score(references, kinds))
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        references, kinds, labels=["positive"], zero_division=np.nan
+    )
+    for name, expected in (("precision", precision), ("recall", recall), ("f1", f1)):
+        metric = found.metrics[name]
+        if np.isnan(expected[0]):
+            assert metric.value is None
+        else:
+            assert metric.value == pytest.approx(expected[0])
+            assert metric.low is None or metric.low <= metric.value <= metric.high
+    assert value["invalid_rate"] == kinds.count("invalid") / len(kinds)
+    counts = found.details
+    assert matrix.sum() == sum(counts[k] for k in ("tp", "fp", "fn", "tn", "invalid_negative"))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from([*SPELLINGS])), min_size=1),
+    st.randoms(use_true_random=False),
+)
+def test_metrics_are_scikit_learns(pairs: list[tuple[str, str]], rng: random.Random) -> None:
+    references, kinds = [a for a, _ in pairs], [b for _, b in pairs]
+    found = score(answers(references, [rng.choice(SPELLINGS[kind]) for kind in kinds]), BINARY)
+    compare_with_sklearn(references, kinds, found)
+    assert [row["score"] for row in found.requests] == [float(a == b) for a, b in pairs]
+
+
+def test_metrics_on_the_studys_sentences_are_scikit_learns(test_data: Path) -> None:
+    rows = json.loads((test_data / "sst2" / "paper_sample_200.json").read_text())
+    rng = random.Random(7)
+    references = [LABELS[row["label"]] for row in rows]
+    kinds = [rng.choice([*SPELLINGS]) for _ in rows]
+    predictions = [rng.choice(SPELLINGS[kind]) for kind in kinds]
+    found = score(answers(references, predictions), BINARY)
+    compare_with_sklearn(references, kinds, found)
+    for metric in found.metrics.values():
+        assert metric.low is not None
+        assert metric.high is not None
+        assert 0 <= metric.low < metric.value < metric.high <= 1
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.sampled_from(["a", "b", "c", "no label"])), min_size=1
+    )
+)
+def test_more_than_two_labels_get_macro_f1(pairs: list[tuple[str, str]]) -> None:
+    references, predictions = [a for a, _ in pairs], [b for _, b in pairs]
+    found = score(answers(references, predictions), Options(labels=("a", "b", "c")))
+    expected = f1_score(
+        references, predictions, labels=["a", "b", "c"], average="macro", zero_division=np.nan
+    )
+    assert found.metrics["macro_f1"].value == pytest.approx(expected)
+    assert set(found.metrics) == {"accuracy", "invalid_rate", "macro_f1"}
+
+
+def test_no_requests_no_figures() -> None:
+    found = score([], BINARY)
+    assert {metric.value for metric in found.metrics.values()} == {None}
+
+
+def test_a_reference_that_is_no_label_is_named() -> None:
+    with pytest.raises(UserError, match=r"request 0: reference 'postive' is no label.*'positive'"):
+        score(answers(["postive"], ["positive"]), BINARY)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"labels": ["positive"]}, "at least 2"),
+        ({"labels": ["yes", "YES"]}, "differ in more than case"),
+        ({"labels": ["negative", "positive"], "positive": "postive"}, "did you mean 'positive'"),
+        ({"labels": ["a", "b", "c"], "positive": "a"}, "only for two labels"),
+        ({"labels": ["a", "b"], "lables": 1}, "lables"),
+    ],
+)
+def test_bad_options_are_told(options: dict[str, object], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        Options.model_validate(options)
+
+
+def test_scorers_are_found_by_their_files_name() -> None:
+    assert load("classification").score is score
+    with pytest.raises(UserError, match=r"no scorer 'clasification' \(did you mean 'classif"):
+        load("clasification")
+    with pytest.raises(UserError, match="no scorer"):
+        load("classification.parse")

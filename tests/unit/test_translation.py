@@ -1,0 +1,155 @@
+"""Translation metrics against sacreBLEU's own functions and its command-line program."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
+from sacrebleu.metrics import CHRF
+
+from frontier.scorers import Answer
+from frontier.scorers.translation import TOKENIZER, Options, line, score
+
+CHINESE = [
+    "我不知道。",
+    "你在这里做什么？",
+    "他昨天买了三本书。",
+    "谢谢你，再见！",
+    "我们明天去北京。",
+]
+NEARLY = ["我不知道！", "你在做什么？", "他昨天买了两本书。", "谢谢，再见！", "我们明天会去北京。"]
+
+
+def answers(predictions: list[str], references: list[str]) -> list[Answer]:
+    pairs = enumerate(zip(predictions, references, strict=True))
+    return [Answer(str(i), prediction, reference, {}) for i, (prediction, reference) in pairs]
+
+
+@pytest.fixture(scope="module")
+def subtitles(test_data: Path) -> dict[str, list[str]]:
+    """300 real lines of each language, raw and noisy as they are."""
+    folder = test_data / "opensubtitles"
+    texts = {}
+    for language, suffix in (("en", "en"), ("zh", "zh_CN")):
+        path = folder / f"OpenSubtitles.en-zh_CN.{suffix}.gz"
+        with gzip.open(path, "rt", encoding="utf-8", newline="\n") as file:
+            texts[language] = [next(file).rstrip("\n") for _ in range(300)]
+    return texts
+
+
+def garbled(texts: list[str], seed: int = 3) -> list[str]:
+    """Translations with errors: characters lost, some lines empty, some another's."""
+    rng = random.Random(seed)
+    wrong = ["".join(c for c in text if rng.random() > 0.15) for text in texts]
+    return [rng.choice([text, text, text, "", rng.choice(wrong)]) for text in wrong]
+
+
+@pytest.mark.parametrize("target", ["zh", "en"])
+def test_corpus_scores_on_real_lines_are_sacrebleus(
+    subtitles: dict[str, list[str]], target: str
+) -> None:
+    references = subtitles[target]
+    predictions = garbled(references)
+    found = score(answers(predictions, references), Options(target=target))
+    # Compared with the texts as they are: making one line of them must not move a score.
+    chrf = corpus_chrf(predictions, [references])
+    bleu = corpus_bleu(predictions, [references], tokenize=TOKENIZER[target])
+    assert found.metrics["chrf2"].value == pytest.approx(chrf.score)
+    assert found.metrics["bleu"].value == pytest.approx(bleu.score)
+    for prediction, reference, row in zip(predictions, references, found.requests, strict=True):
+        expected = sentence_chrf(prediction, [reference]).score / 100
+        assert row["score"] == pytest.approx(expected)
+    for metric in found.metrics.values():
+        assert metric.low is not None
+        assert metric.high is not None
+        assert metric.value is not None
+        assert 0 < metric.low < metric.value < metric.high < 100
+
+
+@pytest.mark.parametrize("target", ["zh", "en"])
+def test_scores_and_signatures_are_those_of_the_command_line(
+    subtitles: dict[str, list[str]], target: str, tmp_path: Path
+) -> None:
+    references = subtitles[target]
+    predictions = garbled(references, seed=4)
+    (tmp_path / "references").write_text("".join(f"{line(t)}\n" for t in references), "utf-8")
+    (tmp_path / "predictions").write_text("".join(f"{line(t)}\n" for t in predictions), "utf-8")
+    command = [sys.executable, "-m", "sacrebleu", str(tmp_path / "references")]
+    command += ["-i", str(tmp_path / "predictions"), "-m", "chrf", "bleu", "-w", "8"]
+    command += ["--tokenize", TOKENIZER[target], "--format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    reported = {entry["name"]: entry for entry in json.loads(done.stdout)}
+    found = score(answers(predictions, references), Options(target=target))
+    for name, expected in (("chrf2", reported["chrF2"]), ("bleu", reported["BLEU"])):
+        assert found.metrics[name].value == pytest.approx(expected["score"], abs=1e-6)
+        assert found.details["signatures"][name] == expected["signature"]
+
+
+def test_intervals_are_those_of_rescoring_resampled_texts() -> None:
+    """The shortcut by added-up statistics against sacreBLEU reading each resample's texts."""
+    predictions, references = NEARLY * 4, CHINESE * 4
+    predictions[7] = "完全不同的一句话"
+    found = score(answers(predictions, references), Options(target="zh"))
+    rng = random.Random(0)
+    drawn = []
+    for _ in range(300):
+        picks = [rng.randrange(20) for _ in range(20)]
+        texts = [predictions[i] for i in picks], [[references[i] for i in picks]]
+        drawn.append(corpus_chrf(*texts).score)
+    drawn.sort()
+    metric = found.metrics["chrf2"]
+    width = drawn[292] - drawn[7]
+    assert metric.low == pytest.approx(drawn[7], abs=0.3 * width)
+    assert metric.high == pytest.approx(drawn[292], abs=0.3 * width)
+
+
+def test_private_statistics_add_up_to_the_public_score() -> None:
+    """`_extract_corpus_statistics` and `_compute_score_from_stats` are sacreBLEU's own business."""
+    chrf = CHRF()
+    rows = chrf._extract_corpus_statistics(NEARLY, [CHINESE])
+    total = [sum(column) for column in zip(*rows, strict=True)]
+    again = chrf._compute_score_from_stats(total).score
+    assert again == pytest.approx(corpus_chrf(NEARLY, [CHINESE]).score)
+
+
+def test_chinese_words_are_counted_into_chinese_alone() -> None:
+    into_chinese = score(answers(NEARLY, CHINESE), Options(target="zh"))
+    as_english = score(answers(NEARLY, CHINESE), Options(target="en"))
+    assert into_chinese.metrics["bleu"].value > 30
+    assert as_english.metrics["bleu"].value < 5
+    assert into_chinese.metrics["chrf2"] == as_english.metrics["chrf2"]
+    assert "tok:zh" in into_chinese.details["signatures"]["bleu"]
+    assert "tok:13a" in as_english.details["signatures"]["bleu"]
+
+
+def test_perfect_empty_and_no_translations() -> None:
+    perfect = score(answers(CHINESE, CHINESE), Options(target="zh"))
+    assert perfect.metrics["chrf2"].value == pytest.approx(100)
+    assert [row["score"] for row in perfect.requests] == pytest.approx([1.0] * 5)
+    empty = score(answers([""] * 5, CHINESE), Options(target="zh"))
+    assert empty.metrics["chrf2"].value == empty.metrics["bleu"].value == 0
+    assert empty.details["empty"] == 5
+    nothing = score([], Options(target="zh"))
+    assert nothing.metrics["chrf2"].value is None
+    assert nothing.requests == []
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=4))
+def test_any_text_is_scored(pairs: list[tuple[str, str]]) -> None:
+    found = score([Answer("x", a, b, {}) for a, b in pairs], Options(target="zh"))
+    assert all(0 <= row["score"] <= 1 + 1e-9 for row in found.requests)
+    assert all("\n" not in line(a) for a, _ in pairs)
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(ValidationError, match="'zh' or 'en'"):
+        Options.model_validate({"target": "cn"})

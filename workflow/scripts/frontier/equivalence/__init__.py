@@ -1,0 +1,1 @@
+"""Whether two mathematical answers are the same, in value and in the form asked for."""

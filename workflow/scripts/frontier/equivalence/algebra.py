@@ -1,0 +1,164 @@
+"""Whether two expressions are equal, decided by sympy in a process that can be killed.
+
+sympy may think for ever, so it runs in a worker of its own, one for many comparisons, which is
+killed and started anew when it passes the time limit. It gets expressions that
+`frontier.expressions` parsed; sympy never sees a text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from frontier.equivalence.expressions import (
+    Node,
+    Number,
+    Power,
+    Product,
+    Root,
+    Sum,
+    Variable,
+    parse,
+)
+
+SCRIPTS = Path(__file__).resolve().parents[2]
+START_LIMIT_S = 120.0  # importing sympy takes half a second, on a busy machine many
+
+
+class Worker:
+    """A context: the worker starts when it is first needed and is gone at the end."""
+
+    def __init__(self, limit_s: float) -> None:
+        """`limit_s`: seconds of wall time for one comparison."""
+        self.limit_s = limit_s
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def equal(self, first: str, second: str) -> bool | None:
+        """Whether two admitted expressions are equal; None without a verdict within the limit.
+
+        Raises RuntimeError where the worker cannot start.
+        """
+        process = self.process or self._start()
+        request = json.dumps([first, second, self.limit_s]) + "\n"
+        try:
+            _stdin(process).write(request.encode())
+            reply = _reply(process, self.limit_s)
+        except BrokenPipeError:
+            reply = b""
+        if not reply:  # out of time, or the worker died of this comparison
+            self.stop()
+            return None
+        verdict: bool = json.loads(reply)
+        return verdict
+
+    def stop(self) -> None:
+        """Kill the worker, by its process id, and wait until it is gone."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # The working folder is where `frontier` is imported from, whatever the caller's path is.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "frontier.equivalence.algebra"],
+            cwd=SCRIPTS,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        if not _reply(self.process, START_LIMIT_S):
+            self.stop()
+            raise RuntimeError("the process that compares expressions with sympy did not start")
+        return self.process
+
+
+def _stdin(process: subprocess.Popen[bytes]) -> Any:
+    assert process.stdin is not None
+    return process.stdin
+
+
+def _reply(process: subprocess.Popen[bytes], limit_s: float) -> bytes:
+    """The worker's next line; empty if it ends or the limit passes first."""
+    assert process.stdout is not None
+    handle = process.stdout.fileno()
+    deadline = time.monotonic() + limit_s
+    line = b""
+    while not line.endswith(b"\n"):
+        ready, _, _ = select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
+        part = os.read(handle, 4096) if ready else b""
+        if not part:
+            return b""
+        line += part
+    return line
+
+
+def serve() -> None:
+    """The worker: compare the pairs of expressions that come on stdin, a verdict a line, till EOF.
+
+    An alarm ends a comparison whose parent was itself killed and can no longer end it.
+    """
+    import sympy
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
+    sys.stdout.write("true\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        first, second, limit_s = json.loads(line)
+        signal.alarm(math.ceil(limit_s) + 1)
+        verdict = compare(sympy, first, second)
+        signal.alarm(0)
+        sys.stdout.write(json.dumps(verdict) + "\n")
+        sys.stdout.flush()
+
+
+def compare(sympy: Any, first: str, second: str) -> bool:
+    """Whether the difference of two expressions expands to zero; variables are positive."""
+    nodes = [parse(first), parse(second)]
+    if any(node is None for node in nodes):
+        return False
+    difference = _build(sympy, nodes[0]) - _build(sympy, nodes[1])
+    return bool(sympy.expand(difference) == 0)
+
+
+def _build(sympy: Any, node: Node | None) -> Any:
+    """The sympy expression of a parsed one."""
+    match node:
+        case Number(value):
+            return sympy.Integer(value)
+        case Root(radicand):
+            return sympy.sqrt(sympy.Integer(radicand))
+        case Variable(name):
+            return sympy.Symbol(name, positive=True)
+        case Power(base, exponent):
+            rational = sympy.Rational(exponent.numerator, exponent.denominator)
+            return sympy.Pow(_build(sympy, base), rational)
+        case Product(sign, factors):
+            return sympy.Mul(sign, *(_build(sympy, factor) for factor in factors))
+        case Sum(terms):
+            return sympy.Add(*(_build(sympy, term) for term in terms))
+    raise TypeError(f"no expression: {node!r}")
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,78 @@
+"""Scorers: a task's generations become metrics.
+
+Each file here is one scorer and its name is the task's `scorer: kind`. It has
+- `Options`, a pydantic model (extra keys forbidden, frozen): the other keys of the `scorer:` block,
+- `PRIMARY`, the name of the metric by which variants are compared,
+- `score(answers: Sequence[Answer], options: Options) -> Score`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from frontier.errors import UserError, nearest
+from frontier.statistics import Estimate
+
+PROPORTION = "proportion"
+"""Unit of metrics in [0, 1]."""
+
+POINTS = "points"
+"""Unit of chrF2 and BLEU: [0, 100]."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request's generation beside what was expected; `fields` are the sample row's."""
+
+    id: str
+    prediction: str
+    reference: str
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure over all requests with its interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    method: str
+    unit: str
+
+    @classmethod
+    def of(cls, estimate: Estimate, unit: str) -> Metric:
+        """An estimate with its unit."""
+        return cls(estimate.value, estimate.low, estimate.high, estimate.method, unit)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What a scorer found: metrics by name, JSON-able details, and one row for each answer.
+
+    `requests` keeps the answers' order; each row has "score" in [0, 1], or None where the answer
+    could be called neither right nor wrong, and the scorer's own columns.
+    """
+
+    metrics: dict[str, Metric]
+    details: dict[str, Any]
+    requests: list[dict[str, str | int | float | bool | None]]
+
+
+def kinds() -> list[str]:
+    """The names of all scorers: the files of this folder."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(kind: str) -> ModuleType:
+    """The scorer of a kind; UserError with the nearest kind's name where there is none."""
+    if kind not in kinds():
+        raise UserError(
+            f"no scorer {kind!r}{nearest(kind, kinds())}; there are: {', '.join(kinds())}"
+        )
+    return importlib.import_module(f"{__name__}.{kind}")

@@ -1,0 +1,140 @@
+"""Classification by a label named in the generation, as in SST-2: positive or negative.
+
+The first whole word that is one of the labels, case folded, is the answer. A generation without one
+is invalid: it counts as wrong, and the share of such is a metric of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from frontier.errors import UserError, nearest
+from frontier.scorers import PROPORTION, Answer, Metric, Score
+from frontier.statistics import Estimate, Floats, Indices, bootstrap, wilson
+
+PRIMARY = "accuracy"
+INVALID = -1
+Codes = NDArray[np.int64]
+
+
+class Options(BaseModel):
+    """The labels; `positive` names the one that precision, recall and F1 are about."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: tuple[str, ...] = Field(
+        min_length=2, description="The words that answer, as the references spell them."
+    )
+    positive: str | None = Field(
+        default=None,
+        description="Of two labels, the one counted as positive; without it macro F1 is reported.",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Options:
+        folded = [label.casefold() for label in self.labels]
+        if len(set(folded)) < len(folded) or not all(label.strip() for label in folded):
+            raise ValueError("labels must be non-empty words that differ in more than case")
+        if self.positive is not None and self.positive not in self.labels:
+            raise ValueError(
+                f"positive: {self.positive!r} is not a label{nearest(self.positive, self.labels)}"
+            )
+        if self.positive is not None and len(self.labels) > 2:
+            raise ValueError("positive: only for two labels; leave it out to get macro F1")
+        return self
+
+
+def parse(text: str, labels: Sequence[str]) -> str | None:
+    """The label that occurs first in a text as a whole word, case folded; None without one."""
+    by_folded = {label.casefold(): label for label in labels}
+    # The longest first, so that of "very good" and "very" the whole label is found.
+    words = "|".join(re.escape(word) for word in sorted(by_folded, key=len, reverse=True))
+    found = re.search(rf"(?<!\w)(?:{words})(?!\w)", text.casefold())
+    return by_folded[found.group()] if found else None
+
+
+def score(answers: Sequence[Answer], options: Options) -> Score:
+    """Accuracy, the confusion counts, and precision, recall and F1 or macro F1, with intervals.
+
+    Raises UserError where a reference is none of the labels.
+    """
+    for answer in answers:
+        if answer.reference not in options.labels:
+            hint = nearest(answer.reference, options.labels)
+            raise UserError(
+                f"request {answer.id}: reference {answer.reference!r} is no label{hint}"
+            )
+    parsed = [parse(answer.prediction, options.labels) for answer in answers]
+    code = {label: number for number, label in enumerate(options.labels)}
+    predicted = np.array([INVALID if p is None else code[p] for p in parsed], dtype=np.int64)
+    expected = np.array([code[answer.reference] for answer in answers], dtype=np.int64)
+
+    right, n = int((predicted == expected).sum()), len(answers)
+    estimates = {
+        "accuracy": wilson(right, n),
+        "invalid_rate": wilson(sum(p is None for p in parsed), n),
+    }
+    details: dict[str, Any] = {"labels": list(options.labels), "confusion": {}}
+    pairs = Counter(zip((answer.reference for answer in answers), parsed, strict=True))
+    for reference in options.labels:
+        counts = {label: pairs[reference, label] for label in options.labels}
+        details["confusion"][reference] = counts | {"invalid": pairs[reference, None]}
+    if options.positive is None:
+        estimates["macro_f1"] = _f1(expected, predicted, range(len(options.labels)))
+    else:
+        positive = code[options.positive]
+        counts = _binary_counts(expected, predicted, positive)
+        details |= {"positive": options.positive, **counts}
+        tp = counts["tp"]
+        estimates["precision"] = wilson(tp, tp + counts["fp"])
+        estimates["recall"] = wilson(tp, tp + counts["fn"])
+        estimates["f1"] = _f1(expected, predicted, [positive])
+    return Score(
+        metrics={name: Metric.of(estimate, PROPORTION) for name, estimate in estimates.items()},
+        details=details,
+        requests=[
+            {"score": float(label == answer.reference), "label": label}
+            for answer, label in zip(answers, parsed, strict=True)
+        ],
+    )
+
+
+def _binary_counts(expected: Codes, predicted: Codes, positive: int) -> dict[str, int]:
+    """The four counts. An invalid answer to a positive is a missed one (fn); to a negative it is
+    neither tn nor fp, so that tp + fp + fn + tn + invalid_negative are all requests."""
+    is_positive, named = expected == positive, predicted == positive
+    invalid = predicted == INVALID
+    return {
+        "tp": int((is_positive & named).sum()),
+        "fp": int((~is_positive & named).sum()),
+        "fn": int((is_positive & ~named).sum()),
+        "tn": int((~is_positive & ~named & ~invalid).sum()),
+        "invalid_positive": int((is_positive & invalid).sum()),
+        "invalid_negative": int((~is_positive & invalid).sum()),
+    }
+
+
+def _f1(expected: Codes, predicted: Codes, labels: Sequence[int]) -> Estimate:
+    """F1 = 2 tp / (2 tp + fp + fn), averaged over labels; a label seen nowhere is left out."""
+
+    def statistic(indices: Indices) -> Floats:
+        truth, guess = expected[indices], predicted[indices]
+        total = np.zeros(len(indices))
+        defined = np.zeros(len(indices))
+        for label in labels:
+            tp = ((truth == label) & (guess == label)).sum(axis=1)
+            named = (truth == label).sum(axis=1) + (guess == label).sum(axis=1)
+            total += np.divide(2 * tp, named, out=np.zeros(len(indices)), where=named > 0)
+            defined += named > 0
+        averaged = np.full(len(indices), np.nan)
+        np.divide(total, defined, out=averaged, where=defined > 0)
+        return averaged
+
+    return bootstrap(statistic, len(expected))

@@ -1,0 +1,179 @@
+"""Score one cell: what its timed generations are worth, and what their token times say.
+
+Needs no device and runs no model. A cell that was left out gets its outcome and reason only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from frontier import scorers, timing
+from frontier.errors import UserError, run
+from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes, write_json
+from frontier.records import Record
+
+FIGURES = (
+    "score", "latency", "throughput", "load_s", "weights_bytes", "memory", "mbu",
+    "cost_per_1000_requests", "provenance", "requests_sha256",
+)  # fmt: skip
+
+
+def invalid_because(
+    measurement: dict[str, Any], records: list[Record], foreign_load: float
+) -> str | None:
+    """The first gate that the timing did not pass; None where its figures can be published."""
+    contention, warmup = measurement["contention"], measurement["warmup"]
+    if not warmup["settled"]:
+        return f"warm-up: latency had not settled after {warmup['requests']} requests"
+    if contention["foreign_cores"] > foreign_load:
+        return (
+            f"contention: other processes used {contention['foreign_cores']:.2f} cores on average, "
+            f"more than {foreign_load:g}"
+        )
+    if contention["foreign_gpu_processes"]:
+        return f"contention: {contention['foreign_gpu_processes']} other processes on the GPU"
+    if len({json.dumps(session["hardware"]) for session in measurement["sessions"]}) > 1:
+        return "hardware: an interrupted measurement went on on another machine"
+    return next(filter(None, map(timing.disorder, records)), None)
+
+
+def answers(records: list[Record], rows: list[dict[str, Any]]) -> list[scorers.Answer]:
+    """Generations beside their references, in the sample's order."""
+    by_id = {record.id: record for record in records}
+    return [
+        scorers.Answer(row["id"], by_id[row["id"]].text, row["reference"], row["fields"])
+        for row in rows
+    ]
+
+
+def scored(spec: dict[str, Any], given: list[scorers.Answer]) -> tuple[dict[str, Any], Any]:
+    """The cell's score, and the scorer's row for each request."""
+    scorer = scorers.load(spec["scorer"]["kind"])
+    found = scorer.score(given, scorer.Options(**spec["scorer"]["options"]))
+    metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
+    summary = {"primary": scorer.PRIMARY, "requests": len(given), "metrics": metrics}
+    return {**summary, "details": found.details}, found.requests
+
+
+def table(
+    records: list[Record], given: list[scorers.Answer], own: list[dict[str, Any]]
+) -> pl.DataFrame:
+    """One row a request: its times in seconds, its answer, its score, the scorer's columns."""
+    return pl.DataFrame(
+        [
+            {
+                "id": record.id,
+                "tokens": record.tokens,
+                "prompt_tokens": record.prompt_tokens,
+                "finish_reason": record.finish_reason,
+                "latency_s": timing.latency_s(record),
+                "ttft_s": timing.ttft_s(record),
+                "tpot_s": timing.tpot_s(record),
+                "prediction": answer.prediction,
+                "reference": answer.reference,
+                **columns,
+            }
+            for record, answer, columns in zip(records, given, own, strict=True)
+        ],
+        infer_schema_length=None,
+    )
+
+
+def timed(
+    spec: dict[str, Any], measurement: dict[str, Any], records: list[Record]
+) -> dict[str, Any]:
+    """The figures that rest on token times."""
+    device = spec["device"]
+    share = spec["model"].get("active_share", 1)
+    return {
+        "latency": timing.latency(records),
+        "throughput": timing.throughput(records),
+        "mbu": timing.mbu(
+            records,
+            measurement["weights_bytes"] * share,
+            measurement["kv_bytes_per_token"],
+            device.get("bandwidth_gb_s"),
+        ),
+        "cost_per_1000_requests": timing.cost_per_1000(records, device.get("price_per_hour")),
+    }
+
+
+def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
+    """Where and with what the generations were made."""
+    kept = (
+        "threads",
+        "dtype",
+        "warmup",
+        "contention",
+        "sample_sha256",
+        "weights_sha256",
+        "quantized_layers",
+    )
+    session = measurement["sessions"][-1]
+    return {**session, **{key: measurement.get(key) for key in kept}}
+
+
+def outcome(name: str, reason: str | None) -> dict[str, Any]:
+    """A cell's summary with an outcome and, as yet, no figures: what is missing is null."""
+    return {"outcome": name, "reason": reason, **dict.fromkeys(FIGURES)}
+
+
+def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The cell's summary and its table of requests. Raises UserError for altered files."""
+    measurement = read_json(inputs.measurement)
+    if sha256(inputs.requests) != measurement["requests_sha256"]:
+        raise UserError(f"{inputs.requests}: not the file that was measured (its sha256 differs)")
+    if sha256(inputs.sample) != measurement["sample_sha256"]:
+        raise UserError(f"{inputs.sample}: not the sample that was measured (its sha256 differs)")
+    result = outcome(measurement["outcome"], measurement["reason"])
+    result |= {key: measurement[key] for key in ("requests_sha256", "memory")}
+    result["provenance"] = provenance(measurement)
+    if measurement["outcome"] != "measured":
+        return result, pl.DataFrame()
+
+    records = [Record(**line) for line in read_lines(inputs.requests)]
+    given = answers(records, read_lines(inputs.sample))
+    result["score"], own = scored(spec, given)
+    result |= {key: measurement[key] for key in ("load_s", "weights_bytes")}
+    reason = invalid_because(measurement, records, spec["device"]["foreign_load"])
+    if reason:
+        result |= {"outcome": "invalid", "reason": reason}
+    else:
+        result |= timed(spec, measurement, records)
+    return result, table(records, given, own)
+
+
+def main() -> None:
+    """Read the arguments, score, write the cell and its table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
+    parser.add_argument("--requests", type=Path, help="requests.jsonl")
+    parser.add_argument("--measurement", type=Path, help="measurement.json")
+    parser.add_argument("--sample", type=Path, help="sample.jsonl, for the references")
+    parser.add_argument("--cell", required=True, type=Path, help="the cell's JSON to write")
+    parser.add_argument("--table", required=True, type=Path, help="the requests' Parquet to write")
+    arguments = parser.parse_args()
+    spec = read_spec(arguments.spec)
+    if "outcome" in spec:
+        result, requests = outcome(spec["outcome"], spec["reason"]), pl.DataFrame()
+    else:
+        result, requests = cell(spec, arguments)
+    # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
+    parquet = io.BytesIO()
+    requests.write_parquet(parquet)
+    write_bytes(arguments.table, parquet.getvalue())
+    write_json(arguments.cell, {"cell": spec["cell"], **result, "identity": spec["identity"]})
+    if arguments.requests:
+        # Kept until here, so that a run killed between measuring and now repeats no request.
+        arguments.requests.with_name("journal.jsonl").unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    run(main)
