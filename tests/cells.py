@@ -1,0 +1,178 @@
+"""Writes cells (results/VARIANT/DEVICE/TASK.json and .parquet) as score.py lays them out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[1]
+Z = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell is like; the figures in its JSON are computed from its requests."""
+
+    model: str
+    quantization: str = "native"
+    device: str = "cpu"
+    task: str = "demo-sentiment"
+    outcome: str = "measured"
+    reason: str | None = None
+    quality: float = 0.9
+    seconds: float = 0.02
+    requests: int = 200
+    tokens: int = 5
+    weights_bytes: int = 4_000_000
+    metric: str = "accuracy"
+    text: Callable[[int, bool], str] = lambda row, right: "positive" if right else "negative"
+    reference: Callable[[int], str] = lambda row: "positive"
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def variant(self) -> str:
+        """The model's id, and the quantization's unless native."""
+        native = self.quantization == "native"
+        return self.model if native else f"{self.model}-{self.quantization}"
+
+    def seed(self) -> int:
+        """Differs between cells, the same in every run."""
+        return sum(ord(letter) * 31**place for place, letter in enumerate(self.variant)) % 2**32
+
+
+def frame(cell: Cell) -> pl.DataFrame:
+    """One row a request."""
+    random = np.random.default_rng(cell.seed())
+    # Whether request i is hard is a property of the request, so variants fail on the same ones.
+    hard = np.random.default_rng(0).random(cell.requests)
+    right = hard + random.normal(0, 0.02, cell.requests) < cell.quality
+    count = random.integers(max(1, cell.tokens - 3), cell.tokens + 1, cell.requests)
+    step = cell.seconds / cell.tokens * random.lognormal(0, 0.15, cell.requests)
+    first = step * 1.6
+    exact = cell.metric != "chrf2"
+    score = (
+        right.astype(float)
+        if exact
+        else np.clip(random.normal(cell.quality, 0.1, len(right)), 0, 1)
+    )
+    return pl.DataFrame(
+        {
+            "id": [f"{cell.task}-test-{row:06d}" for row in range(cell.requests)],
+            "tokens": count,
+            "prompt_tokens": random.integers(8, 30, cell.requests),
+            "finish_reason": ["stop"] * cell.requests,
+            "latency_s": first + step * (count - 1),
+            "ttft_s": first,
+            "tpot_s": [each if n > 1 else None for each, n in zip(step, count, strict=True)],
+            "prediction": [cell.text(row, bool(ok)) for row, ok in enumerate(right)],
+            "reference": [cell.reference(row) for row in range(cell.requests)],
+            "score": score,
+        }
+    )
+
+
+def quantile(values: np.ndarray, q: float) -> dict[str, float | None] | None:
+    """An order-statistic quantile and interval; None where the sample is too small for it."""
+    ordered, n = np.sort(values), len(values)
+    if n == 0 or n * (1 - q) < 1:
+        return None
+    spread = Z * math.sqrt(n * q * (1 - q))
+    low, high = math.floor(n * q - spread) - 1, math.ceil(n * q + spread)
+    return {
+        "value": float(np.quantile(ordered, q)),
+        "low": float(ordered[low]) if low >= 0 else None,
+        "high": float(ordered[high]) if high < n else None,
+    }
+
+
+def wilson(hits: float, n: int) -> tuple[float, float]:
+    """Wilson's interval of a proportion."""
+    p, z2 = hits / n, Z * Z
+    middle, half = p + z2 / (2 * n), Z * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
+
+
+def score_of(cell: Cell, rows: pl.DataFrame) -> dict[str, Any]:
+    """The "score" of the cell's JSON."""
+    mean = float(rows["score"].mean() or 0.0)
+    low, high = wilson(mean * rows.height, rows.height)
+    if cell.metric == "chrf2":
+        metric = {"value": 100 * mean, "low": 100 * mean - 2.5, "high": 100 * mean + 2.2}
+        metric |= {"method": "paired bootstrap over sentences", "unit": "chrF2 points"}
+    else:
+        metric = {"value": mean, "low": low, "high": high}
+        metric |= {"method": "Wilson", "unit": "proportion"}
+    invalid = {"value": 0.0, "low": 0.0, "high": 0.02, "method": "Wilson", "unit": "proportion"}
+    metrics = {cell.metric: metric, "invalid_rate": invalid}
+    return {"primary": cell.metric, "requests": rows.height, "metrics": metrics, "details": {}}
+
+
+def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
+    """The cell's JSON."""
+    names = ("variant", "model", "quantization", "device", "task")
+    made: dict[str, Any] = {
+        "cell": {name: getattr(cell, name) for name in names},
+        "outcome": cell.outcome,
+        "reason": cell.reason,
+        "identity": f"{cell.seed():016x}",
+        "measurement": f"{cell.seed():016x}",
+        "score": None if rows is None else score_of(cell, rows),
+        "latency": None,
+        "throughput": None,
+        "load_s": None,
+        "weights_bytes": None if rows is None else cell.weights_bytes,
+        "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
+        "mbu": None,
+        "cost_per_1000_requests": None,
+        "provenance": {
+            "hardware": {"cpu": "Example CPU", "cores": 2, "memory_bytes": 8_000_000_000},
+            "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
+            "threads": 2,
+            "dtype": "float32",
+            "sample_sha256": "0" * 64,
+            "weights_sha256": "1" * 64,
+            "warmup": {"requests": 8, "settled": True, "last_change": 0.04},
+            "contention": {
+                "foreign_cores": 0.04,
+                "foreign_gpu_processes": None,
+                "load_average": {"before": [0.2, 0.3, 0.3], "after": [1.9, 0.8, 0.4]},
+            },
+        }
+        | cell.provenance,
+    }
+    if rows is None or cell.outcome != "measured":
+        return made
+    made["latency"] = {
+        name: {"mean": None, **{f"p{q}": quantile(values, q / 100) for q in (50, 90, 99)}}
+        for name, column in (
+            ("end_to_end_s", "latency_s"),
+            ("ttft_s", "ttft_s"),
+            ("tpot_s", "tpot_s"),
+            ("itl_s", "tpot_s"),
+        )
+        for values in [rows[column].drop_nulls().to_numpy()]
+    }
+    rate = float(rows["tokens"].sum() / rows["latency_s"].sum())
+    made["throughput"] = {
+        "output_tokens_per_s": {"value": rate, "low": rate * 0.97, "high": rate * 1.03},
+        "requests_per_s": {"value": rate / cell.tokens, "low": None, "high": None},
+    }
+    made |= {"load_s": 1.25, "mbu": 0.31}
+    return made
+
+
+def write(results: Path, cell: Cell) -> Path:
+    """Write a cell under `results`; gives the path of its JSON."""
+    path = results / cell.variant / cell.device / f"{cell.task}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = frame(cell) if cell.outcome in ("measured", "invalid") else None
+    path.write_text(json.dumps(summary(cell, rows)), encoding="utf-8")
+    (pl.DataFrame() if rows is None else rows).write_parquet(path.with_suffix(".parquet"))
+    return path

@@ -1,0 +1,248 @@
+"""The charts: what is drawn is what was measured, and the images stand on their own."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import hypothesis.strategies as st
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from scipy import stats
+
+from cells import Cell, frame, write
+from frontier.errors import UserError
+from frontier.report import charts, svg
+from frontier.report.contrast import latency_ratio, paired, score_change
+from frontier.report.distributions import FIGURES, QUANTILES, quantiles
+from frontier.report.findings import Group, score_title
+from frontier.report.gather import groups, read_cells
+from frontier.report.naming import COLOURS, Named, Naming, RenderSpec
+from frontier.report.pareto import front
+from frontier.report.style import log_domain, log_ticks
+from frontier.statistics import Estimate
+from frontier.study import table
+
+HOSTILE = "</text></svg><script>alert(\"x\")</script> & '中文' \x00\u202e"
+STUDY = [
+    Cell("llama", quality=0.95, seconds=0.02),
+    Cell("llama", "int8", quality=0.94, seconds=0.015, weights_bytes=1_200_000),
+    Cell("llama", "int4", quality=0.8, seconds=0.03, weights_bytes=700_000),
+    Cell("falcon", quality=0.9, seconds=0.012),
+    Cell("falcon", "int8", quality=0.9, outcome="invalid", reason="contention"),
+    Cell("gpt2", outcome="does-not-fit", reason="too big"),
+]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Group, Naming]:
+    """A study of one task on one device, read as render.py reads it."""
+    paths = [write(tmp_path_factory.mktemp("results"), cell) for cell in STUDY]
+    rows = table(paths)[0].rows(named=True)
+    named = [Named(id="llama", label=HOSTILE), Named(id="falcon", label="Falcon")]
+    naming = Naming(RenderSpec(models=tuple(named)), rows)
+    (group,) = groups(rows, read_cells(paths, rows), naming)
+    return group, naming
+
+
+def drawn(study: tuple[Group, Naming]) -> dict[str, dict[str, Any]]:
+    group, naming = study
+    made = {
+        "frontier": charts.frontier(group.entries, naming, "T", score_title(group.rows), 2),
+        "distributions": charts.distributions(group.entries, naming, "T"),
+        "quantization": charts.quantization(group.entries, naming, "T"),
+    }
+    assert all(made.values())
+    return {kind: chart for kind, chart in made.items() if chart}
+
+
+def values(chart: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """The rows of every layer of a chart."""
+    found = []
+    if "values" in chart.get("data", {}):
+        found.append(chart["data"]["values"])
+    for parts in ("layer", "hconcat", "vconcat"):
+        for part in chart.get(parts, []):
+            found += values(part)
+    return found
+
+
+def test_only_measured_cells_are_drawn(study: tuple[Group, Naming]) -> None:
+    assert [entry.variant for entry in study[0].entries] == [
+        "llama", "llama-int4", "llama-int8", "falcon",
+    ]  # fmt: skip
+
+
+def test_the_frontier_shows_the_figures_and_their_intervals(study: tuple[Group, Naming]) -> None:
+    group, naming = study
+    layers = values(drawn(study)["frontier"])
+    shown = next(rows for rows in layers if "x_low" in rows[0])
+    for row, entry in zip(shown, group.entries, strict=True):
+        measured = next(each for each in group.rows if each["variant"] == entry.variant)
+        for key, column in (("x", ""), ("x_low", "low_"), ("x_high", "high_")):
+            assert row[key] == pytest.approx(measured[f"latency_p50_{column}s"] * 1000)
+        for key, column in (("y", ""), ("y_low", "_low"), ("y_high", "_high")):
+            assert row[key] == pytest.approx(measured[f"score{column}"] * 100)
+        assert row["variant"] == naming.variant(entry.variant)
+    line = next(rows for rows in layers if len(rows[0]) == 2 and "x" in rows[0] and len(rows) > 1)
+    steps = [(row["x"], row["y"]) for row in line[:-1]]
+    expected = [(p.latency * 1000, p.score) for p in front(e.point for e in group.entries)]
+    assert steps == [pytest.approx(pair) for pair in expected]
+
+
+def test_a_model_has_one_colour_and_a_quantization_one_shape(study: tuple[Group, Naming]) -> None:
+    _, naming = study
+    assert naming.colour("llama") == naming.colour("llama-int8") == COLOURS[0]
+    assert naming.colour("falcon") != naming.colour("llama")
+    assert naming.shape("llama-int8") == naming.shape("falcon-int8")
+    assert len({naming.shape(variant) for variant in ("llama", "llama-int8", "llama-int4")}) == 3
+
+
+def test_two_models_of_the_same_label_are_told_apart() -> None:
+    rows = [
+        {"model": name, "variant": name, "quantization": "native", "device": "d", "task": "t"}
+        for name in ("a", "b")
+    ]
+    same = (Named(id="a", label="Same"), Named(id="b", label="Same"))
+    naming = Naming(RenderSpec(models=same), rows)
+    assert (naming.variant("a"), naming.variant("b")) == ("Same (a)", "Same (b)")
+
+
+def test_images_are_whole_and_load_nothing(study: tuple[Group, Naming]) -> None:
+    ids: list[str] = []
+    for kind, chart in drawn(study).items():
+        image = svg.render(chart)
+        assert svg.png(image).startswith(b"\x89PNG")
+        inline = svg.described(image, kind, HOSTILE.replace("\x00", ""), "<b>")
+        root = ElementTree.fromstring(inline)
+        assert root.get("viewBox")
+        assert root.get("width") is None  # it takes the width of its place
+        assert root.get("role") == "img"
+        tags = {element.tag.split("}")[1] for element in root.iter()}
+        assert tags.isdisjoint({"script", "image", "foreignObject", "a", "use", "style"})
+        for element in root.iter():
+            for name, value in element.attrib.items():
+                assert not name.startswith("on")
+                assert "href" not in name
+                assert not re.search(r"url\((?!#)|https?:", value)
+        ids += [element.get("id", "") for element in root.iter() if element.get("id")]
+        references = re.findall(r"url\(#([^)]+)\)", inline)
+        assert set(references) <= set(ids)
+    assert len(ids) == len(set(ids))  # also across charts: they share a page
+
+
+def test_a_hostile_label_is_drawn_as_text(study: tuple[Group, Naming]) -> None:
+    root = ElementTree.fromstring(svg.render(drawn(study)["distributions"]))
+    texts = "".join(root.itertext())
+    assert "<script>" in texts or "</text>" in texts
+    assert "⟨U+0000⟩" in "".join(study[1].variant("llama"))
+    assert "\u202e" not in texts
+
+
+def test_data_from_a_network_is_refused() -> None:
+    remote = {
+        "data": {"url": "https://example.org/data.json"},
+        "mark": "point",
+        "encoding": {"x": {"field": "a"}},
+    }
+    with pytest.raises(ValueError, match=r"not allowed|External"):
+        svg.render(remote)
+
+
+def test_nothing_measured_draws_nothing(study: tuple[Group, Naming]) -> None:
+    _, naming = study
+    assert charts.frontier([], naming, "T", "S", 2) is None
+    assert charts.distributions([], naming, "T") is None
+    assert charts.quantization([], naming, "T") is None
+
+
+def test_quantiles_are_numpys_and_unknown_for_few_requests() -> None:
+    requests = frame(Cell("llama", tokens=3))
+    assert requests["tpot_s"].null_count() > 0
+    for figure in FIGURES:
+        known = requests[figure].drop_nulls().to_numpy()
+        found = quantiles(requests, figure)
+        assert found == {
+            name: pytest.approx(np.quantile(known, q)) for name, q in QUANTILES.items()
+        }
+        assert quantiles(requests.head(5), figure) is None
+
+
+def test_changes_are_paired_on_the_same_requests(study: tuple[Group, Naming]) -> None:
+    native, quantized = frame(STUDY[0]), frame(STUDY[2])
+    shuffled = quantized.sample(fraction=1, shuffle=True, seed=1).head(150)
+    pairs = paired(native, shuffled)
+    assert pairs.height == 150
+    both = native.join(shuffled, on="id", maintain_order="left")
+    assert sorted(pairs["latency_s_right"]) == sorted(both["latency_s_right"])
+
+    entry = next(entry for entry in study[0].entries if entry.variant == "llama-int4")
+    assert entry.score_change is not None
+    assert entry.latency_ratio is not None
+    change = (quantized["score"] - native["score"]).to_numpy() * 100
+    assert entry.score_change.value == pytest.approx(change.mean())
+    ratio = quantized["latency_s"].median() / native["latency_s"].median()  # type: ignore[operator]
+    assert entry.latency_ratio.value == pytest.approx(ratio)
+    assert entry.bytes_ratio == pytest.approx(700 / 4000)
+    # scipy's own paired bootstrap, with other draws: near, and far narrower than unpaired.
+    theirs = stats.bootstrap((change,), np.mean, method="percentile", rng=1).confidence_interval
+    assert entry.score_change.low == pytest.approx(theirs.low, abs=1.5)
+    assert entry.score_change.high == pytest.approx(theirs.high, abs=1.5)
+    times = (native["latency_s"].to_numpy(), quantized["latency_s"].to_numpy())
+    theirs = stats.bootstrap(
+        times,
+        lambda before, after, axis: np.median(after, axis) / np.median(before, axis),
+        paired=True, method="percentile", n_resamples=1000, rng=1,
+    ).confidence_interval  # fmt: skip
+    assert entry.latency_ratio.low == pytest.approx(theirs.low, rel=0.05)
+    assert entry.latency_ratio.high == pytest.approx(theirs.high, rel=0.05)
+
+
+def test_a_corpus_metric_gets_no_paired_interval_and_no_pairs_no_ratio() -> None:
+    pairs = paired(frame(STUDY[0]), frame(STUDY[1]))
+    elsewhere = score_change(pairs, -17.0, 1.0)
+    assert (elsewhere.value, elsewhere.low, elsewhere.high) == (-17.0, None, None)
+    assert latency_ratio(pairs.clear()).value is None
+    assert isinstance(score_change(pairs.clear(), 1.0, 1.0), Estimate)
+
+
+def test_unscored_requests_take_no_part_in_the_interval() -> None:
+    native = frame(STUDY[0]).with_columns(
+        score=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("score")
+    )
+    pairs = paired(native, frame(STUDY[0]))
+    assert score_change(pairs, 0.0, 100.0).low == 0.0
+
+
+positive = st.floats(1e-5, 1e5)
+
+
+@given(positive, st.floats(1.2, 1e6))
+def test_ticks_are_round_few_and_inside(low: float, factor: float) -> None:
+    high = low * factor
+    ticks = log_ticks(low, high)
+    assert 2 <= len(ticks) <= 12
+    assert all(low * (1 - 1e-9) <= tick <= high * (1 + 1e-9) for tick in ticks)
+    assert all(one < other for one, other in itertools.pairwise(ticks))
+
+
+@given(st.lists(st.one_of(st.none(), positive), min_size=1).filter(any))
+def test_the_axis_holds_every_value(found: list[float | None]) -> None:
+    low, high = log_domain(found)
+    assert all(low < value < high for value in found if value is not None)
+    assert math.isfinite(high / low)
+
+
+def test_a_missing_table_of_requests_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path, STUDY[0])
+    path.with_suffix(".parquet").unlink()
+    rows = table([path])[0].rows(named=True)
+    naming = Naming(RenderSpec(), rows)
+    with pytest.raises(UserError, match=r"\.parquet: no such file"):
+        groups(rows, read_cells([path], rows), naming)

@@ -1,0 +1,146 @@
+"""Every column of the study, once: name, type, unit and what it means.
+
+Both the schema of study.parquet and the glossary of the report come from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+OUTCOMES = {
+    "measured": "ran to the end; its figures are published",
+    "does-not-fit": "planned out: weights, cache and margin exceed the device's memory",
+    "out-of-memory": "tried, and the device ran out of memory",
+    "unsupported": "this engine cannot run this variant, or the quantization changed nothing",
+    "invalid": "ran, but a check on the measurement failed; no timing is published",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the study: its name carries the unit, `unit` spells it out."""
+
+    name: str
+    dtype: pl.DataType
+    unit: str
+    description: str
+    interval_of: str | None = None  # the column whose interval ends here
+
+
+@dataclass(frozen=True)
+class MetricNote:
+    """What a scorer says of one of its metrics: its unit and how its interval is made."""
+
+    unit: str
+    method: str
+
+
+ENDS = {
+    "low": "lower end of the 95 % interval",
+    "high": "upper end of the 95 % interval",
+}
+
+
+def _text(name: str, description: str) -> Column:
+    return Column(name, pl.String(), "", description)
+
+
+def _with_interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
+    return (
+        Column(name, pl.Float64(), unit, description),
+        *(
+            Column(f"{name}_{end}", pl.Float64(), unit, f"{words} of {name}", interval_of=name)
+            for end, words in ENDS.items()
+        ),
+    )
+
+
+# prefix in the table -> key in the cell's "latency", and what it is
+LATENCIES = {
+    "latency": (
+        "end_to_end_s",
+        "end-to-end latency: request handed over to last token's text, tokenization included",
+    ),
+    "ttft": ("ttft_s", "time to first token: request handed over to first generated token"),
+    "tpot": ("tpot_s", "time per output token after the first, (latency - TTFT) / (tokens - 1)"),
+    "itl": ("itl_s", "inter-token latency: gap between consecutive tokens"),
+}
+# statistic -> how it is named in a description
+STATISTICS = {
+    "p50": "median",
+    "p90": "90th percentile",
+    "p99": "99th percentile (missing where the sample is too small to know it)",
+    "mean": "mean",
+}
+THROUGHPUTS = {
+    "output_tokens_per_s": ("tokens/s", "generated tokens over the time of all requests"),
+    "requests_per_s": ("requests/s", "requests over the time of all requests"),
+}
+
+
+def latency_column(prefix: str, statistic: str, end: str = "") -> str:
+    """The column of a latency figure, e.g. latency_p50_s or, with end="low", latency_p50_low_s."""
+    return "_".join(part for part in (prefix, statistic, end, "s") if part)
+
+
+def _latency_columns() -> Iterator[Column]:
+    for prefix, (_, what) in LATENCIES.items():
+        for statistic, named in STATISTICS.items():
+            name = latency_column(prefix, statistic)
+            yield Column(name, pl.Float64(), "s", f"{named} of the {what}")
+            for end, words in ENDS.items():
+                ends_at = latency_column(prefix, statistic, end)
+                yield Column(ends_at, pl.Float64(), "s", f"{words} of {name}", interval_of=name)
+
+
+COLUMNS: tuple[Column, ...] = (
+    _text("variant", "a model and a quantization"),
+    _text("model", "the checkpoint at its native precision"),
+    _text("quantization", "how the checkpoint was made smaller; native: it was not"),
+    Column("native", pl.Boolean(), "", "true where the variant is the model as published"),
+    _text("device", "hardware and the engine on it"),
+    _text("task", "a dataset's sample, a prompt, decoding limits and a scorer"),
+    _text("outcome", "; ".join(f"{name}: {words}" for name, words in OUTCOMES.items())),
+    _text("reason", "why the outcome is not 'measured'"),
+    Column("requests", pl.Int64(), "requests", "requests that were scored, each timed as well"),
+    _text("score_metric", "the metric by which variants are compared on this task"),
+    _text("score_unit", "unit of score"),
+    *_with_interval("score", "see score_unit", "value of the metric named in score_metric"),
+    *_latency_columns(),
+    *(
+        column
+        for name, (unit, description) in THROUGHPUTS.items()
+        for column in _with_interval(name, unit, description)
+    ),
+    Column("load_s", pl.Float64(), "s", "time to load the model, before any request"),
+    Column("weights_bytes", pl.Int64(), "bytes", "bytes of the weights as stored for this variant"),
+    Column("host_peak_bytes", pl.Int64(), "bytes", "peak memory of the process on the host"),
+    Column(
+        "device_peak_bytes", pl.Int64(), "bytes", "peak memory on the device, where it has its own"
+    ),
+    Column(
+        "mbu", pl.Float64(), "fraction of the peak",
+        "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
+    ),
+    Column(
+        "cost_per_1000_requests", pl.Float64(), "the currency of the device's price",
+        "price of the device's time for 1,000 requests one after another",
+    ),
+    Column("threads", pl.Int64(), "threads", "threads the engine was given"),
+)  # fmt: skip
+
+KEY = ("task", "device", "variant")
+
+
+def metric_columns(metrics: Mapping[str, MetricNote]) -> list[Column]:
+    """The columns of the metrics that the study's scorers gave, sorted by name."""
+    return [
+        column
+        for name, note in sorted(metrics.items())
+        for column in _with_interval(
+            name, note.unit, f"{name}" + (f"; interval: {note.method}" if note.method else "")
+        )
+    ]

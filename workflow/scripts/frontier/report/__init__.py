@@ -1,0 +1,1 @@
+"""From the study's table and cells to charts and one page."""

@@ -1,0 +1,162 @@
+"""What was found for a task on a device: its measured variants, and the answer in words.
+
+Rows are the study's (see frontier.columns).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from frontier.columns import latency_column
+from frontier.report import words
+from frontier.report.charts import Entry
+from frontier.report.naming import Naming
+from frontier.report.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
+
+Row = Mapping[str, Any]
+P50, P50_LOW, P50_HIGH = (latency_column("latency", "p50", end) for end in ("", "low", "high"))
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cells of one task on one device, in order of display, and the entries to be drawn."""
+
+    task: str
+    device: str
+    rows: Sequence[Row]
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for a task, on one device or over all of them (device None)."""
+
+    task: str
+    device: str | None
+    variant: str | None = None  # label of the chosen variant
+    where: str | None = None  # label of its device, where that is part of the answer
+    latency: str = ""
+    score: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+
+def comparable(row: Row) -> bool:
+    """Whether a cell has both figures that the frontier is drawn from."""
+    return row["outcome"] == "measured" and None not in (row["score"], row[P50]) and row[P50] > 0
+
+
+def point(row: Row) -> Point:
+    """A comparable cell as a point; its name is unique in a task."""
+    points = row["score"] * points_per_unit(row["score_unit"])
+    return Point(f"{row['variant']} {row['device']}", row[P50], points)
+
+
+def score_title(rows: Iterable[Row]) -> str:
+    """The score's name and unit for an axis: "Accuracy, %", "chrF2, points"."""
+    row = next(row for row in rows if comparable(row))
+    named = words.metric(row["score_metric"])
+    proportion = points_per_unit(row["score_unit"]) != 1
+    if named.islower():
+        named = named.capitalize()
+    return f"{named}, {'%' if proportion else 'points'}"
+
+
+def latency_text(row: Row) -> str:
+    """14.2 ms per request (95 % interval 13.9–14.6)."""
+    ends = words.seconds_interval(row[P50], (row[P50_LOW], row[P50_HIGH]))
+    return f"{words.seconds(row[P50])} per request" + (f" (95 % interval {ends})" if ends else "")
+
+
+def score_text(row: Row) -> str:
+    """accuracy 92.5 % (88.0–95.4)."""
+    factor = points_per_unit(row["score_unit"])
+    figure = words.score(row["score"] * factor, proportion=factor != 1)
+    ends = (row["score_low"], row["score_high"])
+    shown = words.interval([None if end is None else end * factor for end in ends], places=1)
+    return f"{words.metric(row['score_metric'])} {figure}" + (f" ({shown})" if shown else "")
+
+
+def _overlap(one: Row, other: Row) -> bool:
+    ends = (one[P50_LOW], one[P50_HIGH], other[P50_LOW], other[P50_HIGH])
+    if None in ends:
+        return True
+    return bool(ends[0] <= ends[3] and ends[2] <= ends[1])
+
+
+def _remarks(chosen: Row, top: Row, enough: Sequence[Row], name: Any) -> list[str]:
+    """How the choice stands to the best and to those that may be as fast."""
+    remarks = []
+    if chosen is top:
+        remarks.append("It also has the best score.")
+    else:
+        faster = words.significant(top[P50] / chosen[P50])
+        below = point(top).score - point(chosen).score
+        remarks.append(
+            f"{faster} times as fast as {name(top)}, which scores best: {score_text(top)} at "
+            f"{words.seconds(top[P50])}."
+        )
+        remarks.append(f"It gives up {below:.1f} points.")
+    rivals = [name(row) for row in enough if row is not chosen and _overlap(chosen, row)]
+    if rivals:
+        more = f" and {len(rivals) - 3} more" if len(rivals) > 3 else ""
+        named = ", ".join(rivals[:3]) + more if more else words.join(rivals)
+        remarks.append(f"Not clearly faster than {named}: the latency intervals overlap.")
+    return remarks
+
+
+def _nothing(task: str, device: str | None, rows: Sequence[Row]) -> Answer:
+    counts = Counter(row["outcome"] for row in rows)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    return Answer(task, device, remarks=[f"No variant was measured here ({told})."])
+
+
+def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | None) -> Answer:
+    """The fastest within `margin` points of the best among the cells of one task.
+
+    `device` is the label of the device that all rows are of, or None over several devices, and
+    then the answer names the chosen one's.
+    """
+    task = naming.tasks.label(rows[0]["task"])
+    by_name = {point(row).name: row for row in rows if comparable(row)}
+    points = [point(row) for row in by_name.values()]
+    chosen, top = fastest_within(points, margin), best(points)
+    if chosen is None or top is None:
+        return _nothing(task, device, rows)
+
+    def name(row: Row) -> str:
+        at = "" if device else f" on {naming.devices.label(row['device'])}"
+        return naming.variant(row["variant"]) + at
+
+    floor = top.score - margin - ROUNDING
+    enough = [row for row in by_name.values() if point(row).score >= floor]
+    row = by_name[chosen.name]
+    remarks = _remarks(row, by_name[top.name], enough, name)
+    if len(points) == 1:
+        remarks = ["The only variant that was measured here."]
+    return Answer(
+        task,
+        device,
+        variant=naming.variant(row["variant"]),
+        where=None if device else naming.devices.label(row["device"]),
+        latency=latency_text(row),
+        score=score_text(row),
+        remarks=remarks,
+    )
+
+
+def answers(groups: Sequence[Group], naming: Naming, margin: float) -> list[list[Answer]]:
+    """For each task: over all devices if there are several, then device by device."""
+    found = []
+    for task in naming.tasks.ids:
+        here = [group for group in groups if group.task == task]
+        each = [
+            answer(group.rows, naming, margin, naming.devices.label(group.device)) for group in here
+        ]
+        if len(here) > 1:
+            everywhere = [row for group in here for row in group.rows]
+            each.insert(0, answer(everywhere, naming, margin, None))
+        found.append(each)
+    return found

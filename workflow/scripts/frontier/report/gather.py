@@ -1,0 +1,225 @@
+"""Reads what the report shows beyond the study: requests, provenance and examples.
+
+One cell's requests are in memory at a time, and its native model's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from frontier.columns import MetricNote
+from frontier.errors import UserError
+from frontier.report.charts import Entry
+from frontier.report.contrast import latency_ratio, paired, score_change
+from frontier.report.distributions import FIGURES, quantiles, read_requests
+from frontier.report.findings import P50_HIGH, P50_LOW, Group, Row, comparable, point
+from frontier.report.naming import Naming
+from frontier.report.pareto import Point, points_per_unit
+from frontier.report.words import visible
+from frontier.study import metric_notes, read_cell
+
+Key = tuple[str, str, str]
+CONDITIONS = ("hardware", "packages", "threads", "dtype")
+
+
+def key(names: Mapping[str, Any]) -> Key:
+    """A cell's place: task, device, variant."""
+    return names["task"], names["device"], names["variant"]
+
+
+# What differs from cell to cell and is told as a range: name -> path in a cell's provenance.
+RANGES: dict[str, tuple[str | int, ...]] = {
+    "Warm-up requests before the timed ones": ("warmup", "requests"),
+    "Cores that other processes used on average": ("contention", "foreign_cores"),
+    "Load average (1 minute) before": ("contention", "load_average", "before", 0),
+    "Load average (1 minute) after": ("contention", "load_average", "after", 0),
+}
+
+
+def _reach(value: Any, path: Sequence[str | int]) -> float | None:
+    """The number at a path of keys and places in a JSON value, None where there is none."""
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return float(value) if isinstance(value, int | float) else None
+
+
+@dataclass
+class Provenance:
+    """How the cells of one device were measured: each distinct condition once, and ranges."""
+
+    conditions: dict[str, dict[str, Any]] = field(
+        default_factory=lambda: {name: {} for name in CONDITIONS}
+    )
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    cells: int = 0
+
+    def add(self, provenance: Mapping[str, Any]) -> None:
+        """Take note of one measured cell."""
+        self.cells += 1
+        for name in CONDITIONS:
+            value = provenance.get(name)
+            if value is not None:
+                self.conditions[name].setdefault(json.dumps(value, sort_keys=True), value)
+        for name, path in RANGES.items():
+            value = _reach(provenance, path)
+            if value is not None:
+                low, high = self.ranges.get(name, (value, value))
+                self.ranges[name] = (min(low, value), max(high, value))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the cells' JSON files say beyond the study."""
+
+    paths: dict[Key, Path]
+    provenance: dict[str, Provenance]
+    metrics: dict[str, MetricNote]
+
+
+def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
+    """Read the cells' JSON files one by one. Raises UserError unless they are the study's."""
+    known = {key(row) for row in study}
+    cells = Cells({}, {}, {})
+    for path in paths:
+        cell = read_cell(path)
+        place = key(cell["cell"])
+        if place not in known:
+            raise UserError(f"{path}: not a cell of the study; aggregate it first")
+        cells.paths[place] = path
+        for name, note in metric_notes(cell).items():
+            cells.metrics.setdefault(name, note)
+        if cell["outcome"] == "measured":
+            device = cells.provenance.setdefault(cell["cell"]["device"], Provenance())
+            device.add(cell.get("provenance") or {})
+    if lacking := sorted(known - set(cells.paths)):
+        task, device_id, variant = lacking[0]
+        raise UserError(
+            f"the study has {len(lacking)} cells that were not given, first "
+            f"{variant} on {device_id} for {task}"
+        )
+    return cells
+
+
+def _scaled(row: Row, factor: float) -> tuple[float | None, float | None]:
+    low, high = row["score_low"], row["score_high"]
+    return (None if low is None else low * factor, None if high is None else high * factor)
+
+
+class _Entries:
+    """Makes the entries of one task on one device; holds the native requests of one model."""
+
+    def __init__(self, rows: Sequence[Row], cells: Cells) -> None:
+        self._cells = cells
+        self._natives: dict[str, Row] = {}
+        for row in rows:
+            # The model's own variant is what others are held against; another native precision
+            # only where that was not measured.
+            if (
+                comparable(row)
+                and row["native"]
+                and (row["model"] not in self._natives or row["variant"] == row["model"])
+            ):
+                self._natives[row["model"]] = row
+        self._kept: tuple[str, pl.DataFrame] | None = None
+
+    def _requests(self, row: Row) -> pl.DataFrame:
+        path = self._cells.paths[key(row)].with_suffix(".parquet")
+        return read_requests(path, ["id", "score", *FIGURES])
+
+    def _native_requests(self, row: Row) -> pl.DataFrame:
+        if self._kept is None or self._kept[0] != row["variant"]:
+            self._kept = (row["variant"], self._requests(row))
+        return self._kept[1]
+
+    def entry(self, row: Row) -> Entry:
+        """A comparable cell with its requests' quantiles, and its change against its native."""
+        requests = self._requests(row)
+        factor = points_per_unit(row["score_unit"])
+        here = point(row)
+        made: dict[str, Any] = {}
+        native = self._natives.get(row["model"])
+        if native is not None and not row["native"]:
+            pairs = paired(self._native_requests(native), requests)
+            made["score_change"] = score_change(pairs, here.score - point(native).score, factor)
+            made["latency_ratio"] = latency_ratio(pairs)
+            if row["weights_bytes"] and native["weights_bytes"]:
+                made["bytes_ratio"] = row["weights_bytes"] / native["weights_bytes"]
+        return Entry(
+            row["variant"],
+            Point(row["variant"], here.latency, here.score),
+            (row[P50_LOW], row[P50_HIGH]),
+            _scaled(row, factor),
+            {figure: quantiles(requests, figure) for figure in FIGURES},
+            **made,
+        )
+
+
+def groups(study: Sequence[Row], cells: Cells, naming: Naming) -> list[Group]:
+    """The study's cells by task and device, in order of display, read for the charts."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in sorted(study, key=naming.rank):
+        found.setdefault((row["task"], row["device"]), []).append(row)
+    made = []
+    for (task, device), rows in found.items():
+        entries = _Entries(rows, cells)
+        drawn = [entries.entry(row) for row in rows if comparable(row)]
+        made.append(Group(task, device, rows, drawn))
+    return made
+
+
+@dataclass(frozen=True)
+class Example:
+    """One request and what some variants answered; all text made visible, none escaped."""
+
+    id: str
+    reference: str
+    answers: list[tuple[str, str, float | None]]  # variant's label, prediction, score
+
+
+EXAMPLES = 4
+SHOWN_VARIANTS = 4
+
+
+def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
+    """Requests of one group as up to four variants answered them.
+
+    The first two of the sample, then two on which the variants' scores differ, where there are.
+    The variants: the best and the worst by score, the fastest, and the next best.
+    """
+    by_score = sorted(group.entries, key=lambda entry: (-entry.point.score, entry.variant))
+    fastest = min(group.entries, key=lambda entry: entry.point.latency)
+    wanted = [by_score[0], by_score[-1], fastest, *by_score[1:]]
+    chosen = set(list(dict.fromkeys(entry.variant for entry in wanted))[:SHOWN_VARIANTS])
+    variants = [entry.variant for entry in group.entries if entry.variant in chosen]
+    frames = {}
+    for variant in variants:
+        path = cells.paths[group.task, group.device, variant].with_suffix(".parquet")
+        frames[variant] = read_requests(path, ["id", "reference", "prediction", "score"])
+    scores = pl.concat([frame.select("id", "score") for frame in frames.values()])
+    spread = scores.group_by("id", maintain_order=True).agg(
+        (pl.col("score").max() - pl.col("score").min()).alias("spread")
+    )
+    first = spread["id"].head(EXAMPLES // 2).to_list()
+    # Sorted stably, so that of equals the first of the sample comes first.
+    apart = spread.filter(pl.col("spread") > 0, ~pl.col("id").is_in(first))
+    apart = apart.sort("spread", descending=True, maintain_order=True)
+    shown = first + apart["id"].head(EXAMPLES - len(first)).to_list()
+    return [_example(id_, frames, naming) for id_ in shown]
+
+
+def _example(id_: str, frames: Mapping[str, pl.DataFrame], naming: Naming) -> Example:
+    reference, answers = "", []
+    for variant, frame in frames.items():
+        for row in frame.filter(pl.col("id") == id_).head(1).iter_rows(named=True):
+            reference = visible(row["reference"])
+            answers.append((naming.variant(variant), visible(row["prediction"]), row["score"]))
+    return Example(visible(id_, 80), reference, answers)

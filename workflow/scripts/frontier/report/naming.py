@@ -1,0 +1,135 @@
+"""The report's spec: what models, quantizations, devices and tasks are called, and how drawn.
+
+A model has one colour and a quantization one shape, the same in every chart.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier.outputs import Axes
+from frontier.report.words import visible
+
+# Okabe and Ito's colours for the colour-blind, without black and yellow, then three of Paul
+# Tol's; past the last they begin again.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#332288", "#882255",
+    "#999933",
+)  # fmt: skip
+SHAPES = (
+    "circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right",
+    "triangle-left",
+)  # fmt: skip
+
+
+class Named(BaseModel):
+    """One entry of an axis of the study."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    label: str | None = None
+    note: str | None = None
+
+
+class RenderSpec(BaseModel):
+    """What render.py is told besides its files. The lists give the order of display."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str = "Fast enough, good enough"
+    note: str | None = None
+    models: tuple[Named, ...] = ()
+    quantizations: tuple[Named, ...] = ()
+    devices: tuple[Named, ...] = ()
+    tasks: tuple[Named, ...] = ()
+    margin: float = 2.0
+    study: Axes | None = None
+    identity: Any = None
+
+
+class Axis:
+    """The ids of one axis in order of display: the spec's, then any others, sorted."""
+
+    def __init__(self, named: Iterable[Named], found: Iterable[str]) -> None:
+        entries = {entry.id: entry for entry in named}
+        present = set(found)
+        self.ids = [id_ for id_ in entries if id_ in present] + sorted(present - set(entries))
+        self.notes = {id_: visible(entry.note) for id_, entry in entries.items() if entry.note}
+        labels = {id_: visible(entry.label or id_, 80) for id_, entry in entries.items()}
+        shared = Counter(labels.values())
+        self._labels = {
+            id_: label if shared[label] == 1 else f"{label} ({id_})"
+            for id_, label in labels.items()
+        }
+        self._rank = {id_: rank for rank, id_ in enumerate(self.ids)}
+
+    def label(self, id_: str) -> str:
+        """What an id is called."""
+        return self._labels.get(id_, visible(id_, 80))
+
+    def rank(self, id_: str) -> int:
+        """Its place in the order of display."""
+        return self._rank[id_]
+
+
+class Naming:
+    """Labels, order, colours and shapes of everything in a study.
+
+    `rows` are rows of the study (see frontier.columns).
+    """
+
+    def __init__(self, spec: RenderSpec, rows: Iterable[Mapping[str, Any]]) -> None:
+        cells = list(rows)
+        self.models = Axis(spec.models, (row["model"] for row in cells))
+        natives = [entry for entry in spec.quantizations if entry.id == "native"]
+        made = [entry for entry in spec.quantizations if entry.id != "native"]
+        self.quantizations = Axis(
+            [*(natives or [Named(id="native")]), *made], (row["quantization"] for row in cells)
+        )
+        self.devices = Axis(spec.devices, (row["device"] for row in cells))
+        self.tasks = Axis(spec.tasks, (row["task"] for row in cells))
+        self._variants = {row["variant"]: (row["model"], row["quantization"]) for row in cells}
+
+    @cached_property
+    def variants(self) -> list[str]:
+        """Every variant, by model and then quantization, native first."""
+        return sorted(self._variants, key=self._variant_rank)
+
+    def _variant_rank(self, variant: str) -> tuple[int, int, str]:
+        model, quantization = self._variants[variant]
+        return self.models.rank(model), self.quantizations.rank(quantization), variant
+
+    def rank(self, row: Mapping[str, Any]) -> tuple[int, int, int]:
+        """Where a cell comes in the report: by task, device and variant."""
+        place = self._places[row["variant"]]
+        return self.tasks.rank(row["task"]), self.devices.rank(row["device"]), place
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {variant: place for place, variant in enumerate(self.variants)}
+
+    def model(self, variant: str) -> str:
+        """The label of a variant's model."""
+        return self.models.label(self._variants[variant][0])
+
+    def quantization(self, variant: str) -> str:
+        """The label of a variant's quantization."""
+        return self.quantizations.label(self._variants[variant][1])
+
+    def variant(self, variant: str) -> str:
+        """What a variant is called: its model's label and, unless native, its quantization's."""
+        native = self._variants[variant][1] == "native"
+        return self.model(variant) + ("" if native else f" {self.quantization(variant)}")
+
+    def colour(self, variant: str) -> str:
+        """The colour of its model."""
+        return COLOURS[self.models.rank(self._variants[variant][0]) % len(COLOURS)]
+
+    def shape(self, variant: str) -> str:
+        """The shape of its quantization."""
+        rank = self.quantizations.rank(self._variants[variant][1])
+        return SHAPES[rank % len(SHAPES)]

@@ -1,0 +1,109 @@
+"""What all charts share: fonts, sizes, scales of colour and shape, and ticks of a log axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import altair as alt
+
+from frontier.report.naming import Naming
+
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
+INK = "#1b1f24"
+QUIET = "#5c6570"
+FAINT = "#e6e9ed"
+LINE = "#8a939e"
+CONFIG: dict[str, Any] = {
+    "font": FONT,
+    "background": "white",
+    # A reader's font may be wider than the one that the labels were measured with here.
+    "padding": {"left": 14, "top": 6, "right": 12, "bottom": 6},
+    # The whole image carries the description; a label on every mark would only repeat figures.
+    "aria": False,
+    "view": {"stroke": None},
+    "axis": {
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelColor": QUIET, "titleColor": QUIET, "gridColor": FAINT, "domainColor": LINE,
+        "tickColor": LINE, "titlePadding": 8, "labelLimit": 170,
+    },
+    "legend": {
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+        "labelColor": INK, "titleColor": QUIET, "orient": "bottom", "labelLimit": 190,
+        "symbolSize": 80, "symbolStrokeWidth": 0, "direction": "horizontal", "columnPadding": 14,
+        "symbolOpacity": 1, "offset": 12,
+    },
+    "title": {
+        "anchor": "start", "fontSize": 14, "fontWeight": 600, "color": INK, "offset": 10,
+        "limit": 400, "subtitleFontSize": 12, "subtitleColor": QUIET, "subtitlePadding": 4,
+    },
+}  # fmt: skip
+# Vega's own setting, which Vega-Lite passes on though its schema lacks it: legends stacked.
+LEGENDS = {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}}
+
+
+def _unique(items: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(items))
+
+
+def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Color:
+    """Encoding of the field `model`: the study's colours, a legend of the models present."""
+    every = {naming.model(variant): naming.colour(variant) for variant in naming.variants}
+    present = _unique(naming.model(variant) for variant in variants)
+    shown = alt.Legend(values=present, columns=3, symbolType="circle") if legend else None
+    return alt.Color(
+        "model:N",
+        title="Model",
+        scale=alt.Scale(domain=list(every), range=list(every.values())),
+        legend=shown,
+    )
+
+
+def shape(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Shape:
+    """Encoding of the field `quantization`: the study's shapes, a legend of those present."""
+    every = {naming.quantization(variant): naming.shape(variant) for variant in naming.variants}
+    present = _unique(naming.quantization(variant) for variant in variants)
+    shown = alt.Legend(values=present, columns=4, symbolFillColor=QUIET) if legend else None
+    return alt.Shape(
+        "quantization:N",
+        title="Quantization",
+        scale=alt.Scale(domain=list(every), range=list(every.values())),
+        legend=shown,
+    )
+
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Round numbers between two positive ones, for a logarithmic axis: at most about `most`."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    for steps in ((1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+        inside = [tick for tick in ticks if low <= tick <= high]
+        if len(inside) <= most:
+            break
+    if len(inside) >= 2:
+        return inside
+    step = 10.0 ** math.floor(math.log10((high - low) / 3)) if high > low else low
+    while (high - low) / step > most:
+        step *= 2
+    return [step * count for count in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def log_domain(values: Iterable[float | None], room: float = 0.08) -> tuple[float, float]:
+    """The ends of a logarithmic axis over positive values, with room at both ends."""
+    known = [value for value in values if value is not None and value > 0]
+    low, high = min(known), max(known)
+    pad = max(room * math.log(high / low), math.log(1.1))
+    return low * math.exp(-pad), high * math.exp(pad)
+
+
+def log_x(field: str, values: Sequence[float | None], title: str | None, most: int = 6) -> alt.X:
+    """A logarithmic x axis over `values`."""
+    domain = log_domain(values)
+    ticks = [float(f"{tick:.6g}") for tick in log_ticks(*domain, most)]
+    return alt.X(
+        f"{field}:Q",
+        title=title,
+        scale=alt.Scale(type="log", domain=list(domain), nice=False),
+        axis=alt.Axis(values=ticks, format="~r", grid=True),
+    )

@@ -1,0 +1,119 @@
+"""Figures and foreign text as they appear in the report."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Sequence
+
+MISSING = "–"
+METRICS = {
+    "accuracy": "accuracy",
+    "bleu": "BLEU",
+    "chrf2": "chrF2",
+    "exact_match": "exact match",
+    "f1": "F1",
+}
+# Bidirectional controls: they could reorder text that is not theirs.
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def visible(text: str | None, limit: int = 400) -> str:
+    """Text from outside made safe to read: controls shown as ⟨U+XXXX⟩, cut after `limit`.
+
+    Line breaks and tabs stay; so do the joiners that scripts and emoji need. Escaping for HTML
+    is not done here but by the template.
+    """
+    if text is None:
+        return ""
+    cut = len(text) - limit
+    shown = "".join(
+        f"⟨U+{ord(letter):04X}⟩"
+        if (letter in BIDI or unicodedata.category(letter) in UNSEEN) and letter not in "\n\t"
+        else letter
+        for letter in text[:limit]
+    )
+    return shown if cut <= 0 else f"{shown}… ({cut} more characters)"
+
+
+def metric(name: str | None) -> str:
+    """A metric's name as it is written in prose."""
+    return METRICS.get(name or "", (name or "score").replace("_", " "))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number to so many significant digits, never in exponent form: 0.0142, 14.2, 1420."""
+    if value == 0 or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:.{places}f}"
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """The factor and the unit in which a time of this size is written."""
+    return (1.0, "s") if seconds >= 1 else (1e3, "ms")
+
+
+def seconds(value: float | None) -> str:
+    """A time with its unit: 14.2 ms, 1.42 s."""
+    if value is None:
+        return MISSING
+    factor, unit = time_unit(value)
+    return f"{significant(value * factor)} {unit}"
+
+
+def interval(ends: Sequence[float | None], digits: int = 3, places: int | None = None) -> str:
+    """The two ends of an interval, '?' where one is not known; empty if neither is."""
+    if all(end is None for end in ends):
+        return ""
+    written = (
+        "?" if end is None else significant(end, digits) if places is None else f"{end:.{places}f}"
+        for end in ends
+    )
+    return "–".join(written)
+
+
+def seconds_interval(value: float, ends: Sequence[float | None]) -> str:
+    """A time's interval in the unit of the time itself."""
+    factor, _ = time_unit(value)
+    return interval([None if end is None else end * factor for end in ends])
+
+
+def score(points: float | None, proportion: bool) -> str:
+    """A score in points: 92.5 % for a proportion, 72.3 otherwise."""
+    if points is None:
+        return MISSING
+    return f"{points:.1f} %" if proportion else f"{points:.1f}"
+
+
+def signed(points: float) -> str:
+    """A change in points with its sign: +0.5, −12.0."""
+    return f"{points:+.1f}".replace("-", "−")
+
+
+def ratio(value: float | None) -> str:
+    """A ratio: ×0.86."""
+    return MISSING if value is None else f"×{significant(value)}"
+
+
+def size(count: float | None) -> str:
+    """Bytes in decimal units: 13.5 GB."""
+    if count is None:
+        return MISSING
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{significant(count / factor)} {unit}"
+    return f"{count:.0f} B"
+
+
+def unbroken(text: str) -> str:
+    """Prose whose figures stay on one line with their units and in their intervals."""
+    together = re.sub(r"(?<=\d) (?=(?:%|ms|s|points)(?!\w))", "\u00a0", text)
+    return re.sub(r"(?<=[\d?])–(?=[\d?])", "\u2060–\u2060", together)
+
+
+def join(items: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,142 @@
+"""The study as one table: the cells' JSON files read into one row a cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+from frontier.columns import (
+    COLUMNS,
+    KEY,
+    LATENCIES,
+    OUTCOMES,
+    STATISTICS,
+    THROUGHPUTS,
+    MetricNote,
+    latency_column,
+    metric_columns,
+)
+from frontier.errors import UserError
+from frontier.outputs import Axes
+
+
+class AggregateSpec(BaseModel):
+    """What aggregate.py is told besides its files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    study: Axes | None = None
+    identity: Any = None
+
+
+NATIVE_QUANTIZATIONS = frozenset({"", "native"})
+CHUNK = 512  # cells held as Python objects at a time, so that memory stays flat
+
+
+def read_cell(path: Path) -> dict[str, Any]:
+    """A cell's JSON. Raises UserError naming the file where it is missing, broken or no cell."""
+    try:
+        cell = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such cell") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a JSON file: {error}") from None
+    names = cell.get("cell") if isinstance(cell, dict) else None
+    wanted = ("variant", "model", "device", "task")
+    if not isinstance(names, dict) or not all(isinstance(names.get(key), str) for key in wanted):
+        raise UserError(f"{path}: no cell: 'cell' must name {', '.join(wanted)}")
+    if cell.get("outcome") not in OUTCOMES:
+        raise UserError(f"{path}: outcome {cell.get('outcome')!r} is none of {', '.join(OUTCOMES)}")
+    return dict(cell)
+
+
+def is_native(names: Mapping[str, Any]) -> bool:
+    """Whether a cell's variant is its model as published."""
+    quantization = names.get("quantization") or ""
+    return quantization in NATIVE_QUANTIZATIONS or names["variant"] == names["model"]
+
+
+def _figure(row: dict[str, Any], columns: tuple[str, str, str], figure: Any) -> None:
+    if isinstance(figure, Mapping):
+        for column, key in zip(columns, ("value", "low", "high"), strict=True):
+            row[column] = figure.get(key)
+
+
+def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's JSON as one row of the study; keys that the cell lacks are left out (null)."""
+    names = cell["cell"]
+    row: dict[str, Any] = {key: names[key] for key in ("variant", "model", "device", "task")}
+    row["quantization"] = names.get("quantization") or "native"
+    row["native"] = is_native(names)
+    for key in ("outcome", "reason", "load_s", "weights_bytes", "mbu", "cost_per_1000_requests"):
+        row[key] = cell.get(key)
+    for key in ("host_peak_bytes", "device_peak_bytes"):
+        row[key] = (cell.get("memory") or {}).get(key)
+    row["threads"] = (cell.get("provenance") or {}).get("threads")
+    if score := cell.get("score"):
+        metrics = score.get("metrics") or {}
+        primary = metrics.get(score["primary"]) or {}
+        row |= {"requests": score.get("requests"), "score_metric": score["primary"]}
+        row["score_unit"] = primary.get("unit")
+        _figure(row, ("score", "score_low", "score_high"), primary)
+        for name, metric in metrics.items():
+            _figure(row, (name, f"{name}_low", f"{name}_high"), metric)
+    for prefix, (key, _) in LATENCIES.items():
+        for statistic, figure in ((cell.get("latency") or {}).get(key) or {}).items():
+            if statistic in STATISTICS:
+                ends = ("", "low", "high")
+                first, low, high = (latency_column(prefix, statistic, end) for end in ends)
+                _figure(row, (first, low, high), figure)
+    for name in THROUGHPUTS:
+        figure = (cell.get("throughput") or {}).get(name)
+        _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
+    return row
+
+
+def metric_notes(cell: Mapping[str, Any]) -> dict[str, MetricNote]:
+    """The unit and interval method of each metric in a cell."""
+    metrics = (cell.get("score") or {}).get("metrics") or {}
+    return {
+        name: MetricNote(metric.get("unit") or "", metric.get("method") or "")
+        for name, metric in metrics.items()
+    }
+
+
+def _frame(rows: list[dict[str, Any]], notes: Mapping[str, MetricNote]) -> pl.DataFrame:
+    columns = [*COLUMNS, *metric_columns(notes)]
+    return pl.DataFrame(rows, schema={column.name: column.dtype for column in columns})
+
+
+def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
+    """Read cells into the study, sorted by task, device and variant, with notes on its metrics.
+
+    Memory: one chunk of cells as Python objects, the rest as columns; time linear in the cells.
+    Raises UserError for a file that is no cell, a metric whose name is another column's, and a
+    cell given twice.
+    """
+    notes: dict[str, MetricNote] = {}
+    frames: list[pl.DataFrame] = []
+    rows: list[dict[str, Any]] = []
+    reserved = {column.name for column in COLUMNS}
+    for path in paths:
+        cell = read_cell(path)
+        for name, note in metric_notes(cell).items():
+            if reserved & {name, f"{name}_low", f"{name}_high"}:
+                raise UserError(f"{path}: metric {name!r} has the name of a column of the study")
+            notes.setdefault(name, note)
+        rows.append(flatten(cell))
+        if len(rows) == CHUNK:
+            frames.append(_frame(rows, notes))
+            rows = []
+    frames.append(_frame(rows, notes))
+    order = [column.name for column in (*COLUMNS, *metric_columns(notes))]
+    study = pl.concat(frames, how="diagonal").select(order).sort(KEY)
+    twice = study.filter(study.select(KEY).is_duplicated()).select(KEY)
+    if twice.height:
+        task, device, variant = twice.row(0)
+        raise UserError(f"cell {variant} on {device} for {task} was given twice")
+    return study, notes
