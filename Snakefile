@@ -1,0 +1,27 @@
+"""llm-frontier: which model, quantized how, on which device, is fast enough and good enough.
+
+The study asked for in config/config.yaml, from its datasets and models to results/report.html.
+Any cell of the catalogue can be asked for by its path: results/VARIANT/DEVICE/TASK.json.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/measure.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

@@ -1,0 +1,84 @@
+"""What the rules share: the catalogue as steps, pools, and what happens around a run.
+
+Inputs: config/*.yaml.
+What a result depends on is decided in frontier/steps.py, whether it is out of date in
+frontier/freshness.py; here, and in inputs.smk, both are told to Snakemake.
+"""
+
+import functools
+import os
+import re
+import shlex
+import sys
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+
+from frontier import freshness, hardware, presence
+from frontier.configuration import read_catalogue, read_config
+from frontier.errors import UserError, one_line
+from frontier.steps import Steps
+
+# `python` in a rule is the one that runs Snakemake, also where its environment is not activated.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def told(function, *arguments):
+    """What `function` returns; a fault of the user's input ends Snakemake with its one line."""
+    try:
+        return function(*arguments)
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+        os._exit(1)
+
+
+# Pools, which the command line may set otherwise. A timed job on the CPU takes the whole machine
+# and any other job a hundredth of it; GPUs are as many as the driver counts.
+workflow.global_resources.setdefault("machine", 100)
+workflow.global_resources.setdefault("gpu", max(1, len(hardware.gpus())))
+
+CATALOGUE = told(read_catalogue, Path("config"))
+CONFIG = told(read_config, config, CATALOGUE, "config/config.yaml")
+STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
+FRESH = freshness.Freshness(STEPS)
+GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
+GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
+PRESENCE = {}
+
+
+def any_of(names):
+    """A pattern that matches exactly these names."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    # Not the known ids: a mistyped one must reach cell_of, which names the nearest.
+    variant="[^/]+",
+    device="[^/]+",
+    task="[^/]+",
+    identity="[0-9a-f]{16}",
+
+
+@functools.cache
+def lift_stale_locks():
+    """Lift the locks that a killed run left, if no other run is alive: the same command goes on.
+
+    Called while the DAG is built, which is before Snakemake looks for locks.
+    """
+    if workflow.is_main_process and not workflow.dryrun:
+        first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
+        if first:
+            for stale in Path(".snakemake/locks").glob("*.lock"):
+                stale.unlink()
+
+
+onstart:
+    # Only a local run measures on this host; a cluster's jobs look at their own.
+    if workflow.local_exec:
+        jobs = [
+            job for job in workflow.dag.needrun_jobs() if job.rule.name == "measure"
+        ]
+        for name in sorted({job.wildcards.device for job in jobs}):
+            device = CATALOGUE.devices[name]
+            told(
+                hardware.require, name, device.accelerator, device.gpu, device.gpus
+            )

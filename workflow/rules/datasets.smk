@@ -1,0 +1,35 @@
+"""Datasets and samples.
+
+Inputs: a dataset's source (a hub, an archive behind a URL, a local folder, a generator).
+Outputs: resources/datasets/DATASET/IDENTITY/ (raw files and lock.json),
+         resources/samples/TASK/IDENTITY/sample.jsonl and lock.json.
+Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sample.
+"""
+
+
+rule fetch_dataset:
+    output:
+        lock="resources/datasets/{dataset}/{identity}/lock.json",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.dataset(wildcards.dataset).argument,
+        folder=subpath(output.lock, parent=True),
+    shell:
+        "python workflow/scripts/fetch_dataset.py --spec {params.spec:q} --output {params.folder:q}"
+
+
+rule sample:
+    input:
+        dataset=dataset_of,
+    output:
+        rows="resources/samples/{task}/{identity}/sample.jsonl",
+        lock="resources/samples/{task}/{identity}/lock.json",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.sample(wildcards.task).argument,
+        dataset=subpath(input.dataset, parent=True),
+    shell:
+        "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
+        " --output {output.rows:q} --lock {output.lock:q}"

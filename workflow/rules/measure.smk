@@ -1,0 +1,32 @@
+"""Measuring: the only step that needs a device.
+
+Inputs: a checkpoint and a sample.
+Outputs: results/VARIANT/DEVICE/TASK/IDENTITY/requests.jsonl (a line a request: text, token times)
+         and measurement.json (outcome, load time, memory, hardware, warm-up).
+Steps: load in a fresh process, warm up, time each request alone; go on where a killed job stopped.
+"""
+
+
+rule measure:
+    input:
+        model=model_of,
+        sample=sample_of,
+    output:
+        requests="results/{variant}/{device}/{task}/{identity}/requests.jsonl",
+        measurement="results/{variant}/{device}/{task}/{identity}/measurement.json",
+    # Scoring takes no device and waits, for two of it run side by side when the device is free.
+    priority: 1
+    resources:
+        # A timed job has its device to itself: the whole machine where that is the CPU or shares
+        # its memory, its GPUs where those are their own.
+        machine=lambda wildcards: (
+            1 if device_of(wildcards).accelerator == "cuda" else 100
+        ),
+        gpu=lambda wildcards: device_of(wildcards).gpus,
+    params:
+        spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
+        model=subpath(input.model, parent=True),
+    shell:
+        "python workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
+        " --sample {input.sample:q} --requests {output.requests:q}"
+        " --measurement {output.measurement:q}"

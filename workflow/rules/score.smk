@@ -1,0 +1,22 @@
+"""Scoring: what the timed generations are worth. Runs no model.
+
+Inputs: a measurement, its requests, the sample's references; nothing for a cell left out.
+Outputs: results/VARIANT/DEVICE/TASK.json (the cell) and TASK.parquet (a row a request).
+Steps: score each generation, turn token times into latencies, give every figure its interval.
+"""
+
+
+rule score:
+    input:
+        unpack(score_inputs),
+    output:
+        cell="results/{variant}/{device}/{task}.json",
+        requests="results/{variant}/{device}/{task}.parquet",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.score(cell_of(wildcards)).signed,
+        measured=measured_options,
+    shell:
+        "python workflow/scripts/score.py --spec {params.spec:q} {params.measured}"
+        " --cell {output.cell:q} --table {output.requests:q}"
