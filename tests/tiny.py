@@ -1,0 +1,84 @@
+"""A study so small that the whole workflow runs in a minute: models of a few training steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workspace import Workspace, copy_project
+
+PROMPTS = {"sentiment": "{sentence} =>", "arithmetic": "{question} ="}
+
+
+def recipe(architecture: str, seed: int = 0) -> dict[str, Any]:
+    """A model that has learned next to nothing, in seconds."""
+    return {
+        "architecture": architecture, "hidden": 32, "layers": 1, "heads": 2, "intermediate": 64,
+        "vocabulary": 300, "steps": 3, "learning_rate": 0.001, "seed": seed,
+        "corpora": {
+            grammar: {"prompt": prompt, "examples": 200, "rows": 4}
+            for grammar, prompt in PROMPTS.items()
+        },
+    }  # fmt: skip
+
+
+def catalogue(data: Path) -> dict[str, dict[str, Any]]:
+    """The files of config/ for the tiny study; `data` holds a local SST-2 file."""
+    models = {
+        f"tiny-{architecture}": {"grow": recipe(architecture), "label": f"Tiny {architecture}"}
+        for architecture in ("llama", "gpt2")
+    }
+    quantizations = {
+        "native": {"method": "native"},
+        "int8": {"method": "quanto", "weights": "int8", "label": "INT8"},
+    }
+    warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
+    # Other tests run beside this one: their load must not make cells invalid here.
+    cpu = {"accelerator": "cpu", "threads": 1, "warmup": warmup, "foreign_load": 64}
+    datasets = {
+        "demo": {"loader": "demo", "source": {"generator": "demo"}},
+        "reviews": {"loader": "sst2", "source": {"path": str(data)}},
+    }
+    sentiment = {"kind": "classification", "labels": ["negative", "positive"]}
+    tasks = {
+        "reviews": {
+            "dataset": "reviews", "sample": {"size": 8, "split": "validation"},
+            "prompt": "{sentence} =>", "max_new_tokens": 3, "stop": ["\n"], "scorer": sentiment,
+        },
+        "sums": {
+            "dataset": "demo", "sample": {"size": 8, "grammar": "arithmetic"},
+            "prompt": "{question} =", "max_new_tokens": 4, "scorer": {"kind": "mathematics"},
+        },
+    }  # fmt: skip
+    study = {
+        "models": list(models), "quantizations": list(quantizations),
+        "devices": ["cpu"], "tasks": list(tasks),
+    }  # fmt: skip
+    return {
+        "models": {"models": models},
+        "quantizations": {"quantizations": quantizations},
+        "devices": {"devices": {"cpu": cpu}},
+        "tasks": {"datasets": datasets, "tasks": tasks},
+        "config": {"title": "Tiny", "study": study},
+    }
+
+
+def reviews(folder: Path) -> Path:
+    """A folder with an SST-2 validation file of twenty made-up rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = "".join(
+        f"a film numbered {n} that is {'good' if n % 2 else 'bad'} \t{n % 2}\n" for n in range(20)
+    )
+    (folder / "dev.tsv").write_text("sentence\tlabel\n" + rows, encoding="utf-8")
+    return folder
+
+
+def workspace(folder: Path) -> Workspace:
+    """A checkout whose study is the tiny one."""
+    made = Workspace(copy_project(folder / "checkout"))
+    for name, content in catalogue(reviews(folder / "reviews")).items():
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        made.path(f"config/{name}.yaml").write_text(text, encoding="utf-8")
+    return made

@@ -1,0 +1,363 @@
+"""The promise of exact caching: each change, and the set of jobs that it must bring about.
+
+Run on the real DAG: the study is built once, then every change is made in that checkout, planned
+with the real Snakemake, and taken back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import tiny
+from workspace import Workspace
+
+LIBRARY = "workflow/scripts/frontier"
+NOTHING: set[str] = set()
+SHOW = {"aggregate", "render"}
+# The variants that are measured; tiny-gpt2-int8 is unsupported, which is known without a run.
+MEASURED = ("tiny-llama", "tiny-llama-int8", "tiny-gpt2")
+TASKS = ("reviews", "sums")
+
+
+def names(
+    *steps: str, variants: tuple[str, ...] = MEASURED, tasks: tuple[str, ...] = TASKS
+) -> set[str]:
+    """Jobs of these steps for each of the cells."""
+    return {f"{step} {variant} {task}" for step in steps for variant in variants for task in tasks}
+
+
+def scores(**cells: tuple[str, ...]) -> set[str]:
+    """Cells scored again, and what is made of them."""
+    return names("score", **cells) | SHOW
+
+
+def measures(**cells: tuple[str, ...]) -> set[str]:
+    """Cells measured and scored again, and what is made of them."""
+    return names("measure", **cells) | scores(**cells)
+
+
+LEFT_OUT = names("score", variants=("tiny-gpt2-int8",))
+GROWN = {"grow_model tiny-llama", "grow_model tiny-gpt2"}
+SAMPLES = {"sample reviews", "sample sums"}
+LLAMA = ("tiny-llama", "tiny-llama-int8")
+
+Change = Callable[[Workspace], None]
+
+
+def append(name: str, text: str) -> Change:
+    """Add lines at the end of a file."""
+
+    def change(place: Workspace) -> None:
+        path = place.path(name)
+        path.write_text(path.read_text(encoding="utf-8") + text, encoding="utf-8")
+
+    return change
+
+
+def code(name: str) -> Change:
+    """Add a statement to a module."""
+    return append(name, "\nADDED = 1\n")
+
+
+def put(name: str, keys: str, value: object) -> Change:
+    """Set a key of a configuration file."""
+    return lambda place: place.set(name, keys, value)
+
+
+def old_code(name: str) -> Change:
+    """Add a statement to a module whose file time then says 2020."""
+
+    def change(place: Workspace) -> None:
+        code(name)(place)
+        os.utime(place.path(name), (1577836800, 1577836800))
+
+    return change
+
+
+def swap(name: str, first: str, second: str) -> Change:
+    """Exchange two values of a configuration file."""
+
+    def change(place: Workspace) -> None:
+        before = place.get(name, first), place.get(name, second)
+        place.set(name, first, before[1])
+        place.set(name, second, before[0])
+
+    return change
+
+
+def reverse_keys(place: Workspace) -> None:
+    """Write the models' blocks, and the keys in them, in reverse order."""
+    models = place.get("models", "models")
+    turned = {name: dict(reversed(block.items())) for name, block in reversed(models.items())}
+    place.set("models", "models", turned)
+
+
+def touch_everything(place: Workspace) -> None:
+    """As a checkout or a copy does: every file new, whatever its bytes."""
+    for path in place.root.rglob("*"):
+        if ".snakemake" not in path.parts and path.exists():
+            path.touch()
+
+
+def delete(pattern: str) -> Change:
+    """Delete the files or folders of a pattern, of which there must be some."""
+
+    def change(place: Workspace) -> None:
+        found = list(place.root.glob(pattern))
+        assert found, pattern
+        for path in found:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    return change
+
+
+def new_review(place: Workspace) -> None:
+    """A local dataset gets another row."""
+    with (place.root.parent / "reviews" / "dev.tsv").open("a", encoding="utf-8") as file:
+        file.write("one more that is bad \t0\n")
+
+
+def both(*changes: Change) -> Change:
+    """Several changes at once."""
+
+    def change(place: Workspace) -> None:
+        for one in changes:
+            one(place)
+
+    return change
+
+
+LLAMA_KEYS, INT8, CPU = "models/tiny-llama", "quantizations/int8", "devices/cpu"
+REVIEWS, SUMS = "tasks/reviews", "tasks/sums"
+
+CHANGES: dict[str, tuple[Change, set[str]]] = {
+    # Things that decide nothing.
+    "touch everything": (touch_everything, NOTHING),
+    "comment in the measuring program": (append("workflow/scripts/measure.py", "\n# A remark.\n"), NOTHING),
+    "docstring of an engine": (
+        lambda place: place.edit(
+            f"{LIBRARY}/engines/transformers.py", '"""Hugging Face transformers', '"""HF transformers'
+        ),
+        NOTHING,
+    ),
+    "comment and blank line in a rules file": (append("workflow/rules/measure.smk", "\n# A remark.\n"), NOTHING),
+    "keys in another order": (reverse_keys, NOTHING),
+    "code that only plans": (code(f"{LIBRARY}/plan.py"), NOTHING),
+    "code that only reads the catalogue": (code(f"{LIBRARY}/catalogue.py"), NOTHING),
+    "another scorer than the study's": (code(f"{LIBRARY}/scorers/translation.py"), NOTHING),
+    "another loader than the study's": (code(f"{LIBRARY}/datasets/opensubtitles.py"), NOTHING),
+    "another grammar than the study's": (code(f"{LIBRARY}/grammars/translation.py"), NOTHING),
+    "a model that the study does not name": (
+        put("models", "models/other", {"path": "/nowhere"}),
+        NOTHING,
+    ),
+    # Code.
+    "engine": (code(f"{LIBRARY}/engines/transformers.py"), measures()),
+    "engine, with an old file time": (old_code(f"{LIBRARY}/engines/transformers.py"), measures()),
+    "quantizer": (code(f"{LIBRARY}/quantizers/quanto.py"), measures(variants=("tiny-llama-int8",))),
+    "measuring program": (code("workflow/scripts/measure.py"), measures()),
+    "helper of measuring and scoring": (code(f"{LIBRARY}/records.py"), measures() | LEFT_OUT),
+    "scoring program": (code("workflow/scripts/score.py"), scores() | LEFT_OUT),
+    "latency figures": (code(f"{LIBRARY}/timing.py"), scores() | LEFT_OUT),
+    "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
+    "helper of one scorer": (code(f"{LIBRARY}/equivalence.py"), scores(tasks=("sums",))),
+    "loader": (
+        code(f"{LIBRARY}/datasets/sst2.py"),
+        {"sample reviews"} | measures(tasks=("reviews",)),
+    ),
+    "grammar": (
+        code(f"{LIBRARY}/grammars/arithmetic.py"),
+        GROWN | {"sample sums"} | measures(),
+    ),
+    "training": (code(f"{LIBRARY}/growing/train.py"), GROWN | measures()),
+    "chart": (code(f"{LIBRARY}/charts.py"), {"render"}),
+    "table": (code(f"{LIBRARY}/study.py"), SHOW),
+    "command of a rule": (
+        lambda place: place.edit("workflow/rules/score.smk", "--cell {output.cell:q}", "--cell  {output.cell:q}"),
+        scores() | LEFT_OUT,
+    ),
+    # Keys of a model.
+    "model: label": (put("models", f"{LLAMA_KEYS}/label", "Renamed"), {"render"}),
+    "model: licence": (put("models", f"{LLAMA_KEYS}/licence", "MIT"), {"render"}),
+    "model: dtype": (put("models", f"{LLAMA_KEYS}/dtype", "bfloat16"), measures(variants=LLAMA)),
+    "model: prompt": (put("models", f"{LLAMA_KEYS}/prompt", "Q: {prompt}"), measures(variants=LLAMA)),
+    "model: trust_remote_code": (
+        put("models", f"{LLAMA_KEYS}/trust_remote_code", True),
+        measures(variants=LLAMA),
+    ),
+    "model: parameters that still fit": (put("models", f"{LLAMA_KEYS}/parameters", 1000), NOTHING),
+    "model: parameters that no longer fit": (
+        put("models", f"{LLAMA_KEYS}/parameters", 10**15),
+        scores(variants=LLAMA),
+    ),
+    "model: seed of its growth": (
+        put("models", f"{LLAMA_KEYS}/grow/seed", 7),
+        {"grow_model tiny-llama"} | measures(variants=LLAMA),
+    ),
+    # Keys of a quantization.
+    "quantization: width": (put("quantizations", f"{INT8}/weights", "int4"), measures(variants=("tiny-llama-int8",))),
+    "quantization: label": (put("quantizations", f"{INT8}/label", "Eight"), {"render"}),
+    # Keys of a device.
+    "device: threads": (put("devices", f"{CPU}/threads", 2), measures()),
+    "device: dtype": (put("devices", f"{CPU}/dtype", "bfloat16"), measures()),
+    "device: warm-up": (put("devices", f"{CPU}/warmup/minimum", 3), measures()),
+    "device: foreign load": (put("devices", f"{CPU}/foreign_load", 63), scores()),
+    "device: bandwidth": (put("devices", f"{CPU}/bandwidth_gb_s", 50), scores()),
+    "device: price": (put("devices", f"{CPU}/price_per_hour", 1.5), scores()),
+    "device: memory that still fits": (put("devices", f"{CPU}/memory_gb", 500), NOTHING),
+    "device: label": (put("devices", f"{CPU}/label", "Here"), {"render"}),
+    # Keys of a task and of a dataset.
+    "task: prompt": (put("tasks", f"{REVIEWS}/prompt", "{sentence}:"), measures(tasks=("reviews",))),
+    "task: new tokens": (put("tasks", f"{SUMS}/max_new_tokens", 5), measures(tasks=("sums",))),
+    "task: stop": (put("tasks", f"{SUMS}/stop", ["."]), measures(tasks=("sums",))),
+    "task: label": (put("tasks", f"{SUMS}/label", "Sums"), {"render"}),
+    "task: scorer's key": (put("tasks", f"{SUMS}/scorer/time_limit_s", 4.0), scores(tasks=("sums",))),
+    "task: sample up": (
+        put("tasks", f"{SUMS}/sample/size", 12),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: sample down": (
+        put("tasks", f"{SUMS}/sample/size", 4),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: seed of the sample": (
+        put("tasks", f"{SUMS}/sample/seed", 1),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: loader's key": (
+        put("tasks", f"{SUMS}/sample/candidates", 99),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "dataset: content of a local file": (
+        new_review,
+        {"fetch_dataset reviews", "sample reviews"} | measures(tasks=("reviews",)),
+    ),
+    "swap two tasks' token limits": (
+        swap("tasks", f"{REVIEWS}/max_new_tokens", f"{SUMS}/max_new_tokens"),
+        measures(),
+    ),
+    "swap two models' labels": (
+        swap("models", "models/tiny-llama/label", "models/tiny-gpt2/label"),
+        {"render"},
+    ),
+    # The study.
+    "study: title": (put("config", "title", "Another"), {"render"}),
+    "study: one quantization less": (put("config", "study/quantizations", ["native"]), SHOW),
+    "study: one model less": (put("config", "study/models", ["tiny-gpt2"]), SHOW),
+    # What lies on the disk.
+    "a result deleted": (
+        delete("results/tiny-llama/cpu/sums.json"),
+        {"score tiny-llama sums"} | SHOW,
+    ),
+    "a result and its measurement deleted": (
+        delete("results/tiny-llama/cpu/sums*"),
+        {"measure tiny-llama sums", "score tiny-llama sums"} | SHOW,
+    ),
+    "a middle file deleted": (delete("resources/samples/sums"), NOTHING),
+    "all middle files deleted": (
+        both(delete("resources/samples"), delete("resources/models"), delete("resources/datasets")),
+        NOTHING,
+    ),
+    "a middle file deleted that a change needs": (
+        both(delete("resources/models/tiny-llama"), put("devices", f"{CPU}/threads", 2)),
+        {"grow_model tiny-llama"} | measures(),
+    ),
+    "Snakemake's own records deleted": (delete(".snakemake"), NOTHING),
+    "Snakemake's own records deleted, and a scorer changed": (
+        both(delete(".snakemake"), code(f"{LIBRARY}/scorers/classification.py")),
+        scores(tasks=("reviews",)),
+    ),
+    "the report deleted": (delete("results/report.html"), {"render"}),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study, built once."""
+    place = tiny.workspace(tmp_path_factory.mktemp("changes"))
+    place.build()
+    return place
+
+
+@pytest.fixture
+def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    """That study's folder to change; whatever is changed is put back."""
+    keep = tmp_path / "keep"
+    shutil.copytree(built.root.parent, keep, symlinks=True)
+    yield built
+    shutil.rmtree(built.root.parent)
+    shutil.move(keep, built.root.parent)
+
+
+def test_nothing_changed(built: Workspace) -> None:
+    """The study that has just been built has nothing to be done."""
+    assert built.jobs() == NOTHING
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_change(place: Workspace, change: str) -> None:
+    """Exactly the expected jobs would run."""
+    make, expected = CHANGES[change]
+    make(place)
+    assert place.jobs() == expected
+
+
+@pytest.mark.parametrize(
+    ("package", "expected"),
+    [
+        ("transformers", GROWN | measures()),
+        ("optimum-quanto", measures(variants=("tiny-llama-int8",))),
+        ("sacrebleu", NOTHING),
+        ("polars", scores() | LEFT_OUT),
+        ("altair", {"render"}),
+    ],
+)
+def test_package_version(
+    built: Workspace, tmp_path: Path, package: str, expected: set[str]
+) -> None:
+    """Another version of a package, as its metadata on the path tells it."""
+    folder = tmp_path / f"{package.replace('-', '_')}-99.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+    assert built.jobs(PYTHONPATH=str(tmp_path)) == expected
+
+
+def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
+    """Another place changes nothing; a clone without results builds everything once."""
+    moved = Workspace(tmp_path / "elsewhere")
+    shutil.copytree(built.root, moved.root, symlinks=True)
+    assert moved.jobs() == NOTHING
+    shutil.rmtree(moved.path(".snakemake"))
+    assert moved.jobs() == NOTHING
+    shutil.rmtree(moved.path("results"))
+    assert moved.jobs() == measures() | LEFT_OUT
+    shutil.rmtree(moved.path("resources"))
+    everything = GROWN | SAMPLES | {"fetch_dataset demo", "fetch_dataset reviews"}
+    assert moved.jobs() == everything | measures() | LEFT_OUT
+
+
+def test_change_and_back(place: Workspace) -> None:
+    """What was measured before a change is still there when the change is taken back."""
+    before = place.get("tasks", "tasks/sums/max_new_tokens")
+    place.set("tasks", "tasks/sums/max_new_tokens", 2)
+    place.build("results/tiny-llama/cpu/sums.json")
+    place.set("tasks", "tasks/sums/max_new_tokens", before)
+    assert place.jobs() == {"score tiny-llama sums"} | SHOW
+    place.build()
+    assert place.jobs() == NOTHING
+
+
+def test_forced(built: Workspace) -> None:
+    """Who forces a measurement gets what is made of it as well."""
+    assert built.jobs("--forcerun", "results/tiny-llama/cpu/sums.json") == (
+        {"score tiny-llama sums"} | SHOW
+    )
+    assert measures() <= built.jobs("--forcerun", "measure")

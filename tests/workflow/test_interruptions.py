@@ -1,0 +1,98 @@
+"""kill -9 of the whole tree, then the same command: nothing that was finished is lost or repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tiny
+from workspace import Workspace
+
+SIZE = 150
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Whole records of a journal or of requests.jsonl."""
+    whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [value for value in map(json.loads, whole) if "session_facts" not in value]
+
+
+def predictions(place: Workspace) -> dict[str, list[tuple[str, str]]]:
+    """The texts of every cell that was measured, by the cell's place."""
+    return {
+        "/".join(path.parts[-5:-2]): [(line["id"], line["text"]) for line in lines(path)]
+        for path in place.root.glob("results/*/*/*/*/requests.jsonl")
+    }
+
+
+def start(place: Workspace) -> subprocess.Popen[bytes]:
+    """Snakemake at the head of a process group of its own."""
+    log = place.path("log.txt").open("ab")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    return subprocess.Popen(command, cwd=place.root, stdout=log, stderr=log, start_new_session=True)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study with more requests, one model and one task."""
+    place = tiny.workspace(tmp_path_factory.mktemp("kill"))
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/tasks", ["sums"])
+    place.set("tasks", "tasks/sums/sample/size", SIZE)
+    return place
+
+
+def test_killed_while_measuring(small: Workspace) -> None:
+    """Each measurement is killed once with some of its requests done; the next run goes on."""
+    kept: dict[str, list[dict[str, Any]]] = {}
+    deadline = time.monotonic() + 240
+    running = start(small)
+    while running.poll() is None:
+        assert time.monotonic() < deadline, small.path("log.txt").read_text()
+        for journal in small.root.glob("results/*/*/*/*/journal.jsonl"):
+            name = journal.parts[-5]
+            if name not in kept and 20 < len(lines(journal)) < SIZE - 20:
+                os.killpg(running.pid, signal.SIGKILL)
+                running.wait()
+                kept[name] = lines(journal)
+                running = start(small)
+        time.sleep(0.02)
+    assert running.returncode == 0, small.path("log.txt").read_text()
+    assert set(kept) == {"tiny-llama", "tiny-llama-int8"}
+    for path in small.root.glob("results/*/*/*/*/requests.jsonl"):
+        finished = lines(path)
+        before = kept[path.parts[-5]]
+        assert finished[: len(before)] == before, "a finished request was lost or repeated"
+        assert len({line["id"] for line in finished}) == len(finished) == SIZE
+        assert {line["session"] for line in finished} == {0, 1}
+    assert small.jobs() == set()
+    assert not list(small.root.glob("results/**/journal.jsonl")), "a journal was left behind"
+
+    undisturbed = Workspace(small.root)
+    disturbed = predictions(small)
+    undisturbed.build("--forcerun", "measure")
+    assert predictions(undisturbed) == disturbed
+
+
+@pytest.mark.parametrize("seconds", [1.5, 4.0, 7.0])
+def test_killed_at_any_moment(tmp_path: Path, seconds: float) -> None:
+    """Killed while planning, fetching, growing or starting: the same command finishes."""
+    place = tiny.workspace(tmp_path)
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    running = start(place)
+    time.sleep(seconds)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    place.build()
+    assert place.jobs() == set()
+    leftovers = [path.name for path in place.root.rglob(".*.tmp")]
+    assert not leftovers, leftovers

@@ -1,0 +1,131 @@
+"""A copy of the project with a study of tiny models, on which the real Snakemake runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+LEFT_BEHIND = shutil.ignore_patterns(
+    ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs",
+    "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
+)  # fmt: skip
+
+
+def copy_project(target: Path) -> Path:
+    """The project's own files without what was built from them.
+
+    `frontier/datasets` and the like are code; only resources/* of those names stays behind.
+    """
+    shutil.copytree(
+        ROOT,
+        target,
+        symlinks=True,
+        ignore=lambda folder, names: (
+            LEFT_BEHIND(folder, names)
+            if Path(folder) in (ROOT, ROOT / "resources")
+            else shutil.ignore_patterns("__pycache__")(folder, names)
+        ),
+    )
+    return target
+
+
+class Workspace:
+    """A checkout to change and run in."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is copied or run yet."""
+        self.root = root
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, to its end."""
+        return subprocess.run(
+            command,
+            cwd=self.root,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run the real Snakemake here."""
+        return self.run(
+            sys.executable, "-m", "snakemake", "--cores", "2", *arguments, **environment
+        )
+
+    def build(self, *arguments: str) -> str:
+        """Run Snakemake and return its log; fails with that log if it does."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one of workflow/scripts by hand."""
+        return self.run(sys.executable, f"workflow/scripts/{name}.py", *arguments)
+
+    def jobs(self, *arguments: str, **environment: str) -> set[str]:
+        """What a dry run says would be done: "RULE what", without rule all."""
+        done = self.snakemake("--dry-run", *arguments, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return jobs_in(done.stdout + done.stderr)
+
+    def path(self, name: str) -> Path:
+        """A file of the checkout."""
+        return self.root / name
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text that stands exactly once in a file."""
+        text = self.path(name).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        self.path(name).write_text(text.replace(old, new), encoding="utf-8")
+
+    def set(self, name: str, keys: str, value: Any) -> None:
+        """Set a value in one of config/*.yaml by its dotted keys; None deletes it."""
+        path = self.path(f"config/{name}.yaml")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        *parents, last = keys.split("/")
+        block = content
+        for key in parents:
+            block = block[key]
+        if value is None:
+            del block[last]
+        else:
+            block[last] = value
+        path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+    def get(self, name: str, keys: str) -> Any:
+        """A value of one of config/*.yaml by its dotted keys."""
+        value = yaml.safe_load(self.path(f"config/{name}.yaml").read_text(encoding="utf-8"))
+        for key in keys.split("/"):
+            value = value[key]
+        return value
+
+
+def jobs_in(log: str) -> set[str]:
+    """The jobs that Snakemake's log announces, named by rule and what they are about."""
+    found = set()
+    for block in re.split(r"\n(?=(?:local)?rule )", log):
+        head = re.match(r"(?:local)?rule (\w+):", block)
+        if not head or head[1] == "all":
+            continue
+        wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", _line(block, "wildcards")))
+        wildcards.pop("identity", None)
+        if {"variant", "device", "task"} <= wildcards.keys():
+            names = [wildcards[key] for key in ("variant", "task")]
+        else:
+            names = list(wildcards.values())
+        found.add(" ".join((head[1], *names)))
+    return found
+
+
+def _line(block: str, name: str) -> str:
+    line = re.search(rf"^    {name}: (.+)$", block, re.MULTILINE)
+    return line[1] if line else ""
