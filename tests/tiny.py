@@ -9,7 +9,7 @@ import yaml
 
 from workspace import Workspace, copy_project
 
-PROMPTS = {"sentiment": "{sentence} =>", "arithmetic": "{question} ="}
+PROMPTS = {"arithmetic": "{question} ="}
 
 
 def recipe(architecture: str, seed: int = 0) -> dict[str, Any]:

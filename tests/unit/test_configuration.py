@@ -129,13 +129,13 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "unknown loader": ("tasks", "loader: sst2", "loader: sts2", r"datasets\.sst2\.loader: .*'sst2'"),
     "unknown key of a scorer": (
         "tasks", "positive: positive", "positiv: positive",
-        r"tasks\.sst2\.scorer: positiv: unknown key \(did you mean 'positive'\?\)",
+        r"tasks\.demo-sentiment\.scorer: positiv: unknown key \(did you mean 'positive'\?\)",
     ),
     "unknown key of a sample": (
         "tasks", "split: train", "splt: train",
         r"tasks\.sst2\.sample: splt: unknown key \(did you mean 'split'\?\)",
     ),
-    "wrong size": ("tasks", "size: 200", "size: many", r"tasks\.sst2: sample\.size: .*integer"),
+    "wrong size": ("tasks", "size: 200", "size: many", r"tasks\.demo-sentiment: sample\.size: .*integer"),
     "unknown section": ("tasks", "datasets:", "datsets:", r"config/tasks\.yaml: datsets: unknown key .*'datasets'"),
 }  # fmt: skip
 

@@ -168,7 +168,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "scoring program": (code("workflow/scripts/score.py"), scores() | LEFT_OUT),
     "latency figures": (code(f"{LIBRARY}/timing.py"), scores() | LEFT_OUT),
     "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
-    "helper of one scorer": (code(f"{LIBRARY}/equivalence.py"), scores(tasks=("sums",))),
+    "helper of one scorer": (code(f"{LIBRARY}/equivalence/answers.py"), scores(tasks=("sums",))),
     "loader": (
         code(f"{LIBRARY}/datasets/sst2.py"),
         {"sample reviews"} | measures(tasks=("reviews",)),
@@ -178,8 +178,10 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         GROWN | {"sample sums"} | measures(),
     ),
     "training": (code(f"{LIBRARY}/growing/train.py"), GROWN | measures()),
-    "chart": (code(f"{LIBRARY}/charts.py"), {"render"}),
+    "chart": (code(f"{LIBRARY}/report/charts.py"), {"render"}),
+    "report's template": (append("resources/report/report.css", "\n/* A remark. */\n"), {"render"}),
     "table": (code(f"{LIBRARY}/study.py"), SHOW),
+    "code that fetches": (code(f"{LIBRARY}/fetching/hub.py"), NOTHING),
     "command of a rule": (
         lambda place: place.edit("workflow/rules/score.smk", "--cell {output.cell:q}", "--cell  {output.cell:q}"),
         scores() | LEFT_OUT,
@@ -339,7 +341,8 @@ def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
     assert moved.jobs() == NOTHING
     shutil.rmtree(moved.path("results"))
     assert moved.jobs() == measures() | LEFT_OUT
-    shutil.rmtree(moved.path("resources"))
+    for made in ("datasets", "models", "samples"):
+        shutil.rmtree(moved.path(f"resources/{made}"))
     everything = GROWN | SAMPLES | {"fetch_dataset demo", "fetch_dataset reviews"}
     assert moved.jobs() == everything | measures() | LEFT_OUT
 

@@ -22,13 +22,18 @@ from frontier.steps import Steps
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-def told(function, *arguments):
-    """What `function` returns; a fault of the user's input ends Snakemake with its one line."""
-    try:
-        return function(*arguments)
-    except UserError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
-        os._exit(1)
+def told(function):
+    """The same function, but a fault of the user's input ends Snakemake with its one line."""
+
+    @functools.wraps(function)
+    def telling(*arguments):
+        try:
+            return function(*arguments)
+        except UserError as error:
+            print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+            os._exit(1)
+
+    return telling
 
 
 # Pools, which the command line may set otherwise. A timed job on the CPU takes the whole machine
@@ -36,8 +41,8 @@ def told(function, *arguments):
 workflow.global_resources.setdefault("machine", 100)
 workflow.global_resources.setdefault("gpu", max(1, len(hardware.gpus())))
 
-CATALOGUE = told(read_catalogue, Path("config"))
-CONFIG = told(read_config, config, CATALOGUE, "config/config.yaml")
+CATALOGUE = told(read_catalogue)(Path("config"))
+CONFIG = told(read_config)(config, CATALOGUE, "config/config.yaml")
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
 FRESH = freshness.Freshness(STEPS)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
@@ -79,6 +84,6 @@ onstart:
         ]
         for name in sorted({job.wildcards.device for job in jobs}):
             device = CATALOGUE.devices[name]
-            told(
-                hardware.require, name, device.accelerator, device.gpu, device.gpus
+            told(hardware.require)(
+                name, device.accelerator, device.gpu, device.gpus
             )

@@ -22,35 +22,40 @@ def renewed(output):
         workflow.dag.forcefiles.add(output)
 
 
+@told
 def cell_of(wildcards):
     lift_stale_locks()
-    return told(STEPS.cell, wildcards.variant, wildcards.device, wildcards.task)
+    return STEPS.cell(wildcards.variant, wildcards.device, wildcards.task)
 
 
 def device_of(wildcards):
     return CATALOGUE.devices[wildcards.device]
 
 
+@told
 def dataset_of(wildcards):
     dataset = CATALOGUE.tasks[wildcards.task].dataset
-    identity = told(STEPS.dataset, dataset).identity
+    identity = STEPS.dataset(dataset).identity
     return kept(f"resources/datasets/{dataset}/{identity}/lock.json")
 
 
 def sample_path(task):
-    return f"resources/samples/{task}/{told(STEPS.sample, task).identity}/sample.jsonl"
+    return f"resources/samples/{task}/{STEPS.sample(task).identity}/sample.jsonl"
 
 
+@told
 def sample_of(wildcards):
     return kept(sample_path(wildcards.task))
 
 
+@told
 def model_of(wildcards):
     model = cell_of(wildcards).model
-    identity = told(STEPS.model, model).identity
+    identity = STEPS.model(model).identity
     return kept(f"resources/models/{model}/{identity}/lock.json")
 
 
+@told
 def score_inputs(wildcards):
     cell = cell_of(wildcards)
     fresh = FRESH.cell(cell)
@@ -58,7 +63,7 @@ def score_inputs(wildcards):
         renewed(str(freshness.cell_path(cell)))
     if not cell.planned:
         return {}
-    folder = f"results/{cell.name}/{told(STEPS.measure, cell).identity}"
+    folder = f"results/{cell.name}/{STEPS.measure(cell).identity}"
     inputs = {
         "requests": f"{folder}/requests.jsonl",
         "measurement": f"{folder}/measurement.json",
@@ -72,14 +77,16 @@ def measured_options(wildcards, input):
     return " ".join(options)
 
 
+@told
 def study_cells(wildcards):
-    paths = [str(freshness.cell_path(cell)) for cell in told(lambda: STEPS.cells)]
+    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]
     if not FRESH.study():
         renewed("results/study.lock.json")
         return paths
     return [kept(path) for path in paths]
 
 
+@told
 def study_lock(wildcards):
     if not FRESH.report():
         renewed("results/report.lock.json")

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from frontier import contents, identity, plan
 from frontier.catalogue import Catalogue, Config, Dataset, Model
+from frontier.errors import UserError
 from frontier.fetching.environments import REQUIREMENTS
 from frontier.plan import Cell, HostMemory
 
@@ -89,7 +91,9 @@ class Steps:
         source = self.source(dataset).source
         spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
         if source.path:
-            return _step("fetch_dataset", spec, contents.digest(source.path), decides={})
+            return _step(
+                "fetch_dataset", spec, _content(source.path, f"datasets.{dataset}"), decides={}
+            )
         if source.generator == "mathematics":
             pins = REQUIREMENTS.joinpath("mathematics.txt").read_text(encoding="utf-8")
             return _step("fetch_dataset", spec, pins, "generate_mathematics")
@@ -99,7 +103,7 @@ class Steps:
         """What a dataset's content is known by: its pinned place, not the code that fetches it."""
         source = self.source(dataset).source
         if source.path:
-            return contents.digest(source.path)
+            return _content(source.path, f"datasets.{dataset}")
         if source.hub or source.generator == "demo":
             return source.model_dump(mode="json", exclude_defaults=True)
         return source.sha256 or self.dataset(dataset).identity
@@ -122,7 +126,7 @@ class Steps:
             return _step("grow_model", spec, None, *grammars)
         if block.path:
             spec = {"path": str(block.path)}
-            return _step("fetch_model", spec, contents.digest(block.path), decides={})
+            return _step("fetch_model", spec, _content(block.path, f"models.{model}"), decides={})
         pinned = block.slice("fetch")
         spec = {**pinned, "gated": block.gated}
         return _step("fetch_model", spec, None, decides=pinned)
@@ -130,7 +134,7 @@ class Steps:
     def _weights(self, block: Model, model: str) -> Any:
         """What a checkpoint's content is known by: for a hub's, its pinned revision."""
         if block.path:
-            return contents.digest(block.path)
+            return _content(block.path, f"models.{model}")
         return block.slice("fetch") if block.hub else self.model(model).identity
 
     def _measure(self, cell: Cell) -> Step:
@@ -218,6 +222,14 @@ def _shown(block: Any) -> dict[str, str | None]:
     """A block's name in the report, and what is to be said of it there."""
     licence = getattr(block, "licence", None)
     return {"label": block.label, "note": f"licence: {licence}" if licence else None}
+
+
+def _content(path: Path, where: str) -> str:
+    """The digest of a local file or folder. Raises UserError that says which key names it."""
+    try:
+        return contents.digest(path)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def _active_share(model: Model) -> dict[str, float]:

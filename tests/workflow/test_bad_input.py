@@ -1,0 +1,199 @@
+"""What bad input gets from the real Snakemake: one clear line, no traceback, results untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import tiny
+from workspace import Workspace, jobs_in
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study with one model and one task, finished."""
+    place = tiny.workspace(tmp_path_factory.mktemp("bad"))
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    place.set("config", "study/tasks", ["reviews"])
+    place.build()
+    return place
+
+
+@pytest.fixture
+def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
+    """That study to spoil; it is put back afterwards."""
+    keep = tmp_path / "keep"
+    shutil.copytree(built.root.parent, keep, symlinks=True)
+    yield built
+    shutil.rmtree(built.root.parent)
+    shutil.move(keep, built.root.parent)
+
+
+def results(place: Workspace) -> dict[str, str]:
+    """Every finished result and its content's digest."""
+    return {
+        str(path.relative_to(place.root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(place.path("results").rglob("*"))
+        if path.is_file() and "journal" not in path.name
+    }
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The run failed, and one line says why, with these words; no traceback anywhere."""
+    log = done.stdout + done.stderr
+    assert done.returncode != 0, log
+    told = [line for line in log.splitlines() if line.startswith("error: ")]
+    assert len(told) == 1, log
+    assert all(word in told[0] for word in words), told[0]
+    assert "Traceback" not in log, log
+
+
+CONFIGURATION = {
+    "key of a model": ("models", "models/tiny-llama/labl", "x", ("models.tiny-llama: labl", "'label'")),
+    "key of a task": ("tasks", "tasks/sums/promt", "x", ("tasks.sums: promt", "'prompt'")),
+    "id in the study": ("config", "study/models", ["tiny-lama"], ("study.models", "'tiny-lama'", "'tiny-llama'")),
+    "empty study": ("config", "study/tasks", [], ("study.tasks: is empty",)),
+    "missing local dataset": (
+        "tasks", "datasets/reviews/source/path", "/nowhere/reviews",
+        ("datasets.reviews: /nowhere/reviews", "no such file or folder"),
+    ),
+    "missing local checkpoint": (
+        "models", "models/tiny-llama", {"path": "/nowhere/model"},
+        ("models.tiny-llama: /nowhere/model", "no such file or folder"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONFIGURATION)
+def test_configuration(place: Workspace, case: str) -> None:
+    """Told while planning, before any job; what is finished stays as it is."""
+    name, keys, value, words = CONFIGURATION[case]
+    before = results(place)
+    place.set(name, keys, value)
+    done = place.snakemake()
+    refused(done, *words)
+    assert jobs_in(done.stdout + done.stderr) == set()
+    assert results(place) == before
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("results/tiny-lama/cpu/sums.json", ("unknown variant 'tiny-lama'", "'tiny-llama'")),
+        ("results/tiny-llama-in8/cpu/sums.json", ("unknown variant", "'tiny-llama-int8'")),
+        ("results/tiny-llama/cpo/sums.json", ("device: unknown id 'cpo'", "'cpu'")),
+        ("results/tiny-llama/cpu/sum.json", ("task: unknown id 'sum'", "'sums'")),
+    ],
+)
+def test_target(built: Workspace, target: str, words: tuple[str, ...]) -> None:
+    """A cell that the catalogue does not have names the nearest one that it has."""
+    refused(built.snakemake(target), *words)
+
+
+def test_target_that_no_rule_makes(built: Workspace) -> None:
+    """Snakemake's own word, without a traceback."""
+    done = built.snakemake("reslts/tiny-llama/cpu/sums.json")
+    assert done.returncode != 0
+    assert "No rule to produce reslts/tiny-llama/cpu/sums.json" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_broken_row(place: Workspace) -> None:
+    """The file and the row of it."""
+    with (place.root.parent / "reviews" / "dev.tsv").open("a", encoding="utf-8") as file:
+        file.write("a film without a label\n")
+    before = results(place)
+    refused(place.snakemake(), "dev.tsv", "row 22")
+    assert results(place) == before
+
+
+def test_sample_larger_than_the_dataset(place: Workspace) -> None:
+    """Both figures."""
+    place.set("tasks", "tasks/reviews/sample/size", 1000)
+    refused(place.snakemake(), "1000", "20")
+
+
+def test_unknown_field_in_a_prompt(place: Workspace) -> None:
+    """The field and those that the sample has."""
+    place.set("tasks", "tasks/reviews/prompt", "{sentense} =>")
+    refused(place.snakemake(), "'sentense'", "sentence")
+
+
+@pytest.mark.parametrize("spoiled", ["model.safetensors", "config.json"])
+def test_unreadable_checkpoint(place: Workspace, tmp_path: Path, spoiled: str) -> None:
+    """A file that was cut off on its way, in a folder of the user's."""
+    grown = next(place.root.glob("resources/models/tiny-llama/*"))
+    folder = tmp_path / "model"
+    shutil.copytree(grown, folder)
+    content = (folder / spoiled).read_bytes()
+    (folder / spoiled).write_bytes(content[: len(content) // 2])
+    (folder / "lock.json").unlink()
+    before = results(place)
+    place.set("models", "models/tiny-llama", {"path": str(folder)})
+    refused(place.snakemake(), spoiled)
+    assert results(place) == before
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "words"), [("cuda", ("NVIDIA GPU", "'H9000'")), ("mps", ("Apple silicon",))]
+)
+def test_device_that_this_host_lacks(
+    place: Workspace, accelerator: str, words: tuple[str, ...]
+) -> None:
+    """Said before anything is fetched or grown; a dry run plans for another host all the same."""
+    gpu = {"gpu": "H9000"} if accelerator == "cuda" else {}
+    place.set("devices", "devices/gpu", {"accelerator": accelerator, "gpus": 1, **gpu})
+    shutil.rmtree(place.path("resources/models"))
+    target = "results/tiny-llama/gpu/reviews.json"
+    planned = place.jobs(target)
+    assert planned == {
+        "grow_model tiny-llama",
+        "measure tiny-llama reviews",
+        "score tiny-llama reviews",
+    }
+    done = place.snakemake(target)
+    refused(done, "device 'gpu'", *words)
+    assert not place.path("resources/models").exists()
+
+
+def test_altered_requests(place: Workspace) -> None:
+    """Records that are not those that were measured are not scored."""
+    requests = next(place.root.glob("results/tiny-llama/cpu/reviews/*/requests.jsonl"))
+    requests.write_text(
+        requests.read_text(encoding="utf-8").replace('"session": 0', '"session": 1', 1)
+    )
+    place.path("results/tiny-llama/cpu/reviews.json").unlink()
+    refused(place.snakemake(), "requests.jsonl", "sha256 differs")
+
+
+def test_full_disk(place: Workspace) -> None:
+    """A disk that fills up while results are written: one line, and what is there stays whole."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    small = place.path("small")
+    small.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)],
+        capture_output=True,
+        check=False,
+    )
+    if mount.returncode != 0:
+        pytest.skip(f"no tmpfs can be mounted here: {mount.stderr.decode().strip()}")
+    try:
+        shutil.copytree(place.path("results"), small / "results")
+        shutil.rmtree(place.path("results"))
+        place.path("results").symlink_to(small / "results")
+        before = results(place)
+        (small / "ballast").write_bytes(b"x" * (shutil.disk_usage(small).free))
+        place.set("tasks", "tasks/reviews/max_new_tokens", 2)
+        refused(place.snakemake(), "No space left on device")
+        assert results(place) == before
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
