@@ -19,7 +19,7 @@ from frontier.errors import UserError, one_line
 from frontier.steps import Steps
 
 # `python` in a rule is the one that runs Snakemake, also where its environment is not activated.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 
 def told(function):

@@ -9,7 +9,7 @@ the table and the report have fixed names: one that is out of date is renewed he
 def kept(path):
     """An input whose file time says nothing, and whose being made again changes nothing.
 
-    Unless a rule is forced: whoever does that wants what is below it as well.
+    Unless something is forced: whoever does that wants what is below it as well.
     """
     ordered = workflow.dag_settings
     forced = ordered.forcerun or ordered.forcetargets or ordered.forceall
