@@ -72,6 +72,7 @@ def frame(cell: Cell) -> pl.DataFrame:
             "ttft_s": first,
             "tpot_s": [each if n > 1 else None for each, n in zip(step, count, strict=True)],
             "prediction": [cell.text(row, bool(ok)) for row, ok in enumerate(right)],
+            "input": [f"question {row}" for row in range(cell.requests)],
             "reference": [cell.reference(row) for row in range(cell.requests)],
             "score": score,
         }

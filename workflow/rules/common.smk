@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 from frontier import freshness, hardware, presence
 from frontier.configuration import read_catalogue, read_config
 from frontier.errors import UserError, one_line
+from frontier.fetching.hub import require_token
 from frontier.steps import Steps
 
 # `python` in a rule is the one that runs Snakemake, also where its environment is not activated.
@@ -76,14 +77,23 @@ def lift_stale_locks():
                 stale.unlink()
 
 
+@told
+def check_host(jobs):
+    """What can be known to fail is told before anything is fetched, grown or measured."""
+    for name in sorted(
+        {job.wildcards.device for job in jobs if job.rule.name == "measure"}
+    ):
+        device = CATALOGUE.devices[name]
+        hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    for name in sorted(
+        {job.wildcards.model for job in jobs if job.rule.name == "fetch_model"}
+    ):
+        model = CATALOGUE.models[name]
+        if model.gated and model.hub:
+            require_token(model.hub, model.revision)
+
+
 onstart:
     # Only a local run measures on this host; a cluster's jobs look at their own.
     if workflow.local_exec:
-        jobs = [
-            job for job in workflow.dag.needrun_jobs() if job.rule.name == "measure"
-        ]
-        for name in sorted({job.wildcards.device for job in jobs}):
-            device = CATALOGUE.devices[name]
-            told(hardware.require)(
-                name, device.accelerator, device.gpu, device.gpus
-            )
+        check_host(list(workflow.dag.needrun_jobs()))

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import importlib
 import math
+import os
 import platform
 import resource
 import statistics
@@ -125,13 +126,15 @@ def host_peak_bytes() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
-def limit_memory() -> None:
-    """Let an allocation beyond the host's memory fail here, not by the kernel's killing the job."""
+def limit_memory(most: int) -> None:
+    """Let an allocation beyond `most` bytes fail here, not by the kernel's killing the job.
+
+    Only Linux counts a process's memory against this limit.
+    """
     if platform.system() == "Linux":
-        total = hardware.memory_bytes("cpu", 0)
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        if total and hard == resource.RLIM_INFINITY:
-            resource.setrlimit(resource.RLIMIT_DATA, (total, hard))
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def run_cell(
@@ -196,11 +199,17 @@ def main() -> None:
     arguments = parser.parse_args()
     spec = read_spec(arguments.spec)
     device = spec["device"]
-    hardware.require(
+    chosen = hardware.require(
         spec["cell"]["device"], device["accelerator"], device.get("gpu"), device["gpus"]
     )
+    if chosen:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in chosen)
+    os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
     prompts = prompts_of(spec["task"], read_lines(arguments.sample))
-    limit_memory()
+    if device["accelerator"] == "cpu" and spec["memory_bytes"]:
+        # The weights' files are mapped into memory, which counts but takes none.
+        mapped = sum(path.stat().st_size for path in arguments.model.glob("*.safetensors"))
+        limit_memory(spec["memory_bytes"] + mapped)
 
     path = arguments.requests.with_name("journal.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "resources" / "report"
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Draw the study's charts and write the report.")
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", default="{}", help="JSON or a file of it: title, labels, margin")
     parser.add_argument("--study", type=Path, required=True, help="study.parquet of aggregate.py")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")

@@ -76,6 +76,7 @@ def table(
                 "latency_s": timing.latency_s(record),
                 "ttft_s": timing.ttft_s(record),
                 "tpot_s": timing.tpot_s(record),
+                "input": next(iter(answer.fields.values()), ""),
                 "prediction": answer.prediction,
                 "reference": answer.reference,
                 **columns,

@@ -26,6 +26,7 @@ from frontier.errors import UserError
 class Gpu:
     """An NVIDIA GPU as its driver reports it; `processes` are the pids that compute on it."""
 
+    uuid: str
     name: str
     memory_bytes: int
     driver: str
@@ -67,6 +68,7 @@ def gpus() -> list[Gpu]:
         ]
         return [
             Gpu(
+                uuid=pynvml.nvmlDeviceGetUUID(handle),
                 name=pynvml.nvmlDeviceGetName(handle),
                 memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
                 driver=driver,
@@ -83,20 +85,26 @@ def has_mps() -> bool:
     return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
-def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
-    """Raise UserError, saying what was looked for and what was found, if this host lacks it."""
+def require(device: str, accelerator: str, gpu: str | None, count: int) -> list[Gpu]:
+    """The GPUs to run on; none for cpu and mps.
+
+    Raises UserError, saying what was looked for and what was found, if this host lacks them.
+    """
     if accelerator == "mps" and not has_mps():
         raise UserError(
             f"device {device!r} needs a Mac with Apple silicon; this host is "
             f"{platform.system()} {platform.machine()}"
         )
-    if accelerator == "cuda":
-        found = gpus()
-        fitting = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
-        if len(fitting) < count:
-            wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
-            names = ", ".join(one.name for one in found) or "none"
-            raise UserError(f"device {device!r} needs {wanted}; this host has {names}")
+    if accelerator != "cuda":
+        return []
+    found = gpus()
+    fitting = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
+    if len(fitting) < count:
+        wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
+        names = ", ".join(one.name for one in found) or "none"
+        raise UserError(f"device {device!r} needs {wanted}; this host has {names}")
+    # Those that nobody computes on come first.
+    return sorted(fitting, key=lambda one: len(one.processes))[:count]
 
 
 def memory_bytes(accelerator: str, count: int) -> int | None:

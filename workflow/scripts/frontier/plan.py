@@ -86,7 +86,8 @@ def kv_cache_bytes(model: Model, dtype: str, new_tokens: int) -> int | None:
     return (PROMPT_TOKENS + new_tokens) * per_token
 
 
-def _device_bytes(device: Device, host_memory: HostMemory) -> int | None:
+def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
+    """A device's memory; None where it is to be asked of a host that has not the device."""
     if device.memory_gb == "auto":
         return host_memory(device.accelerator, device.gpus)
     return round(device.memory_gb * 1e9)
@@ -120,7 +121,7 @@ def cell(
         dtype_of(catalogue, model, quantization, device),
         catalogue.tasks[task].max_new_tokens,
     )
-    memory = _device_bytes(place, host_memory)
+    memory = device_bytes(place, host_memory)
     if weights is not None and memory is not None:
         needed = weights + (cache or 0) + MARGIN_BYTES
         if needed > memory:

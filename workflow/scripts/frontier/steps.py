@@ -71,7 +71,7 @@ class Steps:
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
         """Nothing is computed or read yet."""
-        self.catalogue, self.config = catalogue, config
+        self.catalogue, self.config, self.host_memory = catalogue, config, host_memory
         self.cell = cache(
             lambda variant, device, task: plan.cell(catalogue, variant, device, task, host_memory)
         )
@@ -148,7 +148,11 @@ class Steps:
             "task": self.catalogue.tasks[cell.task].slice("measure"),
         }
         names = ("variant", "model", "quantization", "device", "task")
-        spec = {"cell": {name: getattr(cell, name) for name in names}, **decides}
+        spec = {
+            "cell": {name: getattr(cell, name) for name in names},
+            "memory_bytes": plan.device_bytes(device, self.host_memory),
+            **decides,
+        }
         return _step(
             "measure",
             spec,

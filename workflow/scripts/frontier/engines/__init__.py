@@ -64,7 +64,7 @@ class Engine(Protocol):
     loaded: Loaded
 
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion. Raises OutOfMemoryError."""
+        """Greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""
 
     def device_peak_bytes(self) -> int | None:
         """Most device memory held so far; None where the device shares the host's memory."""

@@ -17,6 +17,7 @@ from frontier.engines import Generation, Loaded, OutOfMemoryError, Settings, Uns
 from frontier.errors import UserError, one_line
 from frontier.quantizers import load as load_quantizer
 
+OUT_OF_MEMORY = ("not enough memory", "out of memory", "Cannot allocate memory")
 STOP_WINDOW = 16  # tokens; a stop text is looked for in this much of the end
 
 
@@ -78,10 +79,11 @@ class Transformers:
         return self.tokenizer(prompt, return_tensors="pt", add_special_tokens=style != "chat")
 
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion of `prompt`. Raises OutOfMemoryError."""
+        """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
         synchronize(self.settings.accelerator)
         start = time.perf_counter_ns()
         inputs = self._tokens(prompt)
+        self._check_length(inputs["input_ids"].shape[1] + max_new_tokens)
         clock = _TokenClock(self.tokenizer, start, stop)
         with _out_of_memory():
             self.model.generate(
@@ -104,6 +106,15 @@ class Transformers:
             token_ns=clock.token_ns,
             end_ns=end - start,
         )
+
+    def _check_length(self, tokens: int) -> None:
+        """Learned positions end; beyond its length any model answers for what it never saw."""
+        positions = getattr(self.model.config, "max_position_embeddings", None)
+        if positions is not None and tokens > positions:
+            raise UnsupportedError(
+                f"a request of {tokens} tokens, new ones included, is longer than the model's "
+                f"{positions} positions"
+            )
 
     def device_peak_bytes(self) -> int | None:
         """Most device memory held so far; on mps, which keeps no peak, what is held now."""
@@ -170,7 +181,7 @@ def _out_of_memory() -> Iterator[None]:
         raise OutOfMemoryError(one_line(error)) from error
     except RuntimeError as error:
         # The CPU's and mps' allocators raise a plain RuntimeError.
-        if "not enough memory" in str(error) or "out of memory" in str(error):
+        if any(words in str(error) for words in OUT_OF_MEMORY):
             raise OutOfMemoryError(one_line(error)) from error
         raise
 
@@ -198,6 +209,8 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
             )
     except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    if settings.prompt == "chat" and tokenizer.chat_template is None:
+        raise UserError("prompt: chat, but the model's tokenizer has no chat template")
     model.eval()
     engine = Transformers(model, tokenizer, settings)
     if quantizer.expects_quantized(options) and not engine.loaded.quantized_layers:

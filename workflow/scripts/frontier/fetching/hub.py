@@ -46,6 +46,15 @@ def how_to_open(repo: str, kind: Kind) -> str:
     )
 
 
+def require_token(repo: str, revision: str) -> None:
+    """Raise UserError if a gated model is neither here already nor can be asked for."""
+    from huggingface_hub import try_to_load_from_cache
+
+    here = isinstance(try_to_load_from_cache(repo, "config.json", revision=revision), str)
+    if not here and not os.environ.get("HF_TOKEN"):
+        raise UserError(f"{repo} is gated: {how_to_open(repo, 'model')}")
+
+
 def snapshot(
     repo: str,
     revision: str,

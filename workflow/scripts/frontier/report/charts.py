@@ -74,6 +74,14 @@ def _point_rows(entries: Sequence[Entry], naming: Naming, factor: float) -> list
     ]
 
 
+def _score_scale(rows: list[dict[str, Any]], band: float) -> alt.Scale:
+    """From the lowest end to the highest with little room, so that no tick stands above 100."""
+    ends = [row[key] for row in rows for key in ("y", "y_low", "y_high") if row[key] is not None]
+    low, high = min([*ends, band]), max(ends)
+    room = 0.05 * (high - low)
+    return alt.Scale(domain=[low - room, high + room], nice=False)
+
+
 def frontier(
     entries: Sequence[Entry], naming: Naming, title: str, score_title: str, margin: float
 ) -> dict[str, Any] | None:
@@ -97,7 +105,7 @@ def frontier(
     top, chosen = best(points), fastest_within(points, margin)
     assert top is not None  # entries is not empty
     assert chosen is not None
-    y = alt.Y("y:Q", title=score_title, scale=alt.Scale(zero=False, padding=8))
+    y = alt.Y("y:Q", title=score_title, scale=_score_scale(rows, top.score - margin))
     tint = colour(naming, [entry.variant for entry in entries])
     base = alt.Chart(_data(rows)).encode(color=tint)
     band = alt.Chart(_data([{"y": top.score - margin, "y2": top.score}]))

@@ -181,6 +181,7 @@ class Example:
     """One request and what some variants answered; all text made visible, none escaped."""
 
     id: str
+    input: str
     reference: str
     answers: list[tuple[str, str, float | None]]  # variant's label, prediction, score
 
@@ -203,7 +204,7 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
     frames = {}
     for variant in variants:
         path = cells.paths[group.task, group.device, variant].with_suffix(".parquet")
-        frames[variant] = read_requests(path, ["id", "reference", "prediction", "score"])
+        frames[variant] = read_requests(path, ["id", "input", "reference", "prediction", "score"])
     scores = pl.concat([frame.select("id", "score") for frame in frames.values()])
     spread = scores.group_by("id", maintain_order=True).agg(
         (pl.col("score").max() - pl.col("score").min()).alias("spread")
@@ -217,9 +218,9 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
 
 
 def _example(id_: str, frames: Mapping[str, pl.DataFrame], naming: Naming) -> Example:
-    reference, answers = "", []
+    asked, reference, answers = "", "", []
     for variant, frame in frames.items():
         for row in frame.filter(pl.col("id") == id_).head(1).iter_rows(named=True):
-            reference = visible(row["reference"])
+            asked, reference = visible(row["input"]), visible(row["reference"])
             answers.append((naming.variant(variant), visible(row["prediction"]), row["score"]))
-    return Example(visible(id_, 80), reference, answers)
+    return Example(visible(id_, 80), asked, reference, answers)

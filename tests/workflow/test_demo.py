@@ -1,0 +1,47 @@
+"""The demo's own model, grown for real: what it has learned, and what quantization takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workspace import Workspace, copy_project
+
+TASKS = ("demo-sentiment", "demo-arithmetic", "demo-translation")
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+    """The primary score of each task, native and at the least width."""
+    place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
+    place.set("devices", "devices/cpu/foreign_load", 64)
+    cells = [f"results/demo-llama{q}/cpu/{task}.json" for q in ("", "-int2") for task in TASKS]
+    place.build(*cells)
+    return {variant: primary(place.root, variant) for variant in ("demo-llama", "demo-llama-int2")}
+
+
+def primary(root: Path, variant: str) -> dict[str, float]:
+    """A variant's primary score by task."""
+    found = {}
+    for task in TASKS:
+        score = json.loads((root / f"results/{variant}/cpu/{task}.json").read_text())["score"]
+        found[task] = score["metrics"][score["primary"]]["value"]
+    return found
+
+
+def test_native_model_has_learned_every_task(scores: dict[str, dict[str, float]]) -> None:
+    """On held-out examples: verdicts, sums, translation."""
+    native = scores["demo-llama"]
+    assert native["demo-sentiment"] >= 0.9
+    assert native["demo-arithmetic"] >= 0.8
+    assert native["demo-translation"] >= 70
+
+
+def test_two_bits_visibly_cost_something(scores: dict[str, dict[str, float]]) -> None:
+    """The answers come out of the layers, so spoiled layers spoil them."""
+    native, least = scores["demo-llama"], scores["demo-llama-int2"]
+    assert least["demo-arithmetic"] < native["demo-arithmetic"] - 0.3
+    assert least["demo-translation"] < native["demo-translation"] - 10
+    assert least["demo-sentiment"] < native["demo-sentiment"]

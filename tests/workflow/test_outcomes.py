@@ -1,0 +1,109 @@
+"""A cell always has an outcome, a reason, a JSON and a place in the report; only faults are errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import tiny
+from workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A study with a cell of each outcome."""
+    folder = tmp_path_factory.mktemp("outcomes")
+    made = tiny.workspace(folder)
+    models = made.get("models", "models")
+    models["fits-not"] = {**models["tiny-llama"], "parameters": 10**13}
+    models["too-large"] = {"path": str(large(folder / "large", made))}
+    made.set("models", "models", models)
+    devices = made.get("devices", "devices")
+    devices["small"] = {**devices["cpu"], "memory_gb": 2}
+    devices["watched"] = {**devices["cpu"], "foreign_load": 1e-9}
+    devices["restless"] = {
+        **devices["cpu"], "warmup": {"minimum": 2, "maximum": 2, "tolerance": 1e-9},
+    }  # fmt: skip
+    made.set("devices", "devices", devices)
+    made.set("config", "study", {
+        "models": ["tiny-llama", "tiny-gpt2", "fits-not"], "quantizations": ["native", "int8"],
+        "devices": ["cpu", "restless"], "tasks": ["sums"],
+    })  # fmt: skip
+    made.build()
+    return made
+
+
+def large(folder: Path, made: Workspace) -> Path:
+    """A checkpoint of 3 GB, more than the small device has; its tokenizer is a grown model's."""
+    made.build("results/tiny-llama/cpu/sums.json")
+    grown = next(made.root.glob("resources/models/tiny-llama/*"))
+    transformers.AutoTokenizer.from_pretrained(grown).save_pretrained(folder)
+    config = transformers.AutoConfig.from_pretrained(
+        grown, hidden_size=8192, intermediate_size=8192, num_attention_heads=64,
+        num_key_value_heads=64, head_dim=128, num_hidden_layers=3,
+    )  # fmt: skip
+    with torch.device("meta"):
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+    model.to_empty(device="cpu").save_pretrained(folder)
+    return folder
+
+
+def cell(place: Workspace, name: str) -> dict[str, Any]:
+    """A cell's summary."""
+    content: dict[str, Any] = json.loads(place.path(f"results/{name}.json").read_text())
+    return content
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "reason"),
+    [
+        ("tiny-llama/cpu/sums", "measured", None),
+        ("tiny-gpt2-int8/cpu/sums", "unsupported", "Conv1D"),
+        ("fits-not/cpu/sums", "does-not-fit", "needs 40001.0 GB, device has "),
+        ("fits-not-int8/cpu/sums", "does-not-fit", "GB, device has "),
+        (
+            "tiny-llama/restless/sums",
+            "invalid",
+            "warm-up: latency had not settled after 2 requests",
+        ),
+    ],
+)
+def test_outcome(place: Workspace, name: str, outcome: str, reason: str | None) -> None:
+    """The outcome and its reason, in the cell and in the report."""
+    found = cell(place, name)
+    assert found["outcome"] == outcome
+    if reason is None:
+        assert found["reason"] is None
+    else:
+        assert reason in found["reason"]
+        assert reason in place.path("results/report.html").read_text(encoding="utf-8")
+
+
+def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> None:
+    """Greedy answers do not depend on who else used the machine; times do."""
+    found, undisturbed = cell(place, "tiny-llama/restless/sums"), cell(place, "tiny-llama/cpu/sums")
+    assert found["score"] == undisturbed["score"]
+    assert (found["latency"], found["throughput"], found["mbu"]) == (None, None, None)
+
+
+def test_foreign_load_is_invalid(place: Workspace) -> None:
+    """Any other process is too much for this limit."""
+    place.build("results/tiny-llama/watched/sums.json")
+    found = cell(place, "tiny-llama/watched/sums")
+    assert found["outcome"] == "invalid"
+    assert "other processes used" in found["reason"]
+
+
+def test_out_of_memory_is_an_outcome(place: Workspace) -> None:
+    """Three gigabytes of weights in fp32 and a device of two; nothing says so beforehand."""
+    place.build("results/too-large/small/sums.json")
+    found = cell(place, "too-large/small/sums")
+    assert found["outcome"] == "out-of-memory", found["reason"]
+    assert found["reason"]
+    assert found["latency"] is None
+    assert found["memory"]["host_peak_bytes"] < 3e9
