@@ -197,3 +197,16 @@ def test_full_disk(place: Workspace) -> None:
         assert results(place) == before
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["resources/samples/reviews/*/sample.jsonl", "resources/models/tiny-llama/*/model.safetensors"],
+)
+def test_altered_input(place: Workspace, name: str) -> None:
+    """A sample or weights that were changed by hand are not measured as if they were the locked ones."""
+    path = next(place.root.glob(name))
+    path.write_bytes(path.read_bytes().replace(b"f", b"g", 1))
+    shutil.rmtree(next(place.root.glob("results/tiny-llama/cpu/reviews/")))
+    place.path("results/tiny-llama/cpu/reviews.json").unlink()
+    refused(place.snakemake("results/tiny-llama/cpu/reviews.json"), path.name, "altered")

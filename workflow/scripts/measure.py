@@ -25,7 +25,7 @@ import psutil
 from frontier import hardware
 from frontier.engines import Engine, Generation, OutOfMemoryError, Settings, UnsupportedError
 from frontier.errors import UserError, run
-from frontier.files import read_json, read_lines, read_spec, sha256, write_json
+from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
 from frontier.progress import Progress
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal, Record
@@ -205,6 +205,8 @@ def main() -> None:
     if chosen:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in chosen)
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
+    for folder in (arguments.sample.parent, arguments.model):
+        check_lock(folder)
     prompts = prompts_of(spec["task"], read_lines(arguments.sample))
     if device["accelerator"] == "cpu" and spec["memory_bytes"]:
         # The weights' files are mapped into memory, which counts but takes none.

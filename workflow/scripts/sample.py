@@ -52,7 +52,12 @@ def main() -> None:
     rows = sampling.sample(loader.rows(args.dataset, options), spec.size, spec.seed)
     files.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
-        "sha256": files.sha256(args.output),
+        "files": {
+            args.output.name: {
+                "bytes": args.output.stat().st_size,
+                "sha256": files.sha256(args.output),
+            }
+        },
         "rows": len(rows),
         "strata": dict(Counter(row.stratum for row in rows)),
         "source": _source(args.dataset),

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from frontier.errors import UserError
 
+SMALL_BYTES = 1 << 24
 Spec = TypeVar("Spec", bound=BaseModel)
 
 
@@ -76,6 +77,20 @@ def sha256(path: Path) -> str:
     """The hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_lock(folder: Path) -> None:
+    """Raise UserError if a file is not as the lock.json beside it says; without a lock, nothing.
+
+    Small files are compared by sha256, large ones (weights) by size.
+    """
+    lock = folder / "lock.json"
+    for name, facts in (read_json(lock)["files"] if lock.exists() else {}).items():
+        path = folder / name
+        size = path.stat().st_size if path.exists() else None
+        small = size is not None and size <= SMALL_BYTES
+        if size != facts["bytes"] or (small and sha256(path) != facts["sha256"]):
+            raise UserError(f"{path}: altered since it was locked; delete {folder} to get it again")
 
 
 def _temporary(path: Path) -> Path:
