@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,16 @@ class Workspace:
         for key in keys.split("/"):
             value = value[key]
         return value
+
+
+@contextmanager
+def put_back(place: Workspace, keep: Path) -> Iterator[Workspace]:
+    """A built workspace to change; afterwards it, and what lies beside it, is as it was."""
+    folder = place.root.parent
+    shutil.copytree(folder, keep, symlinks=True)
+    yield place
+    shutil.rmtree(folder)
+    shutil.move(keep, folder)
 
 
 def jobs_in(log: str) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from workspace import Workspace, jobs_in
+from workspace import Workspace, jobs_in, put_back
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
     """That study to spoil; it is put back afterwards."""
-    keep = tmp_path / "keep"
-    shutil.copytree(built.root.parent, keep, symlinks=True)
-    yield built
-    shutil.rmtree(built.root.parent)
-    shutil.move(keep, built.root.parent)
+    with put_back(built, tmp_path / "keep") as changed:
+        yield changed
 
 
 def results(place: Workspace) -> dict[str, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from workspace import Workspace
+from workspace import Workspace, put_back
 
 LIBRARY = "workflow/scripts/frontier"
 NOTHING: set[str] = set()
@@ -292,11 +292,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
     """That study's folder to change; whatever is changed is put back."""
-    keep = tmp_path / "keep"
-    shutil.copytree(built.root.parent, keep, symlinks=True)
-    yield built
-    shutil.rmtree(built.root.parent)
-    shutil.move(keep, built.root.parent)
+    with put_back(built, tmp_path / "keep") as changed:
+        yield changed
 
 
 def test_nothing_changed(built: Workspace) -> None:
