@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
 CONFIGURATION = {
     "key of a model": ("models", "models/tiny-llama/labl", "x", ("models.tiny-llama: labl", "'label'")),
     "key of a task": ("tasks", "tasks/sums/promt", "x", ("tasks.sums: promt", "'prompt'")),
+    "field of a prompt": ("tasks", "tasks/reviews/prompt", "{sentense} =>", ("tasks.reviews.prompt", "'sentense'", "'sentence'")),
+    "template of a prompt": ("tasks", "tasks/reviews/prompt", "{sentence =>", ("tasks.reviews.prompt", "not a template")),
     "id in the study": ("config", "study/models", ["tiny-lama"], ("study.models", "'tiny-lama'", "'tiny-llama'")),
     "empty study": ("config", "study/tasks", [], ("study.tasks: is empty",)),
     "missing local dataset": (
@@ -115,12 +118,6 @@ def test_sample_larger_than_the_dataset(place: Workspace) -> None:
     """Both figures."""
     place.set("tasks", "tasks/reviews/sample/size", 1000)
     refused(place.snakemake(), "1000", "20")
-
-
-def test_unknown_field_in_a_prompt(place: Workspace) -> None:
-    """The field and those that the sample has."""
-    place.set("tasks", "tasks/reviews/prompt", "{sentense} =>")
-    refused(place.snakemake(), "'sentense'", "sentence")
 
 
 @pytest.mark.parametrize("spoiled", ["model.safetensors", "config.json"])
@@ -207,3 +204,15 @@ def test_altered_input(place: Workspace, name: str) -> None:
     shutil.rmtree(next(place.root.glob("results/tiny-llama/cpu/reviews/")))
     place.path("results/tiny-llama/cpu/reviews.json").unlink()
     refused(place.snakemake("results/tiny-llama/cpu/reviews.json"), path.name, "altered")
+
+
+def test_gated_model_without_a_token(place: Workspace) -> None:
+    """What to do about it, before anything is fetched."""
+    model = {"hub": "meta-llama/Llama-2-7b-chat-hf", "revision": "f" * 40, "gated": True}
+    place.set("models", "models/gated", model)
+    target = "results/gated/cpu/reviews.json"
+    done = place.run(
+        "env", "-u", "HF_TOKEN", sys.executable, "-m", "snakemake", "--cores", "2", target
+    )
+    refused(done, "meta-llama/Llama-2-7b-chat-hf is gated", "accept its licence", "HF_TOKEN")
+    assert not place.path("resources/models/gated").exists()

@@ -52,15 +52,6 @@ def settings_of(spec: dict[str, Any]) -> Settings:
     )
 
 
-def prompts_of(task: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, str]:
-    """Prompt of each sample id. Raises UserError for a field that the sample has not."""
-    try:
-        return {row["id"]: task["prompt"].format_map(row["fields"]) for row in rows}
-    except KeyError as error:
-        fields = ", ".join(rows[0]["fields"])
-        raise UserError(f"prompt: no field {error} in the sample (it has {fields})") from None
-
-
 def warm_up(
     engine: Engine, prompts: list[str], task: dict[str, Any], limits: dict[str, Any]
 ) -> dict[str, Any]:
@@ -207,7 +198,9 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
     for folder in (arguments.sample.parent, arguments.model):
         check_lock(folder)
-    prompts = prompts_of(spec["task"], read_lines(arguments.sample))
+    template = spec["task"]["prompt"]
+    rows = read_lines(arguments.sample)
+    prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
     if device["accelerator"] == "cpu" and spec["memory_bytes"]:
         # The weights' files are mapped into memory, which counts but takes none.
         mapped = sum(path.stat().st_size for path in arguments.model.glob("*.safetensors"))

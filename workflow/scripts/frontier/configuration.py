@@ -119,6 +119,18 @@ def _check_ids(catalogue: Catalogue) -> None:
                 )
 
 
+def _check_prompt(prompt: str, fields: Iterable[str], where: str) -> None:
+    """A prompt's template may use what the loader's rows have, and nothing else."""
+    fields = list(fields)
+    try:
+        prompt.format_map(dict.fromkeys(fields, ""))
+    except KeyError as error:
+        hint = nearest(str(error.args[0]), fields)
+        raise UserError(f"{where}.prompt: rows have no {error}{hint}") from None
+    except (ValueError, IndexError) as error:
+        raise UserError(f"{where}.prompt: not a template over {fields}: {error}") from None
+
+
 def _check_plugins(catalogue: Catalogue) -> None:
     for name, quantization in catalogue.quantizations.items():
         where = f"config/quantizations.yaml: quantizations.{name}"
@@ -131,8 +143,9 @@ def _check_plugins(catalogue: Catalogue) -> None:
         where = f"config/tasks.yaml: tasks.{name}"
         one_of(task.dataset, catalogue.datasets, f"{where}.dataset")
         loader = catalogue.datasets[task.dataset].loader
-        options = plugin("datasets", loader, f"config/tasks.yaml: datasets.{task.dataset}.loader")
-        check(options.Options, task.sample.options, f"{where}.sample")
+        module = plugin("datasets", loader, f"config/tasks.yaml: datasets.{task.dataset}.loader")
+        options = check(module.Options, task.sample.options, f"{where}.sample")
+        _check_prompt(task.prompt, module.fields(options), where)
         scorer = plugin("scorers", task.scorer.kind, f"{where}.scorer.kind")
         check(scorer.Options, task.scorer.options, f"{where}.scorer")
 

@@ -34,6 +34,12 @@ class Options(BaseModel):
         return name
 
 
+def fields(options: Options) -> tuple[str, ...]:
+    """What a prompt may use: the grammar says."""
+    found: tuple[str, ...] = grammars.load(options.grammar).FIELDS
+    return found
+
+
 def rows(_folder: Path | None, options: Options) -> Iterator[Row]:
     """The held-out examples; an id is a digest of what its example shows."""
     for example in islice(grammars.examples(options.grammar, "test", 0), options.candidates):

@@ -38,6 +38,11 @@ class Options(BaseModel):
     )
 
 
+def fields(_options: Options) -> tuple[str, ...]:
+    """What a prompt may use."""
+    return ("question", "module", "category")
+
+
 def rows(folder: Path, options: Options) -> Iterator[Row]:
     """The questions of the chosen modules; a module is a stratum.
 

@@ -36,6 +36,11 @@ class Options(BaseModel):
     """Longer lines, on either side, are mostly several subtitles aligned with one."""
 
 
+def fields(_options: Options) -> tuple[str, ...]:
+    """What a prompt may use."""
+    return ("source",)
+
+
 def rows(folder: Path, options: Options) -> Iterator[Row]:
     """The pairs that pass the filters, each text once; ids are the line's number in the files.
 

@@ -31,6 +31,11 @@ class Options(BaseModel):
     split: Literal["train", "validation"] = "train"
 
 
+def fields(_options: Options) -> tuple[str, ...]:
+    """What a prompt may use."""
+    return ("sentence",)
+
+
 def rows(folder: Path, options: Options) -> Iterator[Row]:
     """Each sentence of the split with its label; ids count rows from 0, as GLUE's idx does.
 
