@@ -26,14 +26,11 @@ def points_per_unit(unit: str | None) -> float:
     return 100.0 if unit == PROPORTION else 1.0
 
 
-def dominates(one: Point, other: Point) -> bool:
-    """Whether `one` is at least as fast and as good as `other`, and better in one of the two."""
-    as_good = one.latency <= other.latency and one.score >= other.score
-    return as_good and (one.latency < other.latency or one.score > other.score)
-
-
 def front(points: Iterable[Point]) -> list[Point]:
-    """The points that no other dominates, fastest first. Equal points are on it together."""
+    """The points that no other dominates, fastest first. Equal points are on it together.
+
+    One dominates another that it equals or beats in both latency and score, and beats in one.
+    """
     best = float("-inf")
     at_best = float("-inf")
     kept: list[Point] = []
