@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +41,18 @@ def start(place: Workspace) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=place.root, stdout=log, stderr=log, start_new_session=True)
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+@pytest.fixture
+def small(tmp_path: Path) -> Workspace:
     """The tiny study with more requests, one model and one task."""
-    place = tiny.workspace(tmp_path_factory.mktemp("kill"))
+    place = tiny.workspace(tmp_path)
     place.set("config", "study/models", ["tiny-llama"])
     place.set("config", "study/tasks", ["sums"])
     place.set("tasks", "tasks/sums/sample/size", SIZE)
     return place
 
 
-def test_killed_while_measuring(small: Workspace) -> None:
+@pytest.mark.parametrize("kill", [os.killpg, os.kill], ids=["the whole tree", "Snakemake alone"])
+def test_killed_while_measuring(small: Workspace, kill: Callable[[int, int], None]) -> None:
     """Each measurement is killed once with some of its requests done; the next run goes on."""
     kept: dict[str, list[dict[str, Any]]] = {}
     deadline = time.monotonic() + 240
@@ -60,7 +62,7 @@ def test_killed_while_measuring(small: Workspace) -> None:
         for journal in small.root.glob("results/*/*/*/*/journal.jsonl"):
             name = journal.parts[-5]
             if name not in kept and 20 < len(lines(journal)) < SIZE - 20:
-                os.killpg(running.pid, signal.SIGKILL)
+                kill(running.pid, signal.SIGKILL)
                 running.wait()
                 kept[name] = lines(journal)
                 running = start(small)

@@ -22,7 +22,7 @@ from typing import Any
 import filelock
 import psutil
 
-from frontier import hardware
+from frontier import hardware, presence
 from frontier.engines import Engine, Generation, OutOfMemoryError, Settings, UnsupportedError
 from frontier.errors import UserError, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
@@ -30,6 +30,8 @@ from frontier.progress import Progress
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal, Record
 
+# As long as a process may need to notice that the Snakemake that started it was killed.
+LOCK_WAIT_S = 60
 RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "optimum-quanto", "accelerate")
 
 
@@ -90,9 +92,13 @@ def measure(
     """Time every request that the journal has not yet."""
     finished = {record.id for record in journal.records}
     progress = Progress(label, len(prompts), "requests", done=len(finished))
+    runner = presence.Runner()
     for identifier, prompt in prompts.items():
         if identifier in finished:
             continue
+        if runner.gone():
+            # Going on would disturb what the next run measures.
+            raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
         generation = ask(engine, prompt, task)
         journal.append(
             Record(
@@ -209,7 +215,7 @@ def main() -> None:
     path = arguments.requests.with_name("journal.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(path.with_suffix(".lock"), timeout=0):
+        with filelock.FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT_S):
             facts = {"hardware": hardware.describe(), "packages": versions()}
             journal = Journal(path, facts)
             result = run_cell(spec, arguments.model, prompts, journal)

@@ -1,10 +1,12 @@
-"""Whether another run is alive in this folder: the kernel's word, which no kill can make stale."""
+"""Whether a run is alive: the kernel's word, which no kill can make stale."""
 
 from __future__ import annotations
 
 import fcntl
 from pathlib import Path
 from typing import IO
+
+import psutil
 
 
 def alone(path: Path) -> tuple[bool, IO[bytes]]:
@@ -22,3 +24,31 @@ def alone(path: Path) -> tuple[bool, IO[bytes]]:
         first = False
     fcntl.flock(file, fcntl.LOCK_SH)
     return first, file
+
+
+class Runner:
+    """The Snakemake that started this process; a process started by hand has none."""
+
+    def __init__(self) -> None:
+        """Look for it among the ancestors."""
+        self._process = next(
+            (one for one in psutil.Process().parents() if "snakemake" in " ".join(_command(one))),
+            None,
+        )
+
+    def gone(self) -> bool:
+        """Whether there was one and it has ended, so that nobody waits for this process."""
+        if self._process is None:
+            return False
+        try:
+            return self._process.status() == psutil.STATUS_ZOMBIE or not self._process.is_running()
+        except psutil.NoSuchProcess:
+            return True
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """A process's command line; empty where it may not be read."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
