@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     made.set("models", "models", models)
     devices = made.get("devices", "devices")
     devices["small"] = {**devices["cpu"], "memory_gb": 2}
-    devices["watched"] = {**devices["cpu"], "foreign_load": 1e-9}
+    devices["watched"] = {**devices["cpu"], "foreign_load": 0.2}
     devices["restless"] = {
         **devices["cpu"], "warmup": {"minimum": 2, "maximum": 2, "tolerance": 1e-9},
     }  # fmt: skip
@@ -92,8 +94,14 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
 
 
 def test_foreign_load_is_invalid(place: Workspace) -> None:
-    """Any other process is too much for this limit."""
-    place.build("results/tiny-llama/watched/sums.json")
+    """Other processes that compute all the while are noticed."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        place.build("results/tiny-llama/watched/sums.json")
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
     found = cell(place, "tiny-llama/watched/sums")
     assert found["outcome"] == "invalid"
     assert "other processes used" in found["reason"]
