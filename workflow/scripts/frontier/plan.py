@@ -78,7 +78,7 @@ def weight_bytes(catalogue: Catalogue, model: str, quantization: str, device: st
 def kv_cache_bytes(model: Model, dtype: str, new_tokens: int) -> int | None:
     """Estimated key-value cache of one request: tokens · layers · kv_heads · head_dim · 2 · bytes.
 
-    Source: the shape of the cache, as in facts of MLPerf's memory model; None where not given.
+    That is a key and a value for each head of each layer and token; None where not given.
     """
     if model.layers is None or model.kv_heads is None or model.head_dim is None:
         return None
