@@ -26,4 +26,4 @@ lint: setup
 	$(BIN)/python -m pytest -q tests/workflow/test_lint.py # Snakemake's linter, with our exceptions
 
 clean: # results stay: they are what this is for
-	rm -rf .venv resources/datasets resources/downloads resources/envs resources/models resources/samples
+	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs models quantized samples)

@@ -13,6 +13,10 @@ import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
+SCORERS = (
+    {"kind": "classification", "options": {"labels": ["positive", "negative"]}},
+    {"kind": "translation", "options": {"target": "en"}},
+)
 Z = 1.959963984540054
 
 
@@ -34,6 +38,9 @@ class Cell:
     metric: str = "accuracy"
     text: Callable[[int, bool], str] = lambda row, right: "positive" if right else "negative"
     reference: Callable[[int], str] = lambda row: "positive"
+    simulated: bool = False
+    random_weights: bool = False
+    mbu: float | None = 0.31
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,7 +69,7 @@ def frame(cell: Cell) -> pl.DataFrame:
         if exact
         else np.clip(random.normal(cell.quality, 0.1, len(right)), 0, 1)
     )
-    return pl.DataFrame(
+    made = pl.DataFrame(
         {
             "id": [f"{cell.task}-test-{row:06d}" for row in range(cell.requests)],
             "tokens": count,
@@ -77,6 +84,9 @@ def frame(cell: Cell) -> pl.DataFrame:
             "score": score,
         }
     )
+    none = [name for name in ("latency_s", "ttft_s", "tpot_s") if cell.simulated]
+    none += ["score"] * cell.random_weights
+    return made.with_columns(pl.lit(None, pl.Float64).alias(name) for name in none)
 
 
 def quantile(values: np.ndarray, q: float) -> dict[str, float | None] | None:
@@ -112,7 +122,8 @@ def score_of(cell: Cell, rows: pl.DataFrame) -> dict[str, Any]:
         metric |= {"method": "Wilson", "unit": "proportion"}
     invalid = {"value": 0.0, "low": 0.0, "high": 0.02, "method": "Wilson", "unit": "proportion"}
     metrics = {cell.metric: metric, "invalid_rate": invalid}
-    return {"primary": cell.metric, "requests": rows.height, "metrics": metrics, "details": {}}
+    score = {"primary": cell.metric, "requests": rows.height, "metrics": metrics, "details": {}}
+    return score | {"scorer": SCORERS[cell.metric == "chrf2"]}
 
 
 def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
@@ -124,7 +135,9 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         "reason": cell.reason,
         "identity": f"{cell.seed():016x}",
         "measurement": f"{cell.seed():016x}",
-        "score": None if rows is None else score_of(cell, rows),
+        "simulated": None if rows is None else cell.simulated,
+        "random_weights": None if rows is None else cell.random_weights,
+        "score": None if rows is None or cell.random_weights else score_of(cell, rows),
         "latency": None,
         "throughput": None,
         "load_s": None,
@@ -148,7 +161,7 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         }
         | cell.provenance,
     }
-    if rows is None or cell.outcome != "measured":
+    if rows is None or cell.outcome != "measured" or cell.simulated:
         return made
     made["latency"] = {
         name: {"mean": None, **{f"p{q}": quantile(values, q / 100) for q in (50, 90, 99)}}
@@ -165,7 +178,7 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         "output_tokens_per_s": {"value": rate, "low": rate * 0.97, "high": rate * 1.03},
         "requests_per_s": {"value": rate / cell.tokens, "low": None, "high": None},
     }
-    made |= {"load_s": 1.25, "mbu": 0.31}
+    made |= {"load_s": 1.25, "mbu": cell.mbu}
     return made
 
 

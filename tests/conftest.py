@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from frontier.fetching import environments
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +21,14 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder} (set LLM_FRONTIER_TEST_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def environment() -> Callable[[str], Path]:
+    """Gives the python of the environment that workflow/envs/NAME.txt pins, built if need be."""
+
+    def python(name: str) -> Path:
+        with contextlib.chdir(ROOT):
+            return environments.python(name)
+
+    return python

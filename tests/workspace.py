@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_BEHIND = shutil.ignore_patterns(
-    ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs",
+    ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs", "quantized", "adapters", "calibrations",
     "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
 )  # fmt: skip
 
@@ -45,6 +45,12 @@ class Workspace:
     def __init__(self, root: Path) -> None:
         """Nothing is copied or run yet."""
         self.root = root
+
+    def share_environments(self) -> None:
+        """Take environments from the project's own checkout, where they are built once."""
+        shared = ROOT / "resources" / "envs"
+        shared.mkdir(parents=True, exist_ok=True)
+        self.path("resources/envs").symlink_to(shared)
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command here, to its end."""

@@ -9,24 +9,22 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import altair as alt
 import hypothesis.strategies as st
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
-from scipy import stats
 
 from cells import Cell, frame, write
+from frontier.comparisons import table as compared
 from frontier.errors import UserError
-from frontier.report import charts, svg
-from frontier.report.contrast import latency_ratio, paired, score_change
+from frontier.report import change_chart, charts, svg
 from frontier.report.distributions import FIGURES, QUANTILES, quantiles
 from frontier.report.findings import Group, score_title
 from frontier.report.gather import groups, read_cells
-from frontier.report.naming import COLOURS, Named, Naming, RenderSpec
+from frontier.report.naming import COLOURS, SHAPES, Named, Naming, RenderSpec
 from frontier.report.pareto import front
 from frontier.report.style import log_domain, log_ticks
-from frontier.statistics import Estimate
 from frontier.study import table
 
 HOSTILE = "</text></svg><script>alert(\"x\")</script> & '中文' \x00\u202e"
@@ -36,7 +34,9 @@ STUDY = [
     Cell("llama", "int4", quality=0.8, seconds=0.03, weights_bytes=700_000),
     Cell("falcon", quality=0.9, seconds=0.012),
     Cell("falcon", "int8", quality=0.9, outcome="invalid", reason="contention"),
+    Cell("llama", "fake", quality=0.6, simulated=True),
     Cell("gpt2", outcome="does-not-fit", reason="too big"),
+    Cell("random", random_weights=True, seconds=0.001),
 ]
 
 
@@ -47,7 +47,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Group, Naming]:
     rows = table(paths)[0].rows(named=True)
     named = [Named(id="llama", label=HOSTILE), Named(id="falcon", label="Falcon")]
     naming = Naming(RenderSpec(models=tuple(named)), rows)
-    (group,) = groups(rows, read_cells(paths, rows), naming)
+    comparisons = compared(paths).rows(named=True)
+    (group,) = groups(rows, read_cells(paths, rows), naming, comparisons)
     return group, naming
 
 
@@ -56,7 +57,7 @@ def drawn(study: tuple[Group, Naming]) -> dict[str, dict[str, Any]]:
     made = {
         "frontier": charts.frontier(group.entries, naming, "T", score_title(group.rows), 2),
         "distributions": charts.distributions(group.entries, naming, "T"),
-        "quantization": charts.quantization(group.entries, naming, "T"),
+        "quantization": change_chart.quantization(group.comparisons, naming, "T"),
     }
     assert all(made.values())
     return {kind: chart for kind, chart in made.items() if chart}
@@ -73,17 +74,24 @@ def values(chart: dict[str, Any]) -> list[list[dict[str, Any]]]:
     return found
 
 
-def test_only_measured_cells_are_drawn(study: tuple[Group, Naming]) -> None:
+def test_only_cells_with_times_are_drawn(study: tuple[Group, Naming]) -> None:
     assert [entry.variant for entry in study[0].entries] == [
+        "llama", "llama-int4", "llama-int8", "falcon", "random",
+    ]  # fmt: skip
+    # Random weights have a latency and no score: among the distributions, not on the frontier.
+    assert [point.name for point in charts.points(study[0].entries)] == [
         "llama", "llama-int4", "llama-int8", "falcon",
     ]  # fmt: skip
+    layers = values(drawn(study)["distributions"])
+    assert all(len({row["variant"] for row in rows}) == 5 for rows in layers)
 
 
 def test_the_frontier_shows_the_figures_and_their_intervals(study: tuple[Group, Naming]) -> None:
     group, naming = study
     layers = values(drawn(study)["frontier"])
     shown = next(rows for rows in layers if "x_low" in rows[0])
-    for row, entry in zip(shown, group.entries, strict=True):
+    scored = [entry for entry in group.entries if entry.score is not None]
+    for row, entry in zip(shown, scored, strict=True):
         measured = next(each for each in group.rows if each["variant"] == entry.variant)
         for key, column in (("x", ""), ("x_low", "low_"), ("x_high", "high_")):
             assert row[key] == pytest.approx(measured[f"latency_p50_{column}s"] * 1000)
@@ -92,7 +100,7 @@ def test_the_frontier_shows_the_figures_and_their_intervals(study: tuple[Group, 
         assert row["variant"] == naming.variant(entry.variant)
     line = next(rows for rows in layers if len(rows[0]) == 2 and "x" in rows[0] and len(rows) > 1)
     steps = [(row["x"], row["y"]) for row in line[:-1]]
-    expected = [(p.latency * 1000, p.score) for p in front(e.point for e in group.entries)]
+    expected = [(p.latency * 1000, p.score) for p in front(charts.points(group.entries))]
     assert steps == [pytest.approx(pair) for pair in expected]
 
 
@@ -102,6 +110,17 @@ def test_a_model_has_one_colour_and_a_quantization_one_shape(study: tuple[Group,
     assert naming.colour("falcon") != naming.colour("llama")
     assert naming.shape("llama-int8") == naming.shape("falcon-int8")
     assert len({naming.shape(variant) for variant in ("llama", "llama-int8", "llama-int4")}) == 3
+
+
+def test_with_one_model_every_quantization_has_its_own_mark() -> None:
+    ids = ["native", *(f"q{number}" for number in range(40))]
+    rows = [
+        {"model": "m", "variant": f"m-{id_}", "quantization": id_, "device": "d", "task": "t"}
+        for id_ in ids
+    ]
+    naming = Naming(RenderSpec(), rows)
+    marks = {(naming.colour(variant), naming.shape(variant)) for variant in naming.variants}
+    assert len(marks) == len(ids)
 
 
 def test_two_models_of_the_same_label_are_told_apart() -> None:
@@ -159,7 +178,7 @@ def test_nothing_measured_draws_nothing(study: tuple[Group, Naming]) -> None:
     _, naming = study
     assert charts.frontier([], naming, "T", "S", 2) is None
     assert charts.distributions([], naming, "T") is None
-    assert charts.quantization([], naming, "T") is None
+    assert change_chart.quantization([], naming, "T") is None
 
 
 def test_quantiles_are_numpys_and_unknown_for_few_requests() -> None:
@@ -174,50 +193,24 @@ def test_quantiles_are_numpys_and_unknown_for_few_requests() -> None:
         assert quantiles(requests.head(5), figure) is None
 
 
-def test_changes_are_paired_on_the_same_requests(study: tuple[Group, Naming]) -> None:
-    native, quantized = frame(STUDY[0]), frame(STUDY[2])
-    shuffled = quantized.sample(fraction=1, shuffle=True, seed=1).head(150)
-    pairs = paired(native, shuffled)
-    assert pairs.height == 150
-    both = native.join(shuffled, on="id", maintain_order="left")
-    assert sorted(pairs["latency_s_right"]) == sorted(both["latency_s_right"])
-
-    entry = next(entry for entry in study[0].entries if entry.variant == "llama-int4")
-    assert entry.score_change is not None
-    assert entry.latency_ratio is not None
-    change = (quantized["score"] - native["score"]).to_numpy() * 100
-    assert entry.score_change.value == pytest.approx(change.mean())
-    ratio = quantized["latency_s"].median() / native["latency_s"].median()  # type: ignore[operator]
-    assert entry.latency_ratio.value == pytest.approx(ratio)
-    assert entry.bytes_ratio == pytest.approx(700 / 4000)
-    # scipy's own paired bootstrap, with other draws: near, and far narrower than unpaired.
-    theirs = stats.bootstrap((change,), np.mean, method="percentile", rng=1).confidence_interval
-    assert entry.score_change.low == pytest.approx(theirs.low, abs=1.5)
-    assert entry.score_change.high == pytest.approx(theirs.high, abs=1.5)
-    times = (native["latency_s"].to_numpy(), quantized["latency_s"].to_numpy())
-    theirs = stats.bootstrap(
-        times,
-        lambda before, after, axis: np.median(after, axis) / np.median(before, axis),
-        paired=True, method="percentile", n_resamples=1000, rng=1,
-    ).confidence_interval  # fmt: skip
-    assert entry.latency_ratio.low == pytest.approx(theirs.low, rel=0.05)
-    assert entry.latency_ratio.high == pytest.approx(theirs.high, rel=0.05)
-
-
-def test_a_corpus_metric_gets_no_paired_interval_and_no_pairs_no_ratio() -> None:
-    pairs = paired(frame(STUDY[0]), frame(STUDY[1]))
-    elsewhere = score_change(pairs, -17.0, 1.0)
-    assert (elsewhere.value, elsewhere.low, elsewhere.high) == (-17.0, None, None)
-    assert latency_ratio(pairs.clear()).value is None
-    assert isinstance(score_change(pairs.clear(), 1.0, 1.0), Estimate)
-
-
-def test_unscored_requests_take_no_part_in_the_interval() -> None:
-    native = frame(STUDY[0]).with_columns(
-        score=pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("score")
-    )
-    pairs = paired(native, frame(STUDY[0]))
-    assert score_change(pairs, 0.0, 100.0).low == 0.0
+def test_changes_are_the_comparisons(study: tuple[Group, Naming]) -> None:
+    group, naming = study
+    variants = [row["variant"] for row in group.comparisons]
+    assert variants == ["llama-fake", "llama-int4", "llama-int8", "falcon-int8"]
+    panels = [
+        next(rows for rows in values(panel) if "variant" in rows[0])
+        for panel in drawn(study)["quantization"]["hconcat"]
+    ]
+    figures = ("difference", "latency_ratio", "bytes_ratio")
+    for rows, figure in zip(panels, figures, strict=True):
+        expected = {
+            naming.variant(row["variant"]): row[figure]
+            for row in group.comparisons
+            if row[figure] is not None
+        }
+        assert {row["variant"]: row["value"] for row in rows} == expected
+    # What was only simulated, or timed invalidly, has a score and no latency.
+    assert [len(rows) for rows in panels] == [4, 2, 4]
 
 
 positive = st.floats(1e-5, 1e5)
@@ -239,10 +232,26 @@ def test_the_axis_holds_every_value(found: list[float | None]) -> None:
     assert math.isfinite(high / low)
 
 
+def test_more_quantizations_than_a_charts_own_shapes_have_distinct_ones() -> None:
+    assert len(set(SHAPES)) == len(SHAPES) == 16
+    rows = [{"x": place, "shape": shape} for place, shape in enumerate(SHAPES)]
+    chart = alt.Chart(charts.data(rows)).mark_point(filled=True, size=200)
+    shown = chart.encode(
+        x="x:Q", shape=alt.Shape("shape:N", scale=alt.Scale(domain=SHAPES, range=SHAPES))
+    )
+    drawn = ElementTree.fromstring(svg.render(shown.to_dict()))
+    paths = {
+        element.get("d")
+        for element in drawn.iter()
+        if element.get("aria-roledescription") == "point"
+    }
+    assert len(paths) == 16
+
+
 def test_a_missing_table_of_requests_is_told(tmp_path: Path) -> None:
     path = write(tmp_path, STUDY[0])
     path.with_suffix(".parquet").unlink()
     rows = table([path])[0].rows(named=True)
     naming = Naming(RenderSpec(), rows)
     with pytest.raises(UserError, match=r"\.parquet: no such file"):
-        groups(rows, read_cells([path], rows), naming)
+        groups(rows, read_cells([path], rows), naming, [])

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import hub
 from conftest import ROOT
+from frontier import safetensor_files
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
 
@@ -121,7 +122,7 @@ def test_buffers_are_no_parameters(tmp_path: Path) -> None:
     """GPT-2's published file holds its causal masks, which are no parameters."""
     path = write(tmp_path / "model.safetensors", {"h.0.attn.bias": [1, 1, 4, 4], "w": [3, 5]})
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    assert "h.0.attn.bias" in checkpoints.header(path)
+    assert "h.0.attn.bias" in safetensor_files.header(path)
     assert checkpoints.describe(tmp_path)["parameters"] == 15
 
 
@@ -181,7 +182,7 @@ def test_any_damage_to_the_header_is_a_fault_in_one_line(
     path.write_bytes(body[: data.draw(st.integers(0, len(body)))])
     fault = str(path)
     try:
-        checkpoints.header(path)
+        safetensor_files.header(path)
     except UserError as error:
         fault = str(error)
     assert fault.startswith(str(path))

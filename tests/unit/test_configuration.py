@@ -13,14 +13,15 @@ import yaml
 
 import document_config
 from conftest import ROOT
-from frontier import catalogue
-from frontier.catalogue import Decides
+from frontier import catalogue, question
 from frontier.configuration import read_catalogue, read_config, read_yaml
+from frontier.entries import Decides
 from frontier.errors import UserError
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 # Keys that decide nothing by themselves: their content, or what they lead to, does.
-UNDECIDED = {("Model", "path"), ("Task", "dataset")}
+# Their content decides, not where they stand; or further blocks do.
+UNDECIDED = {("Model", "path"), ("Model", "adapter"), ("Task", "dataset")}
 
 
 @pytest.fixture
@@ -62,10 +63,14 @@ def test_every_key_names_the_step_that_it_decides(kind: str) -> None:
         assert decided != ((kind, name) in UNDECIDED), f"{kind}.{name}"
 
 
-@pytest.mark.parametrize("kind", ["Model", "Device", "Warmup", "Task", "Study", "Config"])
+@pytest.mark.parametrize(
+    "kind",
+    ["Model", "Adapter", "Calibration", "Device", "Warmup", "Task", "Beside", "Study", "Config"],
+)
 def test_every_key_is_explained(kind: str) -> None:
     """The tables of config/README.md have no empty meaning."""
-    for name, field in getattr(catalogue, kind).model_fields.items():
+    module = question if kind in ("Beside", "Study", "Config") else catalogue
+    for name, field in getattr(module, kind).model_fields.items():
         assert field.description, f"{kind}.{name}"
 
 

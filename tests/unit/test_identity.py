@@ -108,7 +108,7 @@ def test_shell_commands_are_read_from_the_rules() -> None:
         if line.startswith("rule ")
     }
     assert set(identity.shells()) == rules
-    assert identity.shells()["measure"].startswith("python workflow/scripts/measure.py --spec")
+    assert identity.shells()["score"].startswith("python workflow/scripts/score.py --spec")
 
 
 def test_no_library_module_imports_snakemake() -> None:

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given
 
 from cells import ROOT, Cell, write
-from frontier.columns import COLUMNS, OUTCOMES
+from frontier.columns import COLUMNS, COMPARISONS, OUTCOMES
 from frontier.report import words
 from frontier.report.findings import answer
 from frontier.report.naming import Naming, RenderSpec
+from frontier.report.verdicts import reason
 from frontier.study import table
 
 OWNED = (
@@ -49,6 +50,12 @@ CELLS = [
     Cell("falcon", quality=0.95, seconds=0.02, text=lambda row, right: OWNED),
     Cell("falcon", "int8", quality=0.945, seconds=0.01, provenance={"hardware": {"cpu": OWNED}}),
     Cell("falcon", "int4", quality=0.7, seconds=0.005),
+    Cell(
+        "falcon", "int2", quality=0.93, seconds=0.05, weights_bytes=500_000, mbu=0.02,
+        provenance={"kernel": f"unpack {OWNED}", "engine": "transformers"},
+    ),
+    Cell("falcon", "fake", quality=0.6, simulated=True),
+    Cell("random", random_weights=True),
     Cell("falcon", device="a6000", quality=0.95, seconds=0.002),
     Cell("llama", task="zh-en", metric="chrf2", quality=0.7, text=lambda row, right: CHINESE),
     Cell("llama", "int8", task="zh-en", metric="chrf2", quality=0.5, reference=lambda row: OWNED),
@@ -57,7 +64,7 @@ CELLS = [
         for outcome in OUTCOMES
         if outcome != "measured"
     ),
-]
+]  # fmt: skip
 
 
 @dataclass
@@ -110,17 +117,19 @@ def render(folder: Path, *more: str, spec: str | None = None) -> subprocess.Comp
     outputs = "--output results/report.html --charts results/charts --lock results/report.lock.json"
     return program(
         folder, "render", "--spec", spec or json.dumps(SPEC), "--study", "results/study.parquet",
-        "--cells-from", "cells.txt", *outputs.split(), *more,
+        "--comparisons", "results/comparisons.parquet", "--cells-from", "cells.txt", *outputs.split(), *more,
     )  # fmt: skip
 
 
 def study_of(folder: Path, cells: list[Cell]) -> None:
-    """Write cells, the list of them and the aggregated study."""
+    """Write cells, the list of them, the aggregated study and its comparisons."""
     paths = [write(folder / "results", cell) for cell in cells]
     (folder / "cells.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
-    outputs = "--parquet results/study.parquet --csv results/study.csv --lock results/s.lock.json"
-    done = program(folder, "aggregate", "--cells-from", "cells.txt", *outputs.split())
-    assert done.returncode == 0, done.stderr
+    for step, name in (("aggregate", "study"), ("compare", "comparisons")):
+        made = f"--parquet results/{name}.parquet --csv results/{name}.csv"
+        lock = f"--lock results/{name}.lock.json"
+        done = program(folder, step, "--cells-from", "cells.txt", *made.split(), *lock.split())
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +181,7 @@ def test_every_cell_is_shown_with_its_outcome_and_reason(page: Page) -> None:
                 row[:2] == [f"x-{outcome}", shown] and row[2].startswith(f"{outcome} because")
                 for row in rows
             ), outcome
-    assert sum(row[1:2] == ["measured"] for row in rows) == 6
+    assert sum(row[1:2] == ["measured"] for row in rows) == 9
 
 
 def test_the_two_tables_hold_the_study(page: Page, folder: Path) -> None:
@@ -235,6 +244,10 @@ def test_every_chart_is_there_described_with_a_line_and_as_files(page: Page, fol
 
 def test_the_glossary_comes_from_the_registry(page: Page) -> None:
     rows = {row[0]: row[1:] for row in page.tables[-1]}
+    for column in COMPARISONS:
+        if column.interval_of is None:
+            assert rows[column.name] == [column.unit, column.description]
+    rows = {row[0]: row[1:] for row in page.tables[-2]}
     for column in COLUMNS:
         if column.interval_of is None:
             assert rows[column.name] == [column.unit, column.description]
@@ -247,6 +260,61 @@ def test_it_says_how_it_was_measured(page: Page) -> None:
     for told in ("Example CPU", "torch", "2.13.0", "Load average (1 minute) before", "float32"):
         assert told in page.text
     assert "2 different values of hardware" in page.text
+
+
+def test_it_says_what_is_significant_and_what_is_not(page: Page, folder: Path) -> None:
+    compared = pl.read_parquet(folder / "results" / "comparisons.parquet")
+    (row,) = compared.filter(variant="falcon-int4").rows(named=True)
+    ends = " to ".join(words.signed(row[f"difference_{end}"]) for end in ("low", "high"))
+    tests = compared["p"].drop_nulls().len()
+    told = (
+        f"Falcon int4 loses {-row['difference']:.1f} points ({ends}; {row['lost']} answers lost, "
+        f"{row['gained']} gained; {words.p_value(row['p_holm'])} after Holm over {tests} comparisons)."
+    )
+    assert told in page.words()
+    (same,) = re.findall(r"No significant difference: ([^.]*)\. That is not equality", page.words())
+    expected = compared.filter(verdict="no significant difference")["quantization"].to_list()
+    assert [name.split()[1].lower() for name in re.split(", | and ", same)] == sorted(expected)
+    lowest = compared.filter(verdict="no significant difference")["difference_low"].min()
+    assert f"losses of up to {-lowest:.1f} points are not ruled out" in page.words()  # type: ignore[operator]
+    (shown,) = [
+        row
+        for rows in page.tables
+        for row in rows
+        if row[:1] == ["Falcon int4"] and "of 200" in str(row)
+    ]
+    assert shown[2:4] == [str(row["lost"]), str(row["gained"])]
+
+
+def test_it_says_why_a_slower_one_is_slower(page: Page, folder: Path) -> None:
+    study = pl.read_parquet(folder / "results" / "study.parquet").filter(device="cpu")
+    (native,), (slow,) = (
+        study.filter(variant=name, task="demo-sentiment").rows(named=True)
+        for name in ("falcon", "falcon-int2")
+    )
+    longer = words.significant(slow["tpot_p50_s"] / native["tpot_p50_s"])
+    assert f"A further token takes {longer} times as long" in page.words()
+    assert "though 8.00 times fewer bytes of weights are stored" in page.words()
+    assert "(memory bandwidth used: 2 % against 31 %)" in page.words()
+    assert "(kernel: unpack <script>" in page.words()
+    assert "Falcon INT8 (quanto) takes" not in page.words()  # it is faster
+
+
+def test_what_was_simulated_or_never_trained_is_named_so(page: Page) -> None:
+    latency, score = page.tables[:2]
+    (fake,) = [row for row in latency if row[0] == "Falcon fake"]
+    assert "n/a (simulated)" in fake
+    (fake,) = [row for row in score if row[0] == "Falcon fake"]
+    assert any("%" in cell for cell in fake)
+    (untrained,) = [row for row in score if row[0] == "random"]
+    assert "n/a (random weights)" in untrained
+
+
+def test_comparisons_of_another_study_are_refused(folder: Path, tmp_path: Path) -> None:
+    study_of(tmp_path, [Cell("other"), Cell("other", "int8")])
+    done = render(folder, "--comparisons", str(tmp_path / "results" / "comparisons.parquet"))
+    assert done.returncode == 1
+    assert "the comparisons are another study's: other-int8 on cpu" in done.stderr
 
 
 def test_the_same_cells_give_the_same_bytes_and_old_charts_go(folder: Path) -> None:
@@ -280,6 +348,7 @@ def test_faults_of_the_input_take_one_line_and_leave_the_report(folder: Path) ->
         "--spec: modles: ": ("--spec", '{"modles": []}'),
         "no report.html.j2 in it": ("--template", str(folder)),
         "not a study": ("--study", "cells.txt"),
+        "not a study's comparisons": ("--comparisons", "results/study.parquet"),
         "missing.txt: no such file": ("--cells-from", "missing.txt"),
     }
     for told, arguments in cases.items():
@@ -310,6 +379,70 @@ def test_the_remarks_name_the_best_and_those_that_may_be_as_fast(tmp_path: Path)
     assert f"Not clearly faster than {({'fast', 'near'} - {found.variant}).pop()}" in told
     alone = answer(rows[:1], Naming(RenderSpec(), rows), 2, "CPU")
     assert alone.remarks == ["The only variant that was measured here."]
+
+
+def told_of(**change: object) -> str:
+    """Why one variant is slower, of figures that differ from these."""
+    figures = {
+        "tpot_p50_s": 0.01, "tpot_p50_low_s": 0.0099, "tpot_p50_high_s": 0.0101,
+        "ttft_p50_s": 0.02, "ttft_p50_low_s": 0.0199, "ttft_p50_high_s": 0.0201,
+        "output_tokens_per_s": 80.0, "requests_per_s": 10.0, "mbu": None, "kernel": None,
+    }  # fmt: skip
+    compared = {
+        "variant": "v", "native_variant": "n", "bytes_ratio": 0.5,
+        "latency_ratio": 2.0, "latency_ratio_low": 1.9, "latency_ratio_high": 2.1,
+    }  # fmt: skip
+    compared |= {name: value for name, value in change.items() if name in compared}
+    return reason(compared, {"n": figures, "v": figures | change})
+
+
+def test_a_reason_goes_as_far_as_the_figures_carry_it() -> None:
+    slow = {"tpot_p50_s": 0.02, "tpot_p50_low_s": 0.019, "tpot_p50_high_s": 0.021}
+    told = told_of(**slow)
+    assert "2.00 times fewer bytes" in told
+    assert "reading them is not what limits it. What is left" in told
+    assert "bandwidth used" not in told
+    assert "which is enough to explain it" in told_of(**slow, bytes_ratio=2.0)
+    assert "explain" not in told_of(**slow, bytes_ratio=1.5)
+    assert "as many bytes" in told_of(**slow, bytes_ratio=1.0)
+    assert "bytes" not in told_of(**slow, bytes_ratio=None)
+    # Intervals that overlap, or are not known, carry nothing.
+    assert told_of(tpot_p50_s=0.0101, tpot_p50_low_s=0.01).endswith("The figures do not tell why.")
+    assert told_of(tpot_p50_low_s=None).endswith("The figures do not tell why.")
+    assert "It writes more: 16.0 tokens a request on average, native 8.0." in told_of(
+        output_tokens_per_s=160.0
+    )
+    first = told_of(ttft_p50_s=0.06, ttft_p50_low_s=0.05)
+    assert first.endswith("Its first token takes 3.00 times as long.")
+
+
+def test_changes_have_their_sign_but_for_none() -> None:
+    assert [words.signed(points) for points in (0.5, -12, 0, 0.04, -0.04)] == [
+        "+0.5", "−12.0", "0.0", "0.0", "0.0",
+    ]  # fmt: skip
+
+
+def test_the_same_answers_are_more_than_no_significant_difference(tmp_path: Path) -> None:
+    study_of(
+        tmp_path,
+        [Cell("m", text=lambda row, right: "x"), Cell("m", "int8", text=lambda row, right: "x")],
+    )
+    done = render(tmp_path, spec="{}")
+    assert done.returncode == 0, done.stderr
+    html = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    assert "The same answer to every request as native: m int8." in html
+    assert "No significant difference:" not in html
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [
+        (0.00004, "p < .0001"), (0.00034, "p = .0003"), (0.0123, "p = .012"), (0.25, "p = .25"),
+        (0.9, "p = .90"), (1.0, "p = 1"),
+    ],
+)  # fmt: skip
+def test_p_values_are_short(p: float, text: str) -> None:
+    assert words.p_value(p) == text
 
 
 @given(st.text() | st.text(st.sampled_from("a<&\u202e\ud800\x00\n\u200d中")))

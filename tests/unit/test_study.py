@@ -13,6 +13,7 @@ import pytest
 from cells import ROOT, Cell, frame, summary, write
 from frontier.columns import COLUMNS, OUTCOMES, MetricNote, metric_columns
 from frontier.errors import UserError
+from frontier.outputs import Axes
 from frontier.study import CHUNK, table
 
 REASON = 'needs 27 GB, "has" 8,\nand that is that'
@@ -75,6 +76,42 @@ def test_what_is_missing_is_null_and_never_0(paths: list[Path]) -> None:
     invalid = row_of(study, "other-invalid")
     assert invalid["score"] is not None
     assert invalid["latency_p50_s"] is None
+
+
+def test_a_device_has_only_the_cells_that_its_engine_can_run() -> None:
+    axes = Axes.model_validate(
+        {"variants": {"cpu": ["llama", "llama-int8"], "cpp": ["llama-gguf"]}, "tasks": ["t", "u"]}
+    )
+    assert [path.as_posix() for path in axes.paths(Path("results"))] == [
+        "results/llama/cpu/t.json",
+        "results/llama/cpu/u.json",
+        "results/llama-int8/cpu/t.json",
+        "results/llama-int8/cpu/u.json",
+        "results/llama-gguf/cpp/t.json",
+        "results/llama-gguf/cpp/u.json",
+    ]
+
+
+def test_what_was_simulated_or_never_trained_is_told(tmp_path: Path) -> None:
+    cells = [
+        Cell("llama", provenance={"engine": "transformers", "kernel": "torch mm"}),
+        Cell("llama", "fake", simulated=True),
+        Cell("random", random_weights=True),
+        Cell("big", outcome="does-not-fit", reason="too big"),
+    ]
+    study, _ = table(write(tmp_path, cell) for cell in cells)
+    shown = ("simulated", "random_weights", "engine", "kernel")
+    assert [row_of(study, "llama")[name] for name in shown] == [
+        False, False, "transformers", "torch mm",
+    ]  # fmt: skip
+    fake, untrained = row_of(study, "llama-fake"), row_of(study, "random")
+    assert fake["simulated"] is True
+    assert fake["score"] is not None
+    assert [fake[name] for name in ("latency_p50_s", "load_s", "mbu")] == [None] * 3
+    assert untrained["random_weights"] is True
+    assert untrained["score"] is None
+    assert untrained["latency_p50_s"] is not None
+    assert row_of(study, "big")["simulated"] is None
 
 
 def test_nan_is_missing(tmp_path: Path) -> None:
@@ -163,7 +200,7 @@ def test_the_program_writes_the_same_table_twice_over(paths: list[Path], tmp_pat
     ("arguments", "words"),
     [
         (
-            ("--spec", '{"study": {"variants": ["a"], "devices": ["b"], "tasks": ["c"]}}'),
+            ("--spec", '{"study": {"variants": {"b": ["a"]}, "tasks": ["c"]}}'),
             "results/a/b/c.json: no such cell",
         ),
         ((), "no cells given"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import weakref
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,7 @@ def test_generation_is_greedy_and_timed_by_token(stories: Path) -> None:
     loaded = engine.load(stories, settings())
     found = loaded.generate("Once upon a time", 30, ())
     tokens = greedy(stories, "Once upon a time", 30)
-    assert found.text == loaded.tokenizer.decode(tokens, skip_special_tokens=True)
+    assert found.text == loaded.prompting.tokenizer.decode(tokens, skip_special_tokens=True)
     assert len(found.token_ns) == 30
     assert found.token_ns == sorted(set(found.token_ns))
     assert found.token_ns[0] > 0
@@ -108,34 +109,10 @@ def test_quanto_stores_fewer_bytes(stories: Path, weights: str, at_most: float) 
     assert native.kv_bytes_per_token == 5 * 4 * 8 * 2 * 4
 
 
-def architectures() -> dict[str, Any]:
-    """Random models of a few thousand parameters."""
-    small = {"vocab_size": 300, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2}
-    return {
-        "gpt2": transformers.GPT2Config(vocab_size=300, n_embd=32, n_head=4, n_layer=2),
-        "falcon": transformers.FalconConfig(**small),
-        "falcon-new": transformers.FalconConfig(
-            **small, new_decoder_architecture=True, num_kv_heads=2
-        ),
-        "llama": transformers.LlamaConfig(
-            **small, num_key_value_heads=2, intermediate_size=64, head_dim=8
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", ["gpt2", "falcon", "falcon-new", "llama"])
-def test_cache_bytes_are_what_the_cache_holds(name: str) -> None:
-    """The figure for MBU against the tensors of a real cache of seven tokens."""
-    config = architectures()[name]
-    model = transformers.AutoModelForCausalLM.from_config(config)
-    cache = model(torch.arange(7)[None], use_cache=True).past_key_values
-    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    assert engine.kv_bytes_per_token(config, "float32") * 7 == held
-
-
 def test_a_quantization_that_did_nothing_is_unsupported(stories: Path, tmp_path: Path) -> None:
     """GPT-2's layers are no nn.Linear: never a silent copy."""
-    transformers.AutoModelForCausalLM.from_config(architectures()["gpt2"]).save_pretrained(tmp_path)
+    config = transformers.GPT2Config(vocab_size=300, n_embd=32, n_head=4, n_layer=2)
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     transformers.AutoTokenizer.from_pretrained(stories).save_pretrained(tmp_path)
     with pytest.raises(UnsupportedError, match="left all layers of GPT2LMHeadModel as they were"):
         engine.load(tmp_path, settings("quanto", weights="int8"))
@@ -151,3 +128,46 @@ def test_unreadable_checkpoint(stories: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unreadable checkpoint") as told:
         engine.load(tmp_path, settings())
     assert "\n" not in str(told.value)
+
+
+def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
+    """Prompts of any length that was reserved for run what the first request compiled."""
+    prompts = ["Once upon a time", "One day, Lily and Ben went to the big park to play", "The"]
+    eager = engine.load(stories, settings())
+    compiled = engine.load(stories, dataclasses.replace(settings(), compile=True))
+    assert isinstance(compiled, engine.Compiled)
+    compiled.reserve(prompts, 270)
+    first = compiled.generate(prompts[0], 30, ())
+    counts = torch._dynamo.utils.counters["stats"]
+    graphs = counts["unique_graphs"]
+    assert graphs > 0
+    assert first.text == eager.generate(prompts[0], 30, ()).text
+    for prompt in prompts:
+        assert compiled.generate(prompt, 30, ()).text == eager.generate(prompt, 30, ()).text
+    assert len(compiled.generate(prompts[1], 270, ()).token_ns) == 270
+    assert counts["unique_graphs"] == graphs
+    compiled.close()
+
+
+def test_compiling_needs_a_compiler(stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told in one line, before the first request."""
+    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
+    with pytest.raises(UnsupportedError, match=r"C\+\+ compiler"):
+        engine.load(stories, dataclasses.replace(settings(), compile=True))
+
+
+def test_what_cannot_be_compiled_is_unsupported(stories: Path) -> None:
+    """`generate` would only warn, and the cell would be a copy of the eager one."""
+    quanto = settings("quanto", weights="int8")
+    with pytest.raises(UnsupportedError, match="cannot compile quanto layers"):
+        engine.load(stories, dataclasses.replace(quanto, compile=True))
+
+
+def test_close_releases_the_weights(stories: Path) -> None:
+    """Nothing of ours holds on to the model."""
+    loaded = engine.load(stories, settings())
+    loaded.generate("Once upon a time", 3, ())
+    model = weakref.ref(loaded.model)
+    loaded.close()
+    assert model() is None
+    assert loaded.device_peak_bytes() is None

@@ -9,15 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from sacrebleu import corpus_bleu, corpus_chrf, sentence_chrf
 from sacrebleu.metrics import CHRF
+from sacrebleu.significance import PairedTest
 
 from frontier.scorers import Answer
-from frontier.scorers.translation import TOKENIZER, Options, line, score
+from frontier.scorers.translation import TOKENIZER, Options, chrf2, difference, line, score
 
 CHINESE = [
     "我不知道。",
@@ -153,3 +155,60 @@ def test_any_text_is_scored(pairs: list[tuple[str, str]]) -> None:
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(ValidationError, match="'zh' or 'en'"):
         Options.model_validate({"target": "cn"})
+
+
+@given(
+    st.lists(st.tuples(st.text("ab 中。", max_size=9), st.text("ab 中。", max_size=9)), max_size=9)
+)
+def test_chrf2_of_added_up_counts_is_sacrebleus(pairs: list[tuple[str, str]]) -> None:
+    chrf = CHRF()
+    rows = [chrf._extract_corpus_statistics([a], [[b]])[0] for a, b in pairs]
+    counts = np.array(rows, dtype=float).reshape(-1, 18)
+    for found, (prediction, reference) in zip(chrf2(counts), pairs, strict=True):
+        assert found == pytest.approx(sentence_chrf(prediction, [reference]).score)
+    if pairs:
+        expected = corpus_chrf([a for a, _ in pairs], [[b for _, b in pairs]]).score
+        assert chrf2(counts.sum(axis=0, keepdims=True))[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("share", [0.2, 0.23, 0.26])
+def test_a_paired_difference_is_sacrebleus(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its difference; its p of approximate randomization, which counts both sides; and twice its
+    p of the bootstrap, which takes absolute values before it centres and so counts one side."""
+    monkeypatch.setenv("SACREBLEU_SEED", "7")
+    words = ["the", "cat", "sat", "on", "a", "mat", "and", "went", "home", "by", "the", "bank"]
+    rng = random.Random(1)
+    references = [" ".join(rng.choices(words, k=rng.randint(4, 14))) for _ in range(150)]
+
+    def spoilt(share: float, seed: int) -> list[str]:
+        noise = random.Random(seed)
+        return [
+            " ".join(
+                noise.choice(words) if noise.random() < share else word for word in text.split()
+            )
+            for text in references
+        ]
+
+    native, other = spoilt(0.2, 3), spoilt(share, 4)
+    found = difference(
+        answers(native, references), answers(other, references), Options(target="en")
+    )
+    theirs = {}
+    for kind, samples in (("ar", 5000), ("bs", 5000)):
+        systems = [("native", native), ("other", other)]
+        _, scores = PairedTest(systems, {"chrf": CHRF()}, [references], kind, samples)()
+        before, after = scores["chrF2"]
+        assert found.estimate.value == pytest.approx(after.score - before.score)
+        theirs[kind] = after.p_value
+    assert found.p == pytest.approx(theirs["ar"], rel=0.25, abs=0.01)
+    if found.p < 0.1:
+        assert found.p == pytest.approx(2 * theirs["bs"], rel=0.25, abs=0.01)
+    assert found.estimate.low < found.estimate.value < found.estimate.high
+
+
+def test_the_same_translations_do_not_differ() -> None:
+    same = answers(NEARLY * 4, CHINESE * 4)
+    found = difference(same, same, Options(target="zh"))
+    assert (found.estimate.value, found.estimate.low, found.estimate.high, found.p) == (0, 0, 0, 1)
+    nothing = difference([], [], Options(target="zh"))
+    assert (nothing.estimate.value, nothing.p) == (None, None)

@@ -18,7 +18,7 @@ from workspace import Workspace, put_back
 
 LIBRARY = "workflow/scripts/frontier"
 NOTHING: set[str] = set()
-SHOW = {"aggregate", "render"}
+SHOW = {"aggregate", "compare", "render"}
 # The variants that are measured; tiny-gpt2-int8 is unsupported, which is known without a run.
 MEASURED = ("tiny-llama", "tiny-llama-int8", "tiny-gpt2")
 TASKS = ("reviews", "sums")
@@ -180,7 +180,10 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "training": (code(f"{LIBRARY}/growing/train.py"), GROWN | measures()),
     "chart": (code(f"{LIBRARY}/report/charts.py"), {"render"}),
     "report's template": (append("resources/report/report.css", "\n/* A remark. */\n"), {"render"}),
-    "table": (code(f"{LIBRARY}/study.py"), SHOW),
+    "table": (code("workflow/scripts/aggregate.py"), {"aggregate", "render"}),
+    "comparisons": (code(f"{LIBRARY}/comparisons.py"), {"compare", "render"}),
+    "reading of cells": (code(f"{LIBRARY}/study.py"), SHOW),
+    "pins of an environment that the study does not use": (append("workflow/envs/openvino.txt", "six==1.17.0\n"), NOTHING),
     "code that fetches": (code(f"{LIBRARY}/fetching/hub.py"), NOTHING),
     "command of a rule": (
         lambda place: place.edit("workflow/rules/score.smk", "--cell {output.cell:q}", "--cell  {output.cell:q}"),
@@ -210,6 +213,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     # Keys of a device.
     "device: threads": (put("devices", f"{CPU}/threads", 2), measures()),
     "device: dtype": (put("devices", f"{CPU}/dtype", "bfloat16"), measures()),
+    "device: compile": (put("devices", f"{CPU}/compile", True), measures()),
+    "device: a precision that it lacks": (put("devices", f"{CPU}/lacks", ["float16"]), NOTHING),
     "device: warm-up": (put("devices", f"{CPU}/warmup/minimum", 3), measures()),
     "device: foreign load": (put("devices", f"{CPU}/foreign_load", 63), scores()),
     "device: bandwidth": (put("devices", f"{CPU}/bandwidth_gb_s", 50), scores()),

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 from frontier import freshness, hardware, presence
 from frontier.configuration import read_catalogue, read_config
 from frontier.errors import UserError, one_line
+from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.steps import Steps
 
@@ -57,6 +58,7 @@ def any_of(names):
 
 
 wildcard_constraints:
+    environment=any_of(environments.names()),
     # Not the known ids: a mistyped one must reach cell_of, which names the nearest.
     variant="[^/]+",
     device="[^/]+",

@@ -2,12 +2,16 @@
 
 Inputs: a dataset's source (a hub, an archive behind a URL, a local folder, a generator).
 Outputs: resources/datasets/DATASET/IDENTITY/ (raw files and lock.json),
-         resources/samples/TASK/IDENTITY/sample.jsonl and lock.json.
-Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sample.
+         resources/samples/TASK/IDENTITY/sample.jsonl and lock.json,
+         resources/calibrations/CALIBRATION/IDENTITY/texts.jsonl and lock.json.
+Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sample; draw texts for
+       quantizations from rows that are in no sample.
 """
 
 
 rule fetch_dataset:
+    input:
+        environment=lambda wildcards: environment_of(generator_of(wildcards)),
     output:
         lock="resources/datasets/{dataset}/{identity}/lock.json",
     resources:
@@ -33,3 +37,19 @@ rule sample:
     shell:
         "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
         " --output {output.rows:q} --lock {output.lock:q}"
+
+
+rule calibrate:
+    input:
+        datasets=calibration_datasets,
+    output:
+        texts="resources/calibrations/{calibration}/{identity}/texts.jsonl",
+        lock="resources/calibrations/{calibration}/{identity}/lock.json",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).argument,
+        datasets=lambda wildcards, input: [Path(lock).parent for lock in input.datasets],
+    shell:
+        "python workflow/scripts/calibrate.py --spec {params.spec:q}"
+        " --datasets {params.datasets:q} --output {output.texts:q} --lock {output.lock:q}"

@@ -1,8 +1,7 @@
 """What each rule reads, as functions of its wildcards.
 
-Inputs: the steps and the freshness of common.smk.
-Whatever is expensive lies at a path with its identity in it, so it is there or it is not. A cell,
-the table and the report have fixed names: one that is out of date is renewed here.
+Inputs: the steps of common.smk.
+Whatever is expensive lies at a path with its identity in it, so it is there or it is not.
 """
 
 
@@ -16,12 +15,6 @@ def kept(path):
     return path if forced else ancient(path)
 
 
-def renewed(output):
-    """Have a finished but outdated result made again, whatever file times and records say."""
-    if Path(output).exists():
-        workflow.dag.forcefiles.add(output)
-
-
 @told
 def cell_of(wildcards):
     lift_stale_locks()
@@ -32,63 +25,89 @@ def device_of(wildcards):
     return CATALOGUE.devices[wildcards.device]
 
 
+def dataset_path(dataset):
+    return kept(
+        f"resources/datasets/{dataset}/{STEPS.dataset(dataset).identity}/lock.json"
+    )
+
+
 @told
 def dataset_of(wildcards):
-    dataset = CATALOGUE.tasks[wildcards.task].dataset
-    identity = STEPS.dataset(dataset).identity
-    return kept(f"resources/datasets/{dataset}/{identity}/lock.json")
+    return dataset_path(CATALOGUE.tasks[wildcards.task].dataset)
 
 
 def sample_path(task):
     return f"resources/samples/{task}/{STEPS.sample(task).identity}/sample.jsonl"
 
 
-@told
-def sample_of(wildcards):
-    return kept(sample_path(wildcards.task))
+def model_path(model):
+    return f"resources/models/{model}/{STEPS.model(model).identity}/lock.json"
+
+
+def generator_of(wildcards):
+    generator = STEPS.source(wildcards.dataset).source.generator
+    return generator if generator in environments.names() else None
 
 
 @told
-def model_of(wildcards):
-    model = cell_of(wildcards).model
-    identity = STEPS.model(model).identity
-    return kept(f"resources/models/{model}/{identity}/lock.json")
+def calibration_datasets(wildcards):
+    tasks = CATALOGUE.calibrations[wildcards.calibration].tasks
+    return [dataset_path(CATALOGUE.tasks[task].dataset) for task in tasks]
+
+
+def preparation_of(wildcards):
+    return STEPS.preparation(wildcards.variant, wildcards.engine)
 
 
 @told
-def score_inputs(wildcards):
-    cell = cell_of(wildcards)
-    fresh = FRESH.cell(cell)
-    if not fresh:
-        renewed(str(freshness.cell_path(cell)))
-    if not cell.planned:
-        return {}
-    folder = f"results/{cell.name}/{STEPS.measure(cell).identity}"
+def preparation_inputs(wildcards):
+    made = preparation_of(wildcards)
+    model, _ = STEPS.variants[wildcards.variant]
     inputs = {
-        "requests": f"{folder}/requests.jsonl",
-        "measurement": f"{folder}/measurement.json",
-        "sample": sample_path(cell.task),
+        "model": kept(model_path(model)),
+        "environment": environment_of(made.environment),
     }
-    return {name: kept(path) if fresh else path for name, path in inputs.items()}
+    if made.calibration:
+        identity = STEPS.calibration(made.calibration).identity
+        texts = f"resources/calibrations/{made.calibration}/{identity}/texts.jsonl"
+        inputs["texts"] = kept(texts)
+    return inputs
 
 
-def measured_options(wildcards, input):
-    options = (f"--{name} {shlex.quote(str(path))}" for name, path in input.items())
-    return " ".join(options)
+def preparation_gpus(wildcards):
+    """A GPU to quantize on, where the study has one; those who look at texts run the model."""
+    on_gpu = any(
+        CATALOGUE.devices[name].accelerator == "cuda" for name in CONFIG.study.ids("devices")
+    )
+    return int(bool(preparation_of(wildcards).calibration) and on_gpu)
+
+
+def setting_of(wildcards):
+    cell = cell_of(wildcards)
+    return STEPS.setting(cell.model, cell.quantization, cell.device)
 
 
 @told
-def study_cells(wildcards):
-    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]
-    if not FRESH.study():
-        renewed("results/study.lock.json")
-        return paths
-    return [kept(path) for path in paths]
+def measure_inputs(wildcards):
+    cell = cell_of(wildcards)
+    engine = CATALOGUE.devices[cell.device].engine
+    made, adapter = STEPS.quantized(cell.variant, engine), STEPS.adapter(cell.model)
+    path = model_path(cell.model)
+    if made:
+        path = f"resources/quantized/{cell.variant}/{engine}/{made.identity}/lock.json"
+    inputs = {
+        "model": kept(path),
+        "sample": kept(sample_path(cell.task)),
+        "environment": environment_of(setting_of(wildcards).environment),
+    }
+    if adapter:
+        inputs["adapter"] = kept(
+            f"resources/adapters/{cell.model}/{adapter.identity}/lock.json"
+        )
+    return inputs
 
 
-@told
-def study_lock(wildcards):
-    if not FRESH.report():
-        renewed("results/report.lock.json")
-        return "results/study.lock.json"
-    return kept("results/study.lock.json")
+def adapter_option(wildcards, input):
+    if "adapter" not in input.keys():
+        return ""
+    return f"--adapter {shlex.quote(str(Path(input.adapter).parent))}"

@@ -1,6 +1,6 @@
 """Measuring: the only step that needs a device.
 
-Inputs: a checkpoint and a sample.
+Inputs: a checkpoint, an adapter to put on it, a sample, the engine's environment.
 Outputs: results/VARIANT/DEVICE/TASK/IDENTITY/requests.jsonl (a line a request: text, token times)
          and measurement.json (outcome, load time, memory, hardware, warm-up).
 Steps: load in a fresh process, warm up, time each request alone; go on where a killed job stopped.
@@ -9,8 +9,7 @@ Steps: load in a fresh process, warm up, time each request alone; go on where a 
 
 rule measure:
     input:
-        model=model_of,
-        sample=sample_of,
+        unpack(measure_inputs),
     output:
         requests="results/{variant}/{device}/{task}/{identity}/requests.jsonl",
         measurement="results/{variant}/{device}/{task}/{identity}/measurement.json",
@@ -25,8 +24,10 @@ rule measure:
         gpu=lambda wildcards: device_of(wildcards).gpus,
     params:
         spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
+        python=lambda wildcards: python_of(setting_of(wildcards).environment),
         model=subpath(input.model, parent=True),
+        adapter=adapter_option,
     shell:
-        "python workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
-        " --sample {input.sample:q} --requests {output.requests:q}"
+        "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
+        " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
         " --measurement {output.measurement:q}"

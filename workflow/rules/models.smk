@@ -1,9 +1,12 @@
 """Checkpoints.
 
-Inputs: a model's origin (a hub, a local folder, a recipe to grow it by).
+Inputs: a model's origin (a hub, a local folder, a recipe to grow it by), an adapter's.
 Outputs: resources/models/MODEL/IDENTITY/: a checkpoint in the hub's layout, safetensors only,
-         and lock.json: what later steps and readers may know without opening the weights.
-Steps: fetch at the pinned revision, or link a local folder, or train from scratch.
+         and lock.json: what later steps and readers may know without opening the weights;
+         resources/adapters/MODEL/IDENTITY/: a PEFT adapter and lock.json;
+         resources/quantized/VARIANT/ENGINE/IDENTITY/: what was made of it, and lock.json.
+Steps: fetch at the pinned revision, or link a local folder, or train from scratch; quantize, or
+       write in an engine's own format, where that is a job of its own.
 """
 
 
@@ -34,3 +37,39 @@ rule grow_model:
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/grow_model.py --spec {params.spec:q} --output {params.folder:q}"
+
+
+rule fetch_adapter:
+    output:
+        lock="resources/adapters/{model}/{identity}/lock.json",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.adapter(wildcards.model).argument,
+        folder=subpath(output.lock, parent=True),
+    shell:
+        "python workflow/scripts/fetch_adapter.py --spec {params.spec:q} --output {params.folder:q}"
+
+
+rule quantize_model:
+    input:
+        unpack(preparation_inputs),
+    output:
+        lock="resources/quantized/{variant}/{engine}/{identity}/lock.json",
+    resources:
+        # Beside other light jobs, but two of them only one after the other: they use every core.
+        machine=51,
+        gpu=lambda wildcards: preparation_gpus(wildcards),
+    params:
+        spec=lambda wildcards: STEPS.quantized(
+            wildcards.variant, wildcards.engine
+        ).argument,
+        python=lambda wildcards: python_of(preparation_of(wildcards).environment),
+        texts=lambda wildcards, input: (
+            f"--texts {input.texts}" if "texts" in input.keys() else ""
+        ),
+        model=subpath(input.model, parent=True),
+        folder=subpath(output.lock, parent=True),
+    shell:
+        "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
+        " --model {params.model:q} {params.texts} --output {params.folder:q}"

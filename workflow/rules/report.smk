@@ -1,9 +1,10 @@
 """The study as a table, charts and a report.
 
 Inputs: every cell of the study.
-Outputs: results/study.parquet and study.csv (a row a cell), results/charts/*.svg and *.png,
+Outputs: results/study.parquet and study.csv (a row a cell), results/comparisons.parquet and .csv
+         (a row a quantized cell, against its native one), results/charts/*.svg and *.png,
          results/report.html.
-Steps: gather the cells; draw and write.
+Steps: gather the cells; compare them; draw and write.
 """
 
 
@@ -23,9 +24,25 @@ rule aggregate:
         " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
 
 
+rule compare:
+    input:
+        cells=compared_cells,
+    output:
+        parquet="results/comparisons.parquet",
+        csv="results/comparisons.csv",
+        lock="results/comparisons.lock.json",
+    resources:
+        machine=1,
+    params:
+        spec=lambda wildcards: STEPS.compare.signed,
+    shell:
+        "python workflow/scripts/compare.py --spec {params.spec:q} --results results"
+        " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+
+
 rule render:
     input:
-        study=study_lock,
+        unpack(report_inputs),
     output:
         report="results/report.html",
         charts=directory("results/charts"),
@@ -36,5 +53,5 @@ rule render:
         spec=lambda wildcards: STEPS.render.signed,
     shell:
         "python workflow/scripts/render.py --spec {params.spec:q} --results results"
-        " --study results/study.parquet --output {output.report:q} --charts {output.charts:q}"
-        " --lock {output.lock:q}"
+        " --study results/study.parquet --comparisons results/comparisons.parquet"
+        " --output {output.report:q} --charts {output.charts:q} --lock {output.lock:q}"

@@ -14,10 +14,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from frontier import catalogue, configuration
-from frontier.catalogue import Catalogue, Config, Decides
+from frontier import catalogue, configuration, question
+from frontier.catalogue import Catalogue
+from frontier.entries import Decides
 from frontier.errors import run
 from frontier.growing.recipe import Recipe
+from frontier.question import Config
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
 PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
@@ -125,7 +127,7 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables written anew between their marks."""
-    kinds: dict[str, type[BaseModel]] = {**vars(catalogue), "Recipe": Recipe}
+    kinds: dict[str, type[BaseModel]] = {**vars(catalogue), **vars(question), "Recipe": Recipe}
 
     def filled(match: re.Match[str]) -> str:
         what, name = match[1], match[2]

@@ -7,13 +7,10 @@ device. What has been measured is kept at once: a killed run goes on where it st
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib
-import math
 import os
 import platform
 import resource
-import statistics
 import time
 from importlib import metadata
 from pathlib import Path
@@ -22,20 +19,29 @@ from typing import Any
 import filelock
 import psutil
 
-from frontier import hardware, presence
-from frontier.engines import Engine, Generation, OutOfMemoryError, Settings, UnsupportedError
+from frontier import hardware, scenarios
+from frontier.engines import (
+    Engine,
+    Loaded,
+    OutOfMemoryError,
+    Settings,
+    UnsupportedError,
+)
 from frontier.errors import UserError, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
-from frontier.progress import Progress
 from frontier.quantizers import load as load_quantizer
-from frontier.records import Journal, Record
+from frontier.records import Journal
 
 # As long as a process may need to notice that the Snakemake that started it was killed.
 LOCK_WAIT_S = 60
-RECORDED_PACKAGES = ("torch", "transformers", "tokenizers", "optimum-quanto", "accelerate")
+RECORDED_PACKAGES = (
+    "torch", "transformers", "tokenizers", "accelerate", "peft", "optimum", "optimum-quanto",
+    "bitsandbytes", "torchao", "hqq", "gptqmodel", "compressed-tensors", "llama_cpp_python",
+    "onnxruntime", "optimum-onnx", "openvino", "optimum-intel", "nncf",
+)  # fmt: skip
 
 
-def settings_of(spec: dict[str, Any]) -> Settings:
+def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
     """What the engine needs to know, out of a cell's specification."""
     model, device, quantization = spec["model"], spec["device"], spec["quantization"]
     options = {key: value for key, value in quantization.items() if key != "method"}
@@ -44,77 +50,16 @@ def settings_of(spec: dict[str, Any]) -> Settings:
     threads = device["threads"]
     return Settings(
         accelerator=device["accelerator"],
-        dtype=quantizer.compute_dtype(quantizer.Options(**options), native),
+        dtype=quantizer.compute_dtype(quantizer.Options(**options), native, device["engine"]),
         threads=hardware.cores() if threads == "auto" else threads,
         prompt=model["prompt"],
         method=quantization["method"],
         quantization=options,
         trust_remote_code=model["trust_remote_code"],
         gpus=device["gpus"],
+        compile=device["compile"],
+        adapter=adapter,
     )
-
-
-def warm_up(
-    engine: Engine, prompts: list[str], task: dict[str, Any], limits: dict[str, Any]
-) -> dict[str, Any]:
-    """Untimed rounds over the same few requests until a round is as fast as the one before.
-
-    Rounds are compared request by request, so that long and short ones count alike. Returns how
-    many requests it took, whether latency settled and by how much it changed last.
-    """
-    few = prompts[: limits["minimum"]]
-    started = time.perf_counter_ns()
-    before: list[int] = []
-    change, done = math.inf, 0
-    while change >= limits["tolerance"] and done < limits["maximum"]:
-        now = [ask(engine, prompt, task).end_ns for prompt in few]
-        done += len(few)
-        if before:
-            ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
-            change = abs(statistics.median(ratios) - 1)
-        before = now
-    return {
-        "requests": done,
-        "settled": change < limits["tolerance"],
-        "last_change": None if math.isinf(change) else change,
-        "seconds": (time.perf_counter_ns() - started) / 1e9,
-    }
-
-
-def ask(engine: Engine, prompt: str, task: dict[str, Any]) -> Generation:
-    """One request with the task's limits."""
-    return engine.generate(prompt, task["max_new_tokens"], tuple(task["stop"]))
-
-
-def measure(
-    engine: Engine, prompts: dict[str, str], task: dict[str, Any], journal: Journal, label: str
-) -> None:
-    """Time every request that the journal has not yet."""
-    finished = {record.id for record in journal.records}
-    progress = Progress(label, len(prompts), "requests", done=len(finished))
-    runner = presence.Runner()
-    for identifier, prompt in prompts.items():
-        if identifier in finished:
-            continue
-        if runner.gone():
-            # Going on would disturb what the next run measures.
-            raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
-        generation = ask(engine, prompt, task)
-        journal.append(
-            Record(
-                id=identifier,
-                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest(),
-                text=generation.text,
-                tokens=len(generation.token_ns),
-                prompt_tokens=generation.prompt_tokens,
-                finish_reason=generation.finish_reason,
-                start_ns=generation.start_ns,
-                token_ns=generation.token_ns,
-                end_ns=generation.end_ns,
-                session=journal.session,
-            )
-        )
-        progress.step()
 
 
 def host_peak_bytes() -> int:
@@ -135,12 +80,16 @@ def limit_memory(most: int) -> None:
 
 
 def run_cell(
-    spec: dict[str, Any], checkpoint: Path, prompts: dict[str, str], journal: Journal
+    spec: dict[str, Any],
+    settings: Settings,
+    checkpoint: Path,
+    prompts: dict[str, str],
+    journal: Journal,
 ) -> dict[str, Any]:
     """Load, warm up and time; returns the measurement's facts, whatever the outcome."""
-    settings = settings_of(spec)
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
+    facts |= {"engine": spec["device"]["engine"], "environment": spec["environment"]}
     module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
     facts["start_s"] = time.time() - psutil.Process().create_time()
     engine: Engine | None = None
@@ -148,11 +97,13 @@ def run_cell(
         started = time.perf_counter_ns()
         engine = module.load(checkpoint, settings)
         facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
-        facts["warmup"] = warm_up(
+        facts |= made_facts(checkpoint, engine.loaded)
+        engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
+        facts["warmup"] = scenarios.warm_up(
             engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
         )
         contention = hardware.Contention()
-        measure(engine, prompts, spec["task"], journal, cell)
+        scenarios.single_stream(engine, prompts, spec["task"], journal, cell)
         facts["contention"] = contention.stop(settings.accelerator)
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
@@ -165,6 +116,20 @@ def run_cell(
     facts["threads"] = settings.threads
     if engine:
         engine.close()
+    return facts
+
+
+def made_facts(checkpoint: Path, loaded: Loaded) -> dict[str, Any]:
+    """What only the job that made the checkpoint knows: its lock tells."""
+    lock = checkpoint / "lock.json"
+    made = read_json(lock) if lock.exists() else {}
+    facts: dict[str, Any] = {"simulated": made.get("simulated_bytes") is not None}
+    if loaded.quantized_layers is None:
+        facts["quantized_layers"] = made.get("quantized_layers")
+    if facts["simulated"]:
+        # Its weights only carry the rounding; this is what they would take if they were packed.
+        facts |= {"weights_bytes": made["simulated_bytes"]}
+        facts |= {"quantized_layers": made["quantized_layers"]}
     return facts
 
 
@@ -190,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
     parser.add_argument("--model", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--adapter", type=Path, help="PEFT adapter folder")
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
@@ -202,14 +168,15 @@ def main() -> None:
     if chosen:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in chosen)
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
-    for folder in (arguments.sample.parent, arguments.model):
-        check_lock(folder)
+    for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
+        if folder:
+            check_lock(folder)
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
     if device["accelerator"] == "cpu" and spec["memory_bytes"]:
         # The weights' files are mapped into memory, which counts but takes none.
-        mapped = sum(path.stat().st_size for path in arguments.model.glob("*.safetensors"))
+        mapped = sum(path.stat().st_size for path in arguments.model.iterdir())
         limit_memory(spec["memory_bytes"] + mapped)
 
     path = arguments.requests.with_name("journal.jsonl")
@@ -218,7 +185,8 @@ def main() -> None:
         with filelock.FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT_S):
             facts = {"hardware": hardware.describe(), "packages": versions()}
             journal = Journal(path, facts)
-            result = run_cell(spec, arguments.model, prompts, journal)
+            settings = settings_of(spec, arguments.adapter)
+            result = run_cell(spec, settings, arguments.model, prompts, journal)
             journal.finish(arguments.requests, list(prompts))
             write_json(
                 arguments.measurement,

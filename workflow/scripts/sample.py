@@ -11,24 +11,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from frontier import datasets, files, sampling
 from frontier.corpora import LOCK
-from frontier.errors import UserError, run
+from frontier.errors import run
 
 # Subtitles contain them, JSON allows them, and much software ends a line at them.
 SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
-
-
-class Spec(BaseModel):
-    """What is drawn, and from rows read how."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    loader: str
-    options: dict[str, Any] = {}
-    size: int = Field(gt=0)
-    seed: int = 0
 
 
 def main() -> None:
@@ -41,23 +29,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="sample.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    spec = files.checked_spec(args.spec, Spec)
-    if not args.dataset.is_dir():
-        raise UserError(f"{args.dataset}: no such folder")
-    loader = datasets.load(spec.loader)
-    try:
-        options = loader.Options.model_validate_json(json.dumps(spec.options))
-    except ValidationError as invalid:
-        raise UserError(f"--spec: options.{files.first_fault(invalid)}") from None
-    rows = sampling.sample(loader.rows(args.dataset, options), spec.size, spec.seed)
+    rows = files.checked_spec(args.spec, sampling.Drawing).rows(args.dataset)
     files.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
-        "files": {
-            args.output.name: {
-                "bytes": args.output.stat().st_size,
-                "sha256": files.sha256(args.output),
-            }
-        },
+        "files": files.facts([args.output]),
         "rows": len(rows),
         "strata": dict(Counter(row.stratum for row in rows)),
         "source": _source(args.dataset),

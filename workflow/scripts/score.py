@@ -20,9 +20,11 @@ from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes
 from frontier.records import Record
 
 FIGURES = (
-    "score", "latency", "throughput", "load_s", "weights_bytes", "memory", "mbu",
-    "cost_per_1000_requests", "provenance", "requests_sha256",
+    "simulated", "random_weights", "score", "latency", "throughput", "load_s", "weights_bytes",
+    "memory", "mbu", "cost_per_1000_requests", "provenance", "requests_sha256",
 )  # fmt: skip
+
+TIMES = ("latency_s", "ttft_s", "tpot_s")
 
 
 def invalid_because(
@@ -53,20 +55,25 @@ def answers(records: list[Record], rows: list[dict[str, Any]]) -> list[scorers.A
     ]
 
 
-def scored(spec: dict[str, Any], given: list[scorers.Answer]) -> tuple[dict[str, Any], Any]:
+def scored(
+    spec: dict[str, Any], given: list[scorers.Answer]
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The cell's score, and the scorer's row for each request."""
     scorer = scorers.load(spec["scorer"]["kind"])
     found = scorer.score(given, scorer.Options(**spec["scorer"]["options"]))
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
     summary = {"primary": scorer.PRIMARY, "requests": len(given), "metrics": metrics}
-    return {**summary, "details": found.details}, found.requests
+    return {**summary, "details": found.details, "scorer": spec["scorer"]}, found.requests
 
 
 def table(
-    records: list[Record], given: list[scorers.Answer], own: list[dict[str, Any]]
+    records: list[Record], given: list[scorers.Answer], own: list[dict[str, Any]], simulated: bool
 ) -> pl.DataFrame:
-    """One row a request: its times in seconds, its answer, its score, the scorer's columns."""
-    return pl.DataFrame(
+    """One row a request: its times in seconds, its answer, its score, the scorer's columns.
+
+    What was `simulated` has no times: those taken are of other arithmetic.
+    """
+    requests = pl.DataFrame(
         [
             {
                 "id": record.id,
@@ -84,7 +91,11 @@ def table(
             for record, answer, columns in zip(records, given, own, strict=True)
         ],
         infer_schema_length=None,
+        schema_overrides=dict.fromkeys((*TIMES, "score"), pl.Float64),
     )
+    if not simulated:
+        return requests
+    return requests.with_columns(pl.lit(None, pl.Float64).alias(time) for time in TIMES)
 
 
 def timed(
@@ -116,6 +127,9 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
         "sample_sha256",
         "weights_sha256",
         "quantized_layers",
+        "engine",
+        "environment",
+        "kernel",
     )
     session = measurement["sessions"][-1]
     return {**session, **{key: measurement.get(key) for key in kept}}
@@ -141,14 +155,21 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
 
     records = [Record(**line) for line in read_lines(inputs.requests)]
     given = answers(records, read_lines(inputs.sample))
-    result["score"], own = scored(spec, given)
-    result |= {key: measurement[key] for key in ("load_s", "weights_bytes")}
-    reason = invalid_because(measurement, records, spec["device"]["foreign_load"])
-    if reason:
-        result |= {"outcome": "invalid", "reason": reason}
-    else:
-        result |= timed(spec, measurement, records)
-    return result, table(records, given, own)
+    result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
+    result["weights_bytes"] = measurement["weights_bytes"]
+    # Never a score where nothing was learned; never a latency where the weights are not the ones
+    # that would be read.
+    own: list[dict[str, Any]] = [{"score": None}] * len(given)
+    if not result["random_weights"]:
+        result["score"], own = scored(spec, given)
+    if not result["simulated"]:
+        result["load_s"] = measurement["load_s"]
+        reason = invalid_because(measurement, records, spec["device"]["foreign_load"])
+        if reason:
+            result |= {"outcome": "invalid", "reason": reason}
+        else:
+            result |= timed(spec, measurement, records)
+    return result, table(records, given, own, result["simulated"])
 
 
 def main() -> None:

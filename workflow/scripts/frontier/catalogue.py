@@ -1,53 +1,46 @@
-"""Everything that could be measured, as typed entries, and the study that asks for some of it.
-
-Each key of an entry names the step whose result it decides (`Decides`). A job's identity is made
-of exactly the keys of its step, so this annotation is what makes caching exact: a price changes
-scores and no measurement, a label changes the report alone.
-"""
+"""Everything that could be measured, as typed entries."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from frontier.entries import (
+    Count,
+    Dtype,
+    Entry,
+    Fetch,
+    Measure,
+    Plan,
+    Plugin,
+    Positive,
+    Sample,
+    Score,
+    Show,
+)
 from frontier.fetching.sources import Source
 from frontier.growing.recipe import Recipe
 
-Step = Literal["fetch", "sample", "measure", "score", "show", "plan"]
 
+class Adapter(Entry):
+    """A LoRA or other PEFT adapter: from a hub or a local folder."""
 
-@dataclass(frozen=True)
-class Decides:
-    """The step that must be done again when the annotated key changes.
+    hub: str | None = None
+    """Hub id."""
+    revision: str | None = None
+    """Full commit hash."""
+    path: Path | None = None
+    """Local adapter folder. Its content, not its place, decides."""
 
-    `plan` stands for keys that decide only whether a cell is planned at all.
-    """
-
-    step: Step
-
-
-Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
-Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-
-
-class Entry(BaseModel):
-    """A block of the catalogue: no unknown keys, never changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    def slice(self, step: Step) -> dict[str, Any]:
-        """The keys that decide `step`, as JSON-able values; unset keys are left out."""
-        chosen = {
-            name
-            for name, field in type(self).model_fields.items()
-            if any(isinstance(mark, Decides) and mark.step == step for mark in field.metadata)
-        }
-        return self.model_dump(mode="json", include=chosen, exclude_none=True)
+    @model_validator(mode="after")
+    def _one_origin(self) -> Adapter:
+        if (self.hub is None) == (self.path is None):
+            raise ValueError("give exactly one of hub, path")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision go together")
+        return self
 
 
 class Model(Entry):
@@ -61,14 +54,24 @@ class Model(Entry):
     """Local checkpoint folder. Its content, not its place, decides."""
     grow: Annotated[Recipe | None, Fetch] = None
     """Train it here, from scratch, by this recipe."""
+    adapter: Adapter | None = None
+    """A PEFT adapter to put on it; it is fetched, or its content decides, like the model's own."""
     trust_remote_code: Annotated[bool, Measure] = False
     """Let the checkpoint's own Python code run while loading."""
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"], Measure] = "float32"
+    dtype: Annotated[Dtype, Measure] = "float32"
     """The precision of the native variant."""
     prompt: Annotated[str, Measure] = "plain"
     """`plain`, `chat` (the tokenizer's chat template), or a template with {prompt} in it."""
     parameters: Annotated[Count | None, Plan] = None
-    """How many; it tells what memory the weights of a variant need."""
+    """How many; with vocabulary, hidden and tied it tells what memory a variant's weights need."""
+    vocabulary: Annotated[Count | None, Plan] = None
+    """Rows of the embedding, which most quantizations leave as it is."""
+    hidden: Annotated[Count | None, Plan] = None
+    """Width of the embedding."""
+    tied: Annotated[bool, Plan] = False
+    """The head is the embedding, stored once."""
+    published_bits: Annotated[Count | None, Plan] = None
+    """Bits of a layer's weight where the checkpoint is published quantized (BitNet b1.58: 2)."""
     layers: Annotated[Count | None, Plan] = None
     """With kv_heads and head_dim it tells the size of the key-value cache."""
     kv_heads: Annotated[Count | None, Plan] = None
@@ -98,17 +101,6 @@ class Model(Entry):
         return self
 
 
-class Plugin(BaseModel):
-    """A block whose further keys belong to the module it names, whose Options check them."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The named module's own keys."""
-        return dict(self.model_extra or {})
-
-
 class Quantization(Plugin):
     """A way to make a checkpoint smaller."""
 
@@ -116,6 +108,17 @@ class Quantization(Plugin):
     """frontier/quantizers/METHOD.py."""
     label: str | None = None
     """Its name in the report."""
+
+
+class Calibration(Entry):
+    """Texts that a quantization looks at: rows of tasks' datasets that no task is tested on."""
+
+    tasks: tuple[str, ...]
+    """Ids of tasks.yaml; a text is a row's prompt with its reference."""
+    size: Annotated[Count, Fetch]
+    """Rows for each of them."""
+    seed: Annotated[int, Fetch] = 0
+    """Another one draws other rows."""
 
 
 class Warmup(Entry):
@@ -142,8 +145,12 @@ class Device(Entry):
     """How many GPUs a job takes."""
     threads: Annotated[Count | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
-    dtype: Annotated[Literal["float32", "bfloat16", "float16"] | None, Measure] = None
+    compile: Annotated[bool, Measure] = False
+    """torch.compile with a static cache; transformers only."""
+    dtype: Annotated[Dtype | None, Measure] = None
     """Overrides the native precision where the hardware lacks it (V100: no bfloat16)."""
+    lacks: Annotated[tuple[Dtype, ...], Plan] = ()
+    """Precisions that it cannot compute in: a quantization that asks for one is unsupported."""
     warmup: Annotated[Warmup, Measure] = Warmup()
     """Untimed requests before the timed ones."""
     foreign_load: Annotated[Positive, Score] = 0.5
@@ -161,6 +168,8 @@ class Device(Entry):
     def _gpus_where_gpus_are(self) -> Device:
         if (self.accelerator == "cpu") != (self.gpus == 0):
             raise ValueError("gpus: must be 0 for accelerator cpu and at least 1 for others")
+        if self.compile and self.engine != "transformers":
+            raise ValueError("compile: only the transformers engine compiles")
         return self
 
 
@@ -210,30 +219,7 @@ class Catalogue(Entry):
 
     models: dict[str, Model]
     quantizations: dict[str, Quantization]
+    calibrations: dict[str, Calibration] = Field(default_factory=dict)
     devices: dict[str, Device]
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]
-
-
-class Study(Entry):
-    """The cross product that a plain run builds."""
-
-    models: tuple[str, ...]
-    """Ids of models.yaml."""
-    quantizations: tuple[str, ...] = ("native",)
-    """Ids of quantizations.yaml; `native` is what the others are compared with."""
-    devices: tuple[str, ...]
-    """Ids of devices.yaml."""
-    tasks: tuple[str, ...]
-    """Ids of tasks.yaml."""
-
-
-class Config(Entry):
-    """config/config.yaml: the question."""
-
-    title: str = "Fast enough, good enough"
-    """The report's heading."""
-    study: Study
-    """What to measure."""
-    sources: dict[str, Source] = {}
-    """Where a dataset comes from instead, by its id: a mirror, or a folder of yours."""

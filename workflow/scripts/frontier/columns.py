@@ -1,11 +1,11 @@
-"""Every column of the study, once: name, type, unit and what it means.
+"""Every column of the study and its comparisons, once: name, type, unit and what it means.
 
-Both the schema of study.parquet and the glossary of the report come from here.
+The schemas of study.parquet and comparisons.parquet and the report's glossary come from here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -21,7 +21,7 @@ OUTCOMES = {
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the study: its name carries the unit, `unit` spells it out."""
+    """A column: its name carries the unit, `unit` spells it out."""
 
     name: str
     dtype: pl.DataType
@@ -105,6 +105,13 @@ COLUMNS: tuple[Column, ...] = (
     _text("task", "a dataset's sample, a prompt, decoding limits and a scorer"),
     _text("outcome", "; ".join(f"{name}: {words}" for name, words in OUTCOMES.items())),
     _text("reason", "why the outcome is not 'measured'"),
+    Column(
+        "simulated", pl.Boolean(), "",
+        "true where weights were only rounded as if quantized: a score, but no latency of its own",
+    ),
+    Column(
+        "random_weights", pl.Boolean(), "", "true where nothing was learned: latency, but no score"
+    ),
     Column("requests", pl.Int64(), "requests", "requests that were scored, each timed as well"),
     _text("score_metric", "the metric by which variants are compared on this task"),
     _text("score_unit", "unit of score"),
@@ -130,9 +137,58 @@ COLUMNS: tuple[Column, ...] = (
         "price of the device's time for 1,000 requests one after another",
     ),
     Column("threads", pl.Int64(), "threads", "threads the engine was given"),
+    _text("engine", "the code that generated"),
+    _text("environment", "the Python environment that it ran in; missing: the workflow's own"),
+    _text("kernel", "the code that multiplied with the weights, where the engine tells"),
+)  # fmt: skip
+
+WORSE, BETTER, SLOWER, FASTER = "worse", "better", "slower", "faster"
+NO_DIFFERENCE = "no significant difference"
+SIGNIFICANT = 0.05
+
+# What each quantized variant changed against its native one, on the same device and task.
+COMPARISONS: tuple[Column, ...] = (
+    *(column for column in COLUMNS if column.name in ("variant", "model", "quantization")),
+    *(column for column in COLUMNS if column.name in ("device", "task", "simulated")),
+    _text("native_variant", "the model's native variant, which this one is compared with"),
+    Column("requests", pl.Int64(), "requests", "requests that both have, scored in both if scored"),
+    _text("score_metric", "the metric by which the two are compared"),
+    _text("score_unit", "unit of score and native_score"),
+    Column("native_score", pl.Float64(), "see score_unit", "score of the native variant"),
+    Column("score", pl.Float64(), "see score_unit", "score of this variant"),
+    *_with_interval(
+        "difference", "points",
+        "score minus native_score on the paired requests; proportions in percentage points",
+    ),
+    _text("difference_method", "how the interval of difference is made"),
+    Column("lost", pl.Int64(), "answers", "right before, wrong now; missing for corpus metrics"),
+    Column("gained", pl.Int64(), "answers", "wrong before, right now; missing for corpus metrics"),
+    Column("changed", pl.Int64(), "answers", "answers whose text differs, right or wrong"),
+    Column("p", pl.Float64(), "", "chance of at least such a difference if there were none"),
+    _text("p_method", "the test: mid-p McNemar for proportions, paired bootstrap for the corpus"),
+    Column("p_holm", pl.Float64(), "", "p after Holm's correction for all tests of the study"),
+    _text(
+        "verdict",
+        f"{WORSE} or {BETTER} where p_holm is below {SIGNIFICANT:g}, else {NO_DIFFERENCE}, which "
+        "is not equality; missing without a test",
+    ),
+    *_with_interval("latency_ratio", "×", "median latency over the native variant's"),
+    _text(
+        "latency_verdict",
+        f"{SLOWER} or {FASTER} where the interval of latency_ratio leaves out 1, else "
+        f"{NO_DIFFERENCE}; not corrected for the number of comparisons",
+    ),
+    Column("native_bytes", pl.Int64(), "bytes", "bytes of the native weights as stored"),
+    Column("bytes", pl.Int64(), "bytes", "bytes of this variant's weights as stored"),
+    Column("bytes_ratio", pl.Float64(), "×", "bytes over native_bytes"),
 )  # fmt: skip
 
 KEY = ("task", "device", "variant")
+
+
+def names(columns: Iterable[Column]) -> list[str]:
+    """The columns' names."""
+    return [column.name for column in columns]
 
 
 def metric_columns(metrics: Mapping[str, MetricNote]) -> list[Column]:

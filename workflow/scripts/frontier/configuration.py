@@ -12,12 +12,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from frontier.catalogue import Catalogue, Config
+from frontier.catalogue import Catalogue
 from frontier.errors import UserError, nearest
+from frontier.question import Config
 
 FILES = {
     "models": ("models",),
-    "quantizations": ("quantizations",),
+    "quantizations": ("quantizations", "calibrations"),
     "devices": ("devices",),
     "tasks": ("datasets", "tasks"),
 }
@@ -136,6 +137,12 @@ def _check_plugins(catalogue: Catalogue) -> None:
         where = f"config/quantizations.yaml: quantizations.{name}"
         quantizer = plugin("quantizers", quantization.method, f"{where}.method")
         check(quantizer.Options, quantization.options, where)
+        if texts := quantization.options.get("calibration"):
+            one_of(texts, catalogue.calibrations, f"{where}.calibration")
+    for name, calibration in catalogue.calibrations.items():
+        for asked in calibration.tasks:
+            where = f"config/quantizations.yaml: calibrations.{name}.tasks"
+            one_of(asked, catalogue.tasks, where)
     for name, device in catalogue.devices.items():
         # Only its name: importing an engine takes seconds, and may not be possible here at all.
         one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
@@ -160,10 +167,11 @@ def read_catalogue(folder: Path) -> Catalogue:
             if key not in expected:
                 raise UserError(f"config/{path.name}: {key}: unknown key{nearest(key, expected)}")
         for key in expected:
-            section = content.get(key)
+            field = Catalogue.model_fields[key]
+            section = content.get(key, None if field.is_required() else {})
             if not isinstance(section, dict):
                 raise UserError(f"config/{path.name}: {key}: missing, or not a mapping")
-            kind = Catalogue.model_fields[key].annotation.__args__[1]  # type: ignore[union-attr]
+            kind = field.annotation.__args__[1]  # type: ignore[union-attr]
             sections[key] = {
                 name: check(kind, block, f"config/{path.name}: {key}.{name}")
                 for name, block in section.items()
@@ -186,6 +194,10 @@ def read_config(values: Mapping[str, Any], catalogue: Catalogue, where: str) -> 
             raise UserError(f"{where}: study.{axis}: is empty, so the study has no cell")
         if len(set(ids)) != len(ids):
             raise UserError(f"{where}: study.{axis}: names an id twice")
+    for part in study.also:
+        for axis in ("models", "quantizations", "devices"):
+            for name in getattr(part, axis):
+                one_of(name, getattr(catalogue, axis), f"{where}: study.also.{axis}")
     for name in config.sources:
         one_of(name, catalogue.datasets, f"{where}: sources")
     return config

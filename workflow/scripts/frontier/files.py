@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,6 +77,13 @@ def sha256(path: Path) -> str:
     """The hex digest of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def facts(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of files by their names, as a lock.json tells them."""
+    return {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(paths)
+    }
 
 
 def check_lock(folder: Path) -> None:

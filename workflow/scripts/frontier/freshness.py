@@ -55,9 +55,16 @@ class Freshness:
 
     def study(self) -> bool:
         """Whether results/study.* is made of the cells as they are."""
-        lock = _read(self.root / "results/study.lock.json")
+        return self._made_of_cells("study", self.steps.aggregate.identity)
+
+    def comparisons(self) -> bool:
+        """Whether results/comparisons.* is made of the cells as they are."""
+        return self._made_of_cells("comparisons", self.steps.compare.identity)
+
+    def _made_of_cells(self, table: str, identity: str) -> bool:
+        lock = _read(self.root / f"results/{table}.lock.json")
         return (
-            _identity(lock) == self.steps.aggregate.identity
+            _identity(lock) == identity
             and self._written(lock)
             and all(
                 self.cell(cell)
@@ -67,13 +74,17 @@ class Freshness:
         )
 
     def report(self) -> bool:
-        """Whether results/report.html and its charts are made of the table as it is."""
+        """Whether results/report.html and its charts are made of the tables as they are."""
         lock = _read(self.root / "results/report.lock.json")
         return (
             _identity(lock) == self.steps.render.identity
             and self._written(lock)
             and self.study()
-            and sha256(self.root / "results/study.parquet") == lock["study_sha256"]
+            and self.comparisons()
+            and all(
+                sha256(self.root / f"results/{table}.parquet") == lock[f"{table}_sha256"]
+                for table in ("study", "comparisons")
+            )
         )
 
     def _written(self, lock: dict[str, Any]) -> bool:

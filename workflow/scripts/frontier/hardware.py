@@ -124,7 +124,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     """The processor's own name; platform.processor() is empty or vague on Linux and Mac."""
     if platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
@@ -141,7 +141,7 @@ def describe() -> dict[str, Any]:
     """The host, without names that would tell whose it is."""
     found = gpus()
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": cores(),
         "memory_bytes": int(psutil.virtual_memory().total),
         "system": f"{platform.system()} {platform.release()}",

@@ -1,4 +1,4 @@
-"""What aggregate and render share: which cells they read, and the lock of what they wrote."""
+"""What aggregate, compare and render share: the cells they read, the lock of what they wrote."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from pydantic import BaseModel, ConfigDict
 
 from frontier.errors import UserError
@@ -13,19 +14,19 @@ from frontier.files import sha256, write_json
 
 
 class Axes(BaseModel):
-    """A study's cells: the cross product of its variants, devices and tasks."""
+    """A study's cells: the variants that each device may run, each at every task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    variants: tuple[str, ...]
-    devices: tuple[str, ...]
+    variants: dict[str, tuple[str, ...]]
+    """Variants by device."""
     tasks: tuple[str, ...]
 
     def paths(self, results: Path) -> list[Path]:
         """Where the cells lie below results/."""
         return [
             results / variant / device / f"{task}.json"
-            for variant in self.variants
-            for device in self.devices
+            for device, variants in self.variants.items()
+            for variant in variants
             for task in self.tasks
         ]
 
@@ -43,6 +44,31 @@ def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Pa
     if paths := [Path(line.strip()) for line in lines if line.strip()]:
         return paths
     raise UserError(f"{listed}: names no cell")
+
+
+def read_requests(path: Path, columns: list[str]) -> pl.DataFrame:
+    """Some columns of a cell's requests. Raises UserError naming the file and what it lacks."""
+    try:
+        return pl.read_parquet(path, columns=columns)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file (it lies beside the cell's JSON)") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{path}: not the requests of a cell: {error}") from None
+
+
+def read_table(path: Path, what: str, columns: Iterable[str]) -> pl.DataFrame:
+    """Some columns of a Parquet file of ours; `what` it should be, e.g. "a study".
+
+    Raises UserError for a file that is not one.
+    """
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise UserError(f"{path}: not {what}: {error}") from None
+    wanted = list(columns)
+    if lacking := [name for name in wanted if name not in table.columns]:
+        raise UserError(f"{path}: not {what}: it lacks the column {lacking[0]!r}")
+    return table.select(wanted)
 
 
 def write_lock(path: Path, identity: Any, files: Iterable[Path], **made_of: Any) -> None:

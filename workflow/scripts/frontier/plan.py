@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from frontier.catalogue import Catalogue, Device, Model
 from frontier.configuration import check, one_of, plugin
 from frontier.errors import UserError, nearest
-from frontier.quantizers import BYTES
+from frontier.fetching import environments
+from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
 PROMPT_TOKENS = 1024  # room in the cache for a prompt
@@ -53,26 +55,100 @@ def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
     }
 
 
-def dtype_of(catalogue: Catalogue, model: str, quantization: str, device: str) -> str:
-    """The precision of what is not quantized, on that device."""
-    block = catalogue.quantizations[quantization]
-    quantizer = plugin("quantizers", block.method, "config/quantizations.yaml")
-    options = quantizer.Options(**block.options)
-    native = catalogue.devices[device].dtype or catalogue.models[model].dtype
-    dtype: str = quantizer.compute_dtype(options, native)
-    return dtype
+@dataclass(frozen=True)
+class Setting:
+    """A variant on a device, as its quantizer sees them."""
+
+    quantizer: Any
+    options: Any
+    model: Model
+    device: Device
+
+    @property
+    def architecture(self) -> str | None:
+        """transformers' model_type, as far as it is known before the checkpoint is here."""
+        return self.model.grow.architecture if self.model.grow else self.model.architecture
+
+    @property
+    def dtype(self) -> str:
+        """The precision of what is not quantized."""
+        native = self.device.dtype or self.model.dtype
+        dtype: str = self.quantizer.compute_dtype(self.options, native, self.device.engine)
+        return dtype
+
+    @property
+    def preparation(self) -> Preparation | None:
+        """The job that makes the checkpoint to load; None where the model's own is loaded."""
+        found: Preparation | None = self.quantizer.preparation(
+            self.options, self.device.engine, self.model.dtype
+        )
+        return found
+
+    @property
+    def environment(self) -> str | None:
+        """Where it is measured: the quantizer's environment, the engine's, or the core's (None)."""
+        engine = self.device.engine
+        own = engine if engine in environments.names() else None
+        return self.quantizer.ENVIRONMENT or own
+
+    @property
+    def weight_bytes(self) -> int | None:
+        """Estimated bytes of the stored weights; None where its parameters are not given."""
+        model = self.model
+        if model.parameters is None:
+            return None
+        embedding = (model.vocabulary or 0) * (model.hidden or 0)
+        sizes = Sizes(model.parameters, embedding, tied=model.tied)
+        if model.hidden:
+            sizes = replace(sizes, hidden=model.hidden)
+        if model.published_bits:
+            rest = (sizes.embedding + sizes.head) * BYTES[self.dtype]
+            return sizes.layers * model.published_bits // 8 + rest
+        stored: int = self.quantizer.stored_bytes(
+            self.options, sizes, self.dtype, self.device.engine
+        )
+        return stored
+
+    @property
+    def runs(self) -> bool:
+        """Whether the device's engine is one that this quantization is for."""
+        return self.device.engine in self.quantizer.ENGINES
+
+    def unsupported(self) -> str | None:
+        """Why this cannot be run at all, whatever the memory."""
+        engine = self.device.engine
+        if not self.runs:
+            return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
+        published = self.model.published_bits
+        if published and (self.quantizer.expects_quantized(self.options) or self.preparation):
+            return f"its weights are published in {published} bits and take no other quantization"
+        if self.dtype in self.device.lacks:
+            return f"the device does not compute in {self.dtype}"
+        if self.model.adapter and self.preparation:
+            return "an adapter is put on while loading, and this makes a checkpoint of its own"
+        target = Target(
+            self.architecture,
+            self.device.accelerator,
+            engine,
+            adapter=self.model.adapter is not None,
+            hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
+        )
+        reason: str | None = self.quantizer.unsupported(self.options, target)
+        return reason
 
 
-def weight_bytes(catalogue: Catalogue, model: str, quantization: str, device: str) -> int | None:
-    """Estimated bytes of a variant's stored weights; None where parameters are not given."""
-    parameters = catalogue.models[model].parameters
-    if parameters is None:
-        return None
+def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:
+    """A quantization's module and its checked options. Raises UserError for a wrong key."""
     block = catalogue.quantizations[quantization]
-    quantizer = plugin("quantizers", block.method, "config/quantizations.yaml")
-    dtype = dtype_of(catalogue, model, quantization, device)
-    width: float = quantizer.bytes_per_parameter(quantizer.Options(**block.options), dtype)
-    return round(parameters * width)
+    where = f"config/quantizations.yaml: quantizations.{quantization}"
+    module = plugin("quantizers", block.method, where)
+    return module, check(module.Options, block.options, where)
+
+
+def setting(catalogue: Catalogue, model: str, quantization: str, device: str) -> Setting:
+    """The blocks of those ids together. Raises UserError for a wrong key of the quantization."""
+    module, options = quantizer(catalogue, quantization)
+    return Setting(module, options, catalogue.models[model], catalogue.devices[device])
 
 
 def kv_cache_bytes(model: Model, dtype: str, new_tokens: int) -> int | None:
@@ -104,26 +180,14 @@ def cell(
     one_of(task, catalogue.tasks, "task")
     model, quantization = known[variant]
     names = (variant, model, quantization, device, task)
-    entry, place = catalogue.models[model], catalogue.devices[device]
-
-    block = catalogue.quantizations[quantization]
-    where = f"config/quantizations.yaml: quantizations.{quantization}"
-    quantizer = plugin("quantizers", block.method, where)
-    options = check(quantizer.Options, block.options, where)
-    architecture = entry.grow.architecture if entry.grow else entry.architecture
-    reason = quantizer.unsupported(options, architecture, place.accelerator)
+    found = setting(catalogue, model, quantization, device)
+    reason = found.unsupported()
     if reason:
         return Cell(*names, "unsupported", reason)
-
-    weights = weight_bytes(catalogue, model, quantization, device)
-    cache = kv_cache_bytes(
-        entry,
-        dtype_of(catalogue, model, quantization, device),
-        catalogue.tasks[task].max_new_tokens,
-    )
-    memory = device_bytes(place, host_memory)
-    if weights is not None and memory is not None:
-        needed = weights + (cache or 0) + MARGIN_BYTES
+    cache = kv_cache_bytes(found.model, found.dtype, catalogue.tasks[task].max_new_tokens)
+    memory = device_bytes(found.device, host_memory)
+    if found.weight_bytes is not None and memory is not None:
+        needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
         if needed > memory:
             reason = f"needs {needed / 1e9:.1f} GB, device has {memory / 1e9:.1f} GB"
             return Cell(*names, "does-not-fit", reason)

@@ -32,7 +32,8 @@ class Estimate:
     method: str
 
 
-def _percent(confidence: float) -> str:
+def percent(confidence: float) -> str:
+    """A share as text: 95 %."""
     return f"{100 * confidence:g} %"
 
 
@@ -43,7 +44,7 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     JASA 22 (1927); Newcombe, Statistics in Medicine 17 (1998), method 3. It stays within [0, 1]
     and keeps its coverage near 0 and 1, where the normal approximation fails.
     """
-    method = f"Wilson score, {_percent(confidence)}"
+    method = f"Wilson score, {percent(confidence)}"
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n}")
     if n == 0:
@@ -56,6 +57,15 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return Estimate(p, low, high, method)
+
+
+def binomial(n: int, q: float) -> Floats:
+    """P(B = k) for k = 0 to n, with B ~ Binomial(n, q) and 0 < q < 1."""
+    k = np.arange(n + 1)
+    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
+    log_choose = log_factorial[n] - log_factorial - log_factorial[::-1]
+    chances: Floats = np.exp(log_choose + k * math.log(q) + (n - k) * math.log1p(-q))
+    return chances
 
 
 @cache
@@ -72,10 +82,7 @@ def quantile_ranks(n: int, q: float, confidence: float = CONFIDENCE) -> tuple[in
         raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
     if n < 1:
         return None
-    k = np.arange(n + 1)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    log_choose = log_factorial[n] - log_factorial - log_factorial[::-1]
-    cdf = np.cumsum(np.exp(log_choose + k * math.log(q) + (n - k) * math.log1p(-q)))
+    cdf = np.cumsum(binomial(n, q))
     tail = (1 - confidence) / 2
     low = int(np.searchsorted(cdf, tail, side="right"))
     high = int(np.searchsorted(cdf, 1 - tail, side="left")) + 1
@@ -95,7 +102,7 @@ def quantile_interval(
     if ranks is None:
         return None
     low, high = (float(ordered[rank - 1]) for rank in ranks)
-    method = f"order statistics, exact binomial, {_percent(confidence)}"
+    method = f"order statistics, exact binomial, {percent(confidence)}"
     return Estimate(float(np.quantile(ordered, q)), low, high, method)
 
 
@@ -114,7 +121,7 @@ def bootstrap(
     out; with fewer than two requests nothing is known about the spread and the interval is None.
     Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3.
     """
-    method = f"bootstrap percentile, {resamples} resamples, seed {seed}, {_percent(confidence)}"
+    method = f"bootstrap percentile, {resamples} resamples, seed {seed}, {percent(confidence)}"
     if n == 0:
         return Estimate(None, None, None, method)
     value = float(statistic(np.arange(n, dtype=np.int64)[np.newaxis, :])[0])
@@ -122,14 +129,23 @@ def bootstrap(
         return Estimate(None, None, None, method)
     if n == 1:
         return Estimate(value, None, None, method)
+    return percentiles(value, resampled(statistic, n, resamples, seed), confidence, method)
+
+
+def resampled(statistic: Callable[[Indices], Floats], n: int, resamples: int, seed: int) -> Floats:
+    """The statistic of each resample, in pieces that bound the memory."""
     rng = np.random.default_rng(seed)
     at_once = max(1, CELLS_AT_ONCE // n)
-    drawn = np.concatenate(
+    return np.concatenate(
         [
             statistic(rng.integers(0, n, size=(min(at_once, resamples - start), n)))
             for start in range(0, resamples, at_once)
         ]
     )
+
+
+def percentiles(value: float, drawn: Floats, confidence: float, method: str) -> Estimate:
+    """The estimate whose interval holds the middle of the resamples that are defined."""
     defined = drawn[~np.isnan(drawn)]
     if len(defined) == 0:
         return Estimate(value, None, None, method)

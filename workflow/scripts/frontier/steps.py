@@ -6,141 +6,42 @@ reads, of its code and of that code's packages. Nothing here runs a job or impor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
-from frontier import contents, identity, plan
-from frontier.catalogue import Catalogue, Config, Dataset, Model
-from frontier.errors import UserError
-from frontier.fetching.environments import REQUIREMENTS
+from frontier import identity, plan
+from frontier.catalogue import Catalogue, Model
+from frontier.ingredients import Ingredients
 from frontier.plan import Cell, HostMemory
+from frontier.question import Config
+from frontier.step import Step, step
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
 
-@dataclass(frozen=True)
-class Step:
-    """A job to be: `spec` is handed to its program, `identity` names its result."""
-
-    spec: dict[str, Any]
-    identity: str
-    made_of: dict[str, Any]
-
-    @property
-    def argument(self) -> str:
-        """The program's --spec."""
-        return identity.canonical(self.spec)
-
-    @property
-    def signed(self) -> str:
-        """The program's --spec with what the identity is made of, for results that keep it."""
-        return identity.canonical({**self.spec, "identity": self.made_of})
-
-
-def _step(rule: str, spec: dict[str, Any], inputs: Any, *plugins: str, decides: Any = None) -> Step:
-    """A rule's job. `plugins` are the modules that its program picks by name.
-
-    `decides`: what of the specification the identity is made of, where that is not all.
-    """
-    entries = (rule, *plugins)
-    made_of = {
-        "spec": spec if decides is None else decides,
-        "inputs": inputs,
-        "command": identity.shells()[rule],
-        "code": _code(entries),
-        "packages": _packages(entries),
-    }
-    digest = identity.digest(made_of)
-    return Step(spec, digest, {"digest": digest, **made_of})
-
-
-@cache
-def _code(entries: tuple[str, ...]) -> dict[str, str]:
-    return identity.code(*entries)
-
-
-@cache
-def _packages(entries: tuple[str, ...]) -> dict[str, str]:
-    return identity.packages(*entries)
-
-
-class Steps:
+class Steps(Ingredients):
     """Every step of a catalogue under a study; each is worked out once, when asked for."""
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
         """Nothing is computed or read yet."""
-        self.catalogue, self.config, self.host_memory = catalogue, config, host_memory
+        super().__init__(catalogue, config)
+        self.host_memory = host_memory
         self.cell = cache(
             lambda variant, device, task: plan.cell(catalogue, variant, device, task, host_memory)
         )
-        self.dataset = cache(self._dataset)
-        self.sample = cache(self._sample)
-        self.model = cache(self._model)
+        self.setting = cache(
+            lambda model, quantization, device: plan.setting(catalogue, model, quantization, device)
+        )
         self.measure = cache(self._measure)
         self.score = cache(self._score)
-
-    def source(self, dataset: str) -> Dataset:
-        """The dataset with the source that the study puts in its place, if it does."""
-        block = self.catalogue.datasets[dataset]
-        source = self.config.sources.get(dataset)
-        return block.model_copy(update={"source": source}) if source else block
-
-    def _dataset(self, dataset: str) -> Step:
-        source = self.source(dataset).source
-        spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
-        if source.path:
-            return _step(
-                "fetch_dataset", spec, _content(source.path, f"datasets.{dataset}"), decides={}
-            )
-        if source.generator == "mathematics":
-            pins = REQUIREMENTS.joinpath("mathematics.txt").read_text(encoding="utf-8")
-            return _step("fetch_dataset", spec, pins, "generate_mathematics")
-        return _step("fetch_dataset", spec, None)
-
-    def _raw(self, dataset: str) -> Any:
-        """What a dataset's content is known by: its pinned place, not the code that fetches it."""
-        source = self.source(dataset).source
-        if source.path:
-            return _content(source.path, f"datasets.{dataset}")
-        if source.hub or source.generator == "demo":
-            return source.model_dump(mode="json", exclude_defaults=True)
-        return source.sha256 or self.dataset(dataset).identity
-
-    def _sample(self, task: str) -> Step:
-        block = self.catalogue.tasks[task]
-        loader = self.source(block.dataset).loader
-        keys = block.sample
-        spec = {"loader": loader, "options": keys.options, "size": keys.size, "seed": keys.seed}
-        modules = [f"frontier.datasets.{loader}"]
-        if "grammar" in keys.options:
-            modules.append(f"frontier.grammars.{keys.options['grammar']}")
-        return _step("sample", spec, self._raw(block.dataset), *modules)
-
-    def _model(self, model: str) -> Step:
-        block = self.catalogue.models[model]
-        if block.grow:
-            grammars = [f"frontier.grammars.{name}" for name in sorted(block.grow.corpora)]
-            spec = block.grow.model_dump(mode="json")
-            return _step("grow_model", spec, None, *grammars)
-        if block.path:
-            spec = {"path": str(block.path)}
-            return _step("fetch_model", spec, _content(block.path, f"models.{model}"), decides={})
-        pinned = block.slice("fetch")
-        spec = {**pinned, "gated": block.gated}
-        return _step("fetch_model", spec, None, decides=pinned)
-
-    def _weights(self, block: Model, model: str) -> Any:
-        """What a checkpoint's content is known by: for a hub's, its pinned revision."""
-        if block.path:
-            return _content(block.path, f"models.{model}")
-        return block.slice("fetch") if block.hub else self.model(model).identity
 
     def _measure(self, cell: Cell) -> Step:
         model = self.catalogue.models[cell.model]
         device = self.catalogue.devices[cell.device]
         quantization = self.catalogue.quantizations[cell.quantization]
+        setting = self.setting(cell.model, cell.quantization, cell.device)
+        made = self.quantized(cell.variant, device.engine)
+        adapter = self.adapter(cell.model)
         decides = {
             "model": model.slice("measure"),
             "quantization": {"method": quantization.method, **quantization.options},
@@ -151,18 +52,24 @@ class Steps:
         spec = {
             "cell": {name: getattr(cell, name) for name in names},
             "memory_bytes": plan.device_bytes(device, self.host_memory),
+            "environment": setting.environment,
             **decides,
         }
-        return _step(
+        inputs = {
+            "sample": self.sample(cell.task).identity,
+            "weights": made.identity if made else self.weights(model, cell.model),
+            "adapter": adapter and adapter.identity,
+        }
+        engine = f"frontier.engines.{device.engine}"
+        quantizer = f"frontier.quantizers.{quantization.method}"
+        return step(
             "measure",
             spec,
-            {
-                "sample": self.sample(cell.task).identity,
-                "weights": self._weights(model, cell.model),
-            },
-            f"frontier.engines.{device.engine}",
-            f"frontier.quantizers.{quantization.method}",
+            inputs,
+            engine,
+            quantizer,
             decides=decides,
+            environment=setting.environment,
         )
 
     def _score(self, cell: Cell) -> Step:
@@ -170,7 +77,7 @@ class Steps:
         spec: dict[str, Any] = {"cell": {**names, "device": cell.device, "task": cell.task}}
         if not cell.planned:
             spec |= {"outcome": cell.outcome, "reason": cell.reason}
-            return _step("score", spec, None)
+            return step("score", spec, None)
         task = self.catalogue.tasks[cell.task]
         scorer = task.scorer
         spec |= {
@@ -179,32 +86,44 @@ class Steps:
             "device": self.catalogue.devices[cell.device].slice("score"),
         }
         entry = f"frontier.scorers.{scorer.kind}"
-        return _step("score", spec, self.measure(cell).identity, entry)
+        return step("score", spec, self.measure(cell).identity, entry)
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The study's cells."""
+        """The study's cells: those pairs of quantization and device whose engine can be asked."""
         study = self.config.study
-        return [
-            self.cell(plan.variant_id(model, quantization), device, task)
-            for model in study.models
-            for quantization in study.quantizations
-            for device in study.devices
+        names = dict.fromkeys(
+            (plan.variant_id(model, quantization), device, task)
+            for part in study.products
+            for model in part.models
+            for quantization in part.quantizations
+            for device in part.devices
+            if self.setting(model, quantization, device).runs
             for task in study.tasks
-        ]
+        )
+        return [self.cell(*name) for name in names]
+
+    @cached_property
+    def _cells(self) -> tuple[dict[str, Any], str]:
+        """The study's axes, and a digest of what its cells are made of."""
+        variants: dict[str, dict[str, None]] = {}
+        for cell in self.cells:
+            variants.setdefault(cell.device, {})[cell.variant] = None
+        axes = {
+            "variants": {device: list(names) for device, names in variants.items()},
+            "tasks": self.config.study.tasks,
+        }
+        return {"study": axes}, identity.digest([self.score(cell).identity for cell in self.cells])
 
     @cached_property
     def aggregate(self) -> Step:
         """The study's table."""
-        study = self.config.study
-        variants = [
-            plan.variant_id(model, quantization)
-            for model in study.models
-            for quantization in study.quantizations
-        ]
-        axes = {"variants": variants, "devices": study.devices, "tasks": study.tasks}
-        scores = [self.score(cell).identity for cell in self.cells]
-        return _step("aggregate", {"study": axes}, identity.digest(scores))
+        return step("aggregate", *self._cells)
+
+    @cached_property
+    def compare(self) -> Step:
+        """Each quantized variant against its native one."""
+        return step("compare", *self._cells)
 
     @cached_property
     def render(self) -> Step:
@@ -212,28 +131,24 @@ class Steps:
         shown = {
             axis: [
                 {"id": name, **_shown(getattr(self.catalogue, axis)[name])}
-                for name in getattr(self.config.study, axis)
+                for name in self.config.study.ids(axis)
             ]
             for axis in ("models", "quantizations", "devices", "tasks")
         }
         spec = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
-        inputs = {"table": self.aggregate.identity, "template": identity.digest(template)}
-        return _step("render", spec, inputs)
+        inputs = {
+            "table": self.aggregate.identity,
+            "comparisons": self.compare.identity,
+            "template": identity.digest(template),
+        }
+        return step("render", spec, inputs)
 
 
 def _shown(block: Any) -> dict[str, str | None]:
     """A block's name in the report, and what is to be said of it there."""
     licence = getattr(block, "licence", None)
     return {"label": block.label, "note": f"licence: {licence}" if licence else None}
-
-
-def _content(path: Path, where: str) -> str:
-    """The digest of a local file or folder. Raises UserError that says which key names it."""
-    try:
-        return contents.digest(path)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
 
 
 def _active_share(model: Model) -> dict[str, float]:

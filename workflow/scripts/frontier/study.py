@@ -26,7 +26,7 @@ from frontier.outputs import Axes
 
 
 class AggregateSpec(BaseModel):
-    """What aggregate.py is told besides its files."""
+    """What aggregate.py and compare.py are told besides their files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
@@ -76,7 +76,10 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
         row[key] = cell.get(key)
     for key in ("host_peak_bytes", "device_peak_bytes"):
         row[key] = (cell.get("memory") or {}).get(key)
-    row["threads"] = (cell.get("provenance") or {}).get("threads")
+    for key in ("simulated", "random_weights"):
+        row[key] = cell.get(key)
+    for key in ("threads", "engine", "environment", "kernel"):
+        row[key] = (cell.get("provenance") or {}).get(key)
     if score := cell.get("score"):
         metrics = score.get("metrics") or {}
         primary = metrics.get(score["primary"]) or {}

@@ -6,6 +6,7 @@ the hub's layout and `settings` a `Settings`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +32,8 @@ class Settings:
     quantization: dict[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
     gpus: int = 0
+    compile: bool = False
+    adapter: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -54,14 +57,20 @@ class Loaded:
     """What an engine holds in memory once loaded."""
 
     weights_bytes: int
-    quantized_layers: int
+    quantized_layers: int | None
+    """None where only the job that made the checkpoint can tell."""
     kv_bytes_per_token: int | None
+    kernel: str | None = None
+    """What does the work, in words; None where there is nothing to choose from."""
 
 
 class Engine(Protocol):
     """A loaded variant, answering one request at a time."""
 
     loaded: Loaded
+
+    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
+        """Be told of all requests to come, once, before the warm-up; where it helps, make room."""
 
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
         """Greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -9,14 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from frontier import contents
 from frontier.errors import UserError
+from frontier.safetensor_files import CONFIG, Tensor, header, json_object, weight_files
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
 # What transformers reads: configuration, safetensors, tokenizer, chat template. Nothing that runs.
 TAKE = (
     "[!.]*.json",
@@ -49,16 +47,6 @@ DTYPES = {
 }
 # Stored, but no parameters: GPT-2's causal masks and the rotary frequencies.
 BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
-MAX_HEADER_BYTES = 100_000_000  # the format's own limit
-
-
-class Tensor(NamedTuple):
-    """What a safetensors header tells of a tensor; the offsets are in bytes from its end."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -70,7 +58,7 @@ def describe(folder: Path) -> dict[str, Any]:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
-    config = _json(folder / CONFIG)
+    config = json_object(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
         raise UserError(
             f"{folder / CONFIG}: no 'model_type', so this is no transformers checkpoint"
@@ -102,59 +90,6 @@ def _relevant(folder: Path) -> list[Path]:
         and any(path.match(glob) for glob in TAKE)
         and not any(path.match(glob) for glob in LEAVE)
     ]
-
-
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, as its index lists them.
-
-    Raises UserError where there are none or one of them is missing.
-    """
-    if (folder / INDEX).is_file():
-        listed = _json(folder / INDEX).get("weight_map")
-        if not isinstance(listed, dict) or not listed:
-            raise UserError(f"{folder / INDEX}: no 'weight_map'")
-        found = [folder / name for name in sorted(set(map(str, listed.values())))]
-        for path in found:
-            if not path.is_file():
-                raise UserError(f"{path}: missing, though {INDEX} lists it")
-        return found
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    others = sorted(path.name for path in folder.glob("*.bin"))
-    raise UserError(
-        f"{folder}: no safetensors weights ({WEIGHTS})"
-        + (f"; {others[0]} is a pickle, which may run code and is not loaded" if others else "")
-    )
-
-
-def header(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name.
-
-    The format: 8 bytes with the header's length (little endian), the header as JSON, the data.
-    Raises UserError where the file is truncated or no safetensors file.
-    """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if size < 8 or length > MAX_HEADER_BYTES:
-            raise UserError(f"{path}: not a safetensors file")
-        raw = file.read(length)
-    if len(raw) < length:
-        raise UserError(f"{path}: truncated within its header ({size:,} bytes)")
-    try:
-        found = json.loads(raw)
-        found.pop("__metadata__", None)
-        tensors = {
-            name: Tensor(str(told["dtype"]), tuple(map(int, told["shape"])), *told["data_offsets"])
-            for name, told in found.items()
-        }
-        end = max((int(tensor.end) for tensor in tensors.values()), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-        raise UserError(f"{path}: not a safetensors file (its header cannot be read)") from None
-    if size != 8 + length + end:
-        state = "truncated" if size < 8 + length + end else "longer than its header tells"
-        raise UserError(f"{path}: {state} ({size:,} bytes instead of {8 + length + end:,})")
-    return tensors
 
 
 def _parameters(headers: list[dict[str, Tensor]]) -> tuple[int, str]:
@@ -221,7 +156,7 @@ def _chat_template(folder: Path) -> str | None:
     if own.is_file():
         return contents.digest(own)
     if (folder / "tokenizer_config.json").is_file():
-        template = _json(folder / "tokenizer_config.json").get("chat_template")
+        template = json_object(folder / "tokenizer_config.json").get("chat_template")
         if isinstance(template, str):
             return hashlib.sha256(template.encode()).hexdigest()
         if template:
@@ -232,16 +167,3 @@ def _chat_template(folder: Path) -> str | None:
 def _digest(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises UserError where it is missing or none."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing") from None
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: not a JSON object")
-    return value

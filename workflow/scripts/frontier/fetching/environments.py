@@ -1,42 +1,140 @@
-"""Python environments of their own, for tools that cannot share the core's packages."""
+"""Python environments of their own, for engines and tools that cannot share the core's packages.
+
+workflow/envs/NAME.txt pins one completely. It is built once, into a folder named by what it is
+made of, and looked at before each use: one that has lost a file is built again.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import shutil
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
+import filelock
+
+from frontier import files, hardware
 from frontier.errors import UserError
 
 # Relative to the working directory, as every path of the workflow.
 ENVIRONMENTS = Path("resources/envs")
-REQUIREMENTS = Path(__file__).resolve().parents[3] / "envs"
+PINS = Path(__file__).resolve().parents[3] / "envs"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def names() -> list[str]:
+    """The environments that are pinned."""
+    return sorted(path.stem for path in PINS.glob("*.txt"))
+
+
+@cache
+def made_of(name: str) -> dict[str, Any]:
+    """What an environment follows from: its pins, comments left out, and the version of Python."""
+    lines = (PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    pins = [pin for line in lines if (pin := line.partition("#")[0].strip())]
+    return {"pins": sorted(pins), "python": PYTHON}
+
+
+def identity(name: str) -> str:
+    """The digest of what an environment is made of."""
+    made = made_of(name)
+    return hashlib.sha256("\n".join((made["python"], *made["pins"])).encode()).hexdigest()[:16]
+
+
+def lock(name: str) -> Path:
+    """The file that says what was installed; it is there when the environment is complete."""
+    return ENVIRONMENTS / name / identity(name) / "lock.json"
 
 
 def python(name: str) -> Path:
-    """The interpreter of the environment that workflow/envs/NAME.txt pins, made if it is not there.
+    """The interpreter of an environment, which is built if it is not there or has lost a file.
 
-    It lies in a folder named by the pins and the Python version, so changed pins make another one.
     Raises UserError with pip's last words where a package cannot be installed.
     """
-    pins = REQUIREMENTS / f"{name}.txt"
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    key = hashlib.sha256(f"{version}\n{pins.read_text(encoding='utf-8')}".encode()).hexdigest()
-    folder = (ENVIRONMENTS / f"{name}-{key[:12]}").absolute()
-    interpreter = folder / "bin" / "python"
-    complete = folder / "complete"
-    if complete.exists():
-        return interpreter
-    print(f"making the environment of {pins.name} in {folder.name}", file=sys.stderr, flush=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = lock(name).absolute().parent
     folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        fault = broken(folder)
+        if fault:
+            print(f"making the environment {name}: {fault}", file=sys.stderr, flush=True)
+            with files.replaced_folder(folder) as new:
+                _build(new, name)
+    return folder / "bin" / "python"
+
+
+def broken(folder: Path) -> str | None:
+    """Why an environment cannot be used; None where all that was installed is there.
+
+    Each installed file is looked for with its size, as its package's RECORD tells both.
+    """
+    if not (folder / "lock.json").exists():
+        return "it is not there yet"
+    packages = site_packages(folder)
+    if not os.access(folder / "bin" / "python", os.X_OK):
+        return "its interpreter is gone"
+    told = files.read_json(folder / "lock.json")
+    if told["compiled_for"] not in (None, hardware.cpu_name()):
+        return f"it was compiled for {told['compiled_for']}"
+    installed = told["packages"]
+    records = {path.parent.name: path for path in packages.glob("*.dist-info/RECORD")}
+    if len(records) != len(installed):
+        return f"it has {len(records)} packages instead of {len(installed)}"
+    for record in records.values():
+        for path, size in _recorded(record):
+            try:
+                found = (packages / path).stat().st_size
+            except OSError:
+                return f"{path} is gone"
+            if found != size:
+                return f"{path} was altered"
+    return None
+
+
+def site_packages(folder: Path) -> Path:
+    """Where an environment's packages lie."""
+    return folder / "lib" / f"python{PYTHON}" / "site-packages"
+
+
+def _recorded(record: Path) -> Iterator[tuple[str, int]]:
+    """The files that a package's RECORD names with a size."""
+    for line in record.read_text(encoding="utf-8").splitlines():
+        path, _, rest = line.rpartition(",")[0].rpartition(",")
+        size = line.rpartition(",")[2]
+        # What lies in bin/ names its interpreter's place and so has no size to rely on, and Python
+        # writes its compiled files anew as it likes.
+        if rest and size and not path.startswith("../") and not path.endswith(".pyc"):
+            yield path.strip('"'), int(size)
+
+
+def _build(folder: Path, name: str) -> None:
+    """Make a virtual environment, install the pins, and lock what was installed."""
+    pins = PINS / f"{name}.txt"
     _run([sys.executable, "-m", "venv", str(folder)], pins)
-    pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "-q"]
-    _run([*pip, "--requirement", str(pins)], pins)
-    complete.touch()
-    return interpreter
+    python = str(folder / "bin" / "python")
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    for torch in (pin for pin in made_of(name)["pins"] if pin.startswith("torch==")):
+        # What else it needs differs from platform to platform (CUDA's libraries), so it may bring
+        # that; the pins name all that any other package needs, and leave out what it only wants.
+        _run([*pip, "--constraint", str(pins), torch], pins)
+    _run([*pip, "--no-deps", "--requirement", str(pins)], pins)
+    packages = site_packages(folder)
+    found = metadata.distributions(path=[str(packages)])
+    records = sorted(packages.glob("*.dist-info/RECORD"))
+    content = "".join(files.sha256(record) for record in records)
+    locked = {
+        "name": name,
+        **made_of(name),
+        # Pins with build settings are compiled here, for this processor's own instructions.
+        "compiled_for": hardware.cpu_name() if "--config-settings" in str(made_of(name)) else None,
+        "packages": dict(sorted((one.metadata["Name"], one.version) for one in found)),
+        "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
+    }
+    files.write_json(folder / "lock.json", locked)
 
 
 def _run(command: list[str], pins: Path) -> None:

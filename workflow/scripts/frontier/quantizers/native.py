@@ -1,4 +1,8 @@
-"""No quantization: the checkpoint at its own precision, or cast to another floating-point one."""
+"""No quantization: the checkpoint at its own precision, or cast to another floating-point one.
+
+transformers casts while loading; the other engines get a checkpoint in their own format. ONNX
+Runtime and OpenVINO compute in float32 on a CPU, so there every model is exported as float32.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.quantizers import BYTES
+from frontier.quantizers import BYTES, EVERY_ENGINE, Preparation, Sizes, Target
+
+ENGINES = EVERY_ENGINE
+ENVIRONMENT = None
+
+GGUF_TYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+FLOAT32_ENGINES = {"onnxruntime": "onnx", "openvino": "openvino"}
+"""Engines that get float32 only, with the conversion that exports it."""
 
 
 class Options(BaseModel):
@@ -18,24 +29,40 @@ class Options(BaseModel):
     """The precision to cast to; unset: the model's own."""
 
 
-def unsupported(options: Options, architecture: str | None, accelerator: str) -> str | None:
-    """Nothing: every accelerator computes in these precisions."""
+def unsupported(options: Options, target: Target) -> str | None:
+    """A half precision that was asked for, where the engine computes in float32 only."""
+    if target.engine in FLOAT32_ENGINES and options.dtype not in (None, "float32"):
+        return f"{target.engine} computes in float32 here, not in {options.dtype}"
     return None
 
 
-def bytes_per_parameter(options: Options, dtype: str) -> float:
-    """The width of the precision."""
-    return BYTES[compute_dtype(options, dtype)]
+def compute_dtype(options: Options, native: str, engine: str) -> str:
+    """The precision to load at, or to export at."""
+    return "float32" if engine in FLOAT32_ENGINES else options.dtype or native
 
 
-def compute_dtype(options: Options, native: str) -> str:
-    """The precision to load at."""
-    return options.dtype or native
+def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
+    """The engine's own format; transformers reads the checkpoint itself."""
+    dtype = compute_dtype(options, dtype, engine)
+    if engine == "llama_cpp":
+        return Preparation("gguf", {"type": GGUF_TYPES[dtype]}, environment=engine)
+    if engine in FLOAT32_ENGINES:
+        return Preparation(FLOAT32_ENGINES[engine], {"dtype": dtype}, environment=engine)
+    return None
 
 
-def load_arguments(options: Options) -> dict[str, Any]:
-    """None beyond the precision, which the engine passes."""
-    return {}
+def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
+    """The width of the precision for every parameter; the few norms that differ do not count.
+
+    ONNX Runtime has a matrix of its own for a tied head.
+    """
+    twice = sizes.embedding if sizes.tied and engine == "onnxruntime" else 0
+    return (sizes.parameters + twice) * BYTES[dtype]
+
+
+def load_model(load: Any, options: Options) -> Any:
+    """As it is; the engine passes the precision."""
+    return load()
 
 
 def expects_quantized(options: Options) -> bool:

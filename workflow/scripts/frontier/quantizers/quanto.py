@@ -1,4 +1,4 @@
-"""optimum-quanto: integer weights, packed while loading; on cpu, cuda and mps.
+"""optimum-quanto: integer or 8-bit float weights, packed while loading; on cpu, cuda and mps.
 
 Only `nn.Linear` layers other than the output head are quantized; embeddings, norms and the head
 keep the native precision.
@@ -10,11 +10,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.quantizers import BYTES
+from frontier.linears import check_whole, passed_over
+from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
-BITS = {"int8": 8, "int4": 4, "int2": 2}
-GROUP = 128  # weights of one scale and shift below 8 bits
-LINEAR_SHARE = 0.93  # of a 7B Llama's parameters, in the layers that are quantized
+ENGINES = frozenset({"transformers"})
+ENVIRONMENT = None
+
+BITS = {"int8": 8, "float8": 8, "int4": 4, "int2": 2}
+GROUPS = (128, 96, 64, 32)
+"""Weights of one scale and shift below 8 bits: the first that divides a row, else the whole row."""
 
 
 class Options(BaseModel):
@@ -22,34 +26,46 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    weights: Literal["int8", "int4", "int2"]
-    """Width of the weights. int8: one scale a row; int4, int2: one scale and shift a group."""
+    weights: Literal["int8", "float8", "int4", "int2"]
+    """Width of the weights. int8, float8 (e4m3): one scale a row; int4, int2: one scale and shift
+    a group."""
 
 
-def unsupported(options: Options, architecture: str | None, accelerator: str) -> str | None:
-    """GPT-2 has `Conv1D` layers where others have `nn.Linear`, and quanto passes over them."""
-    if architecture == "gpt2":
-        return "optimum-quanto quantizes nn.Linear layers; GPT-2 has Conv1D layers instead"
-    return None
+def unsupported(options: Options, target: Target) -> str | None:
+    """Families without nn.Linear layers, and 8-bit floats on mps."""
+    if options.weights == "float8" and target.accelerator == "mps":
+        return "mps has no 8-bit floating-point type"
+    return passed_over("optimum-quanto", target.architecture)
 
 
-def bytes_per_parameter(options: Options, dtype: str) -> float:
-    """Packed bits and their share of scales, mixed with the native part."""
-    bits = BITS[options.weights]
-    scales = 0.0 if bits == 8 else 2 * BYTES[dtype] / GROUP
-    return LINEAR_SHARE * (bits / 8 + scales) + (1 - LINEAR_SHARE) * BYTES[dtype]
-
-
-def compute_dtype(options: Options, native: str) -> str:
+def compute_dtype(options: Options, native: str, engine: str) -> str:
     """What is not quantized stays as it is."""
     return native
 
 
-def load_arguments(options: Options) -> dict[str, Any]:
-    """transformers' own way to call quanto."""
+def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
+    """None: it quantizes while loading."""
+    return None
+
+
+def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
+    """Packed layers, their scales (below 8 bits also shifts) in `dtype`; the rest in `dtype`."""
+    bits, width, row = BITS[options.weights], BYTES[dtype], sizes.hidden
+    if bits == 8:
+        scales = width / row
+    else:
+        fitting = (group for group in GROUPS if row > GROUPS[0] and row % group == 0)
+        scales = 2 * width / next(fitting, row)
+    return round(sizes.layers * (bits / 8 + scales) + (sizes.embedding + sizes.head) * width)
+
+
+def load_model(load: Any, options: Options) -> Any:
+    """Through transformers. Its tensors need torch.no_grad: inference_mode refuses their views."""
     from transformers import QuantoConfig
 
-    return {"quantization_config": QuantoConfig(weights=options.weights)}
+    model = load(quantization_config=QuantoConfig(weights=options.weights))
+    check_whole(model)
+    return model
 
 
 def expects_quantized(options: Options) -> bool:

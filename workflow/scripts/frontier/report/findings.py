@@ -22,12 +22,16 @@ P50, P50_LOW, P50_HIGH = (latency_column("latency", "p50", end) for end in ("", 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one task on one device, in order of display, and the entries to be drawn."""
+    """The cells of one task on one device, in order of display.
+
+    `entries` are those with times, to be drawn; `comparisons` the rows of comparisons.parquet.
+    """
 
     task: str
     device: str
     rows: Sequence[Row]
     entries: Sequence[Entry]
+    comparisons: Sequence[Row] = ()
 
 
 @dataclass(frozen=True)
@@ -43,9 +47,14 @@ class Answer:
     remarks: list[str] = field(default_factory=list)
 
 
+def timed(row: Row) -> bool:
+    """Whether a cell has a latency to be shown."""
+    return row["outcome"] == "measured" and row[P50] is not None and row[P50] > 0
+
+
 def comparable(row: Row) -> bool:
     """Whether a cell has both figures that the frontier is drawn from."""
-    return row["outcome"] == "measured" and None not in (row["score"], row[P50]) and row[P50] > 0
+    return timed(row) and row["score"] is not None
 
 
 def point(row: Row) -> Point:
@@ -110,7 +119,8 @@ def _remarks(chosen: Row, top: Row, enough: Sequence[Row], name: Any) -> list[st
 def _nothing(task: str, device: str | None, rows: Sequence[Row]) -> Answer:
     counts = Counter(row["outcome"] for row in rows)
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    return Answer(task, device, remarks=[f"No variant was measured here ({told})."])
+    lacking = "has both a score and a latency" if counts["measured"] else "was measured"
+    return Answer(task, device, remarks=[f"No variant {lacking} here ({told})."])
 
 
 def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | None) -> Answer:
@@ -135,7 +145,9 @@ def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | Non
     row = by_name[chosen.name]
     remarks = _remarks(row, by_name[top.name], enough, name)
     if len(points) == 1:
-        remarks = ["The only variant that was measured here."]
+        others = sum(row["outcome"] == "measured" for row in rows) > 1
+        has = "with both a score and a latency" if others else "that was measured"
+        remarks = [f"The only variant {has} here."]
     return Answer(
         task,
         device,

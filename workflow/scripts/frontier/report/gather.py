@@ -1,6 +1,6 @@
 """Reads what the report shows beyond the study: requests, provenance and examples.
 
-One cell's requests are in memory at a time, and its native model's.
+One cell's requests are in memory at a time.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import polars as pl
 
 from frontier.columns import MetricNote
 from frontier.errors import UserError
-from frontier.report.charts import Entry
-from frontier.report.contrast import latency_ratio, paired, score_change
-from frontier.report.distributions import FIGURES, quantiles, read_requests
-from frontier.report.findings import P50_HIGH, P50_LOW, Group, Row, comparable, point
+from frontier.outputs import read_requests
+from frontier.report.charts import Entry, points
+from frontier.report.distributions import FIGURES, quantiles
+from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
 from frontier.report.naming import Naming
-from frontier.report.pareto import Point, points_per_unit
+from frontier.report.pareto import points_per_unit
 from frontier.report.words import visible
 from frontier.study import metric_notes, read_cell
 
 Key = tuple[str, str, str]
-CONDITIONS = ("hardware", "packages", "threads", "dtype")
+CONDITIONS = ("hardware", "packages", "engine", "environment", "threads", "dtype", "kernel")
 
 
 def key(names: Mapping[str, Any]) -> Key:
@@ -114,66 +114,47 @@ def _scaled(row: Row, factor: float) -> tuple[float | None, float | None]:
     return (None if low is None else low * factor, None if high is None else high * factor)
 
 
-class _Entries:
-    """Makes the entries of one task on one device; holds the native requests of one model."""
-
-    def __init__(self, rows: Sequence[Row], cells: Cells) -> None:
-        self._cells = cells
-        self._natives: dict[str, Row] = {}
-        for row in rows:
-            # The model's own variant is what others are held against; another native precision
-            # only where that was not measured.
-            if (
-                comparable(row)
-                and row["native"]
-                and (row["model"] not in self._natives or row["variant"] == row["model"])
-            ):
-                self._natives[row["model"]] = row
-        self._kept: tuple[str, pl.DataFrame] | None = None
-
-    def _requests(self, row: Row) -> pl.DataFrame:
-        path = self._cells.paths[key(row)].with_suffix(".parquet")
-        return read_requests(path, ["id", "score", *FIGURES])
-
-    def _native_requests(self, row: Row) -> pl.DataFrame:
-        if self._kept is None or self._kept[0] != row["variant"]:
-            self._kept = (row["variant"], self._requests(row))
-        return self._kept[1]
-
-    def entry(self, row: Row) -> Entry:
-        """A comparable cell with its requests' quantiles, and its change against its native."""
-        requests = self._requests(row)
-        factor = points_per_unit(row["score_unit"])
-        here = point(row)
-        made: dict[str, Any] = {}
-        native = self._natives.get(row["model"])
-        if native is not None and not row["native"]:
-            pairs = paired(self._native_requests(native), requests)
-            made["score_change"] = score_change(pairs, here.score - point(native).score, factor)
-            made["latency_ratio"] = latency_ratio(pairs)
-            if row["weights_bytes"] and native["weights_bytes"]:
-                made["bytes_ratio"] = row["weights_bytes"] / native["weights_bytes"]
-        return Entry(
-            row["variant"],
-            Point(row["variant"], here.latency, here.score),
-            (row[P50_LOW], row[P50_HIGH]),
-            _scaled(row, factor),
-            {figure: quantiles(requests, figure) for figure in FIGURES},
-            **made,
-        )
+def entry(row: Row, cells: Cells) -> Entry:
+    """A timed cell with its requests' quantiles."""
+    path = cells.paths[key(row)].with_suffix(".parquet")
+    requests = read_requests(path, list(FIGURES))
+    factor = points_per_unit(row["score_unit"])
+    return Entry(
+        row["variant"],
+        row[P50],
+        None if row["score"] is None else row["score"] * factor,
+        (row[P50_LOW], row[P50_HIGH]),
+        _scaled(row, factor),
+        {figure: quantiles(requests, figure) for figure in FIGURES},
+    )
 
 
-def groups(study: Sequence[Row], cells: Cells, naming: Naming) -> list[Group]:
-    """The study's cells by task and device, in order of display, read for the charts."""
+def groups(
+    study: Sequence[Row], cells: Cells, naming: Naming, comparisons: Sequence[Row]
+) -> list[Group]:
+    """The study's cells by task and device, in order of display, read for the charts.
+
+    Raises UserError for a comparison of a cell that is not the study's.
+    """
     found: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(study, key=naming.rank):
         found.setdefault((row["task"], row["device"]), []).append(row)
-    made = []
-    for (task, device), rows in found.items():
-        entries = _Entries(rows, cells)
-        drawn = [entries.entry(row) for row in rows if comparable(row)]
-        made.append(Group(task, device, rows, drawn))
-    return made
+    compared = {key(row): row for row in comparisons}
+    if strangers := sorted(set(compared) - {key(row) for row in study}):
+        task, device, variant = strangers[0]
+        raise UserError(
+            f"the comparisons are another study's: {variant} on {device} for {task} is not in this"
+        )
+    return [
+        Group(
+            task,
+            device,
+            rows,
+            [entry(row, cells) for row in rows if timed(row)],
+            [compared[key(row)] for row in rows if key(row) in compared],
+        )
+        for (task, device), rows in found.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -196,10 +177,11 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
     The first two of the sample, then two on which the variants' scores differ, where there are.
     The variants: the best and the worst by score, the fastest, and the next best.
     """
-    by_score = sorted(group.entries, key=lambda entry: (-entry.point.score, entry.variant))
-    fastest = min(group.entries, key=lambda entry: entry.point.latency)
+    scored = points(group.entries)
+    by_score = sorted(scored, key=lambda point: (-point.score, point.name))
+    fastest = min(scored, key=lambda point: point.latency)
     wanted = [by_score[0], by_score[-1], fastest, *by_score[1:]]
-    chosen = set(list(dict.fromkeys(entry.variant for entry in wanted))[:SHOWN_VARIANTS])
+    chosen = set(list(dict.fromkeys(point.name for point in wanted))[:SHOWN_VARIANTS])
     variants = [entry.variant for entry in group.entries if entry.variant in chosen]
     frames = {}
     for variant in variants:

@@ -1,6 +1,7 @@
 """The report's spec: what models, quantizations, devices and tasks are called, and how drawn.
 
-A model has one colour and a quantization one shape, the same in every chart.
+A model has one colour and a quantization one shape, the same in every chart. With a single model
+a quantization has a colour as well: 9 colours and 16 shapes make 144 different marks.
 """
 
 from __future__ import annotations
@@ -21,9 +22,18 @@ COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#332288", "#882255",
     "#999933",
 )  # fmt: skip
+# Vega's own, then outlines in its square from -1 to 1; past the last they begin again.
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right",
     "triangle-left",
+    "M-1,-1L0,-.4L1,-1L.4,0L1,1L0,.4L-1,1L-.4,0Z",  # a star of four points
+    "M-1,-1L1,-1L-1,1L1,1Z",  # an hourglass
+    "M-1,-.35L1,-.35L1,.35L-1,.35Z",  # a bar lying
+    "M-.35,-1L.35,-1L.35,1L-.35,1Z",  # a bar standing
+    "M-1,-1L-1,1L1,-1L1,1Z",  # a bow tie
+    "M-1,-1L1,-1L1,-.3L.35,-.3L.35,1L-.35,1L-.35,-.3L-1,-.3Z",  # a T
+    "M-1,-1L-.3,-1L-.3,.3L1,.3L1,1L-1,1Z",  # an L
+    "M-.5,-1L.5,-1L1,0L.5,1L-.5,1L-1,0Z",  # a hexagon
 )  # fmt: skip
 
 
@@ -125,9 +135,17 @@ class Naming:
         native = self._variants[variant][1] == "native"
         return self.model(variant) + ("" if native else f" {self.quantization(variant)}")
 
+    @property
+    def several_models(self) -> bool:
+        """Whether colours tell models apart; where there is but one, they tell quantizations."""
+        return len(self.models.ids) > 1
+
     def colour(self, variant: str) -> str:
-        """The colour of its model."""
-        return COLOURS[self.models.rank(self._variants[variant][0]) % len(COLOURS)]
+        """The colour of its model, or of its quantization where there is but one model."""
+        model, quantization = self._variants[variant]
+        if self.several_models:
+            return COLOURS[self.models.rank(model) % len(COLOURS)]
+        return COLOURS[self.quantizations.rank(quantization) % len(COLOURS)]
 
     def shape(self, variant: str) -> str:
         """The shape of its quantization."""

@@ -12,14 +12,13 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
-from frontier.columns import LATENCIES, OUTCOMES
+from frontier.columns import COLUMNS, COMPARISONS, LATENCIES, OUTCOMES, metric_columns
 from frontier.errors import UserError
-from frontier.report import charts, svg, tables, words
-from frontier.report.charts import Entry
-from frontier.report.findings import Group, answers, score_title
+from frontier.report import captions, cell_tables, change_chart, charts, svg, tables, words
+from frontier.report.findings import Group, answers, comparable, score_title
 from frontier.report.gather import Cells, Example, Provenance, examples
 from frontier.report.naming import Axis, Naming, RenderSpec
-from frontier.report.pareto import fastest_within, front
+from frontier.report.verdicts import Verdicts, verdicts
 
 Draw = Callable[[Group, str], dict[str, Any] | None]
 
@@ -35,89 +34,28 @@ class Drawing:
     caption: str
 
 
-def _requests(group: Group) -> str:
-    counts = sorted({row["requests"] for row in group.rows if row["requests"]})
-    shown = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"{shown} requests a variant, one at a time, greedy decoding, after warm-up"
-
-
-def _frontier_caption(group: Group) -> str:
-    return (
-        f"{_requests(group)}; latency and score come from the same generations. Lines through a "
-        "point: 95 % intervals. Does not show: speed with several requests at once, memory, or "
-        "whether two variants with overlapping intervals differ (they share their requests)."
-    )
-
-
-def _distributions_caption(group: Group) -> str:
-    return (
-        f"{_requests(group)}; times of every token by a monotonic clock, the device synchronized, "
-        "tokenization in the end-to-end time. Does not show: the slowest and fastest 5 %, drift "
-        "during the run, or that longer answers take longer."
-    )
-
-
-def _quantization_caption(group: Group) -> str:
-    unknown = all(
-        entry.score_change is None or entry.score_change.low is None for entry in group.entries
-    )
-    no_interval = " A score over the whole corpus gets no paired interval here." if unknown else ""
-    return (
-        f"{_requests(group)}, the same ones for both; lines: 95 % intervals of the paired "
-        f"bootstrap.{no_interval} Weights: bytes stored. Does not show: quality on other "
-        "tasks, or what another engine would make of the same quantization."
-    )
-
-
-def _figures(entry: Entry, naming: Naming) -> str:
-    latency = words.seconds(entry.point.latency)
-    return f"{naming.variant(entry.variant)} ({latency}, {entry.point.score:.1f})"
-
-
-def _described(kind: str, group: Group, naming: Naming, margin: float) -> str:
-    """What a chart shows, in words, for whoever cannot see it."""
-    if kind == "frontier":
-        line = {point.name for point in front(entry.point for entry in group.entries)}
-        on_it = [entry for entry in group.entries if entry.variant in line]
-        on_it.sort(key=lambda entry: entry.point.latency)
-        chosen = fastest_within((entry.point for entry in group.entries), margin)
-        named = naming.variant(chosen.name) if chosen else "none"
-        told = "; ".join(_figures(entry, naming) for entry in on_it)
-        return f"On the Pareto line, fastest first: {told}. Fastest within {margin:g}: {named}."
-    if kind == "distributions":
-        told = "; ".join(_figures(entry, naming) for entry in group.entries)
-        return f"Quantiles of the latency of each variant. Median and score: {told}."
-    told = "; ".join(
-        f"{naming.variant(entry.variant)}: {words.signed(entry.score_change.value)} points, "
-        f"{words.ratio(entry.latency_ratio.value)} the latency"
-        for entry in group.entries
-        if entry.latency_ratio and entry.score_change and entry.score_change.value is not None
-    )
-    return f"Change against the native model. {told}."
-
-
 def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, list[Drawing]]:
     """All charts by kind, in order of display."""
 
     def frontier(group: Group, title: str) -> dict[str, Any] | None:
+        if not any(map(comparable, group.rows)):
+            return None
         named = score_title(group.rows)
         return charts.frontier(group.entries, naming, title, named, margin)
 
-    kinds: dict[str, tuple[Draw, Callable[[Group], str]]] = {
-        "frontier": (frontier, _frontier_caption),
+    kinds: dict[str, tuple[Draw, Callable[[Group, Naming], str]]] = {
+        "frontier": (frontier, captions.frontier),
         "distributions": (
             lambda group, title: charts.distributions(group.entries, naming, title),
-            _distributions_caption,
+            captions.distributions,
         ),
         "quantization": (
-            lambda group, title: charts.quantization(group.entries, naming, title),
-            _quantization_caption,
+            lambda group, title: change_chart.quantization(group.comparisons, naming, title),
+            captions.quantization,
         ),
     }
     drawn: dict[str, list[Drawing]] = {kind: [] for kind in kinds}
     for group in groups:
-        if not group.entries:
-            continue
         task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
         for kind, (chart, caption) in kinds.items():
             title = f"{task} · {device}"
@@ -126,9 +64,9 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
                 continue
             name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.task}-{group.device}")
             image = svg.render(made)
-            described = _described(kind, group, naming, margin)
+            described = captions.described(kind, group, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
-            drawn[kind].append(Drawing(name, task, image, inline, caption(group)))
+            drawn[kind].append(Drawing(name, task, image, inline, caption(group, naming)))
     return drawn
 
 
@@ -139,12 +77,15 @@ def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dic
             "device": devices.label(device),
             "note": devices.notes.get(device),
             "sets": {
-                name: [
-                    tables.flat(value, "" if isinstance(value, dict) else name)
-                    for value in found.values()
-                ]
+                name: [tables.flat(value) for value in found.values()]
                 for name, found in provenance[device].conditions.items()
-                if found
+                if any(isinstance(value, dict) for value in found.values())
+            },
+            # What is a word or a number, all that occurred in one line.
+            "settings": {
+                name: words.visible("; ".join(map(str, found.values())), 2000)
+                for name, found in provenance[device].conditions.items()
+                if found and not any(isinstance(value, dict) for value in found.values())
             },
             "ranges": {
                 name: words.interval(sorted(set(ends)))
@@ -163,10 +104,27 @@ def _examples(
     """For each task, examples from the first device on which it was measured."""
     shown: dict[str, tuple[str, str, list[Example]]] = {}
     for group in groups:
-        if group.entries and group.task not in shown:
+        if charts.points(group.entries) and group.task not in shown:
             task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
             shown[group.task] = (task, device, examples(group, cells, naming))
     return list(shown.values())
+
+
+def _changes(
+    groups: Sequence[Group], naming: Naming
+) -> list[tuple[str, str, Verdicts, list[cell_tables.Change]]]:
+    """For each group with comparisons: task, device, what they say, and their figures."""
+    tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
+    return [
+        (
+            naming.tasks.label(group.task),
+            naming.devices.label(group.device),
+            verdicts(group, naming, tests),
+            cell_tables.changes(group, naming),
+        )
+        for group in groups
+        if group.comparisons
+    ]
 
 
 def page(
@@ -203,15 +161,15 @@ def page(
         sizes=(len(naming.variants), len(naming.devices.ids), len(naming.tasks.ids)),
         answers=answers(groups, naming, spec.margin),
         drawn=drawn,
-        latency=tables.latency_grid(groups, naming, spec.margin),
-        score=tables.score_grid(groups, naming, spec.margin),
-        changes=tables.changes(groups, naming),
-        headings=list(tables.FACTS),
+        latency=tables.latency_grids(groups, naming, spec.margin),
+        score=tables.score_grids(groups, naming, spec.margin),
+        changes=_changes(groups, naming),
+        headings=list(cell_tables.FACTS),
         cells=[
             (
                 naming.tasks.label(group.task),
                 naming.devices.label(group.device),
-                tables.cell_rows(group, naming),
+                cell_tables.cell_rows(group, naming),
             )
             for group in groups
         ],
@@ -225,6 +183,9 @@ def page(
         ],
         outcomes=OUTCOMES,
         latencies=[what for _, what in LATENCIES.values()],
-        glossary=tables.glossary(cells.metrics),
+        glossaries=[
+            ("study", tables.glossary((*COLUMNS, *metric_columns(cells.metrics)))),
+            ("comparisons", tables.glossary(COMPARISONS)),
+        ],
     )
     return html

@@ -47,29 +47,35 @@ def _unique(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
+def _quantizations(naming: Naming, variants: Sequence[str], **more: Any) -> alt.Legend:
+    """The legend of the quantizations present; of colour and shape it is one if they are equal."""
+    present = _unique(naming.quantization(variant) for variant in variants)
+    return alt.Legend(values=present, columns=4, **more)
+
+
 def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Color:
-    """Encoding of the field `model`: the study's colours, a legend of the models present."""
-    every = {naming.model(variant): naming.colour(variant) for variant in naming.variants}
-    present = _unique(naming.model(variant) for variant in variants)
-    shown = alt.Legend(values=present, columns=3, symbolType="circle") if legend else None
-    return alt.Color(
-        "model:N",
-        title="Model",
-        scale=alt.Scale(domain=list(every), range=list(every.values())),
-        legend=shown,
-    )
+    """The study's colours with a legend of what is present: models, or one's quantizations."""
+    if naming.several_models:
+        label, field, title = naming.model, "model:N", "Model"
+        present = _unique(naming.model(variant) for variant in variants)
+        shown = alt.Legend(values=present, columns=3, symbolType="circle")
+    else:
+        label, field, title = naming.quantization, "quantization:N", "Quantization"
+        shown = _quantizations(naming, variants)
+    every = {label(variant): naming.colour(variant) for variant in naming.variants}
+    scale = alt.Scale(domain=list(every), range=list(every.values()))
+    return alt.Color(field, title=title, scale=scale, legend=shown if legend else None)
 
 
 def shape(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Shape:
     """Encoding of the field `quantization`: the study's shapes, a legend of those present."""
     every = {naming.quantization(variant): naming.shape(variant) for variant in naming.variants}
-    present = _unique(naming.quantization(variant) for variant in variants)
-    shown = alt.Legend(values=present, columns=4, symbolFillColor=QUIET) if legend else None
+    grey = {"symbolFillColor": QUIET} if naming.several_models else {}
     return alt.Shape(
         "quantization:N",
         title="Quantization",
         scale=alt.Scale(domain=list(every), range=list(every.values())),
-        legend=shown,
+        legend=_quantizations(naming, variants, **grey) if legend else None,
     )
 
 

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.columns import COLUMNS, Column, MetricNote, metric_columns
+from frontier.columns import Column
 from frontier.report import words
 from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, comparable, point
 from frontier.report.naming import Naming
 from frontier.report.pareto import best, fastest_within, points_per_unit
-from frontier.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,13 @@ class Grid:
     rows: list[tuple[str, list[Box]]]  # variant and one box a column
 
 
+MOST_COLUMNS = 6
+SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
+
+
 def _latency_box(row: Row) -> Box | None:
+    if row["simulated"]:
+        return Box(SIMULATED, marks=("absent",))
     if row["outcome"] != "measured" or row[P50] is None:
         return None
     ends = words.interval((row[P50_LOW], row[P50_HIGH]))
@@ -40,6 +45,8 @@ def _latency_box(row: Row) -> Box | None:
 
 
 def _score_box(row: Row) -> Box | None:
+    if row["random_weights"] and row["outcome"] == "measured":
+        return Box(RANDOM, marks=("absent",))
     if row["outcome"] != "measured" or row["score"] is None:
         return None
     factor = points_per_unit(row["score_unit"])
@@ -69,7 +76,7 @@ def _grid(
             made = box(row)
             if made is None:
                 made = Box(row["outcome"].replace("-", " "), marks=("absent",))
-            else:
+            elif not made.marks:
                 made = Box(made.text, made.interval, marks.get(row["variant"], ()))
             boxes.setdefault(row["variant"], {})[place] = made
     absent = Box(words.MISSING, marks=("absent",))
@@ -82,119 +89,35 @@ def _grid(
         [
             (naming.variant(variant), [boxes[variant].get(i, absent) for i in range(len(groups))])
             for variant in naming.variants
+            if variant in boxes
         ],
     )
 
 
-def latency_grid(groups: Sequence[Group], naming: Naming, margin: float) -> Grid:
+def _grids(
+    groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[Row], Box | None]
+) -> list[Grid]:
+    """One table of all groups, or one a task where that is too wide to be read."""
+    if len(groups) <= MOST_COLUMNS:
+        return [_grid(groups, naming, margin, box)]
+    by_task: dict[str, list[Group]] = {}
+    for group in groups:
+        by_task.setdefault(group.task, []).append(group)
+    return [_grid(here, naming, margin, box) for here in by_task.values()]
+
+
+def latency_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[Grid]:
     """Median seconds per request with its interval, variant by task and device."""
-    return _grid(groups, naming, margin, _latency_box)
+    return _grids(groups, naming, margin, _latency_box)
 
 
-def score_grid(groups: Sequence[Group], naming: Naming, margin: float) -> Grid:
+def score_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[Grid]:
     """Score in points with its interval, variant by task and device."""
-    return _grid(groups, naming, margin, _score_box)
+    return _grids(groups, naming, margin, _score_box)
 
 
-def _figure(figure: Estimate | None, sign: bool = False) -> Box:
-    if figure is None or figure.value is None:
-        return Box(words.MISSING)
-    if sign:
-        ends = (figure.low, figure.high)
-        shown = " to ".join(words.signed(end) for end in ends if end is not None)
-        return Box(words.signed(figure.value), shown)
-    return Box(words.ratio(figure.value), words.interval((figure.low, figure.high)))
-
-
-@dataclass(frozen=True)
-class Change:
-    """What one quantization changed on one task and device."""
-
-    variant: str
-    task: str
-    device: str
-    score: Box
-    latency: Box
-    weights: Box
-
-
-def changes(groups: Iterable[Group], naming: Naming) -> list[Change]:
-    """What each quantization changed against its native model."""
-    return [
-        Change(
-            naming.variant(entry.variant),
-            naming.tasks.label(group.task),
-            naming.devices.label(group.device),
-            _figure(entry.score_change, sign=True),
-            _figure(entry.latency_ratio),
-            Box(words.ratio(entry.bytes_ratio)),
-        )
-        for group in groups
-        for entry in group.entries
-        if entry.latency_ratio is not None
-    ]
-
-
-def _number(row: Row, name: str, digits: int = 3) -> str:
-    value = row[name]
-    return words.MISSING if value is None else words.significant(value, digits)
-
-
-# heading -> how a row of the study fills it
-FACTS: Mapping[str, Callable[[Row], str]] = {
-    "Requests": lambda row: words.MISSING if row["requests"] is None else str(row["requests"]),
-    "Median": lambda row: words.seconds(row[P50]),
-    "p90": lambda row: words.seconds(row["latency_p90_s"]),
-    "p99": lambda row: words.seconds(row["latency_p99_s"]),
-    "TTFT": lambda row: words.seconds(row["ttft_p50_s"]),
-    "TPOT": lambda row: words.seconds(row["tpot_p50_s"]),
-    "Tokens/s": lambda row: _number(row, "output_tokens_per_s"),
-    "Load": lambda row: words.seconds(row["load_s"]),
-    "Weights": lambda row: words.size(row["weights_bytes"]),
-    "Host peak": lambda row: words.size(row["host_peak_bytes"]),
-    "Device peak": lambda row: words.size(row["device_peak_bytes"]),
-    "MBU": lambda row: words.MISSING if row["mbu"] is None else f"{100 * row['mbu']:.0f} %",
-    "Cost of 1,000": lambda row: _number(row, "cost_per_1000_requests"),
-}
-
-
-@dataclass(frozen=True)
-class CellRow:
-    """One cell of the study as the table of all cells shows it."""
-
-    variant: str
-    device: str
-    outcome: str
-    reason: str
-    score: str
-    facts: list[str]
-
-
-def _score_cell(row: Row) -> str:
-    if row["score"] is None:
-        return words.MISSING
-    factor = points_per_unit(row["score_unit"])
-    return words.score(row["score"] * factor, proportion=factor != 1)
-
-
-def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
-    """Every cell of a group with its outcome and figures."""
-    return [
-        CellRow(
-            naming.variant(row["variant"]),
-            naming.devices.label(row["device"]),
-            row["outcome"],
-            words.visible(row["reason"]),
-            _score_cell(row),
-            [fact(row) for fact in FACTS.values()],
-        )
-        for row in group.rows
-    ]
-
-
-def glossary(metrics: Mapping[str, MetricNote]) -> list[Column]:
-    """The study's columns to be explained: those that are not merely the end of an interval."""
-    columns = (*COLUMNS, *metric_columns(metrics))
+def glossary(columns: Iterable[Column]) -> list[Column]:
+    """The columns to be explained: those that are not merely the end of an interval."""
     return [column for column in columns if column.interval_of is None]
 
 

@@ -89,8 +89,34 @@ def score(points: float | None, proportion: bool) -> str:
 
 
 def signed(points: float) -> str:
-    """A change in points with its sign: +0.5, −12.0."""
-    return f"{points:+.1f}".replace("-", "−")
+    """A change in points with its sign: +0.5, −12.0; none where it rounds to 0.0."""
+    text = f"{points:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def signed_interval(low: float | None, high: float | None) -> str:
+    """The ends of a change's interval: −15.2 to −6.1; empty where one is not known."""
+    return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value: p = .0003, p = .021, p = .21, p < .0001."""
+    if p < 0.0001:
+        return "p < .0001"
+    if p >= 0.995:
+        return "p = 1"
+    places = 4 if p < 0.001 else 3 if p < 0.1 else 2
+    return f"p = {p:.{places}f}".replace("0.", ".", 1)
+
+
+def count(number: int, thing: str) -> str:
+    """1 answer, 2 answers."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def percent(share: float) -> str:
+    """A share as a whole percentage: 31 %; below 1 % with a digit more."""
+    return f"{100 * share:.0f} %" if share >= 0.01 else f"{significant(100 * share, 1)} %"
 
 
 def ratio(value: float | None) -> str:
@@ -111,6 +137,7 @@ def size(count: float | None) -> str:
 def unbroken(text: str) -> str:
     """Prose whose figures stay on one line with their units and in their intervals."""
     together = re.sub(r"(?<=\d) (?=(?:%|ms|s|points)(?!\w))", "\u00a0", text)
+    together = re.sub(r"\bp ([=<]) (?=[.\d])", "p\u00a0\\1\u00a0", together)
     return re.sub(r"(?<=[\d?])–(?=[\d?])", "\u2060–\u2060", together)
 
 

@@ -3,7 +3,10 @@
 Each file here is one scorer and its name is the task's `scorer: kind`. It has
 - `Options`, a pydantic model (extra keys forbidden, frozen): the other keys of the `scorer:` block,
 - `PRIMARY`, the name of the metric by which variants are compared,
-- `score(answers: Sequence[Answer], options: Options) -> Score`.
+- `score(answers: Sequence[Answer], options: Options) -> Score`,
+- `difference(native, other: Sequence[Answer], options: Options) -> Difference`, the paired
+  comparison of two variants' answers to the same requests, only where the primary metric is of the
+  whole corpus. Without it each request's score is 1 or 0 (or None) and the metric is their mean.
 """
 
 from __future__ import annotations
@@ -62,6 +65,15 @@ class Score:
     metrics: dict[str, Metric]
     details: dict[str, Any]
     requests: list[dict[str, str | int | float | bool | None]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Other minus native by the primary metric, and the test of it; None where not known."""
+
+    estimate: Estimate
+    p: float | None
+    p_method: str
 
 
 def kinds() -> list[str]:

@@ -1,0 +1,177 @@
+"""Checkpoints converted for an engine with an environment of its own, and what it answers there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from environments import run_in
+from stories import stories260k
+
+PROMPTS = ["Once upon a time", "One day, Lily and Ben went to the big park"]
+TOKENS = 30
+
+# One process for all of an engine's checkpoints: starting it takes longer than what it does.
+PROGRAM = """
+import contextlib, dataclasses, importlib, json, sys, weakref
+from pathlib import Path
+
+def told(error, function, *arguments):
+    try:
+        function(*arguments)
+    except error as raised:
+        return str(raised)
+    return None
+
+def generation(engine, prompt, tokens, stop=()):
+    return dataclasses.asdict(engine.generate(prompt, tokens, stop))
+
+def answers(folder, settings, prompts, tokens):
+    engine = module.load(folder, settings)
+    found = {"loaded": dataclasses.asdict(engine.loaded)}
+    found["answers"] = [generation(engine, prompt, tokens) for prompt in prompts]
+    found["again"] = generation(engine, prompts[0], tokens)
+    found["one"] = generation(engine, prompts[0], 1)
+    found["stopped"] = generation(engine, prompts[0], tokens, (",",))
+    found["too long"] = told(UnsupportedError, engine.generate, prompts[0], 600, ())
+    found["peak"] = engine.device_peak_bytes()
+    model = weakref.ref(engine.model)
+    engine.close()
+    found["released"] = model() is None
+    return found
+
+def ended(folder, settings, prompt, tokens, end):
+    path = folder / "generation_config.json"
+    before = path.read_text()
+    sampled = {"do_sample": True, "temperature": 5.0, "repetition_penalty": 2.0}
+    path.write_text(json.dumps({"eos_token_id": [end], **sampled}))
+    engine = module.load(folder, settings)
+    found = generation(engine, prompt, tokens)
+    engine.close()
+    path.write_text(before)
+    return found
+
+with contextlib.redirect_stdout(sys.stderr):
+    from frontier import conversions, quantizers
+    from frontier.engines import Settings, UnsupportedError
+    from frontier.errors import UserError
+
+    name, folder, work = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
+    module = importlib.import_module(f"frontier.engines.{name}")
+    found = {}
+    for label, job in work["jobs"].items():
+        quantizer = quantizers.load(job["method"])
+        options = quantizer.Options(**job["options"])
+        preparation = quantizer.preparation(options, name, "float32")
+        convert = conversions.load(preparation.conversion).convert
+        output = folder / label
+        output.mkdir()
+        made = convert(Path(job["checkpoint"]), output, preparation.options, [])
+        settings = Settings("cpu", "float32", 1, "plain", job["method"], job["options"])
+        found[label] = answers(output, settings, work["prompts"], work["tokens"])
+        found[label]["quantized layers"] = made.quantized_layers
+        found[label]["files"] = sorted(path.name for path in output.iterdir())
+        if "end" in job:
+            found[label]["ended"] = ended(
+                output, settings, work["prompts"][0], work["tokens"], job["end"]
+            )
+    for label, checkpoint in work["refused"].items():
+        output = folder / f"refused-{label}"
+        output.mkdir()
+        found[label] = told(UserError, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
+    found["cuda"] = told(
+        UnsupportedError, module.load, output, dataclasses.replace(settings, accelerator="cuda")
+    )
+    weights = folder / next(iter(work["jobs"])) / work["weights"]
+    weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
+    found["cut off"] = told(UserError, module.load, weights.parent, settings)
+print(json.dumps(found))
+"""
+
+
+def checkpoints(data: Path, folder: Path) -> dict[str, Path]:
+    """The pretrained 260K Llama, and tiny random models with its tokenizer."""
+    stories = stories260k(data, folder / "stories")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(stories)
+    ends: dict[str, Any] = {"vocab_size": 512, "bos_token_id": 1, "eos_token_id": 2}
+    small = {
+        "hidden_size": 64, "num_attention_heads": 4, "num_hidden_layers": 2,
+        "max_position_embeddings": 256, "initializer_range": 0.08, **ends,
+    }  # fmt: skip
+    wide = small | {"hidden_size": 256, "initializer_range": 0.04, "intermediate_size": 768}
+    configs = {
+        "gpt2": transformers.GPT2Config(
+            n_embd=64, n_head=4, n_layer=2, n_positions=256, initializer_range=0.08, **ends
+        ),
+        "falcon": transformers.FalconConfig(**small, alibi=False, bias=False),
+        # Not Llama's usual theta: what reads it as that one gives other tokens.
+        "untied": transformers.LlamaConfig(
+            **wide, num_key_value_heads=2, tie_word_embeddings=False,
+            rope_parameters={"rope_type": "default", "rope_theta": 50.0},
+        ),
+        "falcon-new": transformers.FalconConfig(
+            **small, new_decoder_architecture=True, num_kv_heads=2
+        ),
+        "narrow-heads": transformers.LlamaConfig(**small, intermediate_size=192, head_dim=8),
+    }  # fmt: skip
+    found = {"stories": stories}
+    for name, config in configs.items():
+        torch.manual_seed(0)
+        found[name] = folder / name
+        model = transformers.AutoModelForCausalLM.from_config(config)
+        # So that none of them ends a text.
+        model.get_output_embeddings().weight.data[config.eos_token_id] = 0
+        model.save_pretrained(found[name])
+        tokenizer.save_pretrained(found[name])
+    return found
+
+
+def greedy(folder: Path, prompt: str) -> list[int]:
+    """The reference: argmax after argmax over the whole sequence, without a cache."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    ids: list[int] = tokenizer(prompt)["input_ids"]
+    with torch.no_grad():
+        for _ in range(TOKENS):
+            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[-TOKENS:]
+
+
+def run_engine(
+    engine: str,
+    environment: Callable[[str], Path],
+    folder: Path,
+    made: dict[str, Path],
+    variants: dict[str, tuple[str, str, dict[str, Any]]],
+    weights: str,
+    refused: tuple[str, ...],
+) -> dict[str, Any]:
+    """Convert and ask `variants` (label: checkpoint, method, options) in the engine's environment.
+
+    The first of them is of `stories` and told apart: it ends at its fifth token.
+    """
+    end = greedy(made["stories"], PROMPTS[0])[4]
+    jobs = {
+        label: {"checkpoint": str(made[name]), "method": method, "options": options}
+        for label, (name, method, options) in variants.items()
+    }
+    jobs[next(iter(jobs))]["end"] = end
+    work = {
+        "jobs": jobs, "prompts": PROMPTS, "tokens": TOKENS, "weights": weights,
+        "refused": {name: str(made[name]) for name in refused},
+    }  # fmt: skip
+    folder.mkdir()
+    printed = run_in(environment(engine), PROGRAM, engine, str(folder), json.dumps(work))
+    found: dict[str, Any] = json.loads(printed)
+    return found
+
+
+def parameters(folder: Path) -> int:
+    """Of a checkpoint."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    return sum(weight.numel() for weight in model.parameters())

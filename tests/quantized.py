@@ -1,0 +1,43 @@
+"""What quantizations make of checkpoints, as JSON: for tests within an environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frontier.engines import Settings, UnsupportedError
+from frontier.engines import transformers as engine
+
+Job = tuple[str, dict[str, Any], str, str]
+"""Method, its keys, the checkpoint's folder, the precision to load at."""
+
+
+def examine(jobs: list[Job]) -> list[dict[str, Any]]:
+    """Load each, beside the native model, and tell what it stores and says."""
+    return [_examine(*job) for job in jobs]
+
+
+def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict[str, Any]:
+    try:
+        found = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", method, keys))
+    except UnsupportedError as error:
+        return {"refused": str(error)}
+    native = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", "native", {}))
+    told, true = _logits(found.model), _logits(native.model)
+    return {
+        "bytes": found.loaded.weights_bytes,
+        "native_bytes": native.loaded.weights_bytes,
+        "layers": found.loaded.quantized_layers,
+        "error": float((told - true).square().mean().sqrt()),
+        "spread": float(true.std()),
+        "texts": [found.generate("Once upon a time", 12, ()).text for _ in range(3)],
+    }
+
+
+def _logits(model: Any) -> torch.Tensor:
+    """What a model says of twenty fixed tokens, [20, vocabulary]."""
+    with torch.no_grad():
+        said: torch.Tensor = model(torch.arange(20)[None] + 5).logits[0].float()
+    return said

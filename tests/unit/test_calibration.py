@@ -1,0 +1,57 @@
+"""Texts for calibration: of the tasks' own kind, and on rows that none is tested on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from frontier import calibration
+from frontier.calibration import Draw
+from frontier.errors import UserError
+from frontier.sampling import Drawing
+
+
+def drawing(size: int = 200, seed: int = 0, **options: object) -> Drawing:
+    """A sample of the demo's sums."""
+    return Drawing(
+        loader="demo", options={"grammar": "arithmetic", **options}, size=size, seed=seed
+    )
+
+
+def draw(*tested: Drawing) -> Draw:
+    """Texts like the demo's sums."""
+    return Draw(task="sums", prompt="{question} =", sample=drawing(), tested=tested)
+
+
+def shown(sample: Drawing) -> set[str]:
+    """What a sample's rows look like as texts."""
+    return {f"{row.fields['question']} = {row.reference}" for row in sample.rows(Path())}
+
+
+def test_no_text_is_tested() -> None:
+    """Not in the task's own sample nor in another's of the same dataset, however many there are."""
+    samples = (drawing(), drawing(size=250, seed=5))
+    texts = list(calibration.texts(draw(*samples), Path(), 64, 0))
+    assert len(set(texts)) == 64
+    for sample in samples:
+        assert not shown(sample) & set(texts)
+    everything = {
+        f"{row.fields['question']} = {row.reference}" for row in drawing().all_rows(Path())
+    }
+    assert set(texts) <= everything
+
+
+def test_the_same_every_time_and_others_with_another_seed() -> None:
+    """Drawn by hash, as samples are."""
+    one, same, other = (
+        list(calibration.texts(draw(drawing()), Path(), 32, seed)) for seed in (0, 0, 1)
+    )
+    assert one == same
+    assert one != other
+
+
+def test_too_few_rows_beside_the_samples() -> None:
+    """The rows that are left are counted, not those that there are."""
+    with pytest.raises(UserError, match="64 was asked for, but there are only 50"):
+        list(calibration.texts(draw(drawing(size=650)), Path(), 64, 0))

@@ -1,0 +1,267 @@
+"""Cells into comparisons.parquet: every figure against one computed another way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from sacrebleu import corpus_chrf
+from scipy import stats
+
+from cells import ROOT, Cell, frame, write
+from frontier.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.comparisons import joined, latency_ratio, latency_verdict, table, verdict
+from frontier.errors import UserError
+
+ENGLISH = ("the cat sat on the mat", "we went home", "it rained all day", "who is there")
+
+
+def reference(row: int) -> str:
+    return f"{ENGLISH[row % 4]} {row}"
+
+
+NATIVE = Cell("llama", quality=0.9, seconds=0.02)
+WORSE_ONE = Cell("llama", "int4", quality=0.75, seconds=0.03, weights_bytes=700_000)
+SAME_ONE = Cell("llama", "int8", quality=0.9, seconds=0.01, weights_bytes=1_200_000)
+FAKE = Cell("llama", "fake", quality=0.7, simulated=True, weights_bytes=600_000)
+TRANSLATED = Cell(
+    "llama",
+    task="zh-en",
+    metric="chrf2",
+    reference=reference,
+    text=lambda row, right: reference(row),
+)
+SPOILT = Cell(
+    "llama", "int4", task="zh-en", metric="chrf2", reference=reference,
+    text=lambda row, right: reference(row) if row % 3 else "we ran home",
+)  # fmt: skip
+CELLS = [
+    NATIVE, WORSE_ONE, SAME_ONE, FAKE, TRANSLATED, SPOILT,
+    Cell("llama", "gone", outcome="unsupported", reason="needs a GPU"),
+    Cell("alone", "int8"),
+    Cell("noisy", outcome="invalid", reason="contention"),
+    Cell("noisy", "int8", quality=0.5),
+    Cell("random", random_weights=True),
+    Cell("random", "int8", random_weights=True, seconds=0.04),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return [write(tmp_path_factory.mktemp("results"), cell) for cell in CELLS]
+
+
+@pytest.fixture(scope="module")
+def compared(paths: list[Path]) -> pl.DataFrame:
+    return table(paths)
+
+
+def row_of(compared: pl.DataFrame, variant: str, task: str = "demo-sentiment") -> dict[str, Any]:
+    return compared.row(
+        by_predicate=(pl.col("variant") == variant) & (pl.col("task") == task), named=True
+    )
+
+
+def test_the_schema_is_the_registry_and_the_rows_are_pairs(compared: pl.DataFrame) -> None:
+    assert compared.schema == {column.name: column.dtype for column in COMPARISONS}
+    assert all(column.description for column in COMPARISONS)
+    assert list(zip(compared["task"], compared["variant"], strict=True)) == [
+        ("demo-sentiment", "llama-fake"),
+        ("demo-sentiment", "llama-int4"),
+        ("demo-sentiment", "llama-int8"),
+        ("demo-sentiment", "noisy-int8"),
+        ("demo-sentiment", "random-int8"),
+        ("zh-en", "llama-int4"),
+    ]
+
+
+def test_a_proportion_is_compared_by_its_flips(compared: pl.DataFrame) -> None:
+    row = row_of(compared, "llama-int4")
+    before, after = frame(NATIVE)["score"].to_numpy(), frame(WORSE_ONE)["score"].to_numpy()
+    lost, gained = (
+        int(((before == 1) & (after == 0)).sum()),
+        int(((before == 0) & (after == 1)).sum()),
+    )
+    assert (row["lost"], row["gained"], row["requests"]) == (lost, gained, 200)
+    assert row["difference"] == pytest.approx(100 * (after.mean() - before.mean()))
+    assert row["difference"] == pytest.approx(100 * (row["score"] - row["native_score"]))
+    exact = stats.binomtest(lost, lost + gained)
+    assert row["p"] == pytest.approx(exact.pvalue - stats.binom(lost + gained, 0.5).pmf(lost))
+    # The interval is scipy's paired bootstrap's, but for the draws and the added flips.
+    theirs = stats.bootstrap((100 * (after - before),), np.mean, method="percentile", rng=1)
+    assert row["difference_low"] == pytest.approx(theirs.confidence_interval.low, abs=1.0)
+    assert row["difference_high"] == pytest.approx(theirs.confidence_interval.high, abs=1.0)
+    assert row["p_method"] == "mid-p McNemar"
+    assert row["changed"] == lost + gained  # a fixture's answer tells right from wrong
+    assert row["verdict"] == WORSE
+
+
+def test_a_corpus_metric_is_compared_as_a_corpus(compared: pl.DataFrame) -> None:
+    row = row_of(compared, "llama-int4", "zh-en")
+    requests = frame(SPOILT)
+    spoilt = corpus_chrf(requests["prediction"].to_list(), [requests["reference"].to_list()])
+    assert row["difference"] == pytest.approx(spoilt.score - 100)
+    assert row["difference_low"] < row["difference"] < row["difference_high"] < 0
+    assert row["changed"] == 67
+    assert (row["lost"], row["gained"]) == (None, None)
+    assert row["p_method"] == "paired bootstrap"
+    assert row["verdict"] == WORSE
+
+
+def test_every_test_of_the_study_counts_for_holm(compared: pl.DataFrame) -> None:
+    known = compared.filter(pl.col("p").is_not_null()).sort("p")
+    assert known.height == 5
+    smallest = known.row(0, named=True)
+    assert smallest["p_holm"] == pytest.approx(min(1, 5 * smallest["p"]))
+    assert known["p_holm"].to_list() == sorted(known["p_holm"])
+    assert (known["p_holm"] >= known["p"]).all()
+
+
+def test_latency_and_bytes_are_ratios_to_native(compared: pl.DataFrame) -> None:
+    row = row_of(compared, "llama-int4")
+    before, after = frame(NATIVE)["latency_s"].to_numpy(), frame(WORSE_ONE)["latency_s"].to_numpy()
+    assert row["latency_ratio"] == pytest.approx(np.median(after) / np.median(before))
+    theirs = stats.bootstrap(
+        (before, after),
+        lambda before, after, axis: np.median(after, axis) / np.median(before, axis),
+        paired=True, method="percentile", n_resamples=1000, rng=1,
+    ).confidence_interval  # fmt: skip
+    assert row["latency_ratio_low"] == pytest.approx(theirs.low, rel=0.05)
+    assert row["latency_ratio_high"] == pytest.approx(theirs.high, rel=0.05)
+    assert row["bytes_ratio"] == pytest.approx(700 / 4000)
+    assert (row["native_bytes"], row["bytes"]) == (4_000_000, 700_000)
+    assert row["latency_verdict"] == SLOWER
+    assert row_of(compared, "llama-int8")["latency_verdict"] == FASTER
+    assert row_of(compared, "llama-int8")["verdict"] == NO_DIFFERENCE
+
+
+def test_what_cannot_be_said_is_null(compared: pl.DataFrame) -> None:
+    times = ("latency_ratio", "latency_ratio_low", "latency_verdict")
+    fake = row_of(compared, "llama-fake")
+    assert fake["simulated"] is True
+    assert [fake[name] for name in times] == [None] * 3
+    assert fake["verdict"] == WORSE
+    assert fake["bytes_ratio"] == pytest.approx(0.15)
+    noisy = row_of(compared, "noisy-int8")  # its native's timing is invalid, its answers are not
+    assert [noisy[name] for name in times] == [None] * 3
+    assert noisy["lost"] > 0
+    untrained = row_of(compared, "random-int8")
+    scores = ("score_metric", "difference", "p", "p_holm", "verdict", "lost")
+    assert [untrained[name] for name in scores] == [None] * 6
+    assert untrained["requests"] == 200
+    assert untrained["latency_verdict"] == SLOWER
+
+
+def test_only_requests_that_both_have_are_paired() -> None:
+    native = frame(NATIVE).with_columns(latency_s=pl.int_range(1, 201).cast(pl.Float64))
+    other = native.with_columns(latency_s=pl.col("latency_s") * 2)
+    some = other.sample(fraction=1, shuffle=True, seed=1).head(150)
+    pairs = joined(native, some)
+    assert pairs.height == 150
+    # Paired, every resample has the ratio 2; were the order mixed up, none would.
+    found = latency_ratio(pairs)
+    assert (found.value, found.low, found.high) == (2, 2, 2)
+    assert latency_ratio(pairs.head(5)).value is None
+    assert latency_ratio(pairs.clear()).value is None
+
+
+def test_unscored_requests_take_no_part(tmp_path: Path) -> None:
+    """A mathematical answer that no verdict was reached on is neither right nor wrong."""
+    paths = [write(tmp_path, cell) for cell in (NATIVE, WORSE_ONE)]
+    requests = pl.read_parquet(paths[1].with_suffix(".parquet"))
+    wrong = requests["score"] == 0
+    requests.with_columns(score=pl.when(wrong).then(None).otherwise("score")).write_parquet(
+        paths[1].with_suffix(".parquet")
+    )
+    (row,) = table(paths).rows(named=True)
+    assert row["requests"] == 200 - int(wrong.sum())
+    assert row["lost"] == 0
+
+
+def test_the_order_of_the_cells_does_not_matter(paths: list[Path], compared: pl.DataFrame) -> None:
+    assert table(paths[::-1]).equals(compared)
+
+
+@pytest.mark.parametrize(
+    ("difference", "p_holm", "words"),
+    [
+        (-3.0, 0.049, WORSE),
+        (3.0, 0.001, BETTER),
+        (-3.0, 0.05, NO_DIFFERENCE),
+        (0.0, 1.0, NO_DIFFERENCE),
+        (-3.0, None, None),
+        (None, None, None),
+    ],
+)
+def test_verdicts(difference: float | None, p_holm: float | None, words: str | None) -> None:
+    assert verdict(difference, p_holm) == words
+
+
+def test_latency_verdicts() -> None:
+    assert latency_verdict(1.01, 1.2) == SLOWER
+    assert latency_verdict(0.5, 0.99) == FASTER
+    assert latency_verdict(0.9, 1.1) == NO_DIFFERENCE
+    assert latency_verdict(None, None) is None
+
+
+def test_no_cells_to_compare_is_an_empty_table(tmp_path: Path) -> None:
+    empty = table([write(tmp_path, NATIVE)])
+    assert empty.height == 0
+    assert empty.schema == {column.name: column.dtype for column in COMPARISONS}
+
+
+def test_a_cell_scored_by_a_former_version_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, NATIVE)
+    cell = json.loads(path.read_text(encoding="utf-8"))
+    del cell["score"]["scorer"]
+    path.write_text(json.dumps(cell), encoding="utf-8")
+    with pytest.raises(UserError, match="score it again"):
+        table([path])
+
+
+def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = ROOT / "workflow" / "scripts" / "compare.py"
+    outputs = ["--parquet", "c.parquet", "--csv", "c.csv", "--lock", "c.lock.json"]
+    return subprocess.run(
+        [sys.executable, str(program), *arguments, *outputs],
+        cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_the_program_writes_the_same_table_twice_over(tmp_path: Path) -> None:
+    for cell in (NATIVE, WORSE_ONE):
+        write(tmp_path / "results", cell)
+    axes = {"variants": {"cpu": ["llama", "llama-int4"]}, "tasks": ["demo-sentiment"]}
+    given = ("--spec", json.dumps({"study": axes, "identity": "ab12"}))
+    done = compare(tmp_path, *given)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "c.parquet: 1 comparisons (1 worse)\n"
+    found = pl.read_parquet(tmp_path / "c.parquet")
+    assert pl.read_csv(tmp_path / "c.csv", schema=found.schema).equals(found)
+    lock = (tmp_path / "c.lock.json").read_text(encoding="utf-8")
+    assert json.loads(lock)["identity"] == "ab12"
+    assert set(json.loads(lock)["files"]) == {"c.parquet", "c.csv"}
+    assert set(json.loads(lock)["cells"]) == {
+        "llama/cpu/demo-sentiment", "llama-int4/cpu/demo-sentiment",
+    }  # fmt: skip
+    compare(tmp_path, *given)
+    assert (tmp_path / "c.lock.json").read_text(encoding="utf-8") == lock
+
+
+def test_the_program_tells_a_fault_of_the_input_in_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "results", NATIVE)
+    write(tmp_path / "results", WORSE_ONE)
+    path.with_suffix(".parquet").unlink()
+    axes = {"variants": {"cpu": ["llama", "llama-int4"]}, "tasks": ["demo-sentiment"]}
+    done = compare(tmp_path, "--spec", json.dumps({"study": axes}))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "no such file (it lies beside the cell's JSON)" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "c.parquet").exists()

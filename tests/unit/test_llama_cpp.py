@@ -1,0 +1,410 @@
+"""llama.cpp's engine, and the GGUF files that it is given, against transformers in fp32."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+from environments import run_in
+from frontier.quantizers import Sizes, Target
+from frontier.quantizers import gguf as quantizer
+from stories import stories260k
+
+PROMPT = "Once upon a time"
+TOKENS = 24
+TYPES = ("F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
+MARGIN = 0.005  # between the best and the next logit, of the largest: no rounding turns them
+
+SMALL = {"vocab_size": 512, "hidden_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
+LARGE = {"vocab_size": 512, "hidden_size": 256, "num_hidden_layers": 4, "num_attention_heads": 8}
+LLAMA = {"num_key_value_heads": 2, "intermediate_size": 192}
+LLAMA3 = {
+    "rope_type": "llama3", "rope_theta": 500_000.0, "factor": 8.0, "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
+}  # fmt: skip
+CONFIGS: dict[str, Any] = {
+    "llama": transformers.LlamaConfig(**SMALL, **LLAMA),
+    "llama3": transformers.LlamaConfig(
+        **SMALL, **LLAMA, head_dim=32, rope_parameters=LLAMA3, max_position_embeddings=512
+    ),
+    "llama-tied": transformers.LlamaConfig(
+        **LARGE, num_key_value_heads=4, intermediate_size=768, tie_word_embeddings=True
+    ),
+    "qwen2": transformers.Qwen2Config(**SMALL, **LLAMA),
+    "mixtral": transformers.MixtralConfig(**SMALL, **LLAMA, num_local_experts=4),
+    "gpt2": transformers.GPT2Config(vocab_size=512, n_embd=64, n_layer=3, n_head=4),
+    "falcon": transformers.FalconConfig(**SMALL, ffn_hidden_size=256, multi_query=True),
+    "falcon-new": transformers.FalconConfig(**SMALL, new_decoder_architecture=True, num_kv_heads=2),
+}
+
+CONVERTED = """
+import json, sys
+from pathlib import Path
+import llama_cpp, numpy as np
+from frontier.conversions import gguf
+from frontier.engines import Settings, llama_cpp as engine
+
+plain = llama_cpp.llama_context_default_params
+
+def in_float32():
+    parameters = plain()
+    parameters.type_k = parameters.type_v = llama_cpp.GGML_TYPE_F32
+    parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    return parameters
+
+def logits(loaded):
+    found = llama_cpp.llama_get_logits_ith(loaded.context, -1)
+    return np.ctypeslib.as_array(found, (loaded.vocabulary,)).tolist()
+
+found = {}
+for name, kinds in json.loads(sys.argv[2]).items():
+    for kind in kinds:
+        output = Path(sys.argv[1], f"{name}-{kind}")
+        output.mkdir()
+        made = gguf.convert(Path(sys.argv[1], name), output, {"type": kind}, [])
+        # Half precision in the attention would hide a small fault of the conversion.
+        llama_cpp.llama_context_default_params = in_float32
+        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
+        llama_cpp.llama_context_default_params = plain
+        loaded.generate(sys.argv[3], 1, ())
+        exact = logits(loaded)
+        loaded.close()
+        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
+        answer = loaded.generate(sys.argv[3], int(sys.argv[4]), ())
+        found[f"{name}-{kind}"] = {
+            "files": sorted(path.name for path in output.iterdir()),
+            "quantized": made.quantized_layers, "text": answer.text,
+            "tokens": len(answer.token_ns), "first": exact, "last": logits(loaded),
+            **vars(loaded.loaded),
+        }
+        loaded.close()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def tokenizer(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tokenizer of 512 pieces that all checkpoints here have."""
+    folder = stories260k(test_data, tmp_path_factory.mktemp("stories"))
+    return transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+def greedy(model: Any, ids: list[int]) -> tuple[list[int], torch.Tensor]:
+    """Argmax after argmax over the whole sequence; the tokens and their logits."""
+    every, logits = list(ids), []
+    with torch.no_grad():
+        for _ in range(TOKENS):
+            logits.append(model(torch.tensor([every])).logits[0, -1])
+            every.append(int(logits[-1].argmax()))
+    return every[len(ids) :], torch.stack(logits)
+
+
+def grown(config: Any, ids: list[int]) -> tuple[Any, list[int], torch.Tensor]:
+    """A random model whose greedy answer hangs on no near tie, with that answer."""
+    spread = 1.2 / config.hidden_size**0.5  # attention looks somewhere, and not at one place
+    for seed in range(100):
+        torch.manual_seed(seed)
+        model = transformers.AutoModelForCausalLM.from_config(config).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.dim() == 1:
+                    parameter.add_(0.1 * torch.randn_like(parameter))
+                else:
+                    parameter.normal_(0, spread)
+                parameter.copy_(parameter.bfloat16())  # saved as such or not: the same
+        tokens, logits = greedy(model, ids)
+        best = logits.topk(2).values
+        if ((best[:, 0] - best[:, 1]) / logits.abs().amax()).min() > MARGIN and 2 not in tokens:
+            return model, tokens, logits
+    raise AssertionError("every model had a near tie")
+
+
+@pytest.fixture(scope="module")
+def converted(
+    tokenizer: Any,
+    environment: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What transformers answers, by model, and what llama.cpp does, by model and type."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    ids: list[int] = tokenizer(PROMPT)["input_ids"]
+    expected = {}
+    for name, config in CONFIGS.items():
+        config.bos_token_id, config.eos_token_id = 1, 2
+        model, tokens, logits = grown(config, ids)
+        expected[name] = {
+            "text": tokenizer.decode(tokens, skip_special_tokens=True),
+            "first": logits[0],
+            "last": logits[-1],
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        }
+        if name == "llama-tied":  # in two bytes a number, and in several files
+            model.to(torch.bfloat16).save_pretrained(folder / name, max_shard_size="2MB")
+        else:
+            model.save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+    kinds = {name: ["F32", "Q4_K_M"] for name in CONFIGS}
+    kinds |= {name: list(TYPES) for name in ("llama", "llama-tied")}
+    arguments = (str(folder), json.dumps(kinds), PROMPT, str(TOKENS))
+    return expected, json.loads(run_in(environment("llama_cpp"), CONVERTED, *arguments))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_conversion_computes_what_transformers_does(
+    name: str, converted: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """The same greedy answer, and logits that differ by rounding only.
+
+    The first are made with attention in float32, the last as the engine does by itself, in half
+    precision. llama.cpp looks GELU up in a table of half-precision numbers.
+    """
+    expected, found = converted[0][name], converted[1][f"{name}-F32"]
+    assert (found["text"], found["tokens"]) == (expected["text"], TOKENS)
+    looked_up = name in ("gpt2", "falcon", "falcon-new")
+    for part, tolerance in (("first", 1e-3 if looked_up else 1e-5), ("last", 5e-3)):
+        error = (torch.tensor(found[part]) - expected[part]).abs().max()
+        assert error < tolerance * expected[part].abs().max(), part
+    assert found["quantized"] == 0
+    rotary = 4 * 16 if name == "llama3" else 0
+    assert found["weights_bytes"] == 4 * expected["parameters"] + rotary
+    assert {"config.json", "model.gguf", "tokenizer.json"} <= set(found["files"])
+    assert "whole.gguf" not in converted[1][f"{name}-Q4_K_M"]["files"]
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize(
+    ("name", "hidden", "tied"), [("llama", 64, False), ("llama-tied", 256, True)]
+)
+def test_every_type_runs_and_has_the_size_foretold(
+    kind: str, name: str, hidden: int, tied: bool, converted: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """Rows of 64 have no K types; llama.cpp takes larger ones instead."""
+    found = converted[1][f"{name}-{kind}"]
+    sizes = Sizes(converted[0][name]["parameters"], 512 * hidden, tied=tied, hidden=hidden)
+    options = quantizer.Options(type=kind)
+    foretold = quantizer.stored_bytes(options, sizes, "float32", "llama_cpp")
+    assert abs(foretold / found["weights_bytes"] - 1) < 0.1
+    assert found["tokens"] == TOKENS
+    matrices = 3 * 7 + 2 if name == "llama" else 4 * 7 + 1
+    assert found["quantized"] == (matrices if quantizer.expects_quantized(options) else 0)
+
+
+def test_fewer_bits_are_fewer_bytes_and_more_error(
+    converted: tuple[dict[str, Any], dict[str, Any]],
+) -> None:
+    """At 256 a row, where the K types are themselves."""
+    kinds = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]
+    found = [converted[1][f"llama-tied-{kind}"] for kind in kinds]
+    assert [one["weights_bytes"] for one in found] == sorted(
+        (one["weights_bytes"] for one in found), reverse=True
+    )
+    exact = converted[0]["llama-tied"]["first"]
+    errors = [float((torch.tensor(one["first"]) - exact).norm() / exact.norm()) for one in found]
+    assert errors == sorted(errors)
+    assert 1e-3 < errors[0] < 0.05 < errors[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "kv_heads", "head_dim"),
+    [
+        ("llama", 2, 16),
+        ("llama3", 2, 32),
+        ("gpt2", 4, 16),
+        ("falcon", 1, 16),
+        ("falcon-new", 2, 16),
+    ],
+)
+def test_cache_bytes(
+    name: str, kv_heads: int, head_dim: int, converted: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """Three layers' keys and values in half precision."""
+    assert converted[1][f"{name}-F32"]["kv_bytes_per_token"] == 3 * kv_heads * head_dim * 2 * 2
+
+
+def test_architectures_without_a_conversion_are_left_out() -> None:
+    """Known beforehand, for the plan."""
+    options = quantizer.Options(type="Q4_K_M")
+    assert quantizer.unsupported(options, Target("llama", "cpu", "llama_cpp")) is None
+    assert "bloom" in str(quantizer.unsupported(options, Target("bloom", "cpu", "llama_cpp")))
+
+
+REQUESTS = """
+import json, resource, sys
+from dataclasses import asdict, replace
+from pathlib import Path
+import llama_cpp, psutil
+from frontier.conversions import gguf
+from frontier.engines import OutOfMemoryError, Settings, UnsupportedError, llama_cpp as engine
+from frontier.errors import UserError
+
+checkpoint, output, broken = map(Path, sys.argv[1:4])
+gguf.convert(checkpoint, output, {"type": "F32"}, [])
+settings = Settings("cpu", "float32", 1, "plain", "gguf")
+loaded = engine.load(output, settings)
+found = {}
+
+def ask(name, tokens, stop=(), prompt="Once upon a time"):
+    found[name] = asdict(loaded.generate(prompt, tokens, stop))
+
+def refusal(name, kind, action):
+    try:
+        action()
+    except kind as error:
+        found[name] = str(error)
+
+def fed():
+    return llama_cpp.llama_perf_context(loaded.context).n_p_eval
+
+ask("text", 40)
+once = fed()
+ask("again", 40)
+found["fed"] = [once, fed() - once]
+ask("one", 1)
+ask("stopped", 40, (".",))
+refusal("long", UnsupportedError, lambda: loaded.generate("Once upon a time " * 200, 8, ()))
+loaded.close()
+
+(output / "generation_config.json").write_text(json.dumps({"eos_token_id": int(sys.argv[4])}))
+loaded = engine.load(output, settings)
+ask("ended", 40)
+loaded.close()
+
+content = (output / "model.gguf").read_bytes()
+(output / "model.gguf").write_bytes(content[: len(content) // 2])
+refusal("cut", UserError, lambda: engine.load(output, settings))
+(output / "model.gguf").unlink()
+refusal("missing", UserError, lambda: engine.load(output, settings))
+found["gpu"] = llama_cpp.llama_supports_gpu_offload()
+refusal("cuda", UnsupportedError, lambda: engine.load(output, replace(settings, accelerator="cuda")))
+
+for name, change in json.loads(sys.argv[5]).items():
+    (broken / "config.json").write_text(json.dumps(change))
+    refusal(name, UserError, lambda: gguf.convert(broken, broken, {"type": "F32"}, []))
+
+config = json.loads((checkpoint / "config.json").read_text())
+config["max_position_embeddings"] = 100_000
+(checkpoint / "config.json").write_text(json.dumps(config))
+gguf.convert(checkpoint, output, {"type": "F32"}, [])
+loaded = engine.load(output, settings)
+refusal("context", UnsupportedError, lambda: loaded.generate("Once", 5000, ()))
+loaded.close()
+engine.CONTEXT = 100_000  # 64 MB of cache
+held = []
+for _ in range(6):
+    engine.load(output, settings).close()
+    held.append(psutil.Process().memory_info().rss)
+found["grown"] = held[-1] - held[0]
+if sys.platform == "linux":
+    status = Path("/proc/self/status").read_text()
+    now = int(status.partition("VmData:")[2].split()[0]) * 1024
+    resource.setrlimit(resource.RLIMIT_DATA, (now + 20_000_000,) * 2)
+    refusal("memory", OutOfMemoryError, lambda: engine.load(output, settings))
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def requests(
+    test_data: Path, environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[int], Any, dict[str, Any]]:
+    """Transformers' answer of the pretrained Llama, its tokenizer, and what llama.cpp made of it."""
+    folder = stories260k(test_data, tmp_path_factory.mktemp("stories"))
+    output, broken = (tmp_path_factory.mktemp(name) for name in ("gguf", "broken"))
+    for path in folder.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = transformers.PreTrainedTokenizerFast.from_pretrained(folder)
+    ids = tokenizer(PROMPT, return_tensors="pt")["input_ids"]
+    answer = model.generate(ids, max_new_tokens=40, do_sample=False)[0, ids.shape[1] :].tolist()
+    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    yarn = {"rope_type": "yarn", "factor": 4.0, "rope_theta": 10_000.0}
+    configs = {
+        "weights": saved,
+        "yarn": saved | {"rope_parameters": yarn},
+        "bloom": {"model_type": "bloom"},
+        "alibi": {"model_type": "falcon", "alibi": True},
+        "headless": saved | {"tie_word_embeddings": False},
+    }
+    arguments = (str(folder), str(output), str(broken), str(answer[4]), json.dumps(configs))
+    return answer, tokenizer, json.loads(run_in(environment("llama_cpp"), REQUESTS, *arguments))
+
+
+Requests = tuple[list[int], Any, dict[str, Any]]
+
+
+def test_a_pretrained_model_answers_as_in_transformers(requests: Requests) -> None:
+    """Once for all of the forty tokens, which are timed one by one."""
+    answer, tokenizer, found = requests
+    text = found["text"]
+    assert text["text"] == tokenizer.decode(answer, skip_special_tokens=True)
+    assert len(text["token_ns"]) == 40
+    assert text["token_ns"] == sorted(set(text["token_ns"]))
+    assert text["token_ns"][0] > 0
+    assert text["token_ns"][-1] <= text["end_ns"]
+    assert (text["prompt_tokens"], text["finish_reason"]) == (5, "length")
+    assert len(found["one"]["token_ns"]) == 1
+
+
+def test_no_request_profits_from_an_earlier_one(requests: Requests) -> None:
+    """llama.cpp itself counts the prompt's tokens that it was fed: all of them, each time."""
+    _, _, found = requests
+    assert found["again"]["text"] == found["text"]["text"]
+    assert found["fed"] == [5, 5]
+
+
+def test_ends(requests: Requests) -> None:
+    """A stop text is no part of the answer; an end token is no text, but a token."""
+    answer, tokenizer, found = requests
+    whole = found["text"]["text"]
+    assert found["stopped"]["text"] == whole[: whole.index(".")]
+    assert found["stopped"]["finish_reason"] == found["ended"]["finish_reason"] == "stop"
+    assert len(found["stopped"]["token_ns"]) < 40
+    ended = answer[: answer.index(answer[4]) + 1]
+    assert len(found["ended"]["token_ns"]) == len(ended)
+    assert found["ended"]["text"] == tokenizer.decode(ended, skip_special_tokens=True)
+
+
+def test_what_does_not_fit_is_told(requests: Requests) -> None:
+    """Beyond the model's positions, or beyond the context of a model that has very many."""
+    found = requests[2]
+    assert "512 positions" in found["long"]
+    assert "4096 tokens of llama.cpp's context" in found["context"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+def test_memory_that_runs_out_is_told(requests: Requests) -> None:
+    """The cache of a context is allocated whole, when loading."""
+    assert "failed to allocate buffer for kv cache" in requests[2]["memory"]
+
+
+def test_what_cannot_be_read_is_told_in_a_line(requests: Requests) -> None:
+    """By the engine and by the conversion; none answers wrongly instead."""
+    found = requests[2]
+    for name in ("cut", "missing", "weights", "yarn", "bloom", "alibi", "headless"):
+        assert "\n" not in found[name], name
+    assert "model.gguf: unreadable" in found["cut"]
+    assert "no such file" in found["missing"]
+    assert "model.safetensors: truncated" in found["weights"]
+    assert "rotary positions of type yarn" in found["yarn"]
+    assert "architecture bloom" in found["bloom"]
+    assert "alibi" in found["alibi"]
+
+
+def test_a_gpu_that_llama_cpp_was_not_built_for(requests: Requests) -> None:
+    """Never a silent run on the CPU."""
+    if requests[2]["gpu"]:
+        pytest.skip("llama.cpp was built with a GPU's backend")
+    assert "built here without cuda" in requests[2]["cuda"]
+
+
+def test_closing_gives_the_memory_back(requests: Requests) -> None:
+    """Five times more loaded and closed, the process has not grown by half of one cache."""
+    cache = 100_000 * 5 * 4 * 8 * 2 * 2
+    assert requests[2]["grown"] < cache / 2

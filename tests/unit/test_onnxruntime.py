@@ -1,0 +1,132 @@
+"""ONNX Runtime on converted checkpoints, in its own environment, against transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+
+import converted
+from frontier.quantizers import Sizes, Target, native, onnxruntime
+
+INT8 = {"weights": "int8"}
+VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stories": ("stories", "native", {}),
+    "gpt2": ("gpt2", "native", {}),
+    "falcon": ("falcon", "native", {}),
+    "untied": ("untied", "native", {}),
+    "stories-int8": ("stories", "onnxruntime", INT8),
+    "gpt2-int8": ("gpt2", "onnxruntime", INT8),
+    "falcon-int8": ("falcon", "onnxruntime", INT8),
+    "untied-int8": ("untied", "onnxruntime", INT8),
+}
+NATIVE = [label for label, (_, method, _) in VARIANTS.items() if method == "native"]
+
+
+@pytest.fixture(scope="module")
+def made(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The checkpoints."""
+    return converted.checkpoints(test_data, tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="module")
+def found(
+    made: dict[str, Path],
+    environment: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What the engine made of them."""
+    return converted.run_engine(
+        "onnxruntime", environment, tmp_path_factory.mktemp("made") / "onnx", made, VARIANTS,
+        "model.onnx", ("falcon-new", "narrow-heads"),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", NATIVE)
+def test_float32_answers_as_transformers_does(
+    label: str, made: dict[str, Path], found: dict[str, Any]
+) -> None:
+    """Thirty greedy tokens of two prompts, other rotary settings and a tied head included."""
+    checkpoint = made[VARIANTS[label][0]]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    for prompt, answer in zip(converted.PROMPTS, found[label]["answers"], strict=True):
+        tokens = converted.greedy(checkpoint, prompt)
+        assert answer["text"] == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert answer["prompt_tokens"] == len(tokenizer(prompt)["input_ids"])
+
+
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
+    """One time for each token, in order, the first after the start; the same answer again."""
+    for answer in found[label]["answers"]:
+        times = answer["token_ns"]
+        assert len(times) == converted.TOKENS
+        assert answer["finish_reason"] == "length"
+        assert times == sorted(set(times))
+        assert 0 < times[0] < times[-1] <= answer["end_ns"]
+    assert found[label]["again"]["text"] == found[label]["answers"][0]["text"]
+    assert len(found[label]["one"]["token_ns"]) == 1
+
+
+def test_what_ends_a_text(found: dict[str, Any]) -> None:
+    """A stop text, which is cut off; an end token, which is counted; nothing of a checkpoint's own
+    sampling; too long a request is told."""
+    stories = found["stories"]
+    whole = stories["answers"][0]["text"]
+    assert stories["stopped"]["text"] == whole[: whole.index(",")]
+    assert stories["stopped"]["finish_reason"] == "stop"
+    assert len(stories["ended"]["token_ns"]) == 5
+    assert stories["ended"]["finish_reason"] == "stop"
+    assert whole.startswith(stories["ended"]["text"])
+    assert "longer than the model's 512 positions" in stories["too long"]
+
+
+def test_quantized_layers_are_counted_and_smaller(found: dict[str, Any]) -> None:
+    """Every matrix, the embedding and the head: of 5 layers of 7 in stories, 2 of 4 in Falcon."""
+    assert found["stories-int8"]["quantized layers"] == 5 * 7 + 2
+    assert found["falcon-int8"]["quantized layers"] == 2 * 4 + 2
+    assert found["gpt2-int8"]["quantized layers"] == 2 * 4 + 3, "positions have an embedding too"
+    for label in NATIVE:
+        assert found[label]["quantized layers"] == 0
+        whole, small = (found[name]["loaded"]["weights_bytes"] for name in (label, f"{label}-int8"))
+        assert small < 0.3 * whole
+    assert found["stories-int8"]["loaded"]["kernel"] == "MatMulInteger on CPUExecutionProvider"
+    assert found["stories"]["loaded"]["kernel"] == "MatMul on CPUExecutionProvider"
+
+
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any]) -> None:
+    """Within a tenth of the graph's."""
+    name, method, options = VARIANTS[label]
+    hidden = 256 if name == "untied" else 64
+    sizes = Sizes(
+        converted.parameters(made[name]), 512 * hidden, tied=name != "untied", hidden=hidden
+    )
+    quantizer = {"native": native, "onnxruntime": onnxruntime}[method]
+    predicted = quantizer.stored_bytes(
+        quantizer.Options(**options), sizes, "float32", "onnxruntime"
+    )
+    assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)
+
+
+def test_what_it_holds_is_told_and_released(found: dict[str, Any]) -> None:
+    """No device memory of its own; the key-value cache of stories: 5 layers, 4 heads of 8."""
+    for label in VARIANTS:
+        assert found[label]["released"]
+        assert found[label]["peak"] is None
+    assert found["stories"]["loaded"]["kv_bytes_per_token"] == 5 * 4 * 8 * 2 * 4
+    assert {"config.json", "tokenizer.json", "model.onnx"} <= set(found["stories"]["files"])
+
+
+def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
+    """In one line, while converting or loading; for accelerators while planning too."""
+    assert "new decoder architecture" in found["falcon-new"]
+    assert "heads of hidden size / heads" in found["narrow-heads"]
+    assert "build for CPUs" in found["cuda"]
+    assert "unreadable checkpoint" in found["cut off"]
+    options = onnxruntime.Options(weights="int8")
+    assert onnxruntime.unsupported(options, Target("llama", "cpu", "onnxruntime")) is None
+    assert onnxruntime.unsupported(options, Target("llama", "cuda", "onnxruntime")) is not None

@@ -1,0 +1,140 @@
+"""OpenVINO on converted checkpoints, in its own environment, against transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers
+
+import converted
+from frontier.quantizers import Sizes, Target, native, openvino
+
+INT8, INT4 = {"weights": "int8"}, {"weights": "int4"}
+VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stories": ("stories", "native", {}),
+    "gpt2": ("gpt2", "native", {}),
+    "falcon": ("falcon", "native", {}),
+    "untied": ("untied", "native", {}),
+    "stories-int8": ("stories", "openvino", INT8),
+    "falcon-int4": ("falcon", "openvino", INT4),
+    "gpt2-int8": ("gpt2", "openvino", INT8),
+    "untied-int4": ("untied", "openvino", INT4),
+}
+NATIVE = [label for label, (_, method, _) in VARIANTS.items() if method == "native"]
+
+
+@pytest.fixture(scope="module")
+def made(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The checkpoints."""
+    return converted.checkpoints(test_data, tmp_path_factory.mktemp("checkpoints"))
+
+
+@pytest.fixture(scope="module")
+def found(
+    made: dict[str, Path],
+    environment: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """What the engine made of them."""
+    return converted.run_engine(
+        "openvino", environment, tmp_path_factory.mktemp("made") / "openvino", made, VARIANTS,
+        "openvino_model.bin", (),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("label", NATIVE)
+def test_float32_answers_as_transformers_does(
+    label: str, made: dict[str, Path], found: dict[str, Any]
+) -> None:
+    """Thirty greedy tokens of two prompts, other rotary settings and a tied head included."""
+    checkpoint = made[VARIANTS[label][0]]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    for prompt, answer in zip(converted.PROMPTS, found[label]["answers"], strict=True):
+        tokens = converted.greedy(checkpoint, prompt)
+        assert answer["text"] == tokenizer.decode(tokens, skip_special_tokens=True)
+        assert answer["prompt_tokens"] == len(tokenizer(prompt)["input_ids"])
+
+
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
+    """One time for each token, in order, the first after the start; the same answer again."""
+    for answer in found[label]["answers"]:
+        times = answer["token_ns"]
+        assert len(times) == converted.TOKENS
+        assert answer["finish_reason"] == "length"
+        assert times == sorted(set(times))
+        assert 0 < times[0] < times[-1] <= answer["end_ns"]
+    assert found[label]["again"]["text"] == found[label]["answers"][0]["text"]
+    assert len(found[label]["one"]["token_ns"]) == 1
+
+
+def test_what_ends_a_text(found: dict[str, Any]) -> None:
+    """A stop text, which is cut off; an end token, which is counted; nothing of a checkpoint's own
+    sampling; too long a request is told."""
+    stories = found["stories"]
+    whole = stories["answers"][0]["text"]
+    assert stories["stopped"]["text"] == whole[: whole.index(",")]
+    assert stories["stopped"]["finish_reason"] == "stop"
+    assert len(stories["ended"]["token_ns"]) == 5
+    assert stories["ended"]["finish_reason"] == "stop"
+    assert whole.startswith(stories["ended"]["text"])
+    assert "longer than the model's 512 positions" in stories["too long"]
+
+
+def test_quantized_layers_are_counted_and_smaller(found: dict[str, Any]) -> None:
+    """Every matrix and the embedding: of 5 layers of 7 in stories, whose head is tied to it."""
+    layers = {label: found[label]["quantized layers"] for label in VARIANTS}
+    assert layers["stories-int8"] == 5 * 7 + 1
+    assert layers["falcon-int4"] == 2 * 4 + 1
+    assert layers["gpt2-int8"] == 2 * 4 + 2, "positions have an embedding too"
+    assert layers["untied-int4"] == 2 * 7 + 2
+    assert {layers[label] for label in NATIVE} == {0}
+    stored = {label: found[label]["loaded"]["weights_bytes"] for label in VARIANTS}
+    assert stored["stories-int8"] < 0.3 * stored["stories"]
+    assert stored["untied-int4"] < 0.2 * stored["untied"], "no more than the head has 8 bits"
+
+
+def test_precision_is_the_same_on_every_cpu(found: dict[str, Any]) -> None:
+    """float32 throughout; what is quantized keeps cache and activations as OpenVINO chooses."""
+    native = found["stories"]["loaded"]
+    assert native["kernel"] == "CPU in f32, key-value cache in f32, activations as they are"
+    assert native["kv_bytes_per_token"] == 5 * 4 * 8 * 2 * 4
+    quantized = found["stories-int8"]["loaded"]
+    assert quantized["kernel"].startswith(
+        "CPU in f32, key-value cache in u8, activations in groups"
+    )
+    assert quantized["kv_bytes_per_token"] == 5 * 4 * 8 * 2
+
+
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any]) -> None:
+    """Within a tenth of the file's."""
+    name, method, options = VARIANTS[label]
+    hidden = 256 if name == "untied" else 64
+    sizes = Sizes(
+        converted.parameters(made[name]), 512 * hidden, tied=name != "untied", hidden=hidden
+    )
+    quantizer = {"native": native, "openvino": openvino}[method]
+    predicted = quantizer.stored_bytes(quantizer.Options(**options), sizes, "float32", "openvino")
+    assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)
+
+
+def test_what_it_holds_is_released(found: dict[str, Any]) -> None:
+    """No device memory of its own, and no cache of compiled code beside the weights."""
+    for label in VARIANTS:
+        assert found[label]["released"]
+        assert found[label]["peak"] is None
+    names = {"openvino_model.xml", "openvino_model.bin", "config.json", "generation_config.json"}
+    assert set(found["stories"]["files"]) == names | {"tokenizer.json", "tokenizer_config.json"}
+
+
+def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
+    """In one line, while loading; for accelerators while planning too."""
+    assert "not on cuda" in found["cuda"]
+    assert "unreadable checkpoint" in found["cut off"]
+    options = openvino.Options(weights="int8")
+    assert openvino.unsupported(options, Target("llama", "cpu", "openvino")) is None
+    assert openvino.unsupported(options, Target("llama", "cuda", "openvino")) is not None

@@ -1,0 +1,355 @@
+"""Quantizers on real checkpoints, through the engines that load them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from peft import LoraConfig, PeftModel, get_peft_model
+from pydantic import ValidationError
+from safetensors.torch import load_file
+
+from environments import run_in
+from frontier import quantizers
+from frontier.quantizers import Preparation, Sizes, Target
+from quantized import Job, examine
+from stories import stories260k
+
+WHILE_LOADING: list[tuple[str, dict[str, Any]]] = [
+    ("quanto", {"weights": "int8"}),
+    ("quanto", {"weights": "float8"}),
+    ("quanto", {"weights": "int4"}),
+    ("quanto", {"weights": "int2"}),
+    ("bitsandbytes", {"weights": "int8"}),
+    ("bitsandbytes", {"weights": "nf4"}),
+    ("bitsandbytes", {"weights": "nf4", "double_quant": True}),
+    ("bitsandbytes", {"weights": "fp4"}),
+    ("torchao", {"weights": "int8"}),
+    ("torchao", {"weights": "int8", "activations": "int8"}),
+    ("torchao", {"weights": "fp8"}),
+    ("torchao", {"weights": "int4"}),
+    ("hqq", {"bits": 8}),
+    ("hqq", {"bits": 4}),
+    ("hqq", {"bits": 2}),
+]
+NATIVE: tuple[str, dict[str, Any]] = ("native", {})
+# hidden, vocabulary, tied: mostly embedding, and with a head of its own.
+LOADED = [
+    *((kind, dtype) for kind in ("narrow", "wide") for dtype in ("float32", "bfloat16")),
+    *((kind, "float32") for kind in ("falcon", "gpt2", "mixtral", "uneven")),
+]
+"""Models and precisions that every quantization is asked for."""
+RUN = """
+import json, sys
+from quantized import examine
+print(json.dumps(examine(json.loads(sys.argv[1]))))
+"""
+MODELS = {"narrow": (64, 1000, True), "wide": (256, 1000, False)}
+
+
+def name(value: Any) -> str:
+    """A quantization's id in a test's name."""
+    return "-".join(str(word) for word in (value[0], *value[1].values()))
+
+
+def logits(model: Any) -> torch.Tensor:
+    """What a model says of twenty fixed tokens, [20, vocabulary]."""
+    with torch.no_grad():
+        said: torch.Tensor = model.eval()(torch.arange(20)[None] + 5).logits[0]
+    return said
+
+
+def config(kind: str) -> Any:
+    """A random model's configuration: a Llama of two layers, or another family."""
+    if kind in MODELS:
+        hidden, vocabulary, tied = MODELS[kind]
+        return transformers.LlamaConfig(
+            hidden_size=hidden, intermediate_size=3 * hidden, num_hidden_layers=2,
+            num_attention_heads=4, num_key_value_heads=2, vocab_size=vocabulary,
+            tie_word_embeddings=tied, bos_token_id=1, eos_token_id=2,
+        )  # fmt: skip
+    small = {"vocab_size": 512, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"bos_token_id": 1, "eos_token_id": 2}
+    return {
+        "uneven": transformers.LlamaConfig(
+            **small, **ends, hidden_size=64, intermediate_size=176, num_key_value_heads=2
+        ),
+        "gpt2": transformers.GPT2Config(vocab_size=512, n_embd=64, n_head=4, n_layer=2, **ends),
+        "falcon": transformers.FalconConfig(**small, **ends, hidden_size=64, alibi=False),
+        "mixtral": transformers.MixtralConfig(
+            **small, **ends, hidden_size=64, intermediate_size=128, num_key_value_heads=2,
+            num_local_experts=4,
+        ),
+    }[kind]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def checkpoint(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Gives the folder of a random model with the tokenizer of the 260K Llama."""
+    stories = stories260k(test_data, tmp_path_factory.mktemp("stories"))
+
+    @cache
+    def made(kind: str, dtype: str = "float32") -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        torch.manual_seed(0)
+        model = transformers.AutoModelForCausalLM.from_config(config(kind))
+        # Random weights as they come make next to no difference between tokens.
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.data.mul_(3)
+        model.to(getattr(torch, dtype)).save_pretrained(folder)
+        transformers.AutoTokenizer.from_pretrained(stories).save_pretrained(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def facts(checkpoint: Any, environment: Callable[[str], Path]) -> Any:
+    """Gives what a quantization makes of a model; all of an environment's are made at once."""
+
+    @cache
+    def of(name: str | None) -> dict[str, dict[str, Any]]:
+        own = [one for one in WHILE_LOADING if name == quantizers.load(one[0]).ENVIRONMENT]
+        asked = [(*one, kind, dtype) for one in own for kind, dtype in LOADED]
+        jobs: list[Job] = [
+            (method, keys, str(checkpoint(kind, dtype)), dtype)
+            for method, keys, kind, dtype in asked
+        ]
+        if name is None:
+            made = examine(jobs)
+        else:
+            said = run_in(environment(name), RUN, json.dumps(jobs))
+            made = json.loads(said.splitlines()[-1])
+        return {json.dumps(one): fact for one, fact in zip(asked, made, strict=True)}
+
+    def fact(
+        quantization: tuple[str, dict[str, Any]], kind: str = "wide", dtype: str = "float32"
+    ) -> dict[str, Any]:
+        every = of(quantizers.load(quantization[0]).ENVIRONMENT)
+        return every[json.dumps((*quantization, kind, dtype))]
+
+    return fact
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
+def test_stored_bytes_are_foretold(
+    facts: Any, checkpoint: Any, quantization: tuple[str, Any], kind: str, dtype: str
+) -> None:
+    """The plan's figure is within a tenth of what the loaded model stores; so is the native's."""
+    hidden, vocabulary, tied = MODELS[kind]
+    file = checkpoint(kind, "float32") / "model.safetensors"
+    parameters = sum(weight.numel() for weight in load_file(file).values())
+    sizes = Sizes(parameters, vocabulary * hidden, tied, hidden)
+    found = facts(quantization, kind, dtype)
+    for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "native_bytes")):
+        module = quantizers.load(method)
+        foretold = module.stored_bytes(module.Options(**keys), sizes, dtype, "transformers")
+        assert foretold == pytest.approx(found[stored], rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["wide", "falcon"])
+@pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
+def test_every_layer_is_quantized(facts: Any, quantization: tuple[str, Any], kind: str) -> None:
+    """All matrices of all blocks, and the logits differ, but not by much."""
+    found = facts(quantization, kind)
+    assert found["layers"] == 2 * (7 if kind == "wide" else 4)
+    assert found["bytes"] < 0.55 * found["native_bytes"]
+    # Logits that had nothing to do with the model's would err by 1.41 of their spread.
+    two_bits = quantization[1] in ({"weights": "int2"}, {"bits": 2})
+    assert 0 < found["error"] < (1.3 if two_bits else 0.5) * found["spread"]
+
+
+@pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
+def test_greedy_repeats(facts: Any, quantization: tuple[str, Any]) -> None:
+    """The same text for the same prompt, again and again."""
+    assert len(set(facts(quantization)["texts"])) == 1
+
+
+@pytest.mark.parametrize(
+    "widths",
+    [
+        [("quanto", {"weights": width}) for width in ("int8", "int4", "int2")],
+        [("bitsandbytes", {"weights": width}) for width in ("int8", "nf4")],
+        [("torchao", {"weights": width}) for width in ("int8", "fp8", "int4")],
+        [("hqq", {"bits": width}) for width in (8, 4, 2)],
+    ],
+    ids=lambda widths: widths[0][0],
+)
+def test_fewer_bits_err_more(facts: Any, widths: list[tuple[str, Any]]) -> None:
+    """8 < 4 < 2 bits; and of 8 bits, integers spread evenly beat floating point."""
+    errors = [facts(width)["error"] for width in widths]
+    assert errors == sorted(errors)
+    assert errors[-1] > 2 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "quantization", [one for one in WHILE_LOADING if one[0] in ("bitsandbytes", "hqq")], ids=name
+)
+def test_shapes_that_kernels_do_not_like(facts: Any, quantization: tuple[str, Any]) -> None:
+    """Blocks that go over the ends of rows; bitsandbytes' fastest kernel fails on these."""
+    found = facts(quantization, "uneven")
+    assert found["layers"] == 2 * 7
+    assert 0 < found["error"] < (1.3 if quantization[1] == {"bits": 2} else 0.5) * found["spread"]
+
+
+@pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
+def test_gpt2_is_quantized_or_refused(facts: Any, quantization: tuple[str, Any]) -> None:
+    """Its matrices are no nn.Linear: bitsandbytes knows them, the others would leave them all."""
+    found = facts(quantization, "gpt2")
+    module = quantizers.load(quantization[0])
+    target = Target("gpt2", "cpu", "transformers")
+    reason = module.unsupported(module.Options(**quantization[1]), target)
+    if quantization[0] == "bitsandbytes":
+        assert reason is None
+        assert found["layers"] == 2 * 4
+        assert 0 < found["error"] < 0.5 * found["spread"]
+    else:
+        assert "Conv1D" in reason
+        assert "left all layers of GPT2LMHeadModel as they were" in found["refused"]
+
+
+@pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
+def test_experts_are_never_left_in_silence(facts: Any, quantization: tuple[str, Any]) -> None:
+    """Most of a mixture's weights are no nn.Linear: known beforehand, and noticed while loading."""
+    module = quantizers.load(quantization[0])
+    options = module.Options(**quantization[1])
+    assert "experts" in module.unsupported(options, Target("mixtral", "cpu", "transformers"))
+    refused = facts(quantization, "mixtral")["refused"]
+    assert "experts" in refused
+    assert "was left as it was" in refused
+
+
+def test_rows_that_groups_do_not_divide(facts: Any) -> None:
+    """torchao leaves such a matrix as it is; so the model is none of int4."""
+    refused = facts(("torchao", {"weights": "int4"}), "uneven")["refused"]
+    assert "down_proj.weight, 64 x 176, was left as it was" in refused
+
+
+@pytest.mark.parametrize(
+    ("quantization", "target", "reason"),
+    [
+        (("quanto", {"weights": "int8"}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
+        (("torchao", {"weights": "int8"}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
+        (("hqq", {"bits": 4}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
+        (("bitsandbytes", {"weights": "nf4"}), Target("gpt2", "cpu", "transformers"), None),
+        (("quanto", {"weights": "int8"}), Target("llama", "mps", "transformers"), None),
+        (("quanto", {"weights": "float8"}), Target("llama", "mps", "transformers"), "mps"),
+        (("bitsandbytes", {"weights": "nf4"}), Target("llama", "mps", "transformers"), "mps"),
+        (("torchao", {"weights": "int8"}), Target("llama", "mps", "transformers"), "cuda"),
+        (("hqq", {"bits": 4}), Target("llama", "mps", "transformers"), "cuda"),
+        (("torchao", {"weights": "int4"}), Target("llama", "cuda", "transformers"), "cpu"),
+        (("torchao", {"weights": "fp8"}), Target("llama", "cuda", "transformers"), None),
+        (("torchao", {"weights": "int4"}), Target("llama", "cpu", "transformers", hidden=96), "96"),
+        (("hqq", {"bits": 4}), Target("llama", "cpu", "transformers", hidden=96), None),
+        (("native", {"dtype": "bfloat16"}), Target("llama", "cpu", "onnxruntime"), "float32"),
+        (("native", {"dtype": "float16"}), Target("llama", "cpu", "openvino"), "float32"),
+        (("native", {"dtype": "float32"}), Target("llama", "cpu", "openvino"), None),
+        (("native", {}), Target("llama", "cpu", "openvino"), None),
+    ],
+)  # fmt: skip
+def test_reasons(quantization: tuple[str, Any], target: Target, reason: str | None) -> None:
+    """What cannot be is known while planning, and said."""
+    module = quantizers.load(quantization[0])
+    found = module.unsupported(module.Options(**quantization[1]), target)
+    assert found is None if reason is None else reason in found
+
+
+@pytest.mark.parametrize(
+    ("method", "keys"), [one for one in WHILE_LOADING if one[0] in ("quanto", "bitsandbytes")]
+)
+def test_adapters_on_quantized_models(
+    checkpoint: Any, tmp_path: Path, method: str, keys: dict[str, Any]
+) -> None:
+    """A LoRA adapter does to a quantized model what it does to the native one, use after use."""
+    folder = checkpoint("wide")
+
+    def load(**arguments: Any) -> Any:
+        device = {"device_map": {"": "cpu"}}
+        return transformers.AutoModelForCausalLM.from_pretrained(folder, **device | arguments)
+
+    torch.manual_seed(0)
+    lora = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
+    get_peft_model(load(), lora).save_pretrained(tmp_path)
+    native = PeftModel.from_pretrained(load(), tmp_path).eval()
+    module = quantizers.load(method)
+    quantized = module.load_model(load, module.Options(**keys))
+    plain = float((logits(quantized) - logits(load())).square().mean().sqrt())
+    quantized = module.load_model(load, module.Options(**keys))
+    adapted = PeftModel.from_pretrained(quantized, tmp_path).eval()
+    effect = float((logits(native) - logits(load())).square().mean().sqrt())
+    assert effect > 0.1
+    for _ in range(2):
+        error = float((logits(adapted) - logits(native)).square().mean().sqrt())
+        assert 0 < error < 1.5 * plain
+    assert module.quantized_layers(adapted) == 2 * 7
+
+
+def test_scales_are_counted_before_and_after_use(checkpoint: Any) -> None:
+    """A layer's first use may give it another layout: the old one's scales are let go."""
+    nf4 = quantizers.load("bitsandbytes")
+
+    def load(**arguments: Any) -> Any:
+        return transformers.AutoModelForCausalLM.from_pretrained(
+            checkpoint("wide"), device_map={"": "cpu"}, **arguments
+        )
+
+    for keys in ({"weights": "nf4"}, {"weights": "nf4", "double_quant": True}):
+        model = nf4.load_model(load, nf4.Options(**keys))
+        for _ in range(3):
+            for layer in model.modules():
+                state = getattr(getattr(layer, "weight", None), "quant_state", None)
+                if state is not None:
+                    assert layer.scales is state.absmax
+                    nested = state.state2.absmax if state.nested else None
+                    assert layer.scales_of_scales is nested
+            logits(model)
+
+
+def test_a_tied_head_of_its_own() -> None:
+    """ONNX Runtime multiplies by a transposed copy of the embedding; the others by itself."""
+    native = quantizers.load("native")
+    for engine, parameters in {"onnxruntime": 1500, "openvino": 1000, "llama_cpp": 1000}.items():
+        foretold = native.stored_bytes(native.Options(), Sizes(1000, 500, True), "float32", engine)
+        assert foretold == 4 * parameters
+    sizes = Sizes(1500, 500, False)
+    assert native.stored_bytes(native.Options(), sizes, "float32", "onnxruntime") == 4 * 1500
+
+
+def test_native_on_every_engine() -> None:
+    """transformers reads the checkpoint; the others get their format at the precision told."""
+    native = quantizers.load("native")
+    own, half = native.Options(), native.Options(dtype="float16")
+    assert native.preparation(own, "transformers", "bfloat16") is None
+    assert native.preparation(own, "llama_cpp", "bfloat16") == Preparation(
+        "gguf", {"type": "BF16"}, "llama_cpp"
+    )
+    assert native.preparation(half, "llama_cpp", "bfloat16").options == {"type": "F16"}
+    for engine_name, conversion in {"onnxruntime": "onnx", "openvino": "openvino"}.items():
+        assert native.compute_dtype(own, "bfloat16", engine_name) == "float32"
+        assert native.preparation(own, engine_name, "bfloat16") == Preparation(
+            conversion, {"dtype": "float32"}, engine_name
+        )
+
+
+@pytest.mark.parametrize(
+    ("method", "keys"),
+    [
+        ("bitsandbytes", {"weights": "int8", "double_quant": True}),
+        ("torchao", {"weights": "fp8", "activations": "int8"}),
+        ("torchao", {"weights": "int2"}),
+        ("hqq", {"bits": 3}),
+    ],
+)
+def test_keys_that_make_no_sense(method: str, keys: dict[str, Any]) -> None:
+    """A wrong key is an error while planning."""
+    with pytest.raises(ValidationError):
+        quantizers.load(method).Options(**keys)

@@ -1,0 +1,378 @@
+"""The simulated quantizers: exact on numbers, and on checkpoints of several families."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pydantic import ValidationError
+from safetensors.torch import load_file
+from sklearn.cluster import KMeans
+
+from frontier import quantizers
+from frontier.conversions import codebook, rounding
+from frontier.engines import Settings
+from frontier.engines import transformers as engine
+from frontier.errors import UserError
+from frontier.simulating import by_group
+from stories import stories260k
+
+CHANNELS = {"granularity": "channel", "group_size": None}
+
+
+def groups(least: float = 0.0) -> st.SearchStrategy[torch.Tensor]:
+    """Weights of some groups, [groups, weights], each group with a weight of at least `least`."""
+    numbers = st.floats(-4, 4, width=32).filter(lambda x: abs(x) >= 1e-4 or x == 0)
+    made = st.tuples(st.integers(1, 5), st.integers(1, 40)).flatmap(
+        lambda shape: arrays(np.float32, shape, elements=numbers)
+    )
+    return made.filter(lambda x: bool((abs(x).max(axis=1) >= least).all())).map(torch.from_numpy)
+
+
+WIDTHS = st.integers(2, 8)
+
+
+@given(groups(), WIDTHS, st.booleans())
+def test_no_weight_moves_more_than_half_a_scale(
+    found: torch.Tensor, bits: int, symmetric: bool
+) -> None:
+    """And a group has no more values than its bits can tell apart, each of them a step."""
+    made = rounding.nearest(found, bits, symmetric)
+    scale, _ = rounding.grid(found, bits, symmetric)
+    assert bool(((made - found).abs() <= scale / 2 * (1 + 1e-5)).all())
+    assert all(len(row.unique()) <= 2**bits for row in made)
+    assert bool((made / scale == torch.round(made / scale)).all())
+
+
+@given(groups(least=0.05), WIDTHS)
+def test_rounding_twice_is_rounding_once(found: torch.Tensor, bits: int) -> None:
+    """What is on a symmetric grid stays there, to the last bit."""
+    made = rounding.nearest(found, bits, symmetric=True)
+    assert torch.equal(rounding.nearest(made, bits, symmetric=True), made)
+
+
+@given(WIDTHS, st.booleans(), st.data())
+def test_what_is_on_a_grid_is_left_alone(bits: int, symmetric: bool, data: st.DataObject) -> None:
+    """Steps of a 16-bit scale, from one end of the grid to the other."""
+    scale = float(np.float16(data.draw(st.floats(0.001, 10))))
+    most = 2 ** (bits - 1) - 1 if symmetric else 2**bits - 1
+    zero = 0 if symmetric else data.draw(st.integers(0, most))
+    steps = data.draw(st.lists(st.integers(-most if symmetric else 0, most), max_size=30))
+    found = (torch.tensor([[*steps, 0, most]]).float() - zero) * scale
+    assert torch.equal(rounding.nearest(found, bits, symmetric), found)
+
+
+@given(groups(least=0.05), WIDTHS, st.booleans())
+def test_rounding_as_torch_rounds(found: torch.Tensor, bits: int, symmetric: bool) -> None:
+    """torch's fake quantization on our grid: an independent implementation of the rounding."""
+    scale, zero = rounding.grid(found, bits, symmetric)
+    least, most = (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
+    theirs = torch.fake_quantize_per_channel_affine(
+        found, scale[:, 0], zero[:, 0].int(), axis=0, quant_min=least, quant_max=most
+    )
+    ours = rounding.nearest(found, bits, symmetric)
+    # They multiply by the inverse, so a weight between two points may go to the other one.
+    between = ((ours - theirs).abs() - scale).abs() < scale * 1e-3
+    halfway = ((found / scale) % 1 - 0.5).abs() < 1e-3
+    assert bool((torch.isclose(ours, theirs, rtol=1e-6) | (between & halfway)).all())
+
+
+def test_grids_cover_their_groups() -> None:
+    """By hand: 2 bits symmetric are -s, 0, s; with a zero point 0..3 steps from the least."""
+    found = torch.tensor([[-1.0, -0.4, 0.2, 0.6], [0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 3.0]])
+    assert rounding.nearest(found, 2, True).tolist() == [[-1, 0, 0, 1], [0] * 4, [0, 0, 3, 3]]
+    assert rounding.nearest(found[2:], 2, False).tolist() == [[0, 1, 2, 3]]
+
+
+@given(groups(), st.integers(1, 50))
+def test_groups_that_do_not_divide_a_row(found: torch.Tensor, size: int) -> None:
+    """Each stretch of a row is rounded alone; the last may be shorter."""
+    made, count = by_group(found, size, lambda rows: rounding.nearest(rows, 4, True))
+    stretches = [found[:, at : at + size] for at in range(0, found.shape[1], size)]
+    alone = torch.cat([rounding.nearest(part, 4, True) for part in stretches], dim=1)
+    assert torch.equal(made, alone)
+    assert count == len(found) * len(stretches)
+
+
+def test_smaller_groups_err_less() -> None:
+    """Tensor, channel, group: the finer the grids, the smaller the error."""
+    found = torch.randn(64, 256, generator=torch.Generator().manual_seed(0))
+    found *= torch.logspace(-1, 1, 64)[:, None]
+    for change in (
+        lambda rows: rounding.nearest(rows, 4, True),
+        lambda rows: codebook.from_codebooks(rows, 4),
+    ):
+        errors = [
+            float((by_group(found, size, change)[0] - found).square().sum())
+            for size in (None, 0, 32)
+        ]
+        assert errors == sorted(errors, reverse=True)
+        assert errors[0] > 2 * errors[2]
+
+
+def inertia(found: torch.Tensor, book: torch.Tensor) -> float:
+    """The sum of squared distances to the nearest entry, of one row."""
+    distances: torch.Tensor = (found.double()[:, None] - book[None]).square().amin(dim=1)
+    return float(distances.sum())
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 1000), st.integers(2, 4))
+def test_k_means_is_k_means(seed: int, bits: int) -> None:
+    """The same inertia as scikit-learn's from the same start, and it never grows on the way."""
+    made = torch.randn(1, 300, generator=torch.Generator().manual_seed(seed)).double()
+    ordered = made.sort(dim=1).values
+    start = codebook.quantiles(ordered, 2**bits)
+    path = [inertia(made[0], codebook.lloyd(ordered, start, n)[0]) for n in (0, 1, 2, 5, 20, 300)]
+    assert all(after <= before + 1e-12 for before, after in pairwise(path))
+    theirs = KMeans(2**bits, init=start.T.numpy(), n_init=1, max_iter=300, tol=0)
+    theirs.fit(made.T.numpy())
+    assert path[-1] == pytest.approx(theirs.inertia_, rel=1e-9)
+
+
+@given(groups(), WIDTHS)
+def test_codebooks_are_small_and_weights_take_the_nearest(found: torch.Tensor, bits: int) -> None:
+    """At most 2^bits values a group; none of them is nearer to a weight than the one it got."""
+    made = codebook.from_codebooks(found, bits)
+    for before, after in zip(found, made, strict=True):
+        entries = after.unique()
+        assert len(entries) <= 2**bits
+        nearest = (before[:, None] - entries[None]).abs().amin(dim=1)
+        assert torch.allclose((before - after).abs(), nearest, atol=1e-6)
+
+
+@given(groups(), st.integers(1, 6))
+def test_groups_of_few_values_are_their_own_codebook(found: torch.Tensor, many: int) -> None:
+    """With no more weights than entries nothing moves but to 16 bits."""
+    few = found[:, :many].contiguous()
+    made = codebook.from_codebooks(few, 3)
+    assert torch.allclose(made, few, rtol=2**-10, atol=1e-6)
+
+
+def config(kind: str) -> Any:
+    """Random models of families that lay their matrices out differently."""
+    small = {"vocab_size": 300, "num_hidden_layers": 2, "num_attention_heads": 4}
+    return {
+        "llama": transformers.LlamaConfig(
+            **small, hidden_size=48, intermediate_size=80, num_key_value_heads=2
+        ),
+        "gpt2": transformers.GPT2Config(vocab_size=300, n_embd=48, n_head=4, n_layer=2),
+        "falcon": transformers.FalconConfig(**small, hidden_size=48, alibi=False),
+        "mixtral": transformers.MixtralConfig(
+            **small, hidden_size=48, intermediate_size=80, num_key_value_heads=2,
+            num_local_experts=4,
+        ),
+    }[kind]  # fmt: skip
+
+
+def grow(folder: Path, kind: str, dtype: torch.dtype = torch.float32, **saving: Any) -> Path:
+    """A random model's checkpoint."""
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config(kind)).to(dtype)
+    model.save_pretrained(folder, **saving)
+    return folder
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a checkpoint."""
+    found: dict[str, torch.Tensor] = {}
+    for path in folder.glob("*.safetensors"):
+        found |= load_file(path)
+    return found
+
+
+def converted(kind: str, tmp_path: Path, options: dict[str, Any], **saving: Any) -> Any:
+    """What was, what is made of it, and what the conversion says."""
+    before, after = grow(tmp_path / "before", kind, **saving), tmp_path / "after"
+    after.mkdir()
+    made = rounding.convert(before, after, options, [])
+    return weights(before), weights(after), made
+
+
+# Matrices of two blocks: query, key, value, output and the rest of the block.
+LAYERS = {"llama": 2 * 7, "gpt2": 2 * 4, "falcon": 2 * 4, "mixtral": 2 * (4 + 4 * 3)}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> None:
+    """Output channels have 7 values each at 3 bits; all other tensors are as they were."""
+    options = {"bits": 3, "symmetric": True, **CHANNELS}
+    before, after, made = converted(kind, tmp_path, options)
+    changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
+    assert made.quantized_layers == len(changed) == LAYERS[kind]
+    for name in changed:
+        rows = after[name].T if kind == "gpt2" else after[name]
+        assert all(len(row.unique()) <= 7 for row in rows)
+        columns = rows.T
+        assert any(len(column.unique()) > 7 for column in columns), "the axis is the output"
+    assert not any("embed" in name or "wte" in name or "lm_head" in name for name in changed)
+    assert sorted(before) == sorted(after)
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "after")
+    assert torch.isfinite(model(torch.arange(9)[None]).logits).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_packed_bytes_are_counted(dtype: torch.dtype, tmp_path: Path) -> None:
+    """By hand for a Llama, in groups of 32 that do not divide rows of 48 and 80."""
+    options = {"bits": 4, "symmetric": False, "granularity": "group", "group_size": 32}
+    _, after, made = converted("llama", tmp_path, options, dtype=dtype)
+    rows = {48: 48 + 24 + 24 + 48 + 80 + 80, 80: 48}  # rows of each length in a block
+    packed = sum(
+        count * (length // 2 + -(-length // 32) * (2 + 2)) for length, count in rows.items()
+    )
+    others = 2 * 300 * 48 + 48 + 2 * 2 * 48
+    assert made.simulated_bytes == 2 * packed + others * dtype.itemsize
+    assert {tensor.dtype for tensor in after.values()} == {dtype}
+
+
+@pytest.mark.parametrize("method", ["rounding", "codebook"])
+def test_a_file_or_several(method: str, tmp_path: Path) -> None:
+    """The same weights, however they are spread; and what belongs to the model comes along."""
+    module = {"rounding": rounding, "codebook": codebook}[method]
+    options = {"bits": 3, "symmetric": True, **CHANNELS}
+    found = []
+    for folder, size in ((tmp_path / "one", "1GB"), (tmp_path / "several", "60KB")):
+        after = folder / "after"
+        after.mkdir(parents=True)
+        made = module.convert(
+            grow(folder / "before", "llama", max_shard_size=size), after, options, []
+        )
+        found.append((made, weights(after)))
+        names = {path.name for path in (folder / "before").iterdir()}
+        assert {path.name for path in after.iterdir()} == names
+    assert len(list((tmp_path / "several" / "after").glob("*.safetensors"))) > 1
+    assert found[0][0] == found[1][0]
+    assert all(torch.equal(tensor, found[1][1][name]) for name, tensor in found[0][1].items())
+
+
+def test_gpt2_as_the_hub_has_it(tmp_path: Path) -> None:
+    """Its checkpoint has no head and no prefix: blocks are `h.0` and so on."""
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config("gpt2"))
+    model.base_model.save_pretrained(tmp_path / "before")
+    assert "h.0.mlp.c_fc.weight" in weights(tmp_path / "before")
+    (tmp_path / "after").mkdir()
+    options = {"bits": 2, "symmetric": True, **CHANNELS}
+    made = rounding.convert(tmp_path / "before", tmp_path / "after", options, [])
+    assert made.quantized_layers == LAYERS["gpt2"]
+
+
+def test_the_checkpoint_is_not_written_to(tmp_path: Path) -> None:
+    """Its files may be links into a cache: the copy is another file."""
+    before = grow(tmp_path / "before", "gpt2")
+    content = (before / "model.safetensors").read_bytes()
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for path in before.iterdir():
+        (linked / path.name).symlink_to(path)
+    (tmp_path / "after").mkdir()
+    rounding.convert(linked, tmp_path / "after", {"bits": 2, "symmetric": True, **CHANNELS}, [])
+    assert (before / "model.safetensors").read_bytes() == content
+
+
+def _cut(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def _lost(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def _unblocked(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"embed.weight": torch.ones(4, 4)}, folder / "model.safetensors")
+
+
+def _integers(folder: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"layers.0.q.weight": torch.ones(4, 4).char()}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (_cut, "before.*truncated"),
+        (_lost, "no safetensors weights"),
+        (_unblocked, "no matrices"),
+        (_integers, "I8"),
+    ],
+)
+def test_what_cannot_be_rounded(harm: Any, told: str, tmp_path: Path) -> None:
+    """One line that says what is wrong with the checkpoint."""
+    before = grow(tmp_path / "before", "llama")
+    harm(before)
+    (tmp_path / "after").mkdir()
+    with pytest.raises(UserError, match=told) as error:
+        rounding.convert(before, tmp_path / "after", {"bits": 4, "symmetric": True, **CHANNELS}, [])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("method", ["rounding", "codebook"])
+def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
+    """What the quantizer hands to the job is JSON, and what the conversion takes."""
+    module = quantizers.load(method)
+    options = module.Options(bits=2, granularity="group", group_size=16)
+    job = module.preparation(options, "transformers", "float32")
+    assert (job.conversion, job.environment) == (method, None)
+    conversion = {"rounding": rounding, "codebook": codebook}[job.conversion]
+    before = grow(tmp_path / "before", "llama")
+    (tmp_path / "after").mkdir()
+    made = conversion.convert(before, tmp_path / "after", json.loads(json.dumps(job.options)), [])
+    assert made.quantized_layers == LAYERS["llama"]
+
+
+@pytest.mark.parametrize("method", ["rounding", "codebook"])
+def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> None:
+    """On a pretrained model, through its engine: next to nothing at 8 bits, and more each time."""
+    native = stories260k(test_data, tmp_path / "native")
+    module = quantizers.load(method)
+    conversion = {"rounding": rounding, "codebook": codebook}[method]
+    ids = torch.tensor([[1, 403, 407, 261, 378]])
+
+    def said(folder: Path, name: str, keys: dict[str, Any]) -> torch.Tensor:
+        loaded = engine.load(folder, Settings("cpu", "float32", 1, "plain", name, keys))
+        assert loaded.loaded.quantized_layers == (0 if name == "native" else None)
+        with torch.no_grad():
+            logits: torch.Tensor = loaded.model(ids).logits
+        return logits
+
+    true = said(native, "native", {})
+    errors = []
+    for bits in (8, 4, 2):
+        (tmp_path / str(bits)).mkdir()
+        options = module.Options(bits=bits)
+        job = module.preparation(options, "transformers", "float32")
+        made = conversion.convert(native, tmp_path / str(bits), job.options, [])
+        assert made.quantized_layers == 5 * 7
+        found = said(tmp_path / str(bits), method, options.model_dump())
+        errors.append(float((found - true).square().mean().sqrt() / true.std()))
+    assert errors == sorted(errors)
+    assert errors[0] < 0.05 < errors[2]
+
+
+@pytest.mark.parametrize(
+    ("method", "keys"),
+    [
+        ("rounding", {"bits": 1}),
+        ("rounding", {"bits": 4, "granularity": "group"}),
+        ("rounding", {"bits": 4, "group_size": 64}),
+        ("codebook", {"bits": 9}),
+        ("codebook", {"bits": 8, "granularity": "group", "group_size": 64}),
+    ],
+)
+def test_keys_that_make_no_sense(method: str, keys: dict[str, Any]) -> None:
+    """A wrong key is an error while planning."""
+    with pytest.raises(ValidationError):
+        quantizers.load(method).Options(**keys)

@@ -1,0 +1,132 @@
+"""score.py on a measurement: what is published of it, and what never is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from conftest import ROOT
+from frontier.records import Record
+
+REQUESTS = 40
+SPEC = {
+    "cell": {
+        "variant": "llama-int4", "model": "llama", "quantization": "int4", "device": "cpu",
+        "task": "sst2",
+    },
+    "scorer": {
+        "kind": "classification",
+        "options": {"labels": ["positive", "negative"], "positive": "positive"},
+    },
+    "model": {},
+    "device": {"foreign_load": 0.5, "bandwidth_gb_s": 50, "price_per_hour": 3.6},
+    "identity": {"digest": "cafe"},
+}  # fmt: skip
+
+
+def measurement(**facts: Any) -> dict[str, Any]:
+    """A measurement that passes every gate."""
+    return {
+        "outcome": "measured", "reason": None, "load_s": 1.5, "weights_bytes": 1_000_000,
+        "kv_bytes_per_token": 256, "quantized_layers": 21, "dtype": "float32", "threads": 2,
+        "warmup": {"requests": 8, "settled": True, "last_change": 0.01},
+        "contention": {"foreign_cores": 0.05, "foreign_gpu_processes": None},
+        "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": None},
+        "sessions": [{"hardware": {"cpu": "Example"}, "packages": {"torch": "2.13.0"}}],
+        "weights_sha256": "1" * 64,
+    } | facts  # fmt: skip
+
+
+def scored(folder: Path, **facts: Any) -> tuple[dict[str, Any], pl.DataFrame]:
+    """The cell and its table of requests, a quarter of them wrong."""
+    rows = [
+        {"id": f"r{n}", "reference": "positive", "fields": {"sentence": f"text {n}"}}
+        for n in range(REQUESTS)
+    ]
+    records = [
+        Record(f"r{n}", "", "negative" if n % 4 == 0 else "positive", 3, 9, "stop", 0,
+               [10**6, 2 * 10**6, 3 * 10**6 + n], 4 * 10**6 + n, 0)
+        for n in range(REQUESTS)
+    ]  # fmt: skip
+    for name, lines in (("sample", rows), ("requests", map(vars, records))):
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (folder / f"{name}.jsonl").write_text(text, encoding="utf-8")
+        facts[f"{name}_sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (folder / "measurement.json").write_text(json.dumps(measurement(**facts)), encoding="utf-8")
+    names = {
+        "requests": "requests.jsonl",
+        "measurement": "measurement.json",
+        "sample": "sample.jsonl",
+    }
+    given = [part for name, file in names.items() for part in (f"--{name}", file)]
+    subprocess.run(
+        [sys.executable, str(ROOT / "workflow/scripts/score.py"), "--spec", json.dumps(SPEC),
+         *given, "--cell", "cell.json", "--table", "cell.parquet"],
+        cwd=folder, check=True,
+    )  # fmt: skip
+    cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
+    return cell, pl.read_parquet(folder / "cell.parquet")
+
+
+TIMES = ("latency", "throughput", "mbu", "cost_per_1000_requests", "load_s")
+
+
+def test_a_measurement_is_scored_and_timed(tmp_path: Path) -> None:
+    told = {"engine": "openvino", "environment": "openvino", "kernel": "int8 mm"}
+    cell, requests = scored(tmp_path, **told)
+    assert (cell["outcome"], cell["simulated"], cell["random_weights"]) == (
+        "measured",
+        False,
+        False,
+    )
+    assert cell["score"]["metrics"]["accuracy"]["value"] == 0.75
+    assert cell["score"]["scorer"] == SPEC["scorer"]
+    assert all(cell[name] is not None for name in TIMES)
+    assert {name: cell["provenance"][name] for name in told} == told
+    assert requests["latency_s"].null_count() == 0
+
+
+def test_what_was_simulated_has_a_score_and_no_time(tmp_path: Path) -> None:
+    """Whatever the watch on the machine found: no time is published that it could have spoilt."""
+    busy = {"foreign_cores": 1.5, "foreign_gpu_processes": None}
+    cell, requests = scored(tmp_path, simulated=True, contention=busy)
+    assert (cell["outcome"], cell["simulated"]) == ("measured", True)
+    assert cell["score"]["metrics"]["accuracy"]["value"] == 0.75
+    assert cell["weights_bytes"] == 1_000_000
+    assert [cell[name] for name in TIMES] == [None] * len(TIMES)
+    for name in ("latency_s", "ttft_s", "tpot_s"):
+        assert requests[name].dtype == pl.Float64
+        assert requests[name].null_count() == REQUESTS
+
+
+def test_random_weights_have_times_and_never_a_score(tmp_path: Path) -> None:
+    cell, requests = scored(tmp_path, random_weights=True)
+    assert (cell["outcome"], cell["random_weights"]) == ("measured", True)
+    assert cell["score"] is None
+    assert all(cell[name] is not None for name in TIMES)
+    assert requests["score"].dtype == pl.Float64
+    assert requests["score"].null_count() == REQUESTS
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"warmup": {"requests": 9, "settled": False}}, "warm-up: latency had not settled"),
+        ({"contention": {"foreign_cores": 0.9, "foreign_gpu_processes": None}}, "0.90 cores"),
+    ],
+)
+def test_a_gate_that_failed_keeps_the_score_alone(
+    tmp_path: Path, facts: dict[str, Any], words: str
+) -> None:
+    cell, _ = scored(tmp_path, **facts)
+    assert cell["outcome"] == "invalid"
+    assert words in cell["reason"]
+    assert cell["score"] is not None
+    assert cell["latency"] is None

@@ -1,0 +1,123 @@
+"""Checkpoints as others publish them: with an adapter on top, or packed as BitNet b1.58."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import peft
+import polars as pl
+import pytest
+import torch
+import transformers
+
+import bitnet
+import tiny
+from frontier import grammars
+from workspace import Workspace
+
+PROMPT = tiny.PROMPTS["arithmetic"]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study's Llama, measured at sums as it is."""
+    place = tiny.workspace(tmp_path_factory.mktemp("published"))
+    for key, value in {"hidden": 64, "steps": 60, "learning_rate": 0.01}.items():
+        place.set("models", f"models/tiny-llama/grow/{key}", value)
+    place.build("results/tiny-llama/cpu/sums.json")
+    return place
+
+
+def checkpoint(place: Workspace) -> Path:
+    """The folder of the grown Llama."""
+    return next(place.root.glob("resources/models/tiny-llama/*/lock.json")).parent
+
+
+def train_adapter(base: Path, folder: Path) -> tuple[float, float]:
+    """A LoRA adapter trained on sums for some seconds; gives its loss before and after."""
+    torch.manual_seed(0)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    chosen = peft.LoraConfig(r=8, lora_alpha=32, target_modules="all-linear")
+    model = peft.get_peft_model(model, chosen)
+    stepper = torch.optim.AdamW(model.parameters(), lr=0.005)
+    texts = [
+        f"{PROMPT.format_map(example.fields)} {example.reference}{tokenizer.eos_token}"
+        for example in islice(grammars.examples("arithmetic", "train", 0), 320)
+    ]
+    losses = []
+    for start in range(0, 30 * 320, 32):
+        chunk = [texts[(start + n) % 320] for n in range(32)]
+        batch = tokenizer(chunk, return_tensors="pt", padding=True)
+        labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
+        loss = model(input_ids=batch["input_ids"], labels=labels).loss
+        loss.backward()
+        stepper.step()
+        stepper.zero_grad()
+        losses.append(loss.item())
+    model.save_pretrained(folder)
+    return losses[0], losses[-1]
+
+
+def greedy(model: transformers.PreTrainedModel, base: Path, prompts: list[str]) -> list[str]:
+    """What a model answers by hand: four tokens, the end of the line cuts."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    answers = []
+    for prompt in prompts:
+        ids = tokenizer(prompt, return_tensors="pt")["input_ids"]
+        out = model.generate(ids, max_new_tokens=4, do_sample=False)
+        text = tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+        answers.append(text)
+    return answers
+
+
+def test_adapter(built: Workspace, tmp_path: Path) -> None:
+    """Measured with the adapter on: it answers as the merged model does, and not as its base."""
+    base = checkpoint(built)
+    before, after = train_adapter(base, tmp_path / "adapter")
+    assert after < 0.8 * before
+    grow = built.get("models", "models/tiny-llama/grow")
+    lora = {"grow": grow, "adapter": {"path": str(tmp_path / "adapter")}}
+    built.set("models", "models/tiny-lora", lora)
+    path = "results/tiny-lora/cpu/sums.json"
+    built.build(path)
+    found = pl.read_parquet(built.path(path).with_suffix(".parquet"))
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    merged = peft.PeftModel.from_pretrained(model, tmp_path / "adapter").merge_and_unload()
+    prompts = [PROMPT.format(question=question) for question in found["input"]]
+    assert found["prediction"].to_list() == greedy(merged, base, prompts)
+    plain = pl.read_parquet(built.path("results/tiny-llama/cpu/sums.parquet"))
+    assert found["prediction"].to_list() != plain["prediction"].to_list()
+
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\0")
+    assert built.jobs(path) == {
+        "fetch_adapter tiny-lora", "measure tiny-lora sums", "score tiny-lora sums",
+    }  # fmt: skip
+
+
+def test_bitnet(built: Workspace, tmp_path: Path) -> None:
+    """Two bits a weight, and the same answers as its dense twin's."""
+    torch.manual_seed(0)
+    base = checkpoint(built)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / file).write_bytes((base / file).read_bytes())
+    dense = bitnet.write(tmp_path, model)
+    built.set("models", "models/tiny-bitnet", {"path": str(tmp_path), "published_bits": 2})
+    path = "results/tiny-bitnet/cpu/sums.json"
+    built.build(path)
+    cell = json.loads(built.path(path).read_text())
+    found = pl.read_parquet(built.path(path).with_suffix(".parquet"))
+    prompts = [PROMPT.format(question=question) for question in found["input"]]
+    assert found["prediction"].to_list() == greedy(dense, base, prompts)
+    layers = [tensor for name, tensor in dense.state_dict().items() if ".layers." in name]
+    rest = sum(parameter.nbytes for parameter in dense.parameters()) - sum(t.nbytes for t in layers)
+    packed = sum(tensor.numel() / 4 if tensor.ndim == 2 else tensor.nbytes for tensor in layers)
+    assert cell["weights_bytes"] == pytest.approx(rest + packed, rel=0.02)
+    built.build("results/tiny-bitnet-int8/cpu/sums.json")
+    other = json.loads(built.path("results/tiny-bitnet-int8/cpu/sums.json").read_text())
+    assert other["outcome"] == "unsupported"
+    assert "published in 2 bits" in other["reason"]

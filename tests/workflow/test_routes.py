@@ -1,0 +1,190 @@
+"""Every quantization that a CPU can run, through the whole workflow, on a tiny checkpoint."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+
+import tiny
+from conftest import ROOT
+from frontier import plan
+from frontier.configuration import read_catalogue, read_yaml
+from frontier.quantizers import Sizes
+from workspace import Workspace
+
+TOUR = "config/quantization-tour.yaml"
+MODEL = "tiny-llama"
+# Wide enough for groups of 128 and for llama.cpp's blocks of 256.
+WIDE = {"hidden": 256, "heads": 4, "intermediate": 256, "layers": 2}
+CATALOGUE = read_catalogue(ROOT / "config")
+STUDY = read_yaml(ROOT / TOUR)["study"]
+UNSUPPORTED: set[str] = set()
+# Decompressed by transformers on the first call.
+DENSE = {"frontier.quantizers.llmcompressor"}
+CELLS = [
+    (quantization, device)
+    for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
+    for quantization in part["quantizations"]
+    for device in part["devices"]
+    if plan.setting(CATALOGUE, "tour-llama", quantization, device).runs
+]
+
+
+@pytest.fixture(scope="module")
+def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tour on the tiny model and a few sums, built by one command."""
+    place = tiny.workspace(tmp_path_factory.mktemp("tour"))
+    for name in ("quantizations.yaml", "devices.yaml", "quantization-tour.yaml"):
+        place.path(f"config/{name}").write_bytes((ROOT / "config" / name).read_bytes())
+    place.set("models", f"models/{MODEL}/dtype", "bfloat16")
+    for key, value in WIDE.items():
+        place.set("models", f"models/{MODEL}/grow/{key}", value)
+    place.set("quantizations", "calibrations", {"demo": {"tasks": ["sums"], "size": 32}})
+    devices = yaml.safe_load(place.path("config/devices.yaml").read_text())["devices"]
+    for device in {device for _, device in CELLS}:
+        # The other tests run beside this one, and nothing is concluded from times here.
+        relaxed = {"foreign_load": 64, "threads": 1}
+        relaxed["warmup"] = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
+        place.set("devices", f"devices/{device}", devices[device] | relaxed)
+    study = {**STUDY, "models": [MODEL], "tasks": ["sums"]}
+    place.path(TOUR).write_text(yaml.safe_dump({"title": "Tiny tour", "study": study}))
+    place.share_environments()
+    place.build("--configfile", TOUR)
+    return place
+
+
+def variant(quantization: str) -> str:
+    """Its id on the tiny model."""
+    return plan.variant_id(MODEL, quantization)
+
+
+def cell(place: Workspace, quantization: str, device: str) -> dict[str, Any]:
+    """A cell of the tour."""
+    path = place.path(f"results/{variant(quantization)}/{device}/sums.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@cache
+def predicted_bytes(root: Path, quantization: str, device: str) -> int:
+    """What the plan reckons for the weights, from the sizes that the checkpoint's lock tells."""
+    lock = json.loads(next(root.glob(f"resources/models/{MODEL}/*/lock.json")).read_text())
+    hidden = lock["architecture"]["hidden"]
+    embedding = lock["architecture"]["vocabulary"] * hidden
+    sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
+    setting = plan.setting(read_catalogue(root / "config"), MODEL, quantization, device)
+    stored: int = setting.quantizer.stored_bytes(
+        setting.options, sizes, setting.dtype, setting.device.engine
+    )
+    return stored
+
+
+@pytest.mark.parametrize(("quantization", "device"), CELLS)
+def test_route(tour: Workspace, quantization: str, device: str) -> None:
+    """Measured, really quantized, and as large as the plan reckons."""
+    found = cell(tour, quantization, device)
+    if quantization in UNSUPPORTED:
+        assert found["outcome"] == "unsupported"
+        assert found["reason"]
+        return
+    assert found["outcome"] == "measured", found["reason"]
+    assert found["score"]["requests"] == 8
+    native = cell(tour, "native", device)
+    setting = plan.setting(CATALOGUE, "tour-llama", quantization, device)
+    if setting.quantizer.expects_quantized(setting.options):
+        assert found["provenance"]["quantized_layers"] >= 2 * 7
+    if quantization in ("fp32", "fp16"):
+        assert found["weights_bytes"] >= native["weights_bytes"]
+    elif quantization != "native" and setting.quantizer.__name__ not in DENSE:
+        assert found["weights_bytes"] < native["weights_bytes"]
+    if found["simulated"]:
+        assert found["latency"] is None
+        return
+    assert found["latency"]["end_to_end_s"]["p50"]["value"] > 0
+    assert found["load_s"] > 0
+    predicted = predicted_bytes(tour.root, quantization, device)
+    assert predicted == pytest.approx(found["weights_bytes"], rel=0.1)
+
+
+def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
+    """The same weights say the same, and every engine counts the same tokens."""
+    variants = {"cpu": "-fp32", "cpu-llamacpp": "-fp32", "cpu-onnxruntime": "", "cpu-openvino": ""}
+    answers = {
+        device: pl.read_parquet(tour.path(f"results/{MODEL}{variant}/{device}/sums.parquet"))
+        for device, variant in variants.items()
+    }
+    first = answers["cpu"]
+    for device, others in answers.items():
+        for column in ("prompt_tokens", "tokens", "prediction"):
+            assert others[column].to_list() == first[column].to_list(), (device, column)
+
+
+def test_every_variant_is_compared_with_its_native_one(tour: Workspace) -> None:
+    """One row for each quantized cell that was measured, paired on all requests."""
+    rows = pl.read_parquet(tour.path("results/comparisons.parquet"))
+    wanted = {
+        (variant(quantization), device)
+        for quantization, device in CELLS
+        if quantization not in {*UNSUPPORTED, "native"}
+    }
+    assert set(rows.select("variant", "device").rows()) == wanted
+    assert rows["requests"].unique().to_list() == [8]
+    assert tour.path("results/report.html").exists()
+
+
+def test_afterwards_there_is_nothing_to_do(tour: Workspace) -> None:
+    """Environments, calibration texts and made checkpoints included."""
+    assert tour.jobs("--configfile", TOUR) == set()
+
+
+def add_line(path: Path, line: str) -> None:
+    """What an edit does: code that does nothing, or one more pin."""
+    path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+
+
+ON_OPENVINO = {"", "-openvino-int8", "-openvino-int4"}
+ON_LLAMA = {"", "-fp32", "-fp16", "-q8-0", "-q6-k", "-q5-k-m", "-q4-k-m", "-q3-k-m", "-q2-k"}
+CALIBRATED = {"-gptq8", "-gptq4", "-gptq4-act-order", "-awq4", "-w8a8", "-w4a16"}
+TABLES = {"aggregate", "compare", "render"}
+
+
+def again(rule: str, variants: set[str]) -> set[str]:
+    """The jobs that make something of these variants again."""
+    tail = {"quantize_model": " {engine}", "measure": " sums", "score": " sums"}[rule]
+    return {f"{rule} {MODEL}{variant}{tail}" for variant in variants}
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "engine", "quantized", "measured"),
+    [
+        ("envs/openvino.txt", "six==1.17.0", "openvino", ON_OPENVINO, ON_OPENVINO),
+        ("scripts/frontier/conversions/gguf.py", "1 + 1", "llama_cpp", ON_LLAMA, ON_LLAMA),
+        ("scripts/frontier/engines/llama_cpp.py", "1 + 1", "llama_cpp", set(), ON_LLAMA),
+        ("scripts/frontier/quantizers/hqq.py", "1 + 1", "", set(), {"-hqq8", "-hqq4", "-hqq2"}),
+        ("scripts/frontier/calibrated.py", "1 + 1", "transformers",
+         CALIBRATED | {"-fp8-dynamic"}, CALIBRATED | {"-fp8-dynamic"}),
+        ("scripts/frontier/calibration.py", "1 + 1", "transformers", CALIBRATED, CALIBRATED),
+        ("scripts/frontier/conversions/onnx.py", "# a comment", "", set(), set()),
+    ],
+)  # fmt: skip
+def test_only_what_a_change_touches_is_made_again(
+    tour: Workspace, name: str, line: str, engine: str, quantized: set[str], measured: set[str]
+) -> None:
+    """Pins, a conversion, an engine, a quantizer, the texts: each touches its own routes alone."""
+    path = tour.path("workflow") / name
+    before = path.read_text(encoding="utf-8")
+    add_line(path, line)
+    jobs = tour.jobs("--configfile", TOUR)
+    path.write_text(before, encoding="utf-8")
+    wanted = {one.format(engine=engine) for one in again("quantize_model", quantized)}
+    wanted |= again("measure", measured) | again("score", measured)
+    wanted |= TABLES if measured else set()
+    wanted |= {"environment openvino"} if name.startswith("envs") else set()
+    wanted |= {"calibrate demo"} if name.endswith("calibration.py") else set()
+    assert jobs == wanted

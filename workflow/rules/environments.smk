@@ -1,0 +1,26 @@
+"""Python environments of their own, for engines and tools that cannot share the core's packages.
+
+Inputs: workflow/envs/NAME.txt, complete pins.
+Outputs: resources/envs/NAME/IDENTITY/: the environment, and lock.json: what was installed.
+Steps: make a virtual environment and install the pins; looked at again before each use.
+"""
+
+
+def python_of(environment):
+    """What starts a program: the core's python, or that of an environment of its own."""
+    return (
+        f"python workflow/scripts/environment.py {environment}" if environment else "python"
+    )
+
+
+def environment_of(name):
+    return kept(str(environments.lock(name))) if name else []
+
+
+rule environment:
+    output:
+        lock="resources/envs/{environment}/{identity}/lock.json",
+    resources:
+        machine=1,
+    shell:
+        "python workflow/scripts/environment.py {wildcards.environment:q}"

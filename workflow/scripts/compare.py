@@ -1,0 +1,47 @@
+"""Compare: set each quantized variant against its native one: comparisons.parquet and .csv."""
+
+from __future__ import annotations
+
+import argparse
+import io
+from pathlib import Path
+
+from frontier.comparisons import table
+from frontier.errors import run
+from frontier.files import checked_spec, sha256, write_bytes
+from frontier.outputs import cell_paths, write_lock
+from frontier.study import AggregateSpec
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", default="{}", help="the study's axes: JSON, or a file")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
+    parser.add_argument("--cells-from", type=Path, help="other cells: a file with a path a line")
+    parser.add_argument("--parquet", type=Path, required=True, help="the table to write")
+    parser.add_argument("--csv", type=Path, required=True, help="the same table as CSV")
+    parser.add_argument("--lock", type=Path, required=True, help="what was written, with hashes")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the step."""
+    args = arguments()
+    spec = checked_spec(args.spec, AggregateSpec)
+    paths = cell_paths(spec.study, args.results, args.cells_from)
+    comparisons = table(paths)
+    # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
+    parquet = io.BytesIO()
+    comparisons.write_parquet(parquet)
+    write_bytes(args.parquet, parquet.getvalue())
+    write_bytes(args.csv, comparisons.write_csv().encode())
+    cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
+    write_lock(args.lock, spec.identity, [args.parquet, args.csv], cells=cells)
+    verdicts = comparisons["verdict"].drop_nulls().value_counts(sort=True).rows()
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts))
+    print(f"{args.parquet}: {comparisons.height} comparisons ({told or 'none of scores'})")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,29 @@
+"""Run a program in an environment of its own, one of workflow/envs; without one, only make it.
+
+An environment that has lost a file since it was made is made again first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from frontier.configuration import one_of
+from frontier.errors import run
+from frontier.fetching import environments
+
+
+def main() -> None:
+    """Make it, and become the program: same process, so whoever stops this one stops that."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help=f"one of: {', '.join(environments.names())}")
+    parser.add_argument("program", nargs="?", help="a Python file")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    given = parser.parse_args()
+    interpreter = environments.python(one_of(given.name, environments.names(), "workflow/envs"))
+    if given.program:
+        os.execv(interpreter, [str(interpreter), given.program, *given.arguments])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,52 @@
+"""Bring a PEFT adapter into a folder, with a lock that says what it is.
+
+The spec: {"hub": ID, "revision": COMMIT} | {"path": FOLDER}
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from frontier import files
+from frontier.catalogue import Adapter
+from frontier.errors import UserError, run
+from frontier.fetching import hub
+
+CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+INSTEAD = "; to use a copy of your own, give the adapter its path in config/models.yaml"
+
+
+def main() -> None:
+    """Fetch or link the adapter's two files, write the lock."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--output", type=Path, required=True, help="adapter folder to make")
+    args = parser.parse_args()
+    origin, folder = _locate(files.checked_spec(args.spec, Adapter))
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no {name}, so this is no PEFT adapter in safetensors")
+    with files.replaced_folder(args.output) as new:
+        for name in (CONFIG, WEIGHTS):
+            files.link(folder / name, new / name)
+        lock = {"source": origin, "files": files.facts([new / CONFIG, new / WEIGHTS])}
+        files.write_json(new / "lock.json", lock)
+
+
+def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:
+    """What the lock tells of the origin, and the folder with the adapter's files."""
+    if adapter.hub is None or adapter.revision is None:
+        assert adapter.path is not None, "one of hub and path is given"
+        return {"local": True}, adapter.path
+    taken = (CONFIG, WEIGHTS)
+    snapshot = hub.snapshot(adapter.hub, adapter.revision, "model", taken, instead=INSTEAD)
+    origin = {"hub": adapter.hub, "revision": adapter.revision, "commit": snapshot.commit}
+    return origin, snapshot.folder
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,213 @@
+"""Each quantized variant against its native one, on the same device, task and requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from frontier.columns import (
+    BETTER,
+    COMPARISONS,
+    FASTER,
+    KEY,
+    NO_DIFFERENCE,
+    SIGNIFICANT,
+    SLOWER,
+    WORSE,
+)
+from frontier.errors import UserError
+from frontier.outputs import read_requests
+from frontier.scorers import PROPORTION, Answer, Difference, load
+from frontier.significance import FEWEST_PAIRS, holm, mcnemar_mid_p, paired_difference
+from frontier.statistics import Estimate, bootstrap
+from frontier.study import is_native, read_cell
+
+GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
+COLUMNS = ["id", "score", "latency_s", "prediction", "reference"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is kept of a cell's JSON, to pair cells before any requests are read."""
+
+    path: Path
+    names: Mapping[str, str]
+    timed: bool
+    simulated: bool
+    weights_bytes: int | None
+    metric: str | None
+    score: Mapping[str, Any]  # the primary metric's value and unit; empty without a score
+    scorer: Mapping[str, Any]
+
+
+def _side(path: Path, cell: Mapping[str, Any]) -> Side:
+    found = cell.get("score") or {}
+    if found and "scorer" not in found:
+        raise UserError(f"{path}: scored by a former version; score it again")
+    simulated = bool(cell.get("simulated"))
+    return Side(
+        path,
+        cell["cell"],
+        cell["outcome"] == "measured" and not simulated,
+        simulated,
+        cell.get("weights_bytes"),
+        found.get("primary"),
+        found["metrics"][found["primary"]] if found else {},
+        found.get("scorer", {}),
+    )
+
+
+def sides(paths: Iterable[Path]) -> list[tuple[Side, Side]]:
+    """Each variant that generated beside its native one, those of a native one together.
+
+    Raises UserError for a file that is no cell.
+    """
+    natives: dict[tuple[str, str, str], Side] = {}
+    others: list[Side] = []
+    for path in paths:
+        cell = read_cell(path)
+        if cell["outcome"] not in GENERATED:
+            continue
+        side = _side(path, cell)
+        if not is_native(side.names):
+            others.append(side)
+            continue
+        place = _place(side)
+        # The model's own variant is what others are held against; another native one only where
+        # that is not there.
+        if place not in natives or side.names["variant"] == side.names["model"]:
+            natives[place] = side
+    others.sort(key=lambda side: (*_place(side), side.names["variant"]))
+    return [(natives[_place(side)], side) for side in others if _place(side) in natives]
+
+
+def _place(side: Side) -> tuple[str, str, str]:
+    return side.names["task"], side.names["device"], side.names["model"]
+
+
+def joined(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """The requests that both cells have, in the order of their ids; `other`'s columns *_right."""
+    return native.join(other, on="id", how="inner").sort("id")
+
+
+def latency_ratio(pairs: pl.DataFrame) -> Estimate:
+    """The ratio of the median latencies, other / native, with its paired bootstrap interval."""
+    before, after = (pairs[name].to_numpy() for name in ("latency_s", "latency_s_right"))
+    if pairs.height < FEWEST_PAIRS:
+        return Estimate(None, None, None, "none: too few requests")
+    return bootstrap(
+        lambda drawn: np.median(after[drawn], axis=1) / np.median(before[drawn], axis=1),
+        pairs.height,
+    )
+
+
+def _answers(pairs: pl.DataFrame, prediction: str) -> list[Answer]:
+    rows = pairs.select("id", prediction, "reference").iter_rows()
+    return [Answer(id_, text, reference, {}) for id_, text, reference in rows]
+
+
+def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
+    """The change of a proportion over pairs that are all scored, and its flips."""
+    before, after = (pairs[name] == 1 for name in ("score", "score_right"))
+    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
+    p = mcnemar_mid_p(lost, gained) if pairs.height else None
+    change = paired_difference(lost, gained, pairs.height)
+    return Difference(change, p, "mid-p McNemar"), {"lost": lost, "gained": gained}
+
+
+def _scores(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
+    """What became of the score; nothing where one of the two has none."""
+    if not (native.score and other.score) or pairs.height == 0:
+        return {}
+    scorer = load(other.scorer["kind"])
+    unit = other.score["unit"]
+    row: dict[str, Any] = {"score_metric": other.metric, "score_unit": unit}
+    row |= {"native_score": native.score["value"], "score": other.score["value"]}
+    if hasattr(scorer, "difference"):
+        options = scorer.Options(**other.scorer["options"])
+        texts = (_answers(pairs, name) for name in ("prediction", "prediction_right"))
+        found = scorer.difference(*texts, options)
+        row["requests"] = pairs.height
+    else:
+        scored = pairs.drop_nulls(("score", "score_right"))
+        found, flips = _flips(scored)
+        row |= {"requests": scored.height, **flips}
+    points = 100 if unit == PROPORTION else 1
+    for end in ("value", "low", "high"):
+        figure = getattr(found.estimate, end)
+        name = "difference" if end == "value" else f"difference_{end}"
+        row[name] = None if figure is None else figure * points
+    return row | {
+        "difference_method": found.estimate.method,
+        "p": found.p,
+        "p_method": None if found.p is None else found.p_method,
+    }
+
+
+def _row(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
+    """One comparison, but for what needs all of them."""
+    names = ("variant", "model", "device", "task")
+    row: dict[str, Any] = {name: other.names[name] for name in names}
+    row |= {
+        "quantization": other.names.get("quantization") or "native",
+        "native_variant": native.names["variant"],
+        "simulated": other.simulated,
+        "requests": pairs.height,
+        "changed": int((pairs["prediction"] != pairs["prediction_right"]).sum()),
+        "native_bytes": native.weights_bytes,
+        "bytes": other.weights_bytes,
+        **_scores(native, other, pairs),
+    }
+    if native.timed and other.timed:
+        ratio = latency_ratio(pairs)
+        row |= {"latency_ratio": ratio.value, "latency_ratio_low": ratio.low}
+        row["latency_ratio_high"] = ratio.high
+        row["latency_verdict"] = latency_verdict(ratio.low, ratio.high)
+    if native.weights_bytes and other.weights_bytes:
+        row["bytes_ratio"] = other.weights_bytes / native.weights_bytes
+    return row
+
+
+def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Every comparison among the cells; two cells' requests are in memory at a time."""
+    kept: tuple[Path, pl.DataFrame] | None = None
+    for native, other in sides(paths):
+        if kept is None or kept[0] != native.path:
+            kept = native.path, read_requests(native.path.with_suffix(".parquet"), COLUMNS)
+        requests = read_requests(other.path.with_suffix(".parquet"), COLUMNS)
+        yield _row(native, other, joined(kept[1], requests))
+
+
+def verdict(difference: float | None, p_holm: float | None) -> str | None:
+    """What a corrected test says of a difference of scores."""
+    if difference is None or p_holm is None:
+        return None
+    if p_holm >= SIGNIFICANT:
+        return NO_DIFFERENCE
+    return WORSE if difference < 0 else BETTER
+
+
+def latency_verdict(low: float | None, high: float | None) -> str | None:
+    """What the interval of a latency ratio says."""
+    if low is None or high is None:
+        return None
+    return SLOWER if low > 1 else FASTER if high < 1 else NO_DIFFERENCE
+
+
+def table(paths: Iterable[Path]) -> pl.DataFrame:
+    """All comparisons of a study, sorted by task, device and variant; time linear in the cells.
+
+    Raises UserError for a file that is no cell, or lies beside no requests.
+    """
+    found = list(rows(paths))
+    for row, p_holm in zip(found, holm([row.get("p") for row in found]), strict=True):
+        row["p_holm"] = p_holm
+        row["verdict"] = verdict(row.get("difference"), p_holm)
+    return pl.DataFrame(found, schema={column.name: column.dtype for column in COMPARISONS}).sort(
+        KEY
+    )

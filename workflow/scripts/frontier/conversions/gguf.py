@@ -1,0 +1,250 @@
+"""GGUF, llama.cpp's format, from safetensors: written here, quantized by llama.cpp itself.
+
+The file has no vocabulary, since every engine here is given token ids. Layouts that llama.cpp
+wants otherwise than transformers stores them follow its own converter's rules.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gguf
+import llama_cpp
+import numpy as np
+import transformers
+
+from frontier import hardware, llama_log
+from frontier.conversions import Made, copy_settings
+from frontier.errors import UserError, one_line
+from frontier.weights import STORED, Array, Tensor, tensors
+
+FAMILIES = {
+    "llama": gguf.MODEL_ARCH.LLAMA,
+    "mistral": gguf.MODEL_ARCH.LLAMA,
+    "mixtral": gguf.MODEL_ARCH.LLAMA,
+    "qwen2": gguf.MODEL_ARCH.QWEN2,
+    "gpt2": gguf.MODEL_ARCH.GPT2,
+    "falcon": gguf.MODEL_ARCH.FALCON,
+}
+WHOLE = {name: gguf.GGMLQuantizationType[name] for name in STORED}
+PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # what llama.cpp never quantizes
+COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
+NEEDED: dict[str, dict[str, Any]] = {  # what llama.cpp's graph of a family takes for granted
+    "llama": {"hidden_act": "silu"},
+    "mistral": {"hidden_act": "silu"},
+    "mixtral": {"hidden_act": "silu"},
+    "qwen2": {"hidden_act": "silu"},
+    "gpt2": {"activation_function": "gelu_new", "scale_attn_by_inverse_layer_idx": False},
+    "falcon": {"activation": "gelu", "alibi": False, "bias": False, "parallel_attn": True},
+}
+
+
+def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
+    """Write OUTPUT/model.gguf of `options["type"]`; counts the matrices in a quantized type.
+
+    Raises UserError for a checkpoint that is unreadable, or that llama.cpp would compute otherwise.
+    """
+    kind: str = options["type"]
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:300]}") from error
+    _check(config)
+    arranged = list(_arranged(config, _named(config, tensors(checkpoint))))
+    path = output / "model.gguf"
+    if kind in WHOLE:
+        _write(path, config, arranged, WHOLE[kind])
+    else:
+        # At the precision of most of the weights: nothing is rounded twice.
+        whole = output / "whole.gguf"
+        most = max(arranged, key=lambda tensor: tensor.size).stored
+        try:
+            _write(whole, config, arranged, WHOLE[most])
+            _quantize(whole, path, kind)
+        finally:
+            whole.unlink(missing_ok=True)
+    copy_settings(checkpoint, output)
+    kinds = [tensor.tensor_type for tensor in gguf.GGUFReader(path).tensors]
+    return Made(quantized_layers=sum(kind not in WHOLE.values() for kind in kinds))
+
+
+def _check(config: Any) -> None:
+    """Refuse what llama.cpp has no graph for, rather than let it answer wrongly."""
+    family = config.model_type
+    if family not in FAMILIES:
+        raise UserError(f"no conversion to GGUF for the architecture {family}")
+    for key, value in NEEDED[family].items():
+        found = getattr(config, key)
+        if found != value:
+            raise UserError(f"llama.cpp's {family} has {key} {value!r}, the model has {found!r}")
+    rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
+    if rope not in ("default", "llama3") or (rope == "llama3" and family != "llama"):
+        raise UserError(f"no conversion to GGUF for {family} with rotary positions of type {rope}")
+
+
+def _named(config: Any, found: Iterator[Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor by llama.cpp's name; the head only where it is not the embedding.
+
+    Raises UserError for tensors that have no place, and for numbers of other types.
+    """
+    names = gguf.get_tensor_name_map(FAMILIES[config.model_type], config.num_hidden_layers)
+    headed = config.tie_word_embeddings
+    for tensor in found:
+        if tensor.name.endswith(COMPUTED):
+            continue
+        if tensor.stored not in STORED:
+            raise UserError(f"{tensor.name} is stored as {tensor.stored}, not {', '.join(STORED)}")
+        base, _, expert = tensor.name.partition(".block_sparse_moe.experts.")
+        key = tensor.name
+        if expert:
+            layer, part = base.rpartition(".")[2], expert.split(".")[1]
+            key = f"layers.{layer}.feed_forward.experts.{part}.weight"
+        name = names.get_name(key, try_suffixes=(".weight", ".bias"))
+        if name is None:
+            raise UserError(f"llama.cpp's {config.model_type} has no place for {tensor.name}")
+        if name == "output.weight" and config.tie_word_embeddings:
+            continue  # a copy of the embedding
+        headed |= name == "output.weight"
+        yield name, tensor
+    if not headed:
+        raise UserError("the checkpoint has neither an output head nor tied embeddings")
+
+
+def _arranged(config: Any, named: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:
+    """Tensors as llama.cpp lays them out, those of rotary positions' scaling added."""
+    family, heads = config.model_type, config.num_attention_heads
+    ordered = sorted(named, key=lambda pair: pair[0])
+    for name, group in itertools.groupby(ordered, key=lambda pair: pair[0]):
+        parts = [tensor for _, tensor in group]
+        one, matrix = replace(parts[0], name=name), len(parts[0].shape) == 2
+        if "_exps." in name:
+            parts.sort(key=lambda part: int(part.name.split(".")[-3]))
+            shape = (len(parts), *one.shape)
+            yield replace(one, shape=shape, read=partial(_stacked, parts))
+        elif FAMILIES[family] is gguf.MODEL_ARCH.LLAMA and ".attn_q." in name:
+            yield _changed(one, partial(_interleaved, heads=heads))
+        elif FAMILIES[family] is gguf.MODEL_ARCH.LLAMA and ".attn_k." in name:
+            yield _changed(one, partial(_interleaved, heads=config.num_key_value_heads))
+        elif family == "gpt2" and matrix and name.startswith("blk."):
+            # Conv1D keeps its matrices as inputs × outputs.
+            yield replace(_changed(one, np.transpose), shape=one.shape[::-1])
+        elif family == "falcon" and ".attn_qkv." in name:
+            yield _changed(one, partial(_ungrouped, heads=heads, groups=_kv_heads(config)))
+        else:
+            yield one
+    if (getattr(config, "rope_parameters", None) or {}).get("rope_type") == "llama3":
+        factors = _llama3_factors(config)
+        yield Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
+
+
+def _changed(tensor: Tensor, change: Callable[[Array], Array]) -> Tensor:
+    """The tensor with its numbers put in another order."""
+    return replace(tensor, read=lambda: change(tensor.read()))
+
+
+def _stacked(parts: list[Tensor]) -> Array:
+    """The same matrix of all experts as one."""
+    return np.stack([part.read() for part in parts])
+
+
+def _interleaved(rows: Array, heads: int) -> Array:
+    """Rows of q or k from the halves that transformers rotates to neighbouring pairs."""
+    halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:])
+    return halves.swapaxes(1, 2).reshape(rows.shape)
+
+
+def _ungrouped(rows: Array, heads: int, groups: int) -> Array:
+    """Falcon's groups, of some queries with their key and value, as all q, all k, all v."""
+    grouped = rows.reshape(groups, heads // groups + 2, -1, rows.shape[1])
+    parts = (grouped[:, :-2], grouped[:, -2:-1], grouped[:, -1:])
+    return np.concatenate([part.reshape(-1, rows.shape[1]) for part in parts])
+
+
+def _kv_heads(config: Any) -> int:
+    """Key-value heads as the weights have them."""
+    if config.model_type == "falcon":
+        shared = config.multi_query and not config.new_decoder_architecture
+        return 1 if shared else int(config.num_kv_heads)
+    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+
+
+def _llama3_factors(config: Any) -> Array:
+    """What Llama 3.1 divides each rotary frequency by: long waves by `factor`, short ones by 1.
+
+    As in its reference implementation (meta-llama/llama-models, `apply_scaling`).
+    """
+    rope, dim = config.rope_parameters, config.head_dim
+    waves = 2 * np.pi * rope["rope_theta"] ** (np.arange(0, dim, 2) / dim)
+    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
+    turns = rope["original_max_position_embeddings"] / waves
+    smooth = np.clip((turns - low) / (high - low), 0, 1)
+    factors: Array = (1 / ((1 - smooth) / rope["factor"] + smooth)).astype(np.float32)
+    return factors
+
+
+def _write(
+    path: Path, config: Any, arranged: list[Tensor], kind: gguf.GGMLQuantizationType
+) -> None:
+    """Write the file: matrices as `kind`, vectors and what else is precise as float32."""
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[FAMILIES[config.model_type]])
+    _describe(writer, config)
+    kinds = [
+        WHOLE["F32"] if len(tensor.shape) == 1 or tensor.name.endswith(PRECISE) else kind
+        for tensor in arranged
+    ]
+    for tensor, its in zip(arranged, kinds, strict=True):
+        size = tensor.size * gguf.GGML_QUANT_SIZES[its][1]
+        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype("float32"), size, its)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for tensor, its in zip(arranged, kinds, strict=True):
+        writer.write_tensor_data(gguf.quantize(np.ascontiguousarray(tensor.read()), its))
+    writer.close()
+
+
+def _describe(writer: gguf.GGUFWriter, config: Any) -> None:
+    """The model's measures, by the names that llama.cpp looks for."""
+    hidden, heads = config.hidden_size, config.num_attention_heads
+    widths = ("intermediate_size", "ffn_hidden_size", "n_inner")
+    inner = next(filter(None, (getattr(config, width, None) for width in widths)), 4 * hidden)
+    # What it sees beyond a sliding window, llama.cpp's graph would not leave out.
+    window = getattr(config, "sliding_window", None) or config.max_position_embeddings
+    head_dim = getattr(config, "head_dim", None) or hidden // heads
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_tokenizer_model("none")
+    writer.add_context_length(min(window, config.max_position_embeddings))
+    writer.add_embedding_length(hidden)
+    writer.add_feed_forward_length(inner)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(_kv_heads(config))
+    writer.add_key_length(head_dim)
+    writer.add_value_length(head_dim)
+    if hasattr(config, "rms_norm_eps"):
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    else:
+        writer.add_layer_norm_eps(config.layer_norm_epsilon)
+    if getattr(config, "rope_parameters", None):
+        writer.add_rope_dimension_count(head_dim)
+        writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    if config.model_type == "mixtral":
+        writer.add_expert_count(config.num_local_experts)
+        writer.add_expert_used_count(config.num_experts_per_tok)
+
+
+def _quantize(whole: Path, path: Path, kind: str) -> None:
+    """llama.cpp's own quantization of a file, by its mixture of types of that name."""
+    llama_log.listen()
+    llama_cpp.llama_backend_init()
+    options = llama_cpp.llama_model_quantize_default_params()
+    options.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+    options.nthread = hardware.cores()
+    if llama_cpp.llama_model_quantize(bytes(whole), bytes(path), ctypes.byref(options)):
+        raise UserError(f"llama.cpp could not make {kind}: {llama_log.last()}")

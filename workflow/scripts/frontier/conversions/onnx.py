@@ -1,0 +1,111 @@
+"""A checkpoint as an ONNX graph with a key-value cache, as optimum exports it: model.onnx.
+
+Options: {"dtype": "float32"}, or {"weights": "int8"} for ONNX Runtime's dynamic quantization.
+That one is ONNX Runtime's own `quantize_dynamic` and not optimum's ORTQuantizer, which would
+quantize what attention multiplies, and the rotary positions, too.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+import transformers
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from optimum.exporters.onnx.convert import onnx_export_from_model
+
+from frontier.conversions import Made, copy_settings
+from frontier.errors import UserError, one_line
+
+LARGE = 2_000_000_000
+"""Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""
+
+
+def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
+    """Export, and quantize where asked to. Raises UserError for what optimum cannot export."""
+    model = _load(checkpoint)
+    try:
+        with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
+            exported = output if "dtype" in options else Path(temporary)
+            onnx_export_from_model(
+                model=model,
+                output=exported,
+                task="text-generation-with-past",
+                do_validation=False,
+                # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
+                # two of them again when it loads it, and could not quantize the head.
+                no_post_process=True,
+            )
+            large = sum(weight.nbytes for weight in model.parameters()) > LARGE
+            del model
+            layers = 0 if exported == output else _quantize(exported, output, large)
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{checkpoint}: cannot be exported: {one_line(error)[:300]}") from error
+    copy_settings(checkpoint, output)
+    return Made(layers)
+
+
+def _load(checkpoint: Path) -> Any:
+    """The model in float32, as transformers 4 sees it."""
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    if config.model_type == "falcon" and config.new_decoder_architecture:
+        raise UserError(f"{checkpoint}: optimum cannot export Falcon's new decoder architecture")
+    width = config.hidden_size // config.num_attention_heads
+    if getattr(config, "head_dim", None) not in (None, width):
+        raise UserError(f"{checkpoint}: optimum runs only heads of hidden size / heads in width")
+    _read_rotary_settings(config, checkpoint)
+    try:
+        return transformers.AutoModelForCausalLM.from_pretrained(
+            checkpoint, config=config, dtype=torch.float32, use_safetensors=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+
+
+def _read_rotary_settings(config: Any, checkpoint: Path) -> None:
+    """Give the model what transformers 5 saves in one block, which 4 keeps but does not read."""
+    block = dict(getattr(config, "rope_parameters", None) or {})
+    if not block:
+        return
+    kind = block.get("rope_type", "default")
+    values = {
+        "rope_theta": block.pop("rope_theta", None),
+        "rope_scaling": None if kind == "default" else block,
+        "partial_rotary_factor": block.pop("partial_rotary_factor", None),
+    }
+    for name, value in values.items():
+        if hasattr(config, name):
+            setattr(config, name, value)
+        elif value is not None:
+            raise UserError(f"{checkpoint}: transformers 4 has no {name} for {config.model_type}")
+
+
+def _quantize(exported: Path, output: Path, large: bool) -> int:
+    """Write the graph quantized; returns how many matrices are."""
+    made = exported / "quantized.onnx"
+    # Weights of 8 signed bits, a scale for each column: one form for every CPU. What a CPU without
+    # VNNI does to be as exact is the engine's to ask for.
+    quantize_dynamic(
+        exported / "model.onnx",
+        made,
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        use_external_data_format=large,
+    )
+    graph = onnx.load(made)
+    onnx.save_model(
+        graph,
+        output / "model.onnx",
+        save_as_external_data=large,
+        location="model.onnx_data",
+    )
+    integers = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+    return sum(
+        tensor.data_type in integers and len(tensor.dims) == 2 for tensor in graph.graph.initializer
+    )

@@ -1,0 +1,58 @@
+"""A checkpoint as an OpenVINO model with its key-value cache inside: openvino_model.{xml,bin}.
+
+Options: {"dtype": "float32"}, or {"weights": "int8"}, or {"weights": "int4", "group_size": n}.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+# NNCF would send word of what it does, and asks for no consent; this is its own way to stop it.
+os.environ["NNCF_CI"] = "1"
+
+import openvino
+from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
+
+from frontier.conversions import Made, copy_settings
+from frontier.errors import UserError, one_line
+
+BITS = {"int8": 8, "int4": 4}
+PACKED = ("u8", "i8", "u4", "i4")
+
+
+def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
+    """Export, and compress where asked to. Raises UserError for what optimum cannot export."""
+    arguments: dict[str, Any] = {"load_in_8bit": False}
+    if "weights" in options:
+        # A group that does not divide a row is made smaller instead of refused.
+        arguments = {
+            "quantization_config": OVWeightQuantizationConfig(
+                bits=BITS[options["weights"]],
+                group_size=options.get("group_size"),
+                group_size_fallback="adjust" if "group_size" in options else None,
+            )
+        }
+    try:
+        model = OVModelForCausalLM.from_pretrained(
+            checkpoint, export=True, compile=False, use_safetensors=True, **arguments
+        )
+        model.save_pretrained(output)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{checkpoint}: cannot be exported: {one_line(error)[:300]}") from error
+    copy_settings(checkpoint, output)
+    return Made(_packed(output / "openvino_model.xml"))
+
+
+def _packed(path: Path) -> int:
+    """How many of a model's constants of two dimensions or more are packed weights."""
+    found = 0
+    for node in openvino.Core().read_model(path).get_ops():
+        if node.get_type_name() != "Constant":
+            continue
+        packed = node.get_output_element_type(0).get_type_name() in PACKED
+        shape = node.get_output_shape(0)
+        # Scales and zero points have one entry along the rows.
+        found += packed and len(shape) > 1 and shape[-1] > 1
+    return found

@@ -1,0 +1,67 @@
+"""Round to nearest: the reference among quantizations, simulated in the model's own precision.
+
+Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference (2018), section 2.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from frontier.conversions import Made
+from frontier.simulating import by_group, simulate
+
+
+def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
+    """Write the checkpoint with its matrices on the grid; `options` are the quantizer's own.
+
+    Packed, a group has its bits, a scale and, not symmetric, a zero point, in 16 bits each.
+    Raises UserError (unreadable).
+    """
+    torch.set_num_threads(1)
+    bits, symmetric = options["bits"], options["symmetric"]
+    size = {"tensor": None, "channel": 0, "group": options["group_size"]}[options["granularity"]]
+
+    def change(matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
+        rounded, groups = by_group(matrix, size, lambda rows: nearest(rows, bits, symmetric))
+        return rounded, -(-matrix.numel() * bits // 8) + groups * (2 if symmetric else 4)
+
+    return simulate(checkpoint, output, change)
+
+
+def nearest(groups: torch.Tensor, bits: int, symmetric: bool) -> torch.Tensor:
+    """Every weight of [groups, weights] moved to the nearest point of its group's grid.
+
+    No weight moves by more than half a scale, for each grid covers its group.
+    """
+    scale, zero = grid(groups, bits, symmetric)
+    least, most = (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
+    steps = (torch.round(groups / scale) + zero).clamp(least, most)
+    return (steps - zero) * scale
+
+
+def grid(groups: torch.Tensor, bits: int, symmetric: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scale and zero point, [groups, 1] each, of the grid over each group of [groups, weights].
+
+    Symmetric: from minus to plus the largest weight, in 2^bits - 1 points. Else from the least to
+    the largest weight, in 2^bits points, of which one, the zero point, is zero.
+    """
+    if symmetric:
+        scale = groups.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)
+    else:
+        least = groups.amin(dim=1, keepdim=True).clamp(max=0)
+        most = groups.amax(dim=1, keepdim=True).clamp(min=0)
+        scale = (most - least) / (2**bits - 1)
+    scale = half_above(scale)
+    scale = torch.where(scale == 0, 1.0, scale)
+    return scale, torch.zeros_like(scale) if symmetric else torch.round(-least / scale)
+
+
+def half_above(values: torch.Tensor) -> torch.Tensor:
+    """The least float16 that is no less than each of these floats >= 0: so that 16 bits hold it."""
+    near = values.half()
+    above = near.view(torch.int16) + (near.float() < values).to(torch.int16)
+    return above.view(torch.float16).float()

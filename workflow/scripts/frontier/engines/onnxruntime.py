@@ -1,0 +1,93 @@
+"""ONNX Runtime on a CPU, through optimum's `generate`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import onnx
+import onnxruntime
+import torch
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from onnxruntime.capi import onnxruntime_pybind11_state as faults
+from optimum.onnxruntime import ORTModelForCausalLM
+
+from frontier.engines import Generation, Loaded, Settings, UnsupportedError
+from frontier.errors import UserError, one_line
+from frontier.generating import Generating, out_of_memory
+from frontier.prompting import Prompting, kv_bytes_per_token
+
+PROVIDER = "CPUExecutionProvider"
+MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger")
+UNREADABLE = (
+    DecodeError,
+    faults.EPFail,
+    faults.Fail,
+    faults.InvalidArgument,
+    faults.InvalidGraph,
+    faults.InvalidProtobuf,
+    faults.NoSuchFile,
+    OSError,
+    ValueError,
+    KeyError,
+)
+
+
+class OnnxRuntime(Generating):
+    """A session with its key-value cache in float32."""
+
+    faults = (faults.RuntimeException, faults.Fail, RuntimeError, DecodeError)
+
+    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
+        """Greedy completion. Raises UnsupportedError too where optimum feeds the graph wrongly."""
+        try:
+            return super().generate(prompt, max_new_tokens, stop)
+        except faults.InvalidArgument as error:
+            raise UnsupportedError(f"optimum cannot run it: {one_line(error)[:300]}") from error
+
+
+def load(checkpoint: Path, settings: Settings) -> OnnxRuntime:
+    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+    if settings.accelerator != "cpu":
+        raise UnsupportedError(
+            f"onnxruntime {onnxruntime.__version__} is its build for CPUs here; "
+            f"{settings.accelerator} needs another"
+        )
+    torch.set_num_threads(settings.threads)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = settings.threads
+    options.inter_op_num_threads = 1
+    # CPUs without VNNI would let 8-bit sums overflow; this makes them as exact, only slower.
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    try:
+        with out_of_memory(OnnxRuntime.faults):
+            weights, kernel = _stored(checkpoint / "model.onnx")
+            model = ORTModelForCausalLM.from_pretrained(
+                checkpoint,
+                file_name="model.onnx",
+                provider=PROVIDER,
+                session_options=options,
+                trust_remote_code=settings.trust_remote_code,
+            )
+    except UNREADABLE as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    loaded = Loaded(
+        weights_bytes=weights,
+        quantized_layers=None,
+        kv_bytes_per_token=kv_bytes_per_token(prompting.config, 4),
+        kernel=f"{kernel} on {model.providers[0]}",
+    )
+    return OnnxRuntime(model, prompting, loaded)
+
+
+def _stored(path: Path) -> tuple[int, str]:
+    """Bytes of a graph's weights, and what it multiplies by them with."""
+    graph = onnx.load(path, load_external_data=False).graph
+    names = {tensor.name for tensor in graph.initializer}
+    stored = sum(
+        math.prod(tensor.dims) * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        for tensor in graph.initializer
+    )
+    used = {node.op_type for node in graph.node if names.intersection(node.input)}
+    return stored, "/".join(name for name in MULTIPLYING if name in used)

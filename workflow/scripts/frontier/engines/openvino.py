@@ -1,0 +1,73 @@
+"""OpenVINO on a CPU, through optimum's `generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from optimum.intel import OVModelForCausalLM
+
+from frontier.engines import Loaded, Settings, UnsupportedError
+from frontier.errors import UserError, one_line
+from frontier.generating import Generating, out_of_memory
+from frontier.prompting import Prompting, kv_bytes_per_token
+
+WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
+
+
+def properties(settings: Settings) -> dict[str, str]:
+    """What the plugin is asked for: one stream's latency, in float32 on every CPU.
+
+    Left to itself it computes in bfloat16 where the CPU has AMX, so that a result would depend on
+    the machine. A model that is not quantized also gets a key-value cache and activations that
+    are not: OpenVINO's defaults are float16 or 8 bits. Quantized ones run with those defaults, as
+    their users run them.
+    """
+    asked = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": str(settings.threads),
+        "INFERENCE_PRECISION_HINT": "f32",
+        "CACHE_DIR": "",
+    }
+    if settings.method == "native":
+        asked |= {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+    return asked
+
+
+def load(checkpoint: Path, settings: Settings) -> Generating:
+    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+    if settings.accelerator != "cpu":
+        raise UnsupportedError(f"OpenVINO runs on the CPU here, not on {settings.accelerator}")
+    torch.set_num_threads(settings.threads)
+    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    try:
+        with out_of_memory():
+            model = OVModelForCausalLM.from_pretrained(
+                checkpoint,
+                device="CPU",
+                ov_config=properties(settings),
+                trust_remote_code=settings.trust_remote_code,
+            )
+            model.compile()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    cache, kernel = _chosen(model.request.get_compiled_model())
+    loaded = Loaded(
+        weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
+        quantized_layers=None,
+        kv_bytes_per_token=kv_bytes_per_token(prompting.config, WIDTHS[cache]),
+        kernel=kernel,
+    )
+    return Generating(model, prompting, loaded)
+
+
+def _chosen(compiled: Any) -> tuple[str, str]:
+    """What the plugin decided: the cache's precision, and all of it in words."""
+    names = ("INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION")
+    compute, cache = (compiled.get_property(name).to_string() for name in names)
+    group = compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE")
+    devices = "/".join(compiled.get_property("EXECUTION_DEVICES"))
+    activations = f"activations in groups of {group}" if group else "activations as they are"
+    return cache, f"{devices} in {compute}, key-value cache in {cache}, {activations}"

@@ -1,0 +1,58 @@
+"""The blocks that the catalogue is made of, and what each of their keys decides.
+
+Each key of an entry names the step whose result it decides (`Decides`). A job's identity is made
+of exactly the keys of its step, so this annotation is what makes caching exact: a price changes
+scores and no measurement, a label changes the report alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Step = Literal["fetch", "sample", "measure", "score", "show", "plan"]
+
+
+@dataclass(frozen=True)
+class Decides:
+    """The step that must be done again when the annotated key changes.
+
+    `plan` stands for keys that decide only whether a cell is planned at all.
+    """
+
+    step: Step
+
+
+Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
+Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class Entry(BaseModel):
+    """A block of the catalogue: no unknown keys, never changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def slice(self, step: Step) -> dict[str, Any]:
+        """The keys that decide `step`, as JSON-able values; unset keys are left out."""
+        chosen = {
+            name
+            for name, field in type(self).model_fields.items()
+            if any(isinstance(mark, Decides) and mark.step == step for mark in field.metadata)
+        }
+        return self.model_dump(mode="json", include=chosen, exclude_none=True)
+
+
+class Plugin(BaseModel):
+    """A block whose further keys belong to the module it names, whose Options check them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The named module's own keys."""
+        return dict(self.model_extra or {})

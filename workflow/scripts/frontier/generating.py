@@ -1,0 +1,116 @@
+"""What the engines share whose models have transformers' `generate`.
+
+These are transformers itself, and ONNX Runtime and OpenVINO through optimum.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import transformers
+
+from frontier.engines import Generation, Loaded, OutOfMemoryError
+from frontier.errors import one_line
+from frontier.prompting import Prompting
+
+OUT_OF_MEMORY = (
+    "not enough memory",
+    "out of memory",
+    "Cannot allocate memory",
+    "Failed to allocate",
+    "alloc failed",
+    "std::bad_alloc",
+    "bad allocation",
+)
+
+
+class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
+    """Reads the clock at every token and ends generation at a stop text.
+
+    A stopping criterion and not a streamer: on mps `generate` hands tokens to a streamer one
+    forward pass late. Fetching the token waits for the device, so the time is the token's own.
+    """
+
+    def __init__(self, prompting: Prompting, start_ns: int, stop: tuple[str, ...]) -> None:
+        self.prompting, self.start_ns, self.stop = prompting, start_ns, stop
+        self.token_ns: list[int] = []
+        self.tokens: list[int] = []
+
+    def __call__(self, input_ids: torch.Tensor, _scores: Any, **_kwargs: Any) -> torch.Tensor:
+        self.tokens.append(int(input_ids[0, -1].item()))
+        self.token_ns.append(time.perf_counter_ns() - self.start_ns)
+        stopped = self.prompting.stopped(self.tokens, self.stop)
+        return torch.full((1,), stopped, dtype=torch.bool, device=input_ids.device)
+
+
+class Generating:
+    """An engine around a model that has `generate`; on the host's own memory."""
+
+    faults: tuple[type[Exception], ...] = (RuntimeError,)
+    """What the engine's allocator raises where memory runs out, among other things."""
+
+    def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
+        self.model, self.prompting, self.loaded = model, prompting, loaded
+        pad = prompting.tokenizer.pad_token_id
+        # A checkpoint's own sampling and penalties would make its answers incomparable.
+        model.generation_config = transformers.GenerationConfig(
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=list(prompting.eos) or None,
+            pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
+        )
+
+    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
+        """Nothing: the cache grows as it is needed."""
+
+    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
+        """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        self.synchronize()
+        start = time.perf_counter_ns()
+        ids = self.prompting.encode(prompt, max_new_tokens)
+        inputs = torch.tensor([ids], device=self.model.device)
+        clock = TokenClock(self.prompting, start, stop)
+        with out_of_memory(self.faults):
+            self.model.generate(
+                input_ids=inputs,
+                attention_mask=torch.ones_like(inputs),
+                max_new_tokens=max_new_tokens,
+                stopping_criteria=transformers.StoppingCriteriaList([clock]),
+                **self.arguments(len(ids) + max_new_tokens),
+            )
+            self.synchronize()
+        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, stop)
+
+    def arguments(self, tokens: int) -> dict[str, Any]:
+        """Further arguments of the model's `generate` for a request of that many tokens in all."""
+        return {}
+
+    def synchronize(self) -> None:
+        """Wait until the device has done what it was given; the CPU needs no waiting."""
+
+    def device_peak_bytes(self) -> int | None:
+        """None: the device shares the host's memory."""
+        return None
+
+    def close(self) -> None:
+        """Release the weights."""
+        del self.model
+        gc.collect()
+
+
+@contextmanager
+def out_of_memory(faults: tuple[type[Exception], ...] = (RuntimeError,)) -> Iterator[None]:
+    """Turns every allocator's own failure into OutOfMemoryError; `faults` where it says so."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise OutOfMemoryError(one_line(error)) from error
+    except faults as error:
+        if any(words in str(error) for words in OUT_OF_MEMORY):
+            raise OutOfMemoryError(one_line(error)) from error
+        raise

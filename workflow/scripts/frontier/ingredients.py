@@ -1,0 +1,154 @@
+"""What cells are measured with, as steps: datasets, samples, models, calibrations, checkpoints.
+
+Nothing here runs a job or imports an engine.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from frontier import contents, plan
+from frontier.catalogue import Catalogue, Dataset, Model
+from frontier.errors import UserError
+from frontier.fetching import environments
+from frontier.quantizers import Preparation
+from frontier.question import Config
+from frontier.step import Step, step
+
+
+class Ingredients:
+    """What cells are measured with; each step is worked out once, when asked for."""
+
+    def __init__(self, catalogue: Catalogue, config: Config) -> None:
+        """Nothing is computed or read yet."""
+        self.catalogue, self.config = catalogue, config
+        self.dataset = cache(self._dataset)
+        self.sample = cache(self._sample)
+        self.model = cache(self._model)
+        self.adapter = cache(self._adapter)
+        self.calibration = cache(self._calibration)
+        self.quantized = cache(self._quantized)
+
+    def source(self, dataset: str) -> Dataset:
+        """The dataset with the source that the study puts in its place, if it does."""
+        block = self.catalogue.datasets[dataset]
+        source = self.config.sources.get(dataset)
+        return block.model_copy(update={"source": source}) if source else block
+
+    def _dataset(self, dataset: str) -> Step:
+        source = self.source(dataset).source
+        spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
+        if source.path:
+            return step(
+                "fetch_dataset", spec, _content(source.path, f"datasets.{dataset}"), decides={}
+            )
+        if source.generator == "mathematics":
+            pins = environments.made_of("mathematics")
+            return step("fetch_dataset", spec, pins, "generate_mathematics")
+        return step("fetch_dataset", spec, None)
+
+    def _raw(self, dataset: str) -> Any:
+        """What a dataset's content is known by: its pinned place, not the code that fetches it."""
+        source = self.source(dataset).source
+        if source.path:
+            return _content(source.path, f"datasets.{dataset}")
+        if source.hub or source.generator == "demo":
+            return source.model_dump(mode="json", exclude_defaults=True)
+        return source.sha256 or self.dataset(dataset).identity
+
+    def _sample(self, task: str) -> Step:
+        block = self.catalogue.tasks[task]
+        loader = self.source(block.dataset).loader
+        keys = block.sample
+        spec = {"loader": loader, "options": keys.options, "size": keys.size, "seed": keys.seed}
+        return step("sample", spec, self._raw(block.dataset), *_loading(spec))
+
+    def _model(self, model: str) -> Step:
+        block = self.catalogue.models[model]
+        if block.grow:
+            grammars = [f"frontier.grammars.{name}" for name in sorted(block.grow.corpora)]
+            spec = block.grow.model_dump(mode="json")
+            return step("grow_model", spec, None, *grammars)
+        if block.path:
+            spec = {"path": str(block.path)}
+            return step("fetch_model", spec, _content(block.path, f"models.{model}"), decides={})
+        pinned = block.slice("fetch")
+        spec = {**pinned, "gated": block.gated}
+        return step("fetch_model", spec, None, decides=pinned)
+
+    def weights(self, block: Model, model: str) -> Any:
+        """What a checkpoint's content is known by: for a hub's, its pinned revision."""
+        if block.path:
+            return _content(block.path, f"models.{model}")
+        return block.slice("fetch") if block.hub else self.model(model).identity
+
+    def _adapter(self, model: str) -> Step | None:
+        adapter = self.catalogue.models[model].adapter
+        if adapter is None:
+            return None
+        if adapter.path:
+            content = _content(adapter.path, f"models.{model}.adapter")
+            return step("fetch_adapter", {"path": str(adapter.path)}, content, decides={})
+        return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), None)
+
+    def _calibration(self, name: str) -> Step:
+        block = self.catalogue.calibrations[name]
+        draws: list[dict[str, Any]] = []
+        for task in block.tasks:
+            dataset = self.catalogue.tasks[task].dataset
+            tested = [
+                self.sample(other).spec
+                for other, entry in self.catalogue.tasks.items()
+                if entry.dataset == dataset
+            ]
+            prompt = self.catalogue.tasks[task].prompt
+            sample = self.sample(task).spec
+            draws.append({"task": task, "prompt": prompt, "sample": sample, "tested": tested})
+        spec = {**block.slice("fetch"), "draws": draws}
+        sources = [self._raw(self.catalogue.tasks[task].dataset) for task in block.tasks]
+        modules = {module for draw in draws for module in _loading(draw["sample"])}
+        return step("calibrate", spec, sources, *sorted(modules))
+
+    @cached_property
+    def variants(self) -> dict[str, tuple[str, str]]:
+        """Every variant id with its model and quantization."""
+        return plan.variants(self.catalogue)
+
+    def preparation(self, variant: str, engine: str) -> Preparation | None:
+        """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
+        model, quantization = self.variants[variant]
+        quantizer, options = plan.quantizer(self.catalogue, quantization)
+        dtype = self.catalogue.models[model].dtype
+        found: Preparation | None = quantizer.preparation(options, engine, dtype)
+        return found
+
+    def _quantized(self, variant: str, engine: str) -> Step | None:
+        made = self.preparation(variant, engine)
+        if made is None:
+            return None
+        spec = {"conversion": made.conversion, "options": made.options}
+        model, _ = self.variants[variant]
+        inputs = {
+            "weights": self.weights(self.catalogue.models[model], model),
+            "calibration": made.calibration and self.calibration(made.calibration).identity,
+        }
+        entry = f"frontier.conversions.{made.conversion}"
+        return step("quantize_model", spec, inputs, entry, environment=made.environment)
+
+
+def _loading(sample: dict[str, Any]) -> list[str]:
+    """The modules that read a sample's rows."""
+    modules = [f"frontier.datasets.{sample['loader']}"]
+    if grammar := sample["options"].get("grammar"):
+        modules.append(f"frontier.grammars.{grammar}")
+    return modules
+
+
+def _content(path: Path, where: str) -> str:
+    """The digest of a local file or folder. Raises UserError that says which key names it."""
+    try:
+        return contents.digest(path)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None

@@ -1,0 +1,150 @@
+"""bitsandbytes: LLM.int8() and the 4-bit types of QLoRA, packed while loading; on cpu and cuda.
+
+All layers' matrices are quantized, GPT-2's too; embeddings, norms and the head keep the native
+precision. On a CPU with AVX512-BF16 its 4-bit kernel multiplies in bfloat16 whatever the native
+precision is. Sources: Dettmers et al., LLM.int8() (2022) and QLoRA (2023).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from frontier.linears import check_whole, passed_over, plain_linear_layers
+from frontier.quantizers import BYTES, Preparation, Sizes, Target
+
+ENGINES = frozenset({"transformers"})
+ENVIRONMENT = None
+
+BLOCK = 64  # 4-bit weights of one scale
+NESTED = 256  # scales of one scale, where they are quantized too
+PACKED_ROWS = 32  # rows that the AVX512-BF16 kernel takes at a time
+
+
+class Options(BaseModel):
+    """Keys of a `bitsandbytes` block."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    weights: Literal["int8", "nf4", "fp4"]
+    """int8: LLM.int8(), whose activations are rounded as well; nf4, fp4: 4 bits, a scale for each
+    64 weights."""
+    double_quant: bool = False
+    """Also round the scales of nf4 or fp4, to 8 bits."""
+
+    @model_validator(mode="after")
+    def _scales_of_four_bits(self) -> Self:
+        if self.double_quant and self.weights == "int8":
+            raise ValueError("double_quant is for nf4 and fp4: int8 has one scale a row")
+        return self
+
+
+def unsupported(options: Options, target: Target) -> str | None:
+    """mps, where it has no kernels in its package, and experts."""
+    if target.accelerator == "mps":
+        return "bitsandbytes brings kernels for cpu and cuda, none for mps"
+    # GPT-2's Conv1D layers it knows.
+    return (
+        None if target.architecture == "gpt2" else passed_over("bitsandbytes", target.architecture)
+    )
+
+
+def compute_dtype(options: Options, native: str, engine: str) -> str:
+    """What is not quantized stays as it is."""
+    return native
+
+
+def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
+    """None: it quantizes while loading."""
+    return None
+
+
+def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
+    """Packed layers with float32 scales, of rows or of blocks; the rest in `dtype`."""
+    if options.weights == "int8":
+        each = 1 + 4 / sizes.hidden
+    elif options.double_quant:
+        each = 0.5 + (1 + 4 / NESTED) / BLOCK
+    else:
+        each = 0.5 + 4 / BLOCK
+    return round(sizes.layers * each + (sizes.embedding + sizes.head) * BYTES[dtype])
+
+
+def load_model(load: Any, options: Options) -> Any:
+    """Through transformers; the scales, which it keeps apart, are made the layers' buffers.
+
+    So whoever counts a model's tensors counts them.
+    """
+    from transformers import BitsAndBytesConfig
+
+    if options.weights == "int8":
+        config = BitsAndBytesConfig(load_in_8bit=True)
+    else:
+        config = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=options.weights,
+            bnb_4bit_use_double_quant=options.double_quant,
+        )
+    with plain_linear_layers():
+        model = load(quantization_config=config)
+    check_whole(model)
+    for layer in _layers(model):
+        if options.weights == "int8":
+            layer.register_buffer("scales", layer.weight.SCB, persistent=False)
+            continue
+        layer.compute_dtype = model.dtype
+        # The AVX512-BF16 kernel fails on other shapes; the general kernel takes them.
+        if layer.out_features % PACKED_ROWS or layer.in_features % BLOCK:
+            layer.support_avx512bf16_for_cpu = False
+        _show_scales(layer)
+        _follow_first_use(layer)
+    return model
+
+
+def _show_scales(layer: Any) -> None:
+    """Make the scales of a layer of 4 bits its buffers."""
+    state = layer.weight.quant_state
+    layer.register_buffer("scales", state.absmax, persistent=False)
+    nested = state.state2.absmax if state.nested else None
+    layer.register_buffer("scales_of_scales", nested, persistent=False)
+
+
+def _follow_first_use(layer: Any) -> None:
+    """Show them anew once the first use gave the layer the layout of the AVX512-BF16 kernel.
+
+    Not by using it here: what is put on a model while loading, as an adapter, may copy its state,
+    and bitsandbytes cannot give a state back out of that layout without spoiling it.
+    """
+
+    def show(_layer: Any, *_: Any) -> None:
+        _show_scales(layer)
+        used.remove()
+
+    used = layer.register_forward_hook(show)
+
+
+def expects_quantized(options: Options) -> bool:
+    """Every width quantizes layers."""
+    return True
+
+
+def quantized_layers(model: Any) -> int:
+    """How many modules hold a packed weight."""
+    return len(_layers(model))
+
+
+def kernel(model: Any) -> str | None:
+    """The CPU kernel that takes all layers of 4 bits, where it is the special one."""
+    special = [
+        layer.weight.device.type == "cpu" and getattr(layer, "support_avx512bf16_for_cpu", False)
+        for layer in _layers(model)
+    ]
+    return "AVX512-BF16" if special and all(special) else None
+
+
+def _layers(model: Any) -> list[Any]:
+    """bitsandbytes' own modules in a model."""
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
+
+    return [module for module in model.modules() if isinstance(module, Linear4bit | Linear8bitLt)]

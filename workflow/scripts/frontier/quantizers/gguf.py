@@ -1,0 +1,107 @@
+"""GGUF: llama.cpp's own quantizations, made as a checkpoint of its own.
+
+A type's name stands for a mixture: llama.cpp gives more bits to the head, to some matrices of the
+attention and to those that end the MLP.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier.quantizers import Preparation, Sizes, Target
+
+ENGINES = frozenset({"llama_cpp"})
+ENVIRONMENT = None
+
+ARCHITECTURES = ("llama", "mistral", "mixtral", "qwen2", "gpt2", "falcon")
+
+BITS = {
+    "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_K": 5.5, "Q4_K": 4.5,
+    "Q3_K": 3.4375, "Q2_K": 2.625, "Q5_1": 6.0, "Q5_0": 5.5, "Q4_0": 4.5,
+}  # fmt: skip
+"""Of one weight, its share of the block's scales included (llama.cpp's ggml-common.h)."""
+
+K_BLOCK, BLOCK = 256, 32
+"""Weights in a block of the K types, and of the others: rows must be multiples."""
+
+INSTEAD = {"Q6_K": "Q8_0", "Q5_K": "Q5_1", "Q4_K": "Q5_0", "Q3_K": "Q4_0", "Q2_K": "Q4_0"}
+"""What llama.cpp takes where rows are not multiples of K_BLOCK."""
+
+MIXTURES = {
+    "Q5_K_M": {"Q5_K": 0.80, "Q6_K": 0.20},
+    "Q4_K_M": {"Q4_K": 0.80, "Q6_K": 0.20},
+    "Q3_K_M": {"Q3_K": 0.58, "Q4_K": 0.41, "Q5_K": 0.01},
+    "Q2_K": {"Q2_K": 0.58, "Q3_K": 0.42},
+}
+"""Shares of the layers' weights (llama-quant.cpp, `llama_tensor_get_type_impl`), about right for
+all the architectures: 0.3 of them end the MLP and 0.1 are values; Q4_K_M has half of both in more
+bits."""
+
+ENDING = 0.3
+"""Share of the matrices that end the MLP: their rows are multiples of 256 in all but toys."""
+
+VECTORS = 0.5
+"""Norms and biases, kept in float32, are VECTORS / hidden of the layers: 1/6 in Llama, 13/12 in
+GPT-2."""
+
+
+class Options(BaseModel):
+    """Keys of a `gguf` block."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    type: Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]
+    """llama.cpp's name of the mixture of types."""
+
+
+def unsupported(options: Options, target: Target) -> str | None:
+    """Architectures whose tensors the conversion does not know."""
+    if target.architecture is not None and target.architecture not in ARCHITECTURES:
+        return f"no conversion to GGUF for the architecture {target.architecture}"
+    return None
+
+
+def compute_dtype(options: Options, native: str, engine: str) -> str:
+    """llama.cpp computes with what it stores; what is not quantized is float32."""
+    return {"F16": "float16", "BF16": "bfloat16"}.get(options.type, "float32")
+
+
+def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
+    """A GGUF file, made in llama.cpp's environment."""
+    return Preparation("gguf", {"type": options.type}, environment="llama_cpp")
+
+
+def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
+    """Bytes of all tensors in llama.cpp's types, whose choice depends on the length of rows.
+
+    GPT-2's table of positions, which stays float32, is counted as one of the layers' matrices.
+    """
+    kind, hidden = options.type, sizes.hidden
+    base = kind.removesuffix("_M")
+    mixture = MIXTURES.get(kind, {kind: 1.0})
+    of_hidden = sum(share * _bits(part, hidden) for part, share in mixture.items())
+    ending = sum(share * _bits(part, K_BLOCK) for part, share in mixture.items())
+    vectors = min(VECTORS / hidden, 1)
+    matrices = (1 - ENDING) * of_hidden + ENDING * ending
+    layers = sizes.layers * (vectors * BITS["F32"] + (1 - vectors) * matrices)
+    head = base if kind in ("F32", "F16", "BF16", "Q8_0") else "Q6_K"
+    if sizes.tied:
+        return round((layers + sizes.embedding * _bits(head, hidden)) / 8)
+    ends = sizes.embedding * _bits(base, hidden) + sizes.head * _bits(head, hidden)
+    return round((layers + ends) / 8)
+
+
+def expects_quantized(options: Options) -> bool:
+    """All but the floating-point types quantize."""
+    return options.type not in ("F32", "F16", "BF16")
+
+
+def _bits(kind: str, row: int) -> float:
+    """Bits of a weight in rows of that length, in the type that llama.cpp falls back to."""
+    if kind in ("F32", "F16", "BF16"):
+        return BITS[kind]
+    if row % BLOCK:
+        return BITS["F16"]
+    return BITS[INSTEAD.get(kind, kind) if row % K_BLOCK else kind]

@@ -1,0 +1,63 @@
+"""The question: a study that asks for some of what the catalogue holds."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from frontier.entries import Entry
+from frontier.fetching.sources import Source
+
+
+class Beside(Entry):
+    """Cells beside a study's cross product, at its tasks; an axis left out is the study's."""
+
+    models: tuple[str, ...] = ()
+    """Ids of models.yaml."""
+    quantizations: tuple[str, ...] = ()
+    """Ids of quantizations.yaml."""
+    devices: tuple[str, ...] = ()
+    """Ids of devices.yaml."""
+
+
+class Study(Entry):
+    """The cross product that a plain run builds."""
+
+    models: tuple[str, ...]
+    """Ids of models.yaml."""
+    quantizations: tuple[str, ...] = ("native",)
+    """Ids of quantizations.yaml; `native` is what the others are compared with."""
+    devices: tuple[str, ...]
+    """Ids of devices.yaml."""
+    tasks: tuple[str, ...]
+    """Ids of tasks.yaml."""
+    also: tuple[Beside, ...] = ()
+    """Further cross products, such as one device with a few quantizations only."""
+
+    @property
+    def products(self) -> tuple[Beside, ...]:
+        """All of its cross products, each with all three axes."""
+        axes = ("models", "quantizations", "devices")
+        own = {axis: getattr(self, axis) for axis in axes}
+        return (
+            Beside(**own),
+            *(
+                Beside(**{axis: getattr(part, axis) or own[axis] for axis in axes})
+                for part in self.also
+            ),
+        )
+
+    def ids(self, axis: str) -> tuple[str, ...]:
+        """All ids of an axis, in the order in which they come."""
+        parts = (self, *self.also) if axis != "tasks" else (self,)
+        return tuple(dict.fromkeys(name for part in parts for name in getattr(part, axis)))
+
+
+class Config(Entry):
+    """config/config.yaml: the question."""
+
+    title: str = "Fast enough, good enough"
+    """The report's heading."""
+    study: Study
+    """What to measure."""
+    sources: dict[str, Source] = Field(default_factory=dict)
+    """Where a dataset comes from instead, by its id: a mirror, or a folder of yours."""

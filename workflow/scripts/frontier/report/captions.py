@@ -1,0 +1,74 @@
+"""What stands below each chart, and what it shows for whoever cannot see it."""
+
+from __future__ import annotations
+
+from frontier.report import charts, words
+from frontier.report.charts import Entry
+from frontier.report.findings import Group
+from frontier.report.naming import Naming
+from frontier.report.pareto import fastest_within, front
+
+
+def _requests(group: Group) -> str:
+    counts = sorted({row["requests"] for row in group.rows if row["requests"]})
+    shown = " to ".join(str(count) for count in dict.fromkeys((*counts[:1], *counts[-1:])))
+    return f"{shown} requests a variant, one at a time, greedy decoding, after warm-up".strip()
+
+
+def frontier(group: Group, naming: Naming) -> str:
+    """What the points and lines are, and what they do not show."""
+    line = words.join([naming.variant(entry.variant) for entry in _on_line(group)])
+    return (
+        f"{_requests(group)}; latency and score come from the same generations. On the Pareto "
+        f"line, fastest first: {line}. Lines through a point: 95 % intervals. Does not show: speed "
+        "with several requests at once, memory, or whether two variants with overlapping intervals "
+        "differ (they share their requests)."
+    )
+
+
+def distributions(group: Group, naming: Naming) -> str:
+    """How the times were taken, and what the boxes do not show."""
+    return (
+        f"{_requests(group)}; times of every token by a monotonic clock, the device synchronized, "
+        "tokenization in the end-to-end time. Does not show: the slowest and fastest 5 %, drift "
+        "during the run, or that longer answers take longer."
+    )
+
+
+def quantization(group: Group, naming: Naming) -> str:
+    """What the intervals are, and what the chart does not show."""
+    return (
+        f"{_requests(group)}, the same ones for both; lines: 95 % intervals, each for itself (the "
+        "tests below are corrected for their number). Weights: bytes stored. Does not show: "
+        "quality on other tasks, or what another engine would make of the same quantization."
+    )
+
+
+def _on_line(group: Group) -> list[Entry]:
+    line = {point.name for point in front(charts.points(group.entries))}
+    on_it = [entry for entry in group.entries if entry.variant in line]
+    return sorted(on_it, key=lambda entry: entry.latency)
+
+
+def _figures(entry: Entry, naming: Naming) -> str:
+    score = words.MISSING if entry.score is None else f"{entry.score:.1f}"
+    return f"{naming.variant(entry.variant)} ({words.seconds(entry.latency)}, {score})"
+
+
+def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
+    """What a chart shows, in words, for whoever cannot see it."""
+    if kind == "frontier":
+        chosen = fastest_within(charts.points(group.entries), margin)
+        named = naming.variant(chosen.name) if chosen else "none"
+        told = "; ".join(_figures(entry, naming) for entry in _on_line(group))
+        return f"On the Pareto line, fastest first: {told}. Fastest within {margin:g}: {named}."
+    if kind == "distributions":
+        told = "; ".join(_figures(entry, naming) for entry in group.entries)
+        return f"Quantiles of the latency of each variant. Median and score: {told}."
+    told = "; ".join(
+        f"{naming.variant(row['variant'])}: {words.signed(row['difference'])} points, "
+        f"{words.ratio(row['latency_ratio'])} the latency"
+        for row in group.comparisons
+        if row["difference"] is not None
+    )
+    return f"Change against the native model. {told}."

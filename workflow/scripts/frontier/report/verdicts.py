@@ -1,0 +1,163 @@
+"""What the comparisons say, in words: what is significant, and why the slower ones are slower.
+
+A reason is given only as far as the figures carry it. Rows of comparisons.parquet and of the study
+(see frontier.columns).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.report import words
+from frontier.report.findings import Group
+from frontier.report.naming import Naming
+
+Row = Mapping[str, Any]
+SPELLED_OUT = 8  # significant changes told in full; more would bury the first
+SAME_BYTES = 0.98  # a larger share of the native bytes saves nothing worth a word
+MORE_TOKENS = 1.05  # a mean length that differs by less is told nowhere
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What is to be said of the quantized variants of one task on one device.
+
+    `changed` has a statement and its figures for each significant change of the score.
+    """
+
+    changed: list[tuple[str, str]]
+    rest: list[str]
+    slower: str
+    reasons: list[str]
+
+
+def verdicts(group: Group, naming: Naming, tests: int) -> Verdicts:
+    """The sentences of one group; `tests` is how many Holm's correction was over."""
+    significant = [row for row in group.comparisons if row["verdict"] in (WORSE, BETTER)]
+    significant.sort(key=lambda row: row["difference"])
+    changed = [_change(row, naming, tests) for row in significant[:SPELLED_OUT]]
+    if more := significant[SPELLED_OUT:]:
+        named = [f"{_name(row, naming)} ({words.signed(row['difference'])})" for row in more]
+        changed.append(("Significant as well,", f"in points: {words.join(named)}."))
+    slower = [row for row in group.comparisons if row["latency_verdict"] == SLOWER]
+    named = [f"{_name(row, naming)} ({words.ratio(row['latency_ratio'])})" for row in slower]
+    by_variant = {row["variant"]: row for row in group.rows}
+    return Verdicts(
+        changed,
+        _rest(group.comparisons, naming),
+        f"Slower than native: {words.join(named)}." if slower else "",
+        [
+            f"{_name(row, naming)} {reason(row, by_variant)}"
+            for row in slower
+            if row["native_variant"] in by_variant
+        ],
+    )
+
+
+def _name(row: Row, naming: Naming) -> str:
+    return naming.variant(row["variant"])
+
+
+def _change(row: Row, naming: Naming, tests: int) -> tuple[str, str]:
+    """INT4 loses 10.5 points (−15.2 to −6.1; 27 answers lost, 6 gained; p = .0003 after …)."""
+    verb = "loses" if row["verdict"] == WORSE else "gains"
+    figures = [words.signed_interval(row["difference_low"], row["difference_high"])]
+    if row["lost"] is None:
+        figures.append(f"{row['changed']} of {row['requests']} answers differ")
+    else:
+        figures.append(f"{words.count(row['lost'], 'answer')} lost, {row['gained']} gained")
+    over = f"after Holm over {words.count(tests, 'comparison')}"
+    figures.append(f"{words.p_value(row['p_holm'])} {over}")
+    inside = "; ".join(filter(None, figures))
+    return f"{_name(row, naming)} {verb} {abs(row['difference']):.1f} points", f"({inside})."
+
+
+def _rest(comparisons: Sequence[Row], naming: Naming) -> list[str]:
+    """Those without a significant difference, what that leaves open, and those without a test."""
+    told = []
+    alike = [row for row in comparisons if row["verdict"] == NO_DIFFERENCE]
+    if same := [row for row in alike if row["changed"] == 0]:
+        named = words.join([_name(row, naming) for row in same])
+        told.append(f"The same answer to every request as native: {named}.")
+    if unclear := [row for row in alike if row["changed"] > 0]:
+        named = words.join([_name(row, naming) for row in unclear])
+        told.append(f"No significant difference: {named}.")
+        ends = [row["difference_low"] for row in unclear if row["difference_low"] is not None]
+        reach = f"losses of up to {-min([0, *ends]):.1f} points are not ruled out"
+        told.append(f"That is not equality: by their intervals, {reach}.")
+    if untested := [row for row in comparisons if row["verdict"] is None]:
+        named = words.join([_name(row, naming) for row in untested])
+        told.append(f"Not tested, for want of scores on the same requests: {named}.")
+    return told
+
+
+def reason(change: Row, by_variant: Mapping[str, Row]) -> str:
+    """Why a slower variant is slower: "takes 1.9 times as long …", as far as the figures tell.
+
+    `by_variant` are the study's rows of the same task and device.
+    """
+    native, here = by_variant[change["native_variant"]], by_variant[change["variant"]]
+    ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
+    told = [
+        f"takes {words.significant(change['latency_ratio'])} times as long as native for a request"
+        + (f" ({ends})." if ends else ".")
+    ]
+    token = _clearly_longer(native, here, "tpot")
+    if token:
+        times = f"{words.seconds(here['tpot_p50_s'])} against {words.seconds(native['tpot_p50_s'])}"
+        told.append(
+            f"A further token takes {words.significant(token)} times as long ({times})"
+            + _bytes(token, change, native, here)
+        )
+    first = _clearly_longer(native, here, "ttft")
+    if first and not token:
+        told.append(f"Its first token takes {words.significant(first)} times as long.")
+    lengths = [_tokens(row) for row in (here, native)]
+    if lengths[0] and lengths[1] and lengths[0] > MORE_TOKENS * lengths[1]:
+        told.append(
+            f"It writes more: {lengths[0]:.1f} tokens a request on average, native "
+            f"{lengths[1]:.1f}."
+        )
+    if len(told) == 1:
+        told.append("The figures do not tell why.")
+    return " ".join(told)
+
+
+def _clearly_longer(native: Row, here: Row, figure: str) -> float | None:
+    """The ratio of two medians whose intervals lie apart; None where they do not, or one lacks."""
+    low, high = here[f"{figure}_p50_low_s"], native[f"{figure}_p50_high_s"]
+    if None in (low, high) or low <= high:
+        return None
+    return float(here[f"{figure}_p50_s"] / native[f"{figure}_p50_s"])
+
+
+def _tokens(row: Row) -> float | None:
+    """Mean generated tokens a request, from the two rates."""
+    tokens, requests = row["output_tokens_per_s"], row["requests_per_s"]
+    return float(tokens / requests) if tokens and requests else None
+
+
+def _bytes(token: float, change: Row, native: Row, here: Row) -> str:
+    """What the bytes say about a token that takes `token` times as long; ends the sentence."""
+    share = change["bytes_ratio"]
+    if share is None:
+        return "."
+    if share > SAME_BYTES:
+        many = words.significant(share)
+        more = f"{many} times the bytes" if share > 1 / SAME_BYTES else "about as many bytes"
+        explained = ", which is enough to explain it" if 1 < token <= share else ""
+        return f", and its weights are {more}{explained}."
+    fewer = words.significant(1 / share)
+    mbu = ""
+    if here["mbu"] is not None and native["mbu"] is not None:
+        mbu = f" (memory bandwidth used: {words.percent(here['mbu'])} against "
+        mbu += f"{words.percent(native['mbu'])})"
+    kernel = f" (kernel: {words.visible(here['kernel'], 120)})" if here["kernel"] else ""
+    return (
+        f", though {fewer} times fewer bytes of weights are stored to be read for it: reading them "
+        f"is not what limits it{mbu}. What is left is the work on them: unpacking, computing, and "
+        f"the calls that start it{kernel}."
+    )

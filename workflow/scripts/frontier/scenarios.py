@@ -1,0 +1,81 @@
+"""How requests reach an engine: MLPerf's SingleStream, one at a time, after a warm-up."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import statistics
+import time
+from typing import Any
+
+from frontier import presence
+from frontier.engines import Engine, Generation
+from frontier.errors import UserError
+from frontier.progress import Progress
+from frontier.records import Journal, Record
+
+
+def warm_up(
+    engine: Engine, prompts: list[str], task: dict[str, Any], limits: dict[str, Any]
+) -> dict[str, Any]:
+    """Untimed rounds over the same few requests until a round is as fast as the one before.
+
+    Rounds are compared request by request, so that long and short ones count alike. Returns how
+    many requests it took, whether latency settled and by how much it changed last.
+    """
+    few = prompts[: limits["minimum"]]
+    started = time.perf_counter_ns()
+    before: list[int] = []
+    change, done = math.inf, 0
+    while change >= limits["tolerance"] and done < limits["maximum"]:
+        now = [ask(engine, prompt, task).end_ns for prompt in few]
+        done += len(few)
+        if before:
+            ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
+            change = abs(statistics.median(ratios) - 1)
+        before = now
+    return {
+        "requests": done,
+        "settled": change < limits["tolerance"],
+        "last_change": None if math.isinf(change) else change,
+        "seconds": (time.perf_counter_ns() - started) / 1e9,
+    }
+
+
+def ask(engine: Engine, prompt: str, task: dict[str, Any]) -> Generation:
+    """One request with the task's limits."""
+    return engine.generate(prompt, task["max_new_tokens"], tuple(task["stop"]))
+
+
+def single_stream(
+    engine: Engine, prompts: dict[str, str], task: dict[str, Any], journal: Journal, label: str
+) -> None:
+    """Time every request that the journal has not yet, one at a time.
+
+    Raises UserError where the Snakemake that started this process has ended.
+    """
+    finished = {record.id for record in journal.records}
+    progress = Progress(label, len(prompts), "requests", done=len(finished))
+    runner = presence.Runner()
+    for identifier, prompt in prompts.items():
+        if identifier in finished:
+            continue
+        if runner.gone():
+            # Going on would disturb what the next run measures.
+            raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
+        generation = ask(engine, prompt, task)
+        journal.append(
+            Record(
+                id=identifier,
+                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest(),
+                text=generation.text,
+                tokens=len(generation.token_ns),
+                prompt_tokens=generation.prompt_tokens,
+                finish_reason=generation.finish_reason,
+                start_ns=generation.start_ns,
+                token_ns=generation.token_ns,
+                end_ns=generation.end_ns,
+                session=journal.session,
+            )
+        )
+        progress.step()

@@ -1,0 +1,103 @@
+"""Checkpoints that carry a quantization's rounding in numbers of the model's own precision.
+
+Such a checkpoint shows what a quantization does to the answers, not to speed or memory. One matrix
+is in memory at a time. Quantized are the matrices of the numbered blocks; embeddings, the head,
+norms, biases and the routers of experts stay as they are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from frontier.conversions import Made, copy_settings
+from frontier.errors import UserError, one_line
+from frontier.safetensor_files import CONFIG, Tensor, header, json_object, weight_files
+
+DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
+IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")
+ROUTERS = (".gate.weight", ".router.weight")
+COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
+TRANSPOSED = ("gpt2",)  # families whose matrices are stored input first
+
+Change = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
+"""From a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
+
+
+def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
+    """Write CHECKPOINT with its matrices changed to OUTPUT; counts them and the packed bytes.
+
+    Raises UserError for a checkpoint that is unreadable, or that has no matrices to change.
+    """
+    layers = packed = 0
+    transposed = json_object(checkpoint / CONFIG).get("model_type") in TRANSPOSED
+    try:
+        for path in weight_files(checkpoint):
+            copy = shutil.copyfile(path, output / path.name)
+            for name, tensor in header(path).items():
+                if name.endswith(COMPUTED):
+                    continue
+                if _is_layer(name, tensor.shape):
+                    layers += 1
+                    packed += _rewrite(copy, tensor, change, transposed)
+                else:
+                    packed += tensor.end - tensor.begin
+    except ValueError as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    if not layers:
+        raise UserError(f"{checkpoint}: found no matrices of numbered blocks to round")
+    copy_settings(checkpoint, output)
+    for index in checkpoint.glob("*.safetensors.index.json"):
+        shutil.copyfile(index, output / index.name)
+    return Made(quantized_layers=layers, simulated_bytes=packed)
+
+
+def by_group(
+    matrix: torch.Tensor, size: int | None, change: Callable[[torch.Tensor], torch.Tensor]
+) -> tuple[torch.Tensor, int]:
+    """A matrix [out, in] changed group by group, and how many groups there are.
+
+    `change` gets [groups, weights] and treats each group alone. `size` is a group's part of a row,
+    where the last may be shorter; 0: whole rows; None: all of the matrix is one group.
+    """
+    matrix = matrix.contiguous()
+    if size is None:
+        return change(matrix.reshape(1, -1)).view_as(matrix), 1
+    size = min(size or matrix.shape[1], matrix.shape[1])
+    even = matrix.shape[1] // size * size
+    parts = [matrix[:, :even].reshape(-1, size)]
+    if even < matrix.shape[1]:
+        parts.append(matrix[:, even:].contiguous())
+    changed = [change(part).reshape(len(matrix), -1) for part in parts]
+    return torch.cat(changed, dim=1), sum(len(part) for part in parts)
+
+
+def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor is a matrix that multiplies activations."""
+    if len(shape) == 3 and ".experts." in name:
+        raise ValueError(f"{name} holds several experts; which way they lie is not known")
+    return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
+
+
+def _rewrite(path: Path, tensor: Tensor, change: Change, transposed: bool) -> int:
+    """Change one matrix within its file; gives the bytes of its packed form."""
+    length = tensor.end - tensor.begin
+    if tensor.dtype not in DTYPES:
+        raise ValueError(f"weights of type {tensor.dtype}, not of {', '.join(DTYPES)}")
+    dtype = DTYPES[tensor.dtype]
+    if length != math.prod(tensor.shape) * dtype.itemsize:
+        raise ValueError("a tensor's shape and its bytes do not agree")
+    with path.open("r+b") as file:
+        file.seek(tensor.begin)
+        stored = torch.frombuffer(bytearray(file.read(length)), dtype=dtype)
+        matrix = stored.view(tensor.shape).float()
+        rounded, packed = change(matrix.T if transposed else matrix)
+        rounded = (rounded.T if transposed else rounded).to(dtype).contiguous()
+        file.seek(tensor.begin)
+        file.write(rounded.flatten().view(torch.uint8).numpy().tobytes())
+    return packed

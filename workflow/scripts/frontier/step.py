@@ -1,0 +1,66 @@
+"""A job: what its program is told, and the digest of all that its result depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from frontier import identity
+from frontier.fetching import environments
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job to be: `spec` is handed to its program, `identity` names its result."""
+
+    spec: dict[str, Any]
+    identity: str
+    made_of: dict[str, Any]
+
+    @property
+    def argument(self) -> str:
+        """The program's --spec."""
+        return identity.canonical(self.spec)
+
+    @property
+    def signed(self) -> str:
+        """The program's --spec with what the identity is made of, for results that keep it."""
+        return identity.canonical({**self.spec, "identity": self.made_of})
+
+
+def step(
+    rule: str,
+    spec: dict[str, Any],
+    inputs: Any,
+    *plugins: str,
+    decides: Any = None,
+    environment: str | None = None,
+) -> Step:
+    """A rule's job. `plugins` are the modules that its program picks by name.
+
+    `decides`: what of the specification the identity is made of, where that is not all.
+    `environment`: where it runs, whose pins then stand for the versions of the core's packages.
+    """
+    entries = (rule, *plugins)
+    made_of = {
+        "spec": spec if decides is None else decides,
+        "inputs": inputs,
+        "command": identity.shells()[rule],
+        "code": _code(entries),
+        "packages": {environment: environments.identity(environment)}
+        if environment
+        else _packages(entries),
+    }
+    digest = identity.digest(made_of)
+    return Step(spec, digest, {"digest": digest, **made_of})
+
+
+@cache
+def _code(entries: tuple[str, ...]) -> dict[str, str]:
+    return identity.code(*entries)
+
+
+@cache
+def _packages(entries: tuple[str, ...]) -> dict[str, str]:
+    return identity.packages(*entries)

@@ -1,0 +1,55 @@
+"""Make one checkpoint out of another: quantized, or in an engine's own format.
+
+The spec: {"conversion": a module of frontier/conversions, "options": {its own keys}}
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+# All is here; the tools ask nobody, and none of them tells anybody.
+os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+from pydantic import BaseModel, ConfigDict
+
+from frontier import conversions, files
+from frontier.errors import UserError, run
+
+
+class Spec(BaseModel):
+    """What is made, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    conversion: str
+    options: dict[str, Any] = {}
+
+
+def main() -> None:
+    """Convert into a new folder, lock it, and only then put it into its place."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
+    parser.add_argument("--model", type=Path, required=True, help="checkpoint folder to read")
+    parser.add_argument("--texts", type=Path, help="texts.jsonl to calibrate with")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
+    args = parser.parse_args()
+    spec = files.checked_spec(args.spec, Spec)
+    files.check_lock(args.model)
+    texts = []
+    if args.texts:
+        files.check_lock(args.texts.parent)
+        texts = [line["text"] for line in files.read_lines(args.texts)]
+    convert = conversions.load(spec.conversion).convert
+    with files.replaced_folder(args.output) as new:
+        made = convert(args.model, new, spec.options, texts)
+        if not conversions.weights(new):
+            raise UserError(f"{spec.conversion} wrote no weights")
+        files.write_json(new / "lock.json", conversions.lock(new, spec.model_dump(), made))
+
+
+if __name__ == "__main__":
+    run(main)
