@@ -16,7 +16,7 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
 
 lint: setup
 	$(BIN)/ruff format --check .

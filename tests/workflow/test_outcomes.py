@@ -93,6 +93,22 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
     assert (found["latency"], found["throughput"], found["mbu"]) == (None, None, None)
 
 
+def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
+    """Also where a checkpoint was made of them; such a model is for its shape."""
+    grow = {**place.get("models", "models/tiny-llama/grow"), "steps": 0}
+    place.set("models", "models/untrained", {"grow": grow})
+    place.set("quantizations", "quantizations/rtn8", {
+        "method": "rounding", "bits": 8, "granularity": "channel",
+    })  # fmt: skip
+    names = ("untrained/cpu/sums", "untrained-rtn8/cpu/sums")
+    place.build(*(f"results/{name}.json" for name in names))
+    for name in names:
+        found = cell(place, name)
+        assert (found["outcome"], found["random_weights"]) == ("measured", True)
+        assert found["score"] is None
+    assert cell(place, names[0])["latency"]["end_to_end_s"]["p50"]["value"] > 0
+
+
 def test_foreign_load_is_invalid(place: Workspace) -> None:
     """Other processes that compute all the while are noticed."""
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]

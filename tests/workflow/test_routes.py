@@ -18,6 +18,7 @@ from frontier.configuration import read_catalogue, read_yaml
 from frontier.quantizers import Sizes
 from workspace import Workspace
 
+pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 45 cells measured
 TOUR = "config/quantization-tour.yaml"
 MODEL = "tiny-llama"
 # Wide enough for groups of 128 and for llama.cpp's blocks of 256.

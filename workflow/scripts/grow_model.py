@@ -47,7 +47,12 @@ def main() -> None:
             "seconds": round(grown.seconds, 1),
             "losses": {name: round(loss, 4) for name, loss in grown.losses.items()},
         }
-        lock = {"source": {"grown": True}, **checkpoints.describe(new), "training": training}
+        lock = {
+            "source": {"grown": True},
+            **checkpoints.describe(new),
+            "random_weights": recipe.steps == 0,
+            "training": training,
+        }
         files.write_json(new / "lock.json", lock)
 
 

@@ -123,7 +123,10 @@ def made_facts(checkpoint: Path, loaded: Loaded) -> dict[str, Any]:
     """What only the job that made the checkpoint knows: its lock tells."""
     lock = checkpoint / "lock.json"
     made = read_json(lock) if lock.exists() else {}
-    facts: dict[str, Any] = {"simulated": made.get("simulated_bytes") is not None}
+    facts: dict[str, Any] = {
+        "simulated": made.get("simulated_bytes") is not None,
+        "random_weights": made.get("random_weights", False),
+    }
     if loaded.quantized_layers is None:
         facts["quantized_layers"] = made.get("quantized_layers")
     if facts["simulated"]:

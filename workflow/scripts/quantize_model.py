@@ -39,6 +39,9 @@ def main() -> None:
     args = parser.parse_args()
     spec = files.checked_spec(args.spec, Spec)
     files.check_lock(args.model)
+    lock = args.model / "lock.json"
+    # A checkpoint that was put there by hand has no lock, and was not left untrained by us.
+    random_weights = lock.exists() and files.read_json(lock).get("random_weights", False)
     texts = []
     if args.texts:
         files.check_lock(args.texts.parent)
@@ -48,7 +51,8 @@ def main() -> None:
         made = convert(args.model, new, spec.options, texts)
         if not conversions.weights(new):
             raise UserError(f"{spec.conversion} wrote no weights")
-        files.write_json(new / "lock.json", conversions.lock(new, spec.model_dump(), made))
+        told = conversions.lock(new, spec.model_dump(), made)
+        files.write_json(new / "lock.json", {**told, "random_weights": random_weights})
 
 
 if __name__ == "__main__":

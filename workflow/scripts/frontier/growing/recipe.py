@@ -44,7 +44,8 @@ class Recipe(BaseModel):
     """Upper limit of the byte-level BPE tokenizer, which is trained on the same corpora."""
     corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
     """By the grammar's name, a module of frontier/grammars."""
-    steps: Count
+    steps: Annotated[int, Field(ge=0)]
+    """0: the weights stay random; such a model is timed, for its shape, and never scored."""
     learning_rate: Annotated[float, Field(gt=0)]
     """The highest: it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.01

@@ -99,7 +99,10 @@ def prepare(recipe: Recipe) -> Lessons:
 
 
 def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) -> Grown:
-    """Train from scratch; `progress` is told the mean loss after each step."""
+    """Train from scratch; `progress` is told the mean loss after each step.
+
+    Without any steps the weights are random, and there are no losses.
+    """
     started = time.monotonic()
     torch.manual_seed(recipe.seed)
     torch.use_deterministic_algorithms(True)
@@ -122,7 +125,9 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
         history.append(losses)
         progress(sum(losses.values()) / len(losses))
     last = history[-max(1, recipe.steps // 10) :]
-    means = {name: sum(losses[name] for losses in last) / len(last) for name in last[0]}
+    means = {
+        name: sum(losses[name] for losses in last) / len(last) for name in lessons.streams if last
+    }
     return Grown(model.eval(), tokenizer, means, time.monotonic() - started)
 
 

@@ -1,0 +1,124 @@
+"""What every engine owes its callers, as JSON: for tests within the engine's own environment.
+
+It asks and tells; what the answers have to be is for the tests. No import but the standard library's
+and psutil, so that what else is loaded is the engine's doing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from frontier.engines import Settings, UnsupportedError
+
+SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
+CUTS = (0.2, 0.5, 0.8)
+"""Where generations are interrupted, of their usual time."""
+ROUNDS = 8
+
+
+def ask(engine: Any, prompt: str, tokens: int, stop: list[str]) -> dict[str, Any]:
+    """One request's generation, with the clock before and after it."""
+    before = time.perf_counter_ns()
+    answer = dataclasses.asdict(engine.generate(prompt, tokens, tuple(stop)))
+    return answer | {"before_ns": before, "after_ns": time.perf_counter_ns()}
+
+
+def interrupted(engine: Any, prompt: str, tokens: int, seconds: float) -> bool:
+    """Whether a request was interrupted, as Ctrl-C does it, that many seconds after its start."""
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            engine.generate(prompt, tokens, ())
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+def parting(engine: Any, prompt: str, text: str, expected: list[str]) -> int | None:
+    """The first token of `text` that is not as `expected`, the texts of 1, 2, … tokens, if any."""
+    if text == expected[-1]:
+        return None
+    texts = (engine.generate(prompt, count + 1, ()).text for count in range(len(expected)))
+    return next(at for at, text in enumerate(texts) if text != expected[at])
+
+
+def refusal(engine: Any, prompt: str, tokens: int) -> str | None:
+    """Why a request is not supported."""
+    try:
+        engine.generate(prompt, tokens, ())
+    except UnsupportedError as error:
+        return str(error)
+    return None
+
+
+def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
+    """Load a checkpoint, ask for all that `work` names, and close it.
+
+    The first of its requests is the one that is interrupted and asked for again; `expected` are
+    the texts of the first few, token by token.
+    """
+    engine = load(folder, SETTINGS)
+    found: dict[str, Any] = {"loaded": dataclasses.asdict(engine.loaded)}
+    found["modules"] = sorted(sys.modules)
+    first = work["requests"][0]
+    prompt, tokens, _ = first
+    engine.reserve([asked for asked, _, _ in work["requests"]], tokens)
+    found["answers"] = [ask(engine, *request) for request in work["requests"]]
+    found["parted"] = [
+        parting(engine, request[0], answer["text"], texts)
+        for request, answer, texts in zip(
+            work["requests"], found["answers"], work["expected"], strict=False
+        )
+    ]
+    found["too long"] = refusal(engine, work["long"], tokens)
+    found["after too long"] = ask(engine, *first)
+    pairs = zip(work["requests"], found["answers"], strict=True)
+    seconds = min(answer["end_ns"] for request, answer in pairs if request == first) / 1e9
+    found["interrupted"], found["after"] = [], []
+    for cut in CUTS:
+        found["interrupted"].append(interrupted(engine, prompt, tokens, cut * seconds))
+        # Not the one that was interrupted comes next, so that what it left behind would show.
+        found["after"] += [ask(engine, *work["requests"][1]), ask(engine, *first)]
+    found["peak"] = engine.device_peak_bytes()
+    engine.close()
+    return found
+
+
+def rounds(load: Any, folder: Path, prompt: str) -> tuple[list[int], list[str]]:
+    """Bytes that the process holds after each round of load, generate and close; the texts."""
+    held, texts = [], []
+    for _ in range(ROUNDS):
+        engine = load(folder, SETTINGS)
+        texts.append(engine.generate(prompt, 4, ()).text)
+        engine.close()
+        del engine
+        held.append(psutil.Process().memory_info().rss)
+    return held, texts
+
+
+def main() -> None:
+    """Arguments: an engine, and the path of its work, checkpoint by checkpoint."""
+    name, path = sys.argv[1:]
+    work = json.loads(Path(path).read_text(encoding="utf-8"))
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    with contextlib.redirect_stdout(sys.stderr):
+        load = importlib.import_module(f"frontier.engines.{name}").load
+        found = {}
+        for label, part in work.items():
+            folder = Path(part["folder"])
+            found[label] = examine(load, folder, part)
+            if part["rounds"]:
+                found[label]["rounds"] = rounds(load, folder, part["requests"][0][0])
+    print(json.dumps(found))
