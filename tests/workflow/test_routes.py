@@ -46,7 +46,11 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place.set("models", f"models/{MODEL}/dtype", "bfloat16")
     for key, value in WIDE.items():
         place.set("models", f"models/{MODEL}/grow/{key}", value)
-    place.set("quantizations", "calibrations", {"demo": {"tasks": ["sums"], "size": 32}})
+    place.set(
+        "quantizations",
+        "calibrations",
+        {name: {"tasks": ["sums"], "size": 32} for name in ("demo", "study")},
+    )
     devices = yaml.safe_load(place.path("config/devices.yaml").read_text())["devices"]
     for device in {device for _, device in CELLS}:
         # The other tests run beside this one, and nothing is concluded from times here.
@@ -151,7 +155,9 @@ def add_line(path: Path, line: str) -> None:
 
 ON_OPENVINO = {"", "-openvino-int8", "-openvino-int4"}
 ON_LLAMA = {"", "-fp32", "-fp16", "-q8-0", "-q6-k", "-q5-k-m", "-q4-k-m", "-q3-k-m", "-q2-k"}
-CALIBRATED = {"-gptq8", "-gptq4", "-gptq4-act-order", "-awq4", "-w8a8", "-w4a16"}
+CALIBRATED = {
+    f"-{name}-demo" for name in ("gptq8", "gptq4", "gptq4-act-order", "awq4", "w8a8", "w4a16")
+}
 TABLES = {"aggregate", "compare", "render"}
 
 
