@@ -18,7 +18,7 @@ TOKENS = 30
 
 # One process for all of an engine's checkpoints: starting it takes longer than what it does.
 PROGRAM = """
-import contextlib, dataclasses, importlib, json, sys, weakref
+import contextlib, dataclasses, importlib, json, sys
 from pathlib import Path
 
 def told(error, function, *arguments):
@@ -28,32 +28,11 @@ def told(error, function, *arguments):
         return str(raised)
     return None
 
-def generation(engine, prompt, tokens, stop=()):
-    return dataclasses.asdict(engine.generate(prompt, tokens, stop))
-
 def answers(folder, settings, prompts, tokens):
     engine = module.load(folder, settings)
     found = {"loaded": dataclasses.asdict(engine.loaded)}
-    found["answers"] = [generation(engine, prompt, tokens) for prompt in prompts]
-    found["again"] = generation(engine, prompts[0], tokens)
-    found["one"] = generation(engine, prompts[0], 1)
-    found["stopped"] = generation(engine, prompts[0], tokens, (",",))
-    found["too long"] = told(UnsupportedError, engine.generate, prompts[0], 600, ())
-    found["peak"] = engine.device_peak_bytes()
-    model = weakref.ref(engine.model)
+    found["answers"] = [dataclasses.asdict(engine.generate(prompt, tokens, ())) for prompt in prompts]
     engine.close()
-    found["released"] = model() is None
-    return found
-
-def ended(folder, settings, prompt, tokens, end):
-    path = folder / "generation_config.json"
-    before = path.read_text()
-    sampled = {"do_sample": True, "temperature": 5.0, "repetition_penalty": 2.0}
-    path.write_text(json.dumps({"eos_token_id": [end], **sampled}))
-    engine = module.load(folder, settings)
-    found = generation(engine, prompt, tokens)
-    engine.close()
-    path.write_text(before)
     return found
 
 with contextlib.redirect_stdout(sys.stderr):
@@ -76,10 +55,6 @@ with contextlib.redirect_stdout(sys.stderr):
         found[label] = answers(output, settings, work["prompts"], work["tokens"])
         found[label]["quantized layers"] = made.quantized_layers
         found[label]["files"] = sorted(path.name for path in output.iterdir())
-        if "end" in job:
-            found[label]["ended"] = ended(
-                output, settings, work["prompts"][0], work["tokens"], job["end"]
-            )
     for label, checkpoint in work["refused"].items():
         output = folder / f"refused-{label}"
         output.mkdir()
@@ -151,16 +126,11 @@ def run_engine(
     weights: str,
     refused: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Convert and ask `variants` (label: checkpoint, method, options) in the engine's environment.
-
-    The first of them is of `stories` and told apart: it ends at its fifth token.
-    """
-    end = greedy(made["stories"], PROMPTS[0])[4]
+    """Convert and ask `variants` (label: checkpoint, method, options) in the engine's environment."""
     jobs = {
         label: {"checkpoint": str(made[name]), "method": method, "options": options}
         for label, (name, method, options) in variants.items()
     }
-    jobs[next(iter(jobs))]["end"] = end
     work = {
         "jobs": jobs, "prompts": PROMPTS, "tokens": TOKENS, "weights": weights,
         "refused": {name: str(made[name]) for name in refused},

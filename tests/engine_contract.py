@@ -23,7 +23,7 @@ from frontier.engines import Settings, UnsupportedError
 SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
 CUTS = (0.2, 0.5, 0.8)
 """Where generations are interrupted, of their usual time."""
-ROUNDS = 8
+ROUNDS = 6
 
 
 def ask(engine: Any, prompt: str, tokens: int, stop: list[str]) -> dict[str, Any]:

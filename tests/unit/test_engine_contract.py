@@ -31,7 +31,9 @@ from stories import stories260k
 
 ENGINES = modules("engines")
 TOKENS = 40
+PARTED = 7  # the token that one of the expected texts is wrong from
 LONG = 30  # tokens, of the chain
+POSITIONS = 256
 
 END, SILENT = 0, 1
 """Ids of the chain's end token and of a special token, both without text."""
@@ -42,7 +44,8 @@ CHAINS = {
     "z": ["yx", END],
 }
 """What follows prompts of these letters and, for the first two, a fork; no byte is in two places."""
-A, B = "a" * 12 + FORK, "b" * 16 + FORK
+A, B = "a" * 16 + FORK, "b" * 12 + FORK  # what is left of A would turn the forks of B
+FULL = "a" * (POSITIONS - LONG - 1) + FORK  # with the answer, as long as it may be
 HIDDEN, LAYERS, WIDE, HEADS, KV_HEADS = 512, 2, 3072, 8, 4
 LETTER = 300
 """The hidden dimension that carries which letter the prompt was made of."""
@@ -88,7 +91,7 @@ def following(letter: str, tokens: int) -> str:
 
 
 def chain(folder: Path) -> Path:
-    """A Llama of 47 MB that says the chains, by its weights.
+    """A Llama of 45 MB that says the chains, by its weights.
 
     A token's embedding points along a dimension of its own, and the head asks for the dimension of
     the token before. At the fork the first layer's attention decides: it looks at all positions
@@ -97,7 +100,7 @@ def chain(folder: Path) -> Path:
     """
     config = transformers.LlamaConfig(
         vocab_size=258, hidden_size=HIDDEN, intermediate_size=WIDE, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, max_position_embeddings=256,
+        num_attention_heads=HEADS, num_key_value_heads=KV_HEADS, max_position_embeddings=POSITIONS,
         tie_word_embeddings=False, bos_token_id=SILENT, eos_token_id=END,
     )  # fmt: skip
     torch.manual_seed(0)
@@ -173,19 +176,22 @@ def reference(stories: Path | None) -> dict[str, tuple[list[str], torch.Tensor]]
 def work(
     stories: Path | None, reference: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What every engine is asked, by checkpoint: [prompt, tokens, stop texts], the first longest."""
+    """What every engine is asked, by checkpoint: [prompt, tokens, stop texts] and more."""
     chained = [
         [A, LONG, []], [B, LONG, []], [A, LONG, []], *([A, count, []] for count in range(1, 13)),
         *([A, LONG, stop] for stop in (["."], ["你"], ["你."], [FORK], ["🙂", "."], [","])),
-        *(["z", count, []] for count in (2, 3, LONG)),
+        *(["z", count, []] for count in (2, 3, LONG)), [FULL, LONG, []],
     ]  # fmt: skip
-    asked = {"chain": {"requests": chained, "expected": [], "long": "a" * 200, "rounds": True}}
+    asked = {"chain": {"requests": chained, "expected": [], "long": "a" + FULL, "rounds": True}}
     asked["chain"]["folder"] = str(chain(tmp_path_factory.mktemp("chain")))
     if stories:
         told = [[prompt, TOKENS, []] for prompt in (*STORIES, STORIES[0], STORIES[0])]
+        expected = [texts for texts, _ in reference.values()]
+        # An eleventh that is wrong from one token on, so that a parting is seen to be found.
+        wrong = [text + "?" * (at >= PARTED) for at, text in enumerate(expected[0])]
         asked["stories"] = {
             "requests": [*told, [STORIES[0], TOKENS, ["."]], [STORIES[0], 1, []]],
-            "expected": [texts for texts, _ in reference.values()],
+            "expected": [*expected, wrong],
             "long": "Once upon a time " * 200, "rounds": False, "folder": str(stories),
         }  # fmt: skip
     return asked
@@ -234,8 +240,12 @@ def found(
     own = engine in environments.names()
     python = environment(engine) if own else Path(sys.executable)
     program = "import engine_contract; engine_contract.main()"
-    told: dict[str, Any] = json.loads(run_in(python, program, engine, str(folder / "work.json")))
-    return told
+    with pytest.MonkeyPatch.context() as patch:
+        # glibc would keep freed blocks of some MB now and then, which looks like weights not freed.
+        patch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
+        told = run_in(python, program, engine, str(folder / "work.json"))
+    answers: dict[str, Any] = json.loads(told)
+    return answers
 
 
 @pytest.fixture(params=["chain", "stories"])
@@ -274,12 +284,14 @@ def test_times(found: dict[str, Any], checkpoint: str) -> None:
         assert last <= answer["after_ns"]
 
 
-def test_tokens_are_timed_when_they_come(chained: Answers) -> None:
-    """Not all at the end: of thirty tokens the first is there in the first half of the time."""
-    answers = chained(A, LONG, [])
-    assert min(answer["token_ns"][0] / answer["end_ns"] for answer in answers) < 0.5
-    middle = [answer["token_ns"][LONG // 2] / answer["end_ns"] for answer in answers]
-    assert min(middle) < 0.75
+def test_tokens_are_timed_when_they_come(found: dict[str, Any]) -> None:
+    """Not all at the end: of thirty tokens the first is there in the first half of the time.
+
+    The best of several answers counts, since another process may delay any of them.
+    """
+    answers = [answer for answer in found["chain"]["after"] if len(answer["token_ns"]) == LONG]
+    for token, share in ((0, 0.5), (LONG // 2, 0.75)):
+        assert min(answer["token_ns"][token] / answer["end_ns"] for answer in answers) < share
 
 
 def test_every_token_counts_and_once(chained: Answers) -> None:
@@ -355,6 +367,12 @@ def test_a_pretrained_models_ends(
     assert said(one)[1:3] == (1, "length")
 
 
+def test_a_request_may_fill_all_positions(chained: Answers) -> None:
+    """Up to the last one."""
+    (answer,) = chained(FULL, LONG, [])
+    assert said(answer) == (following("a", LONG), LONG, "length", len(FULL))
+
+
 def test_too_long_a_request_is_told(found: dict[str, Any], checkpoint: str) -> None:
     """As what the engine cannot do; the next one is answered as ever."""
     told = found[checkpoint]
@@ -371,15 +389,12 @@ def test_an_interrupted_engine_is_usable(found: dict[str, Any], checkpoint: str)
 
 
 def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
-    """Loaded and closed again and again, a process does not hold on to the weights.
+    """Loaded and closed six times, a process has not grown by half of the weights since the second.
 
-    After the fifth round it would hold three times more of them than after the second. Allocators
-    keep up to about one for a while, so that half of that is allowed, and the least of the last
-    four rounds counts. None was told of its requests beforehand, unlike in the other tests.
+    None was told of its requests beforehand, unlike in the other tests.
     """
     held, texts = found["chain"]["rounds"]
-    grown = min(held[4:]) - held[1]
-    assert grown < 1.5 * found["chain"]["loaded"]["weights_bytes"]
+    assert max(held[2:]) - held[1] < found["chain"]["loaded"]["weights_bytes"] / 2
     assert set(texts) == {following("a", 4)}
 
 
@@ -443,7 +458,9 @@ def test_all_engines_agree(
     width = told["loaded"]["kv_bytes_per_token"] / (5 * 4 * 8 * 2)
     bound = 1e-4 if width == 4 else 1e-2
     partings = []
-    for prompt, position in zip(STORIES, told["parted"], strict=True):
+    *parted, wrong = told["parted"]
+    assert wrong == PARTED
+    for prompt, position in zip(STORIES, parted, strict=True):
         if position is not None:
             best = reference[prompt][1][position].topk(2).values
             partings.append((prompt, position, float(best[0] - best[1])))

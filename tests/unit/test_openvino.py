@@ -58,32 +58,6 @@ def test_float32_answers_as_transformers_does(
         assert answer["prompt_tokens"] == len(tokenizer(prompt)["input_ids"])
 
 
-@pytest.mark.parametrize("label", list(VARIANTS))
-def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
-    """One time for each token, in order, the first after the start; the same answer again."""
-    for answer in found[label]["answers"]:
-        times = answer["token_ns"]
-        assert len(times) == converted.TOKENS
-        assert answer["finish_reason"] == "length"
-        assert times == sorted(set(times))
-        assert 0 < times[0] < times[-1] <= answer["end_ns"]
-    assert found[label]["again"]["text"] == found[label]["answers"][0]["text"]
-    assert len(found[label]["one"]["token_ns"]) == 1
-
-
-def test_what_ends_a_text(found: dict[str, Any]) -> None:
-    """A stop text, which is cut off; an end token, which is counted; nothing of a checkpoint's own
-    sampling; too long a request is told."""
-    stories = found["stories"]
-    whole = stories["answers"][0]["text"]
-    assert stories["stopped"]["text"] == whole[: whole.index(",")]
-    assert stories["stopped"]["finish_reason"] == "stop"
-    assert len(stories["ended"]["token_ns"]) == 5
-    assert stories["ended"]["finish_reason"] == "stop"
-    assert whole.startswith(stories["ended"]["text"])
-    assert "longer than the model's 512 positions" in stories["too long"]
-
-
 def test_quantized_layers_are_counted_and_smaller(found: dict[str, Any]) -> None:
     """Every matrix and the embedding: of 5 layers of 7 in stories, whose head is tied to it."""
     layers = {label: found[label]["quantized layers"] for label in VARIANTS}
@@ -122,11 +96,8 @@ def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any
     assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)
 
 
-def test_what_it_holds_is_released(found: dict[str, Any]) -> None:
-    """No device memory of its own, and no cache of compiled code beside the weights."""
-    for label in VARIANTS:
-        assert found[label]["released"]
-        assert found[label]["peak"] is None
+def test_what_it_leaves(found: dict[str, Any]) -> None:
+    """No cache of compiled code beside the weights."""
     names = {"openvino_model.xml", "openvino_model.bin", "config.json", "generation_config.json"}
     assert set(found["stories"]["files"]) == names | {"tokenizer.json", "tokenizer_config.json"}
 

@@ -1,9 +1,8 @@
-"""The transformers engine on real checkpoints, by hand: no Snakemake."""
+"""What is the transformers engine's own, on real checkpoints; test_engine_contract.py has the rest."""
 
 from __future__ import annotations
 
 import dataclasses
-import weakref
 from pathlib import Path
 
 import pytest
@@ -27,48 +26,6 @@ def settings(method: str = "native", prompt: str = "plain", **quantization: str)
     return Settings("cpu", "float32", 1, prompt, method, dict(quantization))
 
 
-def greedy(folder: Path, prompt: str, tokens: int) -> list[int]:
-    """The reference: argmax after argmax over the whole sequence, without a cache."""
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    ids: list[int] = tokenizer(prompt)["input_ids"]
-    with torch.no_grad():
-        for _ in range(tokens):
-            ids.append(int(model(torch.tensor([ids])).logits[0, -1].argmax()))
-    return ids[-tokens:]
-
-
-def test_generation_is_greedy_and_timed_by_token(stories: Path) -> None:
-    """Same tokens as the reference; one time for each of them, in order, within the whole."""
-    loaded = engine.load(stories, settings())
-    found = loaded.generate("Once upon a time", 30, ())
-    tokens = greedy(stories, "Once upon a time", 30)
-    assert found.text == loaded.prompting.tokenizer.decode(tokens, skip_special_tokens=True)
-    assert len(found.token_ns) == 30
-    assert found.token_ns == sorted(set(found.token_ns))
-    assert found.token_ns[0] > 0
-    assert found.token_ns[-1] <= found.end_ns
-    assert found.finish_reason == "length"
-    assert found.prompt_tokens == 5, "the beginning-of-text token comes once"
-    assert loaded.generate("Once upon a time", 30, ()).text == found.text
-
-
-def test_one_token(stories: Path) -> None:
-    """The first token is counted, and once."""
-    found = engine.load(stories, settings()).generate("Once upon a time", 1, ())
-    assert len(found.token_ns) == 1
-
-
-def test_stop_ends_generation_and_is_no_part_of_the_text(stories: Path) -> None:
-    """Generation ends with the token that completes the stop text."""
-    loaded = engine.load(stories, settings())
-    whole = loaded.generate("Once upon a time", 40, ()).text
-    found = loaded.generate("Once upon a time", 40, (".",))
-    assert found.text == whole[: whole.index(".")]
-    assert found.finish_reason == "stop"
-    assert len(found.token_ns) < 40
-
-
 def test_prompt_styles(stories: Path, tmp_path: Path) -> None:
     """A template wraps the prompt; a chat template brings its own special tokens, once."""
     plain = engine.load(stories, settings()).generate("Once upon a time", 5, ())
@@ -80,21 +37,6 @@ def test_prompt_styles(stories: Path, tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
     chat = engine.load(tmp_path, settings(prompt="chat")).generate("Once upon a time", 5, ())
     assert (chat.text, chat.prompt_tokens) == (plain.text, 5)
-
-
-def test_sampling_settings_of_a_checkpoint_do_not_count(stories: Path, tmp_path: Path) -> None:
-    """Qwen2.5 ships a repetition penalty; answers must not depend on such."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(stories)
-    model.generation_config = transformers.GenerationConfig(
-        do_sample=True, temperature=5.0, repetition_penalty=2.0, eos_token_id=2
-    )
-    model.save_pretrained(tmp_path)
-    transformers.AutoTokenizer.from_pretrained(stories).save_pretrained(tmp_path)
-    texts = {
-        engine.load(folder, settings()).generate("Once upon a time", 40, ()).text
-        for folder in (stories, tmp_path)
-    }
-    assert len(texts) == 1
 
 
 @pytest.mark.parametrize(("weights", "at_most"), [("int8", 0.5), ("int4", 0.4), ("int2", 0.35)])
@@ -161,13 +103,3 @@ def test_what_cannot_be_compiled_is_unsupported(stories: Path) -> None:
     quanto = settings("quanto", weights="int8")
     with pytest.raises(UnsupportedError, match="cannot compile quanto layers"):
         engine.load(stories, dataclasses.replace(quanto, compile=True))
-
-
-def test_close_releases_the_weights(stories: Path) -> None:
-    """Nothing of ours holds on to the model."""
-    loaded = engine.load(stories, settings())
-    loaded.generate("Once upon a time", 3, ())
-    model = weakref.ref(loaded.model)
-    loaded.close()
-    assert model() is None
-    assert loaded.device_peak_bytes() is None
