@@ -6,17 +6,6 @@ Steps: make a virtual environment and install the pins; looked at again before e
 """
 
 
-def python_of(environment):
-    """What starts a program: the core's python, or that of an environment of its own."""
-    return (
-        f"python workflow/scripts/environment.py {environment}" if environment else "python"
-    )
-
-
-def environment_of(name):
-    return kept(str(environments.lock(name))) if name else []
-
-
 rule environment:
     output:
         lock="resources/envs/{environment}/{identity}/lock.json",

@@ -15,6 +15,10 @@ def kept(path):
     return path if forced else ancient(path)
 
 
+def environment_of(name):
+    return kept(str(environments.lock(name))) if name else []
+
+
 @told
 def cell_of(wildcards):
     lift_stale_locks()
@@ -77,7 +81,8 @@ def preparation_inputs(wildcards):
 def preparation_gpus(wildcards):
     """A GPU to quantize on, where the study has one; those who look at texts run the model."""
     on_gpu = any(
-        CATALOGUE.devices[name].accelerator == "cuda" for name in CONFIG.study.ids("devices")
+        CATALOGUE.devices[name].accelerator == "cuda"
+        for name in CONFIG.study.ids("devices")
     )
     return int(bool(preparation_of(wildcards).calibration) and on_gpu)
 
@@ -105,9 +110,3 @@ def measure_inputs(wildcards):
             f"resources/adapters/{cell.model}/{adapter.identity}/lock.json"
         )
     return inputs
-
-
-def adapter_option(wildcards, input):
-    if "adapter" not in input.keys():
-        return ""
-    return f"--adapter {shlex.quote(str(Path(input.adapter).parent))}"

@@ -28,11 +28,6 @@ def score_inputs(wildcards):
     return {name: kept(path) if fresh else path for name, path in inputs.items()}
 
 
-def measured_options(wildcards, input):
-    options = (f"--{name} {shlex.quote(str(path))}" for name, path in input.items())
-    return " ".join(options)
-
-
 def all_cells(fresh, lock):
     """The study's cells, for a table of them that is renewed unless it is `fresh`."""
     paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]

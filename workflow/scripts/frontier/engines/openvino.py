@@ -16,6 +16,14 @@ from frontier.prompting import Prompting, kv_bytes_per_token
 WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
 
 
+class OpenVino(Generating):
+    """A stateful model: its key-value cache is in the request, of which there is one."""
+
+    def synchronize(self) -> None:
+        """Wait for what an interrupted request left running: until then no other can start."""
+        self.model.request.wait()
+
+
 def properties(settings: Settings) -> dict[str, str]:
     """What the plugin is asked for: one stream's latency, in float32 on every CPU.
 
@@ -36,7 +44,7 @@ def properties(settings: Settings) -> dict[str, str]:
     return asked
 
 
-def load(checkpoint: Path, settings: Settings) -> Generating:
+def load(checkpoint: Path, settings: Settings) -> OpenVino:
     """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
     if settings.accelerator != "cpu":
         raise UnsupportedError(f"OpenVINO runs on the CPU here, not on {settings.accelerator}")
@@ -60,7 +68,7 @@ def load(checkpoint: Path, settings: Settings) -> Generating:
         kv_bytes_per_token=kv_bytes_per_token(prompting.config, WIDTHS[cache]),
         kernel=kernel,
     )
-    return Generating(model, prompting, loaded)
+    return OpenVino(model, prompting, loaded)
 
 
 def _chosen(compiled: Any) -> tuple[str, str]:
