@@ -13,12 +13,24 @@ TASKS = ("demo-sentiment", "demo-arithmetic", "demo-translation")
 
 
 @pytest.fixture(scope="module")
-def scores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
-    """The primary score of each task, native and at the least width."""
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The project with its demo as it is, but that other tests may run beside it."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
     place.set("devices", "devices/cpu/foreign_load", 64)
+    return place
+
+
+@pytest.fixture(scope="module")
+def log(place: Workspace) -> str:
+    """What Snakemake said while it built cells, native and at the least width."""
     cells = [f"results/demo-llama{q}/cpu/{task}.json" for q in ("", "-int2") for task in TASKS]
-    place.build(*cells)
+    return place.build("--verbose", *cells)
+
+
+@pytest.fixture(scope="module")
+def scores(place: Workspace, log: str) -> dict[str, dict[str, float]]:
+    """The primary score of each task by variant."""
+    assert log
     return {variant: primary(place.root, variant) for variant in ("demo-llama", "demo-llama-int2")}
 
 
@@ -45,3 +57,9 @@ def test_two_bits_visibly_cost_something(scores: dict[str, dict[str, float]]) ->
     assert least["demo-arithmetic"] < native["demo-arithmetic"] - 0.3
     assert least["demo-translation"] < native["demo-translation"] - 10
     assert least["demo-sentiment"] < native["demo-sentiment"]
+
+
+def test_snakemake_rests_while_a_cell_is_timed(log: str) -> None:
+    """It looks for jobs when it starts and when one has ended, and at no other time."""
+    looks, ended = log.count("Ready jobs:"), log.count("Finished jobid:")
+    assert 0 < looks <= ended + 1
