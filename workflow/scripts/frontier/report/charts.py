@@ -138,7 +138,8 @@ def frontier(
         .encode(x=x, y=y),
     ]
     chart = alt.layer(*layers).properties(width=WIDTH, height=250)
-    ring = f"Ring, fastest within {margin:g} points: {naming.variant(chosen.name)}"
+    called = naming.variant if naming.several_models else naming.quantization
+    ring = f"Ring, fastest within {margin:g} points: {called(chosen.name)}"
     return finished(chart, title, ["Up and left is better; dashes: Pareto line", ring])
 
 

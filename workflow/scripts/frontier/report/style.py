@@ -39,6 +39,8 @@ CONFIG: dict[str, Any] = {
         "limit": 400, "subtitleFontSize": 12, "subtitleColor": QUIET, "subtitlePadding": 4,
     },
 }  # fmt: skip
+LEGEND_WIDTH = 460  # a chart's plot and its axis, in pixels
+LETTER, SYMBOL = 6.3, 34  # the width of a letter, and of a symbol with what is around it
 # Vega's own setting, which Vega-Lite passes on though its schema lacks it: legends stacked.
 LEGENDS = {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}}
 
@@ -50,7 +52,13 @@ def _unique(items: Iterable[str]) -> list[str]:
 def _quantizations(naming: Naming, variants: Sequence[str], **more: Any) -> alt.Legend:
     """The legend of the quantizations present; of colour and shape it is one if they are equal."""
     present = _unique(naming.quantization(variant) for variant in variants)
-    return alt.Legend(values=present, columns=4, **more)
+    return alt.Legend(values=present, columns=_columns(present), **more)
+
+
+def _columns(labels: Sequence[str]) -> int:
+    """As many legend columns as fit below a chart; a wider legend would shrink all of it."""
+    widest = min(max(map(len, labels), default=1) * LETTER, CONFIG["legend"]["labelLimit"])
+    return max(1, min(4, int(LEGEND_WIDTH // (widest + SYMBOL))))
 
 
 def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Color:
@@ -58,7 +66,7 @@ def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.
     if naming.several_models:
         label, field, title = naming.model, "model:N", "Model"
         present = _unique(naming.model(variant) for variant in variants)
-        shown = alt.Legend(values=present, columns=3, symbolType="circle")
+        shown = alt.Legend(values=present, columns=_columns(present), symbolType="circle")
     else:
         label, field, title = naming.quantization, "quantization:N", "Quantization"
         shown = _quantizations(naming, variants)
