@@ -98,3 +98,20 @@ def test_killed_at_any_moment(tmp_path: Path, seconds: float) -> None:
     assert place.jobs() == set()
     leftovers = [path.name for path in place.root.rglob(".*.tmp")]
     assert not leftovers, leftovers
+
+
+def test_killed_between_a_files_end_and_its_jobs(tmp_path: Path) -> None:
+    """What is whole is taken as it is, and the same command does all of the rest."""
+    place = tiny.workspace(tmp_path)
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    running = start(place)
+    while not (made := list(place.root.glob("resources/models/*/*/lock.json"))):
+        assert running.poll() is None, place.path("log.txt").read_text()
+        time.sleep(0.001)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    written = made[0].stat().st_mtime_ns
+    place.build()
+    assert place.jobs() == set()
+    assert made[0].stat().st_mtime_ns == written
