@@ -32,6 +32,7 @@ def answers(folder, settings, prompts, tokens):
     engine = module.load(folder, settings)
     found = {"loaded": dataclasses.asdict(engine.loaded)}
     found["answers"] = [dataclasses.asdict(engine.generate(prompt, tokens, ())) for prompt in prompts]
+    found["again"] = engine.generate(prompts[0], tokens, ()).text
     engine.close()
     return found
 
@@ -104,6 +105,20 @@ def checkpoints(data: Path, folder: Path) -> dict[str, Path]:
         model.save_pretrained(found[name])
         tokenizer.save_pretrained(found[name])
     return found
+
+
+def check_answers(found: dict[str, Any]) -> None:
+    """One time for each token, in order, the first after the start; the same answer again.
+
+    The engines' contract holds this of native weights; a quantized variant has kernels of its own.
+    """
+    for answer in found["answers"]:
+        times = answer["token_ns"]
+        assert len(times) == TOKENS
+        assert answer["finish_reason"] == "length"
+        assert times == sorted(set(times))
+        assert 0 < times[0] < times[-1] <= answer["end_ns"]
+    assert found["again"] == found["answers"][0]["text"]
 
 
 def greedy(folder: Path, prompt: str) -> list[int]:

@@ -58,6 +58,12 @@ def test_float32_answers_as_transformers_does(
         assert answer["prompt_tokens"] == len(tokenizer(prompt)["input_ids"])
 
 
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
+    """On every variant, quantized ones included."""
+    converted.check_answers(found[label])
+
+
 def test_quantized_layers_are_counted_and_smaller(found: dict[str, Any]) -> None:
     """Every matrix and the embedding: of 5 layers of 7 in stories, whose head is tied to it."""
     layers = {label: found[label]["quantized layers"] for label in VARIANTS}

@@ -39,7 +39,7 @@ CONFIG: dict[str, Any] = {
         "limit": 400, "subtitleFontSize": 12, "subtitleColor": QUIET, "subtitlePadding": 4,
     },
 }  # fmt: skip
-LEGEND_WIDTH = 460  # a chart's plot and its axis, in pixels
+LEGEND_WIDTH = 460  # pixels; with a wider one a chart is drawn smaller than those beside it
 LETTER, SYMBOL = 6.3, 34  # the width of a letter, and of a symbol with what is around it
 # Vega's own setting, which Vega-Lite passes on though its schema lacks it: legends stacked.
 LEGENDS = {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}}
