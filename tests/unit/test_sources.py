@@ -20,6 +20,7 @@ from frontier.errors import UserError
 from frontier.fetching import downloads
 
 ADDRESS = "owner/glue"
+DOWNLOADS = Path("resources/downloads")
 
 
 @pytest.fixture
@@ -189,13 +190,13 @@ def test_interrupted_download_goes_on(server: hub.Hub, workplace: Path, pinned: 
     server.stops_at = {"corpus.zip": 123_456}
     with pytest.raises(UserError, match=r"broke off after 123,456 of 300,000 bytes; run again"):
         downloads.download(url, sha)
-    assert all(path.name.endswith((".part", ".etag")) for path in downloads.DOWNLOADS.iterdir())
+    assert all(path.name.endswith((".part", ".etag", ".lock")) for path in DOWNLOADS.iterdir())
     server.stops_at = {}
     before = len(server.requests)
     done = downloads.download(url, sha)
     assert done.read_bytes() == body
     assert [request[2] for request in server.requests[before:]] == ["bytes=123456-"]
-    assert [path.name for path in workplace.joinpath(downloads.DOWNLOADS).iterdir()] == [done.name]
+    assert {path.name for path in DOWNLOADS.iterdir()} - {f"{done.name}.lock"} == {done.name}
 
 
 def test_file_replaced_between_two_pieces_is_fetched_anew(server: hub.Hub, workplace: Path) -> None:

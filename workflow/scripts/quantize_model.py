@@ -15,7 +15,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELI
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier import conversions, files
+from frontier import caches, conversions, files
 from frontier.errors import UserError, run
 
 
@@ -47,12 +47,15 @@ def main() -> None:
         files.check_lock(args.texts.parent)
         texts = [line["text"] for line in files.read_lines(args.texts)]
     convert = conversions.load(spec.conversion).convert
-    with files.replaced_folder(args.output) as new:
+
+    def make(new: Path) -> None:
         made = convert(args.model, new, spec.options, texts)
         if not conversions.weights(new):
             raise UserError(f"{spec.conversion} wrote no weights")
         told = conversions.lock(new, spec.model_dump(), made)
         files.write_json(new / "lock.json", {**told, "random_weights": random_weights})
+
+    caches.made_once(args.output, make)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,16 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from frontier import files
+from frontier import caches, files
 from frontier.errors import UserError, one_line
 
-# Relative to the working directory, as every path of the workflow.
-DOWNLOADS = Path("resources/downloads")
 CHUNK = 1 << 20
 TIMEOUT_S = 60
 PROGRESS_S = 10
 
 
 def download(url: str, sha256: str | None, instead: str = "") -> Path:
-    """The file behind `url` in resources/downloads, fetched unless it lies there already.
+    """The file behind `url` in downloads/, fetched unless it lies there already.
 
     A connection that breaks is taken up again as long as each attempt brings something. Without
     a sha256 the first download is taken on trust. Raises UserError in one line where the download
@@ -34,12 +32,18 @@ def download(url: str, sha256: str | None, instead: str = "") -> Path:
         raise UserError(f"{url}: not an http or https address")
     name = unquote(path.rpartition("/")[2]) or "download"
     key = hashlib.sha256(f"{url}\n{sha256}".encode()).hexdigest()[:16]
-    done = DOWNLOADS / f"{key}-{name}"
-    if done.exists():
-        if sha256 is None or files.sha256(done) == sha256:
-            return done
-        done.unlink()  # it was right once: damaged on this disk
-    DOWNLOADS.mkdir(parents=True, exist_ok=True)
+    done = caches.root() / "downloads" / f"{key}-{name}"
+    with caches.locked(done):
+        if done.exists():
+            if sha256 is None or files.sha256(done) == sha256:
+                return done
+            done.unlink()  # it was right once: damaged on this disk
+        _fetch(url, sha256, instead, done)
+    return done
+
+
+def _fetch(url: str, sha256: str | None, instead: str, done: Path) -> None:
+    """Receive the file as a part beside `done`, which takes its name when it is right."""
     part = done.with_name(done.name + ".part")
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -66,7 +70,6 @@ def download(url: str, sha256: str | None, instead: str = "") -> Path:
             f"{url} was altered: sha256 is {found}, expected {sha256}; nothing was kept"
         )
     part.replace(done)
-    return done
 
 
 def _validator(part: Path) -> Path:

@@ -16,13 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import filelock
-
-from frontier import files, hardware
+from frontier import caches, files, hardware
 from frontier.errors import UserError
 
-# Relative to the working directory, as every path of the workflow.
-ENVIRONMENTS = Path("resources/envs")
 PINS = Path(__file__).resolve().parents[3] / "envs"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
@@ -48,7 +44,7 @@ def identity(name: str) -> str:
 
 def lock(name: str) -> Path:
     """The file that says what was installed; it is there when the environment is complete."""
-    return ENVIRONMENTS / name / identity(name) / "lock.json"
+    return caches.OWN / "envs" / name / identity(name) / "lock.json"
 
 
 def python(name: str) -> Path:
@@ -56,14 +52,16 @@ def python(name: str) -> Path:
 
     Raises UserError with pip's last words where a package cannot be installed.
     """
-    folder = lock(name).absolute().parent
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(folder.with_suffix(".lock")):
+    own = lock(name)
+    folder = caches.place(own.parent).absolute()
+    with caches.locked(folder):
         fault = broken(folder)
         if fault:
             print(f"making the environment {name}: {fault}", file=sys.stderr, flush=True)
             with files.replaced_folder(folder) as new:
                 _build(new, name)
+    if not own.exists():  # it lies in a folder shared with others
+        files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"
 
 

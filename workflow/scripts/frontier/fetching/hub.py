@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from frontier import contents
+from frontier import caches, contents
 from frontier.errors import UserError, one_line
 
 Kind = Literal["model", "dataset"]
@@ -83,6 +83,12 @@ def snapshot(
     return Snapshot(folder.name, folder, found)
 
 
+def cache_folder() -> Path | None:
+    """The shared folder's part for the hub; None for the hub's own place, which HF_HOME names."""
+    shared = caches.root()
+    return None if shared == caches.OWN or "HF_HOME" in os.environ else shared / "hub"
+
+
 def _folder(
     repo: str, revision: str, kind: Kind, take: tuple[str, ...], leave: tuple[str, ...], gated: bool
 ) -> Path:
@@ -101,11 +107,14 @@ def _folder(
         allow_patterns=list(take),
         ignore_patterns=list(leave),
         token=token,
+        cache_dir=cache_folder(),
     )
     if COMMIT.fullmatch(revision):
         try:
             # Without the list of the commit's files nobody can say whether all are there.
-            hf.get_cached_repo_tree(repo, repo_type=kind, revision=revision)
+            hf.get_cached_repo_tree(
+                repo, repo_type=kind, revision=revision, cache_dir=cache_folder()
+            )
             return Path(get(revision=revision, local_files_only=True))
         except (errors.CachedRepoTreeNotFoundError, errors.LocalEntryNotFoundError):
             pass  # to be fetched
