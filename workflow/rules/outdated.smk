@@ -31,6 +31,7 @@ def score_inputs(wildcards):
 def all_cells(fresh, lock):
     """The study's cells, for a table of them that is renewed unless it is `fresh`."""
     paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]
+    paths += map(str, bundles.added_cells(Path("results")))
     if fresh:
         return [kept(path) for path in paths]
     renewed(lock)

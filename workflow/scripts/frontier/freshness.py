@@ -8,10 +8,11 @@ carry their identity, and the digests of what they were made from, inside.
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from frontier import bundles
 from frontier.files import sha256
 from frontier.plan import Cell
 from frontier.steps import Steps
@@ -66,6 +67,7 @@ class Freshness:
         return (
             _identity(lock) == identity
             and self._written(lock)
+            and self._added == {name: told for name, told in lock["cells"].items() if "@" in name}
             and all(
                 self.cell(cell)
                 and sha256(self.root / cell_path(cell)) == lock["cells"].get(cell.name)
@@ -86,6 +88,15 @@ class Freshness:
                 for table in ("study", "comparisons")
             )
         )
+
+    @cached_property
+    def _added(self) -> dict[str, str]:
+        """The digests of the cells that were added from elsewhere, by their places."""
+        results = self.root / "results"
+        return {
+            str(path.relative_to(results).with_suffix("")): digest
+            for path, digest in bundles.added_cells(results).items()
+        }
 
     def _written(self, lock: dict[str, Any]) -> bool:
         """Whether every file that a lock names is there."""

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from frontier import bundles
 from frontier.errors import UserError
 from frontier.files import sha256, write_json
 
@@ -32,11 +33,15 @@ class Axes(BaseModel):
 
 
 def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Path]:
-    """The cells of the spec's study, or those in a file with one path a line."""
+    """The cells of the spec's study and those added, or those in a file with one path a line.
+
+    Raises UserError where there are none, or an added one is not as it was sent.
+    """
     if listed is None:
         if axes is None:
             raise UserError("no cells given: the spec names no study, and there is no --cells-from")
-        return axes.paths(results)
+        bundles.check_added(results)
+        return [*axes.paths(results), *bundles.added_cells(results)]
     try:
         lines = listed.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

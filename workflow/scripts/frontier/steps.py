@@ -7,9 +7,10 @@ reads, of its code and of that code's packages. Nothing here runs a job or impor
 from __future__ import annotations
 
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
-from frontier import identity, plan
+from frontier import bundles, identity, plan
 from frontier.catalogue import Catalogue, Model
 from frontier.ingredients import Ingredients
 from frontier.plan import Cell, HostMemory
@@ -135,6 +136,7 @@ class Steps(Ingredients):
             ]
             for axis in ("models", "quantizations", "devices", "tasks")
         }
+        shown["devices"] += self._added_devices()
         spec = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs = {
@@ -143,6 +145,17 @@ class Steps(Ingredients):
             "template": identity.digest(template),
         }
         return step("render", spec, inputs)
+
+    def _added_devices(self) -> list[dict[str, str | None]]:
+        """Devices of cells added from elsewhere; one that the catalogue knows has its label."""
+        found = {path.parent.name for path in bundles.added_cells(Path("results"))}
+        devices = self.catalogue.devices
+        named = ((one, *one.split("@", 1)) for one in sorted(found))
+        return [
+            {"id": one, "label": f"{devices[at].label or at} ({name})", "note": None}
+            for one, at, name in named
+            if at in devices
+        ]
 
 
 def _shown(block: Any) -> dict[str, str | None]:

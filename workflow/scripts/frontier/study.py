@@ -49,6 +49,8 @@ def read_cell(path: Path) -> dict[str, Any]:
     wanted = ("variant", "model", "device", "task")
     if not isinstance(names, dict) or not all(isinstance(names.get(key), str) for key in wanted):
         raise UserError(f"{path}: no cell: 'cell' must name {', '.join(wanted)}")
+    if "@" in path.parent.name:  # added from another machine, where the device has its plain name
+        names["device"] = path.parent.name
     if cell.get("outcome") not in OUTCOMES:
         raise UserError(f"{path}: outcome {cell.get('outcome')!r} is none of {', '.join(OUTCOMES)}")
     return dict(cell)
