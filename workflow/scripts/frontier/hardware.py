@@ -21,6 +21,9 @@ import pynvml
 
 from frontier.errors import UserError
 
+# A desktop draws on its GPU with less than this share of the memory; a model takes more.
+TAKEN = 0.05
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -29,6 +32,7 @@ class Gpu:
     uuid: str
     name: str
     memory_bytes: int
+    used_bytes: int
     driver: str
     processes: tuple[int, ...]
 
@@ -70,13 +74,16 @@ def gpus() -> list[Gpu]:
             Gpu(
                 uuid=pynvml.nvmlDeviceGetUUID(handle),
                 name=pynvml.nvmlDeviceGetName(handle),
-                memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+                memory_bytes=int(memory.total),
+                used_bytes=int(memory.used),
                 driver=driver,
                 processes=tuple(
                     process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
                 ),
             )
             for handle in _chosen(handles)
+            # The second version leaves out what the driver keeps for itself.
+            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)]
         ]
 
 
@@ -85,26 +92,41 @@ def has_mps() -> bool:
     return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
-def require(device: str, accelerator: str, gpu: str | None, count: int) -> list[Gpu]:
-    """The GPUs to run on; none for cpu and mps.
-
-    Raises UserError, saying what was looked for and what was found, if this host lacks them.
-    """
-    if accelerator == "mps" and not has_mps():
+def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
+    """Raise UserError, saying what was looked for and what was found, if this host lacks it."""
+    if accelerator != "mps":
+        fitting(device, gpu, count)
+    elif not has_mps():
         raise UserError(
             f"device {device!r} needs a Mac with Apple silicon; this host is "
             f"{platform.system()} {platform.machine()}"
         )
-    if accelerator != "cuda":
+
+
+def fitting(device: str, gpu: str | None, count: int) -> list[Gpu]:
+    """The GPUs whose name contains `gpu`. Raises UserError if there are fewer than `count`."""
+    if not count:
         return []
     found = gpus()
-    fitting = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
-    if len(fitting) < count:
+    named = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
+    if len(named) < count:
         wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
         names = ", ".join(one.name for one in found) or "none"
         raise UserError(f"device {device!r} needs {wanted}; this host has {names}")
-    # Those that nobody computes on come first.
-    return sorted(fitting, key=lambda one: len(one.processes))[:count]
+    return named
+
+
+def foreign_use(uuid: str) -> str | None:
+    """What somebody does on a GPU that none of our jobs holds; None where it is free.
+
+    In a container the driver tells no processes, but it always tells the memory.
+    """
+    (one,) = (one for one in gpus() if one.uuid == uuid)
+    if one.processes:
+        return f"is in use by process {', '.join(map(str, one.processes))}"
+    if one.used_bytes > TAKEN * one.memory_bytes:
+        return f"has {one.used_bytes / 1e9:.1f} GB of its memory taken"
+    return None
 
 
 def memory_bytes(accelerator: str, count: int) -> int | None:

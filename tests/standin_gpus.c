@@ -1,0 +1,64 @@
+/* A stand-in for NVIDIA's libnvidia-ml.so.1: the GPUs that the file in STAND_IN_GPUS lists, a line
+   each: index, total bytes, used bytes, the pids that compute on it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST 16
+typedef struct { unsigned long long total, used; unsigned pids[8], processes; } Gpu;
+typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory;
+typedef struct { unsigned pid; unsigned long long used; unsigned gpu, compute; } Process;
+static Gpu gpus[MOST];
+
+static unsigned read_gpus(void) {
+    const char *path = getenv("STAND_IN_GPUS");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    unsigned count = 0;
+    char line[256];
+    while (file && count < MOST && fgets(line, sizeof line, file)) {
+        Gpu *one = &gpus[count++];
+        char *rest = strchr(line, ' ');
+        one->total = strtoull(rest, &rest, 10);
+        one->used = strtoull(rest, &rest, 10);
+        for (one->processes = 0; one->processes < 8; one->processes++) {
+            unsigned pid = strtoul(rest, &rest, 10);
+            if (!pid) break;
+            one->pids[one->processes] = pid;
+        }
+    }
+    if (file) fclose(file);
+    return count;
+}
+
+int nvmlInitWithFlags(unsigned flags) { (void)flags; return read_gpus() ? 0 : 9; }
+int nvmlShutdown(void) { return 0; }
+const char *nvmlErrorString(int code) { (void)code; return "stand-in"; }
+int nvmlSystemGetDriverVersion(char *text, unsigned size) { snprintf(text, size, "1.0"); return 0; }
+int nvmlDeviceGetCount_v2(unsigned *count) { *count = read_gpus(); return 0; }
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, Gpu **one) { *one = &gpus[index]; return 0; }
+int nvmlDeviceGetName(Gpu *one, char *text, unsigned size) {
+    snprintf(text, size, "Stand-in A6000 number %d", (int)(one - gpus));
+    return 0;
+}
+int nvmlDeviceGetUUID(Gpu *one, char *text, unsigned size) {
+    snprintf(text, size, "GPU-stand-in-%d", (int)(one - gpus));
+    return 0;
+}
+int nvmlDeviceGetMemoryInfo_v2(Gpu *one, Memory *memory) {
+    read_gpus();
+    memory->total = one->total;
+    memory->used = one->used;
+    return 0;
+}
+int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *one, unsigned *count, Process *found) {
+    read_gpus();
+    unsigned room = *count;
+    *count = one->processes;
+    if (!one->processes) return 0;
+    if (room < one->processes) return 7;
+    for (unsigned i = 0; i < one->processes; i++) {
+        memset(&found[i], 0, sizeof *found);
+        found[i].pid = one->pids[i];
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+"""GPUs of a host that has none: a library in the place of NVIDIA's own, which drivers bring."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+TOTAL_BYTES = 48 * 10**9
+
+
+@dataclass
+class StandIns:
+    """Some stand-in GPUs; `environment` is what makes a process see them."""
+
+    folder: Path
+    count: int
+    used_bytes: dict[int, int] = field(default_factory=dict)
+    processes: dict[int, list[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Compile the library and list the GPUs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        source = Path(__file__).with_suffix(".c")
+        library = self.folder / "libnvidia-ml.so.1"
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+        self.tell()
+
+    def tell(self) -> None:
+        """Write down what each GPU has; call it again after a change."""
+        rows = (
+            (index, TOTAL_BYTES, self.used_bytes.get(index, 0), *self.processes.get(index, []))
+            for index in range(self.count)
+        )
+        text = "".join(" ".join(map(str, row)) + "\n" for row in rows)
+        (self.folder / "gpus.txt").write_text(text, encoding="utf-8")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a process that is to see them; its leases lie in this folder too."""
+        before = os.environ.get("LD_LIBRARY_PATH")
+        return {
+            "LD_LIBRARY_PATH": f"{self.folder}:{before}" if before else str(self.folder),
+            "STAND_IN_GPUS": str(self.folder / "gpus.txt"),
+            "TMPDIR": str(self.folder),
+        }

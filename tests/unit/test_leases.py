@@ -1,0 +1,163 @@
+"""GPU leases among real processes, on stand-in GPUs."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from standin_gpus import StandIns
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+# Takes GPUs, notes when it has them and when it gives them back, holding for a moment.
+JOB = """
+import os, sys, time
+from pathlib import Path
+from frontier import leases
+from frontier.errors import UserError
+count, hold, log, name = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+begun = time.monotonic()
+try:
+    with leases.leased("a6000", "A6000", count) as gpus:
+        seen = os.environ["CUDA_VISIBLE_DEVICES"]
+        assert seen == ",".join(one.uuid for one in gpus)
+        with log.open("a") as file:
+            file.write(f"{name} {begun} {time.monotonic()} ")
+            file.flush()
+        time.sleep(hold)
+        (log.parent / f"{name}.done").write_text(f"{seen} {begun} {time.monotonic()}")
+except UserError as error:
+    sys.exit(f"error: {error}")
+"""
+# Many jobs in one process each would be 200 starts of Python: each of these forks them.
+FORK = """
+import os, sys, time
+from pathlib import Path
+from frontier import leases
+folder, jobs = Path(sys.argv[1]), sys.argv[2].split(",")
+children = []
+for number, count in enumerate(jobs):
+    child = os.fork()
+    if child:
+        children.append(child)
+        continue
+    begun = time.monotonic()
+    with leases.leased("a6000", "A6000", int(count)) as gpus:
+        taken = time.monotonic()
+        time.sleep(0.02)
+        seen = os.environ["CUDA_VISIBLE_DEVICES"]
+        (folder / f"job{number}").write_text(f"{begun} {taken} {time.monotonic()} {seen}")
+    os._exit(0)
+sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
+"""
+
+
+def start(program: str, gpus: StandIns, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    """A process that sees the stand-in GPUs."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], text=True, stderr=subprocess.PIPE,
+        env=os.environ | gpus.environment | {"PYTHONPATH": str(SCRIPTS)} | more,
+    )  # fmt: skip
+
+
+def job(gpus: StandIns, count: int, hold: float, name: str, **more: str) -> subprocess.Popen[str]:
+    """A job that holds GPUs for a while."""
+    return start(JOB, gpus, str(count), str(hold), str(gpus.folder / "log"), name, **more)
+
+
+def held_by(gpus: StandIns, name: str) -> list[str]:
+    """The GPUs that a finished job had."""
+    return (gpus.folder / f"{name}.done").read_text().split()[0].split(",")
+
+
+def wait_for(path: Path, text: str) -> None:
+    """Until a file contains a text."""
+    deadline = time.monotonic() + 30
+    while not (path.exists() and text in path.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> StandIns:
+    """A host with three GPUs."""
+    return StandIns(tmp_path / "gpus", 3)
+
+
+def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None:
+    """Never two on one, every job gets what it asked for, and none waits much longer than others.
+
+    Every tenth job wants two GPUs, every fiftieth all three.
+    """
+    counts = [3 if n % 50 == 0 else 2 if n % 10 == 0 else 1 for n in range(200)]
+    process = start(FORK, three, str(tmp_path), ",".join(map(str, counts)))
+    assert process.wait(120) == 0
+    uses: dict[str, list[tuple[float, float]]] = {}
+    for number, count in enumerate(counts):
+        _, taken, ended, seen = (tmp_path / f"job{number}").read_text().split()
+        assert len(set(seen.split(","))) == count
+        for gpu in seen.split(","):
+            uses.setdefault(gpu, []).append((float(taken), float(ended)))
+    assert len(uses) == 3
+    for spans in uses.values():
+        spans.sort()
+        assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
+
+
+def test_three_at_once(three: StandIns) -> None:
+    """Each on a GPU of its own, at the same time."""
+    jobs = [job(three, 1, 2.0, f"j{n}") for n in range(3)]
+    assert [one.wait(30) for one in jobs] == [0, 0, 0]
+    ends = [float((three.folder / f"j{n}.done").read_text().split()[2]) for n in range(3)]
+    assert max(ends) - min(ends) < 2.0
+    assert len({held_by(three, f"j{n}")[0] for n in range(3)}) == 3
+
+
+def test_a_crash_frees_its_lease(tmp_path: Path) -> None:
+    """kill -9 of the holder: who waits gets it at once."""
+    one = StandIns(tmp_path / "gpus", 1)
+    first = job(one, 1, 600, "first")
+    wait_for(one.folder / "log", "first")
+    second = job(one, 1, 0.1, "second")
+    time.sleep(1)
+    assert second.poll() is None
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert second.wait(10) == 0
+
+
+def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns) -> None:
+    """Only GPUs of CUDA_VISIBLE_DEVICES are taken, by index or by UUID."""
+    for name, visible in (("index", "2"), ("uuid", "GPU-stand-in-1")):
+        assert job(three, 1, 0, name, CUDA_VISIBLE_DEVICES=visible).wait(30) == 0
+    assert (held_by(three, "index"), held_by(three, "uuid")) == (
+        ["GPU-stand-in-2"],
+        ["GPU-stand-in-1"],
+    )
+    refused = job(three, 2, 0, "few", CUDA_VISIBLE_DEVICES="0")
+    assert "needs 2 NVIDIA GPU(s) named 'A6000'" in refused.communicate(timeout=30)[1]
+
+
+def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
+    """By a process, or by memory alone; where too few are left that is told in one line."""
+    three.processes[0] = [4242]
+    three.used_bytes[1] = 30 * 10**9
+    three.tell()
+    free = job(three, 1, 0, "free")
+    told = free.communicate(timeout=30)[1]
+    assert held_by(three, "free") == ["GPU-stand-in-2"]
+    assert "passed over" in told
+    assert "GPU-stand-in-0) is in use by process 4242" in told
+    assert "GPU-stand-in-1) has 30.0 GB of its memory taken" in told
+    few = job(three, 2, 0, "few")
+    told = few.communicate(timeout=60)[1]
+    assert few.returncode == 1
+    assert told.count("\n") == 1
+    assert "needs 2 free GPU(s)" in told
+    assert "process 4242" in told

@@ -1,0 +1,82 @@
+"""GPUs for as long as a job runs, so that no two jobs are timed on the same one.
+
+A lease is a lock on a file that every job of this host knows, whoever started it. The kernel takes
+it back however the job ends.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import filelock
+
+from frontier import hardware
+from frontier.errors import UserError
+from frontier.hardware import Gpu
+
+LEASES = Path(tempfile.gettempdir()) / "llm-frontier-gpus"
+POLL_S = 0.1
+PATIENCE_S = 10.0
+"""How long the memory of a job that was killed may need to be given back."""
+
+
+@contextmanager
+def leased(device: str, gpu: str | None, count: int) -> Iterator[list[Gpu]]:
+    """Hold `count` GPUs whose name contains `gpu`, and let CUDA see no others, in this block.
+
+    Waits while other jobs of ours hold them. One on which somebody else computes, or whose memory
+    is taken, is passed over and named. Raises UserError where too few are left for that reason, or
+    where the host has not as many.
+    """
+    if not count:
+        yield []
+        return
+    fitting = hardware.fitting(device, gpu, count)
+    with ExitStack() as held:
+        # One job at a time gathers: who needs two is not overtaken by those who need one.
+        with _lock("gathering", timeout=-1):
+            gpus = _gather(device, fitting, count, held)
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(one.uuid for one in gpus)
+        yield gpus
+
+
+def _gather(device: str, fitting: list[Gpu], count: int, held: ExitStack) -> list[Gpu]:
+    """Take one lease after the other until there are enough; `held` gives them back."""
+    mine: list[Gpu] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        leased_by_others, foreign = 0, []
+        for one in (one for one in fitting if one not in mine):
+            lock = _lock(one.uuid, timeout=0)
+            try:
+                lock.acquire()
+            except filelock.Timeout:
+                leased_by_others += 1
+                continue
+            if use := hardware.foreign_use(one.uuid):
+                lock.release()
+                foreign.append(f"{one.name} ({one.uuid}) {use}")
+                continue
+            held.callback(lock.release)
+            mine.append(one)
+            if len(mine) == count:
+                for words in foreign:
+                    print(f"passed over: {words}", file=sys.stderr, flush=True)
+                return mine
+        if len(mine) + leased_by_others < count and time.monotonic() > deadline:
+            raise UserError(f"device {device!r} needs {count} free GPU(s): {'; '.join(foreign)}")
+        time.sleep(POLL_S)
+
+
+def _lock(name: str, timeout: float) -> filelock.FileLock:
+    """The lock of that name, which other users of this host may take as well."""
+    if not LEASES.exists():
+        LEASES.mkdir(exist_ok=True)
+        LEASES.chmod(0o777)
+    return filelock.FileLock(LEASES / f"{name}.lock", timeout=timeout, mode=0o666)
