@@ -2,7 +2,7 @@
 BIN := .venv/bin
 PYTHON ?= python3
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo test slurm test-slurm lint clean
 
 setup: .venv/installed
 
@@ -17,6 +17,14 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+
+# Debian's packages; the tests start a cluster of their own with them and stop it.
+slurm:
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge
+
+test-slurm: setup slurm
+	$(BIN)/python -m pytest tests/workflow/test_slurm.py
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -18,6 +18,19 @@ def measured_options(wildcards, input):
     return " ".join(options)
 
 
+def limits_option(wildcards, resources):
+    """What a cluster gives the job, and whether a larger attempt may follow; nothing here."""
+    if not workflow.remote_exec:
+        return ""
+    limits = {
+        "memory_bytes": resources.mem_mb * 10**6,
+        "seconds": resources.runtime * 60,
+        "attempt": resources.attempt,
+        "attempts": resources.get("attempts", 1),
+    }
+    return f"--limits {shlex.quote(json.dumps(limits))}"
+
+
 def adapter_option(wildcards, input):
     if "adapter" not in input.keys():
         return ""

@@ -6,6 +6,7 @@ frontier/freshness.py; here, and in inputs.smk, both are told to Snakemake.
 """
 
 import functools
+import json
 import os
 import re
 import shlex
@@ -13,7 +14,7 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import freshness, hardware, presence
+from frontier import bundles, estimates, freshness, hardware, presence, slurm
 from frontier.configuration import read_catalogue, read_config
 from frontier.errors import UserError, one_line
 from frontier.fetching import environments
@@ -38,10 +39,16 @@ def told(function):
     return telling
 
 
-# Pools, which the command line may set otherwise. A timed job on the CPU takes the whole machine
-# and any other job a hundredth of it; GPUs are as many as the driver counts.
+# This host's pools, which the command line may set otherwise: a timed job on the CPU takes the
+# whole machine, any other job a hundredth of it; GPUs are as many as the driver counts. A
+# cluster's jobs have hosts of their own.
 workflow.global_resources.setdefault("machine", 100)
 workflow.global_resources.setdefault("gpu", max(1, len(hardware.gpus())))
+
+
+resource_scopes:
+    machine="local",
+    gpu="local",
 
 CATALOGUE = told(read_catalogue)(Path("config"))
 CONFIG = told(read_config)(config, CATALOGUE, "config/config.yaml")
@@ -61,7 +68,7 @@ wildcard_constraints:
     environment=any_of(environments.names()),
     # Not the known ids: a mistyped one must reach cell_of, which names the nearest.
     variant="[^/]+",
-    device="[^/]+",
+    device="[^/@]+",
     task="[^/]+",
     identity="[0-9a-f]{16}",
 
@@ -75,6 +82,8 @@ def lift_stale_locks():
     if workflow.is_main_process and not workflow.dryrun:
         first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
         if first:
+            for job in slurm.cancel_orphans(Path.cwd()):
+                print(f"cancelled Slurm job {job}, which a killed run left", file=sys.stderr)
             for stale in Path(".snakemake/locks").glob("*.lock"):
                 stale.unlink()
 

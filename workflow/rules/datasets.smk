@@ -10,6 +10,7 @@ Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sam
 
 
 rule fetch_dataset:
+    localrule: True
     input:
         environment=lambda wildcards: environment_of(generator_of(wildcards)),
     output:
@@ -24,6 +25,7 @@ rule fetch_dataset:
 
 
 rule sample:
+    localrule: True
     input:
         dataset=dataset_of,
     output:
@@ -40,6 +42,7 @@ rule sample:
 
 
 rule calibrate:
+    localrule: True
     input:
         datasets=calibration_datasets,
     output:

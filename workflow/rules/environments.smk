@@ -7,6 +7,7 @@ Steps: make a virtual environment and install the pins; looked at again before e
 
 
 rule environment:
+    localrule: True
     output:
         lock="resources/envs/{environment}/{identity}/lock.json",
     resources:

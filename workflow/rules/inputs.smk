@@ -78,15 +78,6 @@ def preparation_inputs(wildcards):
     return inputs
 
 
-def preparation_gpus(wildcards):
-    """A GPU to quantize on, where the study has one; those who look at texts run the model."""
-    on_gpu = any(
-        CATALOGUE.devices[name].accelerator == "cuda"
-        for name in CONFIG.study.ids("devices")
-    )
-    return int(bool(preparation_of(wildcards).calibration) and on_gpu)
-
-
 def setting_of(wildcards):
     cell = cell_of(wildcards)
     return STEPS.setting(cell.model, cell.quantization, cell.device)

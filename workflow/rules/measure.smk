@@ -18,16 +18,20 @@ rule measure:
     resources:
         # A timed job has its device to itself: the whole machine where that is the CPU or shares
         # its memory, its GPUs where those are their own.
-        machine=lambda wildcards: (
-            1 if device_of(wildcards).accelerator == "cuda" else 100
-        ),
+        machine=lambda wildcards: machine_of(device_of(wildcards)),
         gpu=lambda wildcards: device_of(wildcards).gpus,
+        # For clusters, each attempt larger than the one before.
+        gpu_model=lambda wildcards: device_of(wildcards).gpu_model or "",
+        mem_mb=measure_memory,
+        runtime=measure_minutes,
+        attempt=lambda wildcards, attempt: attempt,
     params:
         spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
         python=lambda wildcards: python_of(setting_of(wildcards).environment),
         model=subpath(input.model, parent=True),
         adapter=adapter_option,
+        limits=limits_option,
     shell:
         "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
         " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
-        " --measurement {output.measurement:q}"
+        " --measurement {output.measurement:q} {params.limits}"

@@ -11,6 +11,7 @@ Steps: fetch at the pinned revision, or link a local folder, or train from scrat
 
 
 rule fetch_model:
+    localrule: True
     output:
         lock="resources/models/{model}/{identity}/lock.json",
     wildcard_constraints:
@@ -40,6 +41,7 @@ rule grow_model:
 
 
 rule fetch_adapter:
+    localrule: True
     output:
         lock="resources/adapters/{model}/{identity}/lock.json",
     resources:

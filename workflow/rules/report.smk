@@ -9,6 +9,7 @@ Steps: gather the cells; compare them; draw and write.
 
 
 rule aggregate:
+    localrule: True
     input:
         cells=study_cells,
     output:
@@ -25,6 +26,7 @@ rule aggregate:
 
 
 rule compare:
+    localrule: True
     input:
         cells=compared_cells,
     output:
@@ -41,6 +43,7 @@ rule compare:
 
 
 rule render:
+    localrule: True
     input:
         unpack(report_inputs),
     output:

@@ -7,6 +7,7 @@ Steps: score each generation, turn token times into latencies, give every figure
 
 
 rule score:
+    localrule: True
     input:
         unpack(score_inputs),
     output:

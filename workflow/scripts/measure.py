@@ -19,7 +19,7 @@ from typing import Any
 import filelock
 import psutil
 
-from frontier import hardware, scenarios
+from frontier import hardware, leases, scenarios
 from frontier.engines import (
     Engine,
     Loaded,
@@ -29,6 +29,7 @@ from frontier.engines import (
 )
 from frontier.errors import UserError, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
+from frontier.limits import Limits, OutOfTimeError, limit_memory, limited_time
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
@@ -68,23 +69,13 @@ def host_peak_bytes() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024
 
 
-def limit_memory(most: int) -> None:
-    """Let an allocation beyond `most` bytes fail here, not by the kernel's killing the job.
-
-    Only Linux counts a process's memory against this limit.
-    """
-    if platform.system() == "Linux":
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
-
-
 def run_cell(
     spec: dict[str, Any],
     settings: Settings,
     checkpoint: Path,
     prompts: dict[str, str],
     journal: Journal,
+    seconds: float | None,
 ) -> dict[str, Any]:
     """Load, warm up and time; returns the measurement's facts, whatever the outcome."""
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
@@ -94,21 +85,24 @@ def run_cell(
     facts["start_s"] = time.time() - psutil.Process().create_time()
     engine: Engine | None = None
     try:
-        started = time.perf_counter_ns()
-        engine = module.load(checkpoint, settings)
-        facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
-        facts |= made_facts(checkpoint, engine.loaded)
-        engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
-        facts["warmup"] = scenarios.warm_up(
-            engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
-        )
-        contention = hardware.Contention()
-        scenarios.single_stream(engine, prompts, spec["task"], journal, cell)
-        facts["contention"] = contention.stop(settings.accelerator)
+        with limited_time(seconds):
+            started = time.perf_counter_ns()
+            engine = module.load(checkpoint, settings)
+            facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
+            facts |= made_facts(checkpoint, engine.loaded)
+            engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
+            facts["warmup"] = scenarios.warm_up(
+                engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
+            )
+            contention = hardware.Contention()
+            scenarios.single_stream(engine, prompts, spec["task"], journal, cell)
+            facts["contention"] = contention.stop(settings.accelerator)
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
     except OutOfMemoryError as error:
         facts |= {"outcome": "out-of-memory", "reason": str(error)}
+    except OutOfTimeError as error:
+        facts |= {"outcome": "out-of-time", "reason": str(error)}
     facts["memory"] = {
         "device_peak_bytes": engine.device_peak_bytes() if engine else None,
         "host_peak_bytes": host_peak_bytes(),
@@ -153,8 +147,42 @@ def versions() -> dict[str, str]:
     return installed
 
 
+def measure(
+    arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits, larger_helps: set[str]
+) -> None:
+    """Measure what the journal has not yet; write requests and measurement.
+
+    Raises UserError for an outcome that a larger attempt, which is still to come, may not have.
+    """
+    template = spec["task"]["prompt"]
+    rows = read_lines(arguments.sample)
+    prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
+    facts = {"hardware": hardware.describe(), "packages": versions()}
+    journal = Journal(arguments.requests.with_name("journal.jsonl"), facts)
+    settings = settings_of(spec, arguments.adapter)
+    result = run_cell(spec, settings, arguments.model, prompts, journal, limits.seconds)
+    if result["outcome"] in larger_helps and not limits.last:
+        raise UserError(
+            f"{arguments.requests.parent}: {result['reason']}, in attempt {limits.attempt} of "
+            f"{limits.attempts}; the next one is given more, and goes on from here"
+        )
+    journal.finish(arguments.requests, list(prompts))
+    write_json(
+        arguments.measurement,
+        {
+            **result,
+            "spec": spec,
+            "sessions": journal.sessions,
+            "requests": len(journal.records),
+            "requests_sha256": sha256(arguments.requests),
+            "sample_sha256": sha256(arguments.sample),
+            "weights_sha256": weights_sha256(arguments.model),
+        },
+    )
+
+
 def main() -> None:
-    """Read the arguments, measure, write requests and measurement."""
+    """Read the arguments, take the device, measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
     parser.add_argument("--model", required=True, type=Path, help="checkpoint folder")
@@ -162,49 +190,29 @@ def main() -> None:
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
+    parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
     arguments = parser.parse_args()
     spec = read_spec(arguments.spec)
-    device = spec["device"]
-    chosen = hardware.require(
-        spec["cell"]["device"], device["accelerator"], device.get("gpu"), device["gpus"]
-    )
-    if chosen:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(gpu.uuid for gpu in chosen)
+    device, name = spec["device"], spec["cell"]["device"]
+    hardware.require(name, device["accelerator"], device.get("gpu"), device["gpus"])
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
     for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
         if folder:
             check_lock(folder)
-    template = spec["task"]["prompt"]
-    rows = read_lines(arguments.sample)
-    prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
+    limits = Limits(**read_spec(arguments.limits))
+    larger_helps = {"out-of-time"}
     if device["accelerator"] == "cpu" and spec["memory_bytes"]:
-        # The weights' files are mapped into memory, which counts but takes none.
-        mapped = sum(path.stat().st_size for path in arguments.model.iterdir())
-        limit_memory(spec["memory_bytes"] + mapped)
-
-    path = arguments.requests.with_name("journal.jsonl")
-    path.parent.mkdir(parents=True, exist_ok=True)
+        by_job = limit_memory(spec["memory_bytes"], limits.memory_bytes, arguments.model)
+        larger_helps |= {"out-of-memory"} if by_job else set()
+    folder = arguments.requests.parent
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with filelock.FileLock(path.with_suffix(".lock"), timeout=LOCK_WAIT_S):
-            facts = {"hardware": hardware.describe(), "packages": versions()}
-            journal = Journal(path, facts)
-            settings = settings_of(spec, arguments.adapter)
-            result = run_cell(spec, settings, arguments.model, prompts, journal)
-            journal.finish(arguments.requests, list(prompts))
-            write_json(
-                arguments.measurement,
-                {
-                    **result,
-                    "spec": spec,
-                    "sessions": journal.sessions,
-                    "requests": len(journal.records),
-                    "requests_sha256": sha256(arguments.requests),
-                    "sample_sha256": sha256(arguments.sample),
-                    "weights_sha256": weights_sha256(arguments.model),
-                },
-            )
+        with filelock.FileLock(folder / "journal.lock", timeout=LOCK_WAIT_S):
+            gpus = device["gpus"] if device["accelerator"] != "mps" else 0
+            with leases.leased(name, device.get("gpu"), gpus):
+                measure(arguments, spec, limits, larger_helps)
     except filelock.Timeout:
-        raise UserError(f"{path.parent}: another process is measuring this cell") from None
+        raise UserError(f"{folder}: another process is measuring this cell") from None
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ def main() -> None:
     drawn = draw(grouped, naming, spec.margin)
     html = page(spec, naming, grouped, cells, drawn, args.template)
     files = [args.output]
+    args.charts.mkdir(parents=True, exist_ok=True)  # also where nothing was measured to be drawn
     for drawing in (drawing for kind in drawn.values() for drawing in kind):
         for ending, content in (("svg", drawing.svg.encode()), ("png", png(drawing.svg))):
             files.append(args.charts / f"{drawing.name}.{ending}")

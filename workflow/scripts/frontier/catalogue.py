@@ -142,7 +142,9 @@ class Device(Entry):
     gpu: Annotated[str | None, Measure] = None
     """Part of the GPU's name as the driver reports it; the host must have such a one."""
     gpus: Annotated[int, Field(ge=0), Measure] = 0
-    """How many GPUs a job takes."""
+    """How many GPUs a job takes; with accelerator cpu they are held and not computed on."""
+    gpu_model: Annotated[str | None, Plan] = None
+    """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
     threads: Annotated[Count | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
     compile: Annotated[bool, Measure] = False
@@ -166,8 +168,8 @@ class Device(Entry):
 
     @model_validator(mode="after")
     def _gpus_where_gpus_are(self) -> Device:
-        if (self.accelerator == "cpu") != (self.gpus == 0):
-            raise ValueError("gpus: must be 0 for accelerator cpu and at least 1 for others")
+        if self.accelerator != "cpu" and self.gpus == 0:
+            raise ValueError(f"gpus: must be at least 1 for accelerator {self.accelerator}")
         if self.compile and self.engine != "transformers":
             raise ValueError("compile: only the transformers engine compiles")
         return self

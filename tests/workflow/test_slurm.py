@@ -1,0 +1,208 @@
+"""A real Slurm of one node: what is submitted, what jobs are given, and what becomes of faults."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import slurm_site
+import tiny
+from standin_gpus import StandIns
+from workspace import Workspace
+
+pytestmark = pytest.mark.skipif(
+    bool(slurm_site.missing()), reason=f"no Slurm here: {', '.join(slurm_site.missing())}"
+)
+FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
+         "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
+REQUESTS = 700  # of 300 tokens: some minutes
+ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
+           "slurm_partition=gpus")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_site.Site]:
+    """The cluster, up for all tests of this file."""
+    with slurm_site.Site(tmp_path_factory.mktemp("slurm")) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def environment(site: slurm_site.Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Where Slurm's commands are found and three GPUs seem to be."""
+    gpus = StandIns(tmp_path_factory.mktemp("gpus"), slurm_site.GPUS)
+    return site.environment | gpus.environment
+
+
+def command(*arguments: str) -> list[str]:
+    """Snakemake under the project's own profile, with what this small site needs."""
+    return [sys.executable, "-m", "snakemake", *FLAGS, "--configfile", "config/config.yaml",
+            *ACCOUNT, *arguments]  # fmt: skip
+
+
+def on_slurm(place: Workspace) -> None:
+    """Let the study's device hold a GPU, as the cluster calls it."""
+    place.set("devices", "devices/cpu/gpus", 1)
+    place.set("devices", "devices/cpu/gpu", "A6000")
+    place.set("devices", "devices/cpu/gpu_model", "a6000")
+    place.set("devices", "devices/cpu/threads", 1)
+    place.set("devices", "devices/cpu/foreign_load", 64)
+
+
+def measurements(place: Workspace) -> dict[str, dict[str, Any]]:
+    """Every measurement, by VARIANT/TASK."""
+    return {
+        f"{path.parts[-5]}/{path.parts[-3]}": json.loads(path.read_text(encoding="utf-8"))
+        for path in place.root.glob("results/*/*/*/*/measurement.json")
+    }
+
+
+def submitted(log: str) -> list[str]:
+    """The rules of the jobs that went to Slurm."""
+    return re.findall(r"Job \d+ has been submitted .*?log: \S*?slurm_logs/rule_(\w+)/", log)
+
+
+def test_the_study_on_slurm(
+    tmp_path: Path, site: slurm_site.Site, environment: dict[str, str]
+) -> None:
+    """Growing and measuring are jobs, a measurement has a GPU of its own; the rest is done here."""
+    place = tiny.workspace(tmp_path)
+    on_slurm(place)
+    done = place.run(*command(), **environment)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert site.jobs() == []
+    assert sorted(submitted(log)) == ["grow_model"] * 2 + ["measure"] * 6
+    found = measurements(place)
+    assert {one["outcome"] for one in found.values()} == {"measured"}
+    gpus = [session["hardware"]["gpus"] for one in found.values() for session in one["sessions"]]
+    assert all(len(one) == 1 for one in gpus)
+    assert len({one[0] for one in gpus}) > 1, "all ran on the same GPU, one after the other"
+    assert place.path("results/report.html").exists()
+    again = place.run(*command("--dry-run"), **environment)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Workspace:
+    """One cell that takes some two minutes: many requests of many tokens."""
+    place = tiny.workspace(tmp_path)
+    on_slurm(place)
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    place.set("config", "study/tasks", ["sums"])
+    place.set("tasks", "tasks/sums/sample/size", REQUESTS)
+    place.set("tasks", "tasks/sums/max_new_tokens", 300)
+    return place
+
+
+def records(place: Workspace) -> list[dict[str, Any]]:
+    """The finished requests of the one cell, from its journal or what became of it."""
+    (path,) = [*place.root.glob("results/*/*/*/*/journal.jsonl"),
+               *place.root.glob("results/*/*/*/*/requests.jsonl")][-1:]  # fmt: skip
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [value for value in map(json.loads, lines) if "session_facts" not in value]
+
+
+def test_over_its_time(long: Workspace, environment: dict[str, str]) -> None:
+    """It comes back with more time and goes on where it was; nothing is measured twice."""
+    done = long.run(*command("--set-resources", "measure:runtime=attempt"), **environment)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert submitted(log).count("measure") > 1
+    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in log
+    (found,) = measurements(long).values()
+    assert found["outcome"] == "measured"
+    assert len({record["id"] for record in records(long)}) == len(records(long)) == REQUESTS
+
+
+def test_over_its_time_to_the_last(long: Workspace, environment: dict[str, str]) -> None:
+    """An outcome after so many attempts, and no job is submitted again."""
+    flags = ("--set-resources", "measure:runtime=1", "--retries", "1")
+    few = [flag.replace("attempts=3", "attempts=2") for flag in command(*flags)]
+    long.set("tasks", "tasks/sums/max_new_tokens", 400)
+    done = long.run(*few, **environment)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert submitted(log).count("measure") == 2
+    cell = json.loads(long.path("results/tiny-llama/cpu/sums.json").read_text(encoding="utf-8"))
+    assert (cell["outcome"], cell["latency"]) == ("out-of-time", None)
+    again = long.run(*few, "--dry-run", **environment)
+    assert "Nothing to be done" in again.stdout + again.stderr
+
+
+def test_over_its_memory(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Too little for the weights in the first attempt; enough in a later one."""
+    place = tiny.workspace(tmp_path)
+    on_slurm(place)
+    place.set("models", "models/large", {
+        "grow": tiny.recipe("llama") | {"hidden": 1024, "layers": 8, "intermediate": 4096,
+                                        "heads": 8, "steps": 0},
+        "dtype": "float32",
+    })  # fmt: skip
+    target = "results/large/cpu/sums.json"
+    done = place.run(
+        *command("--set-resources", "measure:mem_mb=600+700*attempt", "--", target), **environment
+    )
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert "in attempt 1 of 3; the next one is given more" in log
+    cell = json.loads(place.path(target).read_text(encoding="utf-8"))
+    assert cell["outcome"] == "measured", cell["reason"]
+
+
+def test_snakemake_killed(
+    long: Workspace, site: slurm_site.Site, environment: dict[str, str]
+) -> None:
+    """kill -9 leaves its job running; the same command ends that one first, and goes on."""
+    log = long.path("log.txt").open("wb")
+    running = subprocess.Popen(
+        command(), cwd=long.root, stdout=log, stderr=log, start_new_session=True,
+        env=os.environ | environment,
+    )  # fmt: skip
+    deadline = time.monotonic() + 180
+    while not (list(long.root.glob("results/*/*/*/*/journal.jsonl")) and len(records(long)) > 50):
+        assert running.poll() is None, long.path("log.txt").read_text()
+        assert time.monotonic() < deadline, long.path("log.txt").read_text()
+        time.sleep(0.5)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    (orphan,) = site.jobs()
+    before = records(long)
+    done = long.run(*command(), **environment)
+    words = done.stdout + done.stderr
+    assert done.returncode == 0, words
+    assert f"cancelled Slurm job {orphan}, which a killed run left" in words
+    finished = records(long)
+    assert finished[: len(before)] == before
+    assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
+    assert site.jobs() == []
+
+
+def test_the_node_daemon_killed(
+    long: Workspace, site: slurm_site.Site, environment: dict[str, str]
+) -> None:
+    """Its jobs live on, or come back; nothing is lost or measured twice."""
+    with long.path("log.txt").open("wb") as log:
+        running = subprocess.Popen(
+            command(), cwd=long.root, stdout=log, stderr=log, env=os.environ | environment
+        )
+        while not list(long.root.glob("results/*/*/*/*/journal.jsonl")):
+            assert running.poll() is None, long.path("log.txt").read_text()
+            time.sleep(0.5)
+        site.stop("slurmd", signal.SIGKILL)
+        time.sleep(2)
+        site.start("slurmd")
+        assert running.wait(300) == 0, long.path("log.txt").read_text()
+    finished = records(long)
+    assert len({record["id"] for record in finished}) == len(finished) == REQUESTS

@@ -1,0 +1,28 @@
+"""What each job needs of its host.
+
+Inputs: the catalogue, and a variant's setting from inputs.smk.
+"""
+
+
+def machine_of(device):
+    """Hundredths of this host that a timed job takes: all of it, unless GPUs do the work."""
+    return 1 if device.gpus and device.accelerator != "mps" else 100
+
+
+def preparation_gpus(wildcards):
+    """A GPU to quantize on, where the study has one; those who look at texts run the model."""
+    on_gpu = any(
+        CATALOGUE.devices[name].accelerator == "cuda"
+        for name in CONFIG.study.ids("devices")
+    )
+    return int(bool(preparation_of(wildcards).calibration) and on_gpu)
+
+
+def measure_memory(wildcards, attempt):
+    return estimates.host_bytes(setting_of(wildcards), attempt) // 10**6
+
+
+def measure_minutes(wildcards, attempt):
+    return estimates.minutes(
+        setting_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
+    )

@@ -1,0 +1,49 @@
+"""What a measuring job will need of a cluster: estimates to ask for, which grow with each attempt.
+
+They are generous, since a job that is over them is killed; what they leave unused costs waiting.
+"""
+
+from __future__ import annotations
+
+from frontier.catalogue import Task
+from frontier.plan import Setting
+from frontier.quantizers import BYTES
+
+RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host
+START_S = 300.0  # imports, warm-up, compilation
+LOAD_BYTES_S = 200e6  # from a busy network disk
+TOKEN_S = 0.03  # what a token takes besides its weights
+BANDWIDTH_BYTES_S = {"cpu": 20e9, "cuda": 400e9, "mps": 60e9}  # where the device does not tell
+SHARE = 0.2  # of the bandwidth that a poor kernel reaches
+MINUTE_S = 60.0
+
+
+def native_bytes(setting: Setting) -> int:
+    """Bytes of the checkpoint that is read; 0 where its parameters are not given."""
+    return (setting.model.parameters or 0) * BYTES[setting.model.dtype]
+
+
+def host_bytes(setting: Setting, attempt: int) -> int:
+    """Host memory: the checkpoint passes through it, and stays there on a CPU with its copy."""
+    weights = native_bytes(setting)
+    copies = 2.5 if setting.device.accelerator == "cpu" else 1.2
+    return int(attempt * (RUNTIME_BYTES + copies * weights))
+
+
+def seconds(setting: Setting, task: Task, attempt: int) -> float:
+    """Time to load, warm up and answer all requests at full length, each token reading all weights.
+
+    TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
+    """
+    weights = setting.weight_bytes or native_bytes(setting)
+    told = setting.device.bandwidth_gb_s
+    bandwidth = told * 1e9 if told else BANDWIDTH_BYTES_S[setting.device.accelerator]
+    token = TOKEN_S + weights / (SHARE * bandwidth)
+    requests = task.sample.size + setting.device.warmup.maximum
+    load = native_bytes(setting) / LOAD_BYTES_S
+    return attempt * (START_S + load + requests * task.max_new_tokens * token)
+
+
+def minutes(setting: Setting, task: Task, attempt: int) -> int:
+    """The same in whole minutes, as clusters want it."""
+    return int(-(-seconds(setting, task, attempt) // MINUTE_S))
