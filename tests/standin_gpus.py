@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import subprocess
 from dataclasses import dataclass, field
@@ -45,3 +47,26 @@ class StandIns:
             "STAND_IN_GPUS": str(self.folder / "gpus.txt"),
             "TMPDIR": str(self.folder),
         }
+
+
+def spans(results: Path) -> dict[str, list[tuple[int, int]]]:
+    """When each GPU's cells were timed, on this host's monotonic clock in nanoseconds."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for path in results.glob("*/*/*/*/measurement.json"):
+        told = json.loads(path.read_text(encoding="utf-8"))
+        lines = path.with_name("requests.jsonl").read_text(encoding="utf-8").splitlines()
+        times = [
+            (line["start_ns"], line["start_ns"] + line["end_ns"]) for line in map(json.loads, lines)
+        ]
+        for gpu in told["sessions"][0]["hardware"]["gpus"]:
+            found.setdefault(gpu, []).append((times[0][0], times[-1][1]))
+    return found
+
+
+def never_two_at_once(taken: dict[str, list[tuple[int, int]]]) -> bool:
+    """Whether each GPU was used by one at a time."""
+    return all(
+        end <= begin
+        for uses in taken.values()
+        for (_, end), (begin, _) in itertools.pairwise(sorted(uses))
+    )

@@ -115,3 +115,22 @@ def test_killed_between_a_files_end_and_its_jobs(tmp_path: Path) -> None:
     place.build()
     assert place.jobs() == set()
     assert made[0].stat().st_mtime_ns == written
+
+
+def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
+    """It matters where jobs of a killed run may be alive; then one line says so."""
+    place = tiny.workspace(tmp_path)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "squeue").write_text("#!/bin/sh\necho no controller >&2\nexit 1\n", encoding="utf-8")
+    (tools / "squeue").chmod(0o755)
+    path = {"PATH": f"{tools}:{os.environ['PATH']}"}
+    target = "results/tiny-gpt2-int8/cpu/sums.json"  # unsupported, so nothing is measured for it
+    done = place.snakemake(target, **path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    place.path(".snakemake/submitted").touch()
+    place.path(target).unlink()
+    done = place.snakemake(target, **path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: jobs of a killed run may be alive")
+    assert not place.path(target).exists()

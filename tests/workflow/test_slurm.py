@@ -17,15 +17,15 @@ import pytest
 
 import slurm_site
 import tiny
-from standin_gpus import StandIns
-from workspace import Workspace
+from standin_gpus import StandIns, never_two_at_once, spans
+from workspace import Workspace, copy_project
 
 pytestmark = pytest.mark.skipif(
     bool(slurm_site.missing()), reason=f"no Slurm here: {', '.join(slurm_site.missing())}"
 )
 FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
          "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
-REQUESTS = 700  # of 300 tokens: some minutes
+REQUESTS = 300
 ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
            "slurm_partition=gpus")  # fmt: skip
 
@@ -72,72 +72,85 @@ def submitted(log: str) -> list[str]:
     return re.findall(r"Job \d+ has been submitted .*?log: \S*?slurm_logs/rule_(\w+)/", log)
 
 
-def test_the_study_on_slurm(
+def test_the_demo_on_slurm(
     tmp_path: Path, site: slurm_site.Site, environment: dict[str, str]
 ) -> None:
     """Growing and measuring are jobs, a measurement has a GPU of its own; the rest is done here."""
-    place = tiny.workspace(tmp_path)
+    place = Workspace(copy_project(tmp_path / "checkout"))
     on_slurm(place)
+    began = time.monotonic()
     done = place.run(*command(), **environment)
+    print(f"the demo on Slurm: {time.monotonic() - began:.0f} s")
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
     assert site.jobs() == []
-    assert sorted(submitted(log)) == ["grow_model"] * 2 + ["measure"] * 6
+    assert sorted(submitted(log)) == ["grow_model"] * 2 + ["measure"] * 15
     found = measurements(place)
     assert {one["outcome"] for one in found.values()} == {"measured"}
-    gpus = [session["hardware"]["gpus"] for one in found.values() for session in one["sessions"]]
-    assert all(len(one) == 1 for one in gpus)
-    assert len({one[0] for one in gpus}) > 1, "all ran on the same GPU, one after the other"
+    taken = spans(place.path("results"))
+    assert len(taken) == 3, "all ran on the same GPU, one after the other"
+    assert never_two_at_once(taken)
     assert place.path("results/report.html").exists()
     again = place.run(*command("--dry-run"), **environment)
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-@pytest.fixture
-def long(tmp_path: Path) -> Workspace:
-    """One cell that takes some two minutes: many requests of many tokens."""
-    place = tiny.workspace(tmp_path)
+LARGE = tiny.recipe("llama") | {
+    "hidden": 1024, "layers": 8, "intermediate": 4096, "heads": 8, "steps": 0,
+}  # fmt: skip
+
+
+def long_study(place: Workspace, requests: int, *models: str) -> None:
+    """A cell a model that takes a while: many requests of 300 tokens."""
     on_slurm(place)
-    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/models", list(models))
     place.set("config", "study/quantizations", ["native"])
     place.set("config", "study/tasks", ["sums"])
-    place.set("tasks", "tasks/sums/sample/size", REQUESTS)
+    place.set("tasks", "tasks/sums/sample/size", requests)
     place.set("tasks", "tasks/sums/max_new_tokens", 300)
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Workspace:
+    """One cell that takes half a minute."""
+    place = tiny.workspace(tmp_path)
+    long_study(place, REQUESTS, "tiny-llama")
     return place
 
 
-def records(place: Workspace) -> list[dict[str, Any]]:
-    """The finished requests of the one cell, from its journal or what became of it."""
-    (path,) = [*place.root.glob("results/*/*/*/*/journal.jsonl"),
-               *place.root.glob("results/*/*/*/*/requests.jsonl")][-1:]  # fmt: skip
+def records(place: Workspace, variant: str = "tiny-llama") -> list[dict[str, Any]]:
+    """The finished requests of a cell, from its journal or what became of it."""
+    (path,) = [*place.root.glob(f"results/{variant}/*/*/*/journal.jsonl"),
+               *place.root.glob(f"results/{variant}/*/*/*/requests.jsonl")][-1:]  # fmt: skip
     lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
     return [value for value in map(json.loads, lines) if "session_facts" not in value]
 
 
-def test_over_its_time(long: Workspace, environment: dict[str, str]) -> None:
-    """It comes back with more time and goes on where it was; nothing is measured twice."""
-    done = long.run(*command("--set-resources", "measure:runtime=attempt"), **environment)
+def test_over_their_time(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Both come back with more time and go on where they were; the one that has still not enough
+    ends as an outcome, and no job is submitted again."""
+    place = tiny.workspace(tmp_path)
+    long_study(place, 700, "tiny-llama", "large")
+    place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
+    flags = command("--set-resources", "measure:runtime=attempt", "--retries", "1")
+    flags = [flag.replace("attempts=3", "attempts=2") for flag in flags]
+    done = place.run(*flags, **environment)
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
-    assert submitted(log).count("measure") > 1
-    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in log
-    (found,) = measurements(long).values()
-    assert found["outcome"] == "measured"
-    assert len({record["id"] for record in records(long)}) == len(records(long)) == REQUESTS
-
-
-def test_over_its_time_to_the_last(long: Workspace, environment: dict[str, str]) -> None:
-    """An outcome after so many attempts, and no job is submitted again."""
-    flags = ("--set-resources", "measure:runtime=1", "--retries", "1")
-    few = [flag.replace("attempts=3", "attempts=2") for flag in command(*flags)]
-    long.set("tasks", "tasks/sums/max_new_tokens", 400)
-    done = long.run(*few, **environment)
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log
-    assert submitted(log).count("measure") == 2
-    cell = json.loads(long.path("results/tiny-llama/cpu/sums.json").read_text(encoding="utf-8"))
+    assert submitted(log).count("measure") == 4
+    assert "not finished after 1 minutes, in attempt 1 of 2; the next one is given more" in log
+    found = measurements(place)
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "tiny-llama/sums": "measured",
+        "large/sums": "out-of-time",
+    }
+    finished = records(place, "tiny-llama")
+    assert len({record["id"] for record in finished}) == len(finished) == 700
+    assert {record["session"] for record in finished} == {0, 1}
+    cell = json.loads(place.path("results/large/cpu/sums.json").read_text(encoding="utf-8"))
     assert (cell["outcome"], cell["latency"]) == ("out-of-time", None)
-    again = long.run(*few, "--dry-run", **environment)
+    assert cell["reason"] == "not finished after 2 minutes"
+    again = place.run(*flags, "--dry-run", **environment)
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
@@ -145,14 +158,10 @@ def test_over_its_memory(tmp_path: Path, environment: dict[str, str]) -> None:
     """Too little for the weights in the first attempt; enough in a later one."""
     place = tiny.workspace(tmp_path)
     on_slurm(place)
-    place.set("models", "models/large", {
-        "grow": tiny.recipe("llama") | {"hidden": 1024, "layers": 8, "intermediate": 4096,
-                                        "heads": 8, "steps": 0},
-        "dtype": "float32",
-    })  # fmt: skip
+    place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
     target = "results/large/cpu/sums.json"
     done = place.run(
-        *command("--set-resources", "measure:mem_mb=600+700*attempt", "--", target), **environment
+        *command("--set-resources", "measure:mem_mb=1350*attempt", "--", target), **environment
     )
     log = done.stdout + done.stderr
     assert done.returncode == 0, log

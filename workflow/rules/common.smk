@@ -112,3 +112,5 @@ onstart:
     # Only a local run measures on this host; a cluster's jobs look at their own.
     if workflow.local_exec:
         check_host(list(workflow.dag.needrun_jobs()))
+    else:
+        slurm.SUBMITTED.touch()

@@ -74,4 +74,4 @@ rule quantize_model:
         folder=subpath(output.lock, parent=True),
     shell:
         "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
-        " --model {params.model:q} {params.texts} --output {params.folder:q}"
+        " --model {params.model:q} {params.texts} --gpus {resources.gpu} --output {params.folder:q}"

@@ -10,12 +10,10 @@ def machine_of(device):
 
 
 def preparation_gpus(wildcards):
-    """A GPU to quantize on, where the study has one; those who look at texts run the model."""
-    on_gpu = any(
-        CATALOGUE.devices[name].accelerator == "cuda"
-        for name in CONFIG.study.ids("devices")
-    )
-    return int(bool(preparation_of(wildcards).calibration) and on_gpu)
+    """A GPU to quantize on, where there are some; those who look at texts run the model."""
+    devices = [CATALOGUE.devices[name] for name in CONFIG.study.ids("devices")]
+    on_gpu = hardware.gpus() or any(one.accelerator == "cuda" for one in devices)
+    return int(bool(preparation_of(wildcards).calibration and on_gpu))
 
 
 def measure_memory(wildcards, attempt):

@@ -209,7 +209,7 @@ def main() -> None:
     try:
         with filelock.FileLock(folder / "journal.lock", timeout=LOCK_WAIT_S):
             gpus = device["gpus"] if device["accelerator"] != "mps" else 0
-            with leases.leased(name, device.get("gpu"), gpus):
+            with leases.leased(f"device {name!r}", device.get("gpu"), gpus):
                 measure(arguments, spec, limits, larger_helps)
     except filelock.Timeout:
         raise UserError(f"{folder}: another process is measuring this cell") from None

@@ -15,7 +15,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELI
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier import caches, conversions, files
+from frontier import caches, conversions, files, leases
 from frontier.errors import UserError, run
 
 
@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--model", type=Path, required=True, help="checkpoint folder to read")
     parser.add_argument("--texts", type=Path, help="texts.jsonl to calibrate with")
+    parser.add_argument("--gpus", type=int, default=0, help="how many to hold meanwhile")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     args = parser.parse_args()
     spec = files.checked_spec(args.spec, Spec)
@@ -55,7 +56,8 @@ def main() -> None:
         told = conversions.lock(new, spec.model_dump(), made)
         files.write_json(new / "lock.json", {**told, "random_weights": random_weights})
 
-    caches.made_once(args.output, make)
+    with leases.leased(f"quantizing by {spec.conversion}", None, args.gpus):
+        caches.made_once(args.output, make)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def has_mps() -> bool:
 def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
     """Raise UserError, saying what was looked for and what was found, if this host lacks it."""
     if accelerator != "mps":
-        fitting(device, gpu, count)
+        fitting(f"device {device!r}", gpu, count)
     elif not has_mps():
         raise UserError(
             f"device {device!r} needs a Mac with Apple silicon; this host is "
@@ -103,8 +103,8 @@ def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
         )
 
 
-def fitting(device: str, gpu: str | None, count: int) -> list[Gpu]:
-    """The GPUs whose name contains `gpu`. Raises UserError if there are fewer than `count`."""
+def fitting(user: str, gpu: str | None, count: int) -> list[Gpu]:
+    """The GPUs whose name contains `gpu`, for a `user` who needs `count` (UserError: too few)."""
     if not count:
         return []
     found = gpus()
@@ -112,7 +112,7 @@ def fitting(device: str, gpu: str | None, count: int) -> list[Gpu]:
     if len(named) < count:
         wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
         names = ", ".join(one.name for one in found) or "none"
-        raise UserError(f"device {device!r} needs {wanted}; this host has {names}")
+        raise UserError(f"{user} needs {wanted}; this host has {names}")
     return named
 
 

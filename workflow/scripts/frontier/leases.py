@@ -27,26 +27,27 @@ PATIENCE_S = 10.0
 
 
 @contextmanager
-def leased(device: str, gpu: str | None, count: int) -> Iterator[list[Gpu]]:
+def leased(user: str, gpu: str | None, count: int) -> Iterator[list[Gpu]]:
     """Hold `count` GPUs whose name contains `gpu`, and let CUDA see no others, in this block.
 
-    Waits while other jobs of ours hold them. One on which somebody else computes, or whose memory
-    is taken, is passed over and named. Raises UserError where too few are left for that reason, or
-    where the host has not as many.
+    A job that holds none sees none. Waits while other jobs of ours hold them. One on which somebody
+    else computes, or whose memory is taken, is passed over and named. Raises UserError where too
+    few are left for that reason, or where the host has not as many.
     """
     if not count:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
         yield []
         return
-    fitting = hardware.fitting(device, gpu, count)
+    fitting = hardware.fitting(user, gpu, count)
     with ExitStack() as held:
         # One job at a time gathers: who needs two is not overtaken by those who need one.
         with _lock("gathering", timeout=-1):
-            gpus = _gather(device, fitting, count, held)
+            gpus = _gather(user, fitting, count, held)
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(one.uuid for one in gpus)
         yield gpus
 
 
-def _gather(device: str, fitting: list[Gpu], count: int, held: ExitStack) -> list[Gpu]:
+def _gather(user: str, fitting: list[Gpu], count: int, held: ExitStack) -> list[Gpu]:
     """Take one lease after the other until there are enough; `held` gives them back."""
     mine: list[Gpu] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -70,7 +71,7 @@ def _gather(device: str, fitting: list[Gpu], count: int, held: ExitStack) -> lis
                     print(f"passed over: {words}", file=sys.stderr, flush=True)
                 return mine
         if len(mine) + leased_by_others < count and time.monotonic() > deadline:
-            raise UserError(f"device {device!r} needs {count} free GPU(s): {'; '.join(foreign)}")
+            raise UserError(f"{user} needs {count} free GPU(s): {'; '.join(foreign)}")
         time.sleep(POLL_S)
 
 

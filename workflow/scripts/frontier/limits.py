@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 OTHERS_BYTES = 700_000_000  # what runs beside the measurement in a job: Snakemake, twice
+IMPORTS_BYTES = 600_000_000  # with less, imports abort the process and it can tell nothing
 MARGIN_S = 60.0  # to start in, and to write down what was measured
 
 
@@ -47,7 +48,9 @@ def limit_memory(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> 
         return False
     mapped = sum(path.stat().st_size for path in checkpoint.iterdir())
     device_most = device_bytes + mapped
-    job_most = device_most if job_bytes is None else max(0, job_bytes - mapped - OTHERS_BYTES)
+    job_most = device_most
+    if job_bytes is not None:
+        job_most = max(IMPORTS_BYTES, job_bytes - mapped - OTHERS_BYTES)
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = min(device_most, job_most)
     most = most if hard == resource.RLIM_INFINITY else min(most, hard)
