@@ -118,3 +118,10 @@ onstart:
         check_host(list(workflow.dag.needrun_jobs()))
     else:
         slurm.SUBMITTED.touch()
+
+
+onerror:
+    print(
+        "What is finished is kept. Once the cause is gone, the same command goes on from here.",
+        file=sys.stderr,
+    )
