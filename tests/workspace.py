@@ -69,9 +69,9 @@ class Workspace:
             sys.executable, "-m", "snakemake", "--cores", "2", *arguments, **environment
         )
 
-    def build(self, *arguments: str) -> str:
+    def build(self, *arguments: str, **environment: str) -> str:
         """Run Snakemake and return its log; fails with that log if it does."""
-        done = self.snakemake(*arguments)
+        done = self.snakemake(*arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

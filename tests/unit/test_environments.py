@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from frontier import caches, hardware
 from frontier.errors import UserError
 from frontier.fetching import environments
 
@@ -76,3 +77,19 @@ def test_what_cannot_be_installed_is_told_in_one_line(pins: Path) -> None:
         environments.python("small")
     assert not environments.lock("small").exists()
     assert not list(environments.lock("small").parent.parent.glob("*/bin"))
+
+
+def test_machines_with_other_processors_share_a_folder(
+    pins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is compiled is each one's own, so that neither builds it again under the other's feet."""
+    monkeypatch.setenv(caches.VARIABLE, str(tmp_path / "shared"))
+    pins.write_text("six==1.17.0 --config-settings=one=two\n")
+    environments.made_of.cache_clear()
+    pythons = []
+    for processor in ("Xeon", "EPYC", "Xeon"):
+        monkeypatch.setattr(hardware, "cpu_name", lambda name=processor: name)
+        pythons.append(environments.python("small"))
+    assert pythons[0] == pythons[2] != pythons[1]
+    assert capfd.readouterr().err.count("making the environment small") == 2
+    assert [version(python) for python in pythons] == ["1.17.0"] * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,23 +14,10 @@ from typing import Any
 import pytest
 
 import tiny
+from disturbed import lines, predictions
 from workspace import Workspace
 
 SIZE = 150
-
-
-def lines(path: Path) -> list[dict[str, Any]]:
-    """Whole records of a journal or of requests.jsonl."""
-    whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    return [value for value in map(json.loads, whole) if "session_facts" not in value]
-
-
-def predictions(place: Workspace) -> dict[str, list[tuple[str, str]]]:
-    """The texts of every cell that was measured, by the cell's place."""
-    return {
-        "/".join(path.parts[-5:-2]): [(line["id"], line["text"]) for line in lines(path)]
-        for path in place.root.glob("results/*/*/*/*/requests.jsonl")
-    }
 
 
 def start(place: Workspace) -> subprocess.Popen[bytes]:

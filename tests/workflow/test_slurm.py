@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 
 import pytest
 
+import disturbed
 import slurm_site
 import tiny
+from disturbed import Disturbed
 from standin_gpus import StandIns, never_two_at_once, spans
 from workspace import Workspace, copy_project
 
@@ -215,3 +218,43 @@ def test_the_node_daemon_killed(
         assert running.wait(300) == 0, long.path("log.txt").read_text()
     finished = records(long)
     assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
+
+
+@pytest.mark.skipif("CRASHES" not in os.environ, reason="takes a minute a crash: set CRASHES")
+@pytest.mark.timeout(10_000)
+def test_a_study_that_is_disturbed(
+    tmp_path: Path, site: slurm_site.Site, environment: dict[str, str]
+) -> None:
+    """Jobs, Snakemake and Slurm's own daemons are killed at random moments: nothing is lost."""
+
+    def kill_the_node_daemon(run: Disturbed) -> None:
+        site.stop("slurmd", signal.SIGKILL)
+        run.wait(run.random.uniform(0, 5))
+        site.start("slurmd")
+
+    def kill_the_controller(run: Disturbed) -> None:
+        site.stop("slurmctld", signal.SIGKILL)
+        run.wait(run.random.uniform(0, 5))
+        site.start("slurmctld")
+
+    kinds = [disturbed.kill_a_job, disturbed.kill_snakemake, disturbed.interrupt,
+             kill_the_node_daemon, kill_the_controller]  # fmt: skip
+    count = int(os.environ["CRASHES"])
+    places = [tiny.workspace(tmp_path / name) for name in ("undisturbed", "disturbed")]
+    for place in places:
+        place.set("tasks", "tasks/sums/sample/size", 150)
+        on_slurm(place)
+    places[0].build(**environment)
+    run = Disturbed(places[1], command(), seed=0, **environment)
+    left = [kinds[n % len(kinds)] for n in range(count)]
+    while left:
+        told = run.disturb(left, (20, 60))
+        run.finish()
+        requests = run.check(places[0])
+        assert site.jobs() == []
+        print(f"on Slurm {dict(told)}: none of {requests} requests lost, none repeated")
+        for name in ("results", "resources/models"):
+            shutil.rmtree(run.place.path(name))
+        run.kept.clear()
+        if left:
+            run.start()

@@ -61,7 +61,8 @@ rule quantize_model:
     resources:
         # Beside other light jobs, but two of them only one after the other: they use every core.
         machine=51,
-        gpu=lambda wildcards: preparation_gpus(wildcards),
+        gpu=preparation_gpus,
+        mem_mb=preparation_memory,
     params:
         spec=lambda wildcards: STEPS.quantized(
             wildcards.variant, wildcards.engine

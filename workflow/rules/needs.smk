@@ -24,3 +24,8 @@ def measure_minutes(wildcards, attempt):
     return estimates.minutes(
         setting_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
     )
+
+
+def preparation_memory(wildcards, attempt):
+    model, _ = STEPS.variants[wildcards.variant]
+    return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6

@@ -44,10 +44,11 @@ def made_once(own: Path, make: Callable[[Path], None]) -> None:
     linked, and the lock copied, so that this checkout's own state is its own.
     """
     shared = place(own)
-    with locked(shared):
-        if not _complete(shared):
-            with files.replaced_folder(shared) as new:
-                make(new)
+    if not _complete(shared):
+        with locked(shared):
+            if not _complete(shared):  # nobody else has made it meanwhile
+                with files.replaced_folder(shared) as new:
+                    make(new)
     if shared != own:
         with files.replaced_folder(own) as new:
             for path in sorted(shared.iterdir()):

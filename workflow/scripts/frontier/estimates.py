@@ -5,7 +5,7 @@ They are generous, since a job that is over them is killed; what they leave unus
 
 from __future__ import annotations
 
-from frontier.catalogue import Task
+from frontier.catalogue import Model, Task
 from frontier.plan import Setting
 from frontier.quantizers import BYTES
 
@@ -18,14 +18,19 @@ SHARE = 0.2  # of the bandwidth that a poor kernel reaches
 MINUTE_S = 60.0
 
 
-def native_bytes(setting: Setting) -> int:
+def native_bytes(model: Model) -> int:
     """Bytes of the checkpoint that is read; 0 where its parameters are not given."""
-    return (setting.model.parameters or 0) * BYTES[setting.model.dtype]
+    return (model.parameters or 0) * BYTES[model.dtype]
+
+
+def preparation_bytes(model: Model, attempt: int) -> int:
+    """Host memory to quantize in: the checkpoint, what is made of it, and a copy while it is."""
+    return int(attempt * (RUNTIME_BYTES + 2.5 * native_bytes(model)))
 
 
 def host_bytes(setting: Setting, attempt: int) -> int:
     """Host memory: the checkpoint passes through it, and stays there on a CPU with its copy."""
-    weights = native_bytes(setting)
+    weights = native_bytes(setting.model)
     copies = 2.5 if setting.device.accelerator == "cpu" else 1.2
     return int(attempt * (RUNTIME_BYTES + copies * weights))
 
@@ -35,12 +40,12 @@ def seconds(setting: Setting, task: Task, attempt: int) -> float:
 
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
-    weights = setting.weight_bytes or native_bytes(setting)
+    weights = setting.weight_bytes or native_bytes(setting.model)
     told = setting.device.bandwidth_gb_s
     bandwidth = told * 1e9 if told else BANDWIDTH_BYTES_S[setting.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
     requests = task.sample.size + setting.device.warmup.maximum
-    load = native_bytes(setting) / LOAD_BYTES_S
+    load = native_bytes(setting.model) / LOAD_BYTES_S
     return attempt * (START_S + load + requests * task.max_new_tokens * token)
 
 

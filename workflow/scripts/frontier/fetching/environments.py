@@ -52,17 +52,37 @@ def python(name: str) -> Path:
 
     Raises UserError with pip's last words where a package cannot be installed.
     """
-    own = lock(name)
-    folder = caches.place(own.parent).absolute()
-    with caches.locked(folder):
-        fault = broken(folder)
-        if fault:
-            print(f"making the environment {name}: {fault}", file=sys.stderr, flush=True)
-            with files.replaced_folder(folder) as new:
-                _build(new, name)
+    own, folder = lock(name), _place(name)
+    if broken(folder):
+        with caches.locked(folder):
+            _mend(folder, name)
     if not own.exists():  # it lies in a folder shared with others
         files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"
+
+
+def _mend(folder: Path, name: str) -> None:
+    """Build the environment, unless somebody else has done so meanwhile."""
+    if fault := broken(folder):
+        print(f"making the environment {name}: {fault}", file=sys.stderr, flush=True)
+        with files.replaced_folder(folder) as new:
+            _build(new, name)
+
+
+def compiled_for(name: str) -> str | None:
+    """The processor for which an environment is compiled here; None where nothing is compiled."""
+    return hardware.cpu_name() if "--config-settings" in str(made_of(name)) else None
+
+
+def _place(name: str) -> Path:
+    """Where an environment lies; machines with other processors may share the folder."""
+    own = lock(name).parent
+    shared = caches.place(own)
+    processor = compiled_for(name)
+    if shared != own and processor:
+        suffix = hashlib.sha256(processor.encode()).hexdigest()[:8]
+        shared = shared.with_name(f"{shared.name}-{suffix}")
+    return shared.absolute()
 
 
 def broken(folder: Path) -> str | None:
@@ -128,7 +148,7 @@ def _build(folder: Path, name: str) -> None:
         "name": name,
         **made_of(name),
         # Pins with build settings are compiled here, for this processor's own instructions.
-        "compiled_for": hardware.cpu_name() if "--config-settings" in str(made_of(name)) else None,
+        "compiled_for": compiled_for(name),
         "packages": dict(sorted((one.metadata["Name"], one.version) for one in found)),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }

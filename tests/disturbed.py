@@ -1,0 +1,209 @@
+"""A study under way that is disturbed, and what must be true of it afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from frontier.files import check_lock, sha256
+from workspace import Workspace
+
+CELLS = "results/*/*/*/*"
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    """Whole records of a journal or of requests.jsonl."""
+    whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+    return [value for value in map(json.loads, whole) if "session_facts" not in value]
+
+
+def predictions(place: Workspace) -> dict[str, list[tuple[str, str]]]:
+    """The answers of every measured cell, by its place."""
+    return {
+        "/".join(path.parts[-5:-2]): [(line["id"], line["text"]) for line in lines(path)]
+        for path in place.root.glob(f"{CELLS}/requests.jsonl")
+    }
+
+
+class Disturbed:
+    """A study under way, on a disk of its own, that is started again whenever it has ended."""
+
+    def __init__(
+        self, place: Workspace, command: Sequence[str], seed: int, **environment: str
+    ) -> None:
+        """Started at once, on a clock that can be moved where libfaketime is installed."""
+        self.place, self.command = place, command
+        self.random = random.Random(seed)
+        self.kept: dict[Path, list[dict[str, Any]]] = {}
+        self.log = place.root.parent / "log.txt"
+        self.clock = place.root.parent / "clock"
+        self.clock.write_text("+0")
+        faked = {
+            "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock),
+            "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
+        }  # fmt: skip
+        self.environment = os.environ | (faked if FAKETIME else {}) | environment
+        self.start()
+
+    def start(self) -> None:
+        """The same command, always."""
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                self.command, cwd=self.place.root, env=self.environment,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def processes(self) -> list[psutil.Process]:
+        """All that runs in its folder now."""
+        found = psutil.process_iter(["cwd"])
+        return [one for one in found if one.info["cwd"] == str(self.place.root)]
+
+    def programs(self) -> list[psutil.Process]:
+        """The workflow's own programs among them."""
+        found = []
+        for one in self.processes():
+            try:
+                if "workflow/scripts/" in " ".join(one.cmdline()[:2]):
+                    found.append(one)
+            except psutil.NoSuchProcess:
+                continue
+        return found
+
+    def wait(self, seconds: float) -> bool:
+        """Let it run; whether it has ended."""
+        deadline = time.monotonic() + seconds
+        while self.running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return self.running.poll() is not None
+
+    def observe(self) -> None:
+        """No finished request is lost or repeated, and what looks finished is."""
+        for path in [*self.place.root.glob(f"{CELLS}/journal.jsonl"),
+                     *self.place.root.glob(f"{CELLS}/requests.jsonl")]:  # fmt: skip
+            try:
+                found = lines(path)
+            except FileNotFoundError:  # the journal of a cell that has just been finished
+                continue
+            before = self.kept.get(path.parent, [])
+            assert found[: len(before)] == before, f"{path}: a finished request was lost"
+            assert len({line["id"] for line in found}) == len(found), f"{path}: repeated"
+            self.kept[path.parent] = found
+        for path in self.place.root.glob(f"{CELLS}/measurement.json"):
+            told = json.loads(path.read_bytes())
+            assert told["requests_sha256"] == sha256(path.with_name("requests.jsonl"))
+            assert told["outcome"] != "measured" or told["requests"] == len(self.kept[path.parent])
+        for path in self.place.root.glob("results/*/*/*.json"):
+            json.loads(path.read_bytes())
+        for path in self.place.root.glob("resources/*/*/*/lock.json"):
+            check_lock(path.parent)
+
+    def disturb(
+        self, kinds: list[Callable[[Disturbed], None]], late: tuple[int, int]
+    ) -> Counter[str]:
+        """Disturb it in each of these ways, at random moments; returns how often in which.
+
+        Mostly so soon that it has got nowhere, now and then `late`: between so many seconds.
+        """
+        told: Counter[str] = Counter()
+        self.random.shuffle(kinds)
+        while kinds:
+            soon = self.random.random() < 0.8
+            if self.wait(self.random.uniform(*((1, 8) if soon else late))):
+                if self.running.returncode == 0:
+                    break
+            else:
+                disturb = kinds.pop()
+                disturb(self)
+                told[disturb.__name__] += 1
+                self.observe()
+            if self.running.poll() is not None:
+                self.start()
+        return told
+
+    def finish(self) -> None:
+        """The same command, until it has had the chance to end in peace."""
+        if not self.wait(900) or self.running.returncode:
+            self.start()
+            assert self.wait(900), "it does not end"
+        assert self.running.returncode == 0, self.log.read_text(encoding="utf-8")[-5000:]
+
+    def check(self, undisturbed: Workspace) -> int:
+        """Complete, the same answers, and nothing left behind; returns the number of requests."""
+        self.observe()
+        assert predictions(self.place) == predictions(undisturbed)
+        root = self.place.root
+        leftovers = [*root.rglob(".*.tmp"), *root.glob(f"{CELLS}/journal.jsonl"),
+                     *root.glob(".snakemake/locks/*")]  # fmt: skip
+        assert not leftovers
+        assert not self.processes()
+        return sum(map(len, self.kept.values()))
+
+
+def kill_a_job(run: Disturbed) -> None:
+    """One of its programs dies; Snakemake ends its other jobs and says so."""
+    if programs := run.programs():
+        run.random.choice(programs).kill()
+
+
+def kill_snakemake(run: Disturbed) -> None:
+    """Its jobs find themselves without it."""
+    os.kill(run.running.pid, signal.SIGKILL)
+    run.running.wait()
+
+
+def kill_everything(run: Disturbed) -> None:
+    """As when the machine is switched off."""
+    os.killpg(run.running.pid, signal.SIGKILL)
+    run.running.wait()
+
+
+def interrupt(run: Disturbed) -> None:
+    """Ctrl-C, or what a session's end sends."""
+    run.running.send_signal(run.random.choice([signal.SIGINT, signal.SIGTERM]))
+    assert run.wait(120), "it does not end when told to"
+
+
+def second_snakemake(run: Disturbed) -> None:
+    """The same command in another window: it is refused, unless the first one has just ended."""
+    second = run.place.run(*run.command)
+    words = second.stdout + second.stderr
+    assert second.returncode == 0 or "cannot be locked" in words, words
+
+
+def fill_the_disk(run: Disturbed) -> None:
+    """No byte can be written for some seconds."""
+    filler = run.place.root.parent / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+        except OSError:
+            pass  # full, as it should be
+    run.wait(3)
+    filler.unlink()
+
+
+def make_results_read_only(run: Disturbed) -> None:
+    """Nothing can be created in results/ for some seconds."""
+    results = run.place.path("results")
+    results.mkdir(exist_ok=True)
+    subprocess.run(["mount", "--bind", results, results], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
+    run.wait(3)
+    subprocess.run(["umount", "--lazy", results], check=True)
+
+
+def move_the_clock(run: Disturbed) -> None:
+    """By up to two days, back or forth."""
+    run.clock.write_text(f"{run.random.randint(-172_800, 172_800):+d}")
