@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import tiny
@@ -84,6 +85,24 @@ def test_killed_at_any_moment(tmp_path: Path, seconds: float) -> None:
     assert place.jobs() == set()
     leftovers = [path.name for path in place.root.rglob(".*.tmp")]
     assert not leftovers, leftovers
+
+
+def test_nothing_grows_for_a_snakemake_that_was_killed(tmp_path: Path) -> None:
+    """It would take the processor from what the next run times."""
+    place = tiny.workspace(tmp_path)
+    place.set("models", "models/tiny-llama/grow/steps", 100_000)
+    running = start(place)
+    deadline = time.monotonic() + 60
+    while "steps" not in place.path("log.txt").read_text():
+        assert time.monotonic() < deadline, place.path("log.txt").read_text()
+        time.sleep(0.1)
+    running.kill()
+    running.wait()
+    while alive := [
+        one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(place.root)
+    ]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.1)
 
 
 def test_killed_between_a_files_end_and_its_jobs(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import torch
 from transformers.utils import logging
 
-from frontier import files
+from frontier import files, presence
 from frontier.errors import run
 from frontier.fetching import checkpoints
 from frontier.growing import train
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     args = parser.parse_args()
+    presence.end_with_runner()
     recipe = files.checked_spec(args.spec, Recipe)
     torch.set_num_threads(1)
     logging.disable_progress_bar()

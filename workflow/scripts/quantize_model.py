@@ -15,7 +15,7 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELI
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier import caches, conversions, files, leases
+from frontier import caches, conversions, files, leases, presence
 from frontier.errors import UserError, run
 
 
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=0, help="how many to hold meanwhile")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     args = parser.parse_args()
+    presence.end_with_runner()
     spec = files.checked_spec(args.spec, Spec)
     files.check_lock(args.model)
     lock = args.model / "lock.json"
