@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from frontier.files import sha256
+
 ROOT = Path(__file__).resolve().parents[1]
 SCORERS = (
     {"kind": "classification", "options": {"labels": ["positive", "negative"]}},
@@ -42,6 +44,7 @@ class Cell:
     random_weights: bool = False
     mbu: float | None = 0.31
     provenance: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, Any] = field(default_factory=dict)
 
     @property
     def variant(self) -> str:
@@ -133,7 +136,7 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         "cell": {name: getattr(cell, name) for name in names},
         "outcome": cell.outcome,
         "reason": cell.reason,
-        "identity": f"{cell.seed():016x}",
+        "identity": {"digest": f"{cell.seed():016x}", **cell.identity},
         "measurement": f"{cell.seed():016x}",
         "simulated": None if rows is None else cell.simulated,
         "random_weights": None if rows is None else cell.random_weights,
@@ -180,6 +183,19 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
     }
     made |= {"load_s": 1.25, "mbu": cell.mbu}
     return made
+
+
+def measured(results: Path, cell: Cell) -> Path:
+    """Write a cell with the measurement that it was scored from; gives the path of its JSON."""
+    path = write(results, cell)
+    run = path.with_suffix("") / f"{cell.seed():016x}"
+    run.mkdir(parents=True)
+    (run / "requests.jsonl").write_text('{"id": "one", "text": "positive"}\n', encoding="utf-8")
+    told = {"requests_sha256": sha256(run / "requests.jsonl")}
+    (run / "measurement.json").write_text(json.dumps(told | {"sessions": []}), encoding="utf-8")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(summary | told), encoding="utf-8")
+    return path
 
 
 def write(results: Path, cell: Cell) -> Path:

@@ -1,39 +1,30 @@
-"""Results that travel: whole, unaltered, and beside what was measured here."""
+"""Results that travel: whole, unaltered, telling nobody's name, and beside what was measured here."""
 
 from __future__ import annotations
 
 import gzip
-import json
+import platform
+import tarfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier import bundles
+import cells
+from cells import Cell
+from frontier import adding, bundles, packing
 from frontier.errors import UserError
 
-
-def made(results: Path, place: str = "falcon7b/a6000/sst2", **told: object) -> Path:
-    """A cell with all of its files."""
-    cell = results / f"{place}.json"
-    run = cell.with_suffix("") / "0123456789abcdef"
-    run.mkdir(parents=True)
-    variant, device, task = place.split("/")
-    names = {"variant": variant, "model": variant, "device": device, "task": task}
-    summary = {"cell": names, "outcome": "measured", "requests_sha256": "r", **told}
-    cell.write_text(json.dumps(summary))
-    cell.with_suffix(".parquet").write_bytes(b"a table")
-    (run / "measurement.json").write_text(json.dumps({"requests_sha256": "r"}))
-    (run / "requests.jsonl").write_text("{}\n")
-    return cell
+FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
+PLACE = "falcon7b/a6000/sst2"
 
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     """A packed cell."""
-    made(tmp_path / "there")
-    bundles.pack(tmp_path / "there", tmp_path / "server.tar.gz")
+    cells.measured(tmp_path / "there", FALCON)
+    packing.pack(tmp_path / "there", tmp_path / "server.tar.gz")
     return tmp_path / "server.tar.gz"
 
 
@@ -46,34 +37,72 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_cell_arrives_as_it_was_sent(bundle: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["server.tar.gz", "there"])
+def test_a_cell_arrives_as_it_was_sent(source: str, bundle: Path, tmp_path: Path) -> None:
     """Byte for byte, with its device called after where it comes from; again changes nothing."""
-    sent = files(tmp_path / "there")
+    sent, here = files(tmp_path / "there"), tmp_path / "here"
     for _ in range(2):
-        assert bundles.add(bundle, "server", tmp_path / "here") == (["falcon7b/a6000/sst2"], [])
-        got = files(tmp_path / "here")
+        assert adding.add(tmp_path / source, "server", here) == ([PLACE], {})
+        got = files(here)
         del got["added/server.json"]
         assert got == {name.replace("a6000", "a6000@server"): one for name, one in sent.items()}
-    bundles.check_added(tmp_path / "here")
+    bundles.check_added(here)
+    assert bundles.added_cells(here).keys() == {here / "falcon7b/a6000@server/sst2.json"}
 
 
-def test_what_was_measured_here_stays(bundle: Path, tmp_path: Path) -> None:
-    """The same cell on other hardware is a conflict, of which both are kept."""
+def test_a_bundle_is_made_of_its_content(bundle: Path, tmp_path: Path) -> None:
+    """Packed again it has the same bytes: no time, no owner, no name of a file or machine."""
+    packing.pack(tmp_path / "there", tmp_path / "again.tar.gz")
+    assert (tmp_path / "again.tar.gz").read_bytes() == bundle.read_bytes()
+    assert platform.node().encode() not in bundle.read_bytes()[:200]
+    with tarfile.open(bundle) as archive:
+        assert {(one.uid, one.gid, one.uname, one.gname, one.mtime) for one in archive} == {
+            (0, 0, "", "", 0)
+        }
+
+
+OTHER = {"hardware": {"cpu": "Example CPU", "cores": 64, "gpus": ["A100"]}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"provenance": OTHER}, ["other GPU: A100 here, none there", "other number of cores: 64 here, 2 there",
+                                 "other memory: none here, 8.00 GB there"]),
+        ({"identity": {"digest": "f" * 16, "code": {"score": "1"}}}, ["scored by other code"]),
+        ({"identity": {"digest": "f" * 16, "inputs": "1"}},
+         ["measured from another specification, code or input"]),
+        ({"identity": {"digest": "f" * 16}, "provenance": {"packages": {"torch": "2.12.0\x1b[2J"}}},
+         ["other torch: 2.12.0⟨U+001B⟩[2J here, 2.13.0 there", "other transformers: none here, 5.23.0 there",
+          "another identity"]),
+    ],
+)  # fmt: skip
+def test_a_conflict_is_told_and_both_are_kept(
+    changed: dict[str, object], words: list[str], bundle: Path, tmp_path: Path
+) -> None:
+    """The same cell on other hardware or of something else: in words, without terminal controls."""
     here = tmp_path / "here"
-    made(here, provenance={"hardware": {"cpu": "another"}})
+    cells.measured(here, Cell("falcon7b", device="a6000", task="sst2", requests=20, **changed))  # type: ignore[arg-type]
     before = files(here)
-    assert bundles.add(bundle, "server", here)[1] == ["falcon7b/a6000/sst2"]
+    assert adding.add(bundle, "server", here)[1] == {PLACE: words}
     after = files(here)
     assert {name: after[name] for name in before} == before
     assert "falcon7b/a6000@server/sst2.json" in after
 
 
+def test_the_same_measured_twice_is_no_conflict(bundle: Path, tmp_path: Path) -> None:
+    """On the same hardware, of the same."""
+    cells.measured(tmp_path / "here", FALCON)
+    assert adding.add(bundle, "server", tmp_path / "here")[1] == {}
+
+
 def test_added_cells_are_not_packed_again(bundle: Path, tmp_path: Path) -> None:
     """Each machine sends what it has measured."""
-    made(tmp_path / "here", "falcon7b/mps/sst2")
-    bundles.add(bundle, "server", tmp_path / "here")
-    assert bundles.pack(tmp_path / "here", tmp_path / "mac.tar.gz") == 1
-    assert not any("@" in name for name in bundles.read(tmp_path / "mac.tar.gz"))
+    cells.measured(tmp_path / "here", Cell("falcon7b", device="mps", requests=20))
+    adding.add(bundle, "server", tmp_path / "here")
+    assert packing.pack(tmp_path / "here", tmp_path / "mac.tar.gz") == 1
+    with tarfile.open(tmp_path / "mac.tar.gz") as archive:
+        assert not any("@" in name for name in archive.getnames())
 
 
 @settings(max_examples=40, deadline=None)
@@ -83,9 +112,9 @@ def test_altered_or_cut_off_bundles_are_refused(
 ) -> None:
     """Wherever a byte of the content was changed or the file ends too early; nothing is added."""
     folder = tmp_path_factory.mktemp("altered")
-    made(folder / "there")
+    cells.measured(folder / "there", FALCON)
     bundle = folder / "server.tar.gz"
-    bundles.pack(folder / "there", bundle)
+    packing.pack(folder / "there", bundle)
     content = bytearray(gzip.decompress(bundle.read_bytes()))
     if data.draw(st.booleans(), label="cut off"):
         packed = bundle.read_bytes()
@@ -96,43 +125,117 @@ def test_altered_or_cut_off_bundles_are_refused(
         content[at] ^= 1
         bundle.write_bytes(gzip.compress(bytes(content)))
     with pytest.raises(UserError):
-        bundles.add(bundle, "server", folder / "here")
-    assert not (folder / "here").exists()
+        adding.add(bundle, "server", folder / "here")
+    assert files(folder / "here") == {}
 
 
-def test_altered_after_it_was_added(bundle: Path, tmp_path: Path) -> None:
-    """The file is named."""
-    bundles.add(bundle, "server", tmp_path / "here")
-    table = tmp_path / "here/falcon7b/a6000@server/sst2.parquet"
-    table.write_bytes(b"another table")
-    with pytest.raises(UserError, match=r"a6000@server/sst2\.parquet: altered"):
-        bundles.check_added(tmp_path / "here")
-
-
-@pytest.mark.parametrize("secret", ["home", "token", "folder"])
-def test_nothing_private_travels(
-    secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "shown"), [("sst2.parquet", True), ("sst2.json", True), ("*/requests.jsonl", False)]
+)
+@pytest.mark.parametrize("how", ["altered", "missing"])
+def test_altered_after_it_was_added(
+    name: str, shown: bool, how: str, bundle: Path, tmp_path: Path
 ) -> None:
-    """A home folder, this folder's path or a key in any file: refused, naming the file."""
+    """The file is named, and what to do; added again, or removed, all is well."""
+    here = tmp_path / "here"
+    adding.add(bundle, "server", here)
+    (path,) = (here / "falcon7b/a6000@server").glob(name.replace("*", "sst2/*"))
+    if how == "altered":
+        path.write_bytes(path.read_bytes()[:-1] + b" ")
+    else:
+        path.unlink()
+    told = rf"{path.name}: .*{how}.*add server again, or run add_results.py --remove server"
+    with pytest.raises(UserError, match=told):
+        bundles.check_added(here)
+    if shown:
+        with pytest.raises(UserError, match=told):
+            bundles.check_added(here, shown=True)
+    adding.add(bundle, "server", here)
+    bundles.check_added(here)
+
+
+@pytest.mark.parametrize("moved", range(4))
+def test_ended_while_adding(
+    moved: int, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between any two files: the next report refuses, and the same command mends it."""
+    here, real = tmp_path / "here", Path.replace
+    left = [moved + 1]  # the manifest is the first to be put in its place
+
+    def replace(path: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        adding.add(bundle, "server", here)
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="add server again"):
+        bundles.check_added(here)
+    adding.add(bundle, "server", here)
+    bundles.check_added(here)
+
+
+def test_removed(bundle: Path, tmp_path: Path) -> None:
+    """All of it, and nothing else; also where a former removal was ended in between."""
+    here = tmp_path / "here"
+    cells.measured(here, Cell("falcon7b", device="mps", requests=20))
+    before = files(here)
+    for _ in range(2):
+        adding.add(bundle, "server", here)
+        adding.remove("server", here)
+        assert files(here) == before
+    adding.add(bundle, "server", here)
+    bundles.manifest(here, "server").unlink()
+    assert bundles.added(here) == {}
+    adding.remove("server", here)
+    with pytest.raises(UserError, match="nothing was added as 'server'"):
+        adding.remove("server", here)
+
+
+PRIVATE = {
+    "home": "cannot read /home/somebody/x",
+    "key": "hf_abcdefghijkl was refused",
+    "user": "/scratch/jdoe42/models",
+    "host": "no answer from node-17",
+}
+
+
+@pytest.mark.parametrize("what", [*PRIVATE, "folder", "key in a table"])
+def test_nothing_private_travels(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder, name or key of the sender's in any file: refused, naming the file."""
     monkeypatch.setenv("HOME", "/home/somebody")
     monkeypatch.setenv("HF_TOKEN", "hf_abcdefghijkl")
+    monkeypatch.setenv("LOGNAME", "jdoe42")
+    monkeypatch.setattr(platform, "node", lambda: "node-17.cluster")
     monkeypatch.chdir(tmp_path)
-    text = {"home": "/home/somebody/x", "token": "hf_abcdefghijkl", "folder": str(tmp_path)}[secret]
-    made(tmp_path / "results", reason=f"cannot read {text}")
-    with pytest.raises(UserError, match=r"sst2\.json: contains"):
-        bundles.pack(tmp_path / "results", tmp_path / "x.tar.gz")
+    reason = PRIVATE.get(what, f"cannot read {tmp_path}/x" if what == "folder" else "")
+    text = PRIVATE["key"] if what == "key in a table" else "positive"
+    cell = Cell("falcon7b", task="sst2", reason=reason, requests=20, text=lambda row, right: text)
+    cells.measured(tmp_path / "results", cell)
+    with pytest.raises(UserError, match=r"sst2\.(json|parquet): contains .*delete the cell"):
+        packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
     assert not (tmp_path / "x.tar.gz").exists()
 
 
-def test_owners_do_not_travel(bundle: Path) -> None:
-    """No user's name or number, no times."""
-    header = gzip.decompress(bundle.read_bytes())[:512]
-    assert b"root" not in header
-    assert int(header[108:115], 8) == int(header[116:123], 8) == int(header[136:147], 8) == 0
+def test_a_name_among_the_answers_is_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users and machines have names that models and catalogues use as well."""
+    monkeypatch.setenv("LOGNAME", "positive")
+    monkeypatch.setattr(platform, "node", lambda: "falcon7b")
+    cells.measured(tmp_path / "results", FALCON)
+    assert packing.pack(tmp_path / "results", tmp_path / "x.tar.gz") == 1
 
 
-@pytest.mark.parametrize("name", ["", "Server", "a/b", "a@b", "..", "a b"])
+@pytest.mark.parametrize("name", ["", "Server", "a/b", "a@b", "..", "a b", "x" * 200])
 def test_names(name: str, bundle: Path, tmp_path: Path) -> None:
     """They become part of a path and of an id."""
     with pytest.raises(UserError, match="name"):
-        bundles.add(bundle, name, tmp_path / "here")
+        adding.add(bundle, name, tmp_path / "here")
+    with pytest.raises(UserError):
+        adding.remove(name, tmp_path / "here")

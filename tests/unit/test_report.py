@@ -310,6 +310,38 @@ def test_what_was_simulated_or_never_trained_is_named_so(page: Page) -> None:
     assert "n/a (random weights)" in untrained
 
 
+def test_cells_of_several_machines(tmp_path: Path) -> None:
+    """What was added is counted, conflicts are told with both figures, foreign text stays text."""
+    foreign = {"hardware": {"cpu": OWNED, "cores": 2, "memory_bytes": 8_000_000_000}}
+    elsewhere = Cell("falcon", device="cpu@server", quality=0.8, seconds=0.01, provenance=foreign)
+    study_of(tmp_path, [
+        Cell("falcon"), Cell("llama"), elsewhere, Cell("llama", device="cpu@server"),
+        Cell("llama", device="cpu@mac", outcome="out-of-memory", reason=OWNED),
+    ])  # fmt: skip
+    assert render(tmp_path).returncode == 0
+    html = (tmp_path / "results/report.html").read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "<img" not in html
+    page = Page()
+    page.feed(html)
+    assert "of their own: 1 from mac, 2 from server. How it was measured" in page.words()
+    (table,) = [table for table in page.tables if table[0][-1] == "What differs"]
+    assert [row[0] for row in table[1:]] == ["Falcondemo-sentiment", "cpu@server"]
+    (_, here, ours, differing), (there, theirs) = table[1:]
+    assert (here, there) == ("CPU", "cpu@server")
+    for device, told in (("cpu", ours), ("cpu@server", theirs)):
+        path = tmp_path / f"results/falcon/{device}/demo-sentiment.json"
+        score = json.loads(path.read_text())["score"]["metrics"]["accuracy"]["value"]
+        assert told.startswith(f"accuracy {100 * score:.1f}\N{NO-BREAK SPACE}% (")
+        assert "per request" in told
+    assert differing.startswith("other CPU: Example CPU here, <script>document.title='owned'")
+
+
+def test_no_machines_no_section(page: Page) -> None:
+    """Nor where there are no conflicts a table of them."""
+    assert "Other machines" not in page.text
+
+
 def test_comparisons_of_another_study_are_refused(folder: Path, tmp_path: Path) -> None:
     study_of(tmp_path, [Cell("other"), Cell("other", "int8")])
     done = render(folder, "--comparisons", str(tmp_path / "results" / "comparisons.parquet"))

@@ -28,10 +28,17 @@ def score_inputs(wildcards):
     return {name: kept(path) if fresh else path for name, path in inputs.items()}
 
 
+@functools.cache
+def added_cells():
+    """The cells from elsewhere, unaltered."""
+    bundles.check_added(Path("results"), shown=True)
+    return list(map(str, bundles.added_cells(Path("results"))))
+
+
 def all_cells(fresh, lock):
     """The study's cells, for a table of them that is renewed unless it is `fresh`."""
     paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]
-    paths += map(str, bundles.added_cells(Path("results")))
+    paths += added_cells()
     if fresh:
         return [kept(path) for path in paths]
     renewed(lock)

@@ -1,4 +1,4 @@
-"""Add results that were packed on another machine; the next report shows them beside one's own.
+"""Add results from another machine; the next report shows them beside one's own.
 
 Nothing measured here is run again or overwritten: an added cell's device is called DEVICE@NAME.
 """
@@ -8,22 +8,32 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from frontier import bundles
-from frontier.errors import run
+from frontier import adding
+from frontier.errors import UserError, run
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("bundle", type=Path, help="what pack_results.py wrote")
-    parser.add_argument("--name", help="what to call its devices after @; else the file's name")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "source", type=Path, nargs="?", help="what pack_results.py wrote, or another's results/"
+    )
+    which.add_argument("--remove", metavar="NAME", help="delete what was added under this name")
+    parser.add_argument("--name", help="what to call its devices after @; else the bundle's name")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
     args = parser.parse_args()
-    name = args.name or args.bundle.name.partition(".")[0].lower()
-    added, differing = bundles.add(args.bundle, name, args.results)
+    if args.remove:
+        adding.remove(args.remove, args.results)
+        print(f"removed what was added as {args.remove}; snakemake makes the report without it")
+        return
+    if args.source.is_dir() and not args.name:
+        raise UserError(f"{args.source}: a folder; say by --name what to call its devices")
+    name = args.name or args.source.name.partition(".")[0].lower()
+    added, conflicts = adding.add(args.source, name, args.results)
     print(f"added {len(added)} cells as DEVICE@{name}; snakemake shows them in the report")
-    for cell in differing:
-        print(f"conflict: {cell} was measured here as well, otherwise; both are kept")
+    for cell, differing in conflicts.items():
+        print(f"conflict: {cell} was made here as well; {'; '.join(differing)}; both are kept")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Pack this machine's results into one file, to be added on another.
 
 What travels: each cell's summary, requests and measurement, and a digest of every file. No path,
-user name or key does; a file with one is refused.
+user name, host name or key does; a file with one is refused.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from frontier import bundles
+from frontier import packing
 from frontier.errors import run
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("bundle", type=Path, help="the file to write, such as a6000.tar.gz")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
     args = parser.parse_args()
-    count = bundles.pack(args.results, args.bundle)
+    count = packing.pack(args.results, args.bundle)
     print(f"{args.bundle}: {count} cells, {args.bundle.stat().st_size / 1e6:.1f} MB")
 
 

@@ -129,14 +129,17 @@ class Steps(Ingredients):
     @cached_property
     def render(self) -> Step:
         """The charts and the report."""
-        shown = {
+        places = sorted(path.parts[-3:] for path in bundles.added_cells(Path("results")))
+        added = self._added(places)
+        shown: dict[str, list[dict[str, str | None]]] = {
             axis: [
                 {"id": name, **_shown(getattr(self.catalogue, axis)[name])}
-                for name in self.config.study.ids(axis)
+                for name in dict.fromkeys([*self.config.study.ids(axis), *added.get(axis, [])])
             ]
             for axis in ("models", "quantizations", "devices", "tasks")
         }
-        shown["devices"] += self._added_devices()
+        devices = dict.fromkeys(device for _, device, _ in places)
+        shown["devices"] += map(self._added_device, devices)
         spec = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs = {
@@ -146,16 +149,22 @@ class Steps(Ingredients):
         }
         return step("render", spec, inputs)
 
-    def _added_devices(self) -> list[dict[str, str | None]]:
-        """Devices of cells added from elsewhere; one that the catalogue knows has its label."""
-        found = {path.parent.name for path in bundles.added_cells(Path("results"))}
-        devices = self.catalogue.devices
-        named = ((one, *one.split("@", 1)) for one in sorted(found))
-        return [
-            {"id": one, "label": f"{devices[at].label or at} ({name})", "note": None}
-            for one, at, name in named
-            if at in devices
-        ]
+    def _added(self, places: list[tuple[str, ...]]) -> dict[str, list[str]]:
+        """Of which models, quantizations and tasks cells were added, where we know them as well."""
+        pairs = [self.variants[name] for name, _, _ in places if name in self.variants]
+        tasks = [file.removesuffix(".json") for _, _, file in places]
+        return {
+            "models": [model for model, _ in pairs],
+            "quantizations": [quantization for _, quantization in pairs],
+            "tasks": [task for task in tasks if task in self.catalogue.tasks],
+        }
+
+    def _added_device(self, device: str) -> dict[str, str | None]:
+        """What a device of added cells, DEVICE@NAME, is called: as ours, where we have such."""
+        own, name = device.split("@", 1)
+        block = self.catalogue.devices.get(own)
+        label = f"{(block and block.label) or own} ({name})"
+        return {"id": device, "label": label, "note": f"Measured elsewhere, added as {name}."}
 
 
 def _shown(block: Any) -> dict[str, str | None]:

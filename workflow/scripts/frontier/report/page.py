@@ -17,6 +17,7 @@ from frontier.errors import UserError
 from frontier.report import captions, cell_tables, change_chart, charts, svg, tables, words
 from frontier.report.findings import Group, answers, comparable, score_title
 from frontier.report.gather import Cells, Example, Provenance, examples
+from frontier.report.machines import machines
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.verdicts import Verdicts, verdicts
 
@@ -173,6 +174,7 @@ def page(
             )
             for group in groups
         ],
+        machines=machines(groups, cells, naming),
         examples=_examples(groups, cells, naming),
         conditions=_conditions(cells.provenance, naming.devices),
         notes=[

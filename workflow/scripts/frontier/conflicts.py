@@ -1,0 +1,82 @@
+"""The same cell measured on several machines: what differs between two of them, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from frontier.report.words import size, visible
+
+Cell = Mapping[str, Any]
+# key of a cell's hardware -> what it is called
+HARDWARE = {
+    "gpus": "GPU", "driver": "driver", "cpu": "CPU", "cores": "number of cores",
+    "memory_bytes": "memory", "system": "system", "python": "Python",
+}  # fmt: skip
+CONDITIONS = ("threads", "dtype", "engine", "environment", "kernel")
+INPUTS = {"sample_sha256": "another sample", "weights_sha256": "other weights"}
+# part of a cell's identity -> what it means that it differs; the first that does is told
+MADE_OF = {
+    "inputs": "measured from another specification, code or input",
+    "spec": "scored from another specification",
+    "code": "scored by other code",
+    "command": "scored by another command",
+    "packages": "scored with other packages",
+}
+
+
+def _block(cell: Cell, *keys: str) -> Mapping[str, Any]:
+    """A block within a cell; empty where there is none."""
+    found: Any = cell
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def conflict(here: Cell, there: Cell) -> bool:
+    """Whether two of the same cell were made of something else, or on other hardware."""
+    made = [_block(cell, "identity").get("digest") for cell in (here, there)]
+    ours, theirs = (_block(cell, "provenance", "hardware") for cell in (here, there))
+    return made[0] != made[1] or ours != theirs
+
+
+def differences(here: Cell, there: Cell) -> list[str]:
+    """What differs between two of the same cell, the hardware first. Nothing in it is escaped."""
+    return [*_conditions(here, there), *_identity(here, there)]
+
+
+def _conditions(here: Cell, there: Cell) -> Iterator[str]:
+    """Hardware, versions, settings and inputs, as far as both tell them."""
+    ours, theirs = (_block(cell, "provenance") for cell in (here, there))
+    if not (ours and theirs):
+        return
+    for block, names in (("hardware", HARDWARE), ("packages", None)):
+        one, other = _block(here, "provenance", block), _block(there, "provenance", block)
+        for key in names or sorted(one.keys() | other.keys()):
+            yield from _other(names[key] if names else key, one.get(key), other.get(key))
+    for key in CONDITIONS:
+        yield from _other(key, ours.get(key), theirs.get(key))
+    for key, words in INPUTS.items():
+        if ours.get(key) != theirs.get(key):
+            yield words
+
+
+def _other(name: str, ours: Any, theirs: Any) -> Iterator[str]:
+    if ours != theirs:
+        yield f"other {visible(name, 60)}: {_text(name, ours)} here, {_text(name, theirs)} there"
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None or value == []:
+        return "none"
+    if name == "memory" and isinstance(value, int | float):
+        return size(value)
+    return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value), 100)
+
+
+def _identity(here: Cell, there: Cell) -> Iterator[str]:
+    """What the cells were made of, as far as their identities tell it."""
+    ours, theirs = (_block(cell, "identity") for cell in (here, there))
+    if ours.get("digest") != theirs.get("digest"):
+        differing = (told for key, told in MADE_OF.items() if ours.get(key) != theirs.get(key))
+        yield next(differing, "another identity")

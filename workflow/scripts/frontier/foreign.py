@@ -1,0 +1,251 @@
+"""Cells from elsewhere, looked at before anything believes them: types, sizes, names, digests.
+
+What passes can be aggregated, compared and rendered; its texts are still anybody's, and escaped
+where they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from frontier import bundles, scorers
+from frontier.columns import COLUMNS
+from frontier.comparisons import GENERATED
+from frontier.errors import UserError
+from frontier.files import SMALL_BYTES, first_fault, sha256
+from frontier.plan import variant_id
+
+MOST_ROWS = 1_000_000
+MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
+LARGEST = 1e15  # of any number in a summary: bytes, seconds, requests
+NUMBERS = ("score", "latency_s", "ttft_s", "tpot_s")
+TEXTS = ("id", "input", "prediction", "reference")
+TABLE = dict.fromkeys(NUMBERS, pl.Float64()) | dict.fromkeys(TEXTS, pl.String())
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Told(BaseModel):
+    """A block of a cell; what nobody reads may be there as well."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Names(_Told):
+    """Which cell it is."""
+
+    variant: str
+    model: str
+    quantization: str
+    device: str
+    task: str
+
+
+class Figure(_Told):
+    """A time or a rate with its interval."""
+
+    value: Amount | None = None
+    low: Amount | None = None
+    high: Amount | None = None
+
+
+class Metric(_Told):
+    """A figure of a score."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    unit: str
+    method: str
+
+
+class Scorer(_Told):
+    """What scored, and how it was set."""
+
+    kind: str
+    options: dict[str, Any]
+
+
+class Score(_Told):
+    """What the generations are worth."""
+
+    primary: str
+    requests: Count
+    metrics: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")], Metric]
+    scorer: Scorer
+
+
+class Memory(_Told):
+    """The most that was held."""
+
+    host_peak_bytes: Count | None = None
+    device_peak_bytes: Count | None = None
+
+
+class Provenance(_Told):
+    """Where and with what."""
+
+    hardware: dict[str, Any] | None = None
+    packages: dict[str, str] | None = None
+    threads: Count | None = None
+    dtype: str | None = None
+    engine: str | None = None
+    environment: str | None = None
+    kernel: str | None = None
+
+
+class Identity(_Told):
+    """What the cell was made of."""
+
+    digest: str
+
+
+class Summary(_Told):
+    """A cell's JSON, as far as anybody reads it."""
+
+    cell: Names
+    outcome: Literal[
+        "measured", "does-not-fit", "out-of-memory", "out-of-time", "unsupported", "invalid"
+    ]
+    reason: str | None = None
+    simulated: bool | None = None
+    random_weights: bool | None = None
+    score: Score | None = None
+    latency: dict[str, dict[str, Figure | None] | None] | None = None
+    throughput: dict[str, Figure | None] | None = None
+    load_s: Amount | None = None
+    weights_bytes: Count | None = None
+    memory: Memory | None = None
+    mbu: Amount | None = None
+    cost_per_1000_requests: Amount | None = None
+    provenance: Provenance | None = None
+    requests_sha256: Digest | None = None
+    identity: Identity
+
+
+class Measurement(_Told):
+    """What is asked of a measurement.json: whose requests it is about."""
+
+    requests_sha256: Digest
+
+
+def _number(text: str) -> float | int:
+    """A JSON number. Raises ValueError where it is beyond all that is measured."""
+    value = float(text)
+    if not math.isfinite(value) or abs(value) > LARGEST:
+        raise ValueError(f"the number {text[:20]} is too large")
+    return int(text) if text.removeprefix("-").isdigit() else value
+
+
+def _read(path: Path, kind: type[_Told]) -> Any:
+    """A JSON file as a `kind`. Raises UserError naming the file and what is wrong with it."""
+    try:
+        if path.stat().st_size > SMALL_BYTES:
+            raise UserError(f"{path}: larger than {SMALL_BYTES >> 20} MB")
+        value = json.loads(
+            path.read_bytes(), parse_int=_number, parse_float=_number, parse_constant=lambda _: None
+        )
+        # Written again, every key stands once, and what is nested too deeply is refused.
+        return kind.model_validate_json(json.dumps(value))
+    except ValidationError as invalid:
+        raise UserError(f"{path}: not as this version writes it: {first_fault(invalid)}") from None
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: unreadable JSON: {error}") from None
+
+
+def summary(path: Path) -> Summary:
+    """A cell's JSON at VARIANT/DEVICE/TASK.json. Raises UserError unless it is that cell's."""
+    found: Summary = _read(path, Summary)
+    names = found.cell
+    place = f"{names.variant}/{names.device}/{names.task}"
+    if "/".join(path.with_suffix("").parts[-3:]) != place:
+        raise UserError(f"{path}: says that it is the cell {place[:200]!r}")
+    if names.variant != variant_id(names.model, names.quantization):
+        raise UserError(f"{path}: variant {names.variant!r} is not its model and quantization")
+    if found.score:
+        _check_score(path, found.score)
+    return found
+
+
+def measured(path: Path) -> str:
+    """The digest of the requests that a measurement.json is about. Raises UserError."""
+    found: Measurement = _read(path, Measurement)
+    return found.requests_sha256
+
+
+def _check_score(path: Path, score: Score) -> None:
+    """Raise UserError for metrics that the study has no place for, or a scorer that we lack."""
+    taken = {column.name for column in COLUMNS}
+    for name in score.metrics:
+        if name.endswith(("_low", "_high")) or taken & {name, f"{name}_low", f"{name}_high"}:
+            raise UserError(f"{path}: metric {name!r} has the name of a column of the study")
+    if score.primary not in score.metrics:
+        raise UserError(f"{path}: its score has no metric {score.primary[:60]!r}")
+    try:
+        scorer = scorers.load(score.scorer.kind)
+        scorer.Options(**score.scorer.options)
+    except ValidationError as invalid:
+        raise UserError(f"{path}: scorer: {first_fault(invalid)}") from None
+    except UserError as error:
+        raise UserError(f"{path}: scored by another version: {error}") from None
+
+
+def _check_table(path: Path) -> None:
+    """Raise UserError unless a cell's requests have the columns that are read, each id once."""
+    try:
+        table = pl.scan_parquet(path)
+        types = table.collect_schema()
+        for name, wanted in TABLE.items():
+            if types.get(name) != wanted:
+                raise UserError(f"{path}: column {name} is {types.get(name)}, not {wanted}")
+        rows = table.select(pl.len()).collect().item()
+        if rows > MOST_ROWS:
+            raise UserError(f"{path}: {rows} requests are too many")
+        texts = [pl.col(name).str.len_bytes().cast(pl.UInt64).sum() for name in TEXTS]
+        ids = pl.col("id").drop_nulls().n_unique().alias("ids")
+        sound = pl.all_horizontal(pl.col(*NUMBERS).is_between(0, LARGEST).all()).alias("sound")
+        size, unique, fine = table.select(pl.sum_horizontal(texts), ids, sound).collect().row(0)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UserError(f"{path}: not the requests of a cell: {error}") from None
+    if size > MOST_TEXT or unique != rows:
+        raise UserError(f"{path}: {size} bytes of text, {unique} ids for {rows} requests")
+    if not fine:
+        raise UserError(f"{path}: a time or a score is negative or no number")
+
+
+def check(folder: Path, names: Sequence[str]) -> None:
+    """Raise UserError, naming the file, unless these files below `folder` are whole cells."""
+    files: dict[str, list[str]] = {}
+    for name in names:
+        files.setdefault(bundles.cell_of(name) or "", []).append(name)
+    for cell, found in files.items():
+        own = {f"{cell}.json", f"{cell}.parquet"}
+        told = summary(folder / f"{cell}.json")
+        runs = sorted(folder / name for name in found if name not in own)
+        if not own <= set(found):
+            raise UserError(f"{folder / cell}.parquet: missing")
+        if told.outcome in GENERATED:
+            _check_table(folder / f"{cell}.parquet")
+        if runs:
+            _check_run(runs, told.requests_sha256)
+
+
+def _check_run(paths: Sequence[Path], digest: str | None) -> None:
+    """Raise UserError unless these are one measurement and the requests that the cell tells."""
+    whole = [path.name for path in paths] == ["measurement.json", "requests.jsonl"]
+    if not whole or paths[0].parent != paths[1].parent:
+        raise UserError(f"{paths[0].parent}: not one measurement with its requests")
+    measurement, requests = paths
+    if not digest == measured(measurement) == sha256(requests):
+        raise UserError(f"{requests}: not the requests that its cell was scored from")

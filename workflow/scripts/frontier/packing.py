@@ -1,0 +1,182 @@
+"""Bundles: a tar file of cells and, at its end, manifest.json with the sha256 of every file.
+
+What is read comes from elsewhere: nothing in it is believed that was not looked at.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Self
+
+from frontier import bundles, foreign
+from frontier.errors import UserError
+from frontier.files import replaced, sha256
+from frontier.private import Private
+
+MANIFEST = "manifest.json"
+CHUNK = 1 << 20
+LARGEST = 8 << 30  # bytes unpacked; some ten thousand cells
+MOST_MANIFEST = 64 << 20
+
+
+def files_of(cell: Path) -> Iterator[Path]:
+    """A cell's own files: summary, table of requests, and what they were scored from."""
+    yield cell
+    yield cell.with_suffix(".parquet")
+    scored = foreign.summary(cell).requests_sha256
+    for measurement in sorted(cell.with_suffix("").glob("*/measurement.json")):
+        # Of several measurements, each with other code or settings, the one that was scored.
+        if scored and foreign.measured(measurement) == scored:
+            yield measurement
+            yield measurement.with_name("requests.jsonl")
+            return
+
+
+def pack(results: Path, bundle: Path) -> int:
+    """Write all cells made here as a bundle; returns how many.
+
+    Raises UserError where there is none, one is not whole, or a file names who made it or where.
+    """
+    found, private = _sendable(results), Private()
+    bundle.parent.mkdir(parents=True, exist_ok=True)
+    digests: dict[str, str] = {}
+    with (
+        replaced(bundle) as temporary,
+        temporary.open("wb") as raw,
+        # No file name, no time, no owner: those are the sender's.
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as stream,
+        # No headers longer than a name, as `unpack` takes none.
+        tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for cell in found:
+            names = [path.relative_to(results).as_posix() for path in files_of(cell)]
+            foreign.check(results, names)
+            for name in names:
+                content = (results / name).read_bytes()
+                private.check(results / name, content)
+                digests[name] = hashlib.sha256(content).hexdigest()
+                _append(archive, name, content)
+        _append(archive, MANIFEST, json.dumps({"files": digests}, indent=1).encode())
+    return len(found)
+
+
+def _sendable(results: Path) -> list[Path]:
+    found = bundles.cells(results)
+    if not found:
+        raise UserError(f"{results}: no cells that were made there")
+    return found
+
+
+def _append(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+def copy(results: Path, folder: Path) -> dict[str, str]:
+    """Copy the cells of another machine's results/ to `folder`; returns digests by name.
+
+    Raises UserError for a file that is a link out of `results`, or is missing.
+    """
+    digests = {}
+    for cell in _sendable(results):
+        for path in files_of(cell):
+            if not path.is_file() or not path.resolve().is_relative_to(results.resolve()):
+                raise UserError(f"{path}: missing, or a link that leads out of {results}")
+            name = path.relative_to(results).as_posix()
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, folder / name)
+            digests[name] = sha256(folder / name)
+    foreign.check(folder, list(digests))
+    return digests
+
+
+class _Bounded(gzip.GzipFile):
+    """What a bundle unpacks to; UserError where that is more than anyone would send."""
+
+    left = LARGEST
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most `size` bytes."""
+        found = super().read(size)
+        self.left -= len(found)
+        if self.left < 0:
+            raise UserError(f"more than {LARGEST >> 30} GB unpacked; no study is as large")
+        return found
+
+
+class _File(tarfile.TarInfo):
+    """A member that is a plain file under its own name; anything else is not even read."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """A member of its header."""
+        member = super().frombuf(buf, encoding, errors)
+        if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise UserError(f"{member.name[:200]!r} is not a plain file")
+        return member
+
+
+def unpack(bundle: Path, folder: Path) -> dict[str, str]:
+    """Write a bundle's files to `folder`, an empty one; returns digests by name.
+
+    Raises UserError for a bundle that is cut off, altered, too large, or holds anything but cells.
+    """
+    written: dict[str, str] = {}
+    manifest: list[bytes] = []
+    try:
+        with _Bounded(bundle) as stream:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_File) as archive:
+                for member in archive:
+                    content = archive.extractfile(member)
+                    if member.name == MANIFEST and content and not manifest:
+                        manifest.append(content.read(MOST_MANIFEST))
+                    elif "@" in member.name or not bundles.cell_of(member.name) or not content:
+                        raise UserError(f"{member.name[:200]!r} is no file of a cell")
+                    elif member.name in written:
+                        raise UserError(f"{member.name} is there twice")
+                    else:
+                        written[member.name] = _write(content, folder / member.name)
+            while stream.read(CHUNK):  # to the end, where the checksum is
+                pass
+    except FileNotFoundError:
+        raise UserError(f"{bundle}: no such file") from None
+    except UserError as error:
+        raise UserError(f"{bundle}: {error}") from None
+    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise UserError(f"{bundle}: not a whole bundle: {error}") from None
+    _check_digests(bundle, b"".join(manifest), written)
+    foreign.check(folder, list(written))
+    return written
+
+
+def _write(content: IO[bytes], path: Path) -> str:
+    """Write a file in chunks; returns its sha256."""
+    digest = hashlib.sha256()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        while chunk := content.read(CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
+
+
+def _check_digests(bundle: Path, manifest: bytes, written: dict[str, str]) -> None:
+    """Raise UserError unless the manifest names exactly these files with these digests."""
+    try:
+        digests: dict[str, str] = dict(json.loads(manifest)["files"])
+    except (KeyError, ValueError, TypeError, RecursionError):
+        raise UserError(f"{bundle}: no bundle: it has no readable {MANIFEST}") from None
+    for name in sorted(digests.keys() ^ written.keys()):
+        raise UserError(f"{bundle}: {name} is {'missing' if name in digests else 'not listed'}")
+    for name, digest in written.items():
+        if digests[name] != digest:
+            raise UserError(f"{bundle}: {name} was altered: its sha256 differs")

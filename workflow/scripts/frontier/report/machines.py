@@ -1,0 +1,78 @@
+"""Cells of several machines in one report: which were added, and what conflicts with what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from frontier import bundles, conflicts
+from frontier.report import words
+from frontier.report.findings import Group, Row, latency_text, score_text, timed
+from frontier.report.gather import Cells, key
+from frontier.report.naming import Naming
+from frontier.study import read_cell
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two cells: the device that it was made on, and what came out."""
+
+    device: str
+    figures: str
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """The same cell made on two machines, of something else or on other hardware."""
+
+    task: str
+    variant: str
+    here: Side
+    there: Side
+    differing: list[str]
+
+
+@dataclass(frozen=True)
+class Machines:
+    """What the report says of cells that were added; `names` as which, with how many cells each."""
+
+    names: list[tuple[str, int]]
+    conflicts: list[Conflict]
+
+
+def machines(groups: Sequence[Group], cells: Cells, naming: Naming) -> Machines:
+    """The added cells among a study's, and the conflicts with those made here.
+
+    Where a cell was not made here, the first machine's is what the others' are held against.
+    """
+    rows = [row for group in groups for row in group.rows]
+    origins = bundles.origins(naming.devices.ids)
+    counted = dict.fromkeys(sorted(set(origins.values())), 0)
+    same: dict[tuple[str, str, str], list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row["device"] in origins):  # those made here first
+        if name := origins.get(row["device"]):
+            counted[name] += 1
+        place = row["task"], row["variant"], row["device"].partition("@")[0]
+        same.setdefault(place, []).append(row)
+    pairs = [(first, other) for first, *others in same.values() for other in others]
+    found = [_conflict(first, other, cells, naming) for first, other in pairs]
+    return Machines(list(counted.items()), [conflict for conflict in found if conflict])
+
+
+def _conflict(first: Row, other: Row, cells: Cells, naming: Naming) -> Conflict | None:
+    here, there = (read_cell(cells.paths[key(row)]) for row in (first, other))
+    if not conflicts.conflict(here, there):
+        return None
+    ours, theirs = (
+        Side(naming.devices.label(row["device"]), _figures(row)) for row in (first, other)
+    )
+    task, variant = naming.tasks.label(first["task"]), naming.variant(first["variant"])
+    return Conflict(task, variant, ours, theirs, conflicts.differences(here, there))
+
+
+def _figures(row: Row) -> str:
+    """accuracy 92.5 % (88.0–95.4), 14.2 ms per request (95 % interval 13.9–14.6)."""
+    told = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
+    told += [score_text(row)] if row["score"] is not None else []
+    told += [latency_text(row)] if timed(row) else []
+    return ", ".join(told) or words.MISSING
