@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import platform
 import tarfile
 from pathlib import Path
@@ -20,11 +21,20 @@ FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
 PLACE = "falcon7b/a6000/sst2"
 
 
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """What a packed cell is."""
+    folder = tmp_path_factory.mktemp("packed")
+    cells.measured(folder / "there", FALCON)
+    packing.pack(folder / "there", folder / "server.tar.gz")
+    return (folder / "server.tar.gz").read_bytes()
+
+
 @pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    """A packed cell."""
+def bundle(content: bytes, tmp_path: Path) -> Path:
+    """The packed cell beside the folder that it is from."""
     cells.measured(tmp_path / "there", FALCON)
-    packing.pack(tmp_path / "there", tmp_path / "server.tar.gz")
+    (tmp_path / "server.tar.gz").write_bytes(content)
     return tmp_path / "server.tar.gz"
 
 
@@ -108,22 +118,19 @@ def test_added_cells_are_not_packed_again(bundle: Path, tmp_path: Path) -> None:
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_altered_or_cut_off_bundles_are_refused(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+    data: st.DataObject, content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Wherever a byte of the content was changed or the file ends too early; nothing is added."""
     folder = tmp_path_factory.mktemp("altered")
-    cells.measured(folder / "there", FALCON)
     bundle = folder / "server.tar.gz"
-    packing.pack(folder / "there", bundle)
-    content = bytearray(gzip.decompress(bundle.read_bytes()))
     if data.draw(st.booleans(), label="cut off"):
-        packed = bundle.read_bytes()
-        bundle.write_bytes(packed[: data.draw(st.integers(0, len(packed) - 1), label="length")])
+        bundle.write_bytes(content[: data.draw(st.integers(0, len(content) - 1), label="length")])
     else:
-        start = content.index(b'"outcome"')
+        altered = bytearray(gzip.decompress(content))
+        start = altered.index(b'"outcome"')
         at = data.draw(st.integers(start, start + 30), label="position")
-        content[at] ^= 1
-        bundle.write_bytes(gzip.compress(bytes(content)))
+        altered[at] ^= 1
+        bundle.write_bytes(gzip.compress(bytes(altered)))
     with pytest.raises(UserError):
         adding.add(bundle, "server", folder / "here")
     assert files(folder / "here") == {}
@@ -200,6 +207,7 @@ PRIVATE = {
     "key": "hf_abcdefghijkl was refused",
     "user": "/scratch/jdoe42/models",
     "host": "no answer from node-17",
+    "path": "cannot read '/tmp/of-somebody'",
 }
 
 
@@ -228,8 +236,19 @@ def test_a_name_among_the_answers_is_no_secret(
     """Users and machines have names that models and catalogues use as well."""
     monkeypatch.setenv("LOGNAME", "positive")
     monkeypatch.setattr(platform, "node", lambda: "falcon7b")
-    cells.measured(tmp_path / "results", FALCON)
+    reason = "CPU w/ GPU: see https://pytorch.org/docs (at /pytorch/c10/core, /usr/lib/x)"
+    cells.measured(tmp_path / "results", Cell("falcon7b", task="sst2", reason=reason, requests=20))
     assert packing.pack(tmp_path / "results", tmp_path / "x.tar.gz") == 1
+
+
+def test_a_cell_of_a_former_version_is_not_packed(tmp_path: Path) -> None:
+    """Nobody could add it; what to do is told."""
+    path = cells.measured(tmp_path / "results", FALCON)
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    del summary["score"]["scorer"]
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(UserError, match=r"sst2\.json: .*score\.scorer.*make it again"):
+        packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
 
 
 @pytest.mark.parametrize("name", ["", "Server", "a/b", "a@b", "..", "a b", "x" * 200])

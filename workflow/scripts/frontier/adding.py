@@ -12,6 +12,7 @@ from pathlib import Path
 from frontier import bundles, conflicts, packing
 from frontier.errors import UserError
 from frontier.files import write_json
+from frontier.report.words import visible
 from frontier.study import read_cell
 
 
@@ -38,7 +39,8 @@ def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, li
         found = {cell.removesuffix(".json"): _conflict(cell, incoming, results) for cell in cells}
         _place(incoming, digests, name, results)
     except UserError as error:  # which names files as they lie for this moment
-        raise UserError(str(error).replace(f"{incoming}/", f"{source}: ")) from None
+        told = str(error).replace(f"{incoming}/", f"{source}: ")
+        raise UserError(visible(told, 600)) from None
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return list(found), {cell: differing for cell, differing in found.items() if differing}

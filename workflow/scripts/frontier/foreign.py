@@ -12,22 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import bundles, scorers
+from frontier import bundles, scorers, tables
 from frontier.columns import COLUMNS
 from frontier.comparisons import GENERATED
 from frontier.errors import UserError
 from frontier.files import SMALL_BYTES, first_fault, sha256
 from frontier.plan import variant_id
-
-MOST_ROWS = 1_000_000
-MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
-LARGEST = 1e15  # of any number in a summary: bytes, seconds, requests
-NUMBERS = ("score", "latency_s", "ttft_s", "tpot_s")
-TEXTS = ("id", "input", "prediction", "reference")
-TABLE = dict.fromkeys(NUMBERS, pl.Float64()) | dict.fromkeys(TEXTS, pl.String())
+from frontier.tables import LARGEST
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[float, Field(ge=0)]
@@ -201,32 +194,10 @@ def _check_score(path: Path, score: Score) -> None:
         raise UserError(f"{path}: scored by another version: {error}") from None
 
 
-def _check_table(path: Path) -> None:
-    """Raise UserError unless a cell's requests have the columns that are read, each id once."""
-    try:
-        table = pl.scan_parquet(path)
-        types = table.collect_schema()
-        for name, wanted in TABLE.items():
-            if types.get(name) != wanted:
-                raise UserError(f"{path}: column {name} is {types.get(name)}, not {wanted}")
-        rows = table.select(pl.len()).collect().item()
-        if rows > MOST_ROWS:
-            raise UserError(f"{path}: {rows} requests are too many")
-        texts = [pl.col(name).str.len_bytes().cast(pl.UInt64).sum() for name in TEXTS]
-        ids = pl.col("id").drop_nulls().n_unique().alias("ids")
-        sound = pl.all_horizontal(pl.col(*NUMBERS).is_between(0, LARGEST).all()).alias("sound")
-        size, unique, fine = table.select(pl.sum_horizontal(texts), ids, sound).collect().row(0)
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise UserError(f"{path}: not the requests of a cell: {error}") from None
-    if size > MOST_TEXT or unique != rows:
-        raise UserError(f"{path}: {size} bytes of text, {unique} ids for {rows} requests")
-    if not fine:
-        raise UserError(f"{path}: a time or a score is negative or no number")
-
-
 def check(folder: Path, names: Sequence[str]) -> None:
     """Raise UserError, naming the file, unless these files below `folder` are whole cells."""
     files: dict[str, list[str]] = {}
+    generated: list[Path] = []
     for name in names:
         files.setdefault(bundles.cell_of(name) or "", []).append(name)
     for cell, found in files.items():
@@ -236,9 +207,10 @@ def check(folder: Path, names: Sequence[str]) -> None:
         if not own <= set(found):
             raise UserError(f"{folder / cell}.parquet: missing")
         if told.outcome in GENERATED:
-            _check_table(folder / f"{cell}.parquet")
+            generated.append(folder / f"{cell}.parquet")
         if runs:
             _check_run(runs, told.requests_sha256)
+    tables.check(generated)
 
 
 def _check_run(paths: Sequence[Path], digest: str | None) -> None:

@@ -45,7 +45,8 @@ def pack(results: Path, bundle: Path) -> int:
 
     Raises UserError where there is none, one is not whole, or a file names who made it or where.
     """
-    found, private = _sendable(results), Private()
+    cells, private = _sendable(results), Private()
+    names = _checked(cells, results)
     bundle.parent.mkdir(parents=True, exist_ok=True)
     digests: dict[str, str] = {}
     with (
@@ -56,16 +57,13 @@ def pack(results: Path, bundle: Path) -> int:
         # No headers longer than a name, as `unpack` takes none.
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
-        for cell in found:
-            names = [path.relative_to(results).as_posix() for path in files_of(cell)]
-            foreign.check(results, names)
-            for name in names:
-                content = (results / name).read_bytes()
-                private.check(results / name, content)
-                digests[name] = hashlib.sha256(content).hexdigest()
-                _append(archive, name, content)
+        for name in names:
+            content = (results / name).read_bytes()
+            private.check(results / name, content)
+            digests[name] = hashlib.sha256(content).hexdigest()
+            _append(archive, name, content)
         _append(archive, MANIFEST, json.dumps({"files": digests}, indent=1).encode())
-    return len(found)
+    return len(cells)
 
 
 def _sendable(results: Path) -> list[Path]:
@@ -73,6 +71,17 @@ def _sendable(results: Path) -> list[Path]:
     if not found:
         raise UserError(f"{results}: no cells that were made there")
     return found
+
+
+def _checked(cells: list[Path], results: Path) -> list[str]:
+    """The names of cells' files. Raises UserError for one that nobody could add."""
+    try:
+        paths = [path for cell in cells for path in files_of(cell)]
+        names = [path.relative_to(results).as_posix() for path in paths]
+        foreign.check(results, names)
+    except UserError as error:
+        raise UserError(f"{error} (make it again with snakemake, or delete it)") from None
+    return names
 
 
 def _append(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -19,6 +19,8 @@ from frontier.errors import UserError
 
 SECRETS = re.compile(r"TOKEN|SECRET|PASSWORD|API_KEY", re.IGNORECASE)
 NOBODY = frozenset({"", "root", "user", "localhost"})  # names that tell nothing
+PATH = re.compile(r"(?<![\w:/.])/([\w.-]+)/\S")
+EVERYWHERE = frozenset({"usr", "lib", "bin", "etc", "dev", "proc", "sys"})
 # What a summary or a measurement tells in words that are not the catalogue's or a model's.
 TOLD = ("reason", "provenance", "sessions")
 
@@ -28,6 +30,11 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number without a name
         return ""
+
+
+def _is_here(top: str) -> bool:
+    """Whether this machine has a folder /top, which not every machine has (nor a compiler's)."""
+    return top not in EVERYWHERE and Path("/", top).exists()
 
 
 class Private:
@@ -63,6 +70,7 @@ class Private:
             summary = json.loads(text)
             words = "\n".join(_words([summary.get(key) for key in TOLD]))
             found += [what for name, what in self.names.items() if name.search(words)]
+            found += [f"a path below /{top}" for top in PATH.findall(words) if _is_here(top)]
         if found:
             raise UserError(
                 f"{path}: contains {found[0]}; it is not packed (delete the cell to pack the rest)"

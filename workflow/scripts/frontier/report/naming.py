@@ -102,6 +102,8 @@ class Naming:
         )
         self.devices = Axis(spec.devices, (row["device"] for row in cells))
         self.tasks = Axis(spec.tasks, (row["task"] for row in cells))
+        # Those of cells made here last: whatever came from elsewhere, ours keep their names.
+        cells.sort(key=lambda row: "@" not in row["device"])
         self._variants = {row["variant"]: (row["model"], row["quantization"]) for row in cells}
 
     @cached_property
