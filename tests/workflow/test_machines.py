@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place.set("models", "models/local", {"path": str(local)})
     done = place.snakemake("results/local/cpu/sums.json", **sender)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = place.run("python", "workflow/scripts/pack_results.py", "server.tar.gz", **sender)
+    done = place.run(sys.executable, "workflow/scripts/pack_results.py", "server.tar.gz", **sender)
     assert done.returncode == 0, done.stderr
     assert "server.tar.gz: 5 cells" in done.stdout
     return place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def plans() -> dict[str, str]:
     made = {}
     for name in PROFILES:
         done = Workspace(ROOT).run(
-            "python", "-m", "snakemake", "--profile", name, "-n", *CORES.get(name, ()),
+            sys.executable, "-m", "snakemake", "--profile", name, "-n", *CORES.get(name, ()),
             "--forceall", "--nolock",
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
