@@ -13,6 +13,7 @@ from conftest import ROOT
 PROGRAMS = sorted(path.stem for path in (ROOT / "workflow/scripts").glob("*.py"))
 # This one runs in the generator's own environment.
 BY_HAND = [name for name in PROGRAMS if name != "generate_mathematics"]
+WITHOUT_SPEC = ("plan", "document_config", "environment", "pack_results", "add_results")
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -27,9 +28,7 @@ def test_help(name: str) -> None:
     assert "".join(docstring.split("\n")[0].split()) in "".join(done.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in BY_HAND if name not in ("plan", "document_config", "environment")]
-)
+@pytest.mark.parametrize("name", [name for name in BY_HAND if name not in WITHOUT_SPEC])
 def test_bad_spec_is_told_in_one_line(name: str, tmp_path: object) -> None:
     """A specification that is no JSON, before anything else is read."""
     path = ROOT / "workflow/scripts" / f"{name}.py"
