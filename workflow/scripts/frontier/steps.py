@@ -151,7 +151,8 @@ class Steps(Ingredients):
 
     def _added(self, places: list[tuple[str, ...]]) -> dict[str, list[str]]:
         """Of which models, quantizations and tasks cells were added, where we know them as well."""
-        pairs = [self.variants[name] for name, _, _ in places if name in self.variants]
+        known = plan.variants(self.catalogue) if places else {}
+        pairs = [known[name] for name, _, _ in places if name in known]
         tasks = [file.removesuffix(".json") for _, _, file in places]
         return {
             "models": [model for model, _ in pairs],
