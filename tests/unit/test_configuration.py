@@ -122,7 +122,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         r"quantizations\.int8: wieghts: unknown key \(did you mean 'weights'\?\)",
     ),
     "unknown accelerator": ("devices", "accelerator: mps", "accelerator: metal", r"devices\.mps: accelerator: .*'metal'"),
-    "GPUs on a CPU": ("devices", "accelerator: cpu", "accelerator: cpu\n    gpus: 2", r"devices\.cpu: .*gpus"),
+    "CUDA without GPUs": ("devices", "accelerator: cpu", "accelerator: cuda", r"devices\.cpu: .*gpus: must be at least 1 for accelerator cuda"),
     "unknown engine": (
         "devices", "accelerator: cpu", "accelerator: cpu\n    engine: transfomers",
         r"devices\.cpu\.engine: unknown id 'transfomers' \(did you mean 'transformers'\?\)",
