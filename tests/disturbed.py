@@ -169,9 +169,16 @@ def kill_everything(run: Disturbed) -> None:
 
 
 def interrupt(run: Disturbed) -> None:
-    """Ctrl-C, or what a session's end sends."""
-    run.running.send_signal(run.random.choice([signal.SIGINT, signal.SIGTERM]))
+    """Ctrl-C, which reaches Snakemake and its programs."""
+    os.killpg(run.running.pid, signal.SIGINT)
     assert run.wait(120), "it does not end when told to"
+
+
+def terminate(run: Disturbed) -> None:
+    """What a machine does that shuts down: Snakemake would wait for its jobs, and is not let."""
+    run.running.terminate()
+    if not run.wait(10):
+        kill_everything(run)
 
 
 def second_snakemake(run: Disturbed) -> None:
