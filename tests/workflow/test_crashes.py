@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import disturbed
@@ -52,6 +53,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("no disk can be mounted here, which takes root's rights")
     yield folder
+    for process in psutil.process_iter(["cwd"]):  # only where the test has failed
+        if Path(process.info["cwd"] or "/").is_relative_to(folder):
+            process.kill()
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
