@@ -13,6 +13,8 @@ from frontier.errors import UserError
 # Snakemake names its jobs by its run's id, behind a prefix that the user may have set.
 RUN_ID = re.compile(r"(?:[\w-]+_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 WAIT_S = 60.0
+# A client that was installed and never told of a cluster: no job of ours can be on one.
+NO_CLUSTER = "Could not establish a configuration source"
 
 
 def orphans(folder: Path) -> list[str]:
@@ -23,6 +25,8 @@ def orphans(folder: Path) -> list[str]:
         ["squeue", "--me", "--noheader", "--format=%i|%j|%Z"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if NO_CLUSTER in listed.stderr:
+        return []
     if listed.returncode != 0:
         raise UserError(f"squeue: {listed.stderr.strip() or 'failed'}")
     rows = (line.split("|", 2) for line in listed.stdout.splitlines() if line.count("|") >= 2)
