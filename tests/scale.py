@@ -1,20 +1,22 @@
-"""What large studies cost: seconds (wall, and of the processor) and megabytes (peak), as tables.
+"""What large studies cost: seconds by the clock and of the processor, and peak megabytes.
 
-    python tests/scale.py plan --cells 1000 10000    plan.py, a dry run of what is not made yet, a
-        run of what is; the last two beside a bare Snakemake with the same jobs and files of
-        one-line rules, alternating: medians, and ratios of the medians
-    python tests/scale.py tables --cells 1000 10000  aggregate, compare and render
-    python tests/scale.py score --cells 200          score.py as the workflow starts it, and the
-        part of it that is Python's start and the imports
+    python tests/scale.py plan --cells 1000 10000    plan.py; a dry run of a study that is not made;
+        a run of one that is. The last two beside a bare Snakemake (tests/bare.smk) with as many
+        jobs and files of rules that do nothing, in turns: medians, and the ratio of the medians
+    python tests/scale.py tables --cells 1000 10000  aggregate, compare, render; and how long the
+        report takes to open in chromium, and to leave cells out
+    python tests/scale.py score --cells 200          the workflow scores so many cells, two at a
+        time; and what of that is the start of Python and its imports
 
-The cells are made up by tests/many.py; equal ones share files, so the disk holds a few gigabytes
-at most, and reads come from memory. Everything lies in a temporary folder unless --keep names one.
+The cells have 500 requests each and are made up by tests/many.py. Equal ones share their files, so
+the disk holds little and files are read from memory. All lies in a temporary folder, or in --keep.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
@@ -25,12 +27,14 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
+import browser
 import many
-from frontier import identity, plan
-from frontier.freshness import measurement_path
+from frontier import freshness, plan
 from workspace import ROOT
 
-# A process's peak counts that of the one that started it: this one is small.
+REQUESTS = 500
+SNAKEMAKE = ("snakemake", "--cores", "2")
+# A process's peak counts that of the one that started it, so a small one starts it.
 METER = """
 import os, sys, time
 start = time.monotonic()
@@ -40,107 +44,65 @@ child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=at)
 _, status, used = os.wait4(child, 0)
 print(time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss, status)
 """
-KILOBYTE = 1 if sys.platform == "darwin" else 1024  # ru_maxrss's unit, in bytes
-BARE = """
-VARIANTS = {variants}
-CELLS = expand("results/{{variant}}/{{device}}/{{task}}.json", variant=VARIANTS, **{axes})
-
-wildcard_constraints: identity="[0-9a-f]{{16}}", task="[^/]+", device="[^/]+", variant="[^/]+"
-
-rule all:
-    input: "results/report.html"
-rule dataset:
-    output: "resources/datasets/{{dataset}}/{{identity}}/lock.json"
-    shell: "touch {{output}}"
-rule sample:
-    input: ancient("resources/datasets/demo/{{identity}}/lock.json")
-    output: "resources/samples/{{task}}/{{identity}}/sample.jsonl", "resources/samples/{{task}}/{{identity}}/lock.json"
-    shell: "touch {{output}}"
-rule model:
-    output: "resources/models/{{model}}/{{identity}}/lock.json"
-    shell: "touch {{output}}"
-rule measure:
-    input:
-        lambda w: ancient(f"resources/models/{{VARIANTS[w.variant]}}/{{w.identity}}/lock.json"),
-        ancient("resources/samples/{{task}}/{{identity}}/sample.jsonl"),
-    output:
-        "results/{{variant}}/{{device}}/{{task}}/{{identity}}/requests.jsonl",
-        "results/{{variant}}/{{device}}/{{task}}/{{identity}}/measurement.json",
-    shell: "touch {{output}}"
-rule score:
-    input:
-        ancient("results/{{variant}}/{{device}}/{{task}}/{identity}/requests.jsonl"),
-        ancient("results/{{variant}}/{{device}}/{{task}}/{identity}/measurement.json"),
-        ancient("resources/samples/{{task}}/{identity}/sample.jsonl"),
-    output:
-        "results/{{variant}}/{{device}}/{{task}}.json",
-        "results/{{variant}}/{{device}}/{{task}}.parquet",
-    shell: "touch {{output}}"
-rule aggregate:
-    input: ancient(CELLS)
-    output: "results/study.parquet", "results/study.csv", "results/study.lock.json"
-    shell: "touch {{output}}"
-rule compare:
-    input: ancient(CELLS)
-    output: "results/comparisons.parquet", "results/comparisons.csv", "results/comparisons.lock.json"
-    shell: "touch {{output}}"
-rule render:
-    input: ancient("results/study.lock.json"), ancient("results/comparisons.lock.json")
-    output: "results/report.html", "results/report.lock.json"
-    shell: "touch {{output}}"
-"""
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+Figures = list[float]
 
 
-def metered(*command: str) -> tuple[float, float, float]:
+def metered(folder: Path, *command: str) -> Figures:
     """Seconds by the clock, seconds of the processor and peak megabytes of a command."""
     program = shutil.which(command[0])
     assert program, command[0]
     line = [sys.executable, "-I", "-S", "-c", METER, program, *command[1:]]
-    told = subprocess.run(line, capture_output=True, text=True, check=True).stdout.split()
-    if told[3] != "0":
-        failed = subprocess.run(command, capture_output=True, text=True, check=False)
-        raise SystemExit(f"{' '.join(command)[:300]}\n{failed.stdout}{failed.stderr}")
-    return float(told[0]), float(told[1]), int(told[2]) * KILOBYTE / 1e6
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, check=True)
+    wall, processor, peak, status = map(float, done.stdout.split())
+    if status:
+        failed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        raise SystemExit(f"{command[:4]} in {folder}:\n{failed.stdout}{failed.stderr}")
+    return [wall, processor, peak * MAXRSS_BYTES / 1e6]
 
 
-def medians(runs: int, *commands: Callable[[], tuple[float, float, float]]) -> list[list[float]]:
-    """The medians of each command's figures, over alternating runs."""
+def medians(runs: int, *commands: Callable[[], Figures]) -> list[Figures]:
+    """The medians of each command's figures; the commands take turns."""
     found = [[command() for command in commands] for _ in range(runs)]
-    return [
-        [median(column) for column in zip(*row, strict=True)] for row in zip(*found, strict=True)
-    ]
+    by_command = zip(*found, strict=True)
+    return [[median(column) for column in zip(*each, strict=True)] for each in by_command]
 
 
-def told(what: str, cells: int, figures: list[float], against: list[float] | None = None) -> None:
-    """Print a line of the table."""
-    ratio = f"{figures[0] / against[0]:8.2f}" if against else " " * 8
-    print(
-        f"{cells:6} cells  {what:34}{figures[0]:9.1f} s{figures[1]:9.1f} s{figures[2]:8.0f} MB{ratio}"
-    )
+def tell(cells: int, what: str, figures: Figures, against: Figures | None = None) -> None:
+    """Print a line of the table; ratios of the clock's and of the processor's seconds."""
+    ratios = [a / b for a, b in zip(figures, against, strict=True)][:2] if against else []
+    told = "".join(f"{ratio:8.2f}" for ratio in ratios)
+    wall, processor, peak = figures
+    print(f"{cells:6}  {what:30}{wall:9.2f}{processor:11.2f}{peak:8.0f}{told}", flush=True)
 
 
-def bare(folder: Path, cells: int) -> Path:
-    """A Snakefile of one-line rules for jobs and files of the same number and kind."""
+def beside(cells: int, what: str, runs: int, ours: Path, bare: Path, *command: str) -> None:
+    """Measure a command in both checkouts, in turns."""
+    first, second = medians(runs, lambda: metered(ours, *command), lambda: metered(bare, *command))
+    tell(cells, what, first, second)
+    tell(cells, "  the same of a bare Snakemake", second)
+
+
+def bare_project(folder: Path, cells: int) -> Path:
+    """A checkout of tests/bare.smk for so many cells."""
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "tests/bare.smk", folder / "Snakefile")
+    shutil.copytree(ROOT / "profiles", folder / "profiles")
     variants = {
         plan.variant_id(model, quantization): model
         for model in many.models(cells)
         for quantization in many.QUANTIZATIONS
     }
-    axes = {"device": list(many.DEVICES), "task": list(many.KINDS)}
-    folder.mkdir()
-    text = BARE.format(variants=variants, axes=axes, identity="0" * identity.LENGTH)
-    (folder / "Snakefile").write_text(text, encoding="utf-8")
-    shutil.copytree(ROOT / "profiles", folder / "profiles")
+    axes = {"variants": variants, "devices": list(many.DEVICES), "tasks": list(many.KINDS)}
+    (folder / "config.json").write_text(json.dumps(axes), encoding="utf-8")
     return folder
 
 
 def touch_all(folder: Path) -> None:
-    """Make all that a bare Snakefile asks for, in the order of its rules."""
-    listed = subprocess.run(
-        ["snakemake", "--cores", "1", "--dry-run"], cwd=folder, capture_output=True, text=True,
-        check=True,
-    ).stdout  # fmt: skip
-    for line in listed.splitlines():
+    """Make all that a bare Snakefile asks for, inputs before what is made of them."""
+    command = [*SNAKEMAKE, "--dry-run"]
+    listed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    for line in listed.stdout.splitlines():
         if line.startswith("    output: "):
             for name in line.removeprefix("    output: ").split(", "):
                 path = folder / name
@@ -148,92 +110,58 @@ def touch_all(folder: Path) -> None:
                 path.touch()
 
 
-def run_at(folder: Path, *command: str) -> Callable[[], tuple[float, float, float]]:
-    """A command to be metered in a folder."""
-
-    def run() -> tuple[float, float, float]:
-        with contextlib.chdir(folder):
-            return metered(*command)
-
-    return run
-
-
 def planning(folder: Path, cells: int, runs: int) -> None:
-    """plan.py, dry runs and runs with nothing to do."""
-    ours, plain = (
-        many.project(folder / f"ours-{cells}", cells, 500),
-        bare(folder / f"bare-{cells}", cells),
-    )
-    dry, again = ("snakemake", "--cores", "2", "--dry-run"), ("snakemake", "--cores", "2")
+    """plan.py, dry runs, and runs with nothing to do."""
     program = ("python", "workflow/scripts/plan.py")
-    told("plan.py, nothing made", cells, *medians(runs, run_at(ours, *program)))
-    first = medians(runs, run_at(ours, *dry), run_at(plain, *dry))
-    told("dry run, nothing made", cells, *first)
-    told("  the same of bare rules", cells, first[1])
+    ours = many.project(folder / f"ours-{cells}", cells, REQUESTS)
+    bare = bare_project(folder / f"bare-{cells}", cells)
+    tell(cells, "plan.py, nothing made", *medians(runs, lambda: metered(ours, *program)))
+    beside(cells, "dry run, nothing made", runs, ours, bare, *SNAKEMAKE, "--dry-run")
     many.finish(ours)
-    touch_all(plain)
-    run_at(ours, *again)()
-    told("plan.py, all made", cells, *medians(runs, run_at(ours, *program)))
-    second = medians(runs, run_at(ours, *again), run_at(plain, *again))
-    told("run, nothing to do", cells, *second)
-    told("  the same of bare rules", cells, second[1])
+    touch_all(bare)
+    tell(cells, "the tables and the report", metered(ours, *SNAKEMAKE))
+    tell(cells, "plan.py, all made", *medians(runs, lambda: metered(ours, *program)))
+    beside(cells, "run, nothing to do", runs, ours, bare, *SNAKEMAKE)
 
 
 def tables(folder: Path, cells: int, runs: int) -> None:
-    """aggregate.py, compare.py and render.py."""
-    ours = many.project(folder / f"tables-{cells}", cells, 500)
+    """aggregate.py, compare.py and render.py, and the report in a browser."""
+    ours = many.project(folder / f"tables-{cells}", cells, REQUESTS)
     many.finish(ours)
-    made = {"aggregate": "study", "compare": "comparisons"}
+    made = {"aggregate": "study", "compare": "comparisons", "render": "report"}
+    options = {
+        rule: [f"--{kind}=results/{name}.{kind}" for kind in ("parquet", "csv")]
+        for rule, name in made.items()
+    }
+    options["render"] = [f"--{name}=results/{name}.parquet" for name in ("study", "comparisons")]
+    options["render"] += ["--output=results/report.html", "--charts=results/charts"]
     with many.steps_of(ours) as steps:
-        for rule in ("aggregate", "compare", "render"):
+        for rule in made:
             Path(f"{rule}.json").write_text(getattr(steps, rule).signed, encoding="utf-8")
-    for rule, table in made.items():
-        outputs = (f"--{kind}=results/{table}.{kind}" for kind in ("parquet", "csv"))
-        line = ("python", f"workflow/scripts/{rule}.py", f"--spec={rule}.json", *outputs)
-        told(rule, cells, *medians(runs, run_at(ours, *line, f"--lock=results/{table}.lock.json")))
-    inputs = [f"--{table}=results/{table}.parquet" for table in made.values()]
-    outputs = (
-        "--output=results/report.html",
-        "--charts=results/charts",
-        "--lock=results/report.lock.json",
-    )
-    line = ("python", "workflow/scripts/render.py", "--spec=render.json", *inputs, *outputs)
-    told("render", cells, *medians(runs, run_at(ours, *line)))
-    size = (ours / "results/report.html").stat().st_size / 1e6
-    print(f"{cells:6} cells  the report has {size:.1f} MB")
+    for rule, name in made.items():
+        line = ["python", f"workflow/scripts/{rule}.py", f"--spec={rule}.json", *options[rule]]
+        line.append(f"--lock=results/{name}.lock.json")
+        tell(cells, rule, *medians(runs, lambda line=line: metered(ours, *line)))
+    report = ours / "results/report.html"
+    print(f"{cells:6}  the report has {report.stat().st_size / 1e6:.1f} MB", flush=True)
+    if browser.CHROMIUM:
+        for name, figure in browser.behaviour(report).items():
+            print(f"{cells:6}    {name}: {figure}", flush=True)
 
 
-def scoring(folder: Path, jobs: int, runs: int) -> None:
-    """score.py as the workflow starts it, a process a cell."""
-    ours = many.project(folder / "score", jobs, 500)
+def scoring(folder: Path, cells: int, runs: int) -> None:
+    """The workflow's own scoring, a process a cell; --runs counts for the start alone."""
+    ours = many.project(folder / f"score-{cells}", cells, REQUESTS)
     many.finish(ours)
     with many.steps_of(ours) as steps:
-        lines = []
-        for number, cell in enumerate(steps.cells[:jobs]):
-            Path(f"{number}.json").write_text(steps.score(cell).signed, encoding="utf-8")
-            folder = measurement_path(steps, cell).parent
-            sample = Path("resources/samples", cell.task, steps.sample(cell.task).identity)
-            given = {
-                "spec": f"{number}.json",
-                "requests": folder / "requests.jsonl",
-                "measurement": folder / "measurement.json",
-                "sample": sample / "sample.jsonl",
-                "cell": "cell.json",
-                "table": "cell.parquet",
-            }
-            options = (f"--{name}={value}" for name, value in given.items())
-            lines.append((cell.task, ("python", "workflow/scripts/score.py", *options)))
-    started = medians(runs, run_at(ours, "python", "workflow/scripts/score.py", "--help"))
-    told("score.py --help, one", 1, *started)
-    found = [(task, run_at(ours, *line)()) for task, line in lines]
-    for task in many.KINDS:
-        each = [figures for name, figures in found if name == task]
-        told(f"score one of {task}", 1, [median(column) for column in zip(*each, strict=True)])
-    told(
-        "score.py, one after the other",
-        jobs,
-        [sum(column) for column in zip(*(f for _, f in found), strict=True)],
-    )
+        paths = [freshness.cell_path(cell) for cell in steps.cells]
+    for path in paths:
+        (ours / path).unlink()
+    line = (*SNAKEMAKE, *map(str, paths))
+    tell(cells, "score each, two at a time", metered(ours, *line))
+    tell(cells, "plan that nothing is to be scored", *medians(runs, lambda: metered(ours, *line)))
+    start = ("python", "workflow/scripts/score.py", "--help")
+    tell(1, "score.py --help", *medians(runs, lambda: metered(ours, *start)))
 
 
 def main() -> None:
@@ -241,19 +169,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("plan", "tables", "score"))
+    measures = {"plan": planning, "tables": tables, "score": scoring}
+    parser.add_argument("what", choices=measures)
     parser.add_argument("--cells", type=int, nargs="+", default=[1000], help="sizes of the study")
     parser.add_argument("--runs", type=int, default=3, help="runs of which medians are taken")
     parser.add_argument("--keep", type=Path, help="an empty folder for the checkouts, to look at")
     arguments = parser.parse_args()
-    measure = {"plan": planning, "tables": tables, "score": scoring}[arguments.what]
-    print(" " * 48 + "wall   processor     peak   ratio")
+    print(" cells" + " " * 37 + "wall s  processor s      MB   ratio of both")
     for cells in arguments.cells:
-        if arguments.keep:
-            measure(arguments.keep, cells, arguments.runs)
-        else:
-            with tempfile.TemporaryDirectory() as folder:
-                measure(Path(folder), cells, arguments.runs)
+        with contextlib.ExitStack() as stack:
+            folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            measures[arguments.what](folder, cells, arguments.runs)
 
 
 if __name__ == "__main__":
