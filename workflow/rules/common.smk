@@ -59,6 +59,7 @@ resource_scopes:
     machine="local",
     gpu="local",
 
+
 CATALOGUE = told(read_catalogue)(Path("config"))
 CONFIG = told(read_config)(config, CATALOGUE, "config/config.yaml")
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
@@ -92,7 +93,10 @@ def lift_stale_locks():
         first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
         if first:
             for job in slurm.cancel_orphans(Path.cwd()):
-                print(f"cancelled Slurm job {job}, which a killed run left", file=sys.stderr)
+                print(
+                    f"cancelled Slurm job {job}, which a killed run left",
+                    file=sys.stderr,
+                )
             for stale in Path(".snakemake/locks").glob("*.lock"):
                 stale.unlink()
 

@@ -10,11 +10,11 @@ Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sam
 
 
 rule fetch_dataset:
-    localrule: True
     input:
         environment=lambda wildcards: environment_of(generator_of(wildcards)),
     output:
         lock="resources/datasets/{dataset}/{identity}/lock.json",
+    localrule: True
     resources:
         machine=1,
     params:
@@ -25,12 +25,12 @@ rule fetch_dataset:
 
 
 rule sample:
-    localrule: True
     input:
         dataset=dataset_of,
     output:
         rows="resources/samples/{task}/{identity}/sample.jsonl",
         lock="resources/samples/{task}/{identity}/lock.json",
+    localrule: True
     resources:
         machine=1,
     params:
@@ -42,12 +42,12 @@ rule sample:
 
 
 rule calibrate:
-    localrule: True
     input:
         datasets=calibration_datasets,
     output:
         texts="resources/calibrations/{calibration}/{identity}/texts.jsonl",
         lock="resources/calibrations/{calibration}/{identity}/lock.json",
+    localrule: True
     resources:
         machine=1,
     params:

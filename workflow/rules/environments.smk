@@ -7,9 +7,9 @@ Steps: make a virtual environment and install the pins; looked at again before e
 
 
 rule environment:
-    localrule: True
     output:
         lock="resources/envs/{environment}/{identity}/lock.json",
+    localrule: True
     resources:
         machine=1,
     shell:

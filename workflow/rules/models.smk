@@ -11,11 +11,11 @@ Steps: fetch at the pinned revision, or link a local folder, or train from scrat
 
 
 rule fetch_model:
-    localrule: True
     output:
         lock="resources/models/{model}/{identity}/lock.json",
     wildcard_constraints:
         model=any_of(GIVEN_MODELS),
+    localrule: True
     resources:
         machine=1,
     params:
@@ -41,9 +41,9 @@ rule grow_model:
 
 
 rule fetch_adapter:
-    localrule: True
     output:
         lock="resources/adapters/{model}/{identity}/lock.json",
+    localrule: True
     resources:
         machine=1,
     params:

@@ -9,13 +9,13 @@ Steps: gather the cells; compare them; draw and write.
 
 
 rule aggregate:
-    localrule: True
     input:
         cells=study_cells,
     output:
         parquet="results/study.parquet",
         csv="results/study.csv",
         lock="results/study.lock.json",
+    localrule: True
     resources:
         machine=1,
     params:
@@ -26,13 +26,13 @@ rule aggregate:
 
 
 rule compare:
-    localrule: True
     input:
         cells=compared_cells,
     output:
         parquet="results/comparisons.parquet",
         csv="results/comparisons.csv",
         lock="results/comparisons.lock.json",
+    localrule: True
     resources:
         machine=1,
     params:
@@ -43,13 +43,13 @@ rule compare:
 
 
 rule render:
-    localrule: True
     input:
         unpack(report_inputs),
     output:
         report="results/report.html",
         charts=directory("results/charts"),
         lock="results/report.lock.json",
+    localrule: True
     resources:
         machine=1,
     params:

@@ -7,12 +7,12 @@ Steps: score each generation, turn token times into latencies, give every figure
 
 
 rule score:
-    localrule: True
     input:
         unpack(score_inputs),
     output:
         cell="results/{variant}/{device}/{task}.json",
         requests="results/{variant}/{device}/{task}.parquet",
+    localrule: True
     resources:
         machine=1,
     params:
