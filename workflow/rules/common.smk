@@ -101,22 +101,6 @@ def lift_stale_locks():
                 stale.unlink()
 
 
-@told
-def check_host(jobs):
-    """What can be known to fail is told before anything is fetched, grown or measured."""
-    for name in sorted(
-        {job.wildcards.device for job in jobs if job.rule.name == "measure"}
-    ):
-        device = CATALOGUE.devices[name]
-        hardware.require(name, device.accelerator, device.gpu, device.gpus)
-    for name in sorted(
-        {job.wildcards.model for job in jobs if job.rule.name == "fetch_model"}
-    ):
-        model = CATALOGUE.models[name]
-        if model.gated and model.hub:
-            require_token(model.hub, model.revision)
-
-
 onstart:
     # With a limit on jobs a second, of which there is always one, Snakemake's scheduler looks again
     # a second after each look: every job that ends starts one more such row, and a hundred of them

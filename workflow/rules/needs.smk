@@ -26,3 +26,19 @@ def measure_minutes(wildcards, attempt):
     return estimates.minutes(
         setting_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
     )
+
+
+@told
+def check_host(jobs):
+    """What can be known to fail is told before anything is fetched, grown or measured."""
+    for name in sorted(
+        {job.wildcards.device for job in jobs if job.rule.name == "measure"}
+    ):
+        device = CATALOGUE.devices[name]
+        hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    for name in sorted(
+        {job.wildcards.model for job in jobs if job.rule.name == "fetch_model"}
+    ):
+        model = CATALOGUE.models[name]
+        if model.gated and model.hub:
+            require_token(model.hub, model.revision)
