@@ -283,6 +283,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         scores(tasks=("reviews",)),
     ),
     "the report deleted": (delete("results/report.html"), {"render"}),
+    "the report's lock deleted": (delete("results/report.lock.json"), {"render"}),
 }  # fmt: skip
 
 

@@ -19,9 +19,7 @@ def measured_options(wildcards, input):
 
 
 def limits_option(wildcards, resources):
-    """What a cluster gives the job, and whether a larger attempt may follow; nothing here."""
-    if not workflow.remote_exec:
-        return ""
+    """What a cluster gives the job, and whether a larger attempt may follow."""
     limits = {
         "memory_bytes": resources.mem_mb * 10**6,
         "seconds": resources.runtime * 60,

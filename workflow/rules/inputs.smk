@@ -66,7 +66,7 @@ def preparation_of(wildcards):
 @told
 def preparation_inputs(wildcards):
     made = preparation_of(wildcards)
-    model, _ = STEPS.variants[wildcards.variant]
+    model, _ = plan.parts(CATALOGUE, wildcards.variant)
     inputs = {
         "model": kept(model_path(model)),
         "environment": environment_of(made.environment),

@@ -30,7 +30,8 @@ rule measure:
         python=lambda wildcards: python_of(setting_of(wildcards).environment),
         model=subpath(input.model, parent=True),
         adapter=adapter_option,
-        limits=limits_option,
+        # Only where it is asked for: else each job's resources would be worked out while planning.
+        limits=limits_option if workflow.remote_exec else "",
     shell:
         "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
         " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"

@@ -27,5 +27,21 @@ def measure_minutes(wildcards, attempt):
 
 
 def preparation_memory(wildcards, attempt):
-    model, _ = STEPS.variants[wildcards.variant]
+    model, _ = plan.parts(CATALOGUE, wildcards.variant)
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
+
+
+@told
+def check_host(jobs):
+    """What can be known to fail is told before anything is fetched, grown or measured."""
+    for name in sorted(
+        {job.wildcards.device for job in jobs if job.rule.name == "measure"}
+    ):
+        device = CATALOGUE.devices[name]
+        hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    for name in sorted(
+        {job.wildcards.model for job in jobs if job.rule.name == "fetch_model"}
+    ):
+        model = CATALOGUE.models[name]
+        if model.gated and model.hub:
+            require_token(model.hub, model.revision)

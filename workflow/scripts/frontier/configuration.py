@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,15 @@ def check(kind: type[BaseModel], value: Any, where: str) -> Any:
     raise UserError(f"{where}: {path}: {message}{shown}")
 
 
-def modules(package: str) -> list[str]:
+@cache
+def modules(package: str) -> tuple[str, ...]:
     """The names that a plugin package offers: its files."""
     paths = importlib.import_module(f"frontier.{package}").__path__
-    return sorted(module.name for module in pkgutil.iter_modules(paths))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths)))
 
 
-def one_of(name: str, names: Iterable[str], where: str) -> str:
+def one_of(name: str, names: Collection[str], where: str) -> str:
     """`name` if it is among `names`. Raises UserError with the nearest one."""
-    names = list(names)
     if name not in names:
         raise UserError(f"{where}: unknown id {name!r}{nearest(name, names)}")
     return name

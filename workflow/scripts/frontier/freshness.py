@@ -40,6 +40,9 @@ class Freshness:
         """Nothing is read yet."""
         self.steps, self.root = steps, root
         self.cell = cache(self._cell)
+        self._digest = cache(lambda cell: sha256(root / cell_path(cell)))
+        self.study = cache(self._study)
+        self.comparisons = cache(self._comparisons)
 
     def _cell(self, cell: Cell) -> bool:
         path = self.root / cell_path(cell)
@@ -54,11 +57,11 @@ class Freshness:
         # Absent: deleted after scoring, which loses nothing that is in the cell.
         return measurement.get("requests_sha256") in (None, result.get("requests_sha256"))
 
-    def study(self) -> bool:
+    def _study(self) -> bool:
         """Whether results/study.* is made of the cells as they are."""
         return self._made_of_cells("study", self.steps.aggregate.identity)
 
-    def comparisons(self) -> bool:
+    def _comparisons(self) -> bool:
         """Whether results/comparisons.* is made of the cells as they are."""
         return self._made_of_cells("comparisons", self.steps.compare.identity)
 
@@ -69,8 +72,7 @@ class Freshness:
             and self._written(lock)
             and self._added == {name: told for name, told in lock["cells"].items() if "@" in name}
             and all(
-                self.cell(cell)
-                and sha256(self.root / cell_path(cell)) == lock["cells"].get(cell.name)
+                self.cell(cell) and self._digest(cell) == lock["cells"].get(cell.name)
                 for cell in self.steps.cells
             )
         )

@@ -14,7 +14,7 @@ import itertools
 import json
 import sys
 import tokenize
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,14 @@ def _shape(node: Any) -> Any:
     """
     if isinstance(node, ast.AST):
         fields = []
-        for name, value in ast.iter_fields(node):
+        for name in node._fields:
+            if name in ("ctx", "kind"):
+                continue
+            value = getattr(node, name, None)
             if name == "body" and isinstance(value, list):
                 value = [part for part in value if not _is_text(part)]
             shape = _shape(value)
-            if shape not in (None, []) and name not in ("ctx", "kind"):
+            if shape not in (None, []):
                 fields.append([name, shape])
         return [type(node).__name__, fields]
     if isinstance(node, list):
@@ -122,9 +125,15 @@ def _version(name: str) -> tuple[str, str] | None:
             return candidate.replace("_", "-"), importlib.metadata.version(candidate)
         except importlib.metadata.PackageNotFoundError:
             continue
-    for distribution in importlib.metadata.packages_distributions().get(top, []):
+    for distribution in _distributions().get(top, []):
         return distribution, importlib.metadata.version(distribution)
     return top, "absent"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed distributions by what is imported of them; finding them takes long."""
+    return importlib.metadata.packages_distributions()
 
 
 @cache

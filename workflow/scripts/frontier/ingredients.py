@@ -5,12 +5,12 @@ Nothing here runs a job or imports an engine.
 
 from __future__ import annotations
 
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from frontier import contents, plan
-from frontier.catalogue import Catalogue, Dataset, Model
+from frontier import contents, entries, plan
+from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.quantizers import Preparation
@@ -30,6 +30,12 @@ class Ingredients:
         self.adapter = cache(self._adapter)
         self.calibration = cache(self._calibration)
         self.quantized = cache(self._quantized)
+        self.weights = cache(self._weights)
+        self.slice = cache(self._slice)
+
+    def _slice(self, axis: str, name: str, step: entries.Step) -> dict[str, Any]:
+        block: entries.Entry = getattr(self.catalogue, axis)[name]
+        return block.slice(step)
 
     def source(self, dataset: str) -> Dataset:
         """The dataset with the source that the study puts in its place, if it does."""
@@ -78,8 +84,9 @@ class Ingredients:
         spec = {**pinned, "gated": block.gated}
         return step("fetch_model", spec, None, decides=pinned)
 
-    def weights(self, block: Model, model: str) -> Any:
+    def _weights(self, model: str) -> Any:
         """What a checkpoint's content is known by: for a hub's, its pinned revision."""
+        block = self.catalogue.models[model]
         if block.path:
             return _content(block.path, f"models.{model}")
         return block.slice("fetch") if block.hub else self.model(model).identity
@@ -111,14 +118,9 @@ class Ingredients:
         modules = {module for draw in draws for module in _loading(draw["sample"])}
         return step("calibrate", spec, sources, *sorted(modules))
 
-    @cached_property
-    def variants(self) -> dict[str, tuple[str, str]]:
-        """Every variant id with its model and quantization."""
-        return plan.variants(self.catalogue)
-
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
-        model, quantization = self.variants[variant]
+        model, quantization = plan.parts(self.catalogue, variant)
         quantizer, options = plan.quantizer(self.catalogue, quantization)
         dtype = self.catalogue.models[model].dtype
         found: Preparation | None = quantizer.preparation(options, engine, dtype)
@@ -129,9 +131,9 @@ class Ingredients:
         if made is None:
             return None
         spec = {"conversion": made.conversion, "options": made.options}
-        model, _ = self.variants[variant]
+        model, _ = plan.parts(self.catalogue, variant)
         inputs = {
-            "weights": self.weights(self.catalogue.models[model], model),
+            "weights": self.weights(model),
             "calibration": made.calibration and self.calibration(made.calibration).identity,
         }
         entry = f"frontier.conversions.{made.conversion}"

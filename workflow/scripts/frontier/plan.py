@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from frontier.catalogue import Catalogue, Device, Model
@@ -76,7 +77,7 @@ class Setting:
         dtype: str = self.quantizer.compute_dtype(self.options, native, self.device.engine)
         return dtype
 
-    @property
+    @cached_property
     def preparation(self) -> Preparation | None:
         """The job that makes the checkpoint to load; None where the model's own is loaded."""
         found: Preparation | None = self.quantizer.preparation(
@@ -84,7 +85,7 @@ class Setting:
         )
         return found
 
-    @property
+    @cached_property
     def environment(self) -> str | None:
         """Where it is measured: the quantizer's environment, the engine's, or the core's (None)."""
         engine = self.device.engine
@@ -169,16 +170,25 @@ def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
     return round(device.memory_gb * 1e9)
 
 
+def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
+    """A variant's model and quantization. Raises UserError with the nearest name if unknown."""
+    # Both may have dashes in them: each is tried, for listing all variants takes longer.
+    dashes = (place for place, letter in enumerate(variant) if letter == "-")
+    cuts = ((variant[:dash], variant[dash + 1 :]) for dash in dashes)
+    for model, quantization in ((variant, "native"), *cuts):
+        known = model in catalogue.models and quantization in catalogue.quantizations
+        if known and variant_id(model, quantization) == variant:
+            return model, quantization
+    raise UserError(f"unknown variant {variant!r}{nearest(variant, variants(catalogue))}")
+
+
 def cell(
     catalogue: Catalogue, variant: str, device: str, task: str, host_memory: HostMemory
 ) -> Cell:
     """The cell of those ids. Raises UserError with the nearest name for an id unknown."""
-    known = variants(catalogue)
-    if variant not in known:
-        raise UserError(f"unknown variant {variant!r}{nearest(variant, known)}")
+    model, quantization = parts(catalogue, variant)
     one_of(device, catalogue.devices, "device")
     one_of(task, catalogue.tasks, "task")
-    model, quantization = known[variant]
     names = (variant, model, quantization, device, task)
     found = setting(catalogue, model, quantization, device)
     reason = found.unsupported()

@@ -26,9 +26,9 @@ class Steps(Ingredients):
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
         """Nothing is computed or read yet."""
         super().__init__(catalogue, config)
-        self.host_memory = host_memory
+        self.host_memory = memory = cache(host_memory)
         self.cell = cache(
-            lambda variant, device, task: plan.cell(catalogue, variant, device, task, host_memory)
+            lambda variant, device, task: plan.cell(catalogue, variant, device, task, memory)
         )
         self.setting = cache(
             lambda model, quantization, device: plan.setting(catalogue, model, quantization, device)
@@ -37,17 +37,16 @@ class Steps(Ingredients):
         self.score = cache(self._score)
 
     def _measure(self, cell: Cell) -> Step:
-        model = self.catalogue.models[cell.model]
         device = self.catalogue.devices[cell.device]
         quantization = self.catalogue.quantizations[cell.quantization]
         setting = self.setting(cell.model, cell.quantization, cell.device)
         made = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
         decides = {
-            "model": model.slice("measure"),
+            "model": self.slice("models", cell.model, "measure"),
             "quantization": {"method": quantization.method, **quantization.options},
-            "device": device.slice("measure"),
-            "task": self.catalogue.tasks[cell.task].slice("measure"),
+            "device": self.slice("devices", cell.device, "measure"),
+            "task": self.slice("tasks", cell.task, "measure"),
         }
         names = ("variant", "model", "quantization", "device", "task")
         spec = {
@@ -58,7 +57,7 @@ class Steps(Ingredients):
         }
         inputs = {
             "sample": self.sample(cell.task).identity,
-            "weights": made.identity if made else self.weights(model, cell.model),
+            "weights": made.identity if made else self.weights(cell.model),
             "adapter": adapter and adapter.identity,
         }
         engine = f"frontier.engines.{device.engine}"
@@ -84,7 +83,7 @@ class Steps(Ingredients):
         spec |= {
             "scorer": {"kind": scorer.kind, "options": scorer.options},
             "model": _active_share(self.catalogue.models[cell.model]),
-            "device": self.catalogue.devices[cell.device].slice("score"),
+            "device": self.slice("devices", cell.device, "score"),
         }
         entry = f"frontier.scorers.{scorer.kind}"
         return step("score", spec, self.measure(cell).identity, entry)

@@ -9,6 +9,7 @@ from frontier.report import words
 from frontier.report.findings import P50, Group, Row
 from frontier.report.naming import Naming
 from frontier.report.pareto import points_per_unit
+from frontier.report.picking import of_row
 from frontier.report.tables import RANDOM, SIMULATED, Box
 
 
@@ -39,6 +40,7 @@ FACTS: Mapping[str, Callable[[Row], str]] = {
 class CellRow:
     """One cell of the study as the table of all cells shows it."""
 
+    classes: str
     variant: str
     device: str
     outcome: str
@@ -61,6 +63,7 @@ def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
     changes = {row["variant"]: row for row in group.comparisons}
     return [
         CellRow(
+            of_row(row, naming),
             naming.variant(row["variant"]),
             naming.devices.label(row["device"]),
             row["outcome"],

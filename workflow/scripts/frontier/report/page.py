@@ -14,7 +14,17 @@ from markupsafe import Markup
 
 from frontier.columns import COLUMNS, COMPARISONS, LATENCIES, OUTCOMES, metric_columns
 from frontier.errors import UserError
-from frontier.report import captions, cell_tables, change_chart, charts, svg, tables, words
+from frontier.report import (
+    captions,
+    cell_tables,
+    change_chart,
+    charts,
+    few,
+    picking,
+    svg,
+    tables,
+    words,
+)
 from frontier.report.findings import Group, answers, comparable, score_title
 from frontier.report.gather import Cells, Example, Provenance, examples
 from frontier.report.machines import machines
@@ -60,14 +70,16 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
         task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
         for kind, (chart, caption) in kinds.items():
             title = f"{task} · {device}"
-            made = chart(group, title)
+            shown = group if kind == "frontier" else few.drawable(group)
+            made = chart(shown, title)
             if made is None:
                 continue
             name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.task}-{group.device}")
             image = svg.render(made)
-            described = captions.described(kind, group, naming, margin)
+            described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
-            drawn[kind].append(Drawing(name, task, image, inline, caption(group, naming)))
+            line = caption(shown, naming) + few.remark(shown, group)
+            drawn[kind].append(Drawing(name, task, image, inline, line))
     return drawn
 
 
@@ -166,10 +178,12 @@ def page(
         score=tables.score_grids(groups, naming, spec.margin),
         changes=_changes(groups, naming),
         headings=list(cell_tables.FACTS),
+        picks=picking.picks(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
             (
                 naming.tasks.label(group.task),
                 naming.devices.label(group.device),
+                picking.of_table(group, naming),
                 cell_tables.cell_rows(group, naming),
             )
             for group in groups

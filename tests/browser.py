@@ -1,0 +1,121 @@
+"""How a report behaves in a real browser: how long it takes to open, and to leave cells out."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import subprocess
+import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1300,900",
+)  # fmt: skip
+# A frame is over when a message sent from its animation callback arrives: style, layout and paint
+# come between the two.
+PROBE = """<!DOCTYPE html><body style="margin:0"><script>
+const painted = () => new Promise(done => requestAnimationFrame(() => {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = done;
+  channel.port2.postMessage(0);
+}));
+const settled = async () => {
+  for (let frames = 0; frames < 30; frames++) await painted();
+};
+const long = [];
+new PerformanceObserver(list => long.push(...list.getEntries().map(entry => entry.duration)))
+  .observe({type: "longtask"});
+const frame = document.createElement("iframe");
+frame.style.cssText = "width:100vw;height:100vh;border:0";
+const start = performance.now();
+frame.onload = async () => {
+  await painted();
+  const found = {open_ms: performance.now() - start, picks: {}, rows: {}};
+  const inside = frame.contentDocument;
+  const rows = [...inside.querySelectorAll(".one")];
+  inside.querySelector(".picks").scrollIntoView();
+  await settled();
+  found.open_task_ms = Math.max(0, ...long);
+  long.length = 0;
+  for (const select of inside.querySelectorAll(".picks select")) {
+    const name = select.parentElement.textContent.trim().split(" ")[0], times = [];
+    for (const place of [1, select.options.length - 1, 0]) {
+      await painted();
+      const before = performance.now();
+      select.selectedIndex = place;
+      await painted();
+      times.push(performance.now() - before);
+    }
+    found.picks[name] = Math.max(...times);
+  }
+  await settled();
+  found.pick_task_ms = Math.max(0, ...long);
+  long.length = 0;
+  for (let step = 0; step <= 100; step++) {
+    frame.contentWindow.scrollTo(0, step / 100 * inside.documentElement.scrollHeight);
+    await painted();
+  }
+  await settled();
+  found.scroll_task_ms = Math.max(0, ...long);
+  for (const select of inside.querySelectorAll(".picks select")) {
+    select.selectedIndex = 1;
+    const name = select.parentElement.textContent.trim().split(" ")[0];
+    found.rows[name] = rows.filter(row => row.checkVisibility()).length;
+    select.selectedIndex = 0;
+  }
+  fetch("/found", {method: "POST", body: JSON.stringify(found)});
+};
+frame.src = "/report.html";
+document.body.append(frame);
+</script>"""
+
+
+def behaviour(report: Path, timeout_s: float = 120) -> dict[str, Any]:
+    """Milliseconds to open a report, for the slowest answer of each choice, and for a scroll's frame.
+
+    Also how many cells the first option of each choice leaves. Raises queue.Empty where the
+    browser does not answer in time.
+    """
+    assert CHROMIUM is not None
+    answers: queue.Queue[dict[str, Any]] = queue.Queue()
+    pages = {"/probe.html": PROBE.encode(), "/report.html": report.read_bytes()}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in pages else 404)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.end_headers()
+            self.wfile.write(pages.get(self.path, b""))
+
+        def do_POST(self) -> None:
+            answers.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        address = f"http://127.0.0.1:{server.server_port}/probe.html"
+        browser = subprocess.Popen(
+            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", address],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            return answers.get(timeout=timeout_s)
+        finally:
+            browser.terminate()
+            browser.wait()
+            server.shutdown()
+            server.server_close()

@@ -1,0 +1,190 @@
+"""A study of many cells that are finished without a model: what the workflow would have written.
+
+The samples are drawn, and the cells scored, by the workflow's own programs; only the answers and
+their times are made up. Cells of equal content share their files by hard links.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import score
+from frontier import configuration, files, freshness, hardware
+from frontier.plan import Cell
+from frontier.steps import Steps
+from tiny import recipe
+from workspace import copy_project
+
+QUANTIZATIONS = {
+    "native": {"method": "native"},
+    **{width: {"method": "quanto", "weights": width} for width in ("int8", "int4", "int2")},
+    "float8": {"method": "quanto", "weights": "float8"},
+}
+CPU = {"accelerator": "cpu", "foreign_load": 64}
+DEVICES = {"cpu": CPU | {"threads": 2}, "cpu-one": CPU | {"threads": 1}}
+SENTIMENT = {"kind": "classification", "labels": ["negative", "positive"], "positive": "positive"}
+KINDS = {
+    "sentiment": ("sentiment", "{sentence}", SENTIMENT),
+    "sentiment-too": ("sentiment", "{sentence}", SENTIMENT),
+    "sums": ("arithmetic", "{question} =", {"kind": "mathematics"}),
+    "sums-too": ("arithmetic", "{question} =", {"kind": "mathematics"}),
+    "translation": ("translation", "{chinese}", {"kind": "translation", "target": "en"}),
+}
+A_MODEL = len(QUANTIZATIONS) * len(DEVICES) * len(KINDS)  # cells of one
+CONTENTS = 4  # different answers of a quantization to a task
+WRONG = {"native": 0.1, "int8": 0.11, "int4": 0.15, "int2": 0.4, "float8": 0.1}
+
+
+def models(cells: int) -> list[str]:
+    """Ids of as many models as it takes for so many cells."""
+    return [f"model{number:04d}" for number in range(-(-cells // A_MODEL))]
+
+
+def project(folder: Path, cells: int, requests: int) -> Path:
+    """A checkout at `folder` whose study has so many cells, to the next multiple of A_MODEL."""
+    copy_project(folder)
+    blocks = {model: {"grow": recipe("llama")} for model in models(cells)}
+    tasks = {
+        name: {
+            "dataset": "demo", "sample": {"size": requests, "grammar": grammar, "seed": seed},
+            "prompt": prompt, "max_new_tokens": 24, "scorer": scorer,
+        }
+        for seed, (name, (grammar, prompt, scorer)) in enumerate(KINDS.items())
+    }  # fmt: skip
+    study = {
+        "models": list(blocks), "quantizations": list(QUANTIZATIONS),
+        "devices": list(DEVICES), "tasks": list(tasks),
+    }  # fmt: skip
+    datasets = {"demo": {"loader": "demo", "source": {"generator": "demo"}}}
+    for name, content in {
+        "models": {"models": blocks},
+        "quantizations": {"quantizations": QUANTIZATIONS},
+        "devices": {"devices": DEVICES},
+        "tasks": {"datasets": datasets, "tasks": tasks},
+        "config": {"title": "Many cells", "study": study},
+    }.items():
+        text = yaml.safe_dump(content, sort_keys=False)
+        (folder / f"config/{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@contextlib.contextmanager
+def steps_of(folder: Path) -> Iterator[Steps]:
+    """The steps of a checkout, which is the working directory meanwhile."""
+    with contextlib.chdir(folder):
+        catalogue = configuration.read_catalogue(Path("config"))
+        values = configuration.read_yaml(Path("config/config.yaml"))
+        config = configuration.read_config(values, catalogue, "config/config.yaml")
+        yield Steps(catalogue, config, hardware.memory_bytes)
+
+
+def answers(rows: list[dict[str, Any]], wrong: float, seed: int) -> list[dict[str, Any]]:
+    """Records of requests: references, a share of them another row's, a token a word."""
+    random = np.random.default_rng(seed)
+    astray = random.random(len(rows)) < wrong
+    others = random.permutation(len(rows))
+    records = []
+    for row, other, lost in zip(rows, others, astray, strict=True):
+        text = rows[other]["reference"] if lost else row["reference"]
+        tokens = 2 + len(text.split())
+        times = np.cumsum(random.lognormal(15, 0.2, tokens)).astype(int).tolist()
+        records.append(
+            {
+                "id": row["id"], "prompt_sha256": "0" * 64, "text": text, "tokens": tokens,
+                "prompt_tokens": 20, "finish_reason": "stop", "start_ns": 10**9,
+                "token_ns": times, "end_ns": times[-1] + 10_000, "session": 0,
+            }
+        )  # fmt: skip
+    return records
+
+
+def measurement(requests: Path, sample: Path) -> dict[str, Any]:
+    """What measure.py tells of a measurement, but for the cell's specification."""
+    machine = {"hardware": hardware.describe(), "packages": {"torch": "2.13.0"}}
+    load = {"before": [0.2, 0.3, 0.3], "after": [1.9, 0.8, 0.4]}
+    return {
+        "outcome": "measured", "reason": None, "load_s": 1.25, "weights_bytes": 4_000_000,
+        "kv_bytes_per_token": 1024, "dtype": "float32", "quantized_layers": 7, "kernel": None,
+        "warmup": {"requests": 10, "settled": True, "last_change": 0.01}, "threads": 2,
+        "contention": {
+            "foreign_cores": 0.04, "foreign_gpu_processes": None, "load_average": load,
+        },
+        "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
+        "sessions": [machine], "requests": 500, "requests_sha256": files.sha256(requests),
+        "sample_sha256": files.sha256(sample), "weights_sha256": "1" * 64,
+    }  # fmt: skip
+
+
+def _program(name: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, f"workflow/scripts/{name}.py", *arguments], check=True)
+
+
+def draw(steps: Steps) -> dict[str, Path]:
+    """Each task's sample, drawn by the workflow's programs; a lock in place of each model."""
+    made = steps.dataset("demo")
+    dataset = f"resources/datasets/demo/{made.identity}"
+    _program("fetch_dataset", "--spec", made.argument, "--output", dataset)
+    samples = {}
+    for task in steps.config.study.tasks:
+        folder = Path("resources/samples", task, steps.sample(task).identity)
+        samples[task] = folder / "sample.jsonl"
+        lock = folder / "lock.json"
+        places = ("--dataset", dataset, "--output", str(samples[task]), "--lock", str(lock))
+        _program("sample", "--spec", steps.sample(task).argument, *places)
+    for model in steps.config.study.models:
+        files.write_text(
+            Path("resources/models", model, steps.model(model).identity, "lock.json"), "{}"
+        )
+    return samples
+
+
+def finish(folder: Path) -> None:
+    """Write every cell of the study, as if measured and scored; not the tables and the report."""
+    with steps_of(folder) as steps:
+        samples, pool = draw(steps), Path("pool")
+
+        @cache
+        def content(task: str, quantization: str, variety: int) -> tuple[Path, dict[str, Any], Any]:
+            """A requests file, its measurement, and what is scored of both."""
+            place = pool / f"{task}-{quantization}-{variety}"
+            seed = variety + 7 * list(QUANTIZATIONS).index(quantization)
+            records = answers(files.read_lines(samples[task]), WRONG[quantization], seed)
+            requests = place.with_suffix(".jsonl")
+            files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
+            told = measurement(requests, samples[task])
+            files.write_json(place.with_suffix(".json"), told)
+            cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
+            given = Namespace(
+                requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
+            )
+            result, table = score.cell(steps.score(cell).spec, given)
+            table.write_parquet(place.with_suffix(".parquet"))
+            return place, told, result
+
+        for place, cell in enumerate(steps.cells):
+            variety = place // A_MODEL % CONTENTS
+            _finish(steps, cell, *content(cell.task, cell.quantization, variety))
+
+
+def _finish(steps: Steps, cell: Cell, pool: Path, told: dict[str, Any], result: Any) -> None:
+    path, measured = freshness.cell_path(cell), freshness.measurement_path(steps, cell)
+    measured.parent.mkdir(parents=True)
+    os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
+    os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))
+    made = json.loads(steps.measure(cell).signed)
+    measured.write_text(json.dumps({**told, "spec": made}, indent=1), encoding="utf-8")
+    signed = json.loads(steps.score(cell).signed)
+    whole = {"cell": signed["cell"], **result, "identity": signed["identity"]}
+    path.write_text(json.dumps(whole, indent=1), encoding="utf-8")

@@ -1,0 +1,43 @@
+"""Which variants are drawn where there are more than a chart of a line a variant can show."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from frontier.report.charts import points
+from frontier.report.findings import Group, Row
+from frontier.report.pareto import front
+
+MOST = 60
+
+
+def drawable(group: Group) -> Group:
+    """The group, or of a large one the cells of its MOST best variants, in the same order.
+
+    The best: those on the Pareto line, then by their scores.
+    """
+    if max(len(group.entries), len(group.comparisons)) <= MOST:
+        return group
+    line = {point.name for point in front(points(group.entries))}
+
+    def rank(row: Row) -> tuple[bool, float]:
+        score = -math.inf if row["score"] is None else row["score"]
+        return row["variant"] not in line, -score
+
+    best = {row["variant"] for row in sorted(group.rows, key=rank)[:MOST]}
+    return replace(
+        group,
+        entries=[entry for entry in group.entries if entry.variant in best],
+        comparisons=[row for row in group.comparisons if row["variant"] in best],
+    )
+
+
+def remark(shown: Group, group: Group) -> str:
+    """What is to be said below a chart that shows only some of a group; nothing if it shows all."""
+    if shown is group:
+        return ""
+    return (
+        f" Drawn are {MOST} of its {len(group.rows)} variants: those on the Pareto line, then the "
+        "best by score. The tables have all of them."
+    )
