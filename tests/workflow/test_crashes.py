@@ -23,7 +23,7 @@ from workspace import Workspace, copy_project
 
 LONG = "CRASHES" in os.environ
 COUNT = int(os.environ.get("CRASHES", "9"))
-LATE = (20, 60) if LONG else (5, 12)
+LATE = (20, 45) if LONG else (5, 12)
 KINDS: list[Callable[[Disturbed], None]] = [
     disturbed.kill_a_job, disturbed.kill_snakemake, disturbed.kill_everything,
     disturbed.interrupt, disturbed.terminate, disturbed.second_snakemake, disturbed.fill_the_disk,
