@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import time
 from collections import Counter
@@ -19,7 +20,6 @@ from frontier.files import check_lock, sha256
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -42,18 +42,18 @@ class Disturbed:
     def __init__(
         self, place: Workspace, command: Sequence[str], seed: int, **environment: str
     ) -> None:
-        """Started at once, on a clock that can be moved where libfaketime is installed."""
+        """Started at once, with a clock that can be moved."""
         self.place, self.command = place, command
         self.random = random.Random(seed)
         self.kept: dict[Path, list[dict[str, Any]]] = {}
         self.log = place.root.parent / "log.txt"
         self.clock = place.root.parent / "clock"
-        self.clock.write_text("+0")
-        faked = {
-            "LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_CACHE_DURATION": "1", "DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
-        }  # fmt: skip
-        self.environment = os.environ | (faked if FAKETIME else {}) | environment
+        self.clock.write_bytes(bytes(8))
+        library = self.clock.with_suffix(".so")
+        source = Path(__file__).with_name("clock.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+        moved = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self.clock)}
+        self.environment = os.environ | moved | environment
         self.start()
 
     def start(self) -> None:
@@ -184,7 +184,7 @@ def terminate(run: Disturbed) -> None:
 
 def second_snakemake(run: Disturbed) -> None:
     """The same command in another window: it is refused, unless the first one has just ended."""
-    second = run.place.run(*run.command)
+    second = run.place.run(*run.command, **run.environment)
     words = second.stdout + second.stderr
     # The latter where the first one takes its locks away just while the second one looks at them.
     refused = "cannot be locked" in words or ".snakemake/locks/" in words
@@ -216,4 +216,5 @@ def make_results_read_only(run: Disturbed) -> None:
 
 def move_the_clock(run: Disturbed) -> None:
     """By up to two days, back or forth."""
-    run.clock.write_text(f"{run.random.randint(-172_800, 172_800):+d}")
+    with run.clock.open("r+b") as file:  # the same file, which all processes have before them
+        file.write(struct.pack("q", run.random.randint(-172_800, 172_800)))

@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import filelock
+
 TOTAL_BYTES = 48 * 10**9
 
 
@@ -47,6 +49,14 @@ class StandIns:
             "STAND_IN_GPUS": str(self.folder / "gpus.txt"),
             "TMPDIR": str(self.folder),
         }
+
+    def free(self) -> int:
+        """How many are leased by nobody now."""
+        locks = [*self.folder.glob("llm-frontier-gpus/GPU-*.lock")]
+        for path in locks:
+            with filelock.FileLock(path, timeout=0):
+                pass
+        return len(locks)
 
 
 def spans(results: Path) -> dict[str, list[tuple[int, int]]]:
