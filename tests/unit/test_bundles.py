@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 import cells
 from cells import Cell
-from frontier import adding, bundles, packing
 from frontier.errors import UserError
+from frontier.exchange import adding, bundles, packing
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
 PLACE = "falcon7b/a6000/sst2"

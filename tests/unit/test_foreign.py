@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 
 import cells
 from cells import Cell
-from frontier import adding, comparisons, packing, study, tables
+from frontier import comparisons, study
 from frontier.errors import UserError
+from frontier.exchange import adding, packing, tables
 
 CELL = "falcon7b/cpu/sst2.json"
 TABLE = "falcon7b/cpu/sst2.parquet"
@@ -152,7 +153,7 @@ def test_a_table_that_expands(
     """Parquet tells a text that is repeated but once."""
     table = pl.read_parquet(io.BytesIO(sent[TABLE]))
     long = table.with_columns(pl.lit("x" * 1_000_000).alias("input"))
-    monkeypatch.setattr("frontier.tables.MOST_TEXT", 1 << 20)
+    monkeypatch.setattr("frontier.exchange.tables.MOST_TEXT", 1 << 20)
     refused(packed(tmp_path, sent, table=long), tmp_path, "20000.* bytes of text")
 
 
@@ -293,8 +294,8 @@ def test_a_table_that_ends_its_reader(
     sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Polars is ended by some; another process's end is one line here."""
-    monkeypatch.setattr("frontier.tables.fault_of", end)
-    monkeypatch.setattr("frontier.tables.check", look_apart)
+    monkeypatch.setattr("frontier.exchange.tables.fault_of", end)
+    monkeypatch.setattr("frontier.exchange.tables.check", look_apart)
     refused(packed(tmp_path, sent), tmp_path, "sst2.parquet: .*whoever reads it ends")
 
 

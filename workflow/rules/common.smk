@@ -16,7 +16,8 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import bundles, estimates, freshness, hardware, plan, presence, slurm
+from frontier import estimates, freshness, hardware, plan, presence, slurm
+from frontier.exchange import bundles
 from frontier.configuration import read_catalogue, read_config
 from frontier.errors import UserError, one_line
 from frontier.fetching import environments

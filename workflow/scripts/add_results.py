@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from frontier import adding
 from frontier.errors import UserError, run
+from frontier.exchange import adding
 
 
 def main() -> None:

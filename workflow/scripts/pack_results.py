@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from frontier import packing
 from frontier.errors import run
+from frontier.exchange import packing
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import bundles
+from frontier.exchange import bundles
 from frontier.files import sha256
 from frontier.plan import Cell
 from frontier.steps import Steps

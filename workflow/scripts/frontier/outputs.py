@@ -9,8 +9,8 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from frontier import bundles
 from frontier.errors import UserError
+from frontier.exchange import bundles
 from frontier.files import sha256, write_json
 
 

@@ -10,8 +10,9 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import bundles, identity, plan
+from frontier import identity, plan
 from frontier.catalogue import Catalogue, Model
+from frontier.exchange import bundles
 from frontier.ingredients import Ingredients
 from frontier.plan import Cell, HostMemory
 from frontier.question import Config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier import bundles, conflicts
+from frontier.exchange import bundles, conflicts
 from frontier.report import words
 from frontier.report.findings import Group, Row, latency_text, score_text, timed
 from frontier.report.gather import Cells, key

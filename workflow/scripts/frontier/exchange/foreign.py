@@ -14,13 +14,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import bundles, scorers, tables
+from frontier import scorers
 from frontier.columns import COLUMNS
 from frontier.comparisons import GENERATED
 from frontier.errors import UserError
+from frontier.exchange import bundles, tables
+from frontier.exchange.tables import LARGEST
 from frontier.files import SMALL_BYTES, first_fault, sha256
 from frontier.plan import variant_id
-from frontier.tables import LARGEST
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[float, Field(ge=0)]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from frontier import bundles, conflicts, packing
 from frontier.errors import UserError
+from frontier.exchange import bundles, conflicts, packing
 from frontier.files import write_json
 from frontier.report.words import visible
 from frontier.study import read_cell

@@ -16,10 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
-from frontier import bundles, foreign
 from frontier.errors import UserError
+from frontier.exchange import bundles, foreign
+from frontier.exchange.private import Private
 from frontier.files import replaced, sha256
-from frontier.private import Private
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20

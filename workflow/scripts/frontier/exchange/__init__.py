@@ -1,0 +1,1 @@
+"""Results that go from one machine to another: packed there, looked at and added here."""
