@@ -29,8 +29,12 @@ from frontier.steps import Steps
 gc.freeze()
 gc.set_threshold(200_000, 20, 50)
 
-# `python` in a rule is the one that runs Snakemake, also where its environment is not activated.
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# `python` in a rule is the one that runs Snakemake, also where its environment is not activated;
+# programs are told who runs them, to end with it.
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f" {presence.RUNNER}={os.getpid()}; "
+)
 
 
 def told(function):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterable
+from types import FrameType
 
 
 class UserError(Exception):
@@ -29,13 +32,18 @@ def run(main: Callable[[], None]) -> None:
     A full disk is the machine's fault, not ours, so it gets a line as well; every other exception
     is a fault of ours and keeps its traceback.
     """
+    signal.signal(signal.SIGINT, _interrupted)
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {one_line(error)}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on from here")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         sys.exit(f"error: cannot write: {one_line(error)}")
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """End at once: an exception is at times swallowed by libraries, and the program went on."""
+    os.write(2, b"interrupted: the same command goes on from here\n")
+    os._exit(130)

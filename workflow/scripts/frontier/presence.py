@@ -12,6 +12,8 @@ from typing import IO
 
 import psutil
 
+RUNNER = "LLM_FRONTIER_RUNNER"
+
 
 def alone(path: Path) -> tuple[bool, IO[bytes]]:
     """Whether no other live process has called this for `path`, and the open file that says so.
@@ -34,18 +36,17 @@ class Runner:
     """The Snakemake that started this process; a process started by hand has none."""
 
     def __init__(self) -> None:
-        """Look for it among the ancestors."""
-        self._process = next(
-            (one for one in psutil.Process().parents() if "snakemake" in " ".join(_command(one))),
-            None,
-        )
+        """Its pid is in the environment: were it looked for now, it might be gone already."""
+        self._pid = os.environ.get(RUNNER)
 
     def gone(self) -> bool:
         """Whether there was one and it has ended, so that nobody waits for this process."""
-        if self._process is None:
+        if self._pid is None:
             return False
         try:
-            return self._process.status() == psutil.STATUS_ZOMBIE or not self._process.is_running()
+            process = psutil.Process(int(self._pid))
+            ended = process.status() == psutil.STATUS_ZOMBIE
+            return ended or "snakemake" not in " ".join(process.cmdline())
         except psutil.NoSuchProcess:
             return True
 
@@ -64,11 +65,3 @@ def end_with_runner() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _command(process: psutil.Process) -> list[str]:
-    """A process's command line; empty where it may not be read."""
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
