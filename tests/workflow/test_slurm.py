@@ -129,30 +129,36 @@ def records(place: Workspace, variant: str = "tiny-llama") -> list[dict[str, Any
     return [value for value in map(json.loads, lines) if "session_facts" not in value]
 
 
-def test_over_their_time(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Both come back with more time and go on where they were; the one that has still not enough
-    ends as an outcome, and no job is submitted again."""
+def test_over_its_time(tmp_path: Path, environment: dict[str, str]) -> None:
+    """It comes back with more time and goes on where it was; nothing is measured twice."""
     place = tiny.workspace(tmp_path)
-    long_study(place, 700, "tiny-llama", "large")
+    long_study(place, 700, "tiny-llama")
+    done = place.run(*command("--set-resources", "measure:runtime=1+9*(attempt-1)"), **environment)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert submitted(log).count("measure") == 2
+    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in log
+    (found,) = measurements(place).values()
+    assert found["outcome"] == "measured"
+    finished = records(place)
+    assert len({record["id"] for record in finished}) == len(finished) == 700
+    assert {record["session"] for record in finished} == {0, 1}
+
+
+def test_over_its_time_in_the_last_attempt(tmp_path: Path, environment: dict[str, str]) -> None:
+    """That is the cell's outcome, and no job is submitted again."""
+    place = tiny.workspace(tmp_path)
+    long_study(place, 700, "large")
     place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
-    flags = command("--set-resources", "measure:runtime=attempt", "--retries", "1")
-    flags = [flag.replace("attempts=3", "attempts=2") for flag in flags]
+    flags = command("--set-resources", "measure:runtime=1", "--retries", "0")
+    flags = [flag.replace("attempts=3", "attempts=1") for flag in flags]
     done = place.run(*flags, **environment)
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
-    assert submitted(log).count("measure") == 4
-    assert "not finished after 1 minutes, in attempt 1 of 2; the next one is given more" in log
-    found = measurements(place)
-    assert {name: one["outcome"] for name, one in found.items()} == {
-        "tiny-llama/sums": "measured",
-        "large/sums": "out-of-time",
-    }
-    finished = records(place, "tiny-llama")
-    assert len({record["id"] for record in finished}) == len(finished) == 700
-    assert {record["session"] for record in finished} == {0, 1}
+    assert submitted(log).count("measure") == 1
     cell = json.loads(place.path("results/large/cpu/sums.json").read_text(encoding="utf-8"))
     assert (cell["outcome"], cell["latency"]) == ("out-of-time", None)
-    assert cell["reason"] == "not finished after 2 minutes"
+    assert cell["reason"] == "not finished after 1 minutes"
     again = place.run(*flags, "--dry-run", **environment)
     assert "Nothing to be done" in again.stdout + again.stderr
 
