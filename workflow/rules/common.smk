@@ -17,9 +17,9 @@ import sys
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from frontier import estimates, freshness, hardware, plan, presence, slurm
-from frontier.exchange import bundles
 from frontier.configuration import read_catalogue, read_config
 from frontier.errors import UserError, one_line
+from frontier.exchange import bundles
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.steps import Steps
@@ -97,11 +97,7 @@ def lift_stale_locks():
     if workflow.is_main_process and not workflow.dryrun:
         first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
         if first:
-            for job in slurm.cancel_orphans(Path.cwd()):
-                print(
-                    f"cancelled Slurm job {job}, which a killed run left",
-                    file=sys.stderr,
-                )
+            slurm.cancel_orphans(Path.cwd())
             for stale in Path(".snakemake/locks").glob("*.lock"):
                 stale.unlink()
 
@@ -119,7 +115,4 @@ onstart:
 
 
 onerror:
-    print(
-        "What is finished is kept. Once the cause is gone, the same command goes on from here.",
-        file=sys.stderr,
-    )
+    print("What is finished is kept; the same command goes on.", file=sys.stderr)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -37,8 +38,8 @@ def orphans(folder: Path) -> list[str]:
     return [job for job, name, at in rows if RUN_ID.fullmatch(name) and Path(at) == folder]
 
 
-def cancel_orphans(folder: Path) -> list[str]:
-    """End the jobs that a killed run left, and wait until they have ended; returns their ids.
+def cancel_orphans(folder: Path) -> None:
+    """End the jobs that a killed run left, name them, and wait until they have ended.
 
     Otherwise they would write to the files that new jobs write to. Raises UserError where they do
     not end.
@@ -51,4 +52,5 @@ def cancel_orphans(folder: Path) -> list[str]:
             if time.monotonic() > deadline:
                 raise UserError(f"Slurm jobs of a killed run do not end: scancel {' '.join(left)}")
             time.sleep(0.5)
-    return found
+    for job in found:
+        print(f"cancelled Slurm job {job}, which a killed run left", file=sys.stderr)

@@ -10,12 +10,12 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from frontier import scorers
-from frontier.columns import COLUMNS
+from frontier.columns import COLUMNS, OUTCOMES
 from frontier.comparisons import GENERATED
 from frontier.errors import UserError
 from frontier.exchange import bundles, tables
@@ -107,9 +107,7 @@ class Summary(_Told):
     """A cell's JSON, as far as anybody reads it."""
 
     cell: Names
-    outcome: Literal[
-        "measured", "does-not-fit", "out-of-memory", "out-of-time", "unsupported", "invalid"
-    ]
+    outcome: Annotated[str, Field(pattern=rf"^({'|'.join(OUTCOMES)})$")]
     reason: str | None = None
     simulated: bool | None = None
     random_weights: bool | None = None
