@@ -111,7 +111,7 @@ def test_killed_between_a_files_end_and_its_jobs(tmp_path: Path) -> None:
     place.set("config", "study/models", ["tiny-llama"])
     place.set("config", "study/quantizations", ["native"])
     running = start(place)
-    while not (made := list(place.root.glob("resources/models/*/*/lock.json"))):
+    while not (made := list(place.root.glob("resources/models/*/[!.]*/lock.json"))):
         assert running.poll() is None, place.path("log.txt").read_text()
         time.sleep(0.001)
     os.killpg(running.pid, signal.SIGKILL)
