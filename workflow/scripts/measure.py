@@ -29,7 +29,7 @@ from frontier.engines import (
 )
 from frontier.errors import UserError, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
-from frontier.limits import Limits, OutOfTimeError, limit_memory, limited_time
+from frontier.limits import JobMemoryError, Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
@@ -75,17 +75,21 @@ def run_cell(
     checkpoint: Path,
     prompts: dict[str, str],
     journal: Journal,
-    seconds: float | None,
+    limits: Limits,
 ) -> dict[str, Any]:
-    """Load, warm up and time; returns the measurement's facts, whatever the outcome."""
+    """Load, warm up and time; returns the measurement's facts, whatever the outcome.
+
+    Raises UserError for an outcome that a larger attempt, which is still to come, may not have.
+    """
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
     facts |= {"engine": spec["device"]["engine"], "environment": spec["environment"]}
     module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
     facts["start_s"] = time.time() - psutil.Process().create_time()
     engine: Engine | None = None
+    memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
     try:
-        with limited_time(seconds):
+        with limited_time(limits.seconds), limited_memory(*memory):
             started = time.perf_counter_ns()
             engine = module.load(checkpoint, settings)
             facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
@@ -99,10 +103,14 @@ def run_cell(
             facts["contention"] = contention.stop(settings.accelerator)
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
-    except OutOfMemoryError as error:
-        facts |= {"outcome": "out-of-memory", "reason": str(error)}
-    except OutOfTimeError as error:
-        facts |= {"outcome": "out-of-time", "reason": str(error)}
+    except (OutOfMemoryError, OutOfTimeError) as error:
+        if isinstance(error, JobMemoryError | OutOfTimeError) and not limits.last:
+            raise UserError(
+                f"{cell}: {error}, in attempt {limits.attempt} of {limits.attempts}; "
+                "the next one is given more, and goes on from here"
+            ) from error
+        outcome = "out-of-time" if isinstance(error, OutOfTimeError) else "out-of-memory"
+        facts |= {"outcome": outcome, "reason": str(error)}
     facts["memory"] = {
         "device_peak_bytes": engine.device_peak_bytes() if engine else None,
         "host_peak_bytes": host_peak_bytes(),
@@ -147,25 +155,15 @@ def versions() -> dict[str, str]:
     return installed
 
 
-def measure(
-    arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits, larger_helps: set[str]
-) -> None:
-    """Measure what the journal has not yet; write requests and measurement.
-
-    Raises UserError for an outcome that a larger attempt, which is still to come, may not have.
-    """
+def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits) -> None:
+    """Measure what the journal has not yet; write requests and measurement."""
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
     facts = {"hardware": hardware.describe(), "packages": versions()}
     journal = Journal(arguments.requests.with_name("journal.jsonl"), facts)
     settings = settings_of(spec, arguments.adapter)
-    result = run_cell(spec, settings, arguments.model, prompts, journal, limits.seconds)
-    if result["outcome"] in larger_helps and not limits.last:
-        raise UserError(
-            f"{arguments.requests.parent}: {result['reason']}, in attempt {limits.attempt} of "
-            f"{limits.attempts}; the next one is given more, and goes on from here"
-        )
+    result = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     journal.finish(arguments.requests, list(prompts))
     write_json(
         arguments.measurement,
@@ -200,17 +198,13 @@ def main() -> None:
         if folder:
             check_lock(folder)
     limits = Limits(**read_spec(arguments.limits))
-    larger_helps = {"out-of-time"}
-    if device["accelerator"] == "cpu" and spec["memory_bytes"]:
-        by_job = limit_memory(spec["memory_bytes"], limits.memory_bytes, arguments.model)
-        larger_helps |= {"out-of-memory"} if by_job else set()
     folder = arguments.requests.parent
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with filelock.FileLock(folder / "journal.lock", timeout=LOCK_WAIT_S):
             gpus = device["gpus"] if device["accelerator"] != "mps" else 0
             with leases.leased(f"device {name!r}", device.get("gpu"), gpus):
-                measure(arguments, spec, limits, larger_helps)
+                measure(arguments, spec, limits)
     except filelock.Timeout:
         raise UserError(f"{folder}: another process is measuring this cell") from None
 

@@ -8,19 +8,30 @@ from __future__ import annotations
 import platform
 import resource
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import psutil
+
+from frontier.engines import OutOfMemoryError
+
 OTHERS_BYTES = 700_000_000  # what runs beside the measurement in a job: Snakemake, twice
 IMPORTS_BYTES = 600_000_000  # with less, imports abort the process and it can tell nothing
 MARGIN_S = 60.0  # to start in, and to write down what was measured
+AGAIN_S = 5.0  # a library may swallow the first error
+WATCH_S = 0.25
 
 
 class OutOfTimeError(Exception):
     """The job's time is over."""
+
+
+class JobMemoryError(OutOfMemoryError):
+    """More memory was needed than the job was given, where the machine has more."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +49,35 @@ class Limits:
         return self.attempt >= self.attempts
 
 
-def limit_memory(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> bool:
-    """Let an allocation beyond the device's or the job's memory fail here, not by being killed.
+@contextmanager
+def limited_memory(
+    accelerator: str, device_bytes: int | None, job_bytes: int | None, checkpoint: Path
+) -> Iterator[None]:
+    """Raise JobMemoryError in the block for what the job's memory, given in bytes, does not hold.
 
-    Returns whether the job's is the smaller one. Only Linux counts a process's memory against this
-    limit. The weights' files are mapped into memory, which takes none but counts as the job's.
+    On a CPU an allocation beyond it, or beyond the device's own, fails here and is not killed for.
+    An accelerator's driver maps far more than it uses: there the use is watched. Linux only.
     """
     if platform.system() != "Linux":
-        return False
+        yield
+    elif accelerator != "cpu":
+        with _watched(job_bytes):
+            yield
+    elif device_bytes:
+        by_job = _bounded(device_bytes, job_bytes, checkpoint)
+        try:
+            yield
+        except OutOfMemoryError as error:
+            raise (JobMemoryError(str(error)) if by_job else error) from error
+    else:
+        yield
+
+
+def _bounded(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> bool:
+    """Bound this process's memory for good; tells whether the job's bound is the smaller one.
+
+    The weights' files are mapped into memory, which takes none but counts as the job's.
+    """
     mapped = sum(path.stat().st_size for path in checkpoint.iterdir())
     device_most = device_bytes + mapped
     job_most = device_most
@@ -59,6 +91,37 @@ def limit_memory(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> 
 
 
 @contextmanager
+def _watched(job_bytes: int | None) -> Iterator[None]:
+    """Raise in the block when what this process holds, files mapped apart, leaves no room."""
+    if job_bytes is None:
+        yield
+        return
+    most = max(IMPORTS_BYTES, job_bytes - OTHERS_BYTES)
+    process, main, ended = psutil.Process(), threading.get_ident(), threading.Event()
+
+    def over(_signal: int, _frame: FrameType | None) -> None:
+        raise JobMemoryError(f"needs more than the {job_bytes / 1e9:.1f} GB that its job has")
+
+    def watch() -> None:
+        wait = WATCH_S
+        while not ended.wait(wait):
+            memory = process.memory_info()
+            if memory.rss - memory.shared > most:
+                signal.pthread_kill(main, signal.SIGUSR1)
+                wait = AGAIN_S
+
+    before = signal.signal(signal.SIGUSR1, over)
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@contextmanager
 def limited_time(seconds: float | None) -> Iterator[None]:
     """Raise OutOfTimeError in the block when a job of that many seconds is nearly over."""
     if seconds is None:
@@ -69,7 +132,8 @@ def limited_time(seconds: float | None) -> Iterator[None]:
         raise OutOfTimeError(f"not finished after {seconds / 60:.0f} minutes")
 
     before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, max(1.0, seconds - min(MARGIN_S, seconds / 4)))
+    first = max(1.0, seconds - min(MARGIN_S, seconds / 4))
+    signal.setitimer(signal.ITIMER_REAL, first, AGAIN_S)
     try:
         yield
     finally:

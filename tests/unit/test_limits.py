@@ -1,0 +1,116 @@
+"""A job that is over what its scheduler gave ends itself in time; each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
+# `job`: what a job is given of which its program may hold 700 MB.
+START = """
+import mmap, signal, sys, time
+from pathlib import Path
+from frontier import limits
+from frontier.engines import OutOfMemoryError
+
+limits.AGAIN_S = 0.5
+job = limits.OTHERS_BYTES + 700_000_000
+folder = Path(sys.argv[1])
+
+def hold(megabytes, seconds):
+    held = bytearray(b"x") * (megabytes * 1_000_000)
+    time.sleep(seconds)
+
+def told(block, work):
+    try:
+        with block:
+            work()
+    except (OutOfMemoryError, limits.OutOfTimeError) as error:
+        return f"{type(error).__name__}: {error}"
+    return "enough"
+"""
+
+
+def lines(program: str, folder: Path) -> list[str]:
+    """What a program prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", START + program, str(folder)], capture_output=True, text=True,
+        check=False, timeout=120, env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@linux
+def test_a_job_with_an_accelerator_is_watched(tmp_path: Path) -> None:
+    """What it holds counts, and not the files that it has mapped; nothing is left of the watch."""
+    program = """
+def watched(work): return told(limits.limited_memory("cuda", None, job, folder), work)
+
+def read_mapped():
+    with (folder / "weights").open("w+b") as file:
+        file.truncate(900_000_000)
+        with mmap.mmap(file.fileno(), 0) as mapped:
+            assert sum(mapped[::4096]) == 0
+            time.sleep(1)
+
+print(watched(lambda: hold(400, 1)))
+print(watched(read_mapped))
+print(watched(lambda: hold(900, 20)))
+limits.WATCH_S = 0.01
+print(told(limits.limited_memory("cuda", None, None, folder), lambda: hold(900, 1)))
+print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)
+"""
+    over = "JobMemoryError: needs more than the 1.4 GB that its job has"
+    assert lines(program, tmp_path) == ["enough", "enough", over, "enough", "True"]
+
+
+def test_what_a_library_swallows_is_told_again(tmp_path: Path) -> None:
+    """Of time and, on Linux, of memory."""
+    program = """
+def swallowing(megabytes):
+    try:
+        hold(megabytes, 20)
+    except (OutOfMemoryError, limits.OutOfTimeError):
+        print("swallowed")
+    hold(megabytes, 20)
+
+print(told(limits.limited_time(1.2), lambda: swallowing(1)))
+if sys.platform == "linux":
+    print(told(limits.limited_memory("cuda", None, job, folder), lambda: swallowing(900)))
+"""
+    memory = ["swallowed", "JobMemoryError: needs more than the 1.4 GB that its job has"]
+    told = lines(program, tmp_path)
+    assert told[:2] == ["swallowed", "OutOfTimeError: not finished after 0 minutes"]
+    assert told[2:] == (memory if sys.platform == "linux" else [])
+
+
+@linux
+@pytest.mark.parametrize(
+    ("device", "job", "error"),
+    [
+        (8_000_000_000, None, None),
+        (8_000_000_000, 9_000_000_000, None),
+        (600_000_000, 9_000_000_000, "OutOfMemoryError"),
+        (8_000_000_000, 1_400_000_000, "JobMemoryError"),
+    ],
+)
+def test_on_a_cpu_the_smaller_bound_holds(
+    tmp_path: Path, device: int, job: int | None, error: str | None
+) -> None:
+    """An allocation beyond it fails, and it is told whether a larger job would help."""
+    program = f"""
+def allocate():
+    try:
+        hold(900, 0)
+    except MemoryError:
+        raise OutOfMemoryError("900 MB") from None
+
+print(told(limits.limited_memory("cpu", {device}, {job}, folder), allocate))
+"""
+    assert lines(program, tmp_path) == [f"{error}: 900 MB" if error else "enough"]
