@@ -13,6 +13,7 @@ configfile: "config/config.yaml"
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/runs.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/outdated.smk"
 include: "workflow/rules/commands.smk"

@@ -20,6 +20,7 @@ from frontier.files import check_lock, sha256
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"
+GOES_ON = "the same command goes on"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -46,7 +47,7 @@ class Disturbed:
         self.place, self.command = place, command
         self.random = random.Random(seed)
         self.kept: dict[Path, list[dict[str, Any]]] = {}
-        self.log = place.root.parent / "log.txt"
+        self.log = place.root.parents[1] / "log.txt"  # beside its disk, which will be full
         self.clock = place.root.parent / "clock"
         self.clock.write_bytes(bytes(8))
         library = self.clock.with_suffix(".so")
@@ -59,6 +60,7 @@ class Disturbed:
     def start(self) -> None:
         """The same command, always."""
         with self.log.open("ab") as log:
+            self.began = log.tell()
             self.running = subprocess.Popen(
                 self.command, cwd=self.place.root, env=self.environment,
                 stdout=log, stderr=log, start_new_session=True,
@@ -86,6 +88,10 @@ class Disturbed:
         while self.running.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.running.poll() is not None
+
+    def told(self) -> str:
+        """What the last run has said so far."""
+        return self.log.read_bytes()[self.began :].decode(errors="replace")
 
     def observe(self) -> None:
         """No finished request is lost or repeated, and what looks finished is."""
@@ -129,6 +135,8 @@ class Disturbed:
                 print(disturb.__name__, flush=True)
                 self.observe()
             if self.running.poll() is not None:
+                killed = self.running.returncode < 0  # who was, says nothing
+                assert killed or GOES_ON in self.told(), self.told()[-5000:]
                 self.start()
         return told
 

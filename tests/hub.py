@@ -3,13 +3,18 @@
 It serves a folder: models/OWNER/NAME/… and datasets/OWNER/NAME/… as repositories, files/… as plain
 downloads. It can be made to fail as the real one does: gated repositories, bodies that break off
 or come altered. Every request is kept, so a test can tell what was asked for.
+
+    python tests/hub.py FOLDER PORT BYTES_S    the same as a process that can be killed, and so slow
+        that it can be in the middle; it prints its port, which is any free one for 0
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +36,8 @@ class Hub:
         """Name of a file: no byte of it from this one on is ever sent."""
         self.altered: set[str] = set()
         """Names of files of which one byte is sent changed."""
+        self.bytes_s: int | None = None
+        """How fast files are sent; None for as fast as it goes."""
         self.requests: list[tuple[str, str, str | None]] = []
         """Method, path, and the Range asked for."""
         self.tokens: list[str | None] = []
@@ -61,10 +68,10 @@ def hashed(path: Path) -> str:
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[Hub]:
+def serve(root: Path, port: int = 0) -> Iterator[Hub]:
     """Serve a folder from a thread of this process."""
     hub = Hub(root)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"hub": hub}))
+    server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -174,7 +181,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(sent)
+            piece = len(sent) if self.hub.bytes_s is None else self.hub.bytes_s // 10
+            for at in range(0, len(sent), max(1, piece)):
+                self.wfile.write(sent[at : at + piece])
+                time.sleep(0 if self.hub.bytes_s is None else 0.1)
             self.close_connection = len(sent) < length
 
     def refuse(self, status: int, code: str, message: str) -> None:
@@ -190,3 +200,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    with serve(Path(sys.argv[1]), int(sys.argv[2])) as slow:
+        slow.bytes_s = int(sys.argv[3])
+        print(slow.url.rpartition(":")[2], flush=True)
+        threading.Event().wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -47,12 +48,11 @@ for number, count in enumerate(jobs):
     if child:
         children.append(child)
         continue
-    begun = time.monotonic()
     with leases.leased("a6000", "A6000", int(count)) as gpus:
         taken = time.monotonic()
         time.sleep(0.02)
         seen = os.environ["CUDA_VISIBLE_DEVICES"]
-        (folder / f"job{number}").write_text(f"{begun} {taken} {time.monotonic()} {seen}")
+        (folder / f"job{number}").write_text(f"{taken} {time.monotonic()} {seen}")
     os._exit(0)
 sys.exit(max(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children))
 """
@@ -91,7 +91,7 @@ def three(tmp_path: Path) -> StandIns:
 
 
 def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None:
-    """Never two on one, every job gets what it asked for, and none waits much longer than others.
+    """Never two on one, and every job gets what it asked for, whoever wants more not last.
 
     Every tenth job wants two GPUs, every fiftieth all three.
     """
@@ -99,8 +99,10 @@ def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None
     process = start(FORK, three, str(tmp_path), ",".join(map(str, counts)))
     assert process.wait(120) == 0
     uses: dict[str, list[tuple[float, float]]] = {}
+    starts: list[tuple[float, int]] = []
     for number, count in enumerate(counts):
-        _, taken, ended, seen = (tmp_path / f"job{number}").read_text().split()
+        taken, ended, seen = (tmp_path / f"job{number}").read_text().split()
+        starts.append((float(taken), count))
         assert len(set(seen.split(","))) == count
         for gpu in seen.split(","):
             uses.setdefault(gpu, []).append((float(taken), float(ended)))
@@ -108,6 +110,8 @@ def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None
     for spans in uses.values():
         spans.sort()
         assert all(end <= begin for (_, end), (begin, _) in itertools.pairwise(spans))
+    places = [place for place, (_, count) in enumerate(sorted(starts)) if count > 1]
+    assert 20 < statistics.median(places) < 180, places
 
 
 def test_three_at_once(three: StandIns) -> None:

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,14 +18,17 @@ import psutil
 import pytest
 
 import disturbed
+import hub
 import tiny
 from disturbed import Disturbed
 from standin_gpus import StandIns
 from workspace import Workspace, copy_project
 
 LONG = "CRASHES" in os.environ
-COUNT = int(os.environ.get("CRASHES", "9"))
+COUNT = int(os.environ.get("CRASHES", "10"))
 LATE = (20, 45) if LONG else (5, 12)
+DOWNLOAD_S = 60 if LONG else 6
+MADE = ("models", "datasets", "downloads", "samples")
 KINDS: list[Callable[[Disturbed], None]] = [
     disturbed.kill_a_job, disturbed.kill_snakemake, disturbed.kill_everything,
     disturbed.interrupt, disturbed.terminate, disturbed.second_snakemake, disturbed.fill_the_disk,
@@ -32,13 +36,69 @@ KINDS: list[Callable[[Disturbed], None]] = [
 ]  # fmt: skip
 
 
-def study(folder: Path) -> Workspace:
+class Server:
+    """Where a dataset is downloaded from, so slowly that it can be taken away in the middle."""
+
+    def __init__(self, folder: Path) -> None:
+        """Serve an archive of 4 MB."""
+        self.folder, self.port = folder, "0"
+        (folder / "files").mkdir(parents=True)
+        with zipfile.ZipFile(folder / "files" / "reviews.zip", "w") as archive:
+            archive.write(tiny.reviews(folder / "reviews") / "dev.tsv", "dev.tsv")
+            archive.writestr("filler", os.urandom(4_000_000))
+        self.start()
+
+    def start(self) -> None:
+        """On the same port as before."""
+        command = [
+            sys.executable,
+            hub.__file__,
+            self.folder,
+            self.port,
+            f"{4_000_000 // DOWNLOAD_S}",
+        ]
+        # Its errors are of clients that were killed.
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.process.stdout
+        self.port = self.process.stdout.readline().strip()
+        assert self.port, "it does not start"
+
+    def stop(self) -> None:
+        """Whatever it is sending."""
+        self.process.kill()
+        self.process.wait()
+
+    def take_the_server_away(self, run: Disturbed) -> None:
+        """Who downloads is told, and so is who begins to."""
+        self.stop()
+        run.wait(3)
+        self.start()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """The download's server."""
+    one = Server(tmp_path / "served")
+    yield one
+    one.stop()
+
+
+def study(folder: Path, server: Server) -> Workspace:
     """What is disturbed: a checkout that has run nothing, whose device holds a GPU."""
+    place = tiny.workspace(folder)
     if LONG:
-        place = Workspace(copy_project(folder / "checkout"))
+        reviews = place.get("tasks", "tasks/reviews")
+        shutil.rmtree(place.root)
+        copy_project(place.root)
+        place.set("tasks", "tasks/reviews", reviews)
+        place.set("tasks", "datasets/reviews", {"loader": "sst2"})
+        place.set("config", "study/tasks", [*place.get("config", "study/tasks"), "reviews"])
     else:
-        place = tiny.workspace(folder)
         place.set("tasks", "tasks/sums/sample/size", 150)
+    source = {"url": f"http://127.0.0.1:{server.port}/files/reviews.zip"}
+    place.set("tasks", "datasets/reviews/source", source)
     # Two threads would wait for each other where something else runs beside them.
     for key, value in {"foreign_load": 64, "threads": 1, "gpus": 1}.items():
         place.set("devices", f"devices/cpu/{key}", value)
@@ -61,14 +121,16 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(100 * COUNT)
-def test_a_study_that_is_disturbed(tmp_path: Path, disk: Path) -> None:
+def test_a_study_that_is_disturbed(tmp_path: Path, disk: Path, server: Server) -> None:
     """The same command finishes it, with the answers of a study that nobody disturbed."""
     gpus = StandIns(tmp_path / "gpus", 2)
-    undisturbed = study(tmp_path / "undisturbed")
+    undisturbed = study(tmp_path / "undisturbed", server)
     undisturbed.build(**gpus.environment)
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    run = Disturbed(study(disk), command, seed=int(os.environ.get("SEED", "0")), **gpus.environment)
-    kinds = [KINDS[n % len(KINDS)] for n in range(COUNT)]
+    seed = int(os.environ.get("SEED", "0"))
+    run = Disturbed(study(disk, server), command, seed, **gpus.environment)
+    all_kinds = [*KINDS, server.take_the_server_away]
+    kinds = [all_kinds[n % len(all_kinds)] for n in range(COUNT)]
     told: Counter[str] = Counter()
     while kinds:
         told += run.disturb(kinds, LATE)
@@ -77,7 +139,7 @@ def test_a_study_that_is_disturbed(tmp_path: Path, disk: Path) -> None:
         assert run.place.jobs(**gpus.environment) == set()
         assert gpus.free() == 2
         print(f"{dict(told)}: none of {requests} requests lost, none repeated")
-        for name in ("results", "resources/models", "resources/samples"):
+        for name in ("results", *(f"resources/{kind}" for kind in MADE)):
             shutil.rmtree(run.place.path(name))
         run.kept.clear()
         if kinds:

@@ -1,4 +1,4 @@
-"""What the rules share: the catalogue as steps, pools, and what happens around a run.
+"""What the rules share: the catalogue as steps, and pools.
 
 Inputs: config/*.yaml.
 What a result depends on is decided in frontier/steps.py, whether it is out of date in
@@ -71,7 +71,6 @@ STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
 FRESH = freshness.Freshness(STEPS)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
 GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
-PRESENCE = {}
 
 
 def any_of(names):
@@ -86,33 +85,3 @@ wildcard_constraints:
     device="[^/@]+",
     task="[^/]+",
     identity="[0-9a-f]{16}",
-
-
-@functools.cache
-def lift_stale_locks():
-    """Lift the locks that a killed run left, if no other run is alive: the same command goes on.
-
-    Called while the DAG is built, which is before Snakemake looks for locks.
-    """
-    if workflow.is_main_process and not workflow.dryrun:
-        first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
-        if first:
-            slurm.cancel_orphans(Path.cwd())
-            for stale in Path(".snakemake/locks").glob("*.lock"):
-                stale.unlink()
-
-
-onstart:
-    # With a limit on jobs a second, of which there is always one, Snakemake's scheduler looks again
-    # a second after each look: every job that ends starts one more such row, and a hundred of them
-    # take more than half a core from what is timed.
-    workflow.scheduler.job_rate_limiter = None
-    # Only a local run measures on this host; a cluster's jobs look at their own.
-    if workflow.local_exec:
-        check_host(list(workflow.dag.needrun_jobs()))
-    else:
-        slurm.SUBMITTED.touch()
-
-
-onerror:
-    print("What is finished is kept; the same command goes on.", file=sys.stderr)

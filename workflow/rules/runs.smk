@@ -1,0 +1,45 @@
+"""What happens around a run: what a killed one left, what it must know first, how it goes on.
+
+Inputs: .snakemake/, and the host.
+"""
+
+import atexit
+
+PRESENCE = {}
+
+
+@functools.cache
+def lift_stale_locks():
+    """Lift the locks that a killed run left, if no other run is alive: the same command goes on.
+
+    Called while the DAG is built, which is before Snakemake looks for locks.
+    """
+    if workflow.is_main_process and not workflow.dryrun:
+        first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
+        if first:
+            slurm.cancel_orphans(Path.cwd())
+            for stale in Path(".snakemake/locks").glob("*.lock"):
+                stale.unlink()
+
+
+def how_to_go_on():
+    print("What is finished is kept; the same command goes on.", file=sys.stderr)
+
+
+onstart:
+    # With a limit on jobs a second, of which there is always one, Snakemake's scheduler looks again
+    # a second after each look: every job that ends starts one more such row, and a hundred of them
+    # take more than half a core from what is timed.
+    workflow.scheduler.job_rate_limiter = None
+    # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
+    # cannot write down what it did.
+    atexit.register(how_to_go_on)
+    # Only a local run measures on this host; a cluster's jobs look at their own.
+    if workflow.local_exec:
+        check_host(list(workflow.dag.needrun_jobs()))
+    else:
+        slurm.SUBMITTED.touch()
+
+
+onsuccess:
+    atexit.unregister(how_to_go_on)
