@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from kubernetes import client
 
 from conftest import ROOT
 from workspace import Workspace
@@ -78,7 +79,6 @@ def test_the_pod_runs_the_profile() -> None:
 
 def test_the_pod_is_what_kubernetes_takes() -> None:
     """No key that its client does not know, none missing, none of another type."""
-    client = pytest.importorskip("kubernetes.client", reason="Kubernetes' client is not installed")
     for kind, made in manifests().items():
         read = client.ApiClient()._ApiClient__deserialize(made, f"V1{kind}")
         assert client.ApiClient().sanitize_for_serialization(read) == made
