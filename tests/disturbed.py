@@ -135,8 +135,8 @@ class Disturbed:
                 print(disturb.__name__, flush=True)
                 self.observe()
             if self.running.poll() is not None:
-                killed = self.running.returncode < 0  # who was, says nothing
-                assert killed or GOES_ON in self.told(), self.told()[-5000:]
+                failed = self.running.returncode > 0  # who was killed says nothing
+                assert not failed or GOES_ON in self.told(), self.told()[-5000:]
                 self.start()
         return told
 
