@@ -64,6 +64,8 @@ class Disturbed:
             self.running = subprocess.Popen(
                 self.command, cwd=self.place.root, env=self.environment,
                 stdout=log, stderr=log, start_new_session=True,
+                # A shell has what it starts in the background ignore it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
 
     def processes(self) -> list[psutil.Process]:

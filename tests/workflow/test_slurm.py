@@ -207,10 +207,10 @@ def test_snakemake_killed(
     assert site.jobs() == []
 
 
-def test_the_node_daemon_killed(
+def test_daemons_killed(
     long: Workspace, site: slurm_site.Site, environment: dict[str, str]
 ) -> None:
-    """Its jobs live on, or come back; nothing is lost or measured twice."""
+    """The node's and the controller's: jobs live on, nothing is lost or measured twice."""
     with long.path("log.txt").open("wb") as log:
         running = subprocess.Popen(
             command(), cwd=long.root, stdout=log, stderr=log, env=os.environ | environment
@@ -218,9 +218,13 @@ def test_the_node_daemon_killed(
         while not list(long.root.glob("results/*/*/*/*/journal.jsonl")):
             assert running.poll() is None, long.path("log.txt").read_text()
             time.sleep(0.5)
-        site.stop("slurmd", signal.SIGKILL)
-        time.sleep(2)
-        site.start("slurmd")
+        for daemon in ("slurmd", "slurmctld"):
+            site.stop(daemon, signal.SIGKILL)
+        while "Slurm does not answer" not in long.path("log.txt").read_text():
+            assert running.poll() is None, long.path("log.txt").read_text()
+            time.sleep(0.5)
+        for daemon in ("slurmctld", "slurmd"):
+            site.start(daemon)
         assert running.wait(300) == 0, long.path("log.txt").read_text()
     finished = records(long)
     assert len({record["id"] for record in finished}) == len(finished) == REQUESTS

@@ -39,6 +39,8 @@ onstart:
         check_host(list(workflow.dag.needrun_jobs()))
     else:
         slurm.SUBMITTED.touch()
+        if workflow.executor_plugin.name == "slurm":
+            slurm.keep_unanswered(workflow.scheduler._executor)
 
 
 onsuccess:
