@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import struct
 import subprocess
@@ -12,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 
@@ -43,7 +45,7 @@ class Disturbed:
     def __init__(
         self, place: Workspace, command: Sequence[str], seed: int, **environment: str
     ) -> None:
-        """Started at once, with a clock that can be moved."""
+        """With a clock that can be moved; nothing runs yet."""
         self.place, self.command = place, command
         self.random = random.Random(seed)
         self.kept: dict[Path, list[dict[str, Any]]] = {}
@@ -55,7 +57,6 @@ class Disturbed:
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
         moved = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self.clock)}
         self.environment = os.environ | moved | environment
-        self.start()
 
     def start(self) -> None:
         """The same command, always."""
@@ -67,6 +68,16 @@ class Disturbed:
                 # A shell has what it starts in the background ignore it.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        """Nothing runs yet."""
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """Leave nothing running, also where the test has failed."""
+        for one in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.kill()
 
     def processes(self) -> list[psutil.Process]:
         """All that runs in its folder now."""
@@ -119,11 +130,13 @@ class Disturbed:
     def disturb(
         self, kinds: list[Callable[[Disturbed], None]], late: tuple[int, int]
     ) -> Counter[str]:
-        """Disturb it in each of these ways, at random moments; returns how often in which.
+        """Run it and disturb it in each of these ways; returns how often in which.
 
-        Mostly so soon that it has got nowhere, now and then `late`: between so many seconds.
+        At random moments, mostly so soon that it has got nowhere, now and then `late`: between so
+        many seconds.
         """
         told: Counter[str] = Counter()
+        self.start()
         self.random.shuffle(kinds)
         while kinds:
             soon = self.random.random() < 0.8
@@ -141,6 +154,12 @@ class Disturbed:
                 assert not failed or GOES_ON in self.told(), self.told()[-5000:]
                 self.start()
         return told
+
+    def forget(self, *made: str) -> None:
+        """Delete these folders: the next run begins anew."""
+        for name in made:
+            shutil.rmtree(self.place.path(name))
+        self.kept.clear()
 
     def finish(self) -> None:
         """The same command, until it has had the chance to end in peace."""

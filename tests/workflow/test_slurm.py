@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -255,16 +254,12 @@ def test_a_study_that_is_disturbed(
         place.set("tasks", "tasks/sums/sample/size", 150)
         on_slurm(place)
     places[0].build(**environment)
-    run = Disturbed(places[1], command(), seed=0, **environment)
     left = [kinds[n % len(kinds)] for n in range(count)]
-    while left:
-        told = run.disturb(left, (20, 60))
-        run.finish()
-        requests = run.check(places[0])
-        assert site.jobs() == []
-        print(f"on Slurm {dict(told)}: none of {requests} requests lost, none repeated")
-        for name in ("results", "resources/models"):
-            shutil.rmtree(run.place.path(name))
-        run.kept.clear()
-        if left:
-            run.start()
+    with Disturbed(places[1], command(), seed=0, **environment) as run:
+        while left:
+            told = run.disturb(left, (20, 60))
+            run.finish()
+            requests = run.check(places[0])
+            assert site.jobs() == []
+            print(f"on Slurm {dict(told)}: none of {requests} requests lost, none repeated")
+            run.forget("results", "resources/models")
