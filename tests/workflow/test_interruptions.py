@@ -18,7 +18,7 @@ import tiny
 from disturbed import lines, predictions
 from workspace import Workspace
 
-SIZE = 150
+SIZE = 100
 
 
 def start(place: Workspace) -> subprocess.Popen[bytes]:

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
          "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
-REQUESTS = 300
+REQUESTS = 150
 ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
            "slurm_partition=gpus")  # fmt: skip
 
