@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 import disturbed
@@ -28,6 +29,7 @@ pytestmark = pytest.mark.skipif(
 FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
          "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
 REQUESTS = 150
+MEASURE = "workflow/scripts/measure.py"
 ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
            "slurm_partition=gpus")  # fmt: skip
 
@@ -128,19 +130,44 @@ def records(place: Workspace, variant: str = "tiny-llama") -> list[dict[str, Any
     return [value for value in map(json.loads, lines) if "session_facts" not in value]
 
 
-def test_over_its_time(tmp_path: Path, environment: dict[str, str]) -> None:
+def measuring(
+    place: Workspace, running: subprocess.Popen[bytes], requests: int
+) -> list[dict[str, Any]]:
+    """Wait until so many requests of its only cell are finished; returns them."""
+    deadline = time.monotonic() + 180
+    while not (
+        list(place.root.glob("results/*/*/*/*/journal.jsonl")) and len(records(place)) > requests
+    ):
+        assert running.poll() is None, place.path("log.txt").read_text()
+        assert time.monotonic() < deadline, place.path("log.txt").read_text()
+        time.sleep(0.2)
+    return records(place)
+
+
+def test_over_its_time(long: Workspace, environment: dict[str, str]) -> None:
     """It comes back with more time and goes on where it was; nothing is measured twice."""
-    place = tiny.workspace(tmp_path)
-    long_study(place, 700, "tiny-llama")
-    done = place.run(*command("--set-resources", "measure:runtime=1+9*(attempt-1)"), **environment)
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log
-    assert submitted(log).count("measure") == 2
-    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in log
-    (found,) = measurements(place).values()
+    flags = command("--set-resources", "measure:runtime=1+9*(attempt-1)")
+    with long.path("log.txt").open("wb") as log:
+        running = subprocess.Popen(
+            flags, cwd=long.root, stdout=log, stderr=log, env=os.environ | environment
+        )
+        measuring(long, running, 10)
+        (program,) = [
+            one
+            for one in psutil.process_iter(["cwd", "cmdline"])
+            if one.info["cwd"] == str(long.root) and MEASURE in one.info["cmdline"]
+        ]
+        program.suspend()  # a machine that stands still, so that fast ones are late too
+        time.sleep(max(0.0, program.create_time() + 50 - time.time()))
+        program.resume()
+        assert running.wait(300) == 0, long.path("log.txt").read_text()
+    words = long.path("log.txt").read_text()
+    assert submitted(words).count("measure") == 2
+    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in words
+    (found,) = measurements(long).values()
     assert found["outcome"] == "measured"
-    finished = records(place)
-    assert len({record["id"] for record in finished}) == len(finished) == 700
+    finished = records(long)
+    assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
     assert {record["session"] for record in finished} == {0, 1}
 
 
@@ -187,11 +214,7 @@ def test_snakemake_killed(
         command(), cwd=long.root, stdout=log, stderr=log, start_new_session=True,
         env=os.environ | environment,
     )  # fmt: skip
-    deadline = time.monotonic() + 180
-    while not (list(long.root.glob("results/*/*/*/*/journal.jsonl")) and len(records(long)) > 50):
-        assert running.poll() is None, long.path("log.txt").read_text()
-        assert time.monotonic() < deadline, long.path("log.txt").read_text()
-        time.sleep(0.5)
+    measuring(long, running, 50)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     (orphan,) = site.jobs()
@@ -214,9 +237,7 @@ def test_daemons_killed(
         running = subprocess.Popen(
             command(), cwd=long.root, stdout=log, stderr=log, env=os.environ | environment
         )
-        while not list(long.root.glob("results/*/*/*/*/journal.jsonl")):
-            assert running.poll() is None, long.path("log.txt").read_text()
-            time.sleep(0.5)
+        measuring(long, running, 0)
         for daemon in ("slurmd", "slurmctld"):
             site.stop(daemon, signal.SIGKILL)
         while "Slurm does not answer" not in long.path("log.txt").read_text():
