@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
@@ -16,7 +19,7 @@ START = """
 import mmap, signal, sys, time
 from pathlib import Path
 from frontier import limits
-from frontier.engines import OutOfMemoryError
+from frontier.errors import OutOfMemoryError
 
 limits.AGAIN_S = 0.5
 job = limits.OTHERS_BYTES + 700_000_000
@@ -114,3 +117,32 @@ def allocate():
 print(told(limits.limited_memory("cpu", {device}, {job}, folder), allocate))
 """
     assert lines(program, tmp_path) == [f"{error}: 900 MB" if error else "enough"]
+
+
+@linux
+def test_quantizing_in_too_little_memory(tmp_path: Path) -> None:
+    """An error as long as a larger attempt follows; after that the lock tells, without weights."""
+    model, output = tmp_path / "model", tmp_path / "made"
+    model.mkdir()
+    (model / "config.json").write_text('{"model_type": "llama"}')
+    matrix = torch.zeros(8192, 16384, dtype=torch.bfloat16)
+    save_file({"model.layers.0.mlp.up_proj.weight": matrix}, model / "model.safetensors")
+    options = {"bits": 8, "symmetric": True, "granularity": "channel", "group_size": None}
+    spec = json.dumps({"conversion": "rounding", "options": options})
+
+    def quantize(attempt: int) -> subprocess.CompletedProcess[str]:
+        limits = {"memory_bytes": 1_300_000_000, "attempt": attempt, "attempts": 2}
+        command = [sys.executable, SCRIPTS / "quantize_model.py", "--spec", spec, "--model", model,
+                   "--output", output, "--limits", json.dumps(limits)]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    first = quantize(1)
+    words = "quantizing by rounding: needs more than the 1.3 GB that its job has"
+    assert first.stderr == f"error: {words}, in attempt 1 of 2; the next one is given more\n"
+    assert first.returncode == 1
+    assert not output.exists()
+    second = quantize(2)
+    assert second.returncode == 0, second.stderr
+    assert [path.name for path in output.iterdir()] == ["lock.json"]
+    told = json.loads((output / "lock.json").read_bytes())
+    assert (told["outcome"], told["reason"]) == ("out-of-memory", words)

@@ -241,8 +241,8 @@ from dataclasses import replace
 from pathlib import Path
 import llama_cpp, psutil
 from frontier.conversions import gguf
-from frontier.engines import OutOfMemoryError, Settings, UnsupportedError, llama_cpp as engine
-from frontier.errors import UserError
+from frontier.engines import Settings, UnsupportedError, llama_cpp as engine
+from frontier.errors import OutOfMemoryError, UserError
 
 checkpoint, output, broken = map(Path, sys.argv[1:4])
 gguf.convert(checkpoint, output, {"type": "F32"}, [])

@@ -21,7 +21,7 @@ import slurm_site
 import tiny
 from disturbed import Disturbed
 from standin_gpus import StandIns, never_two_at_once, spans
-from workspace import Workspace, copy_project
+from workspace import Workspace, copy_project, jobs_in
 
 pytestmark = pytest.mark.skipif(
     bool(slurm_site.missing()), reason=f"no Slurm here: {', '.join(slurm_site.missing())}"
@@ -171,22 +171,42 @@ def test_over_its_time(long: Workspace, environment: dict[str, str]) -> None:
     assert {record["session"] for record in finished} == {0, 1}
 
 
-def test_over_its_time_in_the_last_attempt(tmp_path: Path, environment: dict[str, str]) -> None:
-    """That is the cell's outcome, and no job is submitted again."""
+def test_the_last_attempt_is_too_small(tmp_path: Path, environment: dict[str, str]) -> None:
+    """That is the outcome of the cells that it was for, and no job is submitted again."""
     place = tiny.workspace(tmp_path)
     long_study(place, 700, "large")
-    place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
-    flags = command("--set-resources", "measure:runtime=1", "--retries", "0")
+    place.set("models", "models/large", {"grow": LARGE | {"layers": 16}, "dtype": "float32"})
+    codebook = {"method": "codebook", "bits": 8}
+    place.set("quantizations", "quantizations/kmeans8", codebook)
+    place.set("config", "study/quantizations", ["native", "kmeans8"])
+    minute = ("measure:runtime=1", "quantize_model:runtime=1")
+    flags = command("--set-resources", *minute, "--retries", "0")
     flags = [flag.replace("attempts=3", "attempts=1") for flag in flags]
     done = place.run(*flags, **environment)
     log = done.stdout + done.stderr
     assert done.returncode == 0, log
-    assert submitted(log).count("measure") == 1
-    cell = json.loads(place.path("results/large/cpu/sums.json").read_text(encoding="utf-8"))
-    assert (cell["outcome"], cell["latency"]) == ("out-of-time", None)
-    assert cell["reason"] == "not finished after 1 minutes"
+    assert sorted(submitted(log)) == ["grow_model", "measure", "measure", "quantize_model"]
+    cells = {
+        variant: json.loads(place.path(f"results/{variant}/cpu/sums.json").read_bytes())
+        for variant in ("large", "large-kmeans8")
+    }
+    assert {(cell["outcome"], cell["latency"]) for cell in cells.values()} == {
+        ("out-of-time", None)
+    }
+    assert {name: cell["reason"] for name, cell in cells.items()} == {
+        "large": "not finished after 1 minutes",
+        "large-kmeans8": "quantizing by codebook: not finished after 1 minutes",
+    }
+    assert place.path("results/report.html").exists()
     again = place.run(*flags, "--dry-run", **environment)
     assert "Nothing to be done" in again.stdout + again.stderr
+    # What the README says to type where more would help.
+    place.run("sh", "-c", "rm -r results/large-kmeans8/cpu/sums* resources/quantized/large-kmeans8")
+    again = place.run(*flags, "--dry-run", **environment)
+    assert jobs_in(again.stdout + again.stderr) == {
+        "quantize_model large-kmeans8 transformers", "measure large-kmeans8 sums",
+        "score large-kmeans8 sums", "aggregate", "compare", "render",
+    }  # fmt: skip
 
 
 def test_over_its_memory(tmp_path: Path, environment: dict[str, str]) -> None:

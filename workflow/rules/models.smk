@@ -6,7 +6,8 @@ Outputs: resources/models/MODEL/IDENTITY/: a checkpoint in the hub's layout, saf
          resources/adapters/MODEL/IDENTITY/: a PEFT adapter and lock.json;
          resources/quantized/VARIANT/ENGINE/IDENTITY/: what was made of it, and lock.json.
 Steps: fetch at the pinned revision, or link a local folder, or train from scratch; quantize, or
-       write in an engine's own format, where that is a job of its own.
+       write in an engine's own format, where that is a job of its own. On a cluster, one that is
+       too small for that comes back larger; the last one's lock tells why there are no weights.
 """
 
 
@@ -63,6 +64,8 @@ rule quantize_model:
         machine=51,
         gpu=preparation_gpus,
         mem_mb=preparation_memory,
+        runtime=preparation_minutes,
+        attempt=lambda wildcards, attempt: attempt,
     params:
         spec=lambda wildcards: STEPS.quantized(
             wildcards.variant, wildcards.engine
@@ -73,6 +76,8 @@ rule quantize_model:
         ),
         model=subpath(input.model, parent=True),
         folder=subpath(output.lock, parent=True),
+        limits=limits_option if workflow.remote_exec else "",
     shell:
         "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
         " --model {params.model:q} {params.texts} --gpus {resources.gpu} --output {params.folder:q}"
+        " {params.limits}"

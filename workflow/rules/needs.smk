@@ -31,6 +31,10 @@ def preparation_memory(wildcards, attempt):
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
 
 
+def preparation_minutes(wildcards, attempt):
+    return attempt * estimates.PREPARATION_MINUTES
+
+
 @told
 def check_host(jobs):
     """What can be known to fail is told before anything is fetched, grown or measured."""

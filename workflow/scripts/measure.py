@@ -20,16 +20,10 @@ import filelock
 import psutil
 
 from frontier import hardware, leases, scenarios
-from frontier.engines import (
-    Engine,
-    Loaded,
-    OutOfMemoryError,
-    Settings,
-    UnsupportedError,
-)
-from frontier.errors import UserError, run
+from frontier.engines import Engine, Loaded, Settings, UnsupportedError
+from frontier.errors import OutOfMemoryError, UserError, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
-from frontier.limits import JobMemoryError, Limits, OutOfTimeError, limited_memory, limited_time
+from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
@@ -84,6 +78,9 @@ def run_cell(
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
     facts |= {"engine": spec["device"]["engine"], "environment": spec["environment"]}
+    made = lock_of(checkpoint)
+    if "outcome" in made:  # the job that was to make it has said why it could not
+        return facts | {key: made[key] for key in ("outcome", "reason")} | {"memory": None}
     module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
     facts["start_s"] = time.time() - psutil.Process().create_time()
     engine: Engine | None = None
@@ -93,7 +90,7 @@ def run_cell(
             started = time.perf_counter_ns()
             engine = module.load(checkpoint, settings)
             facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
-            facts |= made_facts(checkpoint, engine.loaded)
+            facts |= made_facts(made, engine.loaded)
             engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
             facts["warmup"] = scenarios.warm_up(
                 engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
@@ -104,13 +101,7 @@ def run_cell(
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
     except (OutOfMemoryError, OutOfTimeError) as error:
-        if isinstance(error, JobMemoryError | OutOfTimeError) and not limits.last:
-            raise UserError(
-                f"{cell}: {error}, in attempt {limits.attempt} of {limits.attempts}; "
-                "the next one is given more, and goes on from here"
-            ) from error
-        outcome = "out-of-time" if isinstance(error, OutOfTimeError) else "out-of-memory"
-        facts |= {"outcome": outcome, "reason": str(error)}
+        facts |= limits.outcome(cell, error)
     facts["memory"] = {
         "device_peak_bytes": engine.device_peak_bytes() if engine else None,
         "host_peak_bytes": host_peak_bytes(),
@@ -121,10 +112,14 @@ def run_cell(
     return facts
 
 
-def made_facts(checkpoint: Path, loaded: Loaded) -> dict[str, Any]:
-    """What only the job that made the checkpoint knows: its lock tells."""
+def lock_of(checkpoint: Path) -> dict[str, Any]:
+    """What is known of a checkpoint; nothing of a folder that somebody put there by hand."""
     lock = checkpoint / "lock.json"
-    made = read_json(lock) if lock.exists() else {}
+    return read_json(lock) if lock.exists() else {}
+
+
+def made_facts(made: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
+    """What only the job that made the checkpoint knows, from its lock."""
     facts: dict[str, Any] = {
         "simulated": made.get("simulated_bytes") is not None,
         "random_weights": made.get("random_weights", False),
@@ -136,12 +131,6 @@ def made_facts(checkpoint: Path, loaded: Loaded) -> dict[str, Any]:
         facts |= {"weights_bytes": made["simulated_bytes"]}
         facts |= {"quantized_layers": made["quantized_layers"]}
     return facts
-
-
-def weights_sha256(checkpoint: Path) -> str | None:
-    """The weights' digest, as the lock beside them tells it; None for a folder without a lock."""
-    lock = checkpoint / "lock.json"
-    return read_json(lock)["weights_sha256"] if lock.exists() else None
 
 
 def versions() -> dict[str, str]:
@@ -174,7 +163,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
             "requests": len(journal.records),
             "requests_sha256": sha256(arguments.requests),
             "sample_sha256": sha256(arguments.sample),
-            "weights_sha256": weights_sha256(arguments.model),
+            "weights_sha256": lock_of(arguments.model).get("weights_sha256"),
         },
     )
 

@@ -1,5 +1,7 @@
 """Make one checkpoint out of another: quantized, or in an engine's own format.
 
+Where a scheduler's largest attempt is too small, the lock tells so, and there are no weights.
+
 The spec: {"conversion": a module of frontier/conversions, "options": {its own keys}}
 """
 
@@ -16,7 +18,8 @@ os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELI
 from pydantic import BaseModel, ConfigDict
 
 from frontier import caches, conversions, files, leases, presence
-from frontier.errors import UserError, run
+from frontier.errors import OutOfMemoryError, UserError, run
+from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
 
 
 class Spec(BaseModel):
@@ -27,8 +30,8 @@ class Spec(BaseModel):
     options: dict[str, Any] = {}
 
 
-def main() -> None:
-    """Convert into a new folder, lock it, and only then put it into its place."""
+def arguments() -> argparse.Namespace:
+    """What the program is given."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,9 +40,16 @@ def main() -> None:
     parser.add_argument("--texts", type=Path, help="texts.jsonl to calibrate with")
     parser.add_argument("--gpus", type=int, default=0, help="how many to hold meanwhile")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
-    args = parser.parse_args()
+    parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Convert into a new folder, lock it, and only then put it into its place."""
+    args = arguments()
     presence.end_with_runner()
     spec = files.checked_spec(args.spec, Spec)
+    limits = Limits(**files.read_spec(args.limits))
     files.check_lock(args.model)
     lock = args.model / "lock.json"
     # A checkpoint that was put there by hand has no lock, and was not left untrained by us.
@@ -57,8 +67,15 @@ def main() -> None:
         told = conversions.lock(new, spec.model_dump(), made)
         files.write_json(new / "lock.json", {**told, "random_weights": random_weights})
 
-    with leases.leased(f"quantizing by {spec.conversion}", None, args.gpus):
-        caches.made_once(args.output, make)
+    what = f"quantizing by {spec.conversion}"
+    with leases.leased(what, None, args.gpus):
+        try:
+            with limited_time(limits.seconds), watched_memory(limits.memory_bytes):
+                caches.made_once(args.output, make)
+        except (OutOfMemoryError, OutOfTimeError) as error:
+            told = {"source": spec.model_dump(), "files": {}, **limits.outcome(what, error)}
+            with files.replaced_folder(args.output) as new:  # not shared: others may have more
+                files.write_json(new / "lock.json", {**told, "reason": f"{what}: {error}"})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How a fault of the user's input is told: one clear line, a non-zero exit, no traceback."""
+"""How a fault of the user's input, or of the machine, is told: in one clear line, no traceback."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from types import FrameType
 
 class UserError(Exception):
     """What the user gave cannot work; the message is one line that says where and why."""
+
+
+class OutOfMemoryError(Exception):
+    """More memory was needed than there is: a cell's outcome, and nobody's fault."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ TOKEN_S = 0.03  # what a token takes besides its weights
 BANDWIDTH_BYTES_S = {"cpu": 20e9, "cuda": 400e9, "mps": 60e9}  # where the device does not tell
 SHARE = 0.2  # of the bandwidth that a poor kernel reaches
 MINUTE_S = 60.0
+PREPARATION_MINUTES = 240  # calibrating some ten billion parameters on a GPU; a guess
 
 
 def native_bytes(model: Model) -> int:

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 import transformers
 
-from frontier.engines import Generation, Loaded, OutOfMemoryError
-from frontier.errors import one_line
+from frontier.engines import Generation, Loaded
+from frontier.errors import OutOfMemoryError, one_line
 from frontier.prompting import Prompting
 
 OUT_OF_MEMORY = (

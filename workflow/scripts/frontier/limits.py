@@ -17,7 +17,7 @@ from types import FrameType
 
 import psutil
 
-from frontier.engines import OutOfMemoryError
+from frontier.errors import OutOfMemoryError, UserError
 
 OTHERS_BYTES = 700_000_000  # what runs beside the measurement in a job: Snakemake, twice
 IMPORTS_BYTES = 600_000_000  # with less, imports abort the process and it can tell nothing
@@ -48,6 +48,17 @@ class Limits:
         """Whether no larger attempt follows, so that ending here is the job's outcome."""
         return self.attempt >= self.attempts
 
+    def outcome(self, what: str, error: OutOfMemoryError | OutOfTimeError) -> dict[str, str]:
+        """What `error` makes of the cells that need `what`: their outcome and its reason.
+
+        Raises UserError where a larger attempt, which is still to come, may not have it.
+        """
+        if isinstance(error, JobMemoryError | OutOfTimeError) and not self.last:
+            attempt = f"attempt {self.attempt} of {self.attempts}"
+            raise UserError(f"{what}: {error}, in {attempt}; the next one is given more") from error
+        name = "out-of-time" if isinstance(error, OutOfTimeError) else "out-of-memory"
+        return {"outcome": name, "reason": str(error)}
+
 
 @contextmanager
 def limited_memory(
@@ -58,12 +69,10 @@ def limited_memory(
     On a CPU an allocation beyond it, or beyond the device's own, fails here and is not killed for.
     An accelerator's driver maps far more than it uses: there the use is watched. Linux only.
     """
-    if platform.system() != "Linux":
-        yield
-    elif accelerator != "cpu":
-        with _watched(job_bytes):
+    if accelerator != "cpu":
+        with watched_memory(job_bytes):
             yield
-    elif device_bytes:
+    elif device_bytes and platform.system() == "Linux":
         by_job = _bounded(device_bytes, job_bytes, checkpoint)
         try:
             yield
@@ -91,9 +100,12 @@ def _bounded(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> bool
 
 
 @contextmanager
-def _watched(job_bytes: int | None) -> Iterator[None]:
-    """Raise in the block when what this process holds, files mapped apart, leaves no room."""
-    if job_bytes is None:
+def watched_memory(job_bytes: int | None) -> Iterator[None]:
+    """Raise JobMemoryError in the block when what this process holds leaves no room in the job's.
+
+    Files that are mapped do not count. Linux only.
+    """
+    if job_bytes is None or platform.system() != "Linux":
         yield
         return
     most = max(IMPORTS_BYTES, job_bytes - OTHERS_BYTES)

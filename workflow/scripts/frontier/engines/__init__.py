@@ -16,10 +16,6 @@ class UnsupportedError(Exception):
     """This engine cannot run this variant; the message is the reason shown in the report."""
 
 
-class OutOfMemoryError(Exception):
-    """The variant, or a request, needed more memory than the device gave."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """How an engine is to run: the decided part of a cell's specification."""

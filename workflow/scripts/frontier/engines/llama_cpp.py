@@ -18,8 +18,8 @@ import numpy as np
 import pynvml
 
 from frontier import llama_log
-from frontier.engines import Generation, Loaded, OutOfMemoryError, Settings, UnsupportedError
-from frontier.errors import UserError
+from frontier.engines import Generation, Loaded, Settings, UnsupportedError
+from frontier.errors import OutOfMemoryError, UserError
 from frontier.prompting import Prompting
 
 CONTEXT = 4096  # tokens; the cache is allocated whole, and a model's positions may be 131,072
