@@ -15,12 +15,15 @@ import torch
 import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
 
+import fetch_model as fetch_model_program
 import hub
 from conftest import ROOT
-from frontier import safetensor_files
+from frontier import safetensor_files, weights
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
+from frontier.simulating import simulate
 
 ADDRESS = "owner/tiny"
 CONFIGS = {
@@ -128,10 +131,25 @@ def test_buffers_are_no_parameters(tmp_path: Path) -> None:
 
 def write(path: Path, shapes: dict[str, list[int]]) -> Path:
     """A safetensors file by the format's description."""
-    from safetensors.torch import save_file
-
     save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, path)
     return path
+
+
+def listing(folder: Path, text: str) -> None:
+    """An index in the place of the whole file."""
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    (folder / "model.safetensors.index.json").write_text(text)
+
+
+def index(folder: Path, name: object) -> None:
+    """An index that lists one file."""
+    listing(folder, json.dumps({"metadata": {}, "weight_map": {"w": name}}))
+
+
+def configured(folder: Path, name: str) -> None:
+    """A config that says where the weights are."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"transformers_weights": name}))
 
 
 Spoil = Callable[[Path], object]
@@ -154,14 +172,19 @@ Spoil = Callable[[Path], object]
         (lambda p: os.truncate(p / "model.safetensors", 100), "truncated within its header"),
         (lambda p: os.truncate(p / "model.safetensors", 0), "not a safetensors file"),
         (lambda p: (p / "model.safetensors").write_bytes(b"<html>" * 99), "not a safetensors"),
-        (
-            lambda p: (p / "model.safetensors.index.json").write_text(
-                '{"weight_map": {"w": "model-00001-of-00001.safetensors"}}'
-            ),
-            "model-00001-of-00001.safetensors: missing",
-        ),
-        (lambda p: (p / "model.safetensors.index.json").write_text("{}"), "no 'weight_map'"),
+        (lambda p: listing(p, "{}"), "no 'weight_map'"),
+        (lambda p: listing(p, '{"weight_map": {"w": "x.safetensors"}}'), "no 'metadata'"),
+        (lambda p: index(p, "model-00001-of-00001.safetensors"), "safetensors: missing, though"),
+        (lambda p: index(p, "../model.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: index(p, "/model.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: index(p, "a/../../model.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: index(p, "pytorch_model.bin"), "not the name of a safetensors file"),
+        (lambda p: index(p, 7), "not the name of a safetensors file"),
+        (lambda p: configured(p, "../w.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: configured(p, "w.safetensors"), "w.safetensors: missing, though config.json"),
+        (lambda p: configured(p, "weights.bin"), "not the name of a safetensors file"),
         (shutil.rmtree, "no such folder"),
+        (lambda p: (shutil.rmtree(p), p.write_text("")), "a file, not a folder"),
     ],
 )
 def test_unreadable_checkpoints(spoil: Spoil, message: str, checkpoint: Path) -> None:
@@ -203,6 +226,128 @@ def test_hashes_follow_content(checkpoint: Path) -> None:
     (checkpoint / "tokenizer_config.json").write_text("{}")
     (checkpoint / "chat_template.jinja").write_text("{{ x }}")
     assert checkpoints.describe(checkpoint)["chat_template_sha256"] == inside is not None
+
+
+# Which files are the weights
+
+
+def sharded(folder: Path, stem: str, change: float = 0.0, keep: bool = False) -> list[str]:
+    """The weights in two files through an index, another value added to all of them."""
+    tensors = load_file(folder / "model.safetensors")
+    names = {key: f"{stem}-0000{1 + n % 2}-of-00002.safetensors" for n, key in enumerate(tensors)}
+    if not keep:
+        (folder / "model.safetensors").unlink()
+    listed = {"metadata": {}, "weight_map": names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(listed))
+    for file in set(names.values()):
+        part = {key: tensors[key] + change for key in tensors if names[key] == file}
+        (folder / file).parent.mkdir(exist_ok=True)
+        save_file(part, folder / file, {"format": "pt"})
+    return sorted(set(names.values()))
+
+
+def other_stem(folder: Path) -> list[str]:
+    return [*sharded(folder, "pytorch_model"), "model.safetensors.index.json"]
+
+
+def in_a_sub_folder(folder: Path) -> list[str]:
+    return [*sharded(folder, "weights/part"), "model.safetensors.index.json"]
+
+
+def stale_index(folder: Path) -> list[str]:
+    """Its shards are there as well, of other values."""
+    sharded(folder, "model", change=1.0, keep=True)
+    return ["model.safetensors"]
+
+
+def index_of_nothing(folder: Path) -> list[str]:
+    for name in sharded(folder, "model", keep=True):
+        (folder / name).unlink()
+    return ["model.safetensors"]
+
+
+def variants(folder: Path) -> list[str]:
+    """What repositories hold beside the weights."""
+    for name in ("model.fp16.safetensors", "consolidated.safetensors", "original/a.safetensors"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        save_file({"model.norm.weight": torch.ones(32)}, folder / name)
+    (folder / "model.fp16.safetensors.index.json").write_text("{}")
+    return ["model.safetensors"]
+
+
+def named_by_the_config(folder: Path) -> list[str]:
+    shutil.move(folder / "model.safetensors", folder / "fine.safetensors")
+    configured(folder, "fine.safetensors")
+    return ["fine.safetensors"]
+
+
+LAYOUTS = (
+    other_stem, in_a_sub_folder, stale_index, index_of_nothing, variants, named_by_the_config,
+)  # fmt: skip
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name].float(), other[name].float()) for name in one)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_all_readers_take_the_files_that_transformers_takes(
+    layout: Callable[[Path], list[str]], checkpoint: Path, tmp_path: Path
+) -> None:
+    expected = layout(checkpoint)
+    right = transformers.AutoModelForCausalLM.from_pretrained(checkpoint).state_dict()
+    fetch_model(checkpoint, tmp_path / "model")
+    lock = json.loads((tmp_path / "model/lock.json").read_text())
+    names = {path for path in hub.files(tmp_path / "model") if "safetensors" in path}
+    assert names == {name for name in lock["files"] if "safetensors" in name} == set(expected)
+    assert lock["parameters"] == sum(tensor.numel() for tensor in tied_once(right).values())
+    linked = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model")
+    same_weights(linked.state_dict(), right)
+    for folder in (checkpoint, tmp_path / "model"):
+        read = {tensor.name: torch.from_numpy(tensor.read()) for tensor in weights.tensors(folder)}
+        same_weights(read, tied_once(right))
+    (tmp_path / "simulated").mkdir()
+    simulate(checkpoint, tmp_path / "simulated", lambda matrix: (matrix, 0))
+    copied = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "simulated")
+    same_weights(copied.state_dict(), right)
+
+
+def tied_once(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without the head, which is the embedding and is not stored."""
+    return {name: tensor for name, tensor in state.items() if name != "lm_head.weight"}
+
+
+def fetch_model(folder: Path, output: Path, *, own_code: bool = False) -> None:
+    """The program's work in this process."""
+    spec = {"path": str(folder), **({"trust_remote_code": True} if own_code else {})}
+    program = ["fetch_model", "--spec", json.dumps(spec), "--output", str(output)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [*program, "--lock", str(output / "lock.json")])
+        fetch_model_program.main()
+
+
+def test_a_tensor_in_two_files_is_refused(checkpoint: Path) -> None:
+    """Readers differ in which they take."""
+    first, second = sharded(checkpoint, "model")
+    tensors = load_file(checkpoint / first) | load_file(checkpoint / second)
+    save_file(tensors, checkpoint / second, {"format": "pt"})
+    with pytest.raises(UserError, match=rf"is both in {first} and in {second}"):
+        checkpoints.describe(checkpoint)
+
+
+def test_only_files_that_are_read_count(checkpoint: Path) -> None:
+    before = checkpoints.read_files(checkpoint)
+    for name in (
+        *("README.md", "trainer_state.json", "training_args.bin", "checkpoint-10/optimizer.pt"),
+        *("model.fp16.safetensors", "original/params.json", ".cache/x.json", "modeling_x.py"),
+        "onnx/config.json",
+    ):
+        (checkpoint / name).parent.mkdir(exist_ok=True)
+        (checkpoint / name).write_bytes(b"x")
+    assert checkpoints.read_files(checkpoint) == before
+    (checkpoint / "added_tokens.json").write_text("{}")
+    assert checkpoints.read_files(checkpoint) == sorted([*before, "added_tokens.json"])
 
 
 # The program, against a hub
@@ -268,6 +413,24 @@ def test_model_from_a_hub(server: hub.Hub, tmp_path: Path) -> None:
     before = len(server.requests)
     assert fetch(spec(server, gated=True), tmp_path, HF_ENDPOINT=server.url).returncode == 0
     assert len(server.requests) == before, "in the cache: no download, no token needed"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_only_the_weights_that_are_read_are_fetched(
+    layout: Callable[[Path], list[str]], server: hub.Hub, tmp_path: Path
+) -> None:
+    repository = server.root / "models" / ADDRESS
+    expected = set(layout(repository))
+    done = fetch(spec(server), tmp_path, HF_ENDPOINT=server.url)
+    assert done.returncode == 0, done.stderr
+    lock = json.loads((tmp_path / "model/lock.json").read_text())
+    assert {name for name in lock["files"] if "safetensors" in name} == expected
+    index = "model.safetensors.index.json"  # to see what it lists, which may be nothing
+    asked = {path.partition("/resolve/")[2].partition("/")[2] for path in server.paths("GET")}
+    assert {name for name in asked if "safetensors" in name} - {index} == expected - {index}
+    right = transformers.AutoModelForCausalLM.from_pretrained(repository).state_dict()
+    found = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model").state_dict()
+    same_weights(found, right)
 
 
 def test_gated_model(server: hub.Hub, tmp_path: Path) -> None:

@@ -62,11 +62,11 @@ CONFIGURATION = {
     "empty study": ("config", "study/tasks", [], ("study.tasks: is empty",)),
     "missing local dataset": (
         "tasks", "datasets/reviews/source/path", "/nowhere/reviews",
-        ("datasets.reviews: /nowhere/reviews", "no such file or folder"),
+        ("datasets.reviews.source.path: /nowhere/reviews", "no such file or folder"),
     ),
     "missing local checkpoint": (
         "models", "models/tiny-llama", {"path": "/nowhere/model"},
-        ("models.tiny-llama: /nowhere/model", "no such file or folder"),
+        ("models.tiny-llama.path: /nowhere/model", "no such folder"),
     ),
 }  # fmt: skip
 

@@ -11,10 +11,9 @@ from typing import Any
 
 from frontier import files
 from frontier.catalogue import Adapter
-from frontier.errors import UserError, run
-from frontier.fetching import hub
+from frontier.errors import run
+from frontier.fetching import adapters, hub
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 INSTEAD = "; to use a copy of your own, give the adapter its path in config/models.yaml"
 
 
@@ -27,13 +26,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="adapter folder to make")
     args = parser.parse_args()
     origin, folder = _locate(files.checked_spec(args.spec, Adapter))
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name}, so this is no PEFT adapter in safetensors")
     with files.replaced_folder(args.output) as new:
-        for name in (CONFIG, WEIGHTS):
+        for name in adapters.read_files(folder):
             files.link(folder / name, new / name)
-        lock = {"source": origin, "files": files.facts([new / CONFIG, new / WEIGHTS])}
+        lock = {"source": origin, "files": files.facts(new / name for name in adapters.READ)}
         files.write_json(new / "lock.json", lock)
 
 
@@ -42,8 +38,7 @@ def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:
     if adapter.hub is None or adapter.revision is None:
         assert adapter.path is not None, "one of hub and path is given"
         return {"local": True}, adapter.path
-    taken = (CONFIG, WEIGHTS)
-    snapshot = hub.snapshot(adapter.hub, adapter.revision, "model", taken, instead=INSTEAD)
+    snapshot = hub.snapshot(adapter.hub, adapter.revision, "model", adapters.READ, instead=INSTEAD)
     origin = {"hub": adapter.hub, "revision": adapter.revision, "commit": snapshot.commit}
     return origin, snapshot.folder
 

@@ -6,12 +6,14 @@ The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER}
 from __future__ import annotations
 
 import argparse
+import glob
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from frontier import files
+from frontier import files, safetensor_files
 from frontier.errors import run
 from frontier.fetching import checkpoints, hub
 
@@ -58,15 +60,12 @@ def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:
     if spec.hub is None or spec.revision is None:
         assert spec.path is not None, "one of hub and path is given"
         return {"local": True}, spec.path
-    snapshot = hub.snapshot(
-        spec.hub,
-        spec.revision,
-        "model",
-        checkpoints.TAKE,
-        (*checkpoints.LEAVE, checkpoints.SUBFOLDERS),
-        gated=spec.gated,
-        instead=INSTEAD,
-    )
+    fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, instead=INSTEAD)
+    # First what is small, which says which of the large files are the weights.
+    small = (*checkpoints.settings_globs(), safetensor_files.INDEX)
+    snapshot = fetch(spec.revision, take=small, leave=("*/*",))
+    weights = safetensor_files.chosen(snapshot.folder, snapshot.listed).files
+    fetch(snapshot.commit, take=tuple(map(glob.escape, weights)))
     origin = {"hub": spec.hub, "revision": spec.revision, "commit": snapshot.commit}
     return origin, snapshot.folder
 

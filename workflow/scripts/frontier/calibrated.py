@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 import transformers
 
+from frontier import safetensor_files
 from frontier.conversions import Made, copy_settings
 from frontier.errors import UserError
 
@@ -84,19 +84,18 @@ def collect(made: Path, checkpoint: Path, output: Path) -> None:
     Tools save tokenizers and generation settings anew, changed.
     """
     copy_settings(checkpoint, output)
-    for path in sorted(made.glob("*.safetensors*")):
-        shutil.move(path, output / path.name)
+    files = safetensor_files.chosen(made)
+    for name in filter(None, (files.index, *files.files)):
+        shutil.move(made / name, output / name)
     told = json.loads((made / "config.json").read_text(encoding="utf-8"))
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = told["quantization_config"]
+    config.pop("transformers_weights", None)  # the name of the checkpoint's own
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (output / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
 def made_of(output: Path, mark: str) -> Made:
     """Counts the tensors whose names end in `mark`, one a layer."""
-    layers = 0
-    for path in sorted(output.glob("*.safetensors")):
-        with safetensors.safe_open(path, "pt") as file:
-            layers += sum(name.endswith(mark) for name in file.keys())  # noqa: SIM118 - no mapping
-    return Made(layers)
+    headers = safetensor_files.headers(output)
+    return Made(sum(name.endswith(mark) for _, tensors in headers for name in tensors))

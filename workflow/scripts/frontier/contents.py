@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,23 +39,33 @@ def digest(path: Path) -> str:
     them because, unlike the modification time, nobody can set it back.
     Raises UserError where nothing lies at the path or it cannot be read.
     """
+    if path.is_dir():
+        return digest_of(visible_files(path))
+    if path.exists() and not path.is_file():  # /dev/zero has no end, a pipe may have no beginning
+        raise UserError(f"{path}: neither a file nor a folder")
+    return _digests({path.name: path})[path.name]
+
+
+def digest_of(paths: Mapping[str, Path]) -> str:
+    """The digest of a folder that held these files by these names. Raises UserError as `digest`."""
+    return folder_digest(_digests(paths))
+
+
+def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
+    """The sha256 of each file."""
     known = _remembered()
     before = dict(known)
     try:
-        if path.is_dir():
-            shas = {name: _file(file, known) for name, file in visible_files(path).items()}
-            result = folder_digest(shas)
-        else:
-            result = _file(path, known)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file or folder") from None
-    except PermissionError as error:
-        raise UserError(f"{error.filename}: may not be read") from None
+        shas = {name: _file(path, known) for name, path in paths.items()}
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file or folder") from None
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
     if known != before:
         # It only saves time; a disk that cannot be written to shows where it matters.
         with suppress(OSError):
             files.write_json(CACHE, known)
-    return result
+    return shas
 
 
 def folder_digest(shas: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ Nothing here runs a job or imports an engine.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from frontier import contents, entries, plan
 from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
-from frontier.fetching import environments
+from frontier.fetching import adapters, checkpoints, environments
 from frontier.quantizers import Preparation
 from frontier.question import Config
 from frontier.step import Step, step
@@ -47,9 +48,7 @@ class Ingredients:
         source = self.source(dataset).source
         spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
         if source.path:
-            return step(
-                "fetch_dataset", spec, _content(source.path, f"datasets.{dataset}"), decides={}
-            )
+            return step("fetch_dataset", spec, self._raw(dataset), decides={})
         if source.generator == "mathematics":
             pins = environments.made_of("mathematics")
             return step("fetch_dataset", spec, pins, "generate_mathematics")
@@ -59,7 +58,9 @@ class Ingredients:
         """What a dataset's content is known by: its pinned place, not the code that fetches it."""
         source = self.source(dataset).source
         if source.path:
-            return _content(source.path, f"datasets.{dataset}")
+            replaced = dataset in self.config.sources
+            key = f"sources.{dataset}" if replaced else f"datasets.{dataset}.source"
+            return _content(source.path, key)
         if source.hub or source.generator == "demo":
             return source.model_dump(mode="json", exclude_defaults=True)
         return source.sha256 or self.dataset(dataset).identity
@@ -79,7 +80,7 @@ class Ingredients:
             return step("grow_model", spec, None, *grammars)
         if block.path:
             spec = {"path": str(block.path)}
-            return step("fetch_model", spec, _content(block.path, f"models.{model}"), decides={})
+            return step("fetch_model", spec, self._weights(model), decides={})
         pinned = block.slice("fetch")
         spec = {**pinned, "gated": block.gated}
         return step("fetch_model", spec, None, decides=pinned)
@@ -88,7 +89,7 @@ class Ingredients:
         """What a checkpoint's content is known by: for a hub's, its pinned revision."""
         block = self.catalogue.models[model]
         if block.path:
-            return _content(block.path, f"models.{model}")
+            return _content(block.path, f"models.{model}", checkpoints.read_files)
         return block.slice("fetch") if block.hub else self.model(model).identity
 
     def _adapter(self, model: str) -> Step | None:
@@ -96,7 +97,7 @@ class Ingredients:
         if adapter is None:
             return None
         if adapter.path:
-            content = _content(adapter.path, f"models.{model}.adapter")
+            content = _content(adapter.path, f"models.{model}.adapter", adapters.read_files)
             return step("fetch_adapter", {"path": str(adapter.path)}, content, decides={})
         return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), None)
 
@@ -148,9 +149,14 @@ def _loading(sample: dict[str, Any]) -> list[str]:
     return modules
 
 
-def _content(path: Path, where: str) -> str:
-    """The digest of a local file or folder. Raises UserError that says which key names it."""
+def _content(path: Path, where: str, read: Callable[[Path], Iterable[str]] | None = None) -> str:
+    """The digest of a local file or folder; of a folder, of the files that `read` names in it.
+
+    Raises UserError that says which key names it.
+    """
     try:
-        return contents.digest(path)
+        if read is None:
+            return contents.digest(path)
+        return contents.digest_of({name: path / name for name in read(path)})
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{where}.path: {error}") from None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from frontier.errors import UserError
@@ -23,27 +25,92 @@ class Tensor(NamedTuple):
     end: int
 
 
-def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, as its index lists them.
+@dataclass(frozen=True)
+class Chosen:
+    """The files that are a checkpoint's weights, by name, and the index that lists them."""
 
-    Raises UserError where there are none or one of them is missing.
+    index: str | None
+    files: list[str]
+
+
+def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
+    """Which files of a checkpoint are its weights: every reader asks here.
+
+    transformers' order: what config.json names as `transformers_weights`, else model.safetensors,
+    else what its index lists, whatever their names. Nothing else is read: not an index beside a
+    whole file, no variant (model.fp16.safetensors), no consolidated.safetensors, no pickle.
+    `there` are the names of all files, where only the small ones lie in the folder yet.
+    Raises UserError where there are none, one is missing, or an index is malformed or points
+    outside the folder.
     """
-    if (folder / INDEX).is_file():
-        listed = json_object(folder / INDEX).get("weight_map")
-        if not isinstance(listed, dict) or not listed:
-            raise UserError(f"{folder / INDEX}: no 'weight_map'")
-        found = [folder / name for name in sorted(set(map(str, listed.values())))]
-        for path in found:
-            if not path.is_file():
-                raise UserError(f"{path}: missing, though {INDEX} lists it")
-        return found
-    if (folder / WEIGHTS).is_file():
-        return [folder / WEIGHTS]
-    others = sorted(path.name for path in folder.glob("*.bin"))
-    raise UserError(
-        f"{folder}: no safetensors weights ({WEIGHTS})"
-        + (f"; {others[0]} is a pickle, which may run code and is not loaded" if others else "")
-    )
+
+    def has(name: str) -> bool:
+        return (folder / name).is_file() if there is None else name in there
+
+    named = json_object(folder / CONFIG).get("transformers_weights") if has(CONFIG) else None
+    if named is not None:
+        _check_name(folder / CONFIG, named, (".safetensors", ".safetensors.index.json"))
+    elif not has(WEIGHTS) and not has(INDEX):
+        names = there or (path.name for path in folder.glob("*.bin"))
+        pickles = sorted(name for name in names if name.endswith(".bin"))
+        raise UserError(
+            f"{folder}: no safetensors weights ({WEIGHTS})"
+            + (
+                f"; {pickles[0]} is a pickle, which may run code and is not loaded"
+                if pickles
+                else ""
+            )
+        )
+    first: str = named or (WEIGHTS if has(WEIGHTS) else INDEX)
+    index = first if first.endswith(".json") else None
+    names = _listed(folder / index) if index else [first]
+    for name in names:
+        if not has(name):
+            raise UserError(f"{folder / name}: missing, though {index or CONFIG} lists it")
+    return Chosen(index, names)
+
+
+def _listed(index: Path) -> list[str]:
+    """The files that an index lists. Raises UserError where it is malformed."""
+    value = json_object(index)
+    listed = value.get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise UserError(f"{index}: no 'weight_map'")
+    if not isinstance(value.get("metadata"), dict):
+        raise UserError(f"{index}: no 'metadata', without which transformers does not read it")
+    for name in listed.values():
+        _check_name(index, name, (".safetensors",))
+    return sorted(set(listed.values()))
+
+
+def _check_name(where: Path, name: object, endings: tuple[str, ...]) -> None:
+    """Raise UserError for what is no name of a safetensors file inside the folder."""
+    parts = PurePosixPath(name).parts if isinstance(name, str) else ()
+    if not isinstance(name, str) or not name.endswith(endings) or "\\" in name:
+        raise UserError(f"{where}: {name!r} is not the name of a safetensors file")
+    if PurePosixPath(name).is_absolute() or ".." in parts:
+        raise UserError(f"{where}: {name!r} lies outside the checkpoint's folder")
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of a checkpoint. Raises UserError as `chosen` does."""
+    return [folder / name for name in chosen(folder).files]
+
+
+def headers(folder: Path) -> Iterator[tuple[Path, dict[str, Tensor]]]:
+    """Each of a checkpoint's files with its tensors.
+
+    Raises UserError as `chosen` and `header` do, and for a tensor that is in two files: readers
+    differ in which of them they take.
+    """
+    seen: dict[str, str] = {}
+    for path in weight_files(folder):
+        tensors = header(path)
+        for name in tensors:
+            if name in seen:
+                raise UserError(f"{folder}: {name} is both in {seen[name]} and in {path.name}")
+            seen[name] = path.name
+        yield path, tensors
 
 
 def header(path: Path) -> dict[str, Tensor]:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import torch
 
+from frontier import files
 from frontier.conversions import Made, copy_settings
 from frontier.errors import UserError, one_line
-from frontier.safetensor_files import CONFIG, Tensor, header, json_object, weight_files
+from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")
@@ -37,9 +38,9 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     layers = packed = 0
     transposed = json_object(checkpoint / CONFIG).get("model_type") in TRANSPOSED
     try:
-        for path in weight_files(checkpoint):
-            copy = shutil.copyfile(path, output / path.name)
-            for name, tensor in header(path).items():
+        for path, tensors in headers(checkpoint):
+            copy = shutil.copyfile(path, output / _flat(path.relative_to(checkpoint).as_posix()))
+            for name, tensor in tensors.items():
                 if name.endswith(COMPUTED):
                     continue
                 if _is_layer(name, tensor.shape):
@@ -52,9 +53,16 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     if not layers:
         raise UserError(f"{checkpoint}: found no matrices of numbered blocks to round")
     copy_settings(checkpoint, output)
-    for index in checkpoint.glob("*.safetensors.index.json"):
-        shutil.copyfile(index, output / index.name)
+    if index := chosen(checkpoint).index:
+        listed = json_object(checkpoint / index)
+        names = {tensor: _flat(name) for tensor, name in listed["weight_map"].items()}
+        files.write_json(output / index, {**listed, "weight_map": names})
     return Made(quantized_layers=layers, simulated_bytes=packed)
+
+
+def _flat(name: str) -> str:
+    """A file's name in a checkpoint made here, which has no sub-folders."""
+    return name.replace("/", "-")
 
 
 def by_group(

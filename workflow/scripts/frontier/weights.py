@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frontier.safetensor_files import header, weight_files
+from frontier.safetensor_files import headers
 
 Array = NDArray[np.float32]
 
@@ -42,8 +42,8 @@ class Tensor:
 
 def tensors(checkpoint: Path) -> Iterator[Tensor]:
     """All tensors of a checkpoint, of one file or several. Raises UserError (unreadable)."""
-    for path in weight_files(checkpoint):
-        for name, entry in header(path).items():
+    for path, found in headers(checkpoint):
+        for name, entry in found.items():
             read = partial(_read, path, entry.begin, entry.dtype, entry.shape)
             yield Tensor(name, entry.shape, entry.dtype, read)
 

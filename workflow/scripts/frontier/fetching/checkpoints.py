@@ -8,28 +8,27 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from frontier import contents
 from frontier.errors import UserError
-from frontier.safetensor_files import CONFIG, Tensor, header, json_object, weight_files
+from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
-# What transformers reads: configuration, safetensors, tokenizer, chat template. Nothing that runs.
-TAKE = (
-    "[!.]*.json",
-    "model*.safetensors",
-    "*.model",
-    "*.tiktoken",
-    "*.jinja",
-    "vocab.txt",
-    "merges.txt",
+SETTINGS = (
+    *("config.json", "generation_config.json", "quantize_config.json", "quant_config.json"),
+    *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "chat_template.jinja"),
+    *("vocab*.json", "vocab.txt", "merges.txt", "*.model", "tokenizer.model.*", "*.tiktoken"),
+    *("tekken.json", "bpe.codes", "dict.txt", "emoji.json", "prophetnet.tokenizer"),
 )
-LEAVE = ("*.bin.index.json", "lock.json")
-SUBFOLDERS = "*/*"
+"""What transformers reads besides the weights, by globs: configuration, tokenizer, template."""
+OWN_CODE = ("*.py", "*.json", "*.txt", "*.bpe", "*.vocab")
+"""What it may read as well where the checkpoint's own code runs, which names its files itself."""
+NO_SETTINGS = (".*", "*/*", "lock.json", "*.index.json")
 TOKENIZER = re.compile(
-    r"tokenizer.*|vocab\..*|merges\.txt|spiece\.model|special_tokens_map\.json|added_tokens\.json"
-    r"|.*\.tiktoken"
+    r"tokenizer.*|vocab.*|merges\.txt|.*\.model|special_tokens_map\.json|added_tokens\.json"
+    r"|.*\.tiktoken|tekken\.json"
 )
 DTYPES = {
     "F64": "float64",
@@ -49,47 +48,62 @@ DTYPES = {
 BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
 
 
-def describe(folder: Path) -> dict[str, Any]:
+def read_files(folder: Path, own_code: bool = False) -> list[str]:
+    """The names of the files that loading reads; others, and their changes, do not count.
+
+    `own_code`: the checkpoint's own may run. Raises UserError where no checkpoint can be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'a file, not a' if folder.exists() else 'no such'} folder")
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder / CONFIG}: missing")
+    weights = chosen(folder)
+    names = (path.name for path in folder.iterdir() if path.is_file())
+    settings = (name for name in names if is_setting(name, own_code))
+    return sorted({*settings, *filter(None, (weights.index, *weights.files))})
+
+
+def settings_globs(own_code: bool = False) -> tuple[str, ...]:
+    """What loading reads besides the weights, but for what NO_SETTINGS matches."""
+    return (*SETTINGS, *(OWN_CODE if own_code else ()))
+
+
+def is_setting(name: str, own_code: bool = False) -> bool:
+    """Whether loading reads a file of that name besides the weights; none lies in a sub-folder."""
+    return any(fnmatchcase(name, glob) for glob in settings_globs(own_code)) and not any(
+        fnmatchcase(name, glob) for glob in NO_SETTINGS
+    )
+
+
+def describe(folder: Path, own_code: bool = False) -> dict[str, Any]:
     """The facts of a checkpoint, JSON-able: what its lock holds besides where it came from.
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
     (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
     Raises UserError naming the file that is missing, truncated or invalid.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
+    names = read_files(folder, own_code)
     config = json_object(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
         raise UserError(
             f"{folder / CONFIG}: no 'model_type', so this is no transformers checkpoint"
         )
-    weights = weight_files(folder)
-    parameters, dtype = _parameters([header(path) for path in weights])
-    shas = {path.name: contents.digest(path) for path in _relevant(folder)}
+    weights = chosen(folder).files
+    parameters, dtype = _parameters([tensors for _, tensors in headers(folder)])
+    shas = {name: contents.digest(folder / name) for name in names}
     return {
         "files": {
             name: {"bytes": (folder / name).stat().st_size, "sha256": sha}
             for name, sha in shas.items()
         },
-        "weights_sha256": _digest(sorted(shas[path.name] for path in weights)),
-        "weights_bytes": sum(path.stat().st_size for path in weights),
+        "weights_sha256": _digest(sorted(shas[name] for name in weights)),
+        "weights_bytes": sum((folder / name).stat().st_size for name in weights),
         "parameters": parameters,
         "dtype": dtype,
         "architecture": architecture(config),
         "tokenizer_sha256": _tokenizer(shas),
         "chat_template_sha256": _chat_template(folder),
     }
-
-
-def _relevant(folder: Path) -> list[Path]:
-    """The files of a folder that transformers may read; those in sub-folders are other formats."""
-    return [
-        path
-        for path in sorted(folder.iterdir())
-        if path.is_file()
-        and any(path.match(glob) for glob in TAKE)
-        and not any(path.match(glob) for glob in LEAVE)
-    ]
 
 
 def _parameters(headers: list[dict[str, Tensor]]) -> tuple[int, str]:

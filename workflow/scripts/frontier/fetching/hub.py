@@ -32,6 +32,8 @@ class Snapshot:
     commit: str
     folder: Path
     files: dict[str, Path]
+    listed: frozenset[str]
+    """The names of all files of the repository at that commit, fetched or not."""
 
 
 def page(repo: str, kind: Kind) -> str:
@@ -73,6 +75,7 @@ def snapshot(
     print(f"fetching {repo} at {revision} from the hub", file=sys.stderr, flush=True)
     try:
         folder = _folder(repo, revision, kind, take, leave, gated)
+        listed = _listed(repo, folder.name, kind)
     except UserError:
         raise
     except Exception as error:
@@ -80,7 +83,7 @@ def snapshot(
     found = _chosen(folder, take, leave)
     for name, path in found.items():
         _check(f"{repo} at {revision}: {name}", path)
-    return Snapshot(folder.name, folder, found)
+    return Snapshot(folder.name, folder, found, listed)
 
 
 def cache_folder() -> Path | None:
@@ -112,9 +115,7 @@ def _folder(
     if COMMIT.fullmatch(revision):
         try:
             # Without the list of the commit's files nobody can say whether all are there.
-            hf.get_cached_repo_tree(
-                repo, repo_type=kind, revision=revision, cache_dir=cache_folder()
-            )
+            _listed(repo, revision, kind)
             return Path(get(revision=revision, local_files_only=True))
         except (errors.CachedRepoTreeNotFoundError, errors.LocalEntryNotFoundError):
             pass  # to be fetched
@@ -124,6 +125,14 @@ def _folder(
     api = hf.HfApi(token=token)
     commit = api.repo_info(repo, repo_type=kind, revision=revision, timeout=TIMEOUT_S).sha
     return Path(get(revision=commit))
+
+
+def _listed(repo: str, commit: str, kind: Kind) -> frozenset[str]:
+    """All files of a commit, as the hub listed them when they were fetched."""
+    import huggingface_hub as hf
+
+    tree = hf.get_cached_repo_tree(repo, repo_type=kind, revision=commit, cache_dir=cache_folder())
+    return frozenset(file.path for file in tree)
 
 
 def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) -> Exception:
@@ -144,8 +153,11 @@ def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) 
         return UserError(f"{repo}: not the id of a repository ({one_line(error)})")
     # The HTTP client is not among what the hub's library promises, so it is known by its name.
     client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore2")
-    away = (errors.HfHubHTTPError, errors.FileMetadataError, errors.LocalEntryNotFoundError)
-    if client or isinstance(error, (*away, ConnectionError, TimeoutError)):
+    away = (
+        *(errors.HfHubHTTPError, errors.FileMetadataError, errors.LocalEntryNotFoundError),
+        *(errors.CachedRepoTreeNotFoundError, ConnectionError, TimeoutError),
+    )
+    if client or isinstance(error, away):
         endpoint = os.environ.get("HF_ENDPOINT") or HUB
         cause = one_line(error.__cause__ or error)[:200]
         return UserError(f"cannot fetch {what} from {endpoint} ({cause}){instead}")

@@ -1,0 +1,19 @@
+"""Which files of a folder are a PEFT adapter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frontier.errors import UserError
+
+READ = ("adapter_config.json", "adapter_model.safetensors")
+
+
+def read_files(folder: Path) -> tuple[str, ...]:
+    """The names of the files that loading reads. Raises UserError where one is missing."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: {'a file, not a' if folder.exists() else 'no such'} folder")
+    for name in READ:
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: no {name}, so this is no PEFT adapter in safetensors")
+    return READ
