@@ -80,6 +80,8 @@ def _type(part: dict[str, Any]) -> str:
     if "$ref" in part:
         return "block"
     names = {"object": "block", "integer": "whole number", "boolean": "yes/no", "string": "text"}
+    if part.get("format") == "date":
+        return "date"
     kind: str = part.get("type", "any")
     return names.get(kind, kind)
 
@@ -92,7 +94,7 @@ def _default(field: Any) -> str:
         return ""
     if isinstance(value, tuple):
         return ", ".join(f"`{one}`" for one in value)
-    return f"`{json.dumps(value)}`"
+    return f"`{json.dumps(value, default=str)}`"
 
 
 def table(kind: type[BaseModel]) -> str:

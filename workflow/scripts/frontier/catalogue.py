@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from frontier import templates
 from frontier.entries import (
+    Arguments,
     Count,
+    Date,
     Dtype,
     Entry,
     Fetch,
@@ -60,8 +64,12 @@ class Model(Entry):
     """Let the checkpoint's own Python code run while loading."""
     dtype: Annotated[Dtype, Measure] = "float32"
     """The precision of the native variant."""
-    prompt: Annotated[str, Measure] = "plain"
+    prompt: Annotated[str, AfterValidator(templates.style), Measure] = "plain"
     """`plain`, `chat` (the tokenizer's chat template), or a template with {prompt} in it."""
+    template_arguments: Annotated[Arguments, Measure] = Field(default_factory=dict)
+    """Arguments of the chat template, such as {enable_thinking: false}."""
+    template_date: Annotated[Date, Measure] = date(2024, 7, 26)
+    """The day that a chat template is given as today's, so that tomorrow's prompts are the same."""
     parameters: Annotated[Count | None, Plan] = None
     """How many; with vocabulary, hidden and tied it tells what memory a variant's weights need."""
     vocabulary: Annotated[Count | None, Plan] = None
@@ -96,8 +104,13 @@ class Model(Entry):
             raise ValueError(f"give exactly one of hub, path, grow (found {origins or 'none'})")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("hub and revision go together")
-        if self.prompt not in ("plain", "chat") and "{prompt}" not in self.prompt:
-            raise ValueError("prompt must be 'plain', 'chat' or a template containing {prompt}")
+        return self
+
+    @model_validator(mode="after")
+    def _template_is_used(self) -> Model:
+        for key in ("template_arguments", "template_date"):
+            if key in self.model_fields_set and self.prompt != "chat":
+                raise ValueError(f"{key}: only with prompt: chat (found prompt: {self.prompt!r})")
         return self
 
 
@@ -205,15 +218,23 @@ class Task(Entry):
     sample: Annotated[SampleKeys, Sample]
     """What is drawn from it."""
     prompt: Annotated[str, Measure]
-    """Template over the row's fields, such as "{sentence}\\nSentiment:"."""
+    """Template over the row's fields, such as "{sentence}\\nSentiment:"; braces are doubled."""
     max_new_tokens: Annotated[Count, Measure]
     """Generation ends there at the latest."""
     stop: Annotated[tuple[str, ...], Measure] = ()
-    """Generation ends at the first of these; none of it is part of the answer."""
+    """Generation ends at the first of these, special tokens too; none of it is part of the answer.
+    White space before anything else is written ends nothing."""
     scorer: Annotated[ScorerKeys, Score]
     """How answers are scored."""
     label: Annotated[str | None, Show] = None
     """Its name in the report."""
+
+    @field_validator("stop")
+    @classmethod
+    def _stops_say_something(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in stop:
+            raise ValueError("an empty stop text would end every answer before it begins")
+        return stop
 
 
 class Catalogue(Entry):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from frontier import templates
 from frontier.catalogue import Catalogue
 from frontier.errors import UserError, nearest
 from frontier.question import Config
@@ -121,18 +122,6 @@ def _check_ids(catalogue: Catalogue) -> None:
                 )
 
 
-def _check_prompt(prompt: str, fields: Iterable[str], where: str) -> None:
-    """A prompt's template may use what the loader's rows have, and nothing else."""
-    fields = list(fields)
-    try:
-        prompt.format_map(dict.fromkeys(fields, ""))
-    except KeyError as error:
-        hint = nearest(str(error.args[0]), fields)
-        raise UserError(f"{where}.prompt: rows have no {error}{hint}") from None
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{where}.prompt: not a template over {fields}: {error}") from None
-
-
 def _check_plugins(catalogue: Catalogue) -> None:
     for name, quantization in catalogue.quantizations.items():
         where = f"config/quantizations.yaml: quantizations.{name}"
@@ -153,7 +142,10 @@ def _check_plugins(catalogue: Catalogue) -> None:
         loader = catalogue.datasets[task.dataset].loader
         module = plugin("datasets", loader, f"config/tasks.yaml: datasets.{task.dataset}.loader")
         options = check(module.Options, task.sample.options, f"{where}.sample")
-        _check_prompt(task.prompt, module.fields(options), where)
+        try:
+            templates.check(task.prompt, module.fields(options))
+        except ValueError as error:
+            raise UserError(f"{where}.prompt: {error}") from None
         scorer = plugin("scorers", task.scorer.kind, f"{where}.scorer.kind")
         check(scorer.Options, task.scorer.options, f"{where}.scorer")
 

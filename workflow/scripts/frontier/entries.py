@@ -7,10 +7,19 @@ scores and no measurement, a label changes the report alone.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+)
 
 Step = Literal["fetch", "sample", "measure", "score", "show", "plan"]
 
@@ -30,6 +39,23 @@ Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+def _no_number(value: Any) -> Any:
+    """A date is written as one: pydantic takes a number for seconds since 1970."""
+    if isinstance(value, (int, float)):
+        raise ValueError("must be a date, such as 2024-07-26")
+    return value
+
+
+def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Raise ValueError for what JSON has no number for (infinity, NaN)."""
+    json.dumps(arguments, allow_nan=False)
+    return arguments
+
+
+Date = Annotated[date, BeforeValidator(_no_number)]
+Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 
 class Entry(BaseModel):

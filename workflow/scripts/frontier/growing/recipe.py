@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import grammars
+from frontier import grammars, templates
 from frontier.errors import nearest
 
 Count = Annotated[int, Field(ge=1)]
@@ -65,9 +65,7 @@ class Recipe(BaseModel):
                 raise ValueError(f"corpora: there is no grammar {name!r}{nearest(name, known)}")
             fields = grammars.load(name).FIELDS
             try:
-                corpus.prompt.format_map(dict.fromkeys(fields, ""))
-            except (KeyError, IndexError, ValueError, AttributeError):
-                raise ValueError(
-                    f"corpora.{name}.prompt: {corpus.prompt!r} can use {{{'}, {'.join(fields)}}}"
-                ) from None
+                templates.check(corpus.prompt, fields)
+            except ValueError as error:
+                raise ValueError(f"corpora.{name}.prompt: {error}") from None
         return self

@@ -1,0 +1,53 @@
+"""Prompts with named gaps: `{field}` stands for a text, `{{` and `}}` for braces, and no more.
+
+Attributes, indices, conversions and widths, which Python's own format strings know as well, could
+read what no prompt should hold, or write a gigabyte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from string import Formatter
+
+from frontier.errors import nearest
+
+
+def check(template: str, fields: Collection[str]) -> None:
+    """Raise ValueError, in one line, unless `template` uses some of `fields` and nothing else."""
+    try:
+        parts = list(Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"not a template over {sorted(fields)}: {error}") from None
+    used = [part[1:] for part in parts if part[1] is not None]
+    for name, width, conversion in used:
+        if conversion or width or not str(name).isidentifier():
+            behind = (f"!{conversion}" if conversion else "") + (f":{width}" if width else "")
+            given = f"{{{name}{behind}}}"
+            raise ValueError(
+                f"not a template over {sorted(fields)}: {given[:80]!r} is not a plain {{field}}; "
+                "write '{{' and '}}' for braces"
+            )
+        if name not in fields:
+            raise ValueError(f"no field {name!r}{nearest(str(name), fields)}")
+    if not used:
+        raise ValueError(
+            f"has no {{field}}, so that all requests would be the same; there are {sorted(fields)}"
+        )
+
+
+def style(prompt: str) -> str:
+    """A model's `prompt` key. Raises ValueError unless it is plain, chat or a template."""
+    if prompt not in ("plain", "chat"):
+        try:
+            check(prompt, ("prompt",))
+        except ValueError as error:
+            hint = nearest(prompt, ("plain", "chat"))
+            raise ValueError(
+                f"must be 'plain', 'chat' or a template containing {{prompt}}{hint}: {error}"
+            ) from None
+    return prompt
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """The template, which `check` has seen, with its gaps filled."""
+    return template.format_map(values)
