@@ -44,6 +44,11 @@ int nvmlDeviceGetUUID(Gpu *one, char *text, unsigned size) {
     snprintf(text, size, "GPU-stand-in-%d", (int)(one - gpus));
     return 0;
 }
+int nvmlDeviceGetMigMode(Gpu *one, unsigned *now, unsigned *next) {
+    const char *sliced = getenv("STAND_IN_SLICED");
+    *now = *next = sliced && atoi(sliced) == (int)(one - gpus);
+    return 0;
+}
 int nvmlDeviceGetMemoryInfo_v2(Gpu *one, Memory *memory) {
     read_gpus();
     memory->total = one->total;

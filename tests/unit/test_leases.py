@@ -136,16 +136,36 @@ def test_a_crash_frees_its_lease(tmp_path: Path) -> None:
     assert second.wait(10) == 0
 
 
-def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns) -> None:
+SET = {
+    "2": ["2"], "GPU-stand-in-1": ["1"], " 1": ["1"], "2,-1,0": ["2"], "0 , 1": ["0", "1"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("visible", SET)
+def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: str) -> None:
     """Only GPUs of CUDA_VISIBLE_DEVICES are taken, by index or by UUID."""
-    for name, visible in (("index", "2"), ("uuid", "GPU-stand-in-1")):
-        assert job(three, 1, 0, name, CUDA_VISIBLE_DEVICES=visible).wait(30) == 0
-    assert (held_by(three, "index"), held_by(three, "uuid")) == (
-        ["GPU-stand-in-2"],
-        ["GPU-stand-in-1"],
-    )
-    refused = job(three, 2, 0, "few", CUDA_VISIBLE_DEVICES="0")
-    assert "needs 2 NVIDIA GPU(s) named 'A6000'" in refused.communicate(timeout=30)[1]
+    count = len(SET[visible])
+    one = job(three, count, 0, "job", CUDA_VISIBLE_DEVICES=visible)
+    assert one.communicate(timeout=30)[1] == ""
+    assert held_by(three, "job") == [f"GPU-stand-in-{place}" for place in SET[visible]]
+
+
+@pytest.mark.parametrize(
+    ("visible", "words"),
+    [
+        ({"CUDA_VISIBLE_DEVICES": "0"}, "Stand-in A6000 number 0; CUDA_VISIBLE_DEVICES is '0'"),
+        ({"CUDA_VISIBLE_DEVICES": "0,0"}, "none; CUDA_VISIBLE_DEVICES is '0,0'"),
+        ({"CUDA_VISIBLE_DEVICES": "MIG-4c1f"}, "names slices (MIG), which are not supported yet: MIG-4c1f"),
+        ({"STAND_IN_SLICED": "1", "CUDA_VISIBLE_DEVICES": "0,1"}, "1 GPU(s) are cut into slices (MIG)"),
+    ],
+)  # fmt: skip
+def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words: str) -> None:
+    """In one line: what is set, or that slices of GPUs are not supported."""
+    refused = job(three, 2, 0, "few", **visible)
+    told = refused.communicate(timeout=30)[1]
+    assert (refused.returncode, told.count("\n")) == (1, 1)
+    assert "needs 2 NVIDIA GPU(s) named 'A6000'; this host has " in told
+    assert words in told
 
 
 def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:

@@ -20,6 +20,7 @@ import psutil
 import pynvml
 
 from frontier.errors import UserError
+from frontier.visible_gpus import VARIABLE, names_slices, visible
 
 # A desktop draws on its GPU with less than this share of the memory; a model takes more.
 TAKEN = 0.05
@@ -51,40 +52,57 @@ def _nvml() -> Iterator[bool]:
         pynvml.nvmlShutdown()
 
 
-def _chosen(handles: list[Any]) -> list[Any]:
-    """Those of the host's GPUs that CUDA_VISIBLE_DEVICES leaves visible."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is None:
-        return handles
-    by_name = {str(index): handle for index, handle in enumerate(handles)}
-    by_name |= {pynvml.nvmlDeviceGetUUID(handle): handle for handle in handles}
-    return [by_name[part] for part in visible.split(",") if part in by_name]
+def _host_gpus() -> list[Any]:
+    """The driver's handles of this host's GPUs, in its order; none without a driver."""
+    count = pynvml.nvmlDeviceGetCount()
+    return [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
+
+
+def _sliced(handle: Any) -> bool:
+    """Whether a GPU is cut into slices (MIG), so that nothing can run on it as a whole."""
+    try:
+        return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
+    except pynvml.NVMLError:  # most cannot be, and say so in this way
+        return False
 
 
 def gpus() -> list[Gpu]:
-    """The NVIDIA GPUs that this process may use."""
+    """The NVIDIA GPUs that this process may use, whole ones only."""
     with _nvml() as present:
         if not present:
             return []
         driver = pynvml.nvmlSystemGetDriverVersion()
-        handles = [
-            pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())
-        ]
+        handles = _host_gpus()
+        uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
         return [
             Gpu(
-                uuid=pynvml.nvmlDeviceGetUUID(handle),
-                name=pynvml.nvmlDeviceGetName(handle),
+                uuid=uuids[place],
+                name=pynvml.nvmlDeviceGetName(handles[place]),
                 memory_bytes=int(memory.total),
                 used_bytes=int(memory.used),
                 driver=driver,
                 processes=tuple(
-                    process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+                    process.pid
+                    for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handles[place])
                 ),
             )
-            for handle in _chosen(handles)
+            for place in visible(os.environ.get(VARIABLE), uuids)
+            if not _sliced(handles[place])
             # The second version leaves out what the driver keeps for itself.
-            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)]
+            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handles[place], pynvml.nvmlMemory_v2)]
         ]
+
+
+def _why_none() -> str:
+    """Why GPUs that this host has are none of ours; empty where there is no more to say."""
+    if names_slices(value := os.environ.get(VARIABLE)):
+        return f"; {VARIABLE} names slices (MIG), which are not supported yet: {value}"
+    with _nvml() as present:
+        handles = _host_gpus() if present else []
+        sliced = sum(map(_sliced, handles))
+    if sliced:
+        return f"; {sliced} GPU(s) are cut into slices (MIG), which are not supported yet"
+    return f"; {VARIABLE} is {value!r}" if handles and value is not None else ""
 
 
 def has_mps() -> bool:
@@ -112,7 +130,7 @@ def fitting(user: str, gpu: str | None, count: int) -> list[Gpu]:
     if len(named) < count:
         wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
         names = ", ".join(one.name for one in found) or "none"
-        raise UserError(f"{user} needs {wanted}; this host has {names}")
+        raise UserError(f"{user} needs {wanted}; this host has {names}{_why_none()}")
     return named
 
 
