@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import cells
 from cells import Cell
 from frontier.errors import UserError
-from frontier.exchange import adding, bundles, packing
+from frontier.exchange import adding, bundles, packing, private
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
 PLACE = "falcon7b/a6000/sst2"
@@ -228,6 +228,61 @@ def test_nothing_private_travels(
     with pytest.raises(UserError, match=r"sst2\.(json|parquet): contains .*delete the cell"):
         packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
     assert not (tmp_path / "x.tar.gz").exists()
+
+
+SECRET = 'p"ss\\w/rd-of-mine'
+HOLDERS = {
+    "HF_PAT": {"HF_PAT": SECRET}, "GITHUB_PAT": {"GITHUB_PAT": SECRET}, "OPENAI_API_KEY": {"OPENAI_API_KEY": SECRET},
+    "AWS_SECRET_ACCESS_KEY": {"AWS_SECRET_ACCESS_KEY": SECRET}, "WANDB_KEY": {"WANDB_KEY": SECRET},
+    "PGPASSWORD": {"PGPASSWORD": SECRET}, "DB_PASS": {"DB_PASS": SECRET}, "X_CREDENTIALS": {"X_CREDENTIALS": SECRET},
+    "hub_token": {"hub_token": SECRET}, "proxy": {"HTTPS_PROXY": "http://me:p%22ss%5Cw%2Frd-of-mine@proxy:3128"},
+}  # fmt: skip
+FILES = {
+    ".netrc": "machine example.org login me password s3cret-of-mine",
+    "hub/token": "s3cret-of-mine\n",
+    "hub/stored_tokens": "[work]\nhf_token = s3cret-of-mine\n",
+}
+
+
+@pytest.mark.parametrize("where", ["reason", "answer"])
+@pytest.mark.parametrize("holder", [*HOLDERS, *FILES])
+def test_no_secret_travels(
+    holder: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever holds it, wherever it got to, with letters that JSON escapes."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(private, "HF_STORED_TOKENS_PATH", str(tmp_path / "home/hub/stored_tokens"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "home/hub/token"))
+    for name, value in HOLDERS.get(holder, {}).items():
+        monkeypatch.setenv(name, value)
+    if holder in FILES:
+        path = tmp_path / "home" / holder
+        path.parent.mkdir(parents=True)
+        path.write_text(FILES[holder], encoding="utf-8")
+    secret = "s3cret-of-mine" if holder in FILES else SECRET
+    reason = f"no answer to {secret}" if where == "reason" else ""
+    text = f"it is {secret}." if where == "answer" else "positive"
+    cell = Cell("falcon7b", task="sst2", reason=reason, requests=20, text=lambda row, right: text)
+    cells.measured(tmp_path / "results", cell)
+    with pytest.raises(UserError, match=r"sst2\.(json|parquet): contains .*delete the cell"):
+        packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
+    assert not (tmp_path / "x.tar.gz").exists()
+
+
+def test_no_password_of_an_address_travels(tmp_path: Path) -> None:
+    """In a summary, whoever it belongs to; an address without one is no secret."""
+    for reason, sent in (
+        ("see https://me:secret@example.org/x", False),
+        ("see https://example.org:80/@x", True),
+    ):
+        cell = Cell("falcon7b", task="sst2", reason=reason, requests=20)
+        cells.measured(tmp_path / str(sent) / "results", cell)
+        place = tmp_path / str(sent)
+        if sent:
+            assert packing.pack(place / "results", place / "x.tar.gz") == 1
+        else:
+            with pytest.raises(UserError, match="a password in an address"):
+                packing.pack(place / "results", place / "x.tar.gz")
 
 
 def test_a_name_among_the_answers_is_no_secret(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from frontier.errors import run
 from frontier.files import checked_spec, sha256, write_bytes
-from frontier.outputs import cell_paths, write_lock
+from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec, table
 
 
@@ -34,7 +34,7 @@ def main() -> None:
     parquet = io.BytesIO()
     study.write_parquet(parquet)
     write_bytes(args.parquet, parquet.getvalue())
-    write_bytes(args.csv, study.write_csv().encode())
+    write_bytes(args.csv, csv(study))
     cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
     write_lock(args.lock, spec.identity, [args.parquet, args.csv], cells=cells)
     outcomes = study["outcome"].value_counts(sort=True).rows()

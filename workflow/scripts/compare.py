@@ -9,7 +9,7 @@ from pathlib import Path
 from frontier.comparisons import table
 from frontier.errors import run
 from frontier.files import checked_spec, sha256, write_bytes
-from frontier.outputs import cell_paths, write_lock
+from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec
 
 
@@ -35,7 +35,7 @@ def main() -> None:
     parquet = io.BytesIO()
     comparisons.write_parquet(parquet)
     write_bytes(args.parquet, parquet.getvalue())
-    write_bytes(args.csv, comparisons.write_csv().encode())
+    write_bytes(args.csv, csv(comparisons))
     cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
     write_lock(args.lock, spec.identity, [args.parquet, args.csv], cells=cells)
     verdicts = comparisons["verdict"].drop_nulls().value_counts(sort=True).rows()

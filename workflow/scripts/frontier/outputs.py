@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from pydantic import BaseModel, ConfigDict
 from frontier.errors import UserError
 from frontier.exchange import bundles
 from frontier.files import sha256, write_json
+
+# What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.
+FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
+NUMBER = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
 
 
 class Axes(BaseModel):
@@ -74,6 +79,18 @@ def read_table(path: Path, what: str, columns: Iterable[str]) -> pl.DataFrame:
     if lacking := [name for name in wanted if name not in table.columns]:
         raise UserError(f"{path}: not {what}: it lacks the column {lacking[0]!r}")
     return table.select(wanted)
+
+
+def csv(table: pl.DataFrame) -> bytes:
+    """A table as CSV whose texts no spreadsheet takes for a formula: an apostrophe goes before.
+
+    Texts come from models, datasets and other machines. Numbers stay as they are, also as text.
+    """
+    texts = pl.selectors.string()
+    formula = texts.str.contains(FORMULA) & ~texts.str.contains(NUMBER)
+    safe = table.with_columns(pl.when(formula).then("'" + texts).otherwise(texts).name.keep())
+    names = {name: f"'{name}" for name in table.columns if re.match(FORMULA, name)}
+    return safe.rename(names).write_csv().encode()
 
 
 def write_lock(path: Path, identity: Any, files: Iterable[Path], **made_of: Any) -> None:

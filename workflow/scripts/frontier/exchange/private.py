@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import configparser
 import getpass
 import io
 import json
+import netrc
 import os
 import platform
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import polars as pl
+from huggingface_hub import get_token
+from huggingface_hub.constants import HF_STORED_TOKENS_PATH
 
 from frontier import caches
 from frontier.errors import UserError
 
-SECRETS = re.compile(r"TOKEN|SECRET|PASSWORD|API_KEY", re.IGNORECASE)
+# Names of variables whose values open something: HF_PAT, AWS_SECRET_ACCESS_KEY, PGPASSWORD.
+SECRETS = re.compile(
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY|(^|_)(PAT|PASS|PWD|AUTH|KEY)(_|$)",
+    re.IGNORECASE,
+)
+# A name and a password in an address, whatever variable or file it stands in.
+LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:]*:([^\s/@]+)@", re.IGNORECASE)
+SHORTEST = 8  # letters: shorter secrets would be found by chance
 NOBODY = frozenset({"", "root", "user", "localhost"})  # names that tell nothing
 PATH = re.compile(r"(?<![\w:/.])/([\w.-]+)/\S")
 EVERYWHERE = frozenset({"usr", "lib", "bin", "etc", "dev", "proc", "sys"})
@@ -37,21 +50,49 @@ def _is_here(top: str) -> bool:
     return top not in EVERYWHERE and Path("/", top).exists()
 
 
+def _secrets() -> Iterator[tuple[str, str]]:
+    """The keys and passwords of this user's environment, netrc and hub, and where each is."""
+    for name, value in os.environ.items():
+        # SSH_AUTH_SOCK, TOKEN_FILE: where something lies is looked for as a path.
+        if SECRETS.search(name) and not _is_file(value):
+            yield value, f"the value of {name}"
+        for password in LOGIN.findall(value):
+            yield password, f"the password in {name}"
+    with suppress(OSError, netrc.NetrcParseError):
+        path = os.environ.get("NETRC") or Path.home() / ".netrc"
+        for host, (_, _, password) in netrc.netrc(path).hosts.items():
+            yield password or "", f"the password for {host} in {path}"
+    yield get_token() or "", "your token of the Hugging Face hub"
+    stored = configparser.ConfigParser(interpolation=None)
+    with suppress(configparser.Error, UnicodeDecodeError):
+        stored.read(HF_STORED_TOKENS_PATH, encoding="utf-8")
+    for name in stored.sections():
+        for key, value in stored.items(name):
+            if SECRETS.search(key):
+                yield value, f"your token {name} of the Hugging Face hub"
+
+
+def _is_file(value: str) -> bool:
+    try:
+        return Path(value).exists()
+    except (OSError, ValueError):  # too long for a path, or no path at all
+        return False
+
+
 class Private:
     """This machine's folders, names and keys, to be looked for in files."""
 
     def __init__(self) -> None:
-        """Ask the environment for them."""
+        """Ask the environment, and the files in which programs keep keys, for them."""
         self.texts = {
             str(Path.home()): "your home folder",
             str(Path.cwd()): "this folder's path",
             str(caches.root().absolute()): f"the folder of {caches.VARIABLE}",
         }
-        self.texts |= {
-            value: f"the value of {name}"
-            for name, value in os.environ.items()
-            if SECRETS.search(name) and len(value) > 7  # shorter ones are found by chance
-        }
+        for secret, where in _secrets():
+            if len(secret := secret.strip()) >= SHORTEST:
+                forms = (secret, quote(secret, safe=""), unquote(secret))  # in addresses
+                self.texts |= dict.fromkeys(forms, where)
         self.texts.pop("/", None)
         node = platform.node()
         names = dict.fromkeys((node, node.partition(".")[0]), "this machine's name")
@@ -64,11 +105,13 @@ class Private:
 
     def check(self, path: Path, content: bytes) -> None:
         """Raise UserError if a cell's file tells whose machine it is from, or carries a key."""
-        text = _readable(path, content)
+        values = list(_values(path, content))
+        # As it is read, and as it is written: JSON escapes quotes and backslashes.
+        text = "\n".join([content.decode(errors="replace"), *_words(values)])
         found = [what for private, what in self.texts.items() if private in text]
         if path.suffix == ".json":
-            summary = json.loads(text)
-            words = "\n".join(_words([summary.get(key) for key in TOLD]))
+            found += ["a password in an address"] * bool(LOGIN.search(text))
+            words = "\n".join(_words([values[0].get(key) for key in TOLD]))
             found += [what for name, what in self.names.items() if name.search(words)]
             found += [f"a path below /{top}" for top in PATH.findall(words) if _is_here(top)]
         if found:
@@ -77,20 +120,25 @@ class Private:
             )
 
 
-def _readable(path: Path, content: bytes) -> str:
-    """A file's content as text; a table's is compressed."""
+def _values(path: Path, content: bytes) -> Iterator[Any]:
+    """What a file holds: a JSON value, one a line, or the rows of a table, which is compressed."""
     if path.suffix == ".parquet":
         try:
-            return pl.read_parquet(io.BytesIO(content)).write_ndjson()
+            yield from pl.read_parquet(io.BytesIO(content)).iter_rows(named=True)
         except pl.exceptions.PolarsError as error:
             raise UserError(f"{path}: not a table: {error}") from None
-    return content.decode(errors="replace")
+    else:
+        for text in content.splitlines() if path.suffix == ".jsonl" else [content]:
+            try:
+                yield json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{path}: unreadable JSON: {error}") from None
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Every text in a JSON value."""
+    """Every text in a JSON value, keys included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
-        for one in value.values() if isinstance(value, dict) else value:
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
             yield from _words(one)
