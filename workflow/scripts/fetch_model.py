@@ -1,6 +1,7 @@
 """Bring a checkpoint into a folder, with a lock that says what it is.
 
-The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER}
+The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER},
+both with "trust_remote_code": true where the checkpoint's own Python code is to run
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from frontier import files, safetensor_files
 from frontier.errors import run
-from frontier.fetching import checkpoints, hub
+from frontier.fetching import checkpoints, hub, own_code
 
 INSTEAD = "; to use a copy of your own, give the model its path in config/models.yaml"
 
@@ -28,6 +29,8 @@ class Spec(BaseModel):
     revision: str | None = None
     gated: bool = False
     path: Path | None = None
+    trust_remote_code: bool = False
+    """The checkpoint's own code is taken too."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Spec:
@@ -47,8 +50,10 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    origin, folder = _locate(files.checked_spec(args.spec, Spec))
-    facts = checkpoints.describe(folder)
+    spec = files.checked_spec(args.spec, Spec)
+    trusted = spec.trust_remote_code
+    origin, folder = _locate(spec)
+    facts = checkpoints.describe(folder, trusted)
     with files.replaced_folder(args.output) as new:
         for name in facts["files"]:
             files.link(folder / name, new / name)
@@ -62,8 +67,9 @@ def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:
         return {"local": True}, spec.path
     fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, instead=INSTEAD)
     # First what is small, which says which of the large files are the weights.
-    small = (*checkpoints.settings_globs(), safetensor_files.INDEX)
+    small = (*checkpoints.settings_globs(spec.trust_remote_code), safetensor_files.INDEX)
     snapshot = fetch(spec.revision, take=small, leave=("*/*",))
+    own_code.check(snapshot.folder, spec.trust_remote_code, snapshot.listed.__contains__)
     weights = safetensor_files.chosen(snapshot.folder, snapshot.listed).files
     fetch(snapshot.commit, take=tuple(map(glob.escape, weights)))
     origin = {"hub": spec.hub, "revision": spec.revision, "commit": snapshot.commit}

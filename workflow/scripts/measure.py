@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import time
+import traceback
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,14 @@ import psutil
 
 from frontier import hardware, leases, scenarios
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
-from frontier.errors import OutOfMemoryError, UserError, run
+from frontier.errors import OutOfMemoryError, UserError, one_line, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
+OWN_CODE = "transformers_modules"
+"""Where transformers copies a checkpoint's own modules to."""
 # As long as a process may need to notice that the Snakemake that started it was killed.
 LOCK_WAIT_S = 60
 RECORDED_PACKAGES = (
@@ -102,6 +105,11 @@ def run_cell(
         facts |= {"outcome": "unsupported", "reason": str(error)}
     except (OutOfMemoryError, OutOfTimeError) as error:
         facts |= limits.outcome(cell, error)
+    except Exception as error:
+        if not raised_by_own_code(error):
+            raise
+        reason = f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
+        facts |= {"outcome": "unsupported", "reason": reason[:300]}
     facts["memory"] = {
         "device_peak_bytes": engine.device_peak_bytes() if engine else None,
         "host_peak_bytes": host_peak_bytes(),
@@ -110,6 +118,12 @@ def run_cell(
     if engine:
         engine.close()
     return facts
+
+
+def raised_by_own_code(error: Exception) -> bool:
+    """Whether it comes through modules that transformers copied out of a checkpoint."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(OWN_CODE in Path(frame.filename).parts for frame in frames)
 
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:

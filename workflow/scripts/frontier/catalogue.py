@@ -61,7 +61,7 @@ class Model(Entry):
     adapter: Adapter | None = None
     """A PEFT adapter to put on it; it is fetched, or its content decides, like the model's own."""
     trust_remote_code: Annotated[bool, Measure] = False
-    """Let the checkpoint's own Python code run while loading."""
+    """Take the checkpoint's own Python modules too, and let them run while loading."""
     dtype: Annotated[Dtype, Measure] = "float32"
     """The precision of the native variant."""
     prompt: Annotated[str, AfterValidator(templates.style), Measure] = "plain"

@@ -6,7 +6,7 @@ Nothing here runs a job or imports an engine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +78,20 @@ class Ingredients:
             grammars = [f"frontier.grammars.{name}" for name in sorted(block.grow.corpora)]
             spec = block.grow.model_dump(mode="json")
             return step("grow_model", spec, None, *grammars)
+        # Without the key, what there is of it is not fetched.
+        code = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
-            spec = {"path": str(block.path)}
-            return step("fetch_model", spec, self._weights(model), decides={})
-        pinned = block.slice("fetch")
-        spec = {**pinned, "gated": block.gated}
-        return step("fetch_model", spec, None, decides=pinned)
+            place = {"path": str(block.path), **code}
+            return step("fetch_model", place, self._weights(model), decides=code)
+        pinned = {**block.slice("fetch"), **code}
+        return step("fetch_model", {**pinned, "gated": block.gated}, None, decides=pinned)
 
     def _weights(self, model: str) -> Any:
         """What a checkpoint's content is known by: for a hub's, its pinned revision."""
         block = self.catalogue.models[model]
         if block.path:
-            return _content(block.path, f"models.{model}", checkpoints.read_files)
+            read = partial(checkpoints.read_files, trusted=block.trust_remote_code)
+            return _content(block.path, f"models.{model}", read)
         return block.slice("fetch") if block.hub else self.model(model).identity
 
     def _adapter(self, model: str) -> Step | None:

@@ -127,6 +127,10 @@ class Setting:
             return f"the device does not compute in {self.dtype}"
         if self.model.adapter and self.preparation:
             return "an adapter is put on while loading, and this makes a checkpoint of its own"
+        other = self.preparation and self.preparation.environment
+        if self.model.trust_remote_code and (engine != "transformers" or other):
+            where = f"in {other}'s environment" if other else f"on {engine}"
+            return f"the checkpoint's own code (trust_remote_code) does not run {where}"
         target = Target(
             self.architecture,
             self.device.accelerator,

@@ -18,6 +18,10 @@ import transformers
 from frontier.engines import Generation, UnsupportedError
 from frontier.errors import UserError, one_line
 
+UNTRUSTED = (
+    "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "
+    "trust_remote_code: true in config/models.yaml"
+)
 STOP_WINDOW = 16  # tokens; a stop text is looked for in this much of the end
 
 
@@ -35,7 +39,9 @@ class Prompting:
                 checkpoint, trust_remote_code=trust_remote_code
             )
             self.eos = _end_tokens(checkpoint, self.tokenizer.eos_token_id)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            if "trust_remote_code" in str(error):
+                raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
             raise UserError(f"{checkpoint}: unreadable checkpoint: {_short(error)}") from error
         if style == "chat" and self.tokenizer.chat_template is None:
             raise UserError("prompt: chat, but the model's tokenizer has no chat template")
@@ -129,7 +135,8 @@ def _tokenizer(checkpoint: Path, trust_remote_code: bool) -> Any:
     """
     path = checkpoint / "tokenizer_config.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if saved.get("tokenizer_class") == "TokenizersBackend":
+    own = trust_remote_code and "auto_map" in saved
+    if saved.get("tokenizer_class") == "TokenizersBackend" and not own:
         return transformers.PreTrainedTokenizerFast.from_pretrained(
             checkpoint, extra_special_tokens={}
         )

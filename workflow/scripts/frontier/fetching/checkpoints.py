@@ -14,6 +14,7 @@ from typing import Any
 
 from frontier import contents
 from frontier.errors import UserError
+from frontier.fetching import own_code
 from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
 SETTINGS = (
@@ -48,41 +49,42 @@ DTYPES = {
 BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
 
 
-def read_files(folder: Path, own_code: bool = False) -> list[str]:
+def read_files(folder: Path, trusted: bool = False) -> list[str]:
     """The names of the files that loading reads; others, and their changes, do not count.
 
-    `own_code`: the checkpoint's own may run. Raises UserError where no checkpoint can be read.
+    `trusted`: the checkpoint's own code may run. Raises UserError where no checkpoint can be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: {'a file, not a' if folder.exists() else 'no such'} folder")
     if not (folder / CONFIG).is_file():
         raise UserError(f"{folder / CONFIG}: missing")
+    own_code.check(folder, trusted, lambda name: (folder / name).is_file())
     weights = chosen(folder)
     names = (path.name for path in folder.iterdir() if path.is_file())
-    settings = (name for name in names if is_setting(name, own_code))
+    settings = (name for name in names if is_setting(name, trusted))
     return sorted({*settings, *filter(None, (weights.index, *weights.files))})
 
 
-def settings_globs(own_code: bool = False) -> tuple[str, ...]:
+def settings_globs(trusted: bool = False) -> tuple[str, ...]:
     """What loading reads besides the weights, but for what NO_SETTINGS matches."""
-    return (*SETTINGS, *(OWN_CODE if own_code else ()))
+    return (*SETTINGS, *(OWN_CODE if trusted else ()))
 
 
-def is_setting(name: str, own_code: bool = False) -> bool:
+def is_setting(name: str, trusted: bool = False) -> bool:
     """Whether loading reads a file of that name besides the weights; none lies in a sub-folder."""
-    return any(fnmatchcase(name, glob) for glob in settings_globs(own_code)) and not any(
+    return any(fnmatchcase(name, glob) for glob in settings_globs(trusted)) and not any(
         fnmatchcase(name, glob) for glob in NO_SETTINGS
     )
 
 
-def describe(folder: Path, own_code: bool = False) -> dict[str, Any]:
+def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     """The facts of a checkpoint, JSON-able: what its lock holds besides where it came from.
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
     (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
     Raises UserError naming the file that is missing, truncated or invalid.
     """
-    names = read_files(folder, own_code)
+    names = read_files(folder, trusted)
     config = json_object(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
         raise UserError(
