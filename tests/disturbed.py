@@ -26,9 +26,15 @@ GOES_ON = "the same command goes on"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
-    """Whole records of a journal or of requests.jsonl."""
+    """Whole records of a journal or of requests.jsonl, as they came from the model."""
     whole = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    return [value for value in map(json.loads, whole) if "session_facts" not in value]
+    # The load is counted up at the end; the counters, and a checksum over all, are the line's own.
+    later = ("foreign_cores", "reading", "checksum")
+    return [
+        {key: one for key, one in value.items() if key not in later}
+        for value in map(json.loads, whole)
+        if "facts" not in value
+    ]
 
 
 def predictions(place: Workspace) -> dict[str, list[tuple[str, str]]]:

@@ -2,53 +2,147 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frontier import contention
 from frontier.errors import UserError
-from frontier.records import Journal, Record
+from frontier.records import Journal, Record, read, restore
 
 
-def record(number: int, session: int = 0, text: str = "positive") -> Record:
+def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:
     """A request."""
-    return Record(f"r{number}", "", text, 1, 2, "stop", 3, [4], 5, session)
+    return Record(f"r{number}", "", text, 1, 2, "stop", 3, [4], end_ns, session)
 
 
-@given(cut=st.integers(0, 2000), text=st.text())
+def journal_of(
+    path: Path, count: int, text: str = "positive", identity: str | None = "me"
+) -> Journal:
+    """A measurement with so many requests done."""
+    journal = Journal(path, {"host": "a"}, identity)
+    journal.begin({})
+    for number in range(count):
+        journal.append(record(number, text=text), {})
+    return journal
+
+
+@given(cut=st.integers(0, 2000), text=st.text(st.characters(codec="utf-8")))
 def test_cut_anywhere_keeps_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
 ) -> None:
     """However many bytes are left, whole records are kept, and the journal can go on."""
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
-    first = Journal(path, {"host": "a"})
-    for number in range(5):
-        first.append(record(number, text=text))
+    journal_of(path, 5, text)
     content = path.read_bytes()[:cut]
     path.write_bytes(content)
     whole = max(0, content.count(b"\n") - 1)
 
-    second = Journal(path, {"host": "b"})
+    second = Journal(path, {"host": "b"}, "me")
     assert second.records == [record(number, text=text) for number in range(whole)]
-    second.append(record(7, second.session))
-    second.finish(path.with_name("requests.jsonl"), ["r7", *(f"r{n}" for n in range(5))])
-    lines = path.with_name("requests.jsonl").read_bytes().splitlines()
-    assert [json.loads(line)["id"] for line in lines] == ["r7", *(f"r{n}" for n in range(whole))]
-    assert Journal(path, {}).records[-1] == record(7, second.session)
+    second.begin({})
+    second.append(record(7, second.session), {})
+    requests = path.with_name("requests.jsonl")
+    second.finish(requests, second.records, ["r7", *(f"r{n}" for n in range(5))])
+    assert [one.id for one in read(requests)] == ["r7", *(f"r{n}" for n in range(whole))]
+    assert Journal(path, {}, "me").records[-1] == record(7, second.session)
+
+
+GARBAGE = st.sampled_from([
+    b"garbage", b"\xff\x00\xfe", b"{}", b"[]", b"null", b"", b'{"id": "r9"}', b"\r", b'{"session": "x"}',
+])  # fmt: skip
+
+
+@given(
+    at=st.integers(0, 6),
+    garbage=GARBAGE | st.binary(max_size=50).filter(lambda one: b"\n" not in one),
+)
+def test_garbage_between_lines(
+    tmp_path_factory: pytest.TempPathFactory, at: int, garbage: bytes
+) -> None:
+    """Whatever it is and wherever: no record is lost to it, and the journal is as it was."""
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    journal_of(path, 5)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:at], garbage + b"\n", *lines[at:]]))
+    assert Journal(path, {}, "me").records == [record(number) for number in range(5)]
+    assert path.read_bytes() == b"".join(lines)
+
+
+@given(data=st.data())
+def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Costs the record that it is in, at most; a session's own line costs its records."""
+    path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
+    journal_of(path, 5)
+    content = bytearray(path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1), label="place")
+    content[at] ^= data.draw(st.integers(1, 255), label="bits")
+    path.write_bytes(content)
+    found = Journal(path, {}, "me").records
+    first, line = content.find(b"\n"), bytes(content[:at]).count(b"\n")
+    assert all(one == record(int(one.id[1:])) for one in found)
+    assert len(found) >= (3 if line and at != first else 0)  # a line's end is two lines'
+
+
+def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Once, in a line; a line that was cut off by a kill is nothing to speak of."""
+    path = tmp_path / "journal.jsonl"
+    journal_of(path, 3)
+    path.write_bytes(path.read_bytes() + b"x\ny\nz")
+    Journal(path, {}, "me")
+    told = capsys.readouterr().err
+    assert (
+        told
+        == f"{path}: 2 line(s) are not as they were written; what cannot be read again is asked again\n"
+    )
+    path.write_bytes(path.read_bytes() + b"z")
+    Journal(path, {}, "me")
+    assert capsys.readouterr().err == ""
+
+
+def test_another_measurements_records_are_not_taken(tmp_path: Path) -> None:
+    """A journal that was copied from another model's cell; nor a request twice."""
+    path = tmp_path / "journal.jsonl"
+    journal_of(path, 3, identity="another")
+    assert Journal(path, {}, "me").records == []
+    path.unlink()
+    journal_of(path, 3)
+    path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
+    assert Journal(path, {}, "me").records == [record(number) for number in range(3)]
 
 
 def test_sessions_are_counted_and_kept(tmp_path: Path) -> None:
     """Each process that worked on a measurement is known by its facts."""
     path = tmp_path / "journal.jsonl"
-    Journal(path, {"host": "a"}).append(record(0))
-    second = Journal(path, {"host": "b"})
+    journal_of(path, 1)
+    second = Journal(path, {"host": "b"}, "me")
     assert second.session == 1
-    assert second.sessions == [{"host": "a"}, {"host": "b"}]
+    assert second.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
     assert asdict(second.records[0])["session"] == 0
+
+
+def test_finished_requests_are_restored(tmp_path: Path) -> None:
+    """Those that are as they were written; the others are asked again, under the same sessions."""
+    journal = journal_of(tmp_path / "journal.jsonl", 5)
+    records = [replace(one, foreign_cores=0.5) for one in journal.records]
+    requests = tmp_path / "requests.jsonl"
+    journal.finish(requests, records, [f"r{n}" for n in range(5)])
+    lines = requests.read_bytes().splitlines(keepends=True)
+    edited = lines[1].replace(b"positive", b"negative")
+    requests.write_bytes(b"".join([lines[0], edited, *lines[2:4], lines[4][:40]]))
+    measurement = {
+        "spec": {"identity": {"digest": "me"}}, "sessions": journal.sessions,
+        "contention": {"foreign_gpu_processes": 2},
+    }  # fmt: skip
+    assert restore(tmp_path, measurement) == 3
+    again = Journal(tmp_path / "journal.jsonl", {"host": "b"}, "me")
+    assert again.records == [records[n] for n in (0, 2, 3)]
+    assert again.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
+    assert contention.with_loads(again) == again.records
+    assert contention.summary(again, again.records)["foreign_gpu_processes"] == 2
 
 
 def test_unreadable_files_are_told(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+import score
 from conftest import ROOT
 from frontier.records import Record
 
@@ -130,3 +132,35 @@ def test_a_gate_that_failed_keeps_the_score_alone(
     assert words in cell["reason"]
     assert cell["score"] is not None
     assert cell["latency"] is None
+
+
+def records(*disturbed: dict[str, Any]) -> list[Record]:
+    """Forty requests, of which the first are changed so."""
+    whole = Record("r", "", "yes", 1, 9, "stop", 0, [10**6], 2 * 10**6, 0, foreign_cores=0.1)
+    changed = [replace(whole, **facts) for facts in disturbed]
+    return changed + [whole] * (REQUESTS - len(changed))
+
+
+@pytest.mark.parametrize(
+    ("disturbed", "words"),
+    [
+        ([], None),
+        ([{"foreign_cores": 2.0}] * 2, None),
+        ([{"foreign_cores": 2.0}] * 3, "contention: during 8% of the requests other processes used more than 0.5"),
+        ([{"foreign_cores": None}] * 40, None),
+        ([{"attempts": 3}], None),
+        ([{"paused": True}], "pause: the process stood still during 1 of 40 requests"),
+    ],
+)  # fmt: skip
+def test_what_disturbed_requests_make_of_a_cell(
+    disturbed: list[dict[str, Any]], words: str | None
+) -> None:
+    """Few under load may be; on average, or that a pause is in a time, may not."""
+    found = score.invalid_because(measurement(), records(*disturbed), 0.5)
+    assert found is None if words is None else words in str(found)
+
+
+def test_the_load_of_all_sessions_counts() -> None:
+    """The average is what measure.py has written, of whatever sessions."""
+    load = {"foreign_cores": 1.86, "foreign_gpu_processes": None}
+    assert "1.86 cores" in str(score.invalid_because(measurement(contention=load), records(), 0.5))

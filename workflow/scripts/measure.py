@@ -20,11 +20,12 @@ from typing import Any
 import filelock
 import psutil
 
-from frontier import hardware, leases, scenarios
+from frontier import checksums, contention, hardware, leases, scenarios
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
-from frontier.files import check_lock, read_json, read_lines, read_spec, sha256, write_json
+from frontier.files import check_lock, read_json, read_lines, read_spec, sha256
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
+from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
@@ -89,18 +90,21 @@ def run_cell(
     engine: Engine | None = None
     memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
     try:
-        with limited_time(limits.seconds), limited_memory(*memory):
+        with limited_time(limits.seconds), limited_memory(*memory), Pauses() as pauses:
             started = time.perf_counter_ns()
             engine = module.load(checkpoint, settings)
-            facts |= {"load_s": (time.perf_counter_ns() - started) / 1e9, **vars(engine.loaded)}
+            loaded = time.perf_counter_ns()
+            paused = pauses.during(started, loaded)
+            facts["load_s"] = None if paused else (loaded - started) / 1e9
+            facts |= vars(engine.loaded)
             facts |= made_facts(made, engine.loaded)
             engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
             facts["warmup"] = scenarios.warm_up(
                 engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
             )
-            contention = hardware.Contention()
-            scenarios.single_stream(engine, prompts, spec["task"], journal, cell)
-            facts["contention"] = contention.stop(settings.accelerator)
+            watch = contention.Watch(settings.accelerator)
+            scenarios.single_stream(engine, prompts, spec["task"], journal, cell, watch, pauses)
+            facts["contention"] = {"load_average": watch.load_average()}
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
     except (OutOfMemoryError, OutOfTimeError) as error:
@@ -164,11 +168,15 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
     facts = {"hardware": hardware.describe(), "packages": versions()}
-    journal = Journal(arguments.requests.with_name("journal.jsonl"), facts)
+    identity = spec.get("identity", {}).get("digest")
+    journal = Journal(arguments.requests.with_name("journal.jsonl"), facts, identity)
     settings = settings_of(spec, arguments.adapter)
     result = run_cell(spec, settings, arguments.model, prompts, journal, limits)
-    journal.finish(arguments.requests, list(prompts))
-    write_json(
+    records = contention.with_loads(journal)
+    if "contention" in result:
+        result["contention"] |= contention.summary(journal, records)
+    journal.finish(arguments.requests, records, list(prompts))
+    checksums.write(
         arguments.measurement,
         {
             **result,

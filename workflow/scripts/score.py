@@ -17,7 +17,7 @@ import polars as pl
 from frontier import scorers, timing
 from frontier.errors import UserError, run
 from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes, write_json
-from frontier.records import Record
+from frontier.records import Record, read
 
 FIGURES = (
     "simulated", "random_weights", "score", "latency", "throughput", "load_s", "weights_bytes",
@@ -25,22 +25,33 @@ FIGURES = (
 )  # fmt: skip
 
 TIMES = ("latency_s", "ttft_s", "tpot_s")
+# Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
+MOST_DISTURBED = 0.05
 
 
 def invalid_because(
     measurement: dict[str, Any], records: list[Record], foreign_load: float
 ) -> str | None:
     """The first gate that the timing did not pass; None where its figures can be published."""
-    contention, warmup = measurement["contention"], measurement["warmup"]
+    load, warmup = measurement["contention"], measurement["warmup"]
     if not warmup["settled"]:
         return f"warm-up: latency had not settled after {warmup['requests']} requests"
-    if contention["foreign_cores"] > foreign_load:
+    if load["foreign_cores"] > foreign_load:
         return (
-            f"contention: other processes used {contention['foreign_cores']:.2f} cores on average, "
+            f"contention: other processes used {load['foreign_cores']:.2f} cores on average, "
             f"more than {foreign_load:g}"
         )
-    if contention["foreign_gpu_processes"]:
-        return f"contention: {contention['foreign_gpu_processes']} other processes on the GPU"
+    above = sum((record.foreign_cores or 0) > foreign_load for record in records)
+    disturbed = above / max(len(records), 1)
+    if disturbed > MOST_DISTURBED:
+        return (
+            f"contention: during {disturbed:.0%} of the requests other processes used more than "
+            f"{foreign_load:g} cores"
+        )
+    if load["foreign_gpu_processes"]:
+        return f"contention: {load['foreign_gpu_processes']} other processes on the GPU"
+    if paused := sum(record.paused for record in records):
+        return f"pause: the process stood still during {paused} of {len(records)} requests"
     if len({json.dumps(session["hardware"]) for session in measurement["sessions"]}) > 1:
         return "hardware: an interrupted measurement went on on another machine"
     return next(filter(None, map(timing.disorder, records)), None)
@@ -131,7 +142,7 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
         "environment",
         "kernel",
     )
-    session = measurement["sessions"][-1]
+    session = {key: measurement["sessions"][-1].get(key) for key in ("hardware", "packages")}
     return {**session, **{key: measurement.get(key) for key in kept}}
 
 
@@ -153,7 +164,7 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
     if measurement["outcome"] != "measured":
         return result, pl.DataFrame()
 
-    records = [Record(**line) for line in read_lines(inputs.requests)]
+    records = read(inputs.requests)
     given = answers(records, read_lines(inputs.sample))
     result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
     result["weights_bytes"] = measurement["weights_bytes"]

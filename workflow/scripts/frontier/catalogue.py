@@ -169,7 +169,7 @@ class Device(Entry):
     warmup: Annotated[Warmup, Measure] = Warmup()
     """Untimed requests before the timed ones."""
     foreign_load: Annotated[Positive, Score] = 0.5
-    """Cores that other processes may use on average during the timed requests; above: invalid."""
+    """Cores that others may use, on average and in all but 5 % of the requests; else invalid."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None

@@ -9,7 +9,6 @@ import os
 import platform
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -189,33 +188,3 @@ def describe() -> dict[str, Any]:
         "gpus": [one.name for one in found],
         "driver": found[0].driver if found else None,
     }
-
-
-class Contention:
-    """How much others used the processors, or the GPUs, while something was timed."""
-
-    def __init__(self) -> None:
-        """Start watching."""
-        self.load_before = list(psutil.getloadavg())
-        self._busy, self._own, self._wall = _cpu_seconds()
-
-    def stop(self, accelerator: str) -> dict[str, Any]:
-        """Cores that others used on average, foreign pids on the GPUs, load before and after."""
-        busy, own, wall = _cpu_seconds()
-        foreign = (busy - self._busy) - (own - self._own)
-        strangers = sorted({pid for one in gpus() for pid in one.processes} - {os.getpid()})
-        return {
-            "foreign_cores": max(0.0, foreign / max(wall - self._wall, 1e-9)),
-            "foreign_gpu_processes": len(strangers) if accelerator == "cuda" else None,
-            "load_average": {"before": self.load_before, "after": list(psutil.getloadavg())},
-        }
-
-
-def _cpu_seconds() -> tuple[float, float, float]:
-    """Busy seconds of all cores, of this process, and the wall clock."""
-    times = psutil.cpu_times()
-    own = psutil.Process().cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    # A guest's time is counted in user time as well, and steal is not ours to see as work.
-    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-    return total - idle - getattr(times, "steal", 0.0), own.user + own.system, time.monotonic()

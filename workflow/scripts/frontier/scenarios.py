@@ -6,11 +6,14 @@ import hashlib
 import math
 import statistics
 import time
+from dataclasses import asdict
 from typing import Any
 
 from frontier import presence
+from frontier.contention import Watch
 from frontier.engines import Engine, Generation
 from frontier.errors import UserError
+from frontier.pauses import Pauses
 from frontier.progress import Progress
 from frontier.records import Journal, Record
 
@@ -47,8 +50,32 @@ def ask(engine: Engine, prompt: str, task: dict[str, Any]) -> Generation:
     return engine.generate(prompt, task["max_new_tokens"], tuple(task["stop"]))
 
 
+MOST_ATTEMPTS = 3
+
+
+def undisturbed(
+    engine: Engine, prompt: str, task: dict[str, Any], pauses: Pauses
+) -> tuple[Generation, int, bool]:
+    """One request, asked again where this process stood still meanwhile.
+
+    Returns the last answer, how often it was asked, and whether that was disturbed as well.
+    """
+    attempts, paused = 0, True
+    while paused and attempts < MOST_ATTEMPTS:
+        generation = ask(engine, prompt, task)
+        attempts += 1
+        paused = pauses.during(generation.start_ns, generation.start_ns + generation.end_ns)
+    return generation, attempts, paused
+
+
 def single_stream(
-    engine: Engine, prompts: dict[str, str], task: dict[str, Any], journal: Journal, label: str
+    engine: Engine,
+    prompts: dict[str, str],
+    task: dict[str, Any],
+    journal: Journal,
+    label: str,
+    watch: Watch,
+    pauses: Pauses,
 ) -> None:
     """Time every request that the journal has not yet, one at a time.
 
@@ -57,13 +84,15 @@ def single_stream(
     finished = {record.id for record in journal.records}
     progress = Progress(label, len(prompts), "requests", done=len(finished))
     runner = presence.Runner()
+    journal.begin(asdict(watch.read()))
+    pauses.beat()
     for identifier, prompt in prompts.items():
         if identifier in finished:
             continue
         if runner.gone():
             # Going on would disturb what the next run measures.
             raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
-        generation = ask(engine, prompt, task)
+        generation, attempts, paused = undisturbed(engine, prompt, task, pauses)
         journal.append(
             Record(
                 id=identifier,
@@ -76,6 +105,9 @@ def single_stream(
                 token_ns=generation.token_ns,
                 end_ns=generation.end_ns,
                 session=journal.session,
-            )
+                attempts=attempts,
+                paused=paused,
+            ),
+            asdict(watch.read()),
         )
         progress.step()

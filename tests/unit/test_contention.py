@@ -1,0 +1,110 @@
+"""How much others used the processors: of counters, over windows, over all sessions."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontier import contention
+from frontier.contention import Reading, loads
+from frontier.records import Journal, Record
+
+CORES = 2
+
+
+def record(number: int, session: int = 0) -> Record:
+    """A request of ten milliseconds."""
+    return Record(f"r{number}", "", "yes", 1, 2, "stop", 3, [4], 10**7, session)
+
+
+def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> list[Reading]:
+    """Counters before and behind requests of so many seconds, while others use so many cores."""
+    clock = np.cumsum([100.0, *seconds])
+    used = np.cumsum([7.0, *(own * one for one in seconds)])
+    others = np.cumsum([1000.0, *(a * b for a, b in zip(seconds, foreign, strict=True))])
+    return [Reading(o + u, u, c) for o, u, c in zip(others, used, clock, strict=True)]
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 30), st.floats(0, CORES)), min_size=1, max_size=60))
+def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float, float]]) -> None:
+    """Over all requests it adds up to what others used, whatever the windows."""
+    seconds, foreign = map(list, zip(*requests, strict=True))
+    begun, *ends = readings(seconds, foreign)
+    found = loads(begun, ends, 10**6)
+    assert len(found) == len(requests)
+    used = sum(a * b for a, b in zip(seconds, foreign, strict=True))
+    assert sum(a * b for a, b in zip(seconds, found, strict=True)) == pytest.approx(used, abs=1e-6)
+
+
+def test_a_burst_is_of_its_own_windows() -> None:
+    """The requests beside it are not blamed; the rest, too short for a window, is the last one's."""
+    begun, *ends = readings([0.5] * 7, [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.3])
+    assert loads(begun, ends, CORES) == pytest.approx([0.0, 0.0, 2.0, 2.0, 0.1, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("begun", "end", "load"),
+    [
+        (Reading(10.0, 1.0, 5.0), Reading(10.02, 1.0, 5.0001), CORES),  # a hundredth of a second
+        (Reading(10.0, 1.0, 5.0), Reading(10.0, 1.0, 5.0), 0.0),
+        (Reading(10.0, 1.0, 5.0), Reading(12.0, 3.5, 7.0), 0.0),  # rounded the other way
+        (Reading(10.0, 1.0, 5.0), Reading(9.0, 1.0, 7.0), 0.0),  # a core that was taken away
+        (Reading(10.0, 1.0, 5.0), Reading(14.0, 3.0, 7.0), 1.0),
+    ],
+)
+def test_never_less_than_nothing_nor_more_than_all_cores(
+    begun: Reading, end: Reading, load: float
+) -> None:
+    """Over next to no time a rounded counter is a hundred cores."""
+    assert loads(begun, [end], CORES) == [load]
+
+
+def session(journal: Journal, ids: range, foreign: float) -> None:
+    """Requests of ten milliseconds, timed by a process while others use so many cores."""
+    begun, *ends = readings([0.01] * len(ids), [foreign] * len(ids))
+    journal.begin(asdict(begun))
+    for number, end in zip(ids, ends, strict=True):
+        journal.append(record(number, journal.session), asdict(end))
+
+
+def test_the_load_of_a_session_that_was_killed_counts(tmp_path: Path) -> None:
+    """Two hogs during 186 of 200 requests, then a kill, then peace."""
+    session(Journal(tmp_path / "journal.jsonl", {}), range(186), 2.0)
+    second = Journal(tmp_path / "journal.jsonl", {})
+    session(second, range(186, 200), 0.0)
+    records = contention.with_loads(second)
+    assert [one.foreign_cores for one in records] == [2.0] * 186 + [0.0] * 14
+    found = contention.summary(second, records)
+    assert found["foreign_cores"] == pytest.approx(1.86)
+    assert found["sessions"] == [
+        {"session": 0, "requests": 186, "foreign_cores": pytest.approx(2.0)},
+        {"session": 1, "requests": 14, "foreign_cores": 0.0},
+    ]
+    assert found["foreign_gpu_processes"] is None
+
+
+def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
+    """Who computed there at any time, also during a session that was killed."""
+    first = Journal(tmp_path / "journal.jsonl", {})
+    first.begin(asdict(Reading(1, 1, 1, 0)))
+    first.append(record(0), asdict(Reading(2, 2, 2, 3)))
+    second = Journal(tmp_path / "journal.jsonl", {})
+    second.begin(asdict(Reading(3, 3, 3, 0)))
+    assert contention.summary(second, second.records)["foreign_gpu_processes"] == 3
+
+
+def test_counters_of_this_host() -> None:
+    """They go on, and what this process does is its own."""
+    watch = contention.Watch("cpu")
+    before = watch.read()
+    while watch.read().own_s < before.own_s + 0.2:
+        pass
+    after = watch.read()
+    assert after.clock_s > before.clock_s
+    assert after.busy_s >= before.busy_s
+    assert after.gpu_processes is None

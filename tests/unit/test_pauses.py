@@ -1,0 +1,128 @@
+"""A process that stands still: by a signal, by other clocks than these, and by nothing at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from frontier.pauses import SECOND, Pauses
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
+
+
+class Clocks:
+    """A process's clocks, set by hand."""
+
+    def __init__(self) -> None:
+        self.clock_ns, self.processor_s, self.suspended_s = 0, 0.0, 0.0
+        self.pauses = Pauses(
+            lambda: self.clock_ns, lambda: self.processor_s, lambda: self.suspended_s
+        )
+
+    def go_on(self, seconds: float, processor: float, suspended: float = 0.0) -> None:
+        """Time passes, of which the process has used some."""
+        self.clock_ns += int(seconds * SECOND)
+        self.processor_s += processor
+        self.suspended_s += suspended
+
+
+@pytest.mark.parametrize(
+    ("seconds", "processor", "suspended", "still"),
+    [
+        (5.0, 0.1, 0.0, True),  # stopped or frozen, after a tenth of a second of two threads' work
+        (30.0, 6.0, 0.0, True),
+        (0.01, 0.01, 60.0, True),  # suspended: the clock of the requests stood still as well
+        (5.0, 5.0, 0.0, False),  # a long prefill that lets no other thread run
+        (5.0, 40.0, 0.0, False),
+        (0.8, 0.0, 0.0, False),  # a busy machine that let it wait
+        (0.05, 0.0, 0.0, False),
+    ],
+)
+def test_what_is_a_standstill(
+    seconds: float, processor: float, suspended: float, still: bool
+) -> None:
+    """Nothing of the process ran although time passed; and only the request meanwhile is marked."""
+    clocks = Clocks()
+    clocks.go_on(1.0, 1.0)
+    clocks.pauses.look()
+    before = clocks.clock_ns
+    clocks.go_on(seconds, processor, suspended)
+    clocks.pauses.look()
+    after = clocks.clock_ns
+    clocks.go_on(0.1, 0.1)
+    clocks.pauses.look()
+    assert clocks.pauses.during(before, after) is still
+    assert not clocks.pauses.during(after + 1, clocks.clock_ns)
+    assert not clocks.pauses.during(0, before - 1)
+
+
+# Answers a request in two hundredths of a second, waiting or computing.
+PROGRAM = """
+import json, sys, time
+from dataclasses import asdict
+from pathlib import Path
+from frontier import scenarios
+from frontier.contention import Watch
+from frontier.engines import Generation
+from frontier.pauses import Pauses
+from frontier.records import Journal
+
+class Engine:
+    def generate(self, prompt, max_new_tokens, stop):
+        start = time.perf_counter_ns()
+        if sys.argv[2] == "waiting":
+            time.sleep(0.02)
+        while time.perf_counter_ns() - start < 20_000_000:
+            pass
+        return Generation("x", 1, "stop", start, [1], time.perf_counter_ns() - start)
+
+journal = Journal(Path(sys.argv[1]), {})
+prompts = {f"r{number}": "?" for number in range(100)}
+task = {"max_new_tokens": 1, "stop": []}
+with Pauses() as pauses:
+    scenarios.single_stream(Engine(), prompts, task, journal, "cell", Watch("cpu"), pauses)
+"""
+
+
+@pytest.mark.parametrize("how", ["waiting", "computing"])
+def test_a_request_during_which_the_process_was_stopped_is_timed_again(
+    how: str, tmp_path: Path
+) -> None:
+    """The stop is in no request's time, however short it was."""
+    path = tmp_path / "journal.jsonl"
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, path, how], env=os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    )
+    for seconds in (3.0, 0.9):
+        lines = path.read_bytes().count(b"\n") if path.exists() else 0
+        while not path.exists() or path.read_bytes().count(b"\n") < lines + 5:
+            assert running.poll() is None
+            time.sleep(0.005)
+        running.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        running.send_signal(signal.SIGCONT)
+    assert running.wait(60) == 0
+    records = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]
+    assert len(records) == 100
+    assert not any(record["paused"] for record in records)
+    assert max(record["end_ns"] for record in records) < 0.8e9
+    assert 1 <= sum(record["attempts"] - 1 for record in records) <= 4
+
+
+def test_the_signal_is_given_back() -> None:
+    """As it was before."""
+    before = signal.getsignal(signal.SIGCONT)
+    with Pauses() as pauses:
+        assert not pauses.during(0, time.perf_counter_ns())
+        start = time.perf_counter_ns()
+        os.kill(os.getpid(), signal.SIGCONT)
+        assert pauses.during(start, time.perf_counter_ns())
+        pauses.beat()
+    assert signal.getsignal(signal.SIGCONT) is before

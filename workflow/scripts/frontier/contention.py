@@ -1,0 +1,128 @@
+"""How much others used the processors and the GPUs while requests were timed.
+
+Counters are read between requests and written down with them, so that the load during a process
+that is killed is known as well.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import psutil
+
+from frontier import hardware
+from frontier.records import Journal, Record
+
+WINDOW_S = 1.0
+"""Kernels count in hundredths of a second: over less time than this, load is mostly rounding."""
+GPU_EVERY_S = 5.0  # asking the driver may take as long as a request
+BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is in the user's
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Counters at one moment, in seconds: of the host, of this process, of the monotonic clock."""
+
+    busy_s: float
+    own_s: float
+    clock_s: float
+    gpu_processes: int | None = None
+    """Others that compute on this process's GPUs; None where nobody looked."""
+
+
+class Watch:
+    """Reads the counters while this process times requests."""
+
+    def __init__(self, accelerator: str) -> None:
+        """Nothing is read yet."""
+        self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
+        self.load_before = list(psutil.getloadavg())
+
+    def read(self) -> Reading:
+        """The counters now; the driver is asked now and then."""
+        times, clock_s = psutil.cpu_times(), time.monotonic()
+        busy_s = sum(getattr(times, name, 0.0) for name in BUSY)
+        strangers: int | None = None
+        if self._gpu and clock_s - self._gpu_s >= GPU_EVERY_S:
+            self._gpu_s = clock_s
+            pids = {pid for one in hardware.gpus() for pid in one.processes}
+            strangers = len(pids - {os.getpid()})
+        return Reading(busy_s, time.process_time(), clock_s, strangers)
+
+    def load_average(self) -> dict[str, list[float]]:
+        """The host's, before and after."""
+        return {"before": self.load_before, "after": list(psutil.getloadavg())}
+
+
+def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
+    """Cores that others used during each request of a process; `ends`: the readings behind them.
+
+    Requests share windows of WINDOW_S or more; the last window takes what is left. Never more than
+    the host's `cores`, as a rounded counter over a short time would be.
+    """
+    windows: list[tuple[int, Reading, Reading]] = []
+    waiting, start = 0, begun
+    for end in ends:
+        waiting += 1
+        if end.clock_s - start.clock_s >= WINDOW_S:
+            windows.append((waiting, start, end))
+            waiting, start = 0, end
+    if waiting:
+        before, start, _ = windows.pop() if windows else (0, begun, begun)
+        windows.append((before + waiting, start, ends[-1]))
+    return [load for count, start, end in windows for load in [_foreign(start, end, cores)] * count]
+
+
+def _foreign(start: Reading, end: Reading, cores: int) -> float:
+    """Cores that others used between two readings, on average."""
+    foreign_s = (end.busy_s - start.busy_s) - (end.own_s - start.own_s)
+    wall_s = end.clock_s - start.clock_s
+    return min(max(0.0, foreign_s / wall_s), float(cores)) if wall_s > 0 else 0.0
+
+
+def with_loads(journal: Journal) -> list[Record]:
+    """The journal's records, each with the cores that others used while it was timed.
+
+    Those restored from a finished measurement have it already.
+    """
+    cores = psutil.cpu_count() or 1
+    found: list[Record] = []
+    for session, of in groupby(journal.records, lambda record: record.session):
+        records, begun = list(of), journal.begun[session]
+        if "busy_s" not in begun:
+            found += records
+            continue
+        ends = [Reading(**journal.ended[record.id]) for record in records]
+        known = zip(records, loads(Reading(**begun), ends, cores), strict=True)
+        found += [replace(record, foreign_cores=round(load, 3)) for record, load in known]
+    return found
+
+
+def summary(journal: Journal, records: Sequence[Record]) -> dict[str, Any]:
+    """Foreign load over all requests, weighted by their time, and of each session.
+
+    `foreign_gpu_processes` is the most that was seen at any time; null without a GPU.
+    """
+    readings = (*journal.begun.values(), *journal.ended.values())
+    counts = (one.get("gpu_processes") for one in readings)
+    sessions = [(number, list(of)) for number, of in groupby(records, lambda one: one.session)]
+    return {
+        "foreign_cores": mean(records),
+        "sessions": [
+            {"session": number, "requests": len(own), "foreign_cores": mean(own)}
+            for number, own in sessions
+        ],
+        "foreign_gpu_processes": max((one for one in counts if one is not None), default=None),
+    }
+
+
+def mean(records: Sequence[Record]) -> float:
+    """Cores that others used on average over the time of these requests; 0 without any."""
+    known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
+    time_ns = sum(end_ns for end_ns, _ in known)
+    return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0

@@ -1,0 +1,95 @@
+"""Whether this process stood still: stopped by a signal, frozen with its container, or suspended.
+
+Clocks go on meanwhile, so a request that was under way looks slow. Nothing is done for each token:
+a signal tells of most stops, and a thread that wakes up twenty times a second of the others.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Self
+
+BEAT_S = 0.05
+LEAST_S = 1.0
+"""A shorter standstill may be a busy processor."""
+SECOND = 1_000_000_000
+
+
+def suspended_s() -> float:
+    """Seconds that this machine has been suspended since it started, as far as it can be known."""
+    if hasattr(time, "CLOCK_BOOTTIME"):  # Linux
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+    if hasattr(time, "CLOCK_UPTIME_RAW"):  # macOS
+        return time.clock_gettime(time.CLOCK_MONOTONIC) - time.clock_gettime(time.CLOCK_UPTIME_RAW)
+    return 0.0
+
+
+class Pauses:
+    """The times at which this process stood still, while it is entered; of the main thread."""
+
+    def __init__(
+        self,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
+        processor_s: Callable[[], float] = time.process_time,
+        suspended: Callable[[], float] = suspended_s,
+    ) -> None:
+        """With the clocks to be read: the requests' own, this process's processor time."""
+        self._clock_ns, self._processor_s, self._suspended_s = clock_ns, processor_s, suspended
+        self._found: list[tuple[int, int]] = []
+        self._lock, self._ended = threading.Lock(), threading.Event()
+        self._beater: threading.Thread | None = None
+        self._last = self._now()
+
+    def _now(self) -> tuple[int, float, float]:
+        return self._clock_ns(), self._processor_s(), self._suspended_s()
+
+    def __enter__(self) -> Self:
+        """Take note of every signal to go on."""
+        self._before: Any = signal.signal(signal.SIGCONT, self._continued)
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """End the thread and leave the signal to whoever had it."""
+        self._ended.set()
+        if self._beater:
+            self._beater.join()
+        signal.signal(signal.SIGCONT, self._before)
+
+    def _continued(self, _signal: int, _frame: FrameType | None) -> None:
+        # No lock: the signal may come while this very thread holds it.
+        now = self._clock_ns()
+        self._found.append((now, now))
+
+    def beat(self) -> None:
+        """Look from now on without being asked, by a thread."""
+        self._last = self._now()
+        self._beater = threading.Thread(target=self._beat, daemon=True)
+        self._beater.start()
+
+    def _beat(self) -> None:
+        while not self._ended.wait(BEAT_S):
+            self.look()
+
+    def look(self) -> None:
+        """Take note if nothing of this process has run since the last look.
+
+        A thread that wakes up late because others of this process compute, or hold Python's lock
+        while they do, is no standstill: processor time passes meanwhile.
+        """
+        with self._lock:
+            (then, used, asleep), self._last = self._last, self._now()
+            now, used_now, asleep_now = self._last
+            passed_s = (now - then) / SECOND
+            still = passed_s > LEAST_S and used_now - used < passed_s / 2
+            if still or asleep_now - asleep > LEAST_S:
+                self._found.append((then, now))
+
+    def during(self, start_ns: int, end_ns: int) -> bool:
+        """Whether it stood still at a time between these two, of the clock of the requests."""
+        if self._beater:
+            self.look()  # the thread may not have woken up yet
+        return any(start <= end_ns and end >= start_ns for start, end in self._found)
