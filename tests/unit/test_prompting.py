@@ -69,10 +69,18 @@ def test_positions_that_the_config_leaves_to_the_architecture(
 
 
 @pytest.mark.parametrize(
-    ("generation", "config", "ends"), [([2, 5], 3, (2, 5)), (None, 3, (3,)), (None, None, (2,))]
+    ("generation", "config", "ends"),
+    [
+        ([2, 5], 3, (2, 5, 3)),
+        (None, 3, (3, 2)),
+        (None, None, (2,)),
+        (2, [], (2,)),
+        ([7, None], -1, (7, -1, 2)),  # not ids of this vocabulary: they end nothing
+        (50256, 2, (50256, 2)),
+    ],
 )
 def test_end_tokens(copied: Path, generation: Any, config: Any, ends: tuple[int, ...]) -> None:
-    """The generation config goes before the config, and that before the tokenizer."""
+    """The generation config's, the config's and the tokenizer's: a file may have been forgotten."""
     change(copied / "generation_config.json", eos_token_id=generation)
     change(copied / "config.json", eos_token_id=config)
     assert Prompting(copied, "plain").eos == ends

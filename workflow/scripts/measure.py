@@ -13,6 +13,7 @@ import platform
 import resource
 import time
 import traceback
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 import filelock
 import psutil
 
-from frontier import checksums, contention, hardware, leases, scenarios
+from frontier import checksums, contention, hardware, leases, scenarios, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256
@@ -58,6 +59,8 @@ def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
         gpus=device["gpus"],
         compile=device["compile"],
         adapter=adapter,
+        template_arguments=model["template_arguments"],
+        template_date=date.fromisoformat(model["template_date"]),
     )
 
 
@@ -98,6 +101,7 @@ def run_cell(
             facts["load_s"] = None if paused else (loaded - started) / 1e9
             facts |= vars(engine.loaded)
             facts |= made_facts(made, engine.loaded)
+            scenarios.check_prompts(engine, prompts)
             engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
             facts["warmup"] = scenarios.warm_up(
                 engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
@@ -166,7 +170,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     """Measure what the journal has not yet; write requests and measurement."""
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
-    prompts = {row["id"]: template.format_map(row["fields"]) for row in rows}
+    prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
     facts = {"hardware": hardware.describe(), "packages": versions()}
     identity = spec.get("identity", {}).get("digest")
     journal = Journal(arguments.requests.with_name("journal.jsonl"), facts, identity)

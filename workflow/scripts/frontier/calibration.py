@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontier import sampling
+from frontier import sampling, templates
 from frontier.sampling import Drawing
 
 
@@ -40,4 +40,4 @@ def texts(draw: Draw, dataset: Path, size: int, seed: int) -> Iterable[str]:
     tested = {row.id for sample in draw.tested for row in sample.rows(dataset)}
     left = (row for row in draw.sample.all_rows(dataset) if row.id not in tested)
     for row in sampling.sample(left, size, seed):
-        yield f"{draw.prompt.format_map(row.fields)} {row.reference}"
+        yield f"{templates.fill(draw.prompt, row.fields)} {row.reference}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -68,7 +67,7 @@ class Model(Entry):
     """`plain`, `chat` (the tokenizer's chat template), or a template with {prompt} in it."""
     template_arguments: Annotated[Arguments, Measure] = Field(default_factory=dict)
     """Arguments of the chat template, such as {enable_thinking: false}."""
-    template_date: Annotated[Date, Measure] = date(2024, 7, 26)
+    template_date: Annotated[Date, Measure] = templates.TODAY
     """The day that a chat template is given as today's, so that tomorrow's prompts are the same."""
     parameters: Annotated[Count | None, Plan] = None
     """How many; with vocabulary, hidden and tied it tells what memory a variant's weights need."""

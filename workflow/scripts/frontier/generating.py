@@ -68,6 +68,10 @@ class Generating:
     def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
         """Nothing: the cache grows as it is needed."""
 
+    def render(self, prompt: str) -> str:
+        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        return self.prompting.render(prompt)
+
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
         """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
         self.synchronize()

@@ -7,64 +7,111 @@ transformers 4 and 5 have saved with either of them.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import transformers
 
-from frontier.engines import Generation, UnsupportedError
+from frontier import special_tokens, templates
+from frontier.chat import ChatTemplate, default_template
+from frontier.engines import Generation, Settings, UnsupportedError
 from frontier.errors import UserError, one_line
+from frontier.stopping import Written
 
 UNTRUSTED = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "
     "trust_remote_code: true in config/models.yaml"
 )
-STOP_WINDOW = 16  # tokens; a stop text is looked for in this much of the end
+UNREADABLE = (AttributeError, ImportError, LookupError, OSError, TypeError, ValueError)
 
 
 class Prompting:
     """A checkpoint's tokenizer, its prompt style and what ends its texts."""
 
-    def __init__(self, checkpoint: Path, style: str, *, trust_remote_code: bool = False) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        style: str,
+        *,
+        trust_remote_code: bool = False,
+        template_arguments: Mapping[str, Any] | None = None,
+        template_date: date = templates.TODAY,
+    ) -> None:
         """Read tokenizer and configuration.
 
-        Raises UserError where they are unreadable, or the chat template asked for is missing.
+        Raises UserError where they are unreadable, or the chat template asked for cannot be used.
         """
         try:
             self.tokenizer = _tokenizer(checkpoint, trust_remote_code)
             self.config: Any = transformers.AutoConfig.from_pretrained(
                 checkpoint, trust_remote_code=trust_remote_code
             )
-            self.eos = _end_tokens(checkpoint, self.tokenizer.eos_token_id)
-        except (OSError, ValueError, KeyError, ImportError) as error:
+            self.eos = special_tokens.ends(checkpoint, self.tokenizer)
+        except Exception as error:
+            # tokenizers raises no more than an Exception for a file that it cannot read.
+            if not isinstance(error, UNREADABLE) and type(error) is not Exception:
+                raise
             if "trust_remote_code" in str(error):
                 raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
             raise UserError(f"{checkpoint}: unreadable checkpoint: {_short(error)}") from error
-        if style == "chat" and self.tokenizer.chat_template is None:
-            raise UserError("prompt: chat, but the model's tokenizer has no chat template")
         self.style = style
+        self.chat: ChatTemplate | None = None
+        if style == "chat":
+            source = default_template(self.tokenizer.chat_template)
+            named = special_tokens.named(self.tokenizer)
+            self.chat = ChatTemplate(source, named, template_arguments or {}, template_date)
+        self.special = special_tokens.left_out(self.tokenizer)
+        self.beginning, self.closing = special_tokens.frame(self.tokenizer)
         self.positions: int | None = getattr(
             self.config.get_text_config(), "max_position_embeddings", None
         )
 
-    def encode(self, prompt: str, new_tokens: int) -> list[int]:
-        """The prompt's ids; special tokens once, from the template or the tokenizer.
+    @classmethod
+    def of(cls, checkpoint: Path, settings: Settings) -> Prompting:
+        """A checkpoint's, as a cell asks for it. Raises UserError as the class does."""
+        return cls(
+            checkpoint,
+            settings.prompt,
+            trust_remote_code=settings.trust_remote_code,
+            template_arguments=settings.template_arguments,
+            template_date=settings.template_date,
+        )
 
+    def render(self, prompt: str) -> str:
+        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        if self.style == "plain":
+            return prompt
+        begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""
+        prompt = prompt.removeprefix(begin).removesuffix(end)  # they are about the whole text
+        if self.chat:
+            text = self.chat.render(prompt)
+        else:
+            text = templates.fill(self.style, {"prompt": prompt})
+        # A line break that a template has before the text's beginning is no part of the text.
+        bare = text.lstrip()
+        return bare if begin and bare.startswith(begin) else text
+
+    def encode(self, prompt: str, new_tokens: int) -> list[int]:
+        """The prompt's ids: special tokens once at the beginning, and none that end a text.
+
+        They may come from the tokenizer, the chat template, or the user's template and prompt.
         Raises UnsupportedError where the model has no positions for them and `new_tokens` more:
         learned positions end, and beyond its length any model answers for what it never saw.
         """
-        if self.style == "chat":
-            prompt = self.tokenizer.apply_chat_template(
-                [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
-            )
-        elif self.style != "plain":
-            prompt = self.style.replace("{prompt}", prompt)
-        ids: list[int] = self.tokenizer(prompt, add_special_tokens=self.style != "chat")[
-            "input_ids"
-        ]
+        ids: list[int] = self.tokenizer(self.render(prompt), add_special_tokens=False)["input_ids"]
+        begins = {*self.beginning, self.tokenizer.bos_token_id}
+        written = list(itertools.takewhile(begins.__contains__, ids))
+        body = ids[len(written) :]
+        while body and body[-1] in self.closing:
+            body.pop()
+        ids = (self.beginning or written[:1]) + body
+        if not ids:
+            raise UserError(f"prompt {prompt[:80]!r} has no token, so that there is nothing to ask")
         tokens = len(ids) + new_tokens
         if self.positions is not None and tokens > self.positions:
             raise UnsupportedError(
@@ -74,11 +121,17 @@ class Prompting:
         return ids
 
     def stopped(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
-        """Whether a stop text stands at the end of what has been generated."""
+        """Whether a stop text, special tokens included, has been generated.
+
+        Looks for one near the end; in front of that earlier calls have looked.
+        """
         if not stop:
             return False
-        tail = self._text(tokens[-STOP_WINDOW:])
-        return any(text in tail for text in stop)
+        # A token is a byte or more; a few before them may be parts of a letter.
+        window = max(len(text.encode()) for text in stop) + 4
+        if not self._written(tokens[-window:]).mentions(stop):
+            return False
+        return self._written(tokens).cut(stop) is not None
 
     def answer(
         self,
@@ -89,12 +142,13 @@ class Prompting:
         stop: Sequence[str],
     ) -> Generation:
         """The generation made of `tokens`; reads the clock when the text is complete."""
-        text = self._text(tokens)
+        ended = bool(tokens) and tokens[-1] in self.eos
+        written = self._written(tokens[:-1] if ended else tokens)
+        text = written.answer(stop)
+        ended = ended or written.cut(stop) is not None
         end = time.perf_counter_ns()
-        cuts = [at for at in (text.find(mark) for mark in stop) if at >= 0]
-        ended = tokens[-1] in self.eos or self.stopped(tokens, stop)
         return Generation(
-            text=text[: min(cuts)] if cuts else text,
+            text=text,
             prompt_tokens=prompt_tokens,
             finish_reason="stop" if ended else "length",
             start_ns=start_ns,
@@ -102,8 +156,11 @@ class Prompting:
             end_ns=end - start_ns,
         )
 
+    def _written(self, tokens: Sequence[int]) -> Written:
+        return Written.read(tokens, self.special, self._text)
+
     def _text(self, tokens: Sequence[int]) -> str:
-        """What the model wrote; transformers 4 would take spaces out where 5 does not."""
+        """The text without special tokens; transformers 4 would take spaces out, 5 does not."""
         text: str = self.tokenizer.decode(
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
@@ -143,17 +200,6 @@ def _tokenizer(checkpoint: Path, trust_remote_code: bool) -> Any:
     return transformers.AutoTokenizer.from_pretrained(
         checkpoint, trust_remote_code=trust_remote_code
     )
-
-
-def _end_tokens(checkpoint: Path, otherwise: int | None) -> tuple[int, ...]:
-    """The ids that end a text: as the generation config says, else the config, else `otherwise`."""
-    for name in ("generation_config.json", "config.json"):
-        path = checkpoint / name
-        saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        found = saved.get("eos_token_id")
-        if found is not None:
-            return tuple(found) if isinstance(found, list) else (found,)
-    return () if otherwise is None else (otherwise,)
 
 
 def _short(error: BaseException) -> str:

@@ -21,7 +21,8 @@ class Record:
     interrupted has several. `token_ns` has one time a generated token, `end_ns` is the end-to-end
     latency, tokenization and detokenization included. `foreign_cores` are those that other
     processes used meanwhile. A request during which the process was stopped is asked again, so
-    that there are several `attempts`; `paused`: none of them was undisturbed.
+    that there are several `attempts`; `paused`: none of them was undisturbed. `prompt_sha256` is of
+    the prompt as the model reads it: in the chat template, or in the user's.
     """
 
     id: str

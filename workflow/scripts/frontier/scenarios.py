@@ -68,6 +68,15 @@ def undisturbed(
     return generation, attempts, paused
 
 
+def check_prompts(engine: Engine, prompts: dict[str, str]) -> None:
+    """Raise UserError for the first prompt that the chat template refuses, before any is asked."""
+    for identifier, prompt in prompts.items():
+        try:
+            engine.render(prompt)
+        except UserError as error:
+            raise UserError(f"request {identifier}: {error}") from error
+
+
 def single_stream(
     engine: Engine,
     prompts: dict[str, str],
@@ -96,7 +105,7 @@ def single_stream(
         journal.append(
             Record(
                 id=identifier,
-                prompt_sha256=hashlib.sha256(prompt.encode()).hexdigest(),
+                prompt_sha256=hashlib.sha256(engine.render(prompt).encode()).hexdigest(),
                 text=generation.text,
                 tokens=len(generation.token_ns),
                 prompt_tokens=generation.prompt_tokens,

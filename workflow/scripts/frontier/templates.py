@@ -7,9 +7,13 @@ read what no prompt should hold, or write a gigabyte.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from string import Formatter
 
 from frontier.errors import nearest
+
+TODAY = date(2024, 7, 26)
+"""The day that chat templates are given as today's, unless the model's block names another."""
 
 
 def check(template: str, fields: Collection[str]) -> None:

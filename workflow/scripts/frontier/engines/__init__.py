@@ -6,10 +6,13 @@ the hub's layout and `settings` a `Settings`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
+
+from frontier import templates
 
 
 class UnsupportedError(Exception):
@@ -30,6 +33,8 @@ class Settings:
     gpus: int = 0
     compile: bool = False
     adapter: Path | None = None
+    template_arguments: Mapping[str, Any] = field(default_factory=dict)
+    template_date: date = templates.TODAY
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,9 @@ class Engine(Protocol):
 
     def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
         """Be told of all requests to come, once, before the warm-up; where it helps, make room."""
+
+    def render(self, prompt: str) -> str:
+        """The text that a prompt becomes. Raises UserError where the chat template fails."""
 
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
         """Greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""

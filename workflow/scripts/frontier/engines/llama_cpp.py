@@ -45,6 +45,10 @@ class LlamaCpp:
     def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
         """Nothing: the cache was allocated while loading."""
 
+    def render(self, prompt: str) -> str:
+        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        return self.prompting.render(prompt)
+
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
         """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
         # No request finds its beginning in the cache of an earlier one.
@@ -135,7 +139,7 @@ def load(checkpoint: Path, settings: Settings) -> LlamaCpp:
     path = checkpoint / "model.gguf"
     if not path.is_file():
         raise UserError(f"{path}: no such file")
-    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
     options = llama_cpp.llama_model_default_params()
     options.n_gpu_layers = 0 if on_cpu else -1
     no_devices = (ctypes.c_void_p * 1)(None)

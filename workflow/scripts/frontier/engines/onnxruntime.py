@@ -59,7 +59,7 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntime:
     options.inter_op_num_threads = 1
     # CPUs without VNNI would let 8-bit sums overflow; this makes them as exact, only slower.
     options.add_session_config_entry("session.x64quantprecision", "1")
-    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
     try:
         with out_of_memory(OnnxRuntime.faults):
             weights, kernel = _stored(checkpoint / "model.onnx")

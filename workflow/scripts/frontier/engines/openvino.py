@@ -49,7 +49,7 @@ def load(checkpoint: Path, settings: Settings) -> OpenVino:
     if settings.accelerator != "cpu":
         raise UnsupportedError(f"OpenVINO runs on the CPU here, not on {settings.accelerator}")
     torch.set_num_threads(settings.threads)
-    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
     try:
         with out_of_memory():
             model = OVModelForCausalLM.from_pretrained(

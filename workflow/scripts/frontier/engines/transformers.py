@@ -149,7 +149,7 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    prompting = Prompting(checkpoint, settings.prompt, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
     quantizer = load_quantizer(settings.method)
     options = quantizer.Options(**settings.quantization)
 

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from frontier import grammars
+from frontier import grammars, templates
 from frontier.errors import UserError
 from frontier.growing.recipe import Corpus, Recipe
 
@@ -34,7 +34,7 @@ def texts(grammar: str, corpus: Corpus, seed: int) -> list[Text]:
     Raises UserError where the grammar has fewer than asked for.
     """
     found = [
-        Text(corpus.prompt.format_map(example.fields), " " + example.reference)
+        Text(templates.fill(corpus.prompt, example.fields), " " + example.reference)
         for example in islice(grammars.examples(grammar, "train", seed), corpus.examples)
     ]
     if len(found) < corpus.examples:

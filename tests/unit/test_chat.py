@@ -1,0 +1,147 @@
+"""Chat templates: as transformers renders them, but the same on every day, and refused in a line."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chains
+from frontier.chat import ChatTemplate, default_template
+from frontier.errors import UserError
+from frontier.prompting import Prompting
+
+DAY = date(2025, 3, 9)
+TURNS = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
+ALIKE = {
+    "turns": TURNS + "{% if add_generation_prompt %}[assistant]{% endif %}",
+    "special tokens": "{{ bos_token }}" + TURNS + "{{ eos_token }}{{ unset_token }}",
+    "trimmed blocks": "\n  {% for m in messages %}\n  {{ m.content | trim }}\n  {%- endfor %}\n.",
+    "no tools": "{% if tools is not none or documents is not none %}tools{% endif %}" + TURNS,
+    "generation": TURNS + "{% generation %}{% set x = 1 %}an answer{% endgeneration %}",
+    "loop controls": "{% for m in messages %}{{ m.content }}{% break %}{% endfor %}",
+    "namespace": "{% set n = namespace(x='') %}{% for m in messages %}{% set n.x = m.content %}"
+    "{% endfor %}{{ n.x }}",
+    "json": "{{ messages | tojson }}{{ dict(a='ä<') | tojson(indent=2) }}",
+    "conversion": "{% set c = messages[0]['content'] %}{{ c.split('</think>')[-1] }}{{ c | length }}",
+    "tests": "{% if date_string is defined %}{{ date_string }}{% endif %}" + TURNS,
+}  # fmt: skip
+
+
+def rendered(source: str, prompt: str = "Is it good?", **arguments: Any) -> str:
+    return ChatTemplate(source, {"bos_token": "<s>"}, arguments, DAY).render(prompt)
+
+
+@pytest.mark.parametrize("source", ALIKE.values(), ids=ALIKE)
+@given(prompt=st.text(alphabet=st.characters(exclude_categories=["Cs"])))
+def test_a_prompt_is_rendered_as_transformers_does(source: str, prompt: str) -> None:
+    tokenizer = chains.tokenizer()
+    chat = [{"role": "user", "content": prompt}]
+    expected = tokenizer.apply_chat_template(
+        chat, chat_template=source, add_generation_prompt=True, tokenize=False,
+        **({"date_string": "09 Mar 2025"} if "date_string" in source else {}),
+    )  # fmt: skip
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+    assert ChatTemplate(source, tokens, {}, DAY).render(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "day"),
+    [
+        ("{{ strftime_now('%d %b %Y') }}", "09 Mar 2025"),
+        ("{% if strftime_now is defined %}{{ strftime_now('%Y-%m-%dT%H:%M') }}{% endif %}",
+         "2025-03-09T00:00"),
+        ("{% if not date_string is defined %}{% set date_string = 'then' %}{% endif %}"
+         "{{ date_string }}", "09 Mar 2025"),
+        ("{% if not date_string is defined %}{% set date_string = strftime_now('%Y') %}{% endif %}"
+         "{{ date_string }}", "2025"),
+    ],
+)  # fmt: skip
+def test_today_is_the_day_that_is_named(source: str, day: str) -> None:
+    """By transformers' function, and by the argument of earlier templates."""
+    assert rendered(source + TURNS) == f"{day}[user] Is it good?\n"
+
+
+def test_a_date_of_ones_own_as_an_argument() -> None:
+    assert rendered("{{ date_string }}" + TURNS, date_string="today").startswith("today[")
+
+
+def test_arguments_reach_the_template() -> None:
+    source = TURNS + "{% if enable_thinking is defined and not enable_thinking %}/no{% endif %}"
+    assert rendered(source) == "[user] Is it good?\n"
+    assert rendered(source, enable_thinking=True) == "[user] Is it good?\n"
+    assert rendered(source, enable_thinking=False) == "[user] Is it good?\n/no"
+    tool = {"type": "function", "function": {"name": "look"}}
+    assert "look" in rendered("{{ tools | tojson }}" + TURNS, tools=[tool])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"enable_thinkin": False}, "no 'enable_thinkin' (did you mean 'enable_thinking'?)"),
+        ({"messages": []}, "no 'messages'"),
+        ({"add_generation_prompt": False}, "it uses: budget, enable_thinking"),
+        ({"bos_token": ""}, "no 'bos_token'"),
+        ({"m": 1}, "no 'm'"),
+    ],
+)
+def test_arguments_that_the_template_does_not_use(arguments: dict[str, Any], told: str) -> None:
+    source = TURNS + "{{ bos_token }}{{ enable_thinking }}{{ budget }}"
+    with pytest.raises(UserError, match=re.escape(told)):
+        rendered(source, **arguments)
+
+
+FAILING = {
+    "raises": ("{{ raise_exception('A system\n message must come first') }}", "A system message"),
+    "syntax": ("\n{% if messages %}", "fails in line 2"),
+    "unknown tag": ("{% tool %}", "unknown tag"),
+    "unknown filter": ("{{ messages | frobnicate }}", "frobnicate"),
+    "undefined": ("{{ system.content }}", "'system' is undefined"),
+    "clock": ("{{ datetime.now() }}", "'datetime' is undefined"),
+    "chance": ("{{ [1, 2] | random }}", "by chance"),
+    "chance text": ("{{ lipsum() }}", "by chance"),
+    "type": ("{{ 1 + 'a' }}", "unsupported operand"),
+    "division": ("{{ 1 / 0 }}", "division by zero"),
+    "range": ("{{ range(10 ** 9) | list }}", "Range too big"),
+    "recursion": ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "recursion"),
+    "sandbox": ("{{ ''.__class__.__mro__ }}", "unsafe"),
+    "writing": ("{{ messages.append(1) }}", "is unsafe"),
+    "include": ("{% include 'x' %}", "no loader"),
+    "prompt left out": ("{{ bos_token }}Hello!", "leaves the prompt out"),
+    "parts": ("{% for p in messages[0].content %}{{ p.text }}{% endfor %}", "leaves the prompt"),
+}
+
+
+@pytest.mark.parametrize(("source", "told"), FAILING.values(), ids=FAILING)
+def test_a_template_that_fails_is_refused_in_one_line(source: str, told: str) -> None:
+    """Before anything is asked of the model."""
+    with pytest.raises(UserError, match=re.escape(told)) as refused:
+        ChatTemplate(source, {}, {}, DAY)
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith("prompt: chat")
+
+
+def test_a_template_that_refuses_one_prompt() -> None:
+    """It is found where prompts are rendered, which is before the first is timed."""
+    source = "{% if 'x' in messages[0].content %}{{ raise_exception('no x') }}{% endif %}" + TURNS
+    made = ChatTemplate(source, {}, {}, DAY)
+    assert made.render("why") == "[user] why\n"
+    with pytest.raises(UserError, match="no x"):
+        made.render("x")
+
+
+def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
+    """As a checkpoint stores them."""
+    made = chains.tokenizer()
+    made.chat_template = {"default": "one " + TURNS, "tool_use": "two"}
+    folder = chains.checkpoint(tmp_path, made)
+    assert Prompting(folder, "chat").render("hi") == "one [user] hi\n"
+    with pytest.raises(UserError, match="called 'default'; there are: 'rag', 'tool_use'"):
+        default_template({"tool_use": "", "rag": ""})
+    with pytest.raises(UserError, match="no chat template"):
+        default_template(None)

@@ -1,0 +1,133 @@
+"""Chat templates, rendered the same on every day and in every environment.
+
+transformers renders them too, but gives a template today's date, and its releases differ in what
+a template may be given. What a template can use here is what it can use there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import jinja2
+from jinja2 import meta, nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from frontier.errors import UserError, nearest, one_line
+
+PROBE = "Question"
+FAULTS = (
+    jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError,
+    TypeError, ValueError,
+)  # fmt: skip
+"""What a template can raise: also what Python raises in its expressions."""
+GIVEN = frozenset({"messages", "add_generation_prompt", "strftime_now"})
+
+
+class _Generation(Extension):
+    """`{% generation %}`, which marks what a trained answer is; it writes what stands in it."""
+
+    tags = {"generation"}  # noqa: RUF012  # as the base class has it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """The tag's body, in a scope of its own."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
+
+
+def _raise(message: str) -> None:
+    raise jinja2.TemplateError(message)
+
+
+def _by_chance(*_arguments: Any) -> None:
+    raise jinja2.TemplateError("it draws by chance, so that no prompt is ever the same")
+
+
+def _json(value: Any, ensure_ascii: bool = False, **layout: Any) -> str:
+    """Jinja's own `tojson` writes for HTML."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, **layout)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, "jinja2.ext.loopcontrols"]
+    )
+    environment.filters |= {"tojson": _json, "random": _by_chance}
+    environment.globals |= {"raise_exception": _raise, "lipsum": _by_chance}
+    return environment
+
+
+def default_template(templates: str | Mapping[str, str] | None) -> str:
+    """The tokenizer's chat template. Raises UserError where it has none, or none for a chat."""
+    if isinstance(templates, Mapping):
+        if "default" not in templates:
+            raise UserError(
+                "prompt: chat, but none of the tokenizer's chat templates is called 'default'; "
+                f"there are: {', '.join(map(repr, sorted(templates)))}"
+            )
+        templates = templates["default"]
+    if templates is None:
+        raise UserError("prompt: chat, but the model's tokenizer has no chat template")
+    return templates
+
+
+class ChatTemplate:
+    """A template with all that it is given besides the prompt."""
+
+    def __init__(
+        self,
+        source: str,
+        tokens: Mapping[str, str],
+        arguments: Mapping[str, Any],
+        today: date,
+    ) -> None:
+        """`tokens` are the special tokens by their names, such as bos_token.
+
+        Raises UserError for a template that cannot be read or rendered, or leaves the prompt out,
+        and for arguments that it does not mention.
+        """
+        environment = _environment()
+        try:
+            self._template = environment.from_string(source)
+            mentioned = meta.find_undeclared_variables(environment.parse(source))
+        except FAULTS as error:
+            raise UserError(_told(error)) from error
+        own = sorted(mentioned - GIVEN - tokens.keys() - environment.globals.keys())
+        for name in arguments:
+            if name not in own:
+                raise UserError(
+                    f"template_arguments: the chat template uses no {name!r}{nearest(name, own)}; "
+                    f"it uses: {', '.join(own) or 'none'}"
+                )
+        now = datetime.combine(today, time(), UTC)
+        dated = "date_string" in own and "strftime_now" not in mentioned
+        self._given: dict[str, Any] = {
+            "tools": None,
+            "documents": None,
+            **tokens,
+            # Llama 3.1's argument, in its format; later templates make it of strftime_now.
+            **({"date_string": now.strftime("%d %b %Y")} if dated else {}),
+            **arguments,
+            "strftime_now": now.strftime,
+            "add_generation_prompt": True,
+        }
+        if PROBE not in self.render(PROBE):
+            raise UserError("prompt: chat, but the model's chat template leaves the prompt out")
+
+    def render(self, prompt: str) -> str:
+        """The text that the model is to go on with. Raises UserError where the template fails."""
+        try:
+            messages = [{"role": "user", "content": prompt}]
+            return self._template.render(messages=messages, **self._given)
+        except FAULTS as error:
+            raise UserError(_told(error)) from error
+
+
+def _told(error: BaseException) -> str:
+    line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+    return f"prompt: chat: the model's chat template fails{line}: {one_line(error)[:300]}"
