@@ -85,8 +85,7 @@ def steps_of(folder: Path) -> Iterator[Steps]:
     """The steps of a checkout, which is the working directory meanwhile."""
     with contextlib.chdir(folder):
         catalogue = configuration.read_catalogue(Path("config"))
-        values = configuration.read_yaml(Path("config/config.yaml"))
-        config = configuration.read_config(values, catalogue, "config/config.yaml")
+        config = configuration.read_study([Path("config/config.yaml")], [], catalogue)
         yield Steps(catalogue, config, hardware.memory_bytes)
 
 

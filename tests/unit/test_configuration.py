@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -14,9 +15,14 @@ import yaml
 import document_config
 from conftest import ROOT
 from frontier import catalogue, question
-from frontier.configuration import read_catalogue, read_config, read_yaml
+from frontier.catalogue import Catalogue
+from frontier.checking import modules
+from frontier.configuration import FILES as SECTIONS
+from frontier.configuration import read_catalogue, read_config, read_study
 from frontier.entries import Decides
-from frontier.errors import UserError
+from frontier.errors import UserError, nearest, one_line
+from frontier.reading import read_yaml
+from frontier.steps import Steps
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 # Keys that decide nothing by themselves: their content, or what they lead to, does.
@@ -29,6 +35,12 @@ def config(tmp_path: Path) -> Path:
     """A copy of config/ to spoil."""
     shutil.copytree(ROOT / "config", tmp_path / "config")
     return tmp_path / "config"
+
+
+@pytest.fixture(scope="module")
+def whole() -> Catalogue:
+    """The catalogue that is shipped."""
+    return read_catalogue(ROOT / "config")
 
 
 def spoil(config: Path, name: str, pattern: str, replacement: str) -> None:
@@ -141,6 +153,34 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         r"tasks\.sst2\.sample: splt: unknown key \(did you mean 'split'\?\)",
     ),
     "wrong size": ("tasks", "size: 200", "size: many", r"tasks\.demo-sentiment: sample\.size: .*integer"),
+    "text as a number": ("tasks", "size: 200", "size: '200'", r"sample\.size: Input should be a valid integer \(found '200'\)"),
+    "truth as a number": ("devices", "accelerator: cpu", "accelerator: cpu\n    threads: true", r"devices\.cpu: threads: .*integer or 'auto' \(found True\)"),
+    "fraction for a whole number": ("tasks", "size: 200", "size: 200.0", r"sample\.size: Input should be a valid integer"),
+    "number as a truth": ("models", "gated: true", "gated: 1", r"llama2-7b: gated: Input should be a valid boolean \(found 1\)"),
+    "truth as text": ("models", "label: Llama 2 7B chat", "label: no", r"label: Input should be a valid string \(found False\): put text in quotes"),
+    "threads of a cluster": ("devices", "accelerator: cpu", "accelerator: cpu\n    threads: 1_000_000_000", r"threads: .* less than or equal to 4096"),
+    "no threads": ("devices", "accelerator: cpu", "accelerator: cpu\n    threads: 0", r"threads: .* greater than 0"),
+    "negative price": ("devices", "memory_gb: 48", "price_per_hour: -1", r"a6000: price_per_hour: .* greater than 0"),
+    "infinite price": ("devices", "memory_gb: 48", "price_per_hour: .inf", r"devices\.yaml: line \d+ '\.inf' is no finite number"),
+    "price without a number": ("devices", "memory_gb: 48", "price_per_hour: .nan", r"line \d+ '\.nan' is no finite number"),
+    "memory of all computers": ("devices", "memory_gb: 48", "memory_gb: 1e300", r"line \d+ '1e300' is too large a number"),
+    "memory of a data centre": ("devices", "memory_gb: 48", "memory_gb: 1e12", r"a6000: memory_gb: .* 1000000000"),
+    "warm-up of one round": ("devices", "accelerator: cpu", "accelerator: cpu\n    warmup: {minimum: 5, maximum: 5}", r"warmup: maximum 5 must be at least twice minimum 5"),
+    "warm-up backwards": ("devices", "accelerator: cpu", "accelerator: cpu\n    warmup: {minimum: 50, maximum: 5}", r"warmup: maximum 5 must be at least twice minimum 50"),
+    "huge model": ("models", "parameters: 6_738_415_616", "parameters: 9_000_000_000_000_000_000", r"parameters: .* less than or equal to"),
+    "empty label": ("models", "label: Llama 2 7B chat", "label: ''", r"label: .* at least 1 character"),
+    "native is another": ("quantizations", "native:\n    method: native", "native:\n    method: native\n    dtype: float16", r"quantizations\.native: must be `method: native` alone"),
+    "native is quantized": ("quantizations", "native:\n    method: native", "native:\n    method: quanto\n    weights: int8", r"quantizations\.native: must be `method: native` alone"),
+    "calibration without tasks": ("quantizations", r"tasks: \[demo-sentiment, demo-translation, demo-arithmetic\]", "tasks: []", r"calibrations\.demo: tasks: .* at least 1 item"),
+    "calibration with a task twice": ("quantizations", r"tasks: \[demo-sentiment, demo-translation", "tasks: [demo-sentiment, demo-sentiment", r"calibrations\.demo\.tasks: names an id twice: 'demo-sentiment'"),
+    "unknown key of a merged block": ("models", "  gpt2-xl:", "  chat: {<<: *demo-corpora}\n  gpt2-xl:", r"models\.yaml: line \d+ found undefined alias 'demo-corpora'"),
+    "empty block": ("models", "gpt2:\n", "gpt2:\n  other:\n", r"models\.gpt2: Input should be an object \(found None\)"),
+    "typo in a plug-in's label": ("quantizations", "method: native, dtype: float32, label", "method: native, dtype: float32, labl", r"quantizations\.fp32: labl: unknown key \(did you mean 'label'\?\)"),
+    "typo in the method": ("quantizations", "int8: {method", "int8: {metod", r"quantizations\.int8: metod: unknown key \(did you mean 'method'\?\)"),
+    "typo in the kind": ("tasks", "kind: classification", "kidn: classification", r"scorer\.kidn: unknown key \(did you mean 'kind'\?\)"),
+    "typo in the seed": ("tasks", "size: 200", "size: 200, sede: 1", r"sample: sede: unknown key \(did you mean 'seed'\?\)"),
+    "typo of a word": ("devices", "accelerator: mps", "accelerator: msp", r"accelerator: .* \(found 'msp'\) \(did you mean 'mps'\?\)"),
+    "key in capitals": ("models", "    licence: MIT", "    LICENCE: MIT", r"LICENCE: unknown key \(did you mean 'licence'\?\)"),
     "unknown section": ("tasks", "datasets:", "datsets:", r"config/tasks\.yaml: datsets: unknown key .*'datasets'"),
 }  # fmt: skip
 
@@ -155,6 +195,64 @@ def test_bad_catalogue(config: Path, case: str) -> None:
     assert "\n" not in str(told.value)
 
 
+def typos(name: str) -> set[str]:
+    """A letter gone, doubled, changed to another, or two the wrong way round; case; separators."""
+    found = {name.upper(), name.replace("_", "-"), name.replace("-", "_"), name + "s"}
+    for at in range(len(name)):
+        first, rest = name[:at], name[at:]
+        found |= {first + rest[1:], first + rest[0] + rest, first + "x" + rest[1:]}
+        found.add(first + rest[1:2] + rest[0] + rest[2:])
+    return {typo for typo in found if len(typo) > 1} - {name}
+
+
+@pytest.mark.parametrize("section", [part for parts in SECTIONS.values() for part in parts])
+def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
+    """For each key of each block, whatever single slip was made."""
+    kind = Catalogue.model_fields[section].annotation.__args__[1]  # type: ignore[union-attr]
+    keys = list(kind.model_fields)
+    for key in keys:
+        for typo in typos(key) - set(keys):
+            assert re.search(r"\(did you mean '\w+'\?\)", nearest(typo, keys)), typo
+    assert nearest("labl", keys) == " (did you mean 'label'?)" or "label" not in keys
+
+
+def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
+    """Of ids, methods, engines, loaders and scorers."""
+    packages = ("quantizers", "engines", "datasets", "scorers")
+    named = [list(getattr(whole, part)) for parts in SECTIONS.values() for part in parts]
+    named += [list(modules(package)) for package in packages]
+    for names in named:
+        for name in names:
+            for typo in typos(name) - set(names):
+                assert "did you mean" in nearest(typo, names), typo
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["report.html", "a.json", "study.csv", "charts", "added", "a" * 49, "a" * 250, "A", "a/b", "..",
+     ".", "-a", "a-", "a@b", "a--b", "a b", "é", "", "a\x1b[31m", "x.parquet", "study.lock"],
+)  # fmt: skip
+@pytest.mark.parametrize("section", ["models", "tasks"])
+def test_ids_that_cannot_name_files(config: Path, name: str, section: str) -> None:
+    """What results/ has already, and what a file system or a path takes for something else."""
+    path = config / f"{section}.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    content[section] = {name: content[section].popitem()[1], **content[section]}
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"config/{section}\.yaml: {section}\.") as refusal:
+        read_catalogue(config)
+    assert one_line(refusal.value).isprintable()
+    assert len(one_line(refusal.value)) < 250
+
+
+def test_merge_keys(config: Path) -> None:
+    """A block that is another one but for some keys."""
+    spoil(config, "models", "  gpt2:\n", "  gpt2: &gpt2\n")
+    spoil(config, "models", "  gpt2-xl:\n", "  gpt2-chat: {<<: *gpt2, label: Chat}\n  gpt2-xl:\n")
+    read = read_catalogue(config).models
+    assert read["gpt2-chat"] == read["gpt2"].model_copy(update={"label": "Chat"})
+
+
 def test_ambiguous_variant(config: Path) -> None:
     """Ids whose variants could be two things are refused."""
     spoil(config, "models", "  gpt2-xl:", "  gpt2-int8:")
@@ -167,14 +265,20 @@ def test_ambiguous_variant(config: Path) -> None:
     [
         ({"study": {"models": ["gtp2"]}}, r"study\.models: unknown id 'gtp2' \(did you mean 'gpt2'\?\)"),
         ({"study": {"models": []}}, r"study\.models: is empty, so the study has no cell"),
-        ({"study": {"models": ["gpt2", "gpt2"]}}, "names an id twice"),
+        ({"study": {"models": ["gpt2", "gpt2"]}}, "names an id twice: 'gpt2'"),
+        ({"study": {"also": [{"devices": ["mps", "mps"]}]}}, r"study\.also\.0\.devices: names an id twice: 'mps'"),
+        ({"study": {"also": [{}]}}, r"study\.also\.0: gives neither models nor"),
+        ({"study": {"models": [123]}}, r"study\.models\.0: .*string \(found 123\): put text in quotes"),
+        ({"study": {"models": "gpt2"}}, r"study\.models: Input should be a valid array \(found 'gpt2'\)"),
+        ({"study": {"models": ["x" * 5000]}}, r"unknown id 'x+\.\.\.x+'$"),
+        ({"title": 3}, "title: .*string"),
         ({"studdy": {}}, r"studdy: unknown key \(did you mean 'study'\?\)"),
         ({"sources": {"sst": {"path": "/x"}}}, r"sources: unknown id 'sst' \(did you mean 'sst2'\?\)"),
         ({"sources": {"sst2": {"path": "/x", "url": "http://x"}}}, "exactly one of"),
     ],
 )  # fmt: skip
-def test_bad_study(values: dict[str, dict[str, object]], message: str) -> None:
-    """A study that cannot be is told by its key."""
+def test_bad_study(values: dict[str, Any], message: str, whole: Catalogue) -> None:
+    """A study that cannot be is refused by its key."""
     good = {"models": ["gpt2"], "devices": ["cpu"], "tasks": ["sst2"]}
     merged = {"study": good} | values
     if "study" in values:
@@ -182,4 +286,66 @@ def test_bad_study(values: dict[str, dict[str, object]], message: str) -> None:
     if "studdy" in values:
         del merged["study"]
     with pytest.raises(UserError, match=message):
-        read_config(merged, read_catalogue(ROOT / "config"), "my.yaml")
+        read_config(merged, whole, "my.yaml")
+
+
+MINE = "study: {models: [demo-llama], devices: [cpu], tasks: [demo-sentiment]}\n"
+
+
+def test_a_study_is_its_file_alone(whole: Catalogue, tmp_path: Path) -> None:
+    """Nothing of config.yaml is merged in; of several files each key comes whole from the last."""
+    mine, also, sources = (tmp_path / f"{name}.yaml" for name in ("mine", "also", "sources"))
+    mine.write_text(MINE)
+    also.write_text(
+        "study: {models: [gpt2], devices: [cpu], tasks: [sst2], also: [{devices: [mps]}]}"
+    )
+    sources.write_text("title: Ours\nsources: {sst2: {path: /data}}")
+    study = read_study([mine], [], whole).study
+    assert study.quantizations == ("native",)
+    assert study.also == ()
+    both = read_study([also, sources, mine], [], whole)
+    assert both.study == study
+    assert (both.title, set(both.sources)) == ("Ours", {"sst2"})
+
+
+def test_settings_of_the_command_line(whole: Catalogue, tmp_path: Path) -> None:
+    """`--config KEY=VALUE` sets keys of the file's blocks, with numbers as numbers."""
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MINE + "sources: {sst2: {path: /data}}")
+    settings = [
+        "title=2024",
+        "study={quantizations: [native, int8], 'tasks': ['sst2']}",
+        "sources={mathematics: {generator: mathematics, per_module: 5, seed: 1}}",
+    ]
+    config = read_study([mine], settings, whole)
+    assert config.title == "2024"
+    assert config.study.models == ("demo-llama",)
+    assert config.study.quantizations == ("native", "int8")
+    assert config.study.tasks == ("sst2",)
+    assert {"sst2", "mathematics"} == set(config.sources)
+    for setting, message in {
+        "studdy={}": "mine.yaml . --config: studdy: unknown key .*'study'",
+        "study=[": "^--config study: line 1 ",
+        "study={models: [gtp2]}": "mine.yaml . --config: study.models: unknown id 'gtp2'",
+        "study": "study: Input should be an object",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            read_study([mine], [setting], whole)
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ({"quantizations": ["native", "q8-0"]}, r"study\.quantizations: 'q8-0' has no cell: .*\(transformers\)"),
+        ({"quantizations": ["q8-0"]}, r"study\.quantizations: 'q8-0' has no cell"),
+        ({"quantizations": ["int8"], "devices": ["cpu", "cpu-llamacpp"]}, r"study\.devices: 'cpu-llamacpp' has no cell"),
+    ],
+)  # fmt: skip
+def test_a_study_in_which_an_id_has_no_cell(
+    whole: Catalogue, study: dict[str, Any], message: str
+) -> None:
+    """It would be left out without a word; without any cell the report was empty."""
+    asked = {"models": ["demo-llama"], "devices": ["cpu"], "tasks": ["demo-sentiment"]} | study
+    config = read_config({"study": asked}, whole, "my.yaml")
+    with pytest.raises(UserError, match=message):
+        Steps(whole, config, lambda _accelerator, _gpus: None).check()

@@ -23,6 +23,7 @@ from frontier.report.findings import answer
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.verdicts import reason
 from frontier.study import table
+from frontier.text import BIDI, ZERO_WIDTH, visible
 
 OWNED = (
     "<script>document.title='owned'</script>"
@@ -479,11 +480,11 @@ def test_p_values_are_short(p: float, text: str) -> None:
 
 @given(st.text() | st.text(st.sampled_from("a<&\u202e\ud800\x00\n\u200d中")))
 def test_visible_text_hides_nothing(text: str) -> None:
-    shown = words.visible(text, limit=10**9)
+    shown = visible(text, limit=10**9)
     if "⟨" not in text:  # then every mark stands for one character
         again = re.sub(r"⟨U\+([0-9A-F]+)⟩", lambda found: chr(int(found[1], 16)), shown)
         assert again == text
-    assert not set(shown) & (words.BIDI | set(map(chr, range(9))) | {"\x7f", "\u2028"})
+    assert not set(shown) & (BIDI | ZERO_WIDTH | set(map(chr, range(9))) | {"\x7f", "\u2028"})
     shown.encode("utf-8")  # no half of a surrogate pair
     if text.isascii() and text.isprintable():
         assert shown == text

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from frontier import templates
 from frontier.catalogue import Model, Task
-from frontier.configuration import check
+from frontier.checking import check
 from frontier.errors import UserError
 
 FIELDS = ("sentence", "topic")
@@ -89,11 +89,11 @@ def test_styles_that_are_none(style: str, told: str) -> None:
     [
         ({"template_arguments": {"enable_thinking": False}}, "only with prompt: chat"),
         ({"template_date": "2025-01-01"}, "only with prompt: chat"),
-        ({"prompt": "chat", "template_date": 3}, "must be a date"),
+        ({"prompt": "chat", "template_date": 3}, "valid date"),
         ({"prompt": "chat", "template_date": "2025-02-30"}, "valid date"),
-        ({"prompt": "chat", "template_arguments": ["enable_thinking"]}, "valid dictionary"),
+        ({"prompt": "chat", "template_arguments": ["enable_thinking"]}, "an object"),
         ({"prompt": "chat", "template_arguments": {"budget": math.inf}}, "not JSON"),
-        ({"prompt": "chat", "template_arguments": {"day": datetime.date.min}}, "valid JSON"),
+        ({"prompt": "chat", "template_arguments": {"day": datetime.date.min}}, "not JSON"),
     ],
 )
 def test_a_models_prompt_keys_that_cannot_work(keys: dict[str, Any], told: str) -> None:

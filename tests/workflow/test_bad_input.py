@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from workspace import Workspace, jobs_in, put_back
+from workspace import Workspace, put_back
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,62 @@ def test_configuration(place: Workspace, case: str) -> None:
     name, keys, value, words = CONFIGURATION[case]
     before = results(place)
     place.set(name, keys, value)
-    done = place.snakemake()
+    done = place.snakemake("-n")
     refused(done, *words)
-    assert jobs_in(done.stdout + done.stderr) == set()
+    assert len((done.stdout + done.stderr).splitlines()) <= 2  # and that there is a profile
     assert results(place) == before
+
+
+def test_a_study_of_its_own_is_taken_whole(place: Workspace) -> None:
+    """By Snakemake and by plan.py alike: its quantizations are the default, not config.yaml's."""
+    place.set("config", "study/quantizations", ["native", "int8"])
+    place.set("config", "study/also", [{"models": ["tiny-gpt2"]}])
+    mine = place.path("mine.yaml")
+    mine.write_text(
+        "title: Mine\nstudy: {models: [tiny-llama], devices: [cpu], tasks: [sums]}\n", "utf-8"
+    )
+    wanted = {
+        "sample sums",
+        "fetch_dataset demo",
+        "measure tiny-llama sums",
+        "score tiny-llama sums",
+    }
+    assert place.jobs("--configfile", "mine.yaml") - {"aggregate", "compare", "render"} == wanted
+    assert "\n1 cells: 1 planned" in place.program("plan", "--config", "mine.yaml").stdout
+    added = place.jobs("--configfile", "mine.yaml", "--config", "study={tasks: [sums, reviews]}")
+    assert {job for job in added if job.startswith("measure")} == {"measure tiny-llama sums"}
+    assert "score tiny-llama reviews" not in added  # finished before
+
+
+CODE = "__use_yte__: true\n__definitions__:\n  - open('ran', 'w').close()\n"
+UNREADABLE = {
+    "no file": (None, "no such file"),
+    "latin-1": ("title: caf\xe9\n".encode("latin-1"), "line 1 is not UTF-8"),
+    "no date": (b"title: 2024-13-45\n", "line 1 '2024-13-45' is no date"),
+    "key given twice": (b"title: x\ntitle: y\n", "line 2 key 'title' is given twice"),
+    "code": (CODE.encode(), "__use_yte__ would let Snakemake run code"),
+}
+
+
+@pytest.mark.parametrize(
+    ("case", "given"),
+    [
+        *((case, "--configfile") for case in UNREADABLE),
+        ("key given twice", "config/config.yaml"),
+        ("code", "config/config.yaml"),
+    ],
+)
+def test_unreadable_study(place: Workspace, case: str, given: str) -> None:
+    """One line in a dry run too, whoever reads the file first; no code that stands in it is run."""
+    content, message = UNREADABLE[case]
+    name = "mine.yaml" if given == "--configfile" else given
+    place.path(name).unlink(missing_ok=True)
+    if content is not None:
+        place.path(name).write_bytes(content)
+    done = place.snakemake("-n", *([given, name] if given == "--configfile" else []))
+    refused(done, f"{name}: {message}")
+    assert len((done.stdout + done.stderr).splitlines()) <= 2  # and that there is a profile
+    assert not place.path("ran").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import yaml
 import tiny
 from conftest import ROOT
 from frontier import plan
-from frontier.configuration import read_catalogue, read_yaml
+from frontier.configuration import read_catalogue
 from frontier.quantizers import Sizes
+from frontier.reading import read_yaml
 from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 45 cells measured

@@ -17,7 +17,7 @@ import sys
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from frontier import estimates, freshness, hardware, plan, presence, slurm
-from frontier.configuration import read_catalogue, read_config
+from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
 from frontier.fetching import environments
@@ -66,8 +66,15 @@ resource_scopes:
 
 
 CATALOGUE = told(read_catalogue)(Path("config"))
-CONFIG = told(read_config)(config, CATALOGUE, "config/config.yaml")
+# Not Snakemake's own `config`, which merges a study into another one and runs code that it finds.
+CONFIG = told(read_study)(
+    workflow.config_settings.configfiles or [Path("config/config.yaml")],
+    workflow.config_settings.config_args or [],
+    CATALOGUE,
+)
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
+if workflow.is_main_process:
+    told(STEPS.check)()
 FRESH = freshness.Freshness(STEPS)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
 GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]

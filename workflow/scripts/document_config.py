@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from frontier import catalogue, configuration, question
+from frontier import catalogue, checking, question
 from frontier.catalogue import Catalogue
 from frontier.entries import Decides
 from frontier.errors import run
@@ -36,8 +36,7 @@ REDONE = {
 def options(package: str) -> dict[str, type[BaseModel]]:
     """The Options of every module of a plugin package."""
     return {
-        name: configuration.plugin(package, name, package).Options
-        for name in configuration.modules(package)
+        name: checking.plugin(package, name, package).Options for name in checking.modules(package)
     }
 
 
@@ -119,7 +118,7 @@ def plugins(package: str) -> str:
     """The tables of every module's own keys."""
     parts = []
     for name, kind in options(package).items():
-        module = configuration.plugin(package, name, package)
+        module = checking.plugin(package, name, package)
         first = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         parts.append(f"**`{name}`** {first}\n")
         if kind.model_fields:

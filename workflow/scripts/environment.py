@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from frontier.configuration import one_of
+from frontier.checking import one_of
 from frontier.errors import run
 from frontier.fetching import environments
 

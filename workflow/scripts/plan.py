@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from frontier import configuration, hardware
@@ -15,17 +16,18 @@ from frontier.errors import UserError, run
 from frontier.freshness import Freshness
 from frontier.plan import Cell
 from frontier.steps import Steps
+from frontier.text import visible
 
 STEPS = ("sample", "measure", "score")
 
 
-def read(config: Path) -> Steps:
-    """The steps of the catalogue in config/ under the study of a file."""
+def read(config: Sequence[Path]) -> Steps:
+    """The steps of the catalogue in config/ under the study of these files."""
     catalogue = configuration.read_catalogue(Path("config"))
-    base = configuration.read_yaml(Path("config/config.yaml"))
-    values = base | configuration.read_yaml(config)
-    study = configuration.read_config(values, catalogue, str(config))
-    return Steps(catalogue, study, hardware.memory_bytes)
+    study = configuration.read_study(config, [], catalogue)
+    steps = Steps(catalogue, study, hardware.memory_bytes)
+    steps.check()
+    return steps
 
 
 def named(steps: Steps, path: str) -> Cell:
@@ -48,7 +50,7 @@ def show(steps: Steps, cells: list[Cell]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         padded = (value.ljust(width) for value, width in zip(row, widths, strict=False))
-        print("  ".join((*padded, row[4])).rstrip())
+        print(visible("  ".join((*padded, row[4])).rstrip(), 1000))
     counts = Counter(row[3] for row in rows[1:])
     print(f"\n{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
 
@@ -58,11 +60,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", nargs="*", help="paths of cells; without any, the whole study")
     parser.add_argument(
-        "--config", type=Path, default=Path("config/config.yaml"), help="the study's file"
+        "--config",
+        type=Path,
+        action="append",
+        help="the study's file; given several times, each key comes from the last that has it",
     )
     parser.add_argument("--spec", choices=STEPS, help="print this step's specification instead")
     arguments = parser.parse_args()
-    steps = read(arguments.config)
+    steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
     if arguments.spec is None:
         show(steps, cells)

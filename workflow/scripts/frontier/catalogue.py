@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,10 +12,10 @@ from frontier import templates
 from frontier.entries import (
     Arguments,
     Count,
-    Date,
     Dtype,
     Entry,
     Fetch,
+    Label,
     Measure,
     Plan,
     Plugin,
@@ -67,7 +68,7 @@ class Model(Entry):
     """`plain`, `chat` (the tokenizer's chat template), or a template with {prompt} in it."""
     template_arguments: Annotated[Arguments, Measure] = Field(default_factory=dict)
     """Arguments of the chat template, such as {enable_thinking: false}."""
-    template_date: Annotated[Date, Measure] = templates.TODAY
+    template_date: Annotated[date, Measure] = templates.TODAY
     """The day that a chat template is given as today's, so that tomorrow's prompts are the same."""
     parameters: Annotated[Count | None, Plan] = None
     """How many; with vocabulary, hidden and tied it tells what memory a variant's weights need."""
@@ -89,7 +90,7 @@ class Model(Entry):
     """transformers' model_type; quantizations declare which they cannot quantize."""
     active_parameters: Annotated[Count | None, Score] = None
     """Parameters read for one token, where that is not all of them (mixture of experts)."""
-    label: Annotated[str | None, Show] = None
+    label: Annotated[Label | None, Show] = None
     """Its name in the report."""
     licence: Annotated[str | None, Show] = None
     """The weights' licence, by its name."""
@@ -118,14 +119,14 @@ class Quantization(Plugin):
 
     method: str
     """frontier/quantizers/METHOD.py."""
-    label: str | None = None
+    label: Label | None = None
     """Its name in the report."""
 
 
 class Calibration(Entry):
     """Texts that a quantization looks at: rows of tasks' datasets that no task is tested on."""
 
-    tasks: tuple[str, ...]
+    tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     """Ids of tasks.yaml; a text is a row's prompt with its reference."""
     size: Annotated[Count, Fetch]
     """Rows for each of them."""
@@ -143,6 +144,15 @@ class Warmup(Entry):
     tolerance: Annotated[Positive, Measure] = 0.1
     """Settled: the median change of a request from one round to the next is below this share."""
 
+    @model_validator(mode="after")
+    def _can_settle(self) -> Warmup:
+        if self.maximum < 2 * self.minimum:
+            raise ValueError(
+                f"maximum {self.maximum} must be at least twice minimum {self.minimum}: "
+                "latency has settled when a round is as fast as the one before"
+            )
+        return self
+
 
 class Device(Entry):
     """A place where a variant runs: hardware and the engine on it."""
@@ -153,11 +163,11 @@ class Device(Entry):
     """What computes."""
     gpu: Annotated[str | None, Measure] = None
     """Part of the GPU's name as the driver reports it; the host must have such a one."""
-    gpus: Annotated[int, Field(ge=0), Measure] = 0
+    gpus: Annotated[int, Field(ge=0, le=1024), Measure] = 0
     """How many GPUs a job takes; with accelerator cpu they are held and not computed on."""
     gpu_model: Annotated[str | None, Plan] = None
     """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
-    threads: Annotated[Count | Literal["auto"], Measure] = "auto"
+    threads: Annotated[Annotated[int, Field(gt=0, le=4096)] | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
     compile: Annotated[bool, Measure] = False
     """torch.compile with a static cache; transformers only."""
@@ -175,7 +185,7 @@ class Device(Entry):
     """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
     price_per_hour: Annotated[Positive | None, Score] = None
     """For the cost per thousand requests, in the currency of your choice."""
-    label: Annotated[str | None, Show] = None
+    label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     @model_validator(mode="after")
@@ -225,7 +235,7 @@ class Task(Entry):
     White space before anything else is written ends nothing."""
     scorer: Annotated[ScorerKeys, Score]
     """How answers are scored."""
-    label: Annotated[str | None, Show] = None
+    label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     @field_validator("stop")

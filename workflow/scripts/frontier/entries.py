@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -36,16 +34,11 @@ class Decides:
 
 Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
 Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
+# Bounds far above anything real, below which sums of a plan and of a cost stay finite.
+Positive = Annotated[float, Field(gt=0, le=1e9)]
+Count = Annotated[int, Field(gt=0, le=10**13)]
+Label = Annotated[str, Field(min_length=1, max_length=200)]
 Dtype = Literal["float32", "bfloat16", "float16"]
-
-
-def _no_number(value: Any) -> Any:
-    """A date is written as one: pydantic takes a number for seconds since 1970."""
-    if isinstance(value, (int, float)):
-        raise ValueError("must be a date, such as 2024-07-26")
-    return value
 
 
 def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -54,14 +47,15 @@ def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return arguments
 
 
-Date = Annotated[date, BeforeValidator(_no_number)]
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 
 class Entry(BaseModel):
     """A block of the catalogue: no unknown keys, never changed after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     def slice(self, step: Step) -> dict[str, Any]:
         """The keys that decide `step`, as JSON-able values; unset keys are left out."""
@@ -76,7 +70,9 @@ class Entry(BaseModel):
 class Plugin(BaseModel):
     """A block whose further keys belong to the module it names, whose Options check them."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="allow", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
     @property
     def options(self) -> dict[str, Any]:

@@ -10,6 +10,11 @@ import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
 
+from frontier.text import LONGEST, visible
+
+FEW = 8  # names that are listed where none is close to what was typed
+LONGEST_LINE = 1000  # characters
+
 
 class UserError(Exception):
     """What the user gave cannot work; the message is one line that says where and why."""
@@ -20,14 +25,26 @@ class OutOfMemoryError(Exception):
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """The hint to end an error with: " (did you mean 'x'?)" for the closest name, else nothing."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """The hint to end an error with: " (did you mean 'x'?)" for the closest name.
+
+    Case, '-' and '_' count for nothing. Where none is close, a few names are listed, many are not.
+    """
+    known = {_plain(one): one for one in names}
+    typed = _plain(name[:LONGEST])
+    close = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
+    close += [one for one in known if len(typed) > 1 and (typed in one or one in typed)]
+    if close:
+        return f" (did you mean {known[close[0]]!r}?)"
+    return f" (there are: {', '.join(known.values())})" if 0 < len(known) <= FEW else ""
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", "-")
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message folded to a single line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An exception's message as a single line that is safe to print, whatever was given."""
+    return visible(" ".join(str(error).split()), LONGEST_LINE) or type(error).__name__
 
 
 def run(main: Callable[[], None]) -> None:
@@ -42,7 +59,7 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {one_line(error)}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
             raise
         sys.exit(f"error: cannot write: {one_line(error)}")
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from frontier.catalogue import Catalogue, Device, Model
-from frontier.configuration import check, one_of, plugin
+from frontier.checking import check, one_of, plugin
 from frontier.errors import UserError, nearest
 from frontier.fetching import environments
 from frontier.quantizers import BYTES, Preparation, Sizes, Target

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from frontier.entries import Entry
+from frontier.entries import Entry, Label
 from frontier.fetching.sources import Source
 
 
@@ -17,6 +17,12 @@ class Beside(Entry):
     """Ids of quantizations.yaml."""
     devices: tuple[str, ...] = ()
     """Ids of devices.yaml."""
+
+    @model_validator(mode="after")
+    def _adds_something(self) -> Beside:
+        if not (self.models or self.quantizations or self.devices):
+            raise ValueError("gives neither models nor quantizations nor devices of its own")
+        return self
 
 
 class Study(Entry):
@@ -55,7 +61,7 @@ class Study(Entry):
 class Config(Entry):
     """config/config.yaml: the question."""
 
-    title: str = "Fast enough, good enough"
+    title: Label = "Fast enough, good enough"
     """The report's heading."""
     study: Study
     """What to measure."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from frontier import identity, plan
 from frontier.catalogue import Catalogue, Model
+from frontier.errors import UserError
 from frontier.exchange import bundles
 from frontier.ingredients import Ingredients
 from frontier.plan import Cell, HostMemory
@@ -103,6 +104,21 @@ class Steps(Ingredients):
             for task in study.tasks
         )
         return [self.cell(*name) for name in names]
+
+    def check(self) -> None:
+        """Raise UserError where an id of the study has no cell, or a local file is not there."""
+        for axis, one in (("quantizations", "quantization"), ("devices", "device")):
+            found = {getattr(cell, one) for cell in self.cells}
+            for name in self.config.study.ids(axis):
+                if name not in found:
+                    engines = {
+                        self.catalogue.devices[at].engine for at in self.config.study.ids("devices")
+                    }
+                    raise UserError(
+                        f"study.{axis}: {name!r} has no cell: no quantization of the study runs on "
+                        f"the engine of a device beside it ({', '.join(sorted(engines))})"
+                    )
+        _ = self.aggregate  # which asks for every file
 
     @cached_property
     def _cells(self) -> tuple[dict[str, Any], str]:

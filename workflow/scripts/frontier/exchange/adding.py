@@ -12,8 +12,8 @@ from pathlib import Path
 from frontier.errors import UserError
 from frontier.exchange import bundles, conflicts, packing
 from frontier.files import write_json
-from frontier.report.words import visible
 from frontier.study import read_cell
+from frontier.text import visible
 
 
 def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, list[str]]]:

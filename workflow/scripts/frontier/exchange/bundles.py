@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from frontier import ids
 from frontier.errors import UserError
 from frontier.files import read_json, sha256
 
 ADDED = "added"  # the folder below results/ with the manifests of what was added
-_ID = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"  # as the catalogue's
-NAME = re.compile(_ID)
+_ID = ids.PATTERN
+NAME = ids.ID
 CELL = re.compile(rf"{_ID}/{_ID}/{_ID}\.json")
 # A cell's summary, its table of requests, and what both were scored from.
 FILE = re.compile(

@@ -11,6 +11,7 @@ from frontier.report.naming import Naming
 from frontier.report.pareto import points_per_unit
 from frontier.report.picking import of_row
 from frontier.report.tables import RANDOM, SIMULATED, Box
+from frontier.text import visible
 
 
 def _number(row: Row, name: str, digits: int = 3) -> str:
@@ -67,7 +68,7 @@ def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
             naming.variant(row["variant"]),
             naming.devices.label(row["device"]),
             row["outcome"],
-            words.visible(row["reason"]),
+            visible(row["reason"]),
             _score_cell(row),
             change_box(changes.get(row["variant"])),
             p_text(changes.get(row["variant"])),

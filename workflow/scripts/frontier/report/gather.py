@@ -21,8 +21,8 @@ from frontier.report.distributions import FIGURES, quantiles
 from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
 from frontier.report.naming import Naming
 from frontier.report.pareto import points_per_unit
-from frontier.report.words import visible
 from frontier.study import metric_notes, read_cell
+from frontier.text import visible
 
 Key = tuple[str, str, str]
 CONDITIONS = ("hardware", "packages", "engine", "environment", "threads", "dtype", "kernel")

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from frontier.outputs import Axes
-from frontier.report.words import visible
+from frontier.text import visible
 
 # Okabe and Ito's colours for the colour-blind, without black and yellow, then three of Paul
 # Tol's; past the last they begin again.

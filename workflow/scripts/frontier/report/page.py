@@ -30,6 +30,7 @@ from frontier.report.gather import Cells, Example, Provenance, examples
 from frontier.report.machines import machines
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.verdicts import Verdicts, verdicts
+from frontier.text import visible
 
 Draw = Callable[[Group, str], dict[str, Any] | None]
 
@@ -96,7 +97,7 @@ def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dic
             },
             # What is a word or a number, all that occurred in one line.
             "settings": {
-                name: words.visible("; ".join(map(str, found.values())), 2000)
+                name: visible("; ".join(map(str, found.values())), 2000)
                 for name, found in provenance[device].conditions.items()
                 if found and not any(isinstance(value, dict) for value in found.values())
             },
@@ -167,8 +168,8 @@ def page(
     rows = [row for group in groups for row in group.rows]
     counted = Counter(row["outcome"] for row in rows)
     html: str = loaded.render(
-        title=words.visible(spec.title),
-        note=words.visible(spec.note, 2000),
+        title=visible(spec.title),
+        note=visible(spec.note, 2000),
         margin=f"{spec.margin:g}",
         counts=[(counted[name], name.replace("-", " ")) for name in OUTCOMES if counted[name]],
         sizes=(len(naming.variants), len(naming.devices.ids), len(naming.tasks.ids)),

@@ -11,6 +11,7 @@ from frontier.report import words
 from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, comparable, point
 from frontier.report.naming import Naming
 from frontier.report.pareto import best, fastest_within, points_per_unit
+from frontier.text import visible
 
 
 @dataclass(frozen=True)
@@ -132,9 +133,9 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     if isinstance(value, list):
         if not value:
             return []
-        return [(prefix, words.visible(", ".join(map(str, value))))]
+        return [(prefix, visible(", ".join(map(str, value))))]
     if value is None:
         return []
     if prefix.endswith("bytes") and isinstance(value, int | float):
         return [(prefix.removesuffix(" bytes"), words.size(value))]
-    return [(prefix, words.visible(str(value)))]
+    return [(prefix, visible(str(value)))]

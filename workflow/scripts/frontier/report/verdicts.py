@@ -14,6 +14,7 @@ from frontier.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.report import words
 from frontier.report.findings import Group
 from frontier.report.naming import Naming
+from frontier.text import visible
 
 Row = Mapping[str, Any]
 SPELLED_OUT = 8  # significant changes told in full; more would bury the first
@@ -155,7 +156,7 @@ def _bytes(token: float, change: Row, native: Row, here: Row) -> str:
     if here["mbu"] is not None and native["mbu"] is not None:
         mbu = f" (memory bandwidth used: {words.percent(here['mbu'])} against "
         mbu += f"{words.percent(native['mbu'])})"
-    kernel = f" (kernel: {words.visible(here['kernel'], 120)})" if here["kernel"] else ""
+    kernel = f" (kernel: {visible(here['kernel'], 120)})" if here["kernel"] else ""
     return (
         f", though {fewer} times fewer bytes of weights are stored to be read for it: reading them "
         f"is not what limits it{mbu}. What is left is the work on them: unpacking, computing, and "

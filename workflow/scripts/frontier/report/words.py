@@ -1,10 +1,9 @@
-"""Figures and foreign text as they appear in the report."""
+"""Figures as they appear in the report."""
 
 from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 
 MISSING = "–"
@@ -15,27 +14,6 @@ METRICS = {
     "exact_match": "exact match",
     "f1": "F1",
 }
-# Bidirectional controls: they could reorder text that is not theirs.
-BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def visible(text: str | None, limit: int = 400) -> str:
-    """Text from outside made safe to read: controls shown as ⟨U+XXXX⟩, cut after `limit`.
-
-    Line breaks and tabs stay; so do the joiners that scripts and emoji need. Escaping for HTML
-    is not done here but by the template.
-    """
-    if text is None:
-        return ""
-    cut = len(text) - limit
-    shown = "".join(
-        f"⟨U+{ord(letter):04X}⟩"
-        if (letter in BIDI or unicodedata.category(letter) in UNSEEN) and letter not in "\n\t"
-        else letter
-        for letter in text[:limit]
-    )
-    return shown if cut <= 0 else f"{shown}… ({cut} more characters)"
 
 
 def metric(name: str | None) -> str:

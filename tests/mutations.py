@@ -1,0 +1,205 @@
+"""Configurations with one thing wrong, by seed; each must plan, or be refused in one line.
+
+    python tests/mutations.py 0 5000    # these seeds, and how the refusals read
+
+A mutation is made in the values (a key gone, misspelt, given twice, another value in its place) or
+in the text of a file (a byte, a line), and read and planned by what Snakemake and plan.py use.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import tiny
+from frontier.configuration import read_catalogue, read_study
+from frontier.errors import UserError, one_line
+from frontier.steps import Steps
+from frontier.text import visible
+
+HERE = "PLACEHOLDER"
+LONGEST_LINE = 300
+# What stands in a value's place, as YAML.
+VALUES = [
+    "~", "true", "no", "0", "-1", "1", "3.5", "1e3", "1e300", "1e999", ".inf", "-.inf", ".nan",
+    "1000000000", "9" * 5000, "010", "1:30", "0x1F", "2024-01-01", "2024-13-45", "=", "''", "' '",
+    "'7'", "'x'", "x" * 5000, "[]", "{}", "[~]", "[[]]", "{x: 1}", "[1, 1]", "[x, x]", "[" * 2000,
+    "[" * 40 + "]" * 40, "{a: " * 70 + "1" + "}" * 70, "!!int abc", "!!float abc", "!!bool abc",
+    "!!timestamp abc", "!!binary abc", "!!set {a}", "!!python/object/apply:os.getcwd []", "*unknown",
+    "&a [*a]", "&b {<<: *b}", "{<<: 1}", '"\\0"', '"\\e[31m"', '"\\ud800"', '"\\u202e"', "'../x'", "'a/b'",
+    "'{x}'", "'{0}'", "'{'", "'{sentence.foo}'", "/dev/zero", "/nowhere", ".", "'https://x'", "é",
+    "'" + "中" * 300 + "'", "[" + ", ".join(["y"] * 3000) + "]",
+    "[&c [l, l, l, l, l, l, l, l, l], &d [*c, *c, *c, *c, *c, *c, *c, *c, *c],"
+    " &e [*d, *d, *d, *d, *d, *d, *d, *d, *d], &f [*e, *e, *e, *e, *e, *e, *e, *e, *e],"
+    " &g [*f, *f, *f, *f, *f, *f, *f, *f, *f], [*g, *g, *g, *g, *g, *g, *g, *g, *g]]",
+]  # fmt: skip
+# What stands in a key's place, as YAML.
+KEYS = [
+    "123", "~", "true", "no", "4.5", "2024-01-01", "2024-13-45", "[1, 2]", "? {a: b}\n", "<<", "=",
+    "''", "'a b'", "A", "a/b", "..", ".", "-a", "'@a'", "report.html", "charts", "added", "study.csv",
+    "a.json", "x" * 250, "x" * 5000, '"\\e[31m"', '"\\0"', '"\\ud800"', "é", "__use_yte__", "native",
+    "!!int abc", "&k k", "*unknown",
+]  # fmt: skip
+BYTES = [b"\xe9", b"\xff", b"\0", b"\x07", b"\x0b", b"\x1b[31m", b"\t", b"\r", b"\xef\xbb\xbf", b"'",
+         b'"', b"{", b"]", b":", b"- ", b"#", b"&a ", b"*a ", b"!", b"%", b"|", b"\xe2\x80\xa8", b"\n---\n"]  # fmt: skip
+
+Path_ = tuple[Any, ...]
+
+
+def whole(data: Path) -> dict[str, dict[str, Any]]:
+    """The tiny study with every kind of block and nearly every key of the catalogue."""
+    files = tiny.catalogue(data)
+    files["models"]["models"] |= {
+        "published": {
+            "hub": "org/name", "revision": "a" * 40, "label": "P", "licence": "MIT", "gated": True,
+            "dtype": "bfloat16", "prompt": "User: {prompt}", "parameters": 10**9, "layers": 2,
+            "vocabulary": 1000, "hidden": 64, "tied": True, "kv_heads": 2, "head_dim": 32,
+            "architecture": "llama", "active_parameters": 10**8, "trust_remote_code": False,
+            "adapter": {"hub": "org/adapter", "revision": "b" * 40},
+        },
+        "local": {"path": str(data)},
+    }  # fmt: skip
+    files["quantizations"]["quantizations"] |= {
+        "gptq": {"method": "gptq", "bits": 4, "group_size": 64, "calibration": "texts"},
+        "rtn": {"method": "rounding", "bits": 4, "granularity": "group", "group_size": 32},
+    }
+    files["quantizations"]["calibrations"] = {"texts": {"tasks": ["sums"], "size": 4, "seed": 1}}
+    files["devices"]["devices"]["gpu"] = {
+        "engine": "transformers", "accelerator": "cuda", "gpu": "A6000", "gpus": 1, "compile": False,
+        "gpu_model": "a6000", "dtype": "float16", "lacks": ["bfloat16"], "memory_gb": 48,
+        "bandwidth_gb_s": 768, "price_per_hour": 0.5, "label": "GPU",
+    }  # fmt: skip
+    files["tasks"]["datasets"]["far"] = {
+        "loader": "sst2",
+        "source": {"hub": "org/data", "revision": "c" * 40, "files": ["*.parquet"]},
+    }
+    files["tasks"]["datasets"]["maths"] = {
+        "loader": "mathematics",
+        "source": {"url": "https://example.org/x.tar.gz", "sha256": "d" * 64},
+    }
+    files["config"]["study"]["also"] = [{"models": ["published"], "devices": ["gpu"]}]
+    files["config"]["sources"] = {"far": {"path": str(data)}}
+    return files
+
+
+def places(value: Any, path: Path_ = ()) -> list[Path_]:
+    """The paths of everything in nested values, without the whole."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found = []
+    for key, part in items:
+        found.append((*path, key))
+        if isinstance(part, (dict, list)):
+            found += places(part, (*path, key))
+    return found
+
+
+def misspelt(name: str, dice: random.Random) -> str:
+    """A name with a letter gone, doubled, changed, or two in the wrong order."""
+    at = dice.randrange(max(1, len(name) - 1))
+    first, rest = name[:at], name[at:]
+    return dice.choice([first + rest[1:], first + rest[:1] + rest, first + "q" + rest[1:],
+                        first + rest[1:2] + rest[:1] + rest[2:], name.upper()])  # fmt: skip
+
+
+def mutate(files: dict[str, dict[str, Any]], seed: int) -> dict[str, bytes]:
+    """The files' contents with one thing changed."""
+    dice = random.Random(seed)
+    files = deepcopy(files)
+    stem = dice.choice(list(files))
+    *parents, last = dice.choice(places(files[stem]))
+    block = files[stem]
+    for key in parents:
+        block = block[key]
+    how = dice.choice(
+        ["value", "value", "value", "key", "rename", "gone", "twice", "bytes", "line"]
+    )
+    raw = HERE  # what is put there instead
+    if how in ("key", "rename", "twice") and isinstance(block, dict):
+        new = HERE if how == "key" else misspelt(last, dice) if how == "rename" else last + HERE
+        items = [
+            (new if key == last and how != "twice" else key, part) for key, part in block.items()
+        ]
+        block.clear()
+        block.update(items)
+        if how == "twice":
+            block[new] = block[last]
+        raw = dice.choice(KEYS) if how == "key" else ""
+    elif how == "gone":
+        del block[last]
+    elif how == "value":
+        block[last], raw = HERE, dice.choice(VALUES)
+    contents = {}
+    for name, content in files.items():
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=10**6)
+        contents[name] = text.replace(HERE, raw).encode("utf-8", "surrogatepass")
+    if how == "bytes":
+        at = dice.randrange(len(contents[stem]))
+        contents[stem] = contents[stem][:at] + dice.choice(BYTES) + contents[stem][at:]
+    elif how == "line":
+        lines = contents[stem].splitlines(keepends=True)
+        at = dice.randrange(len(lines))
+        lines[at : at + 1] = dice.choice(
+            [[], [lines[at]] * 2, [b" " + lines[at]], [b"\t" + lines[at]]]
+        )
+        contents[stem] = b"".join(lines)
+    return contents
+
+
+def outcome(contents: dict[str, bytes], folder: Path) -> str | None:
+    """The line that refuses a configuration, None where it can be planned."""
+    for name, content in contents.items():
+        (folder / f"{name}.yaml").write_bytes(content)
+    try:
+        catalogue = read_catalogue(folder)
+        study = read_study([folder / "config.yaml"], [], catalogue)
+        Steps(catalogue, study, lambda _accelerator, _gpus: 64 * 10**9).check()
+    except UserError as error:
+        return one_line(error)
+    return None
+
+
+def fault(line: str | None, seconds: float) -> str | None:
+    """What is wrong with an outcome, if anything is."""
+    if seconds > 10:
+        return f"took {seconds:.1f} s"
+    if line is not None and (
+        len(line) > LONGEST_LINE or visible(line, 10**6) != line or "\n" in line
+    ):
+        return f"no short line: {line!r}"
+    return None
+
+
+def main() -> None:
+    """Try the seeds of the command line and count what comes of them."""
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as name:
+        files = whole(tiny.reviews(Path(name) / "reviews"))
+        for seed in range(int(sys.argv[1]), int(sys.argv[2])):
+            contents = mutate(files, seed)
+            begun = time.perf_counter()
+            try:
+                line = outcome(contents, Path(name))
+            except Exception as error:
+                counts["exception"] += 1
+                print(seed, "EXCEPTION", repr(error)[:300])
+                continue
+            seconds = time.perf_counter() - begun
+            counts["planned" if line is None else "refused"] += 1
+            if wrong := fault(line, seconds):
+                counts["fault"] += 1
+                print(seed, "FAULT", wrong)
+            if "-v" in sys.argv:
+                print(seed, line)
+    print(dict(counts))
+
+
+if __name__ == "__main__":
+    main()

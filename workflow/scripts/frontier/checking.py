@@ -1,0 +1,149 @@
+"""Checks values against the blocks that they should be, and names against those that there are."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import pkgutil
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from frontier.errors import UserError, nearest
+from frontier.text import shown, visible
+
+Block = TypeVar("Block", bound=BaseModel)
+
+
+def check(kind: type[Block], value: Any, where: str, beside: Collection[str] = ()) -> Block:
+    """`value` as a `kind`; `beside` are keys that stand in the same block and belong to another.
+
+    Strict for every block, a plug-in's options included: no number out of a text, no truth out of
+    a number, nothing infinite. So a field's own validator is to be an AfterValidator.
+    Raises UserError with `where`, the key and the nearest valid name.
+    """
+    try:
+        # As JSON, whose strict mode takes a list for a tuple and text for a path.
+        return kind.model_validate_json(json.dumps(value, allow_nan=False), strict=True)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+    except (TypeError, ValueError) as unlike_json:
+        raise UserError(f"{where}: {unlike_json}") from None
+    # A mistyped key is often a missing one as well; the typo says more.
+    error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
+    path = _path(value, error["loc"])
+    at = f"{where}: {_dotted(path)}" if path else where
+    if error["type"] == "extra_forbidden":
+        own = {*_block(kind, path[:-1]).model_fields, *beside}
+        hint = nearest(path[-1], own if _close(path[-1], own) else own | _keys(kind))
+        raise UserError(f"{at}: unknown key{hint}")
+    if error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
+        at = f"{where}: {_dotted((*path[:-1], typo))}"
+        raise UserError(f"{at}: unknown key{nearest(typo, [path[-1]])}")
+    same = dict.fromkeys(one["msg"] for one in errors if _path(value, one["loc"]) == path)
+    message = " or ".join(same).replace(" or Input should be ", " or ")
+    message = visible(message.removeprefix("Value error, "), 400)
+    raise UserError(f"{at}: {message}{_found(error['input'])}{_closest(errors, error['input'])}")
+
+
+def _found(given: Any) -> str:
+    return "" if isinstance(given, dict) else f" (found {shown(given)})"
+
+
+def _closest(errors: list[Any], given: Any) -> str:
+    """The nearest of the words that could stand there, or the advice to quote what is no text."""
+    kinds = {error["type"] for error in errors}
+    if kinds == {"string_type"} and isinstance(given, (bool, int, float, type(None))):
+        return ": put text in quotes"
+    expected = " ".join(
+        error["ctx"]["expected"] for error in errors if error["type"] == "literal_error"
+    )
+    words = re.findall(r"'([^']*)'", expected)
+    return nearest(given, words) if isinstance(given, str) and _close(given, words) else ""
+
+
+def _close(name: str, names: Collection[str]) -> bool:
+    return "did you mean" in nearest(name, names)
+
+
+def _mistyped(kind: type[BaseModel], missing: str, given: Any) -> str | None:
+    """The key that is there in place of a missing one: a plug-in's block takes any."""
+    unknown = [name for name in given if name not in _keys(kind)]
+    close = difflib.get_close_matches(missing, unknown, n=1, cutoff=0.7)
+    return close[0] if close else None
+
+
+def _path(value: Any, loc: tuple[str | int, ...]) -> tuple[str, ...]:
+    """The keys that lead to a fault, without the names of a union's branches."""
+    path: list[str] = []
+    for part in loc:
+        inside = isinstance(value, (list, Mapping))
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            if isinstance(value, Mapping) and part == loc[-1]:  # a missing key
+                path.append(str(part))
+            continue
+        if inside:
+            path.append(str(part))
+    return tuple(path)
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(visible(part, 80) for part in path)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
+def _block(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
+    """The kind of the block that a path leads to."""
+    for part in path:
+        field = kind.model_fields.get(part)
+        kind = next(_models(field.annotation), kind) if field else kind
+    return kind
+
+
+def _keys(kind: type[BaseModel]) -> set[str]:
+    """Every key that a block of this kind, or a block inside it, may have."""
+    schema = kind.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {key for part in parts for key in part.get("properties", {})}
+
+
+@cache
+def modules(package: str) -> tuple[str, ...]:
+    """The names that a plugin package offers: its files."""
+    paths = importlib.import_module(f"frontier.{package}").__path__
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths)))
+
+
+def one_of(name: str, names: Collection[str], where: str) -> str:
+    """`name` if it is among `names`. Raises UserError with the nearest one."""
+    if name not in names:
+        raise UserError(f"{where}: unknown id {shown(name)}{nearest(name, names)}")
+    return name
+
+
+def all_of(ids: Collection[str], names: Collection[str], where: str) -> None:
+    """Raises UserError for an id that is not among `names`, and for one that is given twice."""
+    seen: set[str] = set()
+    for name in ids:
+        one_of(name, names, where)
+        if name in seen:
+            raise UserError(f"{where}: names an id twice: {shown(name)}")
+        seen.add(name)
+
+
+def plugin(package: str, name: str, where: str) -> Any:
+    """The module frontier/PACKAGE/NAME.py. Raises UserError with the nearest name."""
+    one_of(name, modules(package), where)
+    return importlib.import_module(f"frontier.{package}.{name}")

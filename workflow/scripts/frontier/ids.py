@@ -1,0 +1,47 @@
+"""What an id may be: it names folders and files below results/, on any file system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from frontier.errors import UserError
+from frontier.text import visible
+
+PATTERN = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+ID = re.compile(PATTERN)
+# A variant has two; file systems take 255 bytes, endings and temporary names included.
+LONGEST = 48
+# With what a cell's or a table's file ends: a task `a.json` would be the file of a task `a`.
+ENDINGS = (".json", ".jsonl", ".parquet", ".csv", ".html", ".svg", ".png", ".lock", ".tmp")
+# Folders of results/ that hold no variant.
+FOLDERS = ("added", "charts")
+
+
+def check(name: str, section: str) -> None:
+    """Raises UserError where a name of a section's block is no id."""
+    where = f"{section}.{visible(name, 80)}"
+    if not ID.fullmatch(name):
+        raise UserError(
+            f"{where}: an id has lower-case letters and digits, with single '.', '_' or '-' "
+            "between them"
+        )
+    if len(name) > LONGEST:
+        raise UserError(f"{where}: an id has at most {LONGEST} characters, this has {len(name)}")
+    if name in FOLDERS or name.endswith(ENDINGS):
+        raise UserError(f"{where}: results/ has files or folders of such names; choose another id")
+
+
+def check_variants(models: Iterable[str], quantizations: Iterable[str]) -> None:
+    """Raises UserError where two pairs of model and quantization are one variant."""
+    quantizations = list(quantizations)
+    variants: dict[str, tuple[str, str]] = {}
+    for model in models:
+        for quantization in quantizations:
+            pair = (model, quantization)
+            variant = model if quantization == "native" else f"{model}-{quantization}"
+            if variants.setdefault(variant, pair) != pair:
+                raise UserError(
+                    f"config/models.yaml: models.{model}: variant {variant!r} could be "
+                    f"{' + '.join(variants[variant])} or {model} + {quantization}; rename one"
+                )

@@ -1,0 +1,238 @@
+"""Reads YAML as this project writes it, or says in one line what is wrong, and on which line.
+
+Stricter than YAML 1.1: what it would silently read as something else than was meant (`no` as a
+key, 010 as 8, a date, a repeated key) is refused with the advice to put it in quotes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from frontier.errors import UserError
+from frontier.text import shown, visible
+
+LARGEST_BYTES = 8_000_000
+LARGEST = 2**63 - 1
+DEEPEST = 64  # blocks within blocks
+MOST_VALUES = 1_000_000  # once every alias is replaced by what it stands for
+TAG = "tag:yaml.org,2002:"
+MERGE, TEXT = f"{TAG}merge", f"{TAG}str"
+# What YAML takes plain scalars for, where text was expected.
+KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "no value"}
+KINDS |= {"timestamp": "a date", "value": "a default value", "merge": "a merge"}
+# 8:49 is 529 and 010 is 8 to YAML 1.1.
+MISREAD = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")
+
+
+def _fault(node: yaml.Node, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _kind(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list" if isinstance(node, yaml.SequenceNode) else "a block"
+    return KINDS.get(node.tag.removeprefix(TAG), f"of the type {shown(node.tag)}")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's core types only; finite numbers that mean what they look like."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose a node unless it is too deep for what comes after to be recursive."""
+        self.depth += 1
+        if self.depth > DEEPEST:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, "is nested too deeply", mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def integer(self, node: yaml.ScalarNode) -> int:
+        """Construct a whole number of 64 bits."""
+        if len(node.value) > 80:
+            raise _fault(node, f"{shown(node.value)} is too large a number")
+        try:
+            number = int(self.construct_yaml_int(node))
+        except (ValueError, IndexError):
+            raise _fault(node, f"{shown(node.value)} is no whole number") from None
+        _as_written(node, number)
+        if abs(number) > LARGEST:
+            raise _fault(node, f"{shown(node.value)} is too large a number")
+        return number
+
+    def number(self, node: yaml.ScalarNode) -> float:
+        """Construct a finite number."""
+        try:
+            number = float(self.construct_yaml_float(node))
+        except (ValueError, IndexError):
+            raise _fault(node, f"{shown(node.value)} is no number") from None
+        if not math.isfinite(number):
+            raise _fault(node, f"{shown(node.value)} is no finite number")
+        if abs(number) > LARGEST:
+            raise _fault(node, f"{shown(node.value)} is too large a number")
+        _as_written(node, number)
+        return number
+
+    def truth(self, node: yaml.ScalarNode) -> bool:
+        """Construct true or false."""
+        try:
+            return bool(self.construct_yaml_bool(node))
+        except KeyError:
+            raise _fault(node, f"{shown(node.value)} is neither true nor false") from None
+
+    def date(self, node: yaml.ScalarNode) -> str:
+        """Construct the text of a date, which is looked at where one is expected."""
+        try:
+            self.construct_yaml_timestamp(node)
+        except (ValueError, AttributeError):
+            raise _fault(node, f"{shown(node.value)} is no date: put text in quotes") from None
+        return str(node.value)
+
+    def refused(self, node: yaml.Node) -> Any:
+        """Refuse whatever is none of the core types."""
+        if not isinstance(node, yaml.ScalarNode):
+            raise _fault(node, f"{shown(node.tag)} is no type that is known here")
+        text = shown(node.value)
+        raise _fault(node, f"{text} is {_kind(node)} to YAML: if it is text, put it in quotes")
+
+
+def _as_written(node: yaml.ScalarNode, number: float) -> None:
+    if MISREAD.fullmatch(node.value):
+        text = shown(node.value)
+        raise _fault(node, f"{text} is {number} to YAML: write that, or put it in quotes as text")
+
+
+_Loader.yaml_constructors = {
+    key: maker
+    for key, maker in yaml.SafeLoader.yaml_constructors.items()
+    if key in {f"{TAG}{name}" for name in ("null", "str", "seq", "map")}
+} | {
+    f"{TAG}int": _Loader.integer,
+    f"{TAG}float": _Loader.number,
+    f"{TAG}bool": _Loader.truth,
+    f"{TAG}timestamp": _Loader.date,
+    None: _Loader.refused,  # type: ignore[dict-item]
+}
+# 1e-3, which YAML 1.1 takes for text.
+_Loader.add_implicit_resolver(
+    f"{TAG}float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many values and levels a node has, its aliases replaced. Raises for a key that is no key.
+
+    `known` holds the nodes that were measured, so that each is looked at once however often it is
+    named.
+    """
+    if id(node) in known:
+        if known[id(node)] == (0, 0):
+            raise _fault(node, "holds itself")
+        return known[id(node)]
+    known[id(node)] = (0, 0)
+    parts: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        _check_keys(node)
+        parts = [value for _, value in node.value]
+    elif isinstance(node, yaml.SequenceNode):
+        parts = node.value
+    else:
+        _check_text(node)
+    measured = [_measure(part, known) for part in parts]
+    values = 1 + sum(count for count, _ in measured)
+    levels = 1 + max((level for _, level in measured), default=0)
+    if values > MOST_VALUES:
+        raise _fault(node, f"its aliases stand for more than {MOST_VALUES:,} values")
+    if levels > DEEPEST:
+        raise _fault(node, "is nested too deeply")
+    known[id(node)] = values, levels
+    return values, levels
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.tag not in (TEXT, MERGE):
+            text = shown(key.value) if isinstance(key, yaml.ScalarNode) else "this key"
+            raise _fault(key, f"the key {text} is {_kind(key)} to YAML: put it in quotes")
+        _check_text(key)
+        if key.value in seen:
+            raise _fault(key, f"key {shown(key.value)} is given twice")
+        seen.add(key.value)
+
+
+def _check_text(node: yaml.Node) -> None:
+    if "\0" in node.value:
+        raise _fault(node, f"{shown(node.value)} has a NUL character in it")
+    try:
+        node.value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise _fault(node, f"{shown(node.value)} has half a character in it") from None
+
+
+def parse(text: str, where: str) -> Any:
+    """YAML as a value. Raises UserError with `where` and the line."""
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _measure(node, {})
+        return loader.construct_document(node)
+    except yaml.reader.ReaderError as error:
+        at, code = text.count("\n", 0, error.position) + 1, ord(text[error.position])
+        advice = f'delete it, or write "\\u{code:04x}" in double quotes' if code else "delete it"
+        problem = f"the character U+{code:04X} cannot stand in YAML: {advice}"
+        raise UserError(f"{where}: line {at} {problem}") from None
+    except yaml.MarkedYAMLError as error:
+        mark, since = error.problem_mark, error.context_mark
+        line = f" line {mark.line + 1}" if mark else ""
+        begun = f" ({error.context}, line {since.line + 1})" if since else ""
+        raise UserError(f"{where}:{line} {visible(error.problem, 200)}{begun}") from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file's mapping. Raises UserError with file and line for anything else."""
+    where = str(path) if len(str(path)) < 200 else shown(str(path))
+    text = _read(path, where)
+    content = parse(text, where)
+    if content is None:
+        raise UserError(f"{where}: is empty: expected keys and values")
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: expected keys and values, found {shown(content)}")
+    if "__use_yte__" in content:
+        raise UserError(
+            f"{where}: __use_yte__ would let Snakemake run code from this file: write plain YAML"
+        )
+    return content
+
+
+def _read(path: Path, where: str) -> str:
+    """A file's text, as UTF-8 with or without a byte order mark."""
+    try:
+        if not path.exists():
+            raise UserError(f"{where}: no such file")
+        if not path.is_file():
+            raise UserError(f"{where}: a folder or device, not a file")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise UserError(f"{where}: larger than {LARGEST_BYTES // 10**6} MB")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{where}: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"{where}: no path of a file") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{where}: UTF-16, not UTF-8: save it as UTF-8")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
+        problem = f"line {line} is not UTF-8 (byte 0x{byte:02X}): save the file as UTF-8"
+        raise UserError(f"{where}: {problem}") from None

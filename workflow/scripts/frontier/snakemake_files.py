@@ -1,0 +1,32 @@
+"""Has Snakemake read the files of `--configfile` as this project reads them.
+
+Snakemake reads them before the Snakefile: it runs code that it finds there (`__use_yte__`), and
+prints pages for a file that is missing or no YAML. profiles/default/config.yaml, which it reads
+earlier still, calls `install`; without that profile the Snakefile refuses the same files, later.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from frontier.errors import UserError, one_line
+from frontier.reading import read_yaml
+
+
+def install() -> None:
+    """Put our reader in the place of Snakemake's (as of 9.27: settings/types.py calls it)."""
+    from snakemake.settings import types
+
+    types.load_configfile = load
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A configuration file's content; ends Snakemake with one line where there is none."""
+    try:
+        return read_yaml(path)
+    except UserError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+        os._exit(1)

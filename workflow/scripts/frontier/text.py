@@ -1,0 +1,47 @@
+"""Text from outside, safe to read on a terminal and in a report."""
+
+from __future__ import annotations
+
+import reprlib
+import unicodedata
+
+# Bidirectional controls: they could reorder text that is not theirs.
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Without a width: a key that has one looks like the key that it is not.
+ZERO_WIDTH = frozenset("\u00ad\u200b\u2060\ufeff")
+UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+LONGEST = 80  # characters of a value that a message shows
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 2, 4, 4
+_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST
+
+
+def visible(text: str | None, limit: int = 400) -> str:
+    """Text from outside with its controls shown as ⟨U+XXXX⟩, cut after `limit` characters.
+
+    Line breaks and tabs stay; so do the joiners that scripts and emoji need. Escaping for HTML
+    is not done here but by the template.
+    """
+    if text is None:
+        return ""
+    cut = len(text) - limit
+    shown = "".join(
+        f"⟨U+{ord(letter):04X}⟩" if _hidden(letter) else letter for letter in text[:limit]
+    )
+    return shown if cut <= 0 else f"{shown}… ({cut} more characters)"
+
+
+def _hidden(letter: str) -> bool:
+    if letter in BIDI or letter in ZERO_WIDTH:
+        return True
+    return unicodedata.category(letter) in UNSEEN and letter not in "\n\t"
+
+
+def shown(value: object) -> str:
+    """A value that a user gave, as a message shows it: quoted, escaped, at most 80 characters.
+
+    Takes no longer for a value that expands to gigabytes, such as YAML's aliases of aliases.
+    """
+    text = _SHORT.repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
