@@ -1,0 +1,202 @@
+"""The checks of a host with a GPU, one method each, and the rows that they find."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import statistics
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cells
+import sharing
+from frontier import plan, timing
+from rows import Row, row
+from workbench import Run, Workbench
+
+PROMPT_BYTES = 256
+NEAR = 0.10
+"""How far the plan's memory may be from the peak that was measured."""
+
+
+class GpuChecks:
+    """The checks, in the order of what they are worth."""
+
+    def __init__(self, bench: Workbench, accelerator: str, *, small: bool, requests: int) -> None:
+        """Nothing has been made yet."""
+        self.bench, self.accelerator, self.small = bench, accelerator, small
+        self.shape = cells.SMALL if small else cells.BIG
+        self.model = bench.folder / "models" / "shaped"
+        self.sample = bench.folder / "samples" / "long" / "sample.jsonl"
+        self.requests = requests
+        self.bytes_s = 0.0
+        self.grown: dict[str, Path] = {}
+
+    def checks(self) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
+        """Every check by its name."""
+        yield "copy bandwidth", self.bandwidth
+        yield "checkpoint", self.checkpoint
+        for quantization in cells.QUANTIZATIONS:
+            yield _name(quantization), partial(self.route, quantization, "here")
+        yield "memory", self.memory
+        yield "grown models", self.grow
+        yield "answers", self.answers
+        yield "leases", lambda: sharing.leases(*self.shared)
+        yield "others", lambda: sharing.others(*self.shared)
+        yield "bf16 compiled", partial(self.route, "native", "compiled")
+        yield "attention", self.attention
+
+    @property
+    def shared(self) -> tuple[Workbench, Path, str]:
+        """What the checks of sharing use. Raises KeyError where the model did not grow."""
+        return self.bench, self.grown["grown-llama"], self.accelerator
+
+    def bandwidth(self) -> Iterator[Row]:
+        """What a copy in the device's memory reaches."""
+        size = str(1 << (28 if self.small else 32))
+        self.bytes_s = self.bench.probe("copy", "--device", self.accelerator, "--bytes", size)[
+            "bytes_s"
+        ]
+        yield row("copy bandwidth", self.bytes_s > 0, GB_s=self.bytes_s / 1e9)
+
+    def checkpoint(self) -> Iterator[Row]:
+        """Random weights of the shape; prompts of so many bytes, which are as many tokens."""
+        shape = ("--shape", json.dumps(self.shape))
+        places = ("--device", self.accelerator, "--output", str(self.model))
+        made = self.bench.probe("llama", *places, *shape)["parameters"]
+        self.sample.parent.mkdir(parents=True)
+        texts = [f"{n} little words " * 99 for n in range(self.requests)]
+        rows = [
+            {"id": f"long-{n}", "fields": {"question": text[:PROMPT_BYTES]}, "reference": ""}
+            for n, text in enumerate(texts)
+        ]
+        self.sample.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
+        planned = cells.parameters(self.shape)
+        yield row("checkpoint", made == planned, parameters=made)
+
+    def route(self, quantization: str, device: str) -> Iterator[Row]:
+        """Latency beside what bandwidth allows, and peak memory beside the plan's."""
+        name = _name(quantization) + (" compiled" if device == "compiled" else "")
+        method = cells.QUANTIZATIONS[quantization]["method"]
+        wheel = cells.WHEELS.get(method)
+        if wheel and not _has(wheel):
+            yield Row(name, "skipped", f"{wheel} is not installed")
+            return
+        variant = plan.variant_id("shaped", quantization)
+        cell = self.bench.cell(variant, device, "long")
+        if not cell.planned:
+            yield Row(name, "skipped", f"{cell.outcome}: {cell.reason}")
+            return
+        run = self.bench.measure(cell, self.model, self.sample)
+        outcome = run.facts["outcome"]
+        if outcome == "unsupported":
+            yield Row(name, "skipped", f"unsupported: {run.facts['reason']}")
+            return
+        if outcome != "measured":
+            yield row(name, False, f"{outcome}: {run.facts['reason']}")
+            return
+        yield row(name, len(run.records) == self.requests, **self.latency(run))
+        peak = run.facts["memory"]["device_peak_bytes"]
+        if peak is not None:
+            setting = self.bench.steps.setting("shaped", quantization, device)
+            planned = self.planned(setting)
+            yield row(
+                f"{name}: the plan's memory",
+                abs(planned / peak - 1) <= NEAR and peak <= planned + plan.MARGIN_BYTES,
+                peak_GB=peak / 1e9, planned_GB=planned / 1e9, ratio=planned / peak,
+            )  # fmt: skip
+
+    def planned(self, setting: plan.Setting) -> int:
+        """Bytes of weights and cache as the plan has them, without its margin."""
+        new = self.bench.catalogue.tasks["long"].max_new_tokens
+        cache = plan.kv_cache_bytes(setting.model, setting.dtype, new) or 0
+        return (setting.weight_bytes or 0) + cache
+
+    def latency(self, run: Run) -> dict[str, Any]:
+        """Medians in ms, the bandwidth's limit of TPOT, and what a token took in joules."""
+        tpot = [value for value in map(timing.tpot_s, run.records) if value is not None]
+        ttft = [value for value in map(timing.ttft_s, run.records) if value is not None]
+        weights = run.facts["weights_bytes"]
+        limit = (weights + PROMPT_BYTES * (run.facts["kv_bytes_per_token"] or 0)) / self.bytes_s
+        tokens = sum(record.tokens for record in run.records)
+        return {
+            "TTFT_ms": 1000 * statistics.median(ttft),
+            "TPOT_ms": 1000 * statistics.median(tpot) if tpot else None,
+            "limit_ms": 1000 * limit,
+            "MBU": limit / statistics.median(tpot) if tpot else None,
+            "weights_GB": weights / 1e9,
+            "kernel": run.facts["kernel"],
+            "J_token": run.joules / tokens if run.joules is not None else None,
+        }
+
+    def memory(self) -> Iterator[Row]:
+        """A tenth less than the plan's memory is not enough, a tenth and the margin more is."""
+        cell = self.bench.cell("shaped", "here", "long")
+        planned = self.planned(self.bench.steps.setting("shaped", "native", "here"))
+        less, more = round(planned * (1 - NEAR)), round(planned * (1 + NEAR)) + plan.MARGIN_BYTES
+        for within, expected in ((less, "out-of-memory"), (more, "measured")):
+            if self.accelerator == "cpu" and within == less:
+                yield Row(expected, "skipped", "torch itself takes more than a small shape")
+                continue
+            run = self.bench.measure(cell, self.model, self.sample, name=expected, within=within)
+            found, reason = run.facts["outcome"], run.facts["reason"] or ""
+            name = f"within {within / 1e9:.1f} GB"
+            yield row(name, found == expected, reason, outcome=found, planned_GB=planned / 1e9)
+
+    def grow(self) -> Iterator[Row]:
+        """Two small models, trained here on the CPU."""
+        for model in ("grown-llama", "grown-gpt2"):
+            self.grown[model] = self.bench.grow(model)
+        yield row("grown models", len(self.grown) == 2)
+
+    def answers(self) -> Iterator[Row]:
+        """In float32 the GPU answers as the CPU does."""
+        for model, checkpoint in self.grown.items():
+            for task in cells.TASKS:
+                sample = self.bench.sample(task)
+                given = [
+                    {one.id: one.text for one in run.records}
+                    for device in ("cpu", "here")
+                    for run in [
+                        self.bench.measure(
+                            self.bench.cell(model, device, task),
+                            checkpoint,
+                            sample,
+                            name=f"to {device}",
+                        )
+                    ]
+                ]
+                differ = sum(given[0][key] != given[1][key] for key in given[0])
+                yield row(
+                    f"{model}, {task}",
+                    bool(given[0]) and not differ,
+                    differ=differ,
+                    of=len(given[0]),
+                )
+
+    def attention(self) -> Iterator[Row]:
+        """SDPA's kernels at the model's shape; the flash-attn package is looked for."""
+        heads, tokens = str(self.shape["num_attention_heads"]), str(128 if self.small else 2048)
+        found = self.bench.probe(
+            "attention", "--device", self.accelerator, "--heads", heads, "--tokens", tokens
+        )
+        for name, one in found.items():
+            if one["ms"] is None:
+                yield Row(f"SDPA {name}", "skipped", one["reason"])
+            else:
+                yield row(f"SDPA {name}", one["error"] < 0.05, ms=one["ms"], error=one["error"])
+        if not _has("flash_attn"):
+            yield Row("flash_attention_2", "skipped", "flash_attn is not installed")
+
+
+def _name(quantization: str) -> str:
+    return "bf16" if quantization == "native" else quantization
+
+
+def _has(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
