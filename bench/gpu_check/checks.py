@@ -154,7 +154,7 @@ class GpuChecks:
     def answers(self) -> Iterator[Row]:
         """In float32 the GPU answers as the CPU does."""
         for model, checkpoint in self.grown.items():
-            for task in cells.TASKS:
+            for task in cells.TASKS[:1] if self.small else cells.TASKS:
                 sample = self.bench.sample(task)
                 given = [
                     {one.id: one.text for one in run.records}

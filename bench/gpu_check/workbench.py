@@ -20,6 +20,7 @@ import yaml
 from frontier import configuration, hardware
 from frontier.plan import Cell
 from frontier.records import Record
+from frontier.records import read as read_records
 from frontier.steps import Steps
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
@@ -145,7 +146,7 @@ class Workbench:
         folder = self.folder / "results" / cell.name / (name or "run")
         folder.mkdir(parents=True)
         (folder / "spec.json").write_text(
-            json.dumps(self.steps.measure(cell).spec | spec), encoding="utf-8"
+            json.dumps(json.loads(self.steps.measure(cell).signed) | spec), encoding="utf-8"
         )
         paths = {
             "spec": folder / "spec.json", "model": model, "sample": sample,
@@ -177,8 +178,7 @@ class Workbench:
     def read(self, folder: Path, meter: Meter | None = None, log: str = "") -> Run:
         """What a measurement left."""
         facts = json.loads((folder / "measurement.json").read_text(encoding="utf-8"))
-        lines = (folder / "requests.jsonl").read_text(encoding="utf-8").splitlines()
-        records = [Record(**json.loads(line)) for line in lines]
+        records = read_records(folder / "requests.jsonl")
         joules = None
         if records and meter:
             last = records[-1]
