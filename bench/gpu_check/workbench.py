@@ -88,8 +88,7 @@ class Workbench:
             text = yaml.safe_dump(content, sort_keys=False)
             (folder / "config" / f"{name}.yaml").write_text(text, encoding="utf-8")
         self.catalogue = configuration.read_catalogue(folder / "config")
-        path = folder / "config" / "config.yaml"
-        study = configuration.read_config(configuration.read_yaml(path), self.catalogue, str(path))
+        study = configuration.read_study([folder / "config" / "config.yaml"], [], self.catalogue)
         self.steps = Steps(self.catalogue, study, hardware.memory_bytes)
 
     def run(self, *command: str, **environment: str) -> str:
