@@ -120,4 +120,5 @@ def test_bitnet(built: Workspace, tmp_path: Path) -> None:
     built.build("results/tiny-bitnet-int8/cpu/sums.json")
     other = json.loads(built.path("results/tiny-bitnet-int8/cpu/sums.json").read_text())
     assert other["outcome"] == "unsupported"
-    assert "published in 2 bits" in other["reason"]
+    assert "published quantized: bitnet" in other["reason"]
+    assert "quanto (weights: int8)" in other["reason"]

@@ -61,6 +61,7 @@ def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
         adapter=adapter,
         template_arguments=model["template_arguments"],
         template_date=date.fromisoformat(model["template_date"]),
+        published=model.get("published"),
     )
 
 

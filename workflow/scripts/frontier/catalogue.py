@@ -78,6 +78,9 @@ class Model(Entry):
     """Width of the embedding."""
     tied: Annotated[bool, Plan] = False
     """The head is the embedding, stored once."""
+    published: Annotated[str | None, Measure] = None
+    """Method that a hub's checkpoint is published quantized by, as its config.json names it (gptq,
+    awq, bitsandbytes, compressed-tensors, …); of a local folder it is read there."""
     published_bits: Annotated[Count | None, Plan] = None
     """Bits of a layer's weight where the checkpoint is published quantized (BitNet b1.58: 2)."""
     layers: Annotated[Count | None, Plan] = None

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 import transformers
 
-from frontier.engines import Generation, Loaded
+from frontier.engines import Generation, Loaded, UnsupportedError
 from frontier.errors import OutOfMemoryError, one_line
+from frontier.limits import OutOfTimeError
 from frontier.prompting import Prompting
 
 OUT_OF_MEMORY = (
@@ -53,9 +54,12 @@ class Generating:
 
     faults: tuple[type[Exception], ...] = (RuntimeError,)
     """What the engine's allocator raises where memory runs out, among other things."""
+    trouble = "transformers cannot generate with it"
+    """What it means where the very first request fails."""
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
         self.model, self.prompting, self.loaded = model, prompting, loaded
+        self.answered = False
         pad = prompting.tokenizer.pad_token_id
         # A checkpoint's own sampling and penalties would make its answers incomparable.
         model.generation_config = transformers.GenerationConfig(
@@ -79,7 +83,7 @@ class Generating:
         ids = self.prompting.encode(prompt, max_new_tokens)
         inputs = torch.tensor([ids], device=self.model.device)
         clock = TokenClock(self.prompting, start, stop)
-        with out_of_memory(self.faults):
+        with self._first(), out_of_memory(self.faults):
             self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -89,6 +93,24 @@ class Generating:
             )
             self.synchronize()
         return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, stop)
+
+    @contextmanager
+    def _first(self) -> Iterator[None]:
+        """Raises UnsupportedError for any fault of the first request.
+
+        An architecture that `generate` cannot run fails then, each in its own way; what fails
+        later has run before, and is another fault.
+        """
+        try:
+            yield
+        except (UnsupportedError, OutOfMemoryError, OutOfTimeError):
+            raise
+        except Exception as error:
+            if self.answered:
+                raise
+            what = f"{type(error).__name__}: {one_line(error)}"
+            raise UnsupportedError(f"{self.trouble}: {what[:300]}") from error
+        self.answered = True
 
     def arguments(self, tokens: int) -> dict[str, Any]:
         """Further arguments of the model's `generate` for a request of that many tokens in all."""

@@ -11,7 +11,9 @@ from frontier.catalogue import Catalogue, Device, Model
 from frontier.checking import check, one_of, plugin
 from frontier.errors import UserError, nearest
 from frontier.fetching import environments
-from frontier.quantizers import BYTES, Preparation, Sizes, Target
+from frontier.published import Published, asked, published, refusal
+from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
+from frontier.safetensor_files import CONFIG
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
 PROMPT_TOKENS = 1024  # room in the cache for a prompt
@@ -86,11 +88,25 @@ class Setting:
         return found
 
     @cached_property
+    def published(self) -> Published | None:
+        """How the model's checkpoint is published quantized: said of a hub's, read of a folder."""
+        if self.model.published:
+            bits = self.model.published_bits
+            return Published(self.model.published, f"{bits} bits" if bits else "")
+        path = self.model.path
+        return published(path) if path and (path / CONFIG).is_file() else None
+
+    @property
+    def loader(self) -> Any:
+        """The quantizer module that loads the checkpoint: the published one's, if it has one."""
+        return (self.published and of_published(self.published.method)) or self.quantizer
+
+    @cached_property
     def environment(self) -> str | None:
         """Where it is measured: the quantizer's environment, the engine's, or the core's (None)."""
         engine = self.device.engine
         own = engine if engine in environments.names() else None
-        return self.quantizer.ENVIRONMENT or own
+        return self.loader.ENVIRONMENT or own
 
     @property
     def weight_bytes(self) -> int | None:
@@ -120,9 +136,8 @@ class Setting:
         engine = self.device.engine
         if not self.runs:
             return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
-        published = self.model.published_bits
-        if published and (self.quantizer.expects_quantized(self.options) or self.preparation):
-            return f"its weights are published in {published} bits and take no other quantization"
+        if unfit := self._published_unfit():
+            return unfit
         if self.dtype in self.device.lacks:
             return f"the device does not compute in {self.dtype}"
         if self.model.adapter and self.preparation:
@@ -140,6 +155,25 @@ class Setting:
         )
         reason: str | None = self.quantizer.unsupported(self.options, target)
         return reason
+
+    def _published_unfit(self) -> str | None:
+        """Why a checkpoint that is published quantized does not make this variant here."""
+        changed = self.quantizer.expects_quantized(self.options) or self.preparation
+        if self.published:
+            method = self.quantizer.__name__.rpartition(".")[2]
+            options = self.options.model_dump(exclude_defaults=True)
+            if reason := refusal(self.published, asked(method, options)):
+                return reason
+            if changed:
+                return (
+                    f"published quantized: {self.published}, which {self.device.engine} cannot run"
+                )
+            if self.device.accelerator == "mps":
+                return f"published quantized: {self.published}, which is not tried on mps"
+        elif self.model.published_bits and changed:
+            bits = self.model.published_bits
+            return f"its weights are published in {bits} bits and take no other quantization"
+        return None
 
 
 def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:

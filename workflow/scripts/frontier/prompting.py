@@ -28,6 +28,9 @@ UNTRUSTED = (
     "trust_remote_code: true in config/models.yaml"
 )
 UNREADABLE = (AttributeError, ImportError, LookupError, OSError, TypeError, ValueError)
+CACHING = ("full_attention", "sliding_attention", "chunked_attention", "attention")
+RECURRENT = ("linear_attention", "mamba", "recurrent", "conv", "moe")
+"""transformers' names of kinds of layers: with a key-value cache, and with none."""
 
 
 class Prompting:
@@ -70,6 +73,8 @@ class Prompting:
         self.positions: int | None = getattr(
             self.config.get_text_config(), "max_position_embeddings", None
         )
+
+        _check_vocabulary(self.tokenizer, self.config, checkpoint)
 
     @classmethod
     def of(cls, checkpoint: Path, settings: Settings) -> Prompting:
@@ -167,13 +172,17 @@ class Prompting:
         return text
 
 
-def kv_bytes_per_token(config: Any, width: int) -> int:
+def kv_bytes_per_token(config: Any, width: int) -> int | None:
     """Bytes that the key-value cache grows by for each token: layers · kv_heads · head_dim · 2.
 
-    `config` is a `Prompting`'s and `width` the bytes of one cached number.
+    `config` is a `Prompting`'s and `width` the bytes of one cached number. None where no cache
+    grows (Mamba), or it is not known by how much.
     """
     config = config.get_text_config()
-    heads = config.num_attention_heads
+    heads = getattr(config, "num_attention_heads", None)
+    caching = _caching_layers(config)
+    if not isinstance(heads, int) or caching is None:
+        return None
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     kv_heads = getattr(config, "num_key_value_heads", None) or heads
     if config.model_type == "falcon":
@@ -181,7 +190,36 @@ def kv_bytes_per_token(config: Any, width: int) -> int:
         # broadcast to all of its heads.
         shared = config.multi_query and not config.new_decoder_architecture
         kv_heads = 1 if shared else heads
-    return int(config.num_hidden_layers * kv_heads * head_dim * 2 * width)
+    return int(caching * kv_heads * head_dim * 2 * width)
+
+
+def _caching_layers(config: Any) -> int | None:
+    """Layers whose key-value cache grows with each token; None where the config does not tell.
+
+    Recurrent layers have a state of one size, and multi-head latent attention (DeepSeek) has heads
+    of its own widths.
+    """
+    if getattr(config, "kv_lora_rank", None) is not None:
+        return None
+    kinds = getattr(config, "layer_types", None)
+    if not kinds:
+        return int(config.num_hidden_layers)
+    if not {*kinds} <= {*CACHING, *RECURRENT}:
+        return None
+    return sum(kind in CACHING for kind in kinds)
+
+
+def _check_vocabulary(tokenizer: Any, config: Any, checkpoint: Path) -> None:
+    """Raise UserError where the tokenizer has ids for which the embedding has no row."""
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    if not isinstance(rows, int):
+        return
+    token, most = max(tokenizer.get_vocab().items(), key=lambda item: item[1])
+    if most >= rows:
+        raise UserError(
+            f"{checkpoint}: the tokenizer is larger than the model's embedding: {token!r} is token "
+            f"{most}, and vocab_size is {rows}"
+        )
 
 
 def _tokenizer(checkpoint: Path, trust_remote_code: bool) -> Any:

@@ -44,8 +44,10 @@ class Steps(Ingredients):
         setting = self.setting(cell.model, cell.quantization, cell.device)
         made = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
+        published = setting.published and setting.published.method
         decides = {
-            "model": self.slice("models", cell.model, "measure"),
+            "model": self.slice("models", cell.model, "measure")
+            | ({"published": published} if published else {}),
             "quantization": {"method": quantization.method, **quantization.options},
             "device": self.slice("devices", cell.device, "measure"),
             "task": self.slice("tasks", cell.task, "measure"),
@@ -63,13 +65,13 @@ class Steps(Ingredients):
             "adapter": adapter and adapter.identity,
         }
         engine = f"frontier.engines.{device.engine}"
-        quantizer = f"frontier.quantizers.{quantization.method}"
+        quantizers = {f"frontier.quantizers.{quantization.method}", setting.loader.__name__}
         return step(
             "measure",
             spec,
             inputs,
             engine,
-            quantizer,
+            *sorted(quantizers),
             decides=decides,
             environment=setting.environment,
         )

@@ -35,6 +35,8 @@ class Settings:
     adapter: Path | None = None
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     template_date: date = templates.TODAY
+    published: str | None = None
+    """The method that the checkpoint was published quantized by, as the plan knows it."""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
 import transformers
 
+from frontier import loading
+from frontier.adapted import with_adapter
 from frontier.engines import Generation, Loaded, Settings, UnsupportedError
-from frontier.errors import UserError, one_line
+from frontier.errors import one_line
 from frontier.generating import Generating, out_of_memory
 from frontier.prompting import Prompting, kv_bytes_per_token
+from frontier.published import quantizer_of
 from frontier.quantizers import load as load_quantizer
 
 LEAST_CACHE = 256  # tokens; a compiled model's cache is of this length or doubles it
@@ -58,6 +60,8 @@ class Compiled(Transformers):
     What is compiled holds for one length of the key-value cache and any prompt that fits in it,
     so the cache is kept between requests, and only ever grows, by doubling.
     """
+
+    trouble = "torch.compile failed"
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
         super().__init__(model, prompting, loaded, accelerator)
@@ -120,16 +124,6 @@ def check_compilable(model: Any, settings: Settings) -> None:
             raise UnsupportedError("torch.compile needs a C++ compiler; none found") from error
 
 
-def with_adapter(model: Any, adapter: Path) -> Any:
-    """The model with a PEFT adapter on its layers. Raises ValueError where it does not fit."""
-    from peft import PeftModel  # a second, which other variants need not wait for
-
-    try:
-        return PeftModel.from_pretrained(model, adapter).eval()
-    except RuntimeError as error:  # of torch, where the matrices have other sizes
-        raise ValueError(f"the adapter does not fit: {one_line(error)}") from error
-
-
 def stored_bytes(tensors: list[torch.Tensor]) -> int:
     """Bytes that tensors really store: shared storage once, quantized ones by their parts."""
     seen: dict[tuple[str, int], int] = {}
@@ -149,27 +143,30 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    prompting = Prompting.of(checkpoint, settings)
     quantizer = load_quantizer(settings.method)
     options = quantizer.Options(**settings.quantization)
+    published = quantizer_of(checkpoint, settings)
+    loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
 
     def from_pretrained(**arguments: Any) -> Any:
         own = {
             "dtype": getattr(torch, settings.dtype),
-            "use_safetensors": True,
             "trust_remote_code": settings.trust_remote_code,
             "device_map": "auto" if settings.gpus > 1 else {"": settings.accelerator},
         }
-        return transformers.AutoModelForCausalLM.from_pretrained(checkpoint, **own | arguments)
+        return loading.load_whole(checkpoint, **own | arguments)
 
-    try:
-        with out_of_memory():
+    with out_of_memory():
+        if published:
+            quantizer = published
+            model = loading.load_published(checkpoint, published, from_pretrained)
+        else:
             model = quantizer.load_model(from_pretrained, options)
-            if settings.adapter:
-                # Before any forward pass: some kernels repack their weights on the first.
-                model = with_adapter(model, settings.adapter)
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    loading.check_range(model)
+    if settings.adapter:
+        # Before any forward pass: some kernels repack their weights on the first.
+        model = with_adapter(model, settings.adapter)
     model.eval()
     if settings.compile:
         check_compilable(model, settings)
@@ -185,6 +182,8 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
     if quantizer.expects_quantized(options) and loaded.quantized_layers == 0:
         raise UnsupportedError(
             f"{settings.method} left all layers of {type(model).__name__} as they were"
+            if not published
+            else f"published quantized by {settings.published}, and no layer of it is"
         )
     kind = Compiled if settings.compile else Transformers
     return kind(model, prompting, loaded, settings.accelerator)

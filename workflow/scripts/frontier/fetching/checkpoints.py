@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from frontier import contents
+from frontier import contents, weight_values
 from frontier.errors import UserError
 from frontier.fetching import own_code
 from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
@@ -82,7 +82,8 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
     (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
-    Raises UserError naming the file that is missing, truncated or invalid.
+    Raises UserError naming the file that is missing, truncated or invalid, or a tensor that has no
+    numbers.
     """
     names = read_files(folder, trusted)
     config = json_object(folder / CONFIG)
@@ -90,6 +91,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
         raise UserError(
             f"{folder / CONFIG}: no 'model_type', so this is no transformers checkpoint"
         )
+    weight_values.check_values(folder)
     weights = chosen(folder).files
     parameters, dtype = _parameters([tensors for _, tensors in headers(folder)])
     shas = {name: contents.digest(folder / name) for name in names}

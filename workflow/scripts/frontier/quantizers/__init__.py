@@ -22,6 +22,8 @@ Those for the transformers engine offer besides
   own arguments;
 - `quantized_layers(model) -> int | None`: how many layers came out quantized; None: the job that
   made the checkpoint counted them;
+- `PUBLISHED`, where it can: transformers' names of the methods whose checkpoints, published
+  quantized, it loads as they are, with `load_published(load) -> model`;
 - `kernel(model) -> str | None`, where it knows: what multiplies by the packed weights.
 
 That engine counts what a loaded model stores from its parameters and buffers; so `load_model` makes
@@ -31,6 +33,7 @@ buffers of the scales that a tool keeps elsewhere.
 from __future__ import annotations
 
 import importlib
+import pkgutil
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,3 +92,14 @@ class Preparation:
 def load(method: str) -> Any:
     """The quantizer module of that name."""
     return importlib.import_module(f"frontier.quantizers.{method}")
+
+
+def published_methods() -> dict[str, Any]:
+    """By the methods that checkpoints are published quantized by, the modules that load them."""
+    modules = (load(name) for _, name, _ in pkgutil.iter_modules(__path__))
+    return {method: one for one in modules for method in getattr(one, "PUBLISHED", ())}
+
+
+def of_published(method: str) -> Any | None:
+    """The quantizer module that loads what was published quantized by `method`, if one does."""
+    return published_methods().get(method)

@@ -13,6 +13,7 @@ from frontier.quantizers import BYTES, Preparation, Sizes, Target, gptq
 
 ENGINES = gptq.ENGINES
 ENVIRONMENT = gptq.ENVIRONMENT
+PUBLISHED = ("awq",)
 
 
 class Options(BaseModel):
@@ -51,6 +52,11 @@ def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int
 
 def load_model(load: Any, options: Options) -> Any:
     """As transformers loads it, settled."""
+    return gptq.settled(load)
+
+
+def load_published(load: Any) -> Any:
+    """As what is made here."""
     return gptq.settled(load)
 
 

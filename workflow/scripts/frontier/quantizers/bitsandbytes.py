@@ -16,6 +16,7 @@ from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = None
+PUBLISHED = ("bitsandbytes",)
 
 BLOCK = 64  # 4-bit weights of one scale
 NESTED = 256  # scales of one scale, where they are quantized too
@@ -89,8 +90,20 @@ def load_model(load: Any, options: Options) -> Any:
     with plain_linear_layers():
         model = load(quantization_config=config)
     check_whole(model)
+    return _settled(model)
+
+
+def load_published(load: Any) -> Any:
+    """As it was published, be it in part; its scales are made the layers' buffers too."""
+    return _settled(load())
+
+
+def _settled(model: Any) -> Any:
+    """The model with its scales shown, and with kernels that take its shapes."""
+    from bitsandbytes.nn import Linear8bitLt
+
     for layer in _layers(model):
-        if options.weights == "int8":
+        if isinstance(layer, Linear8bitLt):
             layer.register_buffer("scales", layer.weight.SCB, persistent=False)
             continue
         layer.compute_dtype = model.dtype

@@ -16,6 +16,7 @@ from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = "gptqmodel"
+PUBLISHED = ("gptq",)
 
 ROWS = 0.7  # Σ row lengths · hidden / Σ weights of a block's matrices: .72 for Llama 2, .58 GPT-2
 
@@ -99,6 +100,11 @@ def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int
 
 def load_model(load: Any, options: Options) -> Any:
     """As transformers loads it, settled."""
+    return settled(load)
+
+
+def load_published(load: Any) -> Any:
+    """As what is made here."""
     return settled(load)
 
 

@@ -16,6 +16,7 @@ from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = None
+PUBLISHED = ("compressed-tensors",)
 
 GROUPS = {"W8A8": None, "FP8_DYNAMIC": None, "W4A16": 128}  # None: a scale for each row
 SMOOTHED = frozenset({"llama", "mistral", "qwen2"})
@@ -80,6 +81,11 @@ def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int
 
 
 def load_model(load: Any, options: Options) -> Any:
+    """As transformers loads it, settled."""
+    return load_published(load)
+
+
+def load_published(load: Any) -> Any:
     """As transformers loads it, called once: the weights are dense from then on, and counted so."""
     import torch
 

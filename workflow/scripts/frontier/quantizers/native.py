@@ -14,8 +14,11 @@ from frontier.quantizers import BYTES, EVERY_ENGINE, Preparation, Sizes, Target
 
 ENGINES = EVERY_ENGINE
 ENVIRONMENT = None
+PUBLISHED = ("bitnet", "fp8")  # what transformers loads by itself
 
 GGUF_TYPES = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
+INTEGRATIONS = "transformers.integrations."
+"""Where transformers' own layers of packed weights are."""
 FLOAT32_ENGINES = {"onnxruntime": "onnx", "openvino": "openvino"}
 """Engines that get float32 only, with the conversion that exports it."""
 
@@ -65,11 +68,24 @@ def load_model(load: Any, options: Options) -> Any:
     return load()
 
 
+def load_published(load: Any) -> Any:
+    """As transformers loads it."""
+    return load()
+
+
 def expects_quantized(options: Options) -> bool:
     """A cast quantizes no layer."""
     return False
 
 
 def quantized_layers(model: Any) -> int:
-    """A cast quantizes no layer."""
-    return 0
+    """How many layers of a checkpoint published quantized are such; a cast quantizes none."""
+    return sum(type(part).__module__.startswith(INTEGRATIONS) for part in model.modules())
+
+
+def kernel(model: Any) -> str | None:
+    """Says where transformers had to turn packed weights into plain ones."""
+    quantizer = getattr(model, "hf_quantizer", None)
+    if quantizer is None or not getattr(quantizer.quantization_config, "dequantize", False):
+        return None
+    return f"weights dequantized to {str(model.dtype).removeprefix('torch.')} while loading"

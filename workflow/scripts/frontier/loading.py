@@ -1,0 +1,200 @@
+"""Loads a checkpoint through transformers and holds it to that: every tensor out of its files.
+
+transformers fills what a checkpoint lacks with random numbers, passes over what it has no place
+for, and only warns. Here each of them is an error that names the tensor, because a score of such a
+model says nothing of the checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+import transformers
+
+from frontier.engines import UnsupportedError
+from frontier.errors import OutOfMemoryError, UserError, one_line
+from frontier.generating import out_of_memory
+from frontier.limits import OutOfTimeError
+from frontier.published import published
+from frontier.safetensor_files import CONFIG, headers, json_object
+from frontier.weight_values import check_unlocked, same_bytes
+
+COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
+"""Causal masks, which old files of GPT-2, GPT-Neo and GPT-NeoX hold, and which are computed now."""
+BOTH_WAYS = ("ForMaskedLM", "ForPreTraining")
+"""Ends of the names of classes whose tokens see those behind them."""
+REASON = 300  # characters of a library's message
+
+
+def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
+    """Raise UnsupportedError where transformers has no causal language model for a checkpoint.
+
+    Raises UserError where its configuration is unreadable.
+    """
+    kind = json_object(checkpoint / CONFIG).get("model_type")
+    try:
+        config = transformers.AutoConfig.from_pretrained(
+            checkpoint, trust_remote_code=trust_remote_code
+        )
+    except Exception as error:
+        # Of a class of configurations, which checks its own keys in any way it likes.
+        if isinstance(kind, str) and kind not in transformers.CONFIG_MAPPING:
+            version = transformers.__version__
+            raise UnsupportedError(
+                f"transformers {version} does not know the architecture {kind[:40]!r}"
+            ) from error
+        raise unreadable(checkpoint, error) from error
+    own_code = trust_remote_code and "AutoModelForCausalLM" in (
+        getattr(config, "auto_map", None) or {}
+    )
+    if not own_code and type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise UnsupportedError(f"{config.model_type} is no causal language model in transformers")
+    if getattr(config, "is_encoder_decoder", False):
+        raise UnsupportedError(f"{config.model_type} is an encoder with a decoder, no causal model")
+    names = getattr(config, "architectures", None) or []
+    if getattr(config, "is_decoder", True) is False and str(names[:1]).endswith(
+        tuple(f"{end}']" for end in BOTH_WAYS)
+    ):
+        raise UnsupportedError(f"{names[0]} sees the tokens to come: it is no causal model")
+
+
+def load_whole(checkpoint: Path, **arguments: Any) -> Any:
+    """The causal language model of a checkpoint, each of its tensors read from the files.
+
+    `arguments` are `from_pretrained`'s. Raises UserError that names a tensor which the files lack,
+    the model has no place for, or of which they have another shape; UserError for an unreadable
+    checkpoint; UnsupportedError where transformers cannot load what was published quantized;
+    OutOfMemoryError.
+    """
+    for _ in headers(checkpoint):
+        pass  # so that what is wrong with the files is told with their names
+    check_unlocked(checkpoint)
+    if "quantization_config" in arguments:
+        # First without its weights and without the quantization, for which shapes are no shapes.
+        plain = {name: value for name, value in arguments.items() if name != "quantization_config"}
+        _load(checkpoint, plain | {"device_map": "meta"})
+    model = _load(checkpoint, arguments)
+    _check_tied_head(checkpoint, model)
+    return model
+
+
+def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
+    """The model, by transformers' own report whole."""
+    try:
+        with out_of_memory(), _quiet():
+            model, report = transformers.AutoModelForCausalLM.from_pretrained(
+                checkpoint,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are reported, and refused below
+                **arguments,
+            )
+    except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
+        raise
+    except Exception as error:
+        # Whatever modelling code makes of a configuration that nobody has tried: no fault of ours.
+        found = published(checkpoint)
+        broken = isinstance(error, OSError | safetensors.SafetensorError)
+        if found and not broken:
+            raise UnsupportedError(f"published quantized: {found}: {reason(error)}") from error
+        raise unreadable(checkpoint, error) from error
+    _check_report(checkpoint, model, report)
+    return model
+
+
+def load_published(checkpoint: Path, quantizer: Any, load: Callable[..., Any]) -> Any:
+    """The model of a checkpoint published quantized, through the quantizer module that loads such.
+
+    Raises as `load_whole`, and UnsupportedError for what its kernels cannot do.
+    """
+    try:
+        with out_of_memory():
+            return quantizer.load_published(load)
+    except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
+        raise
+    except Exception as error:
+        found = published(checkpoint)
+        raise UnsupportedError(f"published quantized: {found}: {reason(error)}") from error
+
+
+def check_range(model: Any) -> None:
+    """Raise UnsupportedError where a weight that the files hold is beyond the range of float16."""
+    if model.dtype != torch.float16:
+        return  # bfloat16 and float32 reach as far as what checkpoints are stored in
+    for name, weight in model.named_parameters():
+        if weight.dtype == torch.float16 and not bool(weight.detach().isfinite().all()):
+            raise UnsupportedError(f"{name} has weights beyond the range of float16")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' warnings: its table of what it found is refused in one line."""
+    before = transformers.utils.logging.get_verbosity()
+    transformers.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.utils.logging.set_verbosity(before)
+
+
+def unreadable(checkpoint: Path, error: Exception) -> UserError:
+    """The one line for a checkpoint that transformers could not read."""
+    return UserError(f"{checkpoint}: unreadable checkpoint: {reason(error)}")
+
+
+def reason(error: Exception) -> str:
+    """A library's message, shortened; with its class where that says more."""
+    told = one_line(error)[:REASON]
+    plain = isinstance(error, OSError | ValueError | safetensors.SafetensorError)
+    return told if plain else f"{type(error).__name__}: {told}"
+
+
+def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
+    """Raise UserError for what transformers reports of loading, beyond what is harmless."""
+    kind = type(model).__name__
+    for name, stored, wanted in sorted(report["mismatched_keys"]):
+        shapes = (" x ".join(map(str, shape)) for shape in (stored, wanted))
+        raise UserError("{}: {} is {} in the files, and {} by {}".format(
+            checkpoint, name, *shapes, CONFIG
+        ))  # fmt: skip
+    foreign = [name for name in report["unexpected_keys"] if not name.endswith(COMPUTED)]
+    missing = report["missing_keys"]
+    if missing:
+        instead = f"; they have {some(foreign)}, which it has no place for" if foreign else ""
+        raise UserError(f"{checkpoint}: the files lack {some(missing)} of {kind}{instead}")
+    if foreign:
+        raise UserError(f"{checkpoint}: {kind} has no place for {some(foreign)} of the files")
+
+
+def some(names: Iterable[str]) -> str:
+    """The first of some tensors' names, and how many more there are."""
+    # Weights first: what a quantizer keeps beside them is not in the files.
+    first, *rest = sorted(names, key=lambda name: (not name.endswith(".weight"), name))
+    return f"{first} and {len(rest)} more" if rest else first
+
+
+def _check_tied_head(checkpoint: Path, model: Any) -> None:
+    """Raise UserError where the files have a head of its own that the configuration ties.
+
+    Releases of transformers differ in which of the two they then use.
+    """
+    if not getattr(model.config.get_text_config(), "tie_word_embeddings", False):
+        return
+    ends = (model.get_output_embeddings(), model.get_input_embeddings())
+    found = {
+        name: (path, tensor)
+        for path, tensors in headers(checkpoint)
+        for name, tensor in tensors.items()
+    }
+    names = [f"{name}.weight" for name, part in model.named_modules() if part in ends]
+    both = [found[name] for name in names if name in found]
+    if len(both) == 2 and not same_bytes(*both):
+        raise UserError(
+            f"{checkpoint}: {' and '.join(names)} differ, and {CONFIG} says that they are one "
+            "(tie_word_embeddings)"
+        )
