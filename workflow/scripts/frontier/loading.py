@@ -20,6 +20,7 @@ from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line
 from frontier.generating import out_of_memory
 from frontier.limits import OutOfTimeError
+from frontier.prompting import UNTRUSTED
 from frontier.published import published
 from frontier.safetensor_files import CONFIG, headers, json_object
 from frontier.weight_values import check_unlocked, same_bytes
@@ -43,6 +44,8 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         )
     except Exception as error:
         # Of a class of configurations, which checks its own keys in any way it likes.
+        if "trust_remote_code" in str(error):
+            raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
         if isinstance(kind, str) and kind not in transformers.CONFIG_MAPPING:
             version = transformers.__version__
             raise UnsupportedError(

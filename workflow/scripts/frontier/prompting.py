@@ -73,7 +73,6 @@ class Prompting:
         self.positions: int | None = getattr(
             self.config.get_text_config(), "max_position_embeddings", None
         )
-
         _check_vocabulary(self.tokenizer, self.config, checkpoint)
 
     @classmethod
