@@ -12,7 +12,6 @@ import os
 import platform
 import resource
 import time
-import traceback
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -26,12 +25,11 @@ from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
 from frontier.files import check_lock, read_json, read_lines, read_spec, sha256
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
+from frontier.own_code import raised_by_own_code
 from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
 from frontier.records import Journal
 
-OWN_CODE = "transformers_modules"
-"""Where transformers copies a checkpoint's own modules to."""
 # As long as a process may need to notice that the Snakemake that started it was killed.
 LOCK_WAIT_S = 60
 RECORDED_PACKAGES = (
@@ -127,12 +125,6 @@ def run_cell(
     if engine:
         engine.close()
     return facts
-
-
-def raised_by_own_code(error: Exception) -> bool:
-    """Whether it comes through modules that transformers copied out of a checkpoint."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return any(OWN_CODE in Path(frame.filename).parts for frame in frames)
 
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import transformers
 from frontier.engines import Generation, Loaded, UnsupportedError
 from frontier.errors import OutOfMemoryError, one_line
 from frontier.limits import OutOfTimeError
+from frontier.own_code import raised_by_own_code
 from frontier.prompting import Prompting
 
 OUT_OF_MEMORY = (
@@ -106,7 +107,7 @@ class Generating:
         except (UnsupportedError, OutOfMemoryError, OutOfTimeError):
             raise
         except Exception as error:
-            if self.answered:
+            if self.answered or raised_by_own_code(error):
                 raise
             what = f"{type(error).__name__}: {one_line(error)}"
             raise UnsupportedError(f"{self.trouble}: {what[:300]}") from error

@@ -20,6 +20,7 @@ from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line
 from frontier.generating import out_of_memory
 from frontier.limits import OutOfTimeError
+from frontier.own_code import raised_by_own_code
 from frontier.prompting import UNTRUSTED
 from frontier.published import published
 from frontier.safetensor_files import CONFIG, headers, json_object
@@ -37,7 +38,8 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
 
     Raises UserError where its configuration is unreadable.
     """
-    kind = json_object(checkpoint / CONFIG).get("model_type")
+    settings = json_object(checkpoint / CONFIG)
+    kind = settings.get("model_type")
     try:
         config = transformers.AutoConfig.from_pretrained(
             checkpoint, trust_remote_code=trust_remote_code
@@ -46,7 +48,8 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         # Of a class of configurations, which checks its own keys in any way it likes.
         if "trust_remote_code" in str(error):
             raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
-        if isinstance(kind, str) and kind not in transformers.CONFIG_MAPPING:
+        known = "auto_map" in settings or kind in transformers.CONFIG_MAPPING
+        if isinstance(kind, str) and not known:
             version = transformers.__version__
             raise UnsupportedError(
                 f"transformers {version} does not know the architecture {kind[:40]!r}"
@@ -101,6 +104,8 @@ def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
         raise
     except Exception as error:
         # Whatever modelling code makes of a configuration that nobody has tried: no fault of ours.
+        if raised_by_own_code(error):
+            raise
         found = published(checkpoint)
         broken = isinstance(error, OSError | safetensors.SafetensorError)
         if found and not broken:
