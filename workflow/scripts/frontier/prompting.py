@@ -8,7 +8,6 @@ transformers 4 and 5 have saved with either of them.
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -17,7 +16,7 @@ from typing import Any
 
 import transformers
 
-from frontier import special_tokens, templates
+from frontier import special_tokens, templates, vocabulary
 from frontier.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings, UnsupportedError
 from frontier.errors import UserError, one_line
@@ -50,7 +49,7 @@ class Prompting:
         Raises UserError where they are unreadable, or the chat template asked for cannot be used.
         """
         try:
-            self.tokenizer = _tokenizer(checkpoint, trust_remote_code)
+            self.tokenizer = vocabulary.read(checkpoint, trust_remote_code)
             self.config: Any = transformers.AutoConfig.from_pretrained(
                 checkpoint, trust_remote_code=trust_remote_code
             )
@@ -219,24 +218,6 @@ def _check_vocabulary(tokenizer: Any, config: Any, checkpoint: Path) -> None:
             f"{checkpoint}: the tokenizer is larger than the model's embedding: {token!r} is token "
             f"{most}, and vocab_size is {rows}"
         )
-
-
-def _tokenizer(checkpoint: Path, trust_remote_code: bool) -> Any:
-    """The checkpoint's tokenizer.
-
-    transformers 5 saves most of them under a name, and with a list of special tokens, that
-    transformers 4 cannot read; tokenizer.json holds all that is needed.
-    """
-    path = checkpoint / "tokenizer_config.json"
-    saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    own = trust_remote_code and "auto_map" in saved
-    if saved.get("tokenizer_class") == "TokenizersBackend" and not own:
-        return transformers.PreTrainedTokenizerFast.from_pretrained(
-            checkpoint, extra_special_tokens={}
-        )
-    return transformers.AutoTokenizer.from_pretrained(
-        checkpoint, trust_remote_code=trust_remote_code
-    )
 
 
 def _short(error: BaseException) -> str:
