@@ -176,3 +176,11 @@ def test_the_worker_does_not_outlive_a_killed_program() -> None:
     parent.kill()
     parent.communicate()
     assert gone(pid, within_s=20)
+
+
+def test_it_starts_where_python_leaves_the_working_folder_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    with Worker(limit_s=60) as worker:
+        assert worker.equal("x + 1", "1 + x")

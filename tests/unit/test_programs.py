@@ -18,10 +18,13 @@ WITHOUT_SPEC = ("plan", "document_config", "environment", "pack_results", "add_r
 
 @pytest.mark.parametrize("name", BY_HAND)
 def test_help(name: str) -> None:
-    """--help tells what its docstring tells, and explains every option."""
+    """--help tells what its docstring tells, and explains every option.
+
+    Isolated (-I), a program finds its modules all the same: -P and PYTHONSAFEPATH are part of that.
+    """
     path = ROOT / "workflow/scripts" / f"{name}.py"
     done = subprocess.run(
-        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-I", str(path), "--help"], capture_output=True, text=True, check=True
     )
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
     assert docstring

@@ -6,7 +6,10 @@ Nothing measured here is run again or overwritten: an added cell's device is cal
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import UserError, run
 from frontier.exchange import adding

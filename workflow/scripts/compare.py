@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import io
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.comparisons import table
 from frontier.errors import run

@@ -6,8 +6,11 @@ The spec: {"hub": ID, "revision": COMMIT} | {"path": FOLDER}
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import files
 from frontier.catalogue import Adapter

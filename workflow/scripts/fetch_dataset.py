@@ -10,9 +10,12 @@ The spec: {"source": {"hub": ID, "revision": COMMIT, "files": [GLOB, ...]}
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import files
 from frontier.errors import run

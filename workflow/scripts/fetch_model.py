@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import glob
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import files, safetensor_files
 from frontier.errors import run

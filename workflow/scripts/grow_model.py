@@ -16,6 +16,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 import torch
 from transformers.utils import logging
 
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
+
 from frontier import files, presence
 from frontier.errors import run
 from frontier.fetching import checkpoints

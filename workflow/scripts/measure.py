@@ -11,6 +11,7 @@ import importlib
 import os
 import platform
 import resource
+import sys
 import time
 from datetime import date
 from importlib import metadata
@@ -19,6 +20,8 @@ from typing import Any
 
 import filelock
 import psutil
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import checksums, contention, hardware, leases, scenarios, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError

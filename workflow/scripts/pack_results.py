@@ -7,7 +7,10 @@ user name, host name or key does; a file with one is refused.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.exchange import packing

@@ -7,9 +7,12 @@ specification that a step's program takes, to run it by hand.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import configuration, hardware
 from frontier.errors import UserError, run

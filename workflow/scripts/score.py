@@ -8,11 +8,14 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import scorers, timing
 from frontier.errors import UserError, run

@@ -79,10 +79,13 @@ class Worker:
             self.process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # The working folder is where `frontier` is imported from, whatever the caller's path is.
+        # The working folder is where `frontier` is imported from, whatever the caller's path is;
+        # PYTHONSAFEPATH would leave it out.
+        inherited = {key: text for key, text in os.environ.items() if key != "PYTHONSAFEPATH"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "frontier.equivalence.algebra"],
             cwd=SCRIPTS,
+            env=inherited,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
