@@ -59,7 +59,7 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {one_line(error)}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
             raise
         sys.exit(f"error: cannot write: {one_line(error)}")
 

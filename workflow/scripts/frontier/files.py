@@ -73,6 +73,14 @@ def read_lines(path: Path) -> list[Any]:
     return values
 
 
+def expanded(path: Path) -> Path:
+    """The path with ~ and ~USER as a shell reads them. Raises UserError where there is no home."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
 def sha256(path: Path) -> str:
     """The hex digest of a file's bytes."""
     with path.open("rb") as file:

@@ -53,9 +53,10 @@ def python(name: str) -> Path:
     Raises UserError with pip's last words where a package cannot be installed.
     """
     own, folder = lock(name), _place(name)
-    if broken(folder):
-        with caches.locked(folder):
-            _mend(folder, name)
+    with caches.shared():
+        if broken(folder):
+            with caches.locked(folder):
+                _mend(folder, name)
     if not own.exists():  # it lies in a folder shared with others
         files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"

@@ -52,7 +52,8 @@ def require_token(repo: str, revision: str) -> None:
     """Raise UserError if a gated model is neither here already nor can be asked for."""
     from huggingface_hub import try_to_load_from_cache
 
-    here = isinstance(try_to_load_from_cache(repo, "config.json", revision=revision), str)
+    found = try_to_load_from_cache(repo, "config.json", cache_folder(), revision)
+    here = isinstance(found, str)
     if not here and not os.environ.get("HF_TOKEN"):
         raise UserError(f"{repo} is gated: {how_to_open(repo, 'model')}")
 
@@ -73,16 +74,22 @@ def snapshot(
     under which the hub lists it. Raises UserError for everything that can go wrong on the way.
     """
     print(f"fetching {repo} at {revision} from the hub", file=sys.stderr, flush=True)
-    try:
-        folder = _folder(repo, revision, kind, take, leave, gated)
-        listed = _listed(repo, folder.name, kind)
-    except UserError:
-        raise
-    except Exception as error:
-        raise _told(error, repo, revision, kind, instead) from None
-    found = _chosen(folder, take, leave)
-    for name, path in found.items():
-        _check(f"{repo} at {revision}: {name}", path)
+    with caches.shared():
+        try:
+            folder = _folder(repo, revision, kind, take, leave, gated)
+            listed = _listed(repo, folder.name, kind)
+        except UserError:
+            raise
+        except Exception as error:
+            raise _told(error, repo, revision, kind, instead) from None
+        if shared := cache_folder():
+            name = folder.parents[1].name
+            for part in (shared / name / "trees", shared / ".locks" / name):
+                for path in part.glob("*"):  # which the library closes to other users
+                    caches.opened(path)
+        found = _chosen(folder, take, leave)
+        for name, path in found.items():
+            _check(f"{repo} at {revision}: {name}", path)
     return Snapshot(folder.name, folder, found, listed)
 
 
