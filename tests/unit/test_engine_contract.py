@@ -179,7 +179,7 @@ def work(
     """What every engine is asked, by checkpoint: [prompt, tokens, stop texts] and more."""
     chained = [
         [A, LONG, []], [B, LONG, []], [A, LONG, []], *([A, count, []] for count in range(1, 13)),
-        *([A, LONG, stop] for stop in (["."], ["你"], ["你."], [FORK], ["🙂", "."], [","])),
+        *([A, LONG, stop] for stop in (["."], ["你"], ["你."], [FORK], ["🙂", "."], [","], ["<s>"])),
         *(["z", count, []] for count in (2, 3, LONG)), [FULL, LONG, []],
     ]  # fmt: skip
     asked = {"chain": {"requests": chained, "expected": [], "long": "a" + FULL, "rounds": True}}
@@ -318,6 +318,7 @@ def test_answers_are_the_models_and_only_its_prompts(chained: Answers) -> None:
         (["你"], "é", 6),
         (["你."], "é", 7),
         ([FORK], "é你.🙂", 12),
+        (["<s>"], "é", 3),
         (["🙂", "."], "é你", 7),
     ],
 )

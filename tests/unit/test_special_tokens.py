@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import chains
+import prompts_elsewhere
+from environments import run_in
 from frontier.engines import Settings
 from frontier.engines.transformers import load
 from frontier.errors import UserError
@@ -139,3 +142,25 @@ def test_an_end_that_is_not_marked_as_special_is_no_part_of_the_answer(tmp_path:
     end = Prompting(folder, "plain").tokenizer.convert_tokens_to_ids(" stop")
     path.write_text(json.dumps({"eos_token_id": [end]}), encoding="utf-8")
     assert answer(folder, 5) == (" negative", 2, "stop")
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "loading"])
+def test_every_environment_reads_and_writes_the_same(
+    tmp_path: Path, environment: Callable[[str], Path], name: str
+) -> None:
+    """transformers 4 and earlier releases of 5 as the core's: prompts, their ids, answers' ends."""
+    work = []
+    for frame in FRAMES[:4]:
+        made = chains.tokenizer(frame)
+        made.chat_template = (
+            "{{ bos_token }}{{ strftime_now('%d %b %Y') }}" + TURN + "{{ eos_token }}"
+        )
+        folder = chains.checkpoint(tmp_path / frame.replace("/", ""), made)
+        work += [(folder, style) for style in ("plain", "<s>{prompt}</s>", "chat")]
+    prompts = ["hi", "<s>hi\n</s>", "\nnegative<|im_end|>\n odd", "äü 負面 = Q: \nQ: <|assistant|>"]
+    here = [prompts_elsewhere.read(folder, style, prompts) for folder, style in work]
+    assert all("refused" not in one for one in here)
+    asked = json.dumps([(str(folder), style) for folder, style in work])
+    program = "import prompts_elsewhere; prompts_elsewhere.main()"
+    there = run_in(environment(name), program, asked, json.dumps(prompts))
+    assert json.loads(there) == json.loads(json.dumps(here))

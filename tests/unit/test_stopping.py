@@ -111,3 +111,5 @@ def test_special_tokens_have_their_places() -> None:
     assert written.cut(["</s>"]) == 7
     assert written.cut(["one two"]) == 0
     assert written.cut(["<a> two"]) is None
+    assert written.cut([">"]) is None
+    assert written.cut(["<"]) is None

@@ -33,8 +33,7 @@ class Written:
 
     def mentions(self, stop: Sequence[str]) -> bool:
         """Whether a stop text stands anywhere."""
-        marked = self._marked
-        return any(text in self.text or text in marked for text in stop)
+        return any(text in self.text or self._marked_place(text) >= 0 for text in stop)
 
     def cut(self, stop: Sequence[str]) -> int | None:
         """Where in the text the first stop text begins; None without one.
@@ -43,7 +42,7 @@ class Written:
         """
         begin = len(self.text) - len(self.text.lstrip())
         cuts = [self.text.find(text, 0 if text.strip() else begin) for text in stop]
-        cuts += [self._in_text(self._marked.find(text)) for text in stop if text.strip()]
+        cuts += [self._in_text(self._marked_place(text)) for text in stop]
         return min((cut for cut in cuts if cut >= 0), default=None)
 
     def answer(self, stop: Sequence[str]) -> str:
@@ -56,14 +55,18 @@ class Written:
         ]
         return self.text[max(ignored, default=0) : self.cut(stop)]
 
-    @property
-    def _marked(self) -> str:
-        """The text with its special tokens in their places."""
+    def _marked_place(self, stop: str) -> int:
+        """Where a stop text stands in the text with its special tokens in their places; else -1.
+
+        It must have one whole: ">" does not stand in "</s>".
+        """
+        if not any(name in stop for _, name in self.marks):
+            return -1
         parts, done = [], 0
         for at, name in self.marks:
             parts += [self.text[done:at], name]
             done = at
-        return "".join([*parts, self.text[done:]])
+        return "".join([*parts, self.text[done:]]).find(stop)
 
     def _in_text(self, place: int) -> int:
         """A place in the marked text as one in the text; -1 stays -1."""

@@ -1,0 +1,45 @@
+"""What becomes of prompts and answers, as JSON: to compare environments with one another."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from frontier.errors import UserError
+from frontier.prompting import Prompting
+
+STOPS = ((), ("\n",), ("<|im_end|>",), ("<|im_end|>\n",), ("\nQ:", " "))
+
+
+def read(folder: Path, style: str, prompts: list[str]) -> dict[str, Any]:
+    """What a checkpoint's tokenizer makes of prompts, and of their ids taken for an answer."""
+    try:
+        prompting = Prompting(folder, style)
+    except UserError as error:
+        return {"refused": str(error).replace(str(folder), "")}
+    found: dict[str, Any] = {"eos": prompting.eos, "special": prompting.special}
+    for prompt in prompts:
+        ids = prompting.encode(prompt, 1)
+        answers = [prompting.answer(1, ids, [], 0, stop) for stop in STOPS]
+        found[prompt] = {
+            "rendered": prompting.render(prompt),
+            "ids": ids,
+            "answers": [[answer.text, answer.finish_reason] for answer in answers],
+            "stopped": [
+                [prompting.stopped(ids[:count], stop) for count in range(1, len(ids))]
+                for stop in STOPS
+            ],
+        }
+    return found
+
+
+def main() -> None:
+    """Read [[folder, style], …] and prompts from the arguments; print what was found."""
+    work, prompts = map(json.loads, sys.argv[1:3])
+    print(json.dumps([read(Path(folder), style, prompts) for folder, style in work]))
+
+
+if __name__ == "__main__":
+    main()
