@@ -16,7 +16,7 @@ demo: setup
 	@echo "The report: $(CURDIR)/results/report.html"
 
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --no-loadscope-reorder
 
 # Debian's packages; the tests start a cluster of their own with them and stop it.
 slurm:

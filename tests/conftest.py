@@ -8,10 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+import tiny
 from frontier.fetching import environments
+from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
+SPREAD = {"test_changes", "test_bad_input", "test_gpus", "test_interruptions"}
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +26,39 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder} (set LLM_FRONTIER_TEST_DATA)")
     return folder
+
+
+class Spread(LoadScopeScheduling):
+    """Gives a worker a whole file at a time, or one test of those files whose tests share little."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, _ = nodeid.partition("::")
+        return nodeid if Path(file).stem in SPREAD else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
+    """How tests come to several workers; marks for it, as --dist loadgroup has, do nothing today."""
+    return Spread(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The routes first: they take longest, and build what others need; single tests fill the end."""
+    items.sort(key=lambda item: (item.path.stem in SPREAD, item.path.stem != "test_routes"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the tiny study, built once for all workers; to be copied, never changed."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    return tiny.finished(folder / "tiny")
+
+
+@pytest.fixture
+def place(finished: Path, tmp_path: Path) -> Workspace:
+    """A copy of the finished tiny study, to change as a test likes."""
+    return tiny.copied(finished, tmp_path)
 
 
 @pytest.fixture(scope="session")

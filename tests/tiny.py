@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from workspace import Workspace, copy_project
 
@@ -81,4 +83,36 @@ def workspace(folder: Path) -> Workspace:
     for name, content in catalogue(reviews(folder / "reviews")).items():
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
         made.path(f"config/{name}.yaml").write_text(text, encoding="utf-8")
+    return made
+
+
+def finished(folder: Path) -> Path:
+    """The finished tiny study, for copies only: built in `folder` by the process that comes first."""
+    end = folder.with_suffix(".finished")
+    with FileLock(folder.with_suffix(".lock")):
+        if not end.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            workspace(folder).build()
+            end.touch()
+    return folder
+
+
+def copied(finished: Path, folder: Path) -> Workspace:
+    """A copy in `folder` of the finished study, with its own reviews: it has nothing to do."""
+    shutil.copytree(finished, folder, symlinks=True, dirs_exist_ok=True)
+    for link in filter(Path.is_symlink, folder.rglob("*")):
+        target = link.readlink()
+        if target.is_relative_to(finished):
+            link.unlink()
+            link.symlink_to(folder / target.relative_to(finished))
+    made = Workspace(folder / "checkout")
+    made.set("tasks", "datasets/reviews/source/path", str(folder / "reviews"))
+    return made
+
+
+def grown(finished: Path, folder: Path) -> Workspace:
+    """A copy of the finished study in which nothing has been measured yet, only its models grown."""
+    made = copied(finished, folder)
+    for name in ("results", ".snakemake"):
+        shutil.rmtree(made.path(name))
     return made

@@ -7,18 +7,21 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from warm_snakemake import Snakemake
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_BEHIND = shutil.ignore_patterns(
     ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs", "quantized", "adapters", "calibrations",
     "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
 )  # fmt: skip
+
+NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+WARM = Snakemake()
 
 
 def copy_project(target: Path) -> Path:
@@ -57,17 +60,18 @@ class Workspace:
         return subprocess.run(
             command,
             cwd=self.root,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"} | environment,
+            env=os.environ | NO_BYTECODE | environment,
             capture_output=True,
             text=True,
             check=False,
         )
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the real Snakemake here."""
-        return self.run(
-            sys.executable, "-m", "snakemake", "--cores", "2", *arguments, **environment
-        )
+        """Run the real Snakemake here; with an environment of its own, from its first import on."""
+        arguments = ("--cores", "2", *arguments)
+        if environment:
+            return self.run(sys.executable, "-m", "snakemake", *arguments, **environment)
+        return WARM.run(self.root, arguments, dict(os.environ) | NO_BYTECODE)
 
     def build(self, *arguments: str, **environment: str) -> str:
         """Run Snakemake and return its log; fails with that log if it does."""
@@ -115,16 +119,6 @@ class Workspace:
         for key in keys.split("/"):
             value = value[key]
         return value
-
-
-@contextmanager
-def put_back(place: Workspace, keep: Path) -> Iterator[Workspace]:
-    """A built workspace to change; afterwards it, and what lies beside it, is as it was."""
-    folder = place.root.parent
-    shutil.copytree(folder, keep, symlinks=True)
-    yield place
-    shutil.rmtree(folder)
-    shutil.move(keep, folder)
 
 
 def jobs_in(log: str) -> set[str]:

@@ -7,31 +7,33 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import tiny
-from workspace import Workspace, put_back
+from workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny study with one model and one task, finished."""
-    place = tiny.workspace(tmp_path_factory.mktemp("bad"))
-    place.set("config", "study/models", ["tiny-llama"])
-    place.set("config", "study/quantizations", ["native"])
-    place.set("config", "study/tasks", ["reviews"])
-    place.build()
-    return place
+def built(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The finished tiny study, for tests that change nothing in it."""
+    return tiny.copied(finished, tmp_path_factory.mktemp("bad"))
 
 
 @pytest.fixture
-def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
-    """That study to spoil; it is put back afterwards."""
-    with put_back(built, tmp_path / "keep") as changed:
-        yield changed
+def place(place: Workspace) -> Workspace:
+    """One model and one task of it, to spoil; nothing else is there."""
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    place.set("config", "study/tasks", ["reviews"])
+    for name in ("results/tiny-llama-int8", "results/tiny-gpt2", "results/tiny-gpt2-int8",
+                 "results/tiny-llama/cpu/sums", "resources/models/tiny-gpt2",
+                 "resources/samples/sums", "resources/datasets/demo"):  # fmt: skip
+        shutil.rmtree(place.path(name))
+    for name in ("sums.json", "sums.parquet"):
+        place.path(f"results/tiny-llama/cpu/{name}").unlink()
+    return place
 
 
 def results(place: Workspace) -> dict[str, str]:

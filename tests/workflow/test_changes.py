@@ -1,20 +1,20 @@
 """The promise of exact caching: each change, and the set of jobs that it must bring about.
 
-Run on the real DAG: the study is built once, then every change is made in that checkout, planned
-with the real Snakemake, and taken back.
+Run on the real DAG: every change is made in a copy of the finished study and planned with the real
+Snakemake.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import tiny
-from workspace import Workspace, put_back
+from workspace import Workspace
 
 LIBRARY = "workflow/scripts/frontier"
 NOTHING: set[str] = set()
@@ -288,18 +288,9 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny study, built once."""
-    place = tiny.workspace(tmp_path_factory.mktemp("changes"))
-    place.build()
-    return place
-
-
-@pytest.fixture
-def place(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
-    """That study's folder to change; whatever is changed is put back."""
-    with put_back(built, tmp_path / "keep") as changed:
-        yield changed
+def built(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study, for tests that change nothing in it."""
+    return tiny.copied(finished, tmp_path_factory.mktemp("changes"))
 
 
 def test_nothing_changed(built: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,9 @@ from workspace import Workspace
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Workspace:
+def place(finished: Path, tmp_path: Path) -> Workspace:
     """The tiny study's Llama on a device that holds a GPU and on one that holds two."""
-    place = tiny.workspace(tmp_path)
+    place = tiny.grown(finished, tmp_path)
     place.set("config", "study/models", ["tiny-llama"])
     place.set("config", "study/devices", ["cpu", "pair"])
     place.set("tasks", "tasks/sums/sample/size", 200)
@@ -43,6 +44,7 @@ def test_each_cell_has_gpus_of_its_own(place: Workspace, tmp_path: Path) -> None
 
 def test_a_host_with_too_few_is_told_before_any_job(place: Workspace, tmp_path: Path) -> None:
     """What the user left visible is what counts."""
+    shutil.rmtree(place.path("resources/models"))
     gpus = StandIns(tmp_path / "gpus", 3)
     done = place.snakemake("--cores", "8", **gpus.environment, CUDA_VISIBLE_DEVICES="1")
     assert done.returncode != 0

@@ -29,9 +29,9 @@ def start(place: Workspace) -> subprocess.Popen[bytes]:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Workspace:
+def small(finished: Path, tmp_path: Path) -> Workspace:
     """The tiny study with more requests, one model and one task."""
-    place = tiny.workspace(tmp_path)
+    place = tiny.grown(finished, tmp_path)
     place.set("config", "study/models", ["tiny-llama"])
     place.set("config", "study/tasks", ["sums"])
     place.set("tasks", "tasks/sums/sample/size", SIZE)

@@ -7,14 +7,13 @@ import io
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import tiny
-from workspace import Workspace, put_back
+from workspace import Workspace
 
 SHOW = {"aggregate", "compare", "render"}
 TOKEN = "hf_averysecrettokenofsomebodys"
@@ -69,20 +68,22 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The receiver: one model, as it is."""
-    place = tiny.workspace(tmp_path_factory.mktemp("here"))
+def built(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the receiver: one model of the tiny study, as it is."""
+    folder = tmp_path_factory.mktemp("here")
+    place = tiny.copied(finished, folder)
+    for variant in ("tiny-llama-int8", "tiny-gpt2", "tiny-gpt2-int8"):
+        shutil.rmtree(place.path(f"results/{variant}"))
     place.set("config", "study/models", ["tiny-llama"])
     place.set("config", "study/quantizations", ["native"])
     place.build()
-    return place
+    return folder
 
 
 @pytest.fixture
-def here(built: Workspace, tmp_path: Path) -> Iterator[Workspace]:
-    """That study; it is put back afterwards."""
-    with put_back(built, tmp_path / "keep") as changed:
-        yield changed
+def here(built: Path, tmp_path: Path) -> Workspace:
+    """A copy of that study, to add to."""
+    return tiny.copied(built, tmp_path)
 
 
 def add(here: Workspace, there: Workspace, *source: str) -> str:

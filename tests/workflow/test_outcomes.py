@@ -17,10 +17,10 @@ from workspace import Workspace
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A study with a cell of each outcome."""
     folder = tmp_path_factory.mktemp("outcomes")
-    made = tiny.workspace(folder)
+    made = tiny.copied(finished, folder)
     models = made.get("models", "models")
     models["fits-not"] = {**models["tiny-llama"], "parameters": 10**13}
     models["too-large"] = {"path": str(large(folder / "large", made))}
@@ -42,7 +42,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def large(folder: Path, made: Workspace) -> Path:
     """A checkpoint of 3 GB, more than the small device has; its tokenizer is a grown model's."""
-    made.build("results/tiny-llama/cpu/sums.json")
     grown = next(made.root.glob("resources/models/tiny-llama/*"))
     transformers.AutoTokenizer.from_pretrained(grown).save_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(

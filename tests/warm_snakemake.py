@@ -1,0 +1,90 @@
+"""Snakemake without the time that its imports take: a process that has done them forks for each run.
+
+It never imports `frontier`, which tests change. Its name is in its command line, by which programs
+know who runs them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# What a run has imported in the end.
+IMPORTED = (
+    "snakemake.cli", "snakemake.report.html_reporter", "snakemake.scheduling.greedy",
+    "snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep",
+    "pandas", "psutil", "pynvml",
+)  # fmt: skip
+
+
+class Snakemake:
+    """Runs Snakemake as often as it is asked to, one run at a time."""
+
+    def __init__(self) -> None:
+        """Nothing is started yet."""
+        self.waiting: subprocess.Popen[str] | None = None
+
+    def run(
+        self, folder: Path, arguments: Sequence[str], environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """As subprocess.run does it of `python -m snakemake` in a folder, its output captured."""
+        process, self.waiting = self.waiting or _start(), None  # none, should this be broken off
+        assert process.stdin
+        assert process.stdout
+        with tempfile.TemporaryDirectory() as words:
+            outputs = [Path(words) / name for name in ("stdout", "stderr")]
+            asked = {
+                "folder": str(folder), "arguments": [*arguments], "environment": environment,
+                "outputs": [*map(str, outputs)],
+            }  # fmt: skip
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            code = int(process.stdout.readline())
+            said = (path.read_text(encoding="utf-8") for path in outputs)
+            self.waiting = process
+            return subprocess.CompletedProcess([*arguments], code, *said)
+
+
+def _start() -> subprocess.Popen[str]:
+    """The process that imports and forks; it ends with its standard input."""
+    return subprocess.Popen(
+        [sys.executable, "-P", __file__], env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def become(asked: dict[str, Any]) -> None:
+    """Be the run that is asked for, from its working directory to its exit code."""
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in enumerate(asked["outputs"], start=1):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.path.insert(0, asked["folder"])
+    sys.argv = ["snakemake", *asked["arguments"]]
+    importlib.import_module("snakemake.cli").main()
+    sys.exit()
+
+
+def main() -> None:
+    """Import, then fork for each line of the standard input."""
+    for name in IMPORTED:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            become(json.loads(line))
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()
