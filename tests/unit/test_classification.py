@@ -26,8 +26,8 @@ LABELS = ("negative", "positive")
 BINARY = Options(labels=LABELS, positive="positive")
 SPELLINGS = {
     "positive": ["positive", " Positive", "POSITIVE.", "The answer is positive, not negative"],
-    "negative": ["negative", "Negative\n", "(negative)", "'negative'; positive"],
-    "invalid": ["", "neutral", "positively", "nonnegative", "it is good", "¿?"],
+    "negative": ["negative", "Negative\n", "(negative)", "**negative**\nIt is not positive."],
+    "invalid": ["", "neutral", "positively", "nonnegative", "it is good", "¿?", "not positive"],
 }
 
 
@@ -37,23 +37,8 @@ def answers(references: list[str], predictions: list[str]) -> list[Answer]:
 
 
 @pytest.mark.parametrize(("label", "text"), [(k, t) for k, ts in SPELLINGS.items() for t in ts])
-def test_the_first_whole_word_among_the_labels_answers(label: str, text: str) -> None:
+def test_spellings(label: str, text: str) -> None:
     assert (parse(text, LABELS) or "invalid") == label
-
-
-@given(st.text(), st.sampled_from(LABELS), st.text())
-def test_parsing_never_fails_and_finds_a_label_that_stands_alone(
-    before: str, label: str, after: str
-) -> None:
-    assert parse(before, LABELS) in (*LABELS, None)
-    found = parse(f"{before} {label.title()} {after}", LABELS)
-    assert found == (parse(before, LABELS) or label)
-
-
-def test_a_label_of_several_words_is_found_whole() -> None:
-    labels = ("very good", "very", "c++ (bad)")
-    assert parse("This is VERY GOOD indeed", labels) == "very good"
-    assert parse("c++ (bad)", labels) == "c++ (bad)"
 
 
 def compare_with_sklearn(references: list[str], kinds: list[str], found: Score) -> None:
@@ -75,6 +60,8 @@ def compare_with_sklearn(references: list[str], kinds: list[str], found: Score) 
             assert metric.value == pytest.approx(expected[0])
             assert metric.low is None or metric.low <= metric.value <= metric.high
     assert value["invalid_rate"] == kinds.count("invalid") / len(kinds)
+    assert value["ambiguous_rate"] == found.details["ambiguous"] / len(kinds)
+    assert value["ambiguous_rate"] <= value["invalid_rate"]
     counts = found.details
     assert matrix.sum() == sum(counts[k] for k in ("tp", "fp", "fn", "tn", "invalid_negative"))
 
@@ -116,7 +103,31 @@ def test_more_than_two_labels_get_macro_f1(pairs: list[tuple[str, str]]) -> None
         references, predictions, labels=["a", "b", "c"], average="macro", zero_division=np.nan
     )
     assert found.metrics["macro_f1"].value == pytest.approx(expected)
-    assert set(found.metrics) == {"accuracy", "invalid_rate", "macro_f1"}
+    assert set(found.metrics) == {"accuracy", "invalid_rate", "ambiguous_rate", "macro_f1"}
+
+
+def test_ambiguous_answers_are_invalid_and_counted() -> None:
+    """Apart from those that name no label at all."""
+    found = score(answers(["positive"] * 4, ["not positive", "fine", "positive", "both"]), BINARY)
+    assert found.metrics["invalid_rate"].value == 0.75
+    assert found.metrics["ambiguous_rate"].value == 0.25
+    assert found.details["ambiguous"] == 1
+    assert [row["ambiguous"] for row in found.requests] == [True, False, False, False]
+
+
+def test_an_echo_of_the_question_is_invalid() -> None:
+    """It scored 50 %, for one of the two labels is named first in it."""
+    prompt = "{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:"
+    rows = ["a positive film", "the beach", "neither here nor there ."]
+    given = [
+        Answer(row, made[:end], "positive", {"sentence": row}, made)
+        for row in rows
+        for made in (prompt.format(sentence=row),)
+        for end in (len(row), -25, -18, -9, None)
+    ]
+    found = score(given, BINARY)
+    assert found.metrics["accuracy"].value == 0
+    assert found.metrics["invalid_rate"].value == 1
 
 
 def test_no_requests_no_figures() -> None:
@@ -134,6 +145,9 @@ def test_a_reference_that_is_no_label_is_named() -> None:
     [
         ({"labels": ["positive"]}, "at least 2"),
         ({"labels": ["yes", "YES"]}, "differ in more than case"),
+        ({"labels": ["ｙｅｓ", "yes"]}, "differ in more than case"),
+        ({"labels": ["very_good", "Very good"]}, "differ in more than case"),
+        ({"labels": ["yes", "\u200b"]}, "non-empty"),
         ({"labels": ["negative", "positive"], "positive": "postive"}, "did you mean 'positive'"),
         ({"labels": ["a", "b", "c"], "positive": "a"}, "only for two labels"),
         ({"labels": ["a", "b"], "lables": 1}, "lables"),

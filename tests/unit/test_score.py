@@ -43,6 +43,7 @@ def measurement(**facts: Any) -> dict[str, Any]:
         "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": None},
         "sessions": [{"hardware": {"cpu": "Example"}, "packages": {"torch": "2.13.0"}}],
         "weights_sha256": "1" * 64,
+        "spec": {"task": {"prompt": "{sentence}\nIs it positive or negative?"}},
     } | facts  # fmt: skip
 
 
@@ -93,6 +94,18 @@ def test_a_measurement_is_scored_and_timed(tmp_path: Path) -> None:
     assert all(cell[name] is not None for name in TIMES)
     assert {name: cell["provenance"][name] for name in told} == told
     assert requests["latency_s"].null_count() == 0
+
+
+def test_what_was_asked_reaches_the_scorer() -> None:
+    """Answers that repeat the question are no answers."""
+    question = "text 4\nIs it positive or negative?"
+    assert score.answers([], [], "{sentence}") == []
+    record = Record("r4", "", question, 3, 9, "stop", 0, [1, 2, 3], 4, 0)
+    row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
+    (answer,) = score.answers([record], [row], "{sentence}\nIs it positive or negative?")
+    assert answer.prompt == question
+    found, _ = score.scored(SPEC, [answer])
+    assert found["metrics"]["invalid_rate"]["value"] == 1
 
 
 def test_what_was_simulated_has_a_score_and_no_time(tmp_path: Path) -> None:

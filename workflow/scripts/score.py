@@ -17,7 +17,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import scorers, timing
+from frontier import scorers, templates, timing
 from frontier.errors import UserError, run
 from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes, write_json
 from frontier.records import Record, read
@@ -60,11 +60,19 @@ def invalid_because(
     return next(filter(None, map(timing.disorder, records)), None)
 
 
-def answers(records: list[Record], rows: list[dict[str, Any]]) -> list[scorers.Answer]:
-    """Generations beside their references, in the sample's order."""
-    by_id = {record.id: record for record in records}
+def answers(
+    records: list[Record], rows: list[dict[str, Any]], template: str
+) -> list[scorers.Answer]:
+    """Generations beside their references, and what the task's template asked of each row."""
+    texts = {record.id: record.text for record in records}
     return [
-        scorers.Answer(row["id"], by_id[row["id"]].text, row["reference"], row["fields"])
+        scorers.Answer(
+            row["id"],
+            texts[row["id"]],
+            row["reference"],
+            row["fields"],
+            templates.fill(template, row["fields"]),
+        )
         for row in rows
     ]
 
@@ -168,7 +176,8 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
         return result, pl.DataFrame()
 
     records = read(inputs.requests)
-    given = answers(records, read_lines(inputs.sample))
+    template = measurement["spec"]["task"]["prompt"]
+    given = answers(records, read_lines(inputs.sample), template)
     result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
     result["weights_bytes"] = measurement["weights_bytes"]
     # Never a score where nothing was learned; never a latency where the weights are not the ones

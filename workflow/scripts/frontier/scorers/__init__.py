@@ -30,12 +30,16 @@ POINTS = "points"
 
 @dataclass(frozen=True)
 class Answer:
-    """One request's generation beside what was expected; `fields` are the sample row's."""
+    """One request's generation beside what was expected.
+
+    `fields` are the sample row's, `prompt` is what the task made of them, "" where not known.
+    """
 
     id: str
     prediction: str
     reference: str
     fields: Mapping[str, str]
+    prompt: str = ""
 
 
 @dataclass(frozen=True)

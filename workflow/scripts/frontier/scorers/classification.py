@@ -1,21 +1,26 @@
 """Classification by a label named in the generation, as in SST-2: positive or negative.
 
-The first whole word that is one of the labels, case folded, is the answer. A generation without one
-is invalid: it counts as wrong, and the share of such is a metric of its own.
+The answer is the one label that the generation affirms, as frontier/labelled.py reads it: not what
+it repeats of the question, negates, asks or lists. A generation without one is invalid and counts
+as wrong: `invalid_rate` is the share of such, and `ambiguous_rate` that of those among them which
+name a label, but negated, or beside another one without an answer mark ("Answer:").
 """
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from frontier import labelled
 from frontier.errors import UserError, nearest
+from frontier.labelled import Reading
+from frontier.labels import Labels, canonical
 from frontier.scorers import PROPORTION, Answer, Metric, Score
 from frontier.statistics import Estimate, Floats, Indices, bootstrap, wilson
 
@@ -39,8 +44,8 @@ class Options(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Options:
-        folded = [label.casefold() for label in self.labels]
-        if len(set(folded)) < len(folded) or not all(label.strip() for label in folded):
+        folded = [canonical(label) for label in self.labels]
+        if len(set(folded)) < len(folded) or not all(folded):
             raise ValueError("labels must be non-empty words that differ in more than case")
         if self.positive is not None and self.positive not in self.labels:
             raise ValueError(
@@ -51,13 +56,23 @@ class Options(BaseModel):
         return self
 
 
-def parse(text: str, labels: Sequence[str]) -> str | None:
-    """The label that occurs first in a text as a whole word, case folded; None without one."""
-    by_folded = {label.casefold(): label for label in labels}
-    # The longest first, so that of "very good" and "very" the whole label is found.
-    words = "|".join(re.escape(word) for word in sorted(by_folded, key=len, reverse=True))
-    found = re.search(rf"(?<!\w)(?:{words})(?!\w)", text.casefold())
-    return by_folded[found.group()] if found else None
+def parse(
+    text: str, labels: Sequence[str], prompt: str = "", fields: Iterable[str] = ()
+) -> str | None:
+    """The label that a text answers `prompt` with; None where it is invalid.
+
+    `fields` are the row's texts, which stand in the prompt.
+    """
+    return _read(text, tuple(labels), prompt, fields).label
+
+
+def _read(text: str, labels: tuple[str, ...], prompt: str, fields: Iterable[str]) -> Reading:
+    return labelled.read(text, _ready(labels), prompt, fields)
+
+
+@cache
+def _ready(labels: tuple[str, ...]) -> Labels:
+    return Labels(labels)
 
 
 def score(answers: Sequence[Answer], options: Options) -> Score:
@@ -71,7 +86,12 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
             raise UserError(
                 f"request {answer.id}: reference {answer.reference!r} is no label{hint}"
             )
-    parsed = [parse(answer.prediction, options.labels) for answer in answers]
+    readings = [
+        _read(answer.prediction, options.labels, answer.prompt, answer.fields.values())
+        for answer in answers
+    ]
+    parsed = [reading.label for reading in readings]
+    ambiguous = sum(reading.ambiguous for reading in readings)
     code = {label: number for number, label in enumerate(options.labels)}
     predicted = np.array([INVALID if p is None else code[p] for p in parsed], dtype=np.int64)
     expected = np.array([code[answer.reference] for answer in answers], dtype=np.int64)
@@ -80,8 +100,10 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
     estimates = {
         "accuracy": wilson(right, n),
         "invalid_rate": wilson(sum(p is None for p in parsed), n),
+        "ambiguous_rate": wilson(ambiguous, n),
     }
     details: dict[str, Any] = {"labels": list(options.labels), "confusion": {}}
+    details["ambiguous"] = ambiguous
     pairs = Counter(zip((answer.reference for answer in answers), parsed, strict=True))
     for reference in options.labels:
         counts = {label: pairs[reference, label] for label in options.labels}
@@ -100,8 +122,12 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
         metrics={name: Metric.of(estimate, PROPORTION) for name, estimate in estimates.items()},
         details=details,
         requests=[
-            {"score": float(label == answer.reference), "label": label}
-            for answer, label in zip(answers, parsed, strict=True)
+            {
+                "score": float(reading.label == answer.reference),
+                "label": reading.label,
+                "ambiguous": reading.ambiguous,
+            }
+            for answer, reading in zip(answers, readings, strict=True)
         ],
     )
 
