@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import transformers
 
+import harmed
 from environments import run_in
 from stories import stories260k
 
@@ -21,10 +22,10 @@ PROGRAM = """
 import contextlib, dataclasses, importlib, json, sys
 from pathlib import Path
 
-def told(error, function, *arguments):
+def told(errors, function, *arguments):
     try:
         function(*arguments)
-    except error as raised:
+    except errors as raised:
         return str(raised)
     return None
 
@@ -40,6 +41,7 @@ with contextlib.redirect_stdout(sys.stderr):
     from frontier import conversions, quantizers
     from frontier.engines import Settings, UnsupportedError
     from frontier.errors import UserError
+    from harmed import conversion_refusals
 
     name, folder, work = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
     module = importlib.import_module(f"frontier.engines.{name}")
@@ -59,7 +61,10 @@ with contextlib.redirect_stdout(sys.stderr):
     for label, checkpoint in work["refused"].items():
         output = folder / f"refused-{label}"
         output.mkdir()
-        found[label] = told(UserError, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
+        refusal = UserError, UnsupportedError
+        found[label] = told(refusal, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
+    unfit, place = work["unfit"], folder / "unfit"
+    found["unfit"] = conversion_refusals(convert, unfit, place, {"dtype": "float32"}, [])
     found["cuda"] = told(
         UnsupportedError, module.load, output, dataclasses.replace(settings, accelerator="cuda")
     )
@@ -149,6 +154,7 @@ def run_engine(
     work = {
         "jobs": jobs, "prompts": PROMPTS, "tokens": TOKENS, "weights": weights,
         "refused": {name: str(made[name]) for name in refused},
+        "unfit": harmed.unfit(made["stories"].parent / "unfit"),
     }  # fmt: skip
     folder.mkdir()
     printed = run_in(environment(engine), PROGRAM, engine, str(folder), json.dumps(work))

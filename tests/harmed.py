@@ -109,6 +109,50 @@ def stored_as(dtype: torch.dtype, *ends: str) -> Callable[[Path], None]:
     )
 
 
+UNFIT = {
+    "lost": ("UserError", "the files lack model.layers.1.mlp.down_proj.weight"),
+    "foreign": ("UserError", "_orig_mod."),
+    "mamba": ("UnsupportedError", ""),
+}
+"""Checkpoints that no conversion takes, with what each must say."""
+
+
+def unfit(folder: Path) -> dict[str, str]:
+    """Write them; gives their folders."""
+    known = configs()
+    without("model.layers.1.mlp.down")(write(folder / "lost", known["llama"]))
+    renamed("_orig_mod.")(write(folder / "foreign", known["tied"]))
+    sizes = {"vocab_size": WORDS, "hidden_size": 64, "num_hidden_layers": 1, "state_size": 4}
+    write(folder / "mamba", transformers.MambaConfig(**sizes))
+    return {name: str(folder / name) for name in UNFIT}
+
+
+def conversion_refusals(convert: Any, folders: dict[str, str], output: Path, *work: Any) -> Any:
+    """What a conversion says of the unfit, by name."""
+    from frontier.engines import UnsupportedError
+    from frontier.errors import UserError
+
+    found: dict[str, str | None] = {}
+    for name, folder in folders.items():
+        (output / f"of-{name}").mkdir(parents=True)
+        try:
+            convert(Path(folder), output / f"of-{name}", *work)
+            found[name] = None
+        except (UserError, UnsupportedError) as error:
+            found[name] = f"{type(error).__name__}: {error}"
+    return found
+
+
+def check_refusals(found: dict[str, str | None]) -> None:
+    """All of them were refused: one line, of the right kind, with the tensor's name."""
+    for name, (kind, words) in UNFIT.items():
+        told = found[name]
+        assert told is not None, f"{name} was converted"
+        assert told.startswith(f"{kind}: "), told
+        assert words in told
+        assert "\n" not in told
+
+
 def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:
     """What the transformers engine says of [method, keys, folder]; None where it loads."""
     from frontier.engines import Settings, UnsupportedError

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+import harmed
 from environments import run_in
 from frontier import calibrated, quantizers
 from frontier.errors import UserError
@@ -41,6 +42,7 @@ from pathlib import Path
 import torch
 from frontier import conversions, quantizers
 from frontier.engines import Settings, transformers as engine
+from harmed import conversion_refusals
 
 found = {}
 for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).items():
@@ -63,6 +65,10 @@ for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).ite
         "bytes": loaded.loaded.weights_bytes, "kernel": loaded.loaded.kernel,
         "same": texts[0] == texts[1], "logits": logits,
     }
+jobs = json.loads(sys.argv[2])
+unfit = jobs["folders"], Path(jobs["output"])
+convert = conversions.load("gptqmodel").convert
+found["unfit"] = conversion_refusals(convert, *unfit, asked.options, jobs["texts"])
 print("\\n" + json.dumps(found))
 """
 
@@ -100,7 +106,12 @@ def found(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
         name: (str(folder / model), str(folder / name.join("<>")), method, options, texts)
         for name, (model, method, options, texts) in ROUTES.items()
     }
-    told = run_in(environment("gptqmodel"), PROGRAM, json.dumps(routes))
+    jobs = {
+        "folders": harmed.unfit(folder / "unfit"),
+        "output": str(folder / "made"),
+        "texts": TEXTS,
+    }
+    told = run_in(environment("gptqmodel"), PROGRAM, json.dumps(routes), json.dumps(jobs))
     answer: dict[str, Any] = json.loads(told.splitlines()[-1])
     return answer
 
@@ -232,3 +243,8 @@ def test_blocks(folder: Path) -> None:
     assert text == "".join(one + tokenizer.eos_token for one in TEXTS)
     with pytest.raises(UserError, match="the calibration texts have 0 tokens; 32 are needed"):
         calibrated.blocks(tokenizer, [], 100)
+
+
+def test_unfit_checkpoints_are_not_quantized(found: dict[str, Any]) -> None:
+    """What is not whole, and what has no attention heads."""
+    harmed.check_refusals(found["unfit"])

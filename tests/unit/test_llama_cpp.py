@@ -12,6 +12,7 @@ import pytest
 import torch
 import transformers
 
+import harmed
 from environments import run_in
 from frontier.quantizers import Sizes, Target
 from frontier.quantizers import gguf as quantizer
@@ -275,7 +276,8 @@ refusal("cuda", UnsupportedError, lambda: engine.load(output, replace(settings, 
 
 for name, change in json.loads(sys.argv[4]).items():
     (broken / "config.json").write_text(json.dumps(change))
-    refusal(name, UserError, lambda: gguf.convert(broken, broken, {"type": "F32"}, []))
+    both = (UserError, UnsupportedError)
+    refusal(name, both, lambda: gguf.convert(broken, broken, {"type": "F32"}, []))
 
 config = json.loads((checkpoint / "config.json").read_text())
 config["max_position_embeddings"] = 100_000
@@ -315,7 +317,6 @@ def requests(
         "yarn": saved | {"rope_parameters": yarn},
         "bloom": {"model_type": "bloom"},
         "alibi": {"model_type": "falcon", "alibi": True},
-        "headless": saved | {"tie_word_embeddings": False},
     }
     arguments = (str(folder), str(output), str(broken), json.dumps(configs))
     found: dict[str, Any] = json.loads(run_in(environment("llama_cpp"), REQUESTS, *arguments))
@@ -340,13 +341,13 @@ def test_memory_that_runs_out_is_told(requests: dict[str, Any]) -> None:
 
 def test_what_cannot_be_read_is_told_in_a_line(requests: dict[str, Any]) -> None:
     """By the engine and by the conversion; none answers wrongly instead."""
-    for name in ("cut", "missing", "weights", "yarn", "bloom", "alibi", "headless"):
+    for name in ("cut", "missing", "weights", "yarn", "bloom", "alibi"):
         assert "\n" not in requests[name], name
     assert "model.gguf: unreadable" in requests["cut"]
     assert "no such file" in requests["missing"]
     assert "model.safetensors: truncated" in requests["weights"]
     assert "rotary positions of type yarn" in requests["yarn"]
-    assert "architecture bloom" in requests["bloom"]
+    assert "architecture 'bloom'" in requests["bloom"]
     assert "alibi" in requests["alibi"]
 
 
@@ -361,3 +362,122 @@ def test_closing_gives_the_memory_back(requests: dict[str, Any]) -> None:
     """Five times more loaded and closed, the process has not grown by half of one cache."""
     cache = 100_000 * 5 * 4 * 8 * 2 * 2
     assert requests["grown"] < cache / 2
+
+
+HARMS: dict[str, tuple[str, Any, str]] = {
+    "foreign prefix": ("llama", harmed.renamed("_orig_mod."), "place for _orig_mod."),
+    "lost matrix": (
+        "llama",
+        harmed.without("model.layers.1.mlp.down"),
+        "lack model.layers.1.mlp.down_proj.weight",
+    ),
+    "lost head": ("llama", harmed.without("lm_head"), "lack output.weight"),
+    "further layer": (
+        "llama",
+        lambda folder: harmed.reconfigure(folder, num_hidden_layers=1),
+        "no place for model.layers.1.",
+    ),
+    "no layer for it": (
+        "llama",
+        lambda folder: harmed.reconfigure(folder, num_hidden_layers=3),
+        "lack model.layers.2.",
+    ),
+    "biases lost": (
+        "llama",
+        lambda folder: harmed.reconfigure(folder, attention_bias=True),
+        "lack blk.0.attn_q.bias",
+    ),
+    "biases too many": (
+        "llama",
+        harmed.added("model.layers.1.self_attn.q_proj.bias", 64),
+        "no place for model.layers.1.self_attn.q_proj.bias",
+    ),
+    "vocabulary": (
+        "tied",
+        lambda folder: harmed.reconfigure(folder, vocab_size=100),
+        "model.embed_tokens.weight is 96 x 64 in the files, and 100 x 64 by config.json",
+    ),
+    "untied head": (
+        "llama",
+        lambda folder: harmed.reconfigure(folder, tie_word_embeddings=True),
+        "lm_head.weight and model.embed_tokens.weight differ",
+    ),
+    "gpt2 bias": ("gpt2", harmed.without("h.1.attn.c_attn.bias"), "h.1.attn.c_attn.bias"),
+    "falcon matrix": ("falcon", harmed.without("h.0.mlp.dense_4h"), "mlp.dense_4h_to_h.weight"),
+    "lost expert": ("mixtral", harmed.without("1.block_sparse_moe.experts.1."), "experts"),
+}
+WINDOWS = (16, 200, 256, 300)
+"""Tokens that a Mistral sees back, or has positions for: and so long a request may be."""
+NARROW = """
+import json, sys
+from pathlib import Path
+from frontier.conversions import gguf
+from frontier.engines import Settings, UnsupportedError, llama_cpp as engine
+from frontier.errors import UserError
+
+folder, output = map(Path, sys.argv[1:3])
+found = {}
+for name in json.loads(sys.argv[3]):
+    (output / name).mkdir()
+    try:
+        gguf.convert(folder / name, output / name, {"type": "F32"}, [])
+        found[name] = None
+    except (UserError, UnsupportedError) as error:
+        found[name] = f"{type(error).__name__}: {error}"
+for name, room in json.loads(sys.argv[4]).items():
+    (output / name).mkdir()
+    gguf.convert(folder / name, output / name, {"type": "F32"}, [])
+    loaded = engine.load(output / name, Settings("cpu", "float32", 1, "plain", "gguf"))
+    found[name] = []
+    for length in (room - 4, room - 3, room, room + 1):
+        try:
+            found[name].append(loaded.generate("w5 " * length, 4, ()).prompt_tokens)
+        except UnsupportedError as error:
+            found[name].append(str(error))
+    loaded.close()
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def narrow(
+    environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What the conversion says of harmed checkpoints, and the engine of narrow windows."""
+    folder, output = tmp_path_factory.mktemp("harmed"), tmp_path_factory.mktemp("made")
+    known = harmed.configs()
+    for name, (kind, harm, _) in HARMS.items():
+        harm(harmed.write(folder / name, known[kind]))
+    rooms = {}
+    for room in WINDOWS:
+        for name, keys in (
+            (f"window {room}", {"sliding_window": room, "max_position_embeddings": 512}),
+            (f"positions {room}", {"sliding_window": None, "max_position_embeddings": room}),
+        ):
+            config = transformers.MistralConfig(**harmed.SHAPE | harmed.GATED | keys)
+            harmed.write(folder / name, config)
+            rooms[name] = room
+    arguments = (str(folder), str(output), json.dumps(list(HARMS)), json.dumps(rooms))
+    found: dict[str, Any] = json.loads(run_in(environment("llama_cpp"), NARROW, *arguments))
+    return found
+
+
+@pytest.mark.parametrize("name", HARMS)
+def test_harmed_checkpoints_are_not_converted(name: str, narrow: dict[str, Any]) -> None:
+    """The tensor that is lost, has no place or another shape is named in one line."""
+    told = narrow[name]
+    assert told is not None, "it was converted"
+    assert told.startswith("UserError: ")
+    assert HARMS[name][2] in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("room", WINDOWS)
+@pytest.mark.parametrize("kind", ["window", "positions"])
+def test_any_window_and_any_length(kind: str, room: int, narrow: dict[str, Any]) -> None:
+    """Also those that llama.cpp pads: a request that fits is answered, a longer one refused."""
+    fits, *longer = narrow[f"{kind} {room}"]
+    assert fits == room - 4
+    for told, length in zip(longer, (room + 1, room + 4, room + 5), strict=True):
+        assert f"a request of {length} tokens" in told
+        assert f"{room} " in told

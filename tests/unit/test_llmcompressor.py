@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from transformers import AutoTokenizer
 
+import harmed
 from environments import run_in
 from frontier import calibrated
 from frontier.engines import Settings
@@ -41,7 +42,9 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 from frontier import conversions, quantizers
+from frontier.engines import UnsupportedError
 from frontier.errors import UserError
+from harmed import conversion_refusals
 
 quantizer = quantizers.load("llmcompressor")
 found = {}
@@ -51,8 +54,11 @@ for name, (model, output, options, texts) in json.loads(sys.argv[1]).items():
     convert = conversions.load(asked.conversion).convert
     try:
         found[name] = asdict(convert(Path(model), Path(output), asked.options, texts))
-    except UserError as error:
+    except (UserError, UnsupportedError) as error:
         found[name] = str(error)
+jobs = json.loads(sys.argv[2])
+unfit = jobs["folders"], Path(jobs["output"])
+found["unfit"] = conversion_refusals(convert, *unfit, asked.options, jobs["texts"])
 print("\\n" + json.dumps(found))
 """
 
@@ -94,7 +100,12 @@ def made(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
     shutil.copytree(folder / "wide", folder / "cut")
     content = (folder / "wide" / "model.safetensors").read_bytes()
     (folder / "cut" / "model.safetensors").write_bytes(content[:1000])
-    told = run_in(environment("llmcompressor"), PROGRAM, json.dumps(routes))
+    jobs = {
+        "folders": harmed.unfit(folder / "unfit"),
+        "output": str(folder / "made"),
+        "texts": TEXTS,
+    }
+    told = run_in(environment("llmcompressor"), PROGRAM, json.dumps(routes), json.dumps(jobs))
     answer: dict[str, Any] = json.loads(told.splitlines()[-1])
     return answer
 
@@ -206,7 +217,7 @@ def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, loaded: dict[
 def test_bad_input(made: dict[str, Any]) -> None:
     """A line that says what is wrong."""
     assert "the calibration texts have" in made["short"]
-    assert "unreadable checkpoint" in made["cut"]
+    assert "model.safetensors: truncated" in made["cut"]
     assert "\n" not in made["cut"]
 
 
@@ -246,3 +257,8 @@ def test_families() -> None:
     )
     falcon = Target("falcon", "cpu", "transformers")
     assert "falcon" in (llmcompressor.unsupported(options, falcon) or "")
+
+
+def test_unfit_checkpoints_are_not_quantized(made: dict[str, Any]) -> None:
+    """What is not whole, and what has no attention heads."""
+    harmed.check_refusals(made["unfit"])

@@ -10,6 +10,7 @@ import pytest
 import transformers
 
 import converted
+import harmed
 from frontier.quantizers import Sizes, Target, native, onnxruntime
 
 INT8 = {"weights": "int8"}
@@ -107,3 +108,8 @@ def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
     options = onnxruntime.Options(weights="int8")
     assert onnxruntime.unsupported(options, Target("llama", "cpu", "onnxruntime")) is None
     assert onnxruntime.unsupported(options, Target("llama", "cuda", "onnxruntime")) is not None
+
+
+def test_unfit_checkpoints_are_not_converted(found: dict[str, Any]) -> None:
+    """What is not whole, and what has no attention heads."""
+    harmed.check_refusals(found["unfit"])

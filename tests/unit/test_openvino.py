@@ -10,6 +10,7 @@ import pytest
 import transformers
 
 import converted
+import harmed
 from frontier.quantizers import Sizes, Target, native, openvino
 
 INT8, INT4 = {"weights": "int8"}, {"weights": "int4"}
@@ -115,3 +116,8 @@ def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
     options = openvino.Options(weights="int8")
     assert openvino.unsupported(options, Target("llama", "cpu", "openvino")) is None
     assert openvino.unsupported(options, Target("llama", "cuda", "openvino")) is not None
+
+
+def test_unfit_checkpoints_are_not_converted(found: dict[str, Any]) -> None:
+    """What is not whole, and what has no attention heads."""
+    harmed.check_refusals(found["unfit"])

@@ -1,6 +1,7 @@
 """Make one checkpoint out of another: quantized, or in an engine's own format.
 
-Where a scheduler's largest attempt is too small, the lock tells so, and there are no weights.
+Where that cannot be done, or a scheduler's largest attempt is too small for it, the lock tells so,
+and there are no weights.
 
 The spec: {"conversion": a module of frontier/conversions, "options": {its own keys}}
 """
@@ -21,8 +22,11 @@ from pydantic import BaseModel, ConfigDict
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import caches, conversions, files, leases, presence
+from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, run
 from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
+from frontier.published import published
+from frontier.weight_values import check_unlocked
 
 
 class Spec(BaseModel):
@@ -64,6 +68,9 @@ def main() -> None:
     convert = conversions.load(spec.conversion).convert
 
     def make(new: Path) -> None:
+        if found := published(args.model):
+            raise UnsupportedError(f"published quantized: {found}; it takes no other form")
+        check_unlocked(args.model)
         made = convert(args.model, new, spec.options, texts)
         if not conversions.weights(new):
             raise UserError(f"{spec.conversion} wrote no weights")
@@ -75,10 +82,14 @@ def main() -> None:
         try:
             with limited_time(limits.seconds), watched_memory(limits.memory_bytes):
                 caches.made_once(args.output, make)
+            return
+        except UnsupportedError as error:
+            outcome = {"outcome": "unsupported", "reason": str(error)}
         except (OutOfMemoryError, OutOfTimeError) as error:
-            told = {"source": spec.model_dump(), "files": {}, **limits.outcome(what, error)}
-            with files.replaced_folder(args.output) as new:  # not shared: others may have more
-                files.write_json(new / "lock.json", {**told, "reason": f"{what}: {error}"})
+            outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
+        with files.replaced_folder(args.output) as new:  # not shared: others may have more
+            told = {"source": spec.model_dump(), "files": {}, **outcome}
+            files.write_json(new / "lock.json", told)
 
 
 if __name__ == "__main__":

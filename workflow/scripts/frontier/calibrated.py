@@ -16,7 +16,8 @@ import transformers
 
 from frontier import safetensor_files
 from frontier.conversions import Made, copy_settings
-from frontier.errors import UserError
+from frontier.engines import UnsupportedError
+from frontier.errors import UserError, one_line
 
 BLOCK = 512  # tokens at most
 LEAST = 32  # tokens of all texts together
@@ -41,13 +42,13 @@ def of_checkpoint(checkpoint: Path, texts: list[str]) -> list[torch.Tensor]:
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint)
         tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {error}") from error
+    except Exception as error:  # of classes that check their own keys in any way they like
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     return blocks(tokenizer, texts, getattr(config, "max_position_embeddings", BLOCK))
 
 
 def check_rows(model: Any, group_size: int) -> None:
-    """Raise UserError where a layer's rows cannot be cut into whole groups."""
+    """Raise UnsupportedError where a layer's rows cannot be cut into whole groups."""
     head = model.get_output_embeddings()
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and module is not head:
@@ -57,7 +58,7 @@ def check_rows(model: Any, group_size: int) -> None:
         else:
             continue
         if group_size > 0 and rows % group_size:
-            raise UserError(
+            raise UnsupportedError(
                 f"{name} has rows of {rows} weights, which cannot be cut into groups of "
                 f"{group_size}"
             )

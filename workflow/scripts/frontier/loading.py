@@ -120,14 +120,26 @@ def load_published(checkpoint: Path, quantizer: Any, load: Callable[..., Any]) -
 
     Raises as `load_whole`, and UnsupportedError for what its kernels cannot do.
     """
+    with no_way(f"published quantized: {published(checkpoint)}"):
+        return quantizer.load_published(load)
+
+
+@contextmanager
+def no_way(what: str) -> Iterator[None]:
+    """Raises UnsupportedError, `what` first, for any fault of a tool that works on a model.
+
+    Each fails in its own way at an architecture that it does not know. Memory, time and the disk
+    are not the tool's.
+    """
     try:
         with out_of_memory():
-            return quantizer.load_published(load)
+            yield
     except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
         raise
     except Exception as error:
-        found = published(checkpoint)
-        raise UnsupportedError(f"published quantized: {found}: {reason(error)}") from error
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise UnsupportedError(f"{what}: {reason(error)}") from error
 
 
 def check_range(model: Any) -> None:

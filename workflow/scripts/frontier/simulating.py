@@ -17,6 +17,7 @@ import torch
 
 from frontier import files
 from frontier.conversions import Made, copy_settings
+from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
 from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
@@ -33,7 +34,8 @@ Change = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
 def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     """Write CHECKPOINT with its matrices changed to OUTPUT; counts them and the packed bytes.
 
-    Raises UserError for a checkpoint that is unreadable, or that has no matrices to change.
+    Raises UserError for a checkpoint that is unreadable, UnsupportedError for one whose matrices
+    are not known.
     """
     layers = packed = 0
     transposed = json_object(checkpoint / CONFIG).get("model_type") in TRANSPOSED
@@ -51,7 +53,7 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     except ValueError as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     if not layers:
-        raise UserError(f"{checkpoint}: found no matrices of numbered blocks to round")
+        raise UnsupportedError("found no matrices of numbered blocks to round")
     copy_settings(checkpoint, output)
     if index := chosen(checkpoint).index:
         listed = json_object(checkpoint / index)
@@ -88,7 +90,7 @@ def by_group(
 def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
     """Whether a tensor is a matrix that multiplies activations."""
     if len(shape) == 3 and ".experts." in name:
-        raise ValueError(f"{name} holds several experts; which way they lie is not known")
+        raise UnsupportedError(f"{name} holds several experts; which way they lie is not known")
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 

@@ -19,9 +19,11 @@ import llama_cpp
 import numpy as np
 import transformers
 
-from frontier import hardware, llama_log
+from frontier import gguf_tensors, hardware, llama_log
 from frontier.conversions import Made, copy_settings
+from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
+from frontier.safetensor_files import CONFIG, json_object
 from frontier.weights import STORED, Array, Tensor, tensors
 
 FAMILIES = {
@@ -32,6 +34,7 @@ FAMILIES = {
     "gpt2": gguf.MODEL_ARCH.GPT2,
     "falcon": gguf.MODEL_ARCH.FALCON,
 }
+HALF = float(np.finfo(np.float16).max)
 WHOLE = {name: gguf.GGMLQuantizationType[name] for name in STORED}
 PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # what llama.cpp never quantizes
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
@@ -48,15 +51,15 @@ NEEDED: dict[str, dict[str, Any]] = {  # what llama.cpp's graph of a family take
 def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
     """Write OUTPUT/model.gguf of `options["type"]`; counts the matrices in a quantized type.
 
-    Raises UserError for a checkpoint that is unreadable, or that llama.cpp would compute otherwise.
+    Raises UserError for a checkpoint that is unreadable or not whole, UnsupportedError for one that
+    llama.cpp would compute otherwise.
     """
     kind: str = options["type"]
-    try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:300]}") from error
-    _check(config)
-    arranged = list(_arranged(config, _named(config, tensors(checkpoint))))
+    config = _config(checkpoint)
+    named = list(_named(config, tensors(checkpoint)))
+    arranged = list(_arranged(config, named))
+    found = {tensor.name: tensor.shape for tensor in arranged}
+    gguf_tensors.check(config, found, {name: tensor.name for name, tensor in named})
     path = output / "model.gguf"
     if kind in WHOLE:
         _write(path, config, arranged, WHOLE[kind])
@@ -74,27 +77,43 @@ def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list
     return Made(quantized_layers=sum(kind not in WHOLE.values() for kind in kinds))
 
 
+def _config(checkpoint: Path) -> Any:
+    """The configuration. Raises UnsupportedError for a family that has no conversion."""
+    family = json_object(checkpoint / CONFIG).get("model_type")
+    if family not in FAMILIES:
+        raise UnsupportedError(f"no conversion to GGUF for the architecture {str(family)[:40]!r}")
+    try:
+        config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
+    except Exception as error:  # of a class that checks its keys in any way it likes
+        raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:300]}") from error
+    _check(config)
+    return config
+
+
 def _check(config: Any) -> None:
     """Refuse what llama.cpp has no graph for, rather than let it answer wrongly."""
     family = config.model_type
-    if family not in FAMILIES:
-        raise UserError(f"no conversion to GGUF for the architecture {family}")
     for key, value in NEEDED[family].items():
         found = getattr(config, key)
         if found != value:
-            raise UserError(f"llama.cpp's {family} has {key} {value!r}, the model has {found!r}")
+            raise UnsupportedError(
+                f"llama.cpp's {family} has {key} {value!r}, the model has {found!r}"
+            )
     rope = (getattr(config, "rope_parameters", None) or {}).get("rope_type", "default")
     if rope not in ("default", "llama3") or (rope == "llama3" and family != "llama"):
-        raise UserError(f"no conversion to GGUF for {family} with rotary positions of type {rope}")
+        raise UnsupportedError(
+            f"no conversion to GGUF for {family} with rotary positions of type {rope}"
+        )
 
 
 def _named(config: Any, found: Iterator[Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Each tensor by llama.cpp's name; the head only where it is not the embedding.
 
-    Raises UserError for tensors that have no place, and for numbers of other types.
+    Raises UserError for tensors that have no place, for numbers of other types, and for a head that
+    differs from the embedding that it is said to be.
     """
     names = gguf.get_tensor_name_map(FAMILIES[config.model_type], config.num_hidden_layers)
-    headed = config.tie_word_embeddings
+    tied: dict[str, Tensor] = {}
     for tensor in found:
         if tensor.name.endswith(COMPUTED):
             continue
@@ -108,22 +127,31 @@ def _named(config: Any, found: Iterator[Tensor]) -> Iterator[tuple[str, Tensor]]
         name = names.get_name(key, try_suffixes=(".weight", ".bias"))
         if name is None:
             raise UserError(f"llama.cpp's {config.model_type} has no place for {tensor.name}")
-        if name == "output.weight" and config.tie_word_embeddings:
-            continue  # a copy of the embedding
-        headed |= name == "output.weight"
+        if name in ("output.weight", "token_embd.weight") and config.tie_word_embeddings:
+            tied[name] = tensor
+            if name == "output.weight":
+                continue  # a copy of the embedding
         yield name, tensor
-    if not headed:
-        raise UserError("the checkpoint has neither an output head nor tied embeddings")
+    ends = list(tied.values())
+    if len(ends) == 2 and not np.array_equal(ends[0].read(), ends[1].read()):
+        raise UserError(
+            f"{ends[0].name} and {ends[1].name} differ, and {CONFIG} says that they are one "
+            "(tie_word_embeddings)"
+        )
 
 
-def _arranged(config: Any, named: Iterator[tuple[str, Tensor]]) -> Iterator[Tensor]:
+def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
     """Tensors as llama.cpp lays them out, those of rotary positions' scaling added."""
     family, heads = config.model_type, config.num_attention_heads
     ordered = sorted(named, key=lambda pair: pair[0])
     for name, group in itertools.groupby(ordered, key=lambda pair: pair[0]):
         parts = [tensor for _, tensor in group]
         one, matrix = replace(parts[0], name=name), len(parts[0].shape) == 2
-        if "_exps." in name:
+        experts = "_exps." in name
+        if len(parts) > 1 and (not experts or any(part.shape != one.shape for part in parts)):
+            both = " and ".join(part.name for part in parts[:2])
+            raise UserError(f"{both} have the same place, or other shapes")
+        if experts:
             parts.sort(key=lambda part: int(part.name.split(".")[-3]))
             shape = (len(parts), *one.shape)
             yield replace(one, shape=shape, read=partial(_stacked, parts))
@@ -135,7 +163,9 @@ def _arranged(config: Any, named: Iterator[tuple[str, Tensor]]) -> Iterator[Tens
             # Conv1D keeps its matrices as inputs × outputs.
             yield replace(_changed(one, np.transpose), shape=one.shape[::-1])
         elif family == "falcon" and ".attn_qkv." in name:
-            yield _changed(one, partial(_ungrouped, heads=heads, groups=_kv_heads(config)))
+            yield _changed(
+                one, partial(_ungrouped, heads=heads, groups=gguf_tensors.kv_heads(config))
+            )
         else:
             yield one
     if (getattr(config, "rope_parameters", None) or {}).get("rope_type") == "llama3":
@@ -164,14 +194,6 @@ def _ungrouped(rows: Array, heads: int, groups: int) -> Array:
     grouped = rows.reshape(groups, heads // groups + 2, -1, rows.shape[1])
     parts = (grouped[:, :-2], grouped[:, -2:-1], grouped[:, -1:])
     return np.concatenate([part.reshape(-1, rows.shape[1]) for part in parts])
-
-
-def _kv_heads(config: Any) -> int:
-    """Key-value heads as the weights have them."""
-    if config.model_type == "falcon":
-        shared = config.multi_query and not config.new_decoder_architecture
-        return 1 if shared else int(config.num_kv_heads)
-    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
 
 
 def _llama3_factors(config: Any) -> Array:
@@ -205,26 +227,27 @@ def _write(
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for tensor, its in zip(arranged, kinds, strict=True):
-        writer.write_tensor_data(gguf.quantize(np.ascontiguousarray(tensor.read()), its))
+        numbers = np.ascontiguousarray(tensor.read())
+        if its is WHOLE["F16"] and np.abs(numbers).max(initial=0) > HALF:
+            raise UnsupportedError(f"{tensor.name} has weights beyond the range of float16")
+        writer.write_tensor_data(gguf.quantize(numbers, its))
     writer.close()
 
 
 def _describe(writer: gguf.GGUFWriter, config: Any) -> None:
     """The model's measures, by the names that llama.cpp looks for."""
     hidden, heads = config.hidden_size, config.num_attention_heads
-    widths = ("intermediate_size", "ffn_hidden_size", "n_inner")
-    inner = next(filter(None, (getattr(config, width, None) for width in widths)), 4 * hidden)
     # What it sees beyond a sliding window, llama.cpp's graph would not leave out.
     window = getattr(config, "sliding_window", None) or config.max_position_embeddings
-    head_dim = getattr(config, "head_dim", None) or hidden // heads
+    head_dim = gguf_tensors.head_size(config)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("none")
     writer.add_context_length(min(window, config.max_position_embeddings))
     writer.add_embedding_length(hidden)
-    writer.add_feed_forward_length(inner)
+    writer.add_feed_forward_length(gguf_tensors.inner_size(config))
     writer.add_block_count(config.num_hidden_layers)
     writer.add_head_count(heads)
-    writer.add_head_count_kv(_kv_heads(config))
+    writer.add_head_count_kv(gguf_tensors.kv_heads(config))
     writer.add_key_length(head_dim)
     writer.add_value_length(head_dim)
     if hasattr(config, "rms_norm_eps"):

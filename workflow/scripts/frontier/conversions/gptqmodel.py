@@ -12,8 +12,8 @@ from typing import Any
 from frontier import hardware
 from frontier.calibrated import check_rows, collect, made_of, of_checkpoint, workshop
 from frontier.conversions import Made
-from frontier.errors import UserError, one_line
 from frontier.linears import plain_linear_layers
+from frontier.loading import check_causal, load_whole, no_way
 
 # Read at import; it fails with less than two, which its own default is on two cores.
 _threads = int(os.environ.get("OMP_NUM_THREADS", hardware.cores()))
@@ -21,7 +21,6 @@ os.environ["GPTQMODEL_CPU_WORKERS"] = str(max(2, _threads))
 os.environ["GPTQMODEL_DISABLE_GIL_WARNING"] = "1"
 
 with workshop():  # for its banner
-    import safetensors
     import torch
     from gptqmodel import BACKEND, AWQConfig, GPTQConfig, GPTQModel
 
@@ -43,14 +42,20 @@ def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list
         check_rows(model.model, options["group_size"])
         # Left to itself it takes the CUDA kernel for packing AWQ, on a machine without one too.
         backend = BACKEND.GPTQ_TORCH if options["method"] == "gptq" else BACKEND.AWQ_TORCH
-        model.quantize(samples, batch_size=1, calibration_sort=None, backend=backend)
+        with no_way("gptqmodel cannot quantize it"):
+            model.quantize(samples, batch_size=1, calibration_sort=None, backend=backend)
         model.save(str(folder))
         collect(folder, checkpoint, output)
     return made_of(output, ".qweight")
 
 
 def _load(checkpoint: Path, options: dict[str, Any]) -> Any:
-    """The model, ready to be quantized. Raises UserError."""
+    """The model, ready to be quantized. Raises UserError, UnsupportedError.
+
+    First without its weights, only to see that the files have them all.
+    """
+    check_causal(checkpoint)
+    load_whole(checkpoint, device_map="meta")
     common = {
         "bits": options["bits"],
         "group_size": options["group_size"],
@@ -64,9 +69,7 @@ def _load(checkpoint: Path, options: dict[str, Any]) -> Any:
         config = GPTQConfig(**common, **own)
     else:
         config = AWQConfig(**common, sym=False)
-    try:
+    with no_way("gptqmodel cannot load it"):
         return GPTQModel.load(
             str(checkpoint), config, dtype=getattr(torch, options["dtype"]), use_safetensors=True
         )
-    except (OSError, ValueError, TypeError, KeyError, safetensors.SafetensorError) as error:
-        raise UserError(f"{checkpoint}: gptqmodel: {one_line(error)[:300]}") from error

@@ -12,7 +12,6 @@ from typing import Any
 
 os.environ["LLM_COMPRESSOR_LOG_LEVEL"] = "ERROR"
 
-import safetensors
 import torch
 import transformers
 from llmcompressor import oneshot
@@ -22,8 +21,8 @@ from torch.utils.data import DataLoader
 
 from frontier.calibrated import check_rows, collect, made_of, of_checkpoint, workshop
 from frontier.conversions import Made
-from frontier.errors import UserError, one_line
 from frontier.linears import plain_linear_layers
+from frontier.loading import check_causal, load_whole, no_way
 
 SMOOTHING = 0.8  # share of the outliers that weights take; llmcompressor's own for Llama
 
@@ -48,7 +47,8 @@ def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list
     model = _load(checkpoint, options["dtype"])
     check_rows(model, options["group_size"])
     with workshop() as folder:
-        oneshot(model=model, recipe=_recipe(options), **calibrating)
+        with no_way("llmcompressor cannot quantize it"):
+            oneshot(model=model, recipe=_recipe(options), **calibrating)
         model.save_pretrained(folder, save_compressed=True)
         collect(folder, checkpoint, output)
     return made_of(output, ".weight_scale")
@@ -66,11 +66,7 @@ def _recipe(options: dict[str, Any]) -> list[Any]:
 
 
 def _load(checkpoint: Path, dtype: str) -> Any:
-    """The model. Raises UserError."""
-    try:
-        with plain_linear_layers():
-            return transformers.AutoModelForCausalLM.from_pretrained(
-                checkpoint, dtype=getattr(torch, dtype), use_safetensors=True
-            )
-    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    """The model. Raises UserError, UnsupportedError."""
+    check_causal(checkpoint)
+    with plain_linear_layers():
+        return load_whole(checkpoint, dtype=getattr(torch, dtype))

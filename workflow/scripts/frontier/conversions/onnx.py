@@ -18,57 +18,56 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from optimum.exporters.onnx.convert import onnx_export_from_model
 
 from frontier.conversions import Made, copy_settings
-from frontier.errors import UserError, one_line
+from frontier.engines import UnsupportedError
+from frontier.loading import check_causal, load_whole, no_way
 
 LARGE = 2_000_000_000
 """Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""
 
 
 def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Export, and quantize where asked to. Raises UserError for what optimum cannot export."""
+    """Export, and quantize where asked to.
+
+    Raises UnsupportedError for what optimum cannot export, UserError for an unreadable checkpoint.
+    """
     model = _load(checkpoint)
-    try:
-        with tempfile.TemporaryDirectory(dir=output.parent) as temporary:
-            exported = output if "dtype" in options else Path(temporary)
-            onnx_export_from_model(
-                model=model,
-                output=exported,
-                task="text-generation-with-past",
-                do_validation=False,
-                # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
-                # two of them again when it loads it, and could not quantize the head.
-                no_post_process=True,
-            )
-            large = sum(weight.nbytes for weight in model.parameters()) > LARGE
-            del model
-            layers = 0 if exported == output else _quantize(exported, output, large)
-    except (ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{checkpoint}: cannot be exported: {one_line(error)[:300]}") from error
+    with (
+        no_way("optimum cannot export it"),
+        tempfile.TemporaryDirectory(dir=output.parent) as temporary,
+    ):
+        exported = output if "dtype" in options else Path(temporary)
+        onnx_export_from_model(
+            model=model,
+            output=exported,
+            task="text-generation-with-past",
+            do_validation=False,
+            # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
+            # two of them again when it loads it, and could not quantize the head.
+            no_post_process=True,
+        )
+        large = sum(weight.nbytes for weight in model.parameters()) > LARGE
+        del model
+        layers = 0 if exported == output else _quantize(exported, output, large)
     copy_settings(checkpoint, output)
     return Made(layers)
 
 
 def _load(checkpoint: Path) -> Any:
     """The model in float32, as transformers 4 sees it."""
-    try:
-        config = transformers.AutoConfig.from_pretrained(checkpoint)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    check_causal(checkpoint)
+    config = transformers.AutoConfig.from_pretrained(checkpoint)
     if config.model_type == "falcon" and config.new_decoder_architecture:
-        raise UserError(f"{checkpoint}: optimum cannot export Falcon's new decoder architecture")
+        raise UnsupportedError("optimum cannot export Falcon's new decoder architecture")
+    if not isinstance(getattr(config, "num_attention_heads", None), int):
+        raise UnsupportedError(f"optimum runs models with attention heads, not {config.model_type}")
     width = config.hidden_size // config.num_attention_heads
     if getattr(config, "head_dim", None) not in (None, width):
-        raise UserError(f"{checkpoint}: optimum runs only heads of hidden size / heads in width")
-    _read_rotary_settings(config, checkpoint)
-    try:
-        return transformers.AutoModelForCausalLM.from_pretrained(
-            checkpoint, config=config, dtype=torch.float32, use_safetensors=True
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+        raise UnsupportedError("optimum runs only heads of hidden size / heads in width")
+    _read_rotary_settings(config)
+    return load_whole(checkpoint, config=config, dtype=torch.float32)
 
 
-def _read_rotary_settings(config: Any, checkpoint: Path) -> None:
+def _read_rotary_settings(config: Any) -> None:
     """Give the model what transformers 5 saves in one block, which 4 keeps but does not read."""
     block = dict(getattr(config, "rope_parameters", None) or {})
     if not block:
@@ -83,7 +82,7 @@ def _read_rotary_settings(config: Any, checkpoint: Path) -> None:
         if hasattr(config, name):
             setattr(config, name, value)
         elif value is not None:
-            raise UserError(f"{checkpoint}: transformers 4 has no {name} for {config.model_type}")
+            raise UnsupportedError(f"transformers 4 has no {name} for {config.model_type}")
 
 
 def _quantize(exported: Path, output: Path, large: bool) -> int:

@@ -16,14 +16,19 @@ import openvino
 from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
 
 from frontier.conversions import Made, copy_settings
-from frontier.errors import UserError, one_line
+from frontier.loading import check_causal, load_whole, no_way
 
 BITS = {"int8": 8, "int4": 4}
 PACKED = ("u8", "i8", "u4", "i4")
 
 
 def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Export, and compress where asked to. Raises UserError for what optimum cannot export."""
+    """Export, and compress where asked to.
+
+    Raises UnsupportedError for what optimum cannot export, UserError for an unreadable checkpoint.
+    """
+    check_causal(checkpoint)
+    load_whole(checkpoint)  # optimum, which loads it again, says nothing of what it made up
     arguments: dict[str, Any] = {"load_in_8bit": False}
     if "weights" in options:
         # A group that does not divide a row is made smaller instead of refused.
@@ -34,13 +39,11 @@ def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list
                 group_size_fallback="adjust" if "group_size" in options else None,
             )
         }
-    try:
+    with no_way("optimum cannot export it"):
         model = OVModelForCausalLM.from_pretrained(
             checkpoint, export=True, compile=False, use_safetensors=True, **arguments
         )
         model.save_pretrained(output)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(f"{checkpoint}: cannot be exported: {one_line(error)[:300]}") from error
     copy_settings(checkpoint, output)
     return Made(_packed(output / "openvino_model.xml"))
 

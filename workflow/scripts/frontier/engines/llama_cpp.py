@@ -35,6 +35,7 @@ class LlamaCpp:
         self.model, self.context, self.prompting = model, context, prompting
         self.settings = settings
         self.memory = llama_cpp.llama_get_memory(context)
+        self.room = _room(model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         self.loaded = Loaded(
             weights_bytes=llama_cpp.llama_model_size(model),
@@ -55,11 +56,10 @@ class LlamaCpp:
         llama_cpp.llama_memory_clear(self.memory, False)
         start = time.perf_counter_ns()
         ids = self.prompting.encode(prompt, max_new_tokens)
-        room = llama_cpp.llama_n_ctx(self.context)
-        if len(ids) + max_new_tokens > room:
+        if len(ids) + max_new_tokens > self.room:
             raise UnsupportedError(
                 f"a request of {len(ids) + max_new_tokens} tokens, new ones included, is longer "
-                f"than the {room} tokens of llama.cpp's context"
+                f"than the {self.room} tokens of llama.cpp's context"
             )
         tokens: list[int] = []
         token_ns: list[int] = []
@@ -95,6 +95,15 @@ class LlamaCpp:
         """Release the weights and the cache."""
         llama_cpp.llama_free(self.context)
         llama_cpp.llama_model_free(self.model)
+
+
+def _room(model: Any) -> int:
+    """Tokens that a context is made for: a sliding window's, the model's positions, or CONTEXT.
+
+    Not what the context itself says, which pads them to a multiple of 256 but takes no more than
+    these at once.
+    """
+    return int(min(llama_cpp.llama_model_n_ctx_train(model), CONTEXT))
 
 
 def _cache_bytes(model: Any, config: Any) -> int:
@@ -150,7 +159,7 @@ def load(checkpoint: Path, settings: Settings) -> LlamaCpp:
     if not model:
         raise _refused(path)
     use = llama_cpp.llama_context_default_params()
-    use.n_ctx = use.n_batch = min(llama_cpp.llama_model_n_ctx_train(model), CONTEXT)
+    use.n_ctx = use.n_batch = _room(model)
     use.n_outputs_max = 1
     use.n_threads = use.n_threads_batch = settings.threads
     context = llama_cpp.llama_init_from_model(model, use)
