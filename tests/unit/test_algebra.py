@@ -16,9 +16,12 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier.equivalence.algebra import SCRIPTS, Worker, compare
-from frontier.equivalence.answers import Problem, equivalent
+from frontier.equivalence import algebra
+from frontier.equivalence.algebra import SCRIPTS, Worker, compare, is_too_large
+from frontier.equivalence.equivalent import equivalent
 from frontier.equivalence.expressions import MAX_DEPTH, parse, variables
+from frontier.equivalence.problems import Problem
+from frontier.equivalence.strict import strict
 
 ENDLESS = "((a+b+c+d+e+f)**16)**16"
 
@@ -62,10 +65,9 @@ def worker() -> Iterator[Worker]:
 def test_hostile_or_malformed_text_is_no_expression(text: str, worker: Worker) -> None:
     assert parse(text) is None
     before = time.monotonic()
-    assert (
-        equivalent(text, Problem("6*x", "Expand 6*x.", "polynomials__expand"), worker.equal)
-        is False
-    )
+    problem = Problem("6*x", "Expand 6*x.", "polynomials__expand")
+    assert strict(text, problem, worker.equal) is False
+    assert equivalent(text, problem, worker.equal).right is False
     assert time.monotonic() - before < 5
     assert not Path("pwned").exists()
     assert not (SCRIPTS / "pwned").exists()
@@ -105,6 +107,48 @@ def test_expressions_mean_what_sympy_takes_them_for(text: str) -> None:
     assert not compare(sympy, text, f"{text} + 1")
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    letters=st.integers(1, 5),
+    powers=st.lists(st.integers(1, 16), min_size=1, max_size=3),
+    number=st.integers(1, 10**20),
+)
+def test_what_is_sent_to_sympy_is_small(letters: int, powers: list[int], number: int) -> None:
+    """The bound is at least the true number of terms and digits, counted by sympy."""
+    base = "+".join([str(number), *"vwxyz"[:letters]])
+    text = "*".join(f"({base})**{power}" for power in powers)
+    node = parse(text)
+    assert node is not None
+    if not is_too_large(node):
+        expanded = sympy.Poly(sympy.sympify(text), *map(sympy.Symbol, "vwxyz"[:letters]))
+        assert len(expanded.terms()) <= algebra.MAX_TERMS
+        assert all(abs(c) < 10**algebra.MAX_COEFFICIENT_DIGITS for c in expanded.coeffs())
+
+
+def test_what_is_too_large_is_unequal_at_once(worker: Worker) -> None:
+    before = time.monotonic()
+    for text in (ENDLESS, "(((9*x)**16)**16)**16", "(x+1)**16*(y+1)**16*(z+1)**16"):
+        assert worker.equal(text, "x + 1") is False
+        assert worker.equal("x + 1", text) is False
+    assert time.monotonic() - before < 5
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS takes no limit of the address space")
+def test_the_worker_has_a_limit_of_memory() -> None:
+    program = (
+        "from frontier.equivalence import algebra\n"
+        "algebra._limit_memory()\n"
+        "try:\n"
+        "    bytearray(2 * algebra.MEMORY_BYTES)\n"
+        "except MemoryError:\n"
+        "    print('refused')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=SCRIPTS, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "refused\n"
+
+
 def gone(pid: int, within_s: float = 10) -> bool:
     """Whether a process ends in time; one that only waits to be reaped has ended."""
     deadline = time.monotonic() + within_s
@@ -118,7 +162,10 @@ def gone(pid: int, within_s: float = 10) -> bool:
     return False
 
 
-def test_a_comparison_without_end_is_killed_and_the_next_one_works() -> None:
+def test_a_comparison_without_end_is_killed_and_the_next_one_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(algebra, "MAX_TERMS", 10**99)
     with Worker(limit_s=2) as worker:
         assert worker.equal("x + x", "2*x") is True
         assert worker.process is not None
@@ -160,7 +207,9 @@ def test_the_worker_is_gone_however_the_context_ends() -> None:
 
 def test_the_worker_does_not_outlive_a_killed_program() -> None:
     program = (
+        "from frontier.equivalence import algebra\n"
         "from frontier.equivalence.algebra import Worker\n"
+        "algebra.MAX_TERMS = 10**99\n"
         "with Worker(limit_s=1) as worker:\n"
         "    worker.equal('x', 'y')\n"
         "    print(worker.process.pid, flush=True)\n"

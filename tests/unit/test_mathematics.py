@@ -1,4 +1,4 @@
-"""Mathematical answers: right in other words, wrong in value or form, on all real modules."""
+"""The strict rule: right in other words, wrong in value or form, on all real modules; the scorer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontier.equivalence.algebra import Worker
-from frontier.equivalence.answers import Problem, answer_type, equivalent
+from frontier.equivalence.problems import Problem, answer_type
+from frontier.equivalence.strict import strict
 from frontier.scorers import Answer
 from frontier.scorers.mathematics import Options, score
 
@@ -61,7 +62,7 @@ def worker() -> Iterator[Worker]:
 def test_right_in_other_words(
     prediction: str, reference: str, question: str, module: str, worker: Worker
 ) -> None:
-    assert equivalent(prediction, Problem(reference, question, module), worker.equal) is True
+    assert strict(prediction, Problem(reference, question, module), worker.equal) is True
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_right_in_other_words(
 def test_wrong_or_in_another_form(
     prediction: str, reference: str, question: str, module: str, worker: Worker
 ) -> None:
-    assert equivalent(prediction, Problem(reference, question, module), worker.equal) is False
+    assert strict(prediction, Problem(reference, question, module), worker.equal) is False
 
 
 def modules(test_data: Path) -> dict[str, list[Problem]]:
@@ -128,9 +129,9 @@ def test_every_module_accepts_its_answers_and_no_others(test_data: Path, worker:
         for problem, other in zip(problems, others, strict=True):
             assert answer_type(problem) != "text", problem
             for spelling in (problem.reference, f" {problem.reference}.\n"):
-                assert equivalent(spelling, problem, worker.equal) is True, problem
+                assert strict(spelling, problem, worker.equal) is True, problem
             if other.reference != problem.reference:
-                wrongly += equivalent(other.reference, problem, worker.equal) is not False
+                wrongly += strict(other.reference, problem, worker.equal) is not False
         assert wrongly <= 1, module
 
 
@@ -157,7 +158,7 @@ def test_every_module_takes_or_refuses_another_order(test_data: Path, worker: Wo
                 continue
             if other != problem.reference:
                 seen[kind] += 1
-                assert equivalent(other, problem, worker.equal) is right, (problem, other)
+                assert strict(other, problem, worker.equal) is right, (problem, other)
     assert min(seen.values()) >= 20, seen
 
 
@@ -176,30 +177,66 @@ def test_no_text_breaks_a_comparison(
     prediction: str, reference: str, question: str, module: str, worker: Worker
 ) -> None:
     problem = Problem(reference, question, module)
-    assert equivalent(prediction, problem, worker.equal) in (True, False)
-    assert equivalent(reference, problem, worker.equal) is True
+    assert strict(prediction, problem, worker.equal) in (True, False)
+    assert strict(reference, problem, worker.equal) is True
 
 
-def test_scores_and_what_is_unscored() -> None:
+def test_three_figures_and_what_is_between_them() -> None:
     question = {"question": "Expand 2*(x + 1).", "module": EXPAND}
     answers = [
         Answer("1", " 2*x + 2\n", "2*x + 2", question),
         Answer("2", "2 + 2*x", "2*x + 2", question),
         Answer("3", "2*(x + 1)", "2*x + 2", question),
         Answer("4", "7.", "7", {}),
+        Answer("5", "The answer is $2x + 2$.", "2*x + 2", question),
+        Answer("6", "7 or 8", "7", {}),
+        Answer("7", "I do not know.", "7", {}),
+        Answer("8", "2*x + 2 + 0*x", "2*x + 2", question),
     ]
     found = score(answers, Options())
-    assert [row["score"] for row in found.requests] == [1.0, 1.0, 0.0, 1.0]
-    assert [row["exact_match"] for row in found.requests] == [True, False, False, False]
-    assert found.metrics["equivalent"].value == 0.75
-    assert found.metrics["exact_match"].value == 0.25
-    assert found.details["unscored"] == 0
+    assert [row["score"] for row in found.requests] == [1, 1, 0, 1, 1, 0, 0, 0]
+    assert [row["strict"] for row in found.requests] == [
+        True, True, False, True, False, False, False, False,
+    ]  # fmt: skip
+    assert [row["exact_match"] for row in found.requests] == [True, *[False] * 7]
+    assert [row["ambiguous"] for row in found.requests] == [*[False] * 5, True, False, False]
+    assert found.requests[4]["answer"] == "2*x + 2"
+    values = {name: metric.value for name, metric in found.metrics.items()}
+    assert values == {
+        "equivalent": 4 / 8, "strict": 3 / 8, "exact_match": 1 / 8, "format_gap": 1 / 8,
+        "ambiguous_rate": 1 / 8,
+    }  # fmt: skip
+    gap = found.metrics["format_gap"]
+    assert gap.low is not None
+    assert gap.high is not None
+    assert gap.low < 1 / 8 < gap.high
+    assert (found.details["unscored"], found.details["without_answer"]) == (0, 1)
+    assert found.details["ambiguous"] == 1
 
+
+def test_no_verdict_in_time_leaves_the_denominator_and_is_counted() -> None:
+    question = {"question": "Expand 2*(x + 1).", "module": EXPAND}
+    answers = [
+        Answer("1", "2*x + 2", "2*x + 2", question),
+        Answer("2", "2 + 2*x", "2*x + 2", question),
+        Answer("3", "2*(x + 1)", "2*x + 2", question),
+        Answer("4", "7.", "7", {}),
+    ]
     hurried = score(answers, Options(time_limit_s=1e-9))
     assert [row["score"] for row in hurried.requests] == [1.0, None, 0.0, 1.0]
     assert hurried.metrics["equivalent"].value == pytest.approx(2 / 3)
     assert hurried.details["unscored"] == 1
-    assert hurried.metrics["exact_match"] == found.metrics["exact_match"]
+
+
+def test_what_is_too_large_to_expand_is_wrong_and_quickly_so() -> None:
+    question = {"question": "Expand x + 1.", "module": NTH}
+    huge = ["(a + b + c + d + e + f)**16", "(x + 1)**16*(x + 2)**16*(x + 3)**16",
+            "((((9*x)**16)**16)**16)**16", "(((x + 1)**16)**16)**16"]  # fmt: skip
+    before = time.monotonic()
+    found = score([Answer(text, text, "x + 1", question) for text in huge], Options())
+    assert time.monotonic() - before < 20
+    assert [row["score"] for row in found.requests] == [0.0] * len(huge)
+    assert found.details["unscored"] == 0
 
 
 def test_no_requests_no_figures() -> None:

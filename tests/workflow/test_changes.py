@@ -168,7 +168,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "scoring program": (code("workflow/scripts/score.py"), scores() | LEFT_OUT),
     "latency figures": (code(f"{LIBRARY}/timing.py"), scores() | LEFT_OUT),
     "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
-    "helper of one scorer": (code(f"{LIBRARY}/equivalence/answers.py"), scores(tasks=("sums",))),
+    "helper of one scorer": (code(f"{LIBRARY}/equivalence/strict.py"), scores(tasks=("sums",))),
     "loader": (
         code(f"{LIBRARY}/datasets/sst2.py"),
         {"sample reviews"} | measures(tasks=("reviews",)),

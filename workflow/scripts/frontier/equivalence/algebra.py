@@ -1,8 +1,9 @@
 """Whether two expressions are equal, decided by sympy in a process that can be killed.
 
 sympy may think for ever, so it runs in a worker of its own, one for many comparisons, which is
-killed and started anew when it passes the time limit. It gets expressions that
-`frontier.expressions` parsed; sympy never sees a text.
+killed and replaced when it passes the time limit. It gets expressions that
+`frontier.equivalence.expressions` parsed; sympy never sees a text. What would be too large to
+expand is not sent: it is no answer in the form of any reference.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from frontier.equivalence.expressions import (
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 120.0  # importing sympy takes half a second, on a busy machine many
+MEMORY_BYTES = 1 << 30  # of address space; the worker with sympy takes 60 MB
+MAX_TERMS = 1_000  # of an expansion, before like terms are collected: a second of sympy's time
+MAX_COEFFICIENT_DIGITS = 5_000
 
 
 class Worker:
@@ -56,8 +60,12 @@ class Worker:
     def equal(self, first: str, second: str) -> bool | None:
         """Whether two admitted expressions are equal; None without a verdict within the limit.
 
-        Raises RuntimeError where the worker cannot start.
+        False where one is not admitted or too large to expand. Raises RuntimeError where the worker
+        cannot start.
         """
+        nodes = (parse(first), parse(second))
+        if any(node is None or is_too_large(node) for node in nodes):
+            return False
         process = self.process or self._start()
         request = json.dumps([first, second, self.limit_s]) + "\n"
         try:
@@ -116,6 +124,49 @@ def _reply(process: subprocess.Popen[bytes], limit_s: float) -> bytes:
     return line
 
 
+def is_too_large(node: Node) -> bool:
+    """Whether the expansion of an expression could pass what sympy does in about a second."""
+    terms, digits = _expansion(node)
+    return terms > MAX_TERMS or digits > MAX_COEFFICIENT_DIGITS
+
+
+def _expansion(node: Node) -> tuple[int, int]:
+    """Upper bounds of an expansion's terms and of a coefficient's digits, cut off above the limits.
+
+    A power n of t terms has at most C(t + n - 1, n): the ways to choose n of t with repetition.
+    """
+    terms, digits = 1, 1
+    match node:
+        case Number(value):
+            digits = len(str(value))
+        case Power(base, exponent) if not isinstance(base, Variable):
+            times = abs(exponent.numerator)
+            terms, digits = _expansion(base)
+            terms, digits = math.comb(terms + times - 1, times), digits * times
+        case Product(_, factors):
+            parts = [_expansion(factor) for factor in factors]
+            terms, digits = math.prod(t for t, _ in parts), sum(d for _, d in parts)
+        case Sum(summands):
+            parts = [_expansion(summand) for summand in summands]
+            terms, digits = sum(t for t, _ in parts), sum(d for _, d in parts)
+    return min(terms, MAX_TERMS + 1), min(digits, MAX_COEFFICIENT_DIGITS + 1)
+
+
+def _limit_memory() -> None:
+    """Let an allocation beyond MEMORY_BYTES fail, where the platform can do that.
+
+    macOS takes no limit of the address space; there the bounds above are all there is.
+    """
+    try:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limits = [limit for limit in (MEMORY_BYTES, hard) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(limits), hard))
+    except (ImportError, AttributeError, ValueError, OSError):
+        pass
+
+
 def serve() -> None:
     """The worker: compare the pairs of expressions that come on stdin, a verdict a line, till EOF.
 
@@ -124,12 +175,16 @@ def serve() -> None:
     import sympy
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
+    _limit_memory()
     sys.stdout.write("true\n")
     sys.stdout.flush()
     for line in sys.stdin:
         first, second, limit_s = json.loads(line)
         signal.alarm(math.ceil(limit_s) + 1)
-        verdict = compare(sympy, first, second)
+        try:
+            verdict = compare(sympy, first, second)
+        except (MemoryError, RecursionError, OverflowError):  # too large to expand
+            verdict = False
         signal.alarm(0)
         sys.stdout.write(json.dumps(verdict) + "\n")
         sys.stdout.flush()

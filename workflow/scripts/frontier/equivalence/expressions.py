@@ -9,7 +9,7 @@ expression.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 MAX_LENGTH = 200  # characters; the longest answer of the DeepMind modules has 30
@@ -45,10 +45,15 @@ class Variable:
 
 @dataclass(frozen=True)
 class Power:
-    """A base and its exponent; -1 also stands for a division by the base."""
+    """A base and its exponent; -1 also stands for a division by the base.
+
+    `simplified` is false where the exponent was written with less than its simplest spelling: 4/2,
+    1, 0, or a division by a negative power.
+    """
 
     base: Node
     exponent: Fraction
+    simplified: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True)
@@ -153,12 +158,17 @@ class _Parser:
         parenthesis = self.take("(")
         sign = -1 if self.take("-") else 1
         over = self.number()
-        under = self.number() if parenthesis and self.take("/") else 1
+        fraction = parenthesis is not None and self.take("/") is not None
+        under = self.number() if fraction else 1
         if parenthesis:
             self.need(")")
         if under == 0 or self.take("**", "^"):
             raise _NotAdmittedError
-        return _power(base, Fraction(sign * over, under))
+        exponent = Fraction(sign * over, under)
+        simplified = (
+            exponent not in (0, 1) and exponent.denominator == under and (under > 1 or not fraction)
+        )
+        return _power(base, exponent, simplified)
 
     def atom(self) -> Node:
         root = self.take("sqrt")
@@ -192,17 +202,17 @@ def _reciprocal(node: Node) -> Node:
     if node == Number(0):
         raise _NotAdmittedError
     if isinstance(node, Power) and isinstance(node.base, Variable):
-        return Power(node.base, -node.exponent)
+        return Power(node.base, -node.exponent, node.simplified and node.exponent > 0)
     return Power(node, Fraction(-1))
 
 
-def _power(base: Node, exponent: Fraction) -> Node:
+def _power(base: Node, exponent: Fraction, simplified: bool) -> Node:
     if isinstance(base, Variable):
         if max(abs(exponent.numerator), exponent.denominator) > MAX_EXPONENT:
             raise _NotAdmittedError
     elif not variables(base) or exponent.denominator > 1 or not 1 <= exponent <= MAX_POWER:
         raise _NotAdmittedError  # 9**9 is a number not worked out, and could be a very large one
-    return Power(base, exponent)
+    return Power(base, exponent, simplified)
 
 
 def _root(inner: Node) -> Node:

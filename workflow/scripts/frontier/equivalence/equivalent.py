@@ -1,0 +1,79 @@
+"""The primary rule: the answer that a text gives, in value and in the form asked for.
+
+The answer is looked for (`candidates`), read in the notation that models write (`notation`,
+`readings`), compared by the strict rule, and must be finished (`finished`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from frontier.equivalence import booleans
+from frontier.equivalence.candidates import Reader
+from frontier.equivalence.expressions import parse
+from frontier.equivalence.finished import is_finished
+from frontier.equivalence.problems import Problem, answer_type, clean, number
+from frontier.equivalence.readings import read
+from frontier.equivalence.strict import Equal, in_form, strict
+
+VALUES = ("number", "base-n", "ordered list", "unordered list")
+TOKEN = re.compile(r"[0-9A-Za-z]+(?:[./][0-9]+)?")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether an answer is right, None where that was not known in time, and what was read."""
+
+    right: bool | None
+    answer: str | None = None
+    ambiguous: bool = False
+
+
+def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
+    """Whether a text answers a problem; `equal` as for `strict`."""
+    kind, whole = answer_type(problem), clean(prediction)
+    if whole == clean(problem.reference):
+        return Verdict(True, whole)
+    found = (
+        booleans.find(prediction) if kind == "boolean" else _reader(problem, equal).find(prediction)
+    )
+    if found.answer is None:
+        return Verdict(False, None, found.ambiguous)
+    right = is_finished(found.answer, problem, kind) and strict(found.answer, problem, equal)
+    return Verdict(right, found.answer)
+
+
+def _reader(problem: Problem, equal: Equal) -> Reader:
+    kind = answer_type(problem)
+    asked = set(TOKEN.findall(problem.question))
+    reference = parse(clean(problem.reference))
+
+    def rival(piece: str) -> str | None:
+        answer = read(piece, problem)
+        if answer is None or answer.lstrip("-") in asked:
+            return None
+        if kind in ("letter", "text"):
+            return None
+        if kind in (*VALUES, "time"):
+            return answer
+        node = parse(answer)
+        formed = node is not None and reference is not None and in_form(node, reference, kind)
+        return answer if formed and not answer.isalpha() else None
+
+    def same(first: str, second: str) -> bool:
+        values = number(first), number(second)
+        if values[0] and values[1]:
+            return values[0][1] == values[1][1]
+        if kind in ("letter", "text", "time", "base-n"):
+            return first == second
+        other = Problem(second, problem.question, problem.module)
+        return first == second or strict(first, other, equal) is True
+
+    return Reader(
+        lambda piece: read(piece, problem),
+        rival,
+        same,
+        is_list=kind.endswith(" list"),
+        is_value=kind in VALUES,
+    )

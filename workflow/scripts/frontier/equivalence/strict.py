@@ -1,0 +1,132 @@
+"""The strict rule: the whole prediction is the answer, in value and in the form asked for.
+
+A value alone does not make an answer right: "12 * 34" is not 408, "1/2" is no decimal, an
+unexpanded product is no expansion, a list to be sorted has an order. Nothing is searched for in
+longer texts, and no notation but the references' own is read: the answer is all of the prediction
+but spaces around it and one full stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frontier.equivalence.expressions import MAX_LENGTH, Node, parse, variables
+from frontier.equivalence.forms import (
+    factor_count,
+    is_expanded,
+    is_polynomial,
+    is_simplified_surd,
+    is_single_power,
+)
+from frontier.equivalence.problems import (
+    IN_DECIMALS,
+    LETTER,
+    TIME,
+    AnswerType,
+    Problem,
+    answer_type,
+    clean,
+    number,
+)
+
+Equal = Callable[[str, str], bool | None]
+
+
+def strict(prediction: str, problem: Problem, equal: Equal) -> bool | None:
+    """Whether a prediction answers a problem; None where `equal` came to no verdict in its time.
+
+    `equal` compares two admitted expressions, see `frontier.algebra`; it is asked only where the
+    form is right and the texts differ.
+    """
+    answer, reference = clean(prediction), clean(problem.reference)
+    if answer == reference:
+        return True
+    if not answer or len(answer) > MAX_LENGTH:
+        return False
+    match answer_type(problem):
+        case "text":
+            return False
+        case "boolean" | "base-n":
+            return answer.casefold() == reference.casefold()
+        case "time":
+            return _time(answer) == _time(reference)
+        case "letter":
+            return _letter(answer) == _letter(reference)
+        case "number":
+            return _same_number(answer, problem)
+        case "ordered list" | "unordered list" as kind:
+            return _same_list(answer, problem, ordered=kind == "ordered list")
+        case kind:
+            first, second = parse(answer), parse(reference)
+            if first is None or second is None or not variables(first) <= variables(second):
+                return False
+            if not in_form(first, second, kind):
+                return False
+            return first == second or equal(answer, reference)
+
+
+def in_form(answer: Node, reference: Node, kind: AnswerType) -> bool:
+    match kind:
+        case "expanded polynomial":
+            return is_expanded(answer)
+        case "factored polynomial":
+            return factor_count(answer) == factor_count(reference)
+        case "surd":
+            return is_simplified_surd(answer)
+        case "power":
+            return is_single_power(answer)
+        case _:
+            return is_polynomial(answer)
+
+
+def _time(text: str) -> tuple[int, int, str] | None:
+    found = TIME.fullmatch(text)
+    return (int(found[1]), int(found[2]), found[3].upper()) if found else None
+
+
+def _letter(text: str) -> str | None:
+    found = LETTER.fullmatch(text)
+    return (found[1] or found[2]).casefold() if found else None
+
+
+def _same_number(answer: str, problem: Problem) -> bool:
+    """Equal in value, and in a form that the question or the reference uses.
+
+    In arithmetic a fraction must be in lowest terms: "Divide 6 by 8" is not answered by 6/8.
+    """
+    given, expected = number(answer), number(clean(problem.reference))
+    if given is None or expected is None or given[1] != expected[1]:
+        return False
+    form, value = given
+    if form == "decimal":
+        return expected[0] == "decimal" or bool(IN_DECIMALS.search(problem.question))
+    if form == "fraction":
+        reduced = int(answer.rpartition("/")[2]) == value.denominator
+        return expected[0] == "fraction" and (
+            reduced or not problem.module.startswith("arithmetic")
+        )
+    return True
+
+
+def _same_list(answer: str, problem: Problem, ordered: bool) -> bool:
+    """Equal element by element, or as collections where order does not matter."""
+    given = [item.strip() for item in answer.split(",")]
+    expected = [item.strip() for item in clean(problem.reference).split(",")]
+    if len(given) != len(expected):
+        return False
+    if ordered:
+        return all(_same_item(*pair, problem) for pair in zip(given, expected, strict=True))
+    for item in given:
+        match = next((other for other in expected if _same_item(item, other, problem)), None)
+        if match is None:
+            return False
+        expected.remove(match)
+    return True
+
+
+def _same_item(item: str, reference: str, problem: Problem) -> bool:
+    if item == reference:
+        return True
+    if _letter(reference):
+        return _letter(item) == _letter(reference)
+    return _same_number(item, Problem(reference, problem.question, problem.module))
