@@ -17,9 +17,11 @@ from frontier.entries import (
     Fetch,
     Label,
     Measure,
+    Name,
     Plan,
     Plugin,
     Positive,
+    Rows,
     Sample,
     Score,
     Show,
@@ -81,7 +83,7 @@ class Model(Entry):
     published: Annotated[str | None, Measure] = None
     """Method that a hub's checkpoint is published quantized by, as its config.json names it (gptq,
     awq, bitsandbytes, compressed-tensors, …); of a local folder it is read there."""
-    published_bits: Annotated[Count | None, Plan] = None
+    published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
     """Bits of a layer's weight where the checkpoint is published quantized (BitNet b1.58: 2)."""
     layers: Annotated[Count | None, Plan] = None
     """With kv_heads and head_dim it tells the size of the key-value cache."""
@@ -89,13 +91,13 @@ class Model(Entry):
     """Key-value heads; fewer than the attention's heads where these share them."""
     head_dim: Annotated[Count | None, Plan] = None
     """Width of a head."""
-    architecture: Annotated[str | None, Plan] = None
+    architecture: Annotated[Name | None, Plan] = None
     """transformers' model_type; quantizations declare which they cannot quantize."""
     active_parameters: Annotated[Count | None, Score] = None
     """Parameters read for one token, where that is not all of them (mixture of experts)."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
-    licence: Annotated[str | None, Show] = None
+    licence: Annotated[Label | None, Show] = None
     """The weights' licence, by its name."""
     gated: Annotated[bool, Show] = False
     """The hub asks for an accepted licence and a token (HF_TOKEN)."""
@@ -107,6 +109,18 @@ class Model(Entry):
             raise ValueError(f"give exactly one of hub, path, grow (found {origins or 'none'})")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("hub and revision go together")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_the_parameters(self) -> Model:
+        if self.parameters is None:
+            return self
+        outside = (self.vocabulary or 0) * (self.hidden or 0) * (1 if self.tied else 2)
+        if max(outside, self.active_parameters or 0) > self.parameters:
+            raise ValueError(
+                f"parameters: {self.parameters} are fewer than those of a part of it, "
+                "by active_parameters, or by vocabulary, hidden and tied"
+            )
         return self
 
     @model_validator(mode="after")
@@ -131,7 +145,7 @@ class Calibration(Entry):
 
     tasks: Annotated[tuple[str, ...], Field(min_length=1)]
     """Ids of tasks.yaml; a text is a row's prompt with its reference."""
-    size: Annotated[Count, Fetch]
+    size: Annotated[Rows, Fetch]
     """Rows for each of them."""
     seed: Annotated[int, Fetch] = 0
     """Another one draws other rows."""
@@ -140,11 +154,11 @@ class Calibration(Entry):
 class Warmup(Entry):
     """Untimed requests before the timed ones, until latency has settled."""
 
-    minimum: Annotated[Count, Measure] = 5
+    minimum: Annotated[Rows, Measure] = 5
     """Requests of a round; the same ones each time."""
-    maximum: Annotated[Count, Measure] = 100
+    maximum: Annotated[Rows, Measure] = 100
     """Requests after which to give up; the measurement is then invalid."""
-    tolerance: Annotated[Positive, Measure] = 0.1
+    tolerance: Annotated[float, Field(gt=0, le=100), Measure] = 0.1
     """Settled: the median change of a request from one round to the next is below this share."""
 
     @model_validator(mode="after")
@@ -164,11 +178,11 @@ class Device(Entry):
     """frontier/engines/ENGINE.py."""
     accelerator: Annotated[Literal["cpu", "cuda", "mps"], Measure]
     """What computes."""
-    gpu: Annotated[str | None, Measure] = None
+    gpu: Annotated[Label | None, Measure] = None
     """Part of the GPU's name as the driver reports it; the host must have such a one."""
     gpus: Annotated[int, Field(ge=0, le=1024), Measure] = 0
     """How many GPUs a job takes; with accelerator cpu they are held and not computed on."""
-    gpu_model: Annotated[str | None, Plan] = None
+    gpu_model: Annotated[Name | None, Plan] = None
     """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
     threads: Annotated[Annotated[int, Field(gt=0, le=4096)] | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
@@ -180,7 +194,7 @@ class Device(Entry):
     """Precisions that it cannot compute in: a quantization that asks for one is unsupported."""
     warmup: Annotated[Warmup, Measure] = Warmup()
     """Untimed requests before the timed ones."""
-    foreign_load: Annotated[Positive, Score] = 0.5
+    foreign_load: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
     """Cores that others may use, on average and in all but 5 % of the requests; else invalid."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
@@ -211,7 +225,7 @@ class Dataset(Entry):
 class SampleKeys(Plugin):
     """What is drawn from a dataset; further keys are the loader's."""
 
-    size: Count
+    size: Rows
     seed: int = 0
 
 
@@ -231,7 +245,7 @@ class Task(Entry):
     """What is drawn from it."""
     prompt: Annotated[str, Measure]
     """Template over the row's fields, such as "{sentence}\\nSentiment:"; braces are doubled."""
-    max_new_tokens: Annotated[Count, Measure]
+    max_new_tokens: Annotated[int, Field(gt=0, le=10**6), Measure]
     """Generation ends there at the latest."""
     stop: Annotated[tuple[str, ...], Measure] = ()
     """Generation ends at the first of these, special tokens too; none of it is part of the answer.

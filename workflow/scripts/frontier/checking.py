@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from frontier.errors import UserError, nearest
-from frontier.text import shown, visible
+from frontier.text import LONGEST, shown, visible
 
 Block = TypeVar("Block", bound=BaseModel)
 
@@ -46,8 +46,20 @@ def check(kind: type[Block], value: Any, where: str, beside: Collection[str] = (
         raise UserError(f"{at}: unknown key{nearest(typo, [path[-1]])}")
     same = dict.fromkeys(one["msg"] for one in errors if _path(value, one["loc"]) == path)
     message = " or ".join(same).replace(" or Input should be ", " or ")
-    message = visible(message.removeprefix("Value error, "), 400)
+    message = message.removeprefix("Value error, ")
+    for text in _long_texts(error["input"]):
+        message = message.replace(repr(text)[1:-1], visible(text, LONGEST))
+    message = visible(message, 400)
     raise UserError(f"{at}: {message}{_found(error['input'])}{_closest(errors, error['input'])}")
+
+
+def _long_texts(value: Any) -> Iterator[str]:
+    """The texts in nested values that are too long for a message to show."""
+    if isinstance(value, str) and len(value) > LONGEST:
+        yield value
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _long_texts(part)
 
 
 def _found(given: Any) -> str:

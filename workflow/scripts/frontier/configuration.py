@@ -29,7 +29,7 @@ def _check_plugins(catalogue: Catalogue) -> None:
         check(quantizer.Options, quantization.options, where, ("method", "label"))
         if name == "native" and (quantization.method != "native" or quantization.options):
             raise UserError(f"{where}: must be `method: native` alone: it is a model as published")
-        if texts := quantization.options.get("calibration"):
+        if (texts := quantization.options.get("calibration")) is not None:
             one_of(texts, catalogue.calibrations, f"{where}.calibration")
     for name, calibration in catalogue.calibrations.items():
         where = f"config/quantizations.yaml: calibrations.{name}.tasks"
@@ -37,11 +37,13 @@ def _check_plugins(catalogue: Catalogue) -> None:
     for name, device in catalogue.devices.items():
         # Only its name: importing an engine takes seconds, and may not be possible here at all.
         one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
+    for name, dataset in catalogue.datasets.items():
+        plugin("datasets", dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
         where = f"config/tasks.yaml: tasks.{name}"
         one_of(task.dataset, catalogue.datasets, f"{where}.dataset")
         loader = catalogue.datasets[task.dataset].loader
-        module = plugin("datasets", loader, f"config/tasks.yaml: datasets.{task.dataset}.loader")
+        module = plugin("datasets", loader, where)
         options = check(module.Options, task.sample.options, f"{where}.sample", ("size", "seed"))
         try:
             templates.check(task.prompt, module.fields(options))

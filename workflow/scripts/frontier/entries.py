@@ -19,6 +19,8 @@ from pydantic import (
     JsonValue,
 )
 
+from frontier.text import visible
+
 Step = Literal["fetch", "sample", "measure", "score", "show", "plan"]
 
 
@@ -37,7 +39,7 @@ Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
 # Bounds far above anything real, below which sums of a plan and of a cost stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**13)]
-Label = Annotated[str, Field(min_length=1, max_length=200)]
+Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 
 
@@ -47,6 +49,15 @@ def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return arguments
 
 
+def _readable(label: str) -> str:
+    """Raise ValueError for what would not be seen in the report, or seen as something else."""
+    if label != visible(label, len(label)) or label != " ".join(label.split()):
+        raise ValueError("must be one line without control characters, no spaces around it")
+    return label
+
+
+Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
+Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_.-]+$")]
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 

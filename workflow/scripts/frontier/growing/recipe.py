@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from frontier import grammars, templates
 from frontier.errors import nearest
 
-Count = Annotated[int, Field(ge=1)]
+# Small models: a slip of the keyboard is not to be trained until the memory is full.
+Count = Annotated[int, Field(ge=1, le=10**7)]
+Width = Annotated[int, Field(ge=1, le=2**16)]
 
 
 class Corpus(BaseModel):
@@ -32,23 +34,23 @@ class Recipe(BaseModel):
 
     architecture: Literal["gpt2", "llama", "falcon"]
     """As in transformers; falcon as in the 7B: one key-value head, attention beside the MLP."""
-    hidden: Count
+    hidden: Width
     """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
-    layers: Count
-    heads: Count
-    intermediate: Count
+    layers: Annotated[int, Field(ge=1, le=1000)]
+    heads: Width
+    intermediate: Width
     """Width inside the MLP."""
-    positions: Count = 512
+    positions: Annotated[int, Field(ge=1, le=2**20)] = 512
     """The longest text, in tokens."""
-    vocabulary: Annotated[int, Field(ge=300)] = 1024
+    vocabulary: Annotated[int, Field(ge=300, le=10**6)] = 1024
     """Upper limit of the byte-level BPE tokenizer, which is trained on the same corpora."""
     corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
     """By the grammar's name, a module of frontier/grammars."""
-    steps: Annotated[int, Field(ge=0)]
+    steps: Annotated[int, Field(ge=0, le=10**7)]
     """0: the weights stay random; such a model is timed, for its shape, and never scored."""
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
     """The highest: it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
     seed: int = 0
 
     @model_validator(mode="after")
