@@ -253,6 +253,24 @@ def test_ids_that_cannot_name_files(config: Path, name: str, section: str) -> No
     assert len(one_line(refusal.value)) < 250
 
 
+def test_a_fault_has_its_line(config: Path, whole: Catalogue) -> None:
+    """Of the value, or of the key that is none; in lists too."""
+    spoil(config, "models", "    label: GPT-2\n", "    label: no\n")
+    lines = (config / "models.yaml").read_text(encoding="utf-8").splitlines()
+    number = lines.index("    label: no") + 1
+    with pytest.raises(UserError, match=rf"put text in quotes \(line {number}\)$"):
+        read_catalogue(config)
+    mine = config / "mine.yaml"
+    mine.write_text(
+        "title: x\nstudy:\n  models: [gpt2]\n  devices:\n    - cpu\n    - 123\n  tasks: [sst2]"
+    )
+    with pytest.raises(UserError, match=r"study\.devices\.1: .*\(found 123\).*\(line 6\)$"):
+        read_study([mine], [], whole)
+    mine.write_text("study:\n  models: [gpt2]\n\n  device: [cpu]\n  tasks: [sst2]")
+    with pytest.raises(UserError, match=r"unknown key \(did you mean 'devices'\?\) \(line 4\)$"):
+        read_study([mine], [], whole)
+
+
 def test_merge_keys(config: Path) -> None:
     """A block that is another one but for some keys."""
     spoil(config, "models", "  gpt2:\n", "  gpt2: &gpt2\n")

@@ -7,7 +7,7 @@ import importlib
 import json
 import pkgutil
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar, get_args
 
@@ -19,12 +19,21 @@ from frontier.text import LONGEST, shown, visible
 Block = TypeVar("Block", bound=BaseModel)
 
 
-def check(kind: type[Block], value: Any, where: str, beside: Collection[str] = ()) -> Block:
+Line = Callable[[tuple[str, ...]], int | None]
+
+
+def check(
+    kind: type[Block],
+    value: Any,
+    where: str,
+    beside: Collection[str] = (),
+    line: Line | None = None,
+) -> Block:
     """`value` as a `kind`; `beside` are keys that stand in the same block and belong to another.
 
     Strict for every block, a plug-in's options included: no number out of a text, no truth out of
     a number, nothing infinite. So a field's own validator is to be an AfterValidator.
-    Raises UserError with `where`, the key and the nearest valid name.
+    Raises UserError with `where`, the key, the nearest valid name, and the line that `line` finds.
     """
     try:
         # As JSON, whose strict mode takes a list for a tuple and text for a path.
@@ -36,21 +45,29 @@ def check(kind: type[Block], value: Any, where: str, beside: Collection[str] = (
     # A mistyped key is often a missing one as well; the typo says more.
     error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     path = _path(value, error["loc"])
-    at = f"{where}: {_dotted(path)}" if path else where
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
         hint = nearest(path[-1], own if _close(path[-1], own) else own | _keys(kind))
-        raise UserError(f"{at}: unknown key{hint}")
-    if error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
-        at = f"{where}: {_dotted((*path[:-1], typo))}"
-        raise UserError(f"{at}: unknown key{nearest(typo, [path[-1]])}")
-    same = dict.fromkeys(one["msg"] for one in errors if _path(value, one["loc"]) == path)
+        message = f"unknown key{hint}"
+    elif error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
+        message = f"unknown key{nearest(typo, [path[-1]])}"
+        path = (*path[:-1], typo)
+    else:
+        message = _message([one for one in errors if _path(value, one["loc"]) == path])
+    found = line(path) if line else None
+    at = f"{where}: {_dotted(path)}" if path else where
+    raise UserError(f"{at}: {message}{f' (line {found})' if found else ''}")
+
+
+def _message(errors: list[Any]) -> str:
+    """What pydantic says of one value, which may be wrong for each branch of a union."""
+    given = errors[0]["input"]
+    same = dict.fromkeys(one["msg"] for one in errors)
     message = " or ".join(same).replace(" or Input should be ", " or ")
     message = message.removeprefix("Value error, ")
-    for text in _long_texts(error["input"]):
+    for text in _long_texts(given):
         message = message.replace(repr(text)[1:-1], visible(text, LONGEST))
-    message = visible(message, 400)
-    raise UserError(f"{at}: {message}{_found(error['input'])}{_closest(errors, error['input'])}")
+    return f"{visible(message, 400)}{_found(given)}{_closest(errors, given)}"
 
 
 def _long_texts(value: Any) -> Iterator[str]:

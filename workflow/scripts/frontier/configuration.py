@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from frontier import ids, templates
 from frontier.catalogue import Catalogue
-from frontier.checking import all_of, check, modules, one_of, plugin
+from frontier.checking import Line, all_of, check, modules, one_of, plugin
 from frontier.errors import UserError, nearest
 from frontier.question import Config
-from frontier.reading import parse, read_yaml
+from frontier.reading import line_of, parse, read_yaml
 from frontier.text import visible
 
 FILES = {
@@ -73,7 +74,8 @@ def read_catalogue(folder: Path) -> Catalogue:
             for name, block in section.items():
                 ids.check(name, f"config/{path.name}: {key}")
                 where = f"config/{path.name}: {key}.{name}"
-                sections[key][name] = check(kind, block, where)
+                line = partial(_line, path, (key, name))
+                sections[key][name] = check(kind, block, where, line=line)
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
     _check_plugins(catalogue)
@@ -97,7 +99,12 @@ def read_study(files: Sequence[Path], settings: Sequence[str], catalogue: Catalo
         if isinstance(given, dict) and isinstance(values.get(key), dict):
             given = values[key] | given
         values[key] = given
-    return read_config(values, catalogue, where)
+    line = partial(_line, files[0], ()) if len(files) == 1 and not settings else None
+    return read_config(values, catalogue, where, line)
+
+
+def _line(path: Path, parents: tuple[str, ...], keys: tuple[str, ...]) -> int | None:
+    return line_of(path, (*parents, *keys))
 
 
 def _here(path: Path) -> Path:
@@ -105,9 +112,11 @@ def _here(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def read_config(values: dict[str, Any], catalogue: Catalogue, where: str) -> Config:
+def read_config(
+    values: dict[str, Any], catalogue: Catalogue, where: str, line: Line | None = None
+) -> Config:
     """The study out of a configuration's `values`. Raises UserError in one line."""
-    config: Config = check(Config, values, where)
+    config = check(Config, values, where, line=line)
     study = config.study
     for axis in ("models", "quantizations", "devices", "tasks"):
         names = getattr(study, axis)

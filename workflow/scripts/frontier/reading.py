@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ MERGE, TEXT = f"{TAG}merge", f"{TAG}str"
 # What YAML takes plain scalars for, where text was expected.
 KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "no value"}
 KINDS |= {"timestamp": "a date", "value": "a default value", "merge": "a merge"}
+CORE = ("null", "str", "seq", "map")
 # 8:49 is 529 and 010 is 8 to YAML 1.1.
 MISREAD = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")
 
@@ -62,9 +64,7 @@ class _Loader(yaml.SafeLoader):
             number = int(self.construct_yaml_int(node))
         except (ValueError, IndexError):
             raise _fault(node, f"{shown(node.value)} is no whole number") from None
-        _as_written(node, number)
-        if abs(number) > LARGEST:
-            raise _fault(node, f"{shown(node.value)} is too large a number")
+        _check_number(node, number)
         return number
 
     def number(self, node: yaml.ScalarNode) -> float:
@@ -73,11 +73,7 @@ class _Loader(yaml.SafeLoader):
             number = float(self.construct_yaml_float(node))
         except (ValueError, IndexError):
             raise _fault(node, f"{shown(node.value)} is no number") from None
-        if not math.isfinite(number):
-            raise _fault(node, f"{shown(node.value)} is no finite number")
-        if abs(number) > LARGEST:
-            raise _fault(node, f"{shown(node.value)} is too large a number")
-        _as_written(node, number)
+        _check_number(node, number)
         return number
 
     def truth(self, node: yaml.ScalarNode) -> bool:
@@ -103,22 +99,23 @@ class _Loader(yaml.SafeLoader):
         raise _fault(node, f"{text} is {_kind(node)} to YAML: if it is text, put it in quotes")
 
 
-def _as_written(node: yaml.ScalarNode, number: float) -> None:
+def _check_number(node: yaml.ScalarNode, number: float) -> None:
+    if not math.isfinite(number):
+        raise _fault(node, f"{shown(node.value)} is no finite number")
+    if abs(number) > LARGEST:
+        raise _fault(node, f"{shown(node.value)} is too large a number")
     if MISREAD.fullmatch(node.value):
-        text = shown(node.value)
-        raise _fault(node, f"{text} is {number} to YAML: write that, or put it in quotes as text")
+        advice = "write that, or put it in quotes as text"
+        raise _fault(node, f"{shown(node.value)} is {number} to YAML: {advice}")
 
 
 _Loader.yaml_constructors = {
-    key: maker
-    for key, maker in yaml.SafeLoader.yaml_constructors.items()
-    if key in {f"{TAG}{name}" for name in ("null", "str", "seq", "map")}
-} | {
+    **{key: _Loader.yaml_constructors[key] for key in map(f"{TAG}{{}}".format, CORE)},
     f"{TAG}int": _Loader.integer,
     f"{TAG}float": _Loader.number,
     f"{TAG}bool": _Loader.truth,
     f"{TAG}timestamp": _Loader.date,
-    None: _Loader.refused,  # type: ignore[dict-item]
+    None: _Loader.refused,
 }
 # 1e-3, which YAML 1.1 takes for text.
 _Loader.add_implicit_resolver(
@@ -146,7 +143,7 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
     else:
         _check_text(node)
     measured = [_measure(part, known) for part in parts]
-    values = 1 + sum(count for count, _ in measured)
+    values = 1 + sum(number for number, _ in measured)
     levels = 1 + max((level for _, level in measured), default=0)
     if values > MOST_VALUES:
         raise _fault(node, f"its aliases stand for more than {MOST_VALUES:,} values")
@@ -198,11 +195,26 @@ def parse(text: str, where: str) -> Any:
         raise UserError(f"{where}:{line} {visible(error.problem, 200)}{begun}") from None
 
 
+def line_of(path: Path, keys: Sequence[str]) -> int | None:
+    """The line of a value in a file that was read, by the keys and list places that lead to it."""
+    node = _Loader(_read(path, str(path))).get_single_node()
+    line = None
+    for name in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == name), None)
+            if found is None:  # from a merged block: the line of what merges it
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode):
+            node = node.value[int(name)]
+            line = node.start_mark.line + 1
+    return line
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML file's mapping. Raises UserError with file and line for anything else."""
     where = str(path) if len(str(path)) < 200 else shown(str(path))
-    text = _read(path, where)
-    content = parse(text, where)
+    content = parse(_read(path, where), where)
     if content is None:
         raise UserError(f"{where}: is empty: expected keys and values")
     if not isinstance(content, dict):
