@@ -57,7 +57,7 @@ def cell(
 
 @pytest.mark.parametrize("variant", ["stories", "stories-int8"])
 def test_sst2_by_scikit_learn(study: Workspace, variant: str) -> None:
-    """The first label word of each generation; anything else is a label of its own, and wrong."""
+    """The label that a generation names; anything else is a label of its own, and wrong."""
     summary, requests = cell(study, "sst2", variant)
     truth = requests["reference"].to_list()
     words = [re.findall(r"\w+", text.casefold()) for text in requests["prediction"]]
