@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import chains
+from conftest import ROOT
+from frontier import chat_files
+from frontier.catalogue import Model
 from frontier.chat import ChatTemplate, default_template
+from frontier.configuration import read_catalogue
 from frontier.errors import UserError
 from frontier.prompting import Prompting
+from frontier.question import Config
+from frontier.steps import Steps
 
 DAY = date(2025, 3, 9)
 TURNS = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"
@@ -31,6 +39,12 @@ ALIKE = {
     "conversion": "{% set c = messages[0]['content'] %}{{ c.split('</think>')[-1] }}{{ c | length }}",
     "tests": "{% if date_string is defined %}{{ date_string }}{% endif %}" + TURNS,
 }  # fmt: skip
+
+
+def change(path: Path, **values: Any) -> None:
+    """Set keys of a JSON file."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(found | values), encoding="utf-8")
 
 
 def rendered(source: str, prompt: str = "Is it good?", **arguments: Any) -> str:
@@ -145,3 +159,55 @@ def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
         default_template({"tool_use": "", "rag": ""})
     with pytest.raises(UserError, match="no chat template"):
         default_template(None)
+
+
+def tried(folder: Path, **keys: Any) -> None:
+    """Look at a checkpoint's chat template as planning does."""
+    block = Model.model_validate({"path": folder, "prompt": "chat", **keys})
+    chat_files.check(folder, block)
+
+
+@pytest.mark.parametrize("templates", [TURNS, {"default": TURNS, "tool_use": "x"}])
+def test_what_planning_lets_through_can_be_used(tmp_path: Path, templates: Any) -> None:
+    """In the files as transformers writes them, and within the tokenizer's settings."""
+    made = chains.tokenizer()
+    made.chat_template = templates
+    folder = chains.checkpoint(tmp_path, made)
+    tried(folder)
+    own = folder / "chat_template.jinja"
+    source = own.read_text(encoding="utf-8")
+    own.unlink()
+    # Not among the files that a checkpoint is linked or fetched with.
+    shutil.rmtree(folder / "additional_chat_templates", ignore_errors=True)
+    change(folder / "tokenizer_config.json", chat_template=source)
+    tried(folder)
+    named = [{"name": "default", "template": source}, {"name": "rag", "template": "y"}]
+    change(folder / "tokenizer_config.json", chat_template=named)
+    tried(folder)
+    assert Prompting(folder, "chat").render("hi") == "[user] hi\n"
+
+
+@pytest.mark.parametrize(
+    ("template", "keys", "told"),
+    [
+        (None, {}, "no chat template"),
+        ([{"name": "rag", "template": TURNS}], {}, "there are: 'rag'"),
+        ("{{ raise_exception('A system message must come first') }}", {}, "A system message"),
+        ("{% if x %}", {}, "fails in line 1"),
+        (TURNS, {"template_arguments": {"enable_thinking": False}}, "no 'enable_thinking'"),
+    ],
+)
+def test_what_cannot_be_used_is_known_while_planning(
+    tmp_path: Path, template: Any, keys: dict[str, Any], told: str
+) -> None:
+    folder = chains.checkpoint(tmp_path, chains.tokenizer())
+    change(folder / "tokenizer_config.json", chat_template=template)
+    with pytest.raises(UserError, match=re.escape(told)):
+        tried(folder, **keys)
+    mine = {"path": str(folder), "prompt": "chat", **keys}
+    catalogue = read_catalogue(ROOT / "config")
+    catalogue.models["mine"] = Model.model_validate(mine)
+    study = {"models": ["mine"], "devices": ["cpu"], "tasks": ["demo-sentiment"]}
+    steps = Steps(catalogue, Config.model_validate({"study": study}), lambda *_: None)
+    with pytest.raises(UserError, match="models\\.mine: .*" + re.escape(told)):
+        steps.measure(steps.cells[0])

@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import contents, entries, plan
+from frontier import chat_files, contents, entries, plan
 from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints, environments
@@ -86,10 +86,20 @@ class Ingredients:
         pinned = {**block.slice("fetch"), **code}
         return step("fetch_model", {**pinned, "gated": block.gated}, None, decides=pinned)
 
+    def _check_chat(self, model: str, folder: Path) -> None:
+        """Of a checkpoint that is here already, as far as no code of its own has a say in it."""
+        block = self.catalogue.models[model]
+        if block.prompt == "chat" and not block.trust_remote_code and folder.is_dir():
+            try:
+                chat_files.check(folder, block)
+            except UserError as error:
+                raise UserError(f"config/models.yaml: models.{model}: {error}") from None
+
     def _weights(self, model: str) -> Any:
         """What a checkpoint's content is known by: for a hub's, its pinned revision."""
         block = self.catalogue.models[model]
         if block.path:
+            self._check_chat(model, block.path)
             read = partial(checkpoints.read_files, trusted=block.trust_remote_code)
             return _content(block.path, f"models.{model}", read)
         return block.slice("fetch") if block.hub else self.model(model).identity

@@ -1,0 +1,37 @@
+"""A local checkpoint's chat template, tried while planning: nothing of the checkpoint is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from frontier.catalogue import Model
+from frontier.chat import ChatTemplate, default_template
+from frontier.errors import UserError
+from frontier.safetensor_files import json_object
+
+SETTINGS = "tokenizer_config.json"
+
+
+def check(folder: Path, model: Model) -> None:
+    """Raise UserError where the checkpoint has no chat template that the model's block can use."""
+    settings = json_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    own = folder / "chat_template.jinja"
+    try:
+        source = own.read_text("utf-8") if own.is_file() else _named(settings.get("chat_template"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{own}: not UTF-8: {error}") from None
+    tokens = {
+        role: str(token["content"] if isinstance(token, dict) and "content" in token else token)
+        for role, token in settings.items()
+        if role.endswith("_token") and not role.startswith("add_") and token
+    }
+    ChatTemplate(default_template(source), tokens, model.template_arguments, model.template_date)
+
+
+def _named(saved: Any) -> str | Mapping[str, str] | None:
+    """Templates as the tokenizer's settings have them: one, or a list of named ones."""
+    if isinstance(saved, list):
+        return {str(one.get("name")): str(one.get("template")) for one in saved}
+    return None if saved is None else str(saved)
