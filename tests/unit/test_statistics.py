@@ -11,21 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from frontier import statistics
-from frontier.significance import (
-    FEWEST_PAIRS,
-    holm,
-    mcnemar_mid_p,
-    paired_bootstrap,
-    paired_difference,
-)
-from frontier.statistics import (
-    bootstrap,
-    mean_interval,
-    quantile_interval,
-    quantile_ranks,
-    wilson,
-)
+from frontier.jackknife import FEWEST, LOG, jackknife, logit_up_to
+from frontier.serial import INDEPENDENT, Serial, serial
+from frontier.significance import holm, mcnemar_mid_p, paired_difference
+from frontier.statistics import quantile_interval, quantile_p, quantile_ranks, wilson
 
 
 @given(n=st.integers(1, 5000), share=st.floats(0, 1), confidence=st.sampled_from([0.8, 0.95, 0.99]))
@@ -56,9 +45,52 @@ def test_quantile_ranks_are_those_of_scipys_binomial(n: int, q: float, confidenc
     binomial = stats.binom(n, q)
     tail = (1 - confidence) / 2
     low, high = int(binomial.ppf(tail)), int(binomial.ppf(1 - tail)) + 1
-    assert ranks == ((low, high) if low >= 1 and high <= n else None)
-    if ranks:
-        assert binomial.cdf(high - 1) - binomial.cdf(low - 1) >= confidence - 1e-9
+    if low < 1 or high > n:
+        assert ranks is None
+        return
+    assert ranks is not None
+    # Between the whole ranks, of which one is a little too near and one a little too far.
+    assert low - 1e-6 <= ranks[0] < low + 1 + 1e-6
+    assert high - 1 - 1e-6 < ranks[1] <= high + 1e-6
+    for rank, chance in zip(ranks, (tail, 1 - tail), strict=True):
+        assert stats.beta(rank, n + 1 - rank).sf(q) == pytest.approx(chance, abs=1e-6)
+
+
+@given(n=st.integers(6, 400), share=st.floats(0.3, 1))
+def test_values_that_say_less_have_wider_ranks(n: int, share: float) -> None:
+    whole, fewer = quantile_ranks(n, 0.5), quantile_ranks(n, 0.5, effective=share * n)
+    assert whole is not None
+    if fewer is not None:
+        assert fewer[0] <= whole[0] + 1e-6
+        assert fewer[1] >= whole[1] - 1e-6
+
+
+@given(
+    st.lists(st.integers(-20, 40), min_size=6, max_size=60),
+    st.sampled_from([0.8, 0.95, 0.99]),
+    st.sampled_from([0.25, 0.5, 0.9]),
+    st.floats(0, 0.8),
+)
+def test_a_quantiles_p_value_and_its_interval_agree(
+    places: list[int], confidence: float, q: float, lag1: float
+) -> None:
+    values, timed = np.exp(np.array(places) / 10), Serial(lag1)
+    found = quantile_interval(values, q, confidence, timed=timed)
+    if found is None or found.low is None or found.high is None:
+        return
+    p = quantile_p(values, q, 1.0, timed=timed)
+    if abs(p - (1 - confidence)) > 1e-6:
+        assert (p < 1 - confidence) == (not found.low <= 1 <= found.high)
+
+
+@given(st.lists(st.floats(-1, 1).filter(bool), min_size=1, max_size=300))
+def test_the_p_of_a_median_lies_in_the_step_of_scipys_sign_test(values: list[float]) -> None:
+    """It is interpolated between the steps, and equal where all values are on one side."""
+    n, fewer = len(values), min(sum(v < 0 for v in values), sum(v > 0 for v in values))
+    p = quantile_p(values, 0.5, 0.0)
+    assert p <= stats.binomtest(fewer, n).pvalue * (1 + 1e-9)
+    step = 2 * stats.binom(n, 0.5).cdf(max(fewer - 1, 0))
+    assert p >= min(1, step) * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
@@ -91,9 +123,9 @@ def test_quantile_lies_in_its_interval_in_any_order(values: list[float], random:
     found = quantile_interval(values, 0.5)
     assert found is not None
     assert found.value == np.quantile(values, 0.5)
-    assert found.low in values
-    assert found.high in values
-    assert found.low <= found.value <= found.high
+    assert found.low is not None
+    assert found.high is not None
+    assert min(values) <= found.low <= found.value <= found.high <= max(values)
     random.shuffle(values)
     assert quantile_interval(values, 0.5) == found
 
@@ -103,77 +135,137 @@ def test_a_quantile_outside_0_and_1_is_refused() -> None:
         quantile_interval([1.0, 2.0], 99)
 
 
-def test_mean_interval_agrees_with_scipys_bootstrap() -> None:
-    values = np.random.default_rng(1).lognormal(size=150)
-    expected = stats.bootstrap(
-        (values,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(2)
-    ).confidence_interval
-    found = mean_interval(values, resamples=5000)
+def rate(totals: np.ndarray) -> np.ndarray:
+    return totals[:, 0] / totals[:, 1]
+
+
+@given(st.lists(st.integers(-5000, 5000), min_size=FEWEST, max_size=80))
+def test_the_interval_of_a_mean_is_scipys_t_but_for_skewness(values: list[int]) -> None:
+    array = np.array(values) / 100
+    counts = np.column_stack([array, np.ones(len(array))])
+    found, p = jackknife(rate, counts)
+    if found.low is None:
+        assert stats.sem(array) < 1e-6 * max(1, np.abs(array).max())
+        return
+    widened = 1 + 1.08 * stats.skew(array, bias=False) ** 2 / len(array)
+    theirs = stats.t.interval(0.95, len(array) - 1, array.mean(), stats.sem(array) * widened)
+    assert (found.low, found.high) == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+    statistic = array.mean() / (stats.sem(array) * widened)
+    assert p == pytest.approx(2 * stats.t(len(array) - 1).sf(abs(statistic)), rel=1e-4, abs=1e-9)
+    assert (p < 0.05) == (not found.low <= 0 <= found.high)
+
+
+def test_the_standard_error_of_a_rate_of_totals_is_cochrans() -> None:
+    """Tokens per second is a ratio of sums; the spread is that of requests, not of their rates."""
+    rng = np.random.default_rng(4)
+    tokens = rng.integers(1, 64, 400).astype(float)
+    seconds = tokens * rng.uniform(0.01, 0.03, 400)
+    found = jackknife(rate, np.column_stack([tokens, seconds]), scale=LOG).estimate
+    assert found.value == pytest.approx(tokens.sum() / seconds.sum())
+    assert found.value is not None
+    assert found.low is not None
+    assert found.high is not None
+    residuals = (tokens - found.value * seconds) / seconds.mean()
+    half = stats.t(399).ppf(0.975) * stats.sem(residuals) / found.value
+    assert np.log(found.high / found.low) / 2 == pytest.approx(half, rel=0.01)
+
+
+def test_a_jackknife_agrees_with_scipys_bootstrap_where_both_are_right() -> None:
+    values = np.random.default_rng(1).lognormal(0, 0.3, size=300)
+    expected = stats.bootstrap((values,), np.mean, method="BCa", rng=1).confidence_interval
+    counts = np.column_stack([values, np.ones(300)])
+    found = jackknife(rate, counts, scale=LOG).estimate
     width = expected.high - expected.low
-    assert found.value == pytest.approx(values.mean())
     assert found.low == pytest.approx(expected.low, abs=0.06 * width)
     assert found.high == pytest.approx(expected.high, abs=0.06 * width)
 
 
-def test_bootstrap_is_the_same_every_time_and_moves_with_the_seed() -> None:
-    values = np.random.default_rng(3).normal(size=80)
-    assert mean_interval(values) == mean_interval(values)
-    assert mean_interval(values, seed=1).low != mean_interval(values).low
-
-
-def test_bootstrap_of_a_rate_of_totals() -> None:
-    """Tokens per second is a ratio of sums; its bootstrap resamples requests, not rates."""
-    rng = np.random.default_rng(4)
-    tokens = rng.integers(1, 64, 300).astype(float)
-    seconds = tokens * rng.uniform(0.01, 0.03, 300)
-    found = bootstrap(lambda i: tokens[i].sum(axis=1) / seconds[i].sum(axis=1), 300)
-    expected = stats.bootstrap(
-        (tokens, seconds),
-        lambda t, s, axis: t.sum(axis=axis) / s.sum(axis=axis),
-        paired=True,
-        method="percentile",
-        n_resamples=5000,
-        rng=rng,
-    ).confidence_interval
-    assert found.value == tokens.sum() / seconds.sum()
-    assert found.low == pytest.approx(expected.low, rel=0.02)
-    assert found.high == pytest.approx(expected.high, rel=0.02)
-
-
-def test_bootstrap_works_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    shapes = []
-
-    def statistic(indices: statistics.Indices) -> statistics.Floats:
-        shapes.append(indices.shape)
-        return indices.mean(axis=1)
-
-    monkeypatch.setattr(statistics, "CELLS_AT_ONCE", 1000)
-    bootstrap(statistic, 300, resamples=10)
-    assert shapes == [(1, 300), (3, 300), (3, 300), (3, 300), (1, 300)]
-
-
 @pytest.mark.parametrize(
-    ("values", "value", "low"),
-    [([], None, None), ([2.0], 2.0, None), ([math.nan, math.nan], None, None)],
+    ("values", "value", "reason"),
+    [
+        ([], None, ""),
+        ([2.0], 2.0, "fewer than 6 requests"),
+        ([2.0] * 50, 2.0, "all requests are alike"),
+        ([0.0] * 50, 0.0, "all requests are alike"),
+        ([math.nan] * 9, None, ""),
+    ],
 )
-def test_bootstrap_says_nothing_it_cannot_know(
-    values: list[float], value: float | None, low: float | None
+def test_a_jackknife_says_nothing_it_cannot_know(
+    values: list[float], value: float | None, reason: str
 ) -> None:
-    found = mean_interval(values)
-    assert (found.value, found.low, found.high) == (value, low, low)
+    counts = np.column_stack([values, np.ones(len(values))])
+    found = jackknife(lambda totals: totals[:, 0] / len(values), counts).estimate
+    assert (found.value, found.low, found.high) == (value, None, None)
+    assert reason in found.method
 
 
-def test_resamples_in_which_the_statistic_is_undefined_are_left_out() -> None:
-    positive = np.array([True] + [False] * 9)
+@given(st.lists(st.floats(0, 100), min_size=FEWEST, max_size=40))
+def test_a_score_stays_between_0_and_its_top(points: list[float]) -> None:
+    counts = np.column_stack([points, np.ones(len(points))])
+    found = jackknife(rate, counts, scale=logit_up_to(100)).estimate
+    if found.low is None:
+        assert "no interval: " in found.method
+        return
+    assert found.high is not None
+    assert 0 <= found.low <= found.value + 1e-9
+    assert found.value - 1e-9 <= found.high <= 100
 
-    def share(indices: statistics.Indices) -> statistics.Floats:
-        drawn = positive[indices].sum(axis=1)
-        return np.where(drawn > 0, drawn / 10, np.nan)
 
-    found = bootstrap(share, 10)
-    assert found.value == 0.1
-    assert found.low is not None
-    assert found.low >= 0.1
+def autoregressive(n: int, lag1: float, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).standard_normal(n)
+    for place in range(1, n):
+        noise[place] = lag1 * noise[place - 1] + math.sqrt(1 - lag1**2) * noise[place]
+    return noise
+
+
+@pytest.mark.parametrize("lag1", [0.0, 0.3, 0.6, 0.9])
+def test_the_autocorrelation_of_times_is_found(lag1: float) -> None:
+    times = np.exp(autoregressive(5000, lag1, 2))
+    assert serial(times).lag1 == pytest.approx(lag1, abs=0.04)
+    stalled = times.copy()
+    stalled[::97] *= 1e4  # a few stalls do not hide it
+    assert serial(stalled).lag1 == pytest.approx(lag1, abs=0.1)
+
+
+def test_long_answers_do_not_hide_a_drift() -> None:
+    tokens = np.random.default_rng(3).integers(1, 200, 3000)
+    drift = autoregressive(3000, 0.9, 4)
+    found = serial(tokens * np.exp(0.2 * drift), [tokens])
+    assert found.lag1 == pytest.approx(0.9, abs=0.05)
+    assert found.share < 0.15
+    assert serial(tokens * np.exp(0.2 * drift)).lag1 < 0.2  # the sizes are what shows it
+
+
+@pytest.mark.parametrize("q", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("lag1", [0.3, 0.8])
+def test_a_quantile_is_widened_as_far_as_an_autoregressive_process_spreads(
+    q: float, lag1: float
+) -> None:
+    """The variance of the share below, by scipy's bivariate normal distribution."""
+    z = stats.norm.ppf(q)
+    both = [
+        stats.multivariate_normal([0, 0], [[1, lag1**k], [lag1**k, 1]]).cdf([z, z])
+        for k in range(1, 60)
+    ]
+    expected = 1 + 2 * sum((each - q * q) / (q * (1 - q)) for each in both)
+    assert Serial(lag1).of_quantile(q) == pytest.approx(expected, rel=0.01)
+
+
+def test_times_without_autocorrelation_are_worth_themselves() -> None:
+    assert INDEPENDENT.of_quantile(0.5) == INDEPENDENT.of_mean(np.arange(3.0)) == 1
+    assert serial([1.0] * 50) == serial([]) == INDEPENDENT
+    assert serial(np.arange(1.0, 51.0), [np.arange(1.0, 51.0) - 1]) == INDEPENDENT
+    assert serial([0.0, 1.0] * 30).lag1 == 0  # negative: intervals are only ever widened
+
+
+def test_a_drift_that_leaves_too_little_is_no_interval() -> None:
+    times = np.exp(np.linspace(0, 1, 60))
+    found = quantile_interval(times, 0.5, timed=serial(times))
+    assert found is not None
+    assert found.value == pytest.approx(math.exp(0.5), rel=1e-3)
+    assert (found.low, found.high) == (None, None)
+    assert "no interval: too few" in found.method
+    assert "lag-1 autocorrelation 0.97" in found.method
 
 
 def enumerated_mid_p(lost: int, gained: int) -> float:
@@ -270,34 +362,14 @@ def test_a_paired_difference_is_covered_as_promised(down: float, up: float) -> N
     assert stats.binomtest(covered, 1000, 0.95, alternative="less").pvalue > 0.001
 
 
-def test_paired_bootstrap_agrees_with_a_permutation_test() -> None:
-    """Of a mean, where an exchange of the two sides is a change of sign."""
+def test_a_paired_difference_of_means_agrees_with_a_permutation_test() -> None:
+    """Where an exchange of the two sides is a change of sign."""
     rng = np.random.default_rng(8)
     change = rng.normal(0.25, 1, 120)
-    found, p = paired_bootstrap(lambda at: change[at].mean(axis=1), 120)
+    found, p = jackknife(rate, np.column_stack([change, np.ones(120)]))
     theirs = stats.permutation_test(
         (change, np.zeros(120)), lambda a, b, axis: (a - b).mean(axis=axis),
         permutation_type="samples", n_resamples=20_000, rng=1,
     )  # fmt: skip
     assert found.value == pytest.approx(change.mean())
     assert p == pytest.approx(theirs.pvalue, rel=0.25)
-
-
-def test_paired_bootstrap_finds_few_false_differences() -> None:
-    rng = np.random.default_rng(9)
-    found = 0
-    for _ in range(300):
-        change = rng.exponential(1, 80) - 1
-        _, p = paired_bootstrap(lambda at: change[at].mean(axis=1), 80, resamples=500)  # noqa: B023
-        assert p is not None
-        found += p < 0.05
-    assert stats.binomtest(found, 300, 0.05, alternative="greater").pvalue > 0.001
-
-
-def test_paired_bootstrap_says_nothing_of_too_few_pairs() -> None:
-    for n in range(FEWEST_PAIRS):
-        estimate, p = paired_bootstrap(lambda at: np.ones(len(at)), n)
-        assert p is None
-        assert estimate.low is None
-    same, p = paired_bootstrap(lambda at: np.zeros(len(at)), 50)
-    assert (same.value, same.low, same.high, p) == (0, 0, 0, 1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from frontier import timing
 from frontier.records import Record
+from frontier.statistics import quantile_interval
 
 
 def record(gaps: list[int], tail: int = 0, prompt_tokens: int = 10) -> Record:
@@ -43,6 +44,9 @@ def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
     found = timing.throughput(records)["output_tokens_per_s"]
     tokens, seconds = sum(map(len, requests)), sum(map(sum, requests)) / 1e9
     assert found["value"] == pytest.approx(tokens / seconds)
+    if found["low"] is None:
+        assert "no interval: " in found["method"]
+        return
     assert found["low"] <= found["value"] * (1 + 1e-9)
     assert found["high"] >= found["value"] * (1 - 1e-9)
 
@@ -50,11 +54,58 @@ def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
 def test_quantiles_are_null_where_the_sample_is_too_small() -> None:
     """Five requests know no median's interval, two hundred no p99's."""
     few = timing.latency([record([1000, 1000])] * 5)["end_to_end_s"]
-    many = timing.latency([record([1000 + n, 1000]) for n in range(200)])["end_to_end_s"]
+    mixed = np.random.default_rng(1).permutation(200)
+    many = timing.latency([record([1000 + int(n), 1000]) for n in mixed])["end_to_end_s"]
     assert few["p50"] is None
     assert many["p50"]["low"] <= many["p50"]["value"] <= many["p50"]["high"]
     assert many["p90"] is not None
     assert many["p99"] is None
+
+
+def test_a_steady_drift_leaves_a_median_without_an_interval() -> None:
+    """Each request a little slower than the last: two hundred that say as much as a few."""
+    found = timing.latency([record([1000 + n, 1000]) for n in range(200)])["end_to_end_s"]["p50"]
+    assert found["value"] == pytest.approx(2099.5e-9)
+    assert found["low"] is None
+    assert "no interval" in found["method"]
+    assert "lag-1 autocorrelation 0.97" in found["method"]
+
+
+def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
+    """A measurement that was interrupted: its second session's clock begins again."""
+    rng = np.random.default_rng(3)
+    records = []
+    for session in (0, 1):
+        for place in range(100):
+            gap = 10**6 + 10**4 * (100 * session + place) + int(rng.integers(10**4))
+            one = vars(record([gap, gap])) | {"session": session, "start_ns": place * 10**7}
+            records.append(Record(**one))
+    shuffled = [records[place] for place in rng.permutation(200)]
+    assert timing.latency(shuffled) == timing.latency(records)
+    assert timing.latency(shuffled)["end_to_end_s"]["p50"]["low"] is None
+
+
+def test_gaps_of_one_request_are_a_cluster() -> None:
+    """Slow requests have slow gaps: a thousand gaps of fifty requests are not a thousand."""
+    rng = np.random.default_rng(4)
+    records = [record([int(speed)] * 21) for speed in rng.lognormal(14, 0.5, 50)]
+    found = timing.latency(records)["itl_s"]
+    assert "clustered by request" in found["p50"]["method"]
+    gaps = np.repeat([one.token_ns[0] / 1e9 for one in records], 20)
+    of_requests = quantile_interval(gaps[::20], 0.5)
+    assert of_requests is not None
+    assert found["p50"]["low"] == pytest.approx(of_requests.low, rel=0.2)
+    assert found["p50"]["high"] == pytest.approx(of_requests.high, rel=0.2)
+    assert found["mean"]["low"] < gaps.mean() < found["mean"]["high"]
+    assert found["p99"] is None or found["p99"]["low"] is None
+
+
+def test_a_mean_of_few_says_what_it_cannot_show() -> None:
+    rng = np.random.default_rng(5)
+    times = [record([int(gap), 1000]) for gap in rng.lognormal(12, 0.3, 150)]
+    few, many = (timing.latency(times[:n])["end_to_end_s"]["mean"] for n in (60, 150))
+    assert "blind to slow requests rarer than 5%" in few["method"]
+    assert "blind" not in many["method"]
 
 
 def test_tpot_is_null_for_single_tokens() -> None:
@@ -73,7 +124,17 @@ def test_mbu_of_a_memory_bound_model() -> None:
 
 def test_cost() -> None:
     """A thousand requests of one second at 3.6 an hour cost one."""
-    assert timing.cost_per_1000([record([10**9])] * 3, 3.6) == pytest.approx(1)
+    alike = timing.cost_per_1000([record([10**9])] * 8, 3.6)
+    assert alike is not None
+    assert alike["value"] == pytest.approx(1)
+    assert alike["low"] is None
+    assert "all requests are alike" in alike["method"]
+    records = [record([10**9 + 10**7 * n]) for n in range(40)]
+    found = timing.cost_per_1000(records, 3.6)
+    seconds = timing.latency(records)["end_to_end_s"]["mean"]
+    assert found is not None
+    for end in ("value", "low", "high"):
+        assert found[end] == pytest.approx(seconds[end])
     assert timing.cost_per_1000([record([10**9])], None) is None
 
 

@@ -133,8 +133,8 @@ COLUMNS: tuple[Column, ...] = (
         "mbu", pl.Float64(), "fraction of the peak",
         "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
     ),
-    Column(
-        "cost_per_1000_requests", pl.Float64(), "the currency of the device's price",
+    *_with_interval(
+        "cost_per_1000_requests", "the currency of the device's price",
         "price of the device's time for 1,000 requests one after another",
     ),
     Column("threads", pl.Int64(), "threads", "threads the engine was given"),
@@ -166,18 +166,30 @@ COMPARISONS: tuple[Column, ...] = (
     Column("gained", pl.Int64(), "answers", "wrong before, right now; missing for corpus metrics"),
     Column("changed", pl.Int64(), "answers", "answers whose text differs, right or wrong"),
     Column("p", pl.Float64(), "", "chance of at least such a difference if there were none"),
-    _text("p_method", "the test: mid-p McNemar for proportions, paired bootstrap for the corpus"),
-    Column("p_holm", pl.Float64(), "", "p after Holm's correction for all tests of the study"),
+    _text("p_method", "the test: mid-p McNemar for proportions, jackknife t for corpus metrics"),
+    Column("p_holm", pl.Float64(), "", "p after Holm's correction for all scores of the study"),
     _text(
         "verdict",
         f"{WORSE} or {BETTER} where p_holm is below {SIGNIFICANT:g}, else {NO_DIFFERENCE}, which "
         "is not equality; missing without a test",
     ),
-    *_with_interval("latency_ratio", "×", "median latency over the native variant's"),
+    *_with_interval(
+        "latency_ratio", "×",
+        "median over the requests of each one's latency over its latency in the native variant",
+    ),
+    _text("latency_method", "how the interval of latency_ratio is made"),
+    Column(
+        "latency_p", pl.Float64(), "",
+        "chance of so many ratios on one side of 1 if both sides were as likely (sign test)",
+    ),
+    Column(
+        "latency_p_holm", pl.Float64(), "",
+        "latency_p after Holm's correction for all latency ratios of the study",
+    ),
     _text(
         "latency_verdict",
-        f"{SLOWER} or {FASTER} where the interval of latency_ratio leaves out 1, else "
-        f"{NO_DIFFERENCE}; not corrected for the number of comparisons",
+        f"{SLOWER} or {FASTER} where latency_p_holm is below {SIGNIFICANT:g}, else "
+        f"{NO_DIFFERENCE}; missing without a test",
     ),
     Column("native_bytes", pl.Int64(), "bytes", "bytes of the native weights as stored"),
     Column("bytes", pl.Int64(), "bytes", "bytes of this variant's weights as stored"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from frontier.columns import (
@@ -21,14 +20,14 @@ from frontier.columns import (
     WORSE,
 )
 from frontier.errors import UserError
+from frontier.jackknife import Tested
 from frontier.outputs import read_requests
 from frontier.scorers import PROPORTION, Answer, Difference, load
-from frontier.significance import FEWEST_PAIRS, holm, mcnemar_mid_p, paired_difference
-from frontier.statistics import Estimate, bootstrap
+from frontier.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
 from frontier.study import is_native, read_cell
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
-COLUMNS = ["id", "score", "latency_s", "prediction", "reference"]
+COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
 
 
 @dataclass(frozen=True)
@@ -91,19 +90,21 @@ def _place(side: Side) -> tuple[str, str, str]:
 
 
 def joined(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """The requests that both cells have, in the order of their ids; `other`'s columns *_right."""
-    return native.join(other, on="id", how="inner").sort("id")
+    """The requests that both cells have, in the order of time; `other`'s columns *_right.
+
+    A cell's requests are in the order of the sample, in which all its variants are asked.
+    """
+    return native.join(other, on="id", how="inner", maintain_order="left")
 
 
-def latency_ratio(pairs: pl.DataFrame) -> Estimate:
-    """The ratio of the median latencies, other / native, with its paired bootstrap interval."""
+def latency_ratio(pairs: pl.DataFrame) -> Tested:
+    """The median of the requests' own ratios of latency, other / native.
+
+    Answers of other lengths than native's explain a part of the ratio that is not the machine's.
+    """
     before, after = (pairs[name].to_numpy() for name in ("latency_s", "latency_s_right"))
-    if pairs.height < FEWEST_PAIRS:
-        return Estimate(None, None, None, "none: too few requests")
-    return bootstrap(
-        lambda drawn: np.median(after[drawn], axis=1) / np.median(before[drawn], axis=1),
-        pairs.height,
-    )
+    tokens = [pairs[name].to_numpy() for name in ("tokens", "tokens_right")]
+    return paired_ratio(before, after, tokens)
 
 
 def _answers(pairs: pl.DataFrame, prediction: str) -> list[Answer]:
@@ -164,10 +165,10 @@ def _row(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
         **_scores(native, other, pairs),
     }
     if native.timed and other.timed:
-        ratio = latency_ratio(pairs)
+        ratio, p = latency_ratio(pairs)
         row |= {"latency_ratio": ratio.value, "latency_ratio_low": ratio.low}
-        row["latency_ratio_high"] = ratio.high
-        row["latency_verdict"] = latency_verdict(ratio.low, ratio.high)
+        row |= {"latency_ratio_high": ratio.high, "latency_p": p}
+        row["latency_method"] = ratio.method
     if native.weights_bytes and other.weights_bytes:
         row["bytes_ratio"] = other.weights_bytes / native.weights_bytes
     return row
@@ -183,20 +184,30 @@ def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
         yield _row(native, other, joined(kept[1], requests))
 
 
-def verdict(difference: float | None, p_holm: float | None) -> str | None:
-    """What a corrected test says of a difference of scores."""
-    if difference is None or p_holm is None:
+def verdict(
+    change: float | None, p_holm: float | None, less: str = WORSE, more: str = BETTER
+) -> str | None:
+    """What a corrected test says of a change, which is `less` below 0 and `more` above."""
+    if change is None or p_holm is None:
         return None
     if p_holm >= SIGNIFICANT:
         return NO_DIFFERENCE
-    return WORSE if difference < 0 else BETTER
+    return less if change < 0 else more
 
 
-def latency_verdict(low: float | None, high: float | None) -> str | None:
-    """What the interval of a latency ratio says."""
-    if low is None or high is None:
-        return None
-    return SLOWER if low > 1 else FASTER if high < 1 else NO_DIFFERENCE
+def corrected(found: list[dict[str, Any]]) -> None:
+    """Add Holm's corrections and the verdicts: all scores of the study are a family, all times too.
+
+    They answer two questions, of quality and of speed, each with its own 5 %.
+    """
+    for row, p_holm in zip(found, holm([row.get("p") for row in found]), strict=True):
+        row["p_holm"] = p_holm
+        row["verdict"] = verdict(row.get("difference"), p_holm)
+    for row, p_holm in zip(found, holm([row.get("latency_p") for row in found]), strict=True):
+        row["latency_p_holm"] = p_holm
+        ratio = row.get("latency_ratio")
+        change = None if ratio is None else ratio - 1
+        row["latency_verdict"] = verdict(change, p_holm, FASTER, SLOWER)
 
 
 def table(paths: Iterable[Path]) -> pl.DataFrame:
@@ -205,9 +216,7 @@ def table(paths: Iterable[Path]) -> pl.DataFrame:
     Raises UserError for a file that is no cell, or lies beside no requests.
     """
     found = list(rows(paths))
-    for row, p_holm in zip(found, holm([row.get("p") for row in found]), strict=True):
-        row["p_holm"] = p_holm
-        row["verdict"] = verdict(row.get("difference"), p_holm)
+    corrected(found)
     return pl.DataFrame(found, schema={column.name: column.dtype for column in COMPARISONS}).sort(
         KEY
     )

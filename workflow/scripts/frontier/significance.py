@@ -1,63 +1,41 @@
 """Tests of what differs between two variants on the same requests, and of many such at once.
 
-Mid-p McNemar, the paired bootstrap and Holm's correction. Every test and interval is two-sided. A
-figure that the sample cannot give is None, never 0.
+Mid-p McNemar, the ratio of paired times and Holm's correction; differences of corpus metrics are in
+jackknife.py. Every test and interval is two-sided. A figure that the sample cannot give is None,
+never 0.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import bdtr
 
-from frontier.statistics import (
-    CONFIDENCE,
-    Estimate,
-    Floats,
-    Indices,
-    binomial,
-    percent,
-    percentiles,
-    resampled,
-)
-
-# A p-value is at least 1 / (resamples + 1), and Holm's first factor is the number of comparisons:
-# with so many, up to a thousand comparisons can still find one below .05.
-TEST_RESAMPLES = 20_000
-# Six equal signs are the fewest that a two-sided test on pairs could find below .05: 2 / 2**6.
-FEWEST_PAIRS = 6
+from frontier.jackknife import Tested
+from frontier.serial import serial
+from frontier.statistics import CONFIDENCE, Estimate, percent, quantile_interval, quantile_p
 
 
-def paired_bootstrap(
-    difference: Callable[[Indices], Floats],
-    n: int,
-    *,
-    confidence: float = CONFIDENCE,
-    resamples: int = TEST_RESAMPLES,
-    seed: int = 0,
-) -> tuple[Estimate, float | None]:
-    """A difference over n paired requests with its percentile interval and p-value.
+def paired_ratio(
+    before: ArrayLike, after: ArrayLike, sizes: Sequence[ArrayLike], confidence: float = CONFIDENCE
+) -> Tested:
+    """The median of each request's own after / before, and the p-value that it is 1.
 
-    `difference` maps resamples of the pairs to differences, as `bootstrap`'s statistic does. The
-    resampled differences, centred on 0, stand for what chance alone would give: p is the share of
-    them at least as far from 0 as the observed one, on either side, counting the observed one.
-    Source: P. Koehn, "Statistical significance tests for machine translation evaluation" (EMNLP
-    2004), with the centring of Riezler & Maxwell (2005). sacreBLEU 2.6 takes absolute values before
-    it centres, so that its p of a clear difference counts one side: about half of this one.
-    With fewer than FEWEST_PAIRS requests p is None.
+    Requests are in the order in which they were taken; `sizes` as in `serial`. What a request is
+    long or short by in both drops out. The interval lies between two
+    order statistics and the p-value is the sign test's, which assume no distribution.
     """
-    method = f"paired bootstrap percentile, {resamples} resamples, seed {seed}"
-    method = f"{method}, {percent(confidence)}"
-    if n == 0:
-        return Estimate(None, None, None, method), None
-    value = float(difference(np.arange(n, dtype=np.int64)[np.newaxis, :])[0])
-    if n < FEWEST_PAIRS:
-        return Estimate(value, None, None, method), None
-    drawn = resampled(difference, n, resamples, seed)
-    as_far = int((np.abs(drawn - drawn.mean()) >= abs(value)).sum())
-    return percentiles(value, drawn, confidence, method), (as_far + 1) / (resamples + 1)
+    ratios = np.asarray(after, dtype=np.float64) / np.asarray(before, dtype=np.float64)
+    timed = serial(ratios, sizes)
+    found = quantile_interval(ratios, 0.5, confidence, timed=timed)
+    if found is None:
+        return Tested(Estimate(None, None, None, "none: too few requests"), None)
+    p = None if found.low is None else quantile_p(ratios, 0.5, 1.0, timed=timed)
+    return Tested(found, p)
 
 
 def paired_difference(lost: int, gained: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
@@ -92,11 +70,11 @@ def mcnemar_mid_p(lost: int, gained: int) -> float:
     flips = lost + gained
     if flips == 0:
         return 1.0
-    chances = binomial(flips, 0.5)
     fewer = min(lost, gained)
-    if lost == gained:
-        return float(1 - chances[fewer] / 2)
-    return float(2 * chances[:fewer].sum() + chances[fewer])
+    up_to = float(bdtr(fewer, flips, 0.5))
+    below = float(bdtr(fewer - 1, flips, 0.5)) if fewer else 0.0
+    # Twice those below and once the equal one, which is on both sides where flips are even.
+    return 1 - (up_to - below) / 2 if lost == gained else below + up_to
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:

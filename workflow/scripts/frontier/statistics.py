@@ -1,4 +1,4 @@
-"""Estimates with their intervals: proportions, quantiles, means and bootstrapped statistics.
+"""Estimates with their intervals: proportions and quantiles; those of totals are in jackknife.py.
 
 Every interval is two-sided. A figure that the sample cannot give is None, never 0.
 """
@@ -6,20 +6,18 @@ Every interval is two-sided. A figure that the sample cannot give is None, never
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+from scipy.special import betainc
+
+from frontier.serial import Floats, Serial
 
 CONFIDENCE = 0.95
-RESAMPLES = 1000
-CELLS_AT_ONCE = 2_000_000  # resampled indices held in memory at a time: 16 MB
-
-Indices = NDArray[np.int64]
-Floats = NDArray[np.float64]
+CLOSE = 1e-9  # of ranks
 
 
 @dataclass(frozen=True)
@@ -59,114 +57,113 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     return Estimate(p, low, high, method)
 
 
-def binomial(n: int, q: float) -> Floats:
-    """P(B = k) for k = 0 to n, with B ~ Binomial(n, q) and 0 < q < 1."""
-    k = np.arange(n + 1)
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    log_choose = log_factorial[n] - log_factorial - log_factorial[::-1]
-    chances: Floats = np.exp(log_choose + k * math.log(q) + (n - k) * math.log1p(-q))
-    return chances
+def below_rank(rank: ArrayLike, n: int, q: float, effective: float) -> Floats:
+    """The chance that the q-quantile lies below the order statistic of a rank (1 to n) of n values.
+
+    P(B <= rank - 1) with B ~ Binomial(n, q), whatever the distribution. As the regularized
+    incomplete beta function it is defined between ranks too; there the order statistic is
+    interpolated. Values that say as much as `effective` independent ones are as so many.
+    """
+    place = np.asarray(rank, dtype=np.float64) * (effective + 1) / (n + 1)
+    chance: Floats = betainc(effective + 1 - place, place, 1 - q)
+    return chance
 
 
 @cache
-def quantile_ranks(n: int, q: float, confidence: float = CONFIDENCE) -> tuple[int, int] | None:
-    """The ranks (from 1) of the two order statistics that enclose the q-quantile; None if too few.
+def quantile_ranks(
+    n: int, q: float, confidence: float = CONFIDENCE, effective: float | None = None
+) -> tuple[float, float] | None:
+    """The ranks (from 1) of two order statistics that enclose the q-quantile; None if too few.
 
-    With B ~ Binomial(n, q), the interval [X(l), X(u)] covers the quantile with probability
-    P(l <= B <= u - 1), whatever the distribution: l is the largest rank with
-    P(B <= l - 1) <= alpha / 2 and u the smallest with P(B <= u - 1) >= 1 - alpha / 2.
-    Source: Hahn & Meeker, "Statistical Intervals" (1991), section 5.2. For p99 at 95 % the upper
-    rank exists from n = 368 on, for p90 from 36, for the median from 6.
+    The quantile lies below the one, and above the other, with a chance of alpha / 2. Source: Hahn &
+    Meeker, "Statistical Intervals" (1991), section 5.2; between whole ranks Hutson, "Calculating
+    nonparametric confidence intervals for quantiles using fractional order statistics", J. Appl.
+    Stat. 26 (1999). For p99 at 95 % the upper rank exists from n = 368 on, for p90 from 36, for
+    the median from 6. `effective` as in `below_rank`.
     """
     if not 0 < q < 1:
         raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
     if n < 1:
         return None
-    cdf = np.cumsum(binomial(n, q))
-    tail = (1 - confidence) / 2
-    low = int(np.searchsorted(cdf, tail, side="right"))
-    high = int(np.searchsorted(cdf, 1 - tail, side="left")) + 1
-    return (low, high) if low >= 1 and high <= n else None
+    tail, independent = (1 - confidence) / 2, effective or n
+    ends = below_rank([1, n], n, q, independent)
+    if ends[0] > tail or ends[1] < 1 - tail:
+        return None
+    low, high = (_rank(chance, n, q, independent) for chance in (tail, 1 - tail))
+    return low, high
+
+
+def _rank(chance: float, n: int, q: float, effective: float) -> float:
+    """The rank below which the quantile lies with a chance, by bisection."""
+    low, high = 1.0, float(n)
+    while high - low > CLOSE:
+        middle = (low + high) / 2
+        if below_rank(middle, n, q, effective) <= chance:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def quantile_interval(
-    values: ArrayLike, q: float, confidence: float = CONFIDENCE
+    values: ArrayLike, q: float, confidence: float = CONFIDENCE, *, timed: Serial | None = None
 ) -> Estimate | None:
-    """The q-quantile of independent values, between two order statistics; None where unknown.
+    """The q-quantile between two order statistics; None where so few values do not show it.
 
     The estimate interpolates linearly between neighbours, as numpy does by default (Hyndman & Fan,
-    "Sample quantiles in statistical packages", 1996, type 7). The values' unit is kept.
+    "Sample quantiles in statistical packages", 1996, type 7). The values' unit is kept. Values are
+    independent, or times with the autocorrelation `timed`, by which the interval is widened.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    ranks = quantile_ranks(len(ordered), q, confidence)
-    if ranks is None:
+    n = len(ordered)
+    if quantile_ranks(n, q, confidence) is None:
         return None
-    low, high = (float(ordered[rank - 1]) for rank in ranks)
-    method = f"order statistics, exact binomial, {percent(confidence)}"
-    return Estimate(float(np.quantile(ordered, q)), low, high, method)
+    effective = worth(n, q, timed)
+    told = "" if timed is None else f"; {timed.worth(effective, n)}"
+    return between_ranks(ordered, q, confidence, effective, told)
 
 
-def bootstrap(
-    statistic: Callable[[Indices], Floats],
-    n: int,
-    *,
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
+def worth(n: int, q: float, timed: Serial | None) -> float:
+    """As many independent values say as much of the q-quantile as `n` with an autocorrelation."""
+    return n if timed is None else n / timed.of_quantile(q)
+
+
+def between_ranks(
+    ordered: Floats, q: float, confidence: float, effective: float, told: str
 ) -> Estimate:
-    """A statistic of n requests with its bootstrap percentile interval.
-
-    `statistic` maps an array of indices of shape (resamples, n), each row one resample of the
-    requests, to an array of shape (resamples,). Resamples in which it is NaN (not defined) are left
-    out; with fewer than two requests nothing is known about the spread and the interval is None.
-    Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993), section 13.3.
-    """
-    method = f"bootstrap percentile, {resamples} resamples, seed {seed}, {percent(confidence)}"
-    if n == 0:
-        return Estimate(None, None, None, method)
-    value = float(statistic(np.arange(n, dtype=np.int64)[np.newaxis, :])[0])
-    if math.isnan(value):
-        return Estimate(None, None, None, method)
-    if n == 1:
-        return Estimate(value, None, None, method)
-    return percentiles(value, resampled(statistic, n, resamples, seed), confidence, method)
-
-
-def resampled(statistic: Callable[[Indices], Floats], n: int, resamples: int, seed: int) -> Floats:
-    """The statistic of each resample, in pieces that bound the memory."""
-    rng = np.random.default_rng(seed)
-    at_once = max(1, CELLS_AT_ONCE // n)
-    return np.concatenate(
-        [
-            statistic(rng.integers(0, n, size=(min(at_once, resamples - start), n)))
-            for start in range(0, resamples, at_once)
-        ]
-    )
-
-
-def percentiles(value: float, drawn: Floats, confidence: float, method: str) -> Estimate:
-    """The estimate whose interval holds the middle of the resamples that are defined."""
-    defined = drawn[~np.isnan(drawn)]
-    if len(defined) == 0:
-        return Estimate(value, None, None, method)
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(defined, [tail, 1 - tail])
+    """The q-quantile of sorted values that say as much as `effective` independent ones."""
+    value, n = float(np.quantile(ordered, q)), len(ordered)
+    enough = quantile_ranks(math.floor(effective), q, confidence)
+    ranks = quantile_ranks(n, q, confidence, effective)
+    if enough is None or ranks is None:
+        return Estimate(value, None, None, f"no interval: too few{told}")
+    low, high = np.interp(ranks, np.arange(1, n + 1), ordered)
+    method = f"order statistics, binomial, {percent(confidence)}{told}"
     return Estimate(value, float(low), float(high), method)
 
 
-def mean_interval(
-    values: ArrayLike,
-    *,
-    confidence: float = CONFIDENCE,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """The mean of independent values with its bootstrap interval; the values' unit is kept."""
-    array = np.asarray(values, dtype=np.float64)
-    return bootstrap(
-        lambda indices: array[indices].mean(axis=1),
-        len(array),
-        confidence=confidence,
-        resamples=resamples,
-        seed=seed,
-    )
+def quantile_p(values: ArrayLike, q: float, null: float, *, timed: Serial | None = None) -> float:
+    """Two-sided p-value that `null` is the q-quantile: the sign test, for the median.
+
+    It is below alpha where the interval at confidence 1 - alpha leaves `null` out: both are found
+    from ranks, between which the test's steps are interpolated. Source: Conover, "Practical
+    Nonparametric Statistics" (1999), section 3.2.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    n = len(ordered)
+    effective = worth(n, q, timed)
+    # Of equal values the rank that speaks least against `null`.
+    last = _place(ordered, null)
+    first = n + 1 - _place(-ordered[::-1], -null)
+    below = below_rank(last, n, q, effective)
+    above = below_rank(n + 1 - first, n, 1 - q, effective)  # as exact where it is tiny
+    return min(1.0, 2 * float(below), 2 * float(above))
+
+
+def _place(ordered: Floats, value: float) -> float:
+    """The rank of a value among others, between ranks by interpolation; of equal ones the last."""
+    n, up_to = len(ordered), int(np.searchsorted(ordered, value, side="right"))
+    if up_to in (0, n):
+        return float(max(1, up_to))
+    below, above = ordered[up_to - 1 : up_to + 1]
+    return float(up_to + (value - below) / (above - below))

@@ -74,7 +74,7 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {key: names[key] for key in ("variant", "model", "device", "task")}
     row["quantization"] = names.get("quantization") or "native"
     row["native"] = is_native(names)
-    for key in ("outcome", "reason", "load_s", "weights_bytes", "mbu", "cost_per_1000_requests"):
+    for key in ("outcome", "reason", "load_s", "weights_bytes", "mbu"):
         row[key] = cell.get(key)
     for key in ("host_peak_bytes", "device_peak_bytes"):
         row[key] = (cell.get("memory") or {}).get(key)
@@ -99,6 +99,10 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
     for name in THROUGHPUTS:
         figure = (cell.get("throughput") or {}).get(name)
         _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
+    name = "cost_per_1000_requests"
+    cost = cell.get(name)
+    priced = {"value": cost} if isinstance(cost, int | float) else cost  # as in earlier releases
+    _figure(row, (name, f"{name}_low", f"{name}_high"), priced)
     return row
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from frontier.jackknife import FEWEST, LOG, jackknife
 from frontier.records import Record
-from frontier.statistics import Estimate, bootstrap, mean_interval, quantile_interval
+from frontier.serial import Floats, Serial, serial
+from frontier.statistics import (
+    CONFIDENCE,
+    Estimate,
+    between_ranks,
+    quantile_interval,
+    quantile_ranks,
+)
+
+Figure = dict[str, Any]
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SECOND = 1e9  # nanoseconds
+SHOWS_TAIL = 100  # requests; a mean of fewer is wrong wherever rare ones are much slower
 
 
 def latency_s(record: Record) -> float:
@@ -38,56 +50,126 @@ def itl_s(record: Record) -> list[float]:
     return [float(gap) for gap in np.diff(np.asarray(record.token_ns, dtype=np.float64)) / SECOND]
 
 
-def _figure(estimate: Estimate | None) -> dict[str, Any] | None:
+def _figure(estimate: Estimate | None) -> Figure | None:
     return None if estimate is None or estimate.value is None else vars(estimate)
 
 
-def spread(values: Sequence[float | None]) -> dict[str, Any]:
-    """Mean and quantiles of independent per-request times, each with its interval, or null."""
-    known = [value for value in values if value is not None]
-    if not known:
+def in_order(records: Iterable[Record]) -> list[Record]:
+    """Records in the order in which they were taken."""
+    return sorted(records, key=lambda record: (record.session, record.start_ns))
+
+
+def sizes(records: Sequence[Record]) -> list[list[int]]:
+    """What makes a request long or short whatever the machine does: its tokens, in and out."""
+    return [[record.tokens for record in records], [record.prompt_tokens for record in records]]
+
+
+def mean(values: Sequence[float], timed: Serial) -> Estimate:
+    """The mean of times in the order in which they were taken."""
+    counts = np.column_stack([values, np.ones(len(values))])
+    return _known_tail(jackknife(over, counts, scale=LOG, timed=timed).estimate, len(values))
+
+
+def over(totals: Floats) -> Floats:
+    """The rate of each row of totals: the first column over the second."""
+    ratio: Floats = totals[:, 0] / totals[:, 1]
+    return ratio
+
+
+def _known_tail(estimate: Estimate, n: int) -> Estimate:
+    """The estimate, saying what a sample of `n` cannot show (the rule of three: 3 / n)."""
+    if estimate.low is None or n >= SHOWS_TAIL:
+        return estimate
+    blind = f"; blind to slow requests rarer than {3 / n:.0%}"
+    return replace(estimate, method=estimate.method + blind)
+
+
+def spread(time: Callable[[Record], float | None], records: Sequence[Record]) -> dict[str, Any]:
+    """Mean and quantiles of a time of each request, each with its interval, or null."""
+    timed = [(value, record) for record in in_order(records) if (value := time(record)) is not None]
+    if not timed:
         return dict.fromkeys(("mean", *QUANTILES))
-    return {
-        "mean": _figure(mean_interval(known)),
-        **{name: _figure(quantile_interval(known, q)) for name, q in QUANTILES.items()},
-    }
+    values, known = [value for value, _ in timed], [record for _, record in timed]
+    goes_on = serial(values, sizes(known))
+    figures = {name: quantile_interval(values, q, timed=goes_on) for name, q in QUANTILES.items()}
+    return {"mean": _figure(mean(values, goes_on)), **{n: _figure(f) for n, f in figures.items()}}
 
 
 def gaps(records: Sequence[Record]) -> dict[str, Any]:
-    """Mean and quantiles of all gaps; no interval, for gaps of one request are not independent."""
-    pooled = [gap for record in records for gap in itl_s(record)]
-    if not pooled:
+    """Mean and quantiles of all gaps between tokens; a request's gaps are a cluster.
+
+    A quantile's interval is that of as many independent gaps as have the same spread: the gaps
+    over the design effect of the share below it. Source: Woodruff, "Confidence intervals for
+    medians and other position measures", JASA 47 (1952); Kish, "Survey Sampling" (1965).
+    """
+    ordered = [(record, itl) for record in in_order(records) if (itl := itl_s(record))]
+    if not ordered:
         return dict.fromkeys(("mean", *QUANTILES))
-    method = "pooled over requests, no interval: gaps within a request are not independent"
-    figures = {"mean": float(np.mean(pooled))}
-    figures |= {name: float(np.quantile(pooled, q)) for name, q in QUANTILES.items()}
-    enough = {"mean": 1, "p50": 6, "p90": 36, "p99": 368}
+    known, lists = [record for record, _ in ordered], [itl for _, itl in ordered]
+    pooled = np.concatenate(lists)
+    counts = np.array([[sum(itl), len(itl)] for itl in lists])
+    goes_on = serial(over(counts), sizes(known))
+    average = jackknife(over, counts, scale=LOG, timed=goes_on).estimate
+    figures = {name: _clustered(pooled, lists, q, goes_on) for name, q in QUANTILES.items()}
     return {
-        name: _figure(Estimate(value, None, None, method)) if len(pooled) >= enough[name] else None
-        for name, value in figures.items()
+        "mean": _figure(_known_tail(average, len(known))),
+        **{name: _figure(figure) for name, figure in figures.items()},
     }
+
+
+def _clustered(
+    pooled: Floats, lists: Sequence[Sequence[float]], q: float, timed: Serial
+) -> Estimate | None:
+    """A quantile of values that came in clusters, one a request."""
+    if quantile_ranks(len(pooled), q) is None:
+        return None
+    value = float(np.quantile(pooled, q))
+    if len(lists) < FEWEST:
+        return Estimate(value, None, None, f"no interval: fewer than {FEWEST} requests")
+    # At the median too: a far quantile can lie within one request, where no spread is seen.
+    together = max(1.0, *(design_effect(pooled, lists, at, timed) for at in (q, 0.5)))
+    effective = len(pooled) / together
+    told = f"; clustered by request, {timed.worth(effective, len(pooled), 'gaps')}"
+    return between_ranks(np.sort(pooled), q, CONFIDENCE, effective, told)
+
+
+def design_effect(
+    pooled: Floats, lists: Sequence[Sequence[float]], q: float, timed: Serial
+) -> float:
+    """The variance of the share of clustered values below a quantile, over that of independent."""
+    value, n = float(np.quantile(pooled, q)), len(lists)
+    below = np.array([(np.asarray(each) <= value).sum() - q * len(each) for each in lists])
+    variance = float((below**2).sum()) * n / (n - 1) * timed.of_mean(below)
+    return variance / (len(pooled) * q * (1 - q))
 
 
 def latency(records: Sequence[Record]) -> dict[str, Any]:
     """End-to-end latency, TTFT, TPOT and ITL of a measurement, in seconds."""
     return {
-        "end_to_end_s": spread([latency_s(record) for record in records]),
-        "ttft_s": spread([ttft_s(record) for record in records]),
-        "tpot_s": spread([tpot_s(record) for record in records]),
+        "end_to_end_s": spread(latency_s, records),
+        "ttft_s": spread(ttft_s, records),
+        "tpot_s": spread(tpot_s, records),
         "itl_s": gaps(records),
     }
 
 
 def throughput(records: Sequence[Record]) -> dict[str, Any]:
-    """Rates of totals (not means of rates), bootstrapped over requests."""
-    seconds = np.array([latency_s(record) for record in records])
-    tokens = np.array([record.tokens for record in records], dtype=np.float64)
-    count = len(records)
+    """Rates of totals (not means of rates) over requests one after another."""
+    ordered = in_order(records)
+    seconds = np.array([latency_s(record) for record in ordered])
+    tokens = np.array([record.tokens for record in ordered], dtype=np.float64)
+    goes_on = serial(seconds, sizes(ordered))
+    rates = {"output_tokens_per_s": tokens, "requests_per_s": np.ones(len(ordered))}
     return {
-        "output_tokens_per_s": _figure(
-            bootstrap(lambda at: tokens[at].sum(axis=1) / seconds[at].sum(axis=1), count)
-        ),
-        "requests_per_s": _figure(bootstrap(lambda at: count / seconds[at].sum(axis=1), count)),
+        name: _figure(
+            jackknife(
+                over,
+                np.column_stack([counted, seconds]),
+                scale=LOG,
+                timed=goes_on,
+            ).estimate
+        )
+        for name, counted in rates.items()
     }
 
 
@@ -110,12 +192,20 @@ def mbu(
     return float(moved / np.median(times) / (bandwidth_gb_s * 1e9))
 
 
-def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> float | None:
+def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> Figure | None:
     """Price of a thousand requests one after the other, in the currency of the price."""
     if price_per_hour is None or not records:
         return None
-    mean_s = float(np.mean([latency_s(record) for record in records]))
-    return price_per_hour / 3600 * mean_s * 1000
+    ordered = in_order(records)
+    seconds = [latency_s(record) for record in ordered]
+    times = mean(seconds, serial(seconds, sizes(ordered)))
+    factor = price_per_hour / 3600 * 1000
+    priced = {
+        end: None if seconds is None else factor * seconds
+        for end in ("value", "low", "high")
+        for seconds in [getattr(times, end)]
+    }
+    return {**priced, "method": f"price of the mean latency: {times.method}"}
 
 
 def disorder(record: Record) -> str | None:

@@ -118,7 +118,7 @@ class Summary(_Told):
     weights_bytes: Count | None = None
     memory: Memory | None = None
     mbu: Amount | None = None
-    cost_per_1000_requests: Amount | None = None
+    cost_per_1000_requests: Figure | Amount | None = None  # a number in earlier releases
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     identity: Identity

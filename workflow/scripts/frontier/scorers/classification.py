@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from frontier import labelled
 from frontier.errors import UserError, nearest
+from frontier.jackknife import jackknife, logit_up_to
 from frontier.labelled import Reading
 from frontier.labels import Labels, canonical
 from frontier.scorers import PROPORTION, Answer, Metric, Score
-from frontier.statistics import Estimate, Floats, Indices, bootstrap, wilson
+from frontier.serial import Floats
+from frontier.statistics import Estimate, wilson
 
 PRIMARY = "accuracy"
 INVALID = -1
@@ -109,7 +111,7 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
         counts = {label: pairs[reference, label] for label in options.labels}
         details["confusion"][reference] = counts | {"invalid": pairs[reference, None]}
     if options.positive is None:
-        estimates["macro_f1"] = _f1(expected, predicted, range(len(options.labels)))
+        estimates["macro_f1"] = _macro_f1(expected, predicted, len(options.labels))
     else:
         positive = code[options.positive]
         counts = _binary_counts(expected, predicted, positive)
@@ -117,7 +119,7 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
         tp = counts["tp"]
         estimates["precision"] = wilson(tp, tp + counts["fp"])
         estimates["recall"] = wilson(tp, tp + counts["fn"])
-        estimates["f1"] = _f1(expected, predicted, [positive])
+        estimates["f1"] = _f1(expected, predicted, positive)
     return Score(
         metrics={name: Metric.of(estimate, PROPORTION) for name, estimate in estimates.items()},
         details=details,
@@ -147,20 +149,32 @@ def _binary_counts(expected: Codes, predicted: Codes, positive: int) -> dict[str
     }
 
 
-def _f1(expected: Codes, predicted: Codes, labels: Sequence[int]) -> Estimate:
-    """F1 = 2 tp / (2 tp + fp + fn), averaged over labels; a label seen nowhere is left out."""
+def _f1(expected: Codes, predicted: Codes, label: int) -> Estimate:
+    """F1 = 2 tp / (2 tp + fp + fn) of a label; its interval is Wilson's of tp / (tp + fp + fn).
 
-    def statistic(indices: Indices) -> Floats:
-        truth, guess = expected[indices], predicted[indices]
-        total = np.zeros(len(indices))
-        defined = np.zeros(len(indices))
-        for label in labels:
-            tp = ((truth == label) & (guess == label)).sum(axis=1)
-            named = (truth == label).sum(axis=1) + (guess == label).sum(axis=1)
-            total += np.divide(2 * tp, named, out=np.zeros(len(indices)), where=named > 0)
-            defined += named > 0
-        averaged = np.full(len(indices), np.nan)
-        np.divide(total, defined, out=averaged, where=defined > 0)
+    The one grows with the other, so that the ends of the interval follow: F1 = 2 s / (1 + s).
+    """
+    truth, guess = expected == label, predicted == label
+    found = wilson(int((truth & guess).sum()), int((truth | guess).sum()))
+
+    def f1(share: float | None) -> float | None:
+        return None if share is None else 2 * share / (1 + share)
+
+    method = f"{found.method}, of tp / (tp + fp + fn)"
+    return Estimate(f1(found.value), f1(found.low), f1(found.high), method)
+
+
+def _macro_f1(expected: Codes, predicted: Codes, labels: int) -> Estimate:
+    """F1 averaged over labels; a label seen nowhere is left out."""
+    truth, guess = (codes[:, np.newaxis] == np.arange(labels) for codes in (expected, predicted))
+
+    def average(totals: Floats) -> Floats:
+        tp, named = totals[:, :labels], totals[:, labels:]
+        each = np.divide(2 * tp, named, out=np.zeros(tp.shape), where=named > 0)
+        defined = (named > 0).sum(axis=1)
+        averaged = np.full(len(totals), np.nan)
+        np.divide(each.sum(axis=1), defined, out=averaged, where=defined > 0)
         return averaged
 
-    return bootstrap(statistic, len(expected))
+    counts = np.hstack([truth & guess, truth.astype(int) + guess])
+    return jackknife(average, counts, scale=logit_up_to(1)).estimate

@@ -1,4 +1,4 @@
-"""Translation by corpus chrF2 and BLEU, both sacreBLEU's, with bootstrap intervals over requests.
+"""Translation by corpus chrF2 and BLEU, both sacreBLEU's, with jackknife intervals over requests.
 
 chrF2 works on characters, so one number compares both directions; BLEU needs words, which Chinese
 does not mark: it is tokenized by character into Chinese and as mteval-v13a into English.
@@ -6,19 +6,20 @@ does not mark: it is tokenized by character into Chinese and as mteval-v13a into
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from sacrebleu.metrics import BLEU, CHRF
 
+from frontier.jackknife import jackknife, logit_up_to
 from frontier.scorers import POINTS, Answer, Difference, Metric, Score
-from frontier.significance import paired_bootstrap
-from frontier.statistics import Floats, Indices, bootstrap
+from frontier.serial import Floats
 
 PRIMARY = "chrf2"
 TOKENIZER = {"zh": "zh", "en": "13a"}
+PERCENT = logit_up_to(100)
 
 
 class Options(BaseModel):
@@ -39,8 +40,8 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
     chrf, bleu = CHRF(), BLEU(tokenize=TOKENIZER[options.target])
     chrf_counts, bleu_counts = _counts(chrf, answers), _counts(bleu, answers)
     estimates = {
-        "chrf2": bootstrap(_of_resamples(chrf2, chrf_counts), len(answers)),
-        "bleu": bootstrap(_of_resamples(lambda sums: _each(bleu, sums), bleu_counts), len(answers)),
+        "chrf2": jackknife(chrf2, chrf_counts, scale=PERCENT).estimate,
+        "bleu": jackknife(lambda sums: _each(bleu, sums), bleu_counts, scale=PERCENT).estimate,
     }
     return Score(
         metrics={name: Metric.of(estimate, POINTS) for name, estimate in estimates.items()},
@@ -62,12 +63,14 @@ def difference(native: Sequence[Answer], other: Sequence[Answer], options: Optio
     `options` play no part: chrF2 is the same for every language.
     """
     before, after = _counts(CHRF(), native), _counts(CHRF(), other)
-    width = before.shape[1]
-    statistic = _of_resamples(
-        lambda sums: chrf2(sums[:, width:]) - chrf2(sums[:, :width]), np.hstack([before, after])
-    )
-    estimate, p = paired_bootstrap(statistic, len(native))
-    return Difference(estimate, p, "paired bootstrap")
+    estimate, p = jackknife(gain, np.hstack([before, after]))
+    return Difference(estimate, p, "paired jackknife t")
+
+
+def gain(counts: Floats) -> Floats:
+    """The change of chrF2 in points of each row: one side's counts, then the other's."""
+    before, after = np.hsplit(counts, 2)
+    return chrf2(after) - chrf2(before)
 
 
 def chrf2(counts: Floats) -> Floats:
@@ -75,7 +78,7 @@ def chrf2(counts: Floats) -> Floats:
 
     As sacreBLEU computes it: precision and recall are averaged over the orders that both sides
     have, then F with recall weighing twice as much. Source: M. Popović, "chrF: character n-gram
-    F-score for automatic MT evaluation" (WMT 2015). Here for many resamples at once.
+    F-score for automatic MT evaluation" (WMT 2015). Here for many corpora at once.
     """
     hypothesis, reference, match = (counts[:, place::3] for place in range(3))
     both = (hypothesis > 0) & (reference > 0)
@@ -108,19 +111,3 @@ def _each(metric: Any, sums: Floats) -> Floats:
     """sacreBLEU's score of each row of added-up statistics."""
     rows = sums.astype(np.int64).tolist()
     return np.array([metric._compute_score_from_stats(row).score for row in rows])
-
-
-def _of_resamples(
-    score_of: Callable[[Floats], Floats], counts: Floats
-) -> Callable[[Indices], Floats]:
-    """The corpus score of each resample: its statistics are added up, no text is read again."""
-    n = len(counts)
-
-    def statistic(indices: Indices) -> Floats:
-        # How often each request was drawn, as a matrix: far faster than adding drawn rows.
-        drawn = len(indices)
-        cells = (indices + n * np.arange(drawn)[:, np.newaxis]).ravel()
-        times = np.bincount(cells, minlength=n * drawn).reshape(drawn, n)
-        return score_of(times.astype(np.float64) @ counts)
-
-    return statistic

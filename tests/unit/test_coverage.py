@@ -1,0 +1,121 @@
+"""The simulation of bench/coverage.py, small: intervals hold the truth as often as they promise.
+
+Everything is seeded, so that a test passes always or never. At so many studies the bounds are more
+than three standard errors from 95 %, and the methods that fall short of them are shown to.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from cells import ROOT
+
+sys.path.insert(0, str(ROOT / "bench"))
+
+import coverage
+
+STUDIES = 700
+CONDITIONS = {
+    f"{each.figure}: {each.name}": each
+    for group in (
+        coverage.means(),
+        coverage.quantiles(),
+        coverage.rates(),
+        coverage.ratios(),
+        coverage.f1_scores(),
+        coverage.corpora(coverage.references(None, 1000)),
+    )
+    for each in group
+}
+CORPUS = {each.figure: each for each in CONDITIONS.values() if each.figure in ("chrF2", "BLEU")}
+
+
+def held(condition: coverage.Condition, n: int, studies: int = STUDIES) -> float:
+    found = coverage.simulate(condition, n, studies)
+    assert found.none < 0.08
+    assert found.held.value is not None
+    return found.held.value
+
+
+@pytest.mark.parametrize(
+    ("condition", "n"),
+    [
+        ("mean: lognormal 0.1, lag-1 0", 50),
+        ("mean: lognormal 1, lag-1 0", 20),
+        ("mean: lognormal 1, lag-1 0", 50),
+        ("mean: lognormal 1, lag-1 0", 200),
+        ("mean: lognormal 1, lag-1 0.6", 200),
+        ("mean: 5% 3 times slower", 100),
+        ("median: lognormal 0.5, lag-1 0", 50),
+        ("median: lognormal 0.5, lag-1 0.3", 100),
+        ("median: lognormal 0.5, lag-1 0.6", 100),
+        ("p90: lognormal 0.5, lag-1 0.6", 200),
+        ("rate: lengths differ, lag-1 0.6", 100),
+        ("ratio: no change, lag-1 0", 50),
+        ("ratio: no change, lag-1 0.6", 100),
+        ("F1: 95% right", 50),
+        ("chrF2 change: equally good", 20),
+        ("chrF2 change: a worse one", 50),
+        ("chrF2 change: a worse one", 200),
+    ],
+)
+def test_an_interval_holds_the_truth_as_often_as_it_says(condition: str, n: int) -> None:
+    assert 0.925 <= held(CONDITIONS[condition], n) <= 0.98
+
+
+@pytest.mark.parametrize(("figure", "studies"), [("chrF2", STUDIES), ("BLEU", 400)])
+@pytest.mark.parametrize("n", [20, 100])
+def test_a_corpus_score_is_held(figure: str, studies: int, n: int) -> None:
+    assert 0.925 <= held(CORPUS[figure], n, studies) <= 0.98
+
+
+def test_tests_find_nothing_where_nothing_is() -> None:
+    for name, n in (("chrF2 change: equally good", 20), ("ratio: no change, lag-1 0.3", 100)):
+        found = coverage.simulate(CONDITIONS[name], n, STUDIES).found
+        assert found.value is not None
+        assert found.value <= 0.07
+
+
+def test_two_per_cent_are_found_through_two_per_cent_of_noise() -> None:
+    """In 19 % of studies by the ratio of the medians, as they were compared once."""
+    found = coverage.simulate(CONDITIONS["ratio: 2 % faster, 2 % noise, lag-1 0"], 50, 300).found
+    assert found.value is not None
+    assert found.value >= 0.9
+
+
+def percentile(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    drawn = values[rng.integers(0, len(values), (500, len(values)))].mean(axis=1)
+    return tuple(np.quantile(drawn, [0.025, 0.975]))
+
+
+def test_a_percentile_bootstrap_falls_short_of_these_bounds() -> None:
+    rng, truth, found = np.random.default_rng(1), float(np.exp(0.5)), 0
+    for _ in range(STUDIES):
+        low, high = percentile(rng.lognormal(0, 1, 20), rng)
+        found += low <= truth <= high
+    assert found / STUDIES < 0.9
+
+
+def test_order_statistics_of_independent_times_fall_short_where_they_are_not() -> None:
+    rng, found = np.random.default_rng(2), 0
+    low, high = (int(rank) - 1 for rank in stats.binom(100, 0.5).interval(0.95))
+    for _ in range(STUDIES):
+        ordered = np.sort(coverage.process(rng, 100, 0.6))
+        found += ordered[low] <= 0 <= ordered[high + 1]
+    assert found / STUDIES < 0.85
+
+
+def test_the_program_prints_a_line_a_condition(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = ["coverage.py", "--studies", "20", "--requests", "20", "50", "--figures", "F1", "rate"]
+    monkeypatch.setattr(sys, "argv", line)
+    coverage.main()
+    head, *lines, end = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["figure", "condition", "n"]
+    assert len(lines) == 2 * (2 + 2)
+    assert end.startswith("20 studies a line")
