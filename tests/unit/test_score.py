@@ -47,14 +47,21 @@ def measurement(**facts: Any) -> dict[str, Any]:
     } | facts  # fmt: skip
 
 
-def scored(folder: Path, **facts: Any) -> tuple[dict[str, Any], pl.DataFrame]:
+def scored(
+    folder: Path,
+    scorer: dict[str, Any] | None = None,
+    reference: str = "positive",
+    wrong: str = "negative",
+    **facts: Any,
+) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell and its table of requests, a quarter of them wrong."""
+    spec = SPEC if scorer is None else SPEC | {"scorer": scorer}
     rows = [
-        {"id": f"r{n}", "reference": "positive", "fields": {"sentence": f"text {n}"}}
+        {"id": f"r{n}", "reference": reference, "fields": {"sentence": f"text {n}"}}
         for n in range(REQUESTS)
     ]
     records = [
-        Record(f"r{n}", "", "negative" if n % 4 == 0 else "positive", 3, 9, "stop", 0,
+        Record(f"r{n}", "", wrong if n % 4 == 0 else reference, 3, 9, "stop", 0,
                [10**6, 2 * 10**6, 3 * 10**6 + n], 4 * 10**6 + n, 0)
         for n in range(REQUESTS)
     ]  # fmt: skip
@@ -70,7 +77,7 @@ def scored(folder: Path, **facts: Any) -> tuple[dict[str, Any], pl.DataFrame]:
     }
     given = [part for name, file in names.items() for part in (f"--{name}", file)]
     subprocess.run(
-        [sys.executable, str(ROOT / "workflow/scripts/score.py"), "--spec", json.dumps(SPEC),
+        [sys.executable, str(ROOT / "workflow/scripts/score.py"), "--spec", json.dumps(spec),
          *given, "--cell", "cell.json", "--table", "cell.parquet"],
         cwd=folder, check=True,
     )  # fmt: skip
@@ -94,6 +101,27 @@ def test_a_measurement_is_scored_and_timed(tmp_path: Path) -> None:
     assert all(cell[name] is not None for name in TIMES)
     assert {name: cell["provenance"][name] for name in told} == told
     assert requests["latency_s"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("scorer", "reference", "metric"),
+    [
+        (SPEC["scorer"], "positive", "accuracy"),
+        ({"kind": "mathematics", "options": {}}, "7", "equivalent"),
+        ({"kind": "translation", "options": {"target": "en"}}, "A cat sits here.", "chrf2"),
+    ],
+    ids=["classification", "mathematics", "translation"],
+)
+def test_a_lone_surrogate_is_a_wrong_letter_and_no_fault(
+    tmp_path: Path, scorer: dict[str, Any], reference: str, metric: str
+) -> None:
+    """JSON spells it, and neither UTF-8 nor Parquet can hold it; a pair of them is a letter."""
+    wrong = "\ud83d, \udca9 and \ud83d\ude00"
+    cell, requests = scored(tmp_path, scorer, reference, wrong)
+    value = cell["score"]["metrics"][metric]["value"]
+    assert value == 0.75 if metric != "chrf2" else 0 < value < 100
+    assert requests["prediction"][0] == "\ufffd, \ufffd and \U0001f600"
+    assert requests["prediction"][1] == reference
 
 
 def test_what_was_asked_reaches_the_scorer() -> None:

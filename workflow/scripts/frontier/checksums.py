@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier.files import write_text
+from frontier.unicode import parse_json, well_formed
 
 KEY = "checksum"
 _LENGTH = 16
@@ -21,13 +22,13 @@ _TAIL_BYTES = 64  # the end is shorter
 
 def line(value: dict[str, Any]) -> bytes:
     """A mapping that is not empty as a line of JSON with its checksum."""
-    head = json.dumps(value, ensure_ascii=False)[:-1].encode()
+    head = well_formed(json.dumps(value, ensure_ascii=False))[:-1].encode()
     return head + f', "{KEY}": "{_digest(head)}"}}\n'.encode()
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
     """Write a mapping that is not empty as indented JSON with its checksum, whole or not at all."""
-    head = json.dumps(value, indent=1, ensure_ascii=False).removesuffix("\n}")
+    head = well_formed(json.dumps(value, indent=1, ensure_ascii=False)).removesuffix("\n}")
     write_text(path, f'{head},\n "{KEY}": "{_digest(head.encode())}"\n}}\n')
 
 
@@ -40,7 +41,7 @@ def read(content: bytes) -> dict[str, Any] | None:
         return None
     if _digest(content[: ends[-1].start()]).encode() != ends[-1][1]:
         return None
-    value: dict[str, Any] = json.loads(content)  # which is what was written
+    value: dict[str, Any] = parse_json(content)  # which is what was written
     del value[KEY]
     return value
 

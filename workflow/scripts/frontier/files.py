@@ -16,6 +16,7 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from frontier.errors import UserError
+from frontier.unicode import parse_json, well_formed
 
 SMALL_BYTES = 1 << 24
 Spec = TypeVar("Spec", bound=BaseModel)
@@ -51,7 +52,7 @@ def first_fault(invalid: ValidationError) -> str:
 def read_json(path: Path) -> Any:
     """Read a JSON file. Raises UserError for a file that is missing or cut off."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -67,7 +68,7 @@ def read_lines(path: Path) -> list[Any]:
     values = []
     for number, line in enumerate(lines, start=1):
         try:
-            values.append(json.loads(line))
+            values.append(parse_json(line))
         except ValueError:
             raise UserError(f"{path}: line {number} is not JSON") from None
     return values
@@ -157,7 +158,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole UTF-8 file or nothing."""
-    write_bytes(path, text.encode())
+    write_bytes(path, well_formed(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:

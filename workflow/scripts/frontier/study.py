@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from frontier.columns import (
 )
 from frontier.errors import UserError
 from frontier.outputs import Axes
+from frontier.unicode import parse_json
 
 
 class AggregateSpec(BaseModel):
@@ -40,7 +40,7 @@ CHUNK = 512  # cells held as Python objects at a time, so that memory stays flat
 def read_cell(path: Path) -> dict[str, Any]:
     """A cell's JSON. Raises UserError naming the file where it is missing, broken or no cell."""
     try:
-        cell = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+        cell = parse_json(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell") from None
     except ValueError as error:
