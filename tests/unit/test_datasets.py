@@ -340,7 +340,7 @@ def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: byte
 @given(
     st.lists(
         st.tuples(
-            st.text(st.characters(exclude_characters="\n\r\t", codec="utf-8"), min_size=1),
+            st.text(st.characters(exclude_characters="\n\r\t\0", codec="utf-8"), min_size=1),
             st.booleans(),
         ).filter(lambda pair: pair[0].strip("\ufeff").strip()),
     )
@@ -350,3 +350,152 @@ def test_sst2_reads_back_what_was_written(tmp_path: Path, pairs: list[tuple[str,
     (tmp_path / "train.tsv").write_text(text, encoding="utf-8", newline="\n")
     found = [(row.fields["sentence"], row.reference == "positive") for row in rows(sst2, tmp_path)]
     assert found == [(line.strip(), label) for line, label in pairs]
+
+
+# The layouts that SST-2 is met in
+
+
+def parquet(path: Path, sentences: list[str], **columns: list[object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labels = [number % 2 for number in range(len(sentences))]
+    table = {"sentence": sentences, "label": labels, **columns}
+    hf_datasets.Dataset.from_dict(table).to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["validation.parquet"],
+        ["validation-00000-of-00001.parquet"],
+        ["data/validation-00000-of-00001-6c5e9d38f9ad1f2b.parquet"],
+        ["data/validation-00000-of-00002.parquet", "data/validation-00001-of-00002.parquet"],
+        ["validation/0000.parquet"],
+        ["sst2/validation/0000.parquet", "sst2/validation/0001.parquet"],
+        ["sst2/glue-validation.parquet"],
+        ["SST-2/dev.parquet"],
+    ],
+)
+def test_sst2_layouts_of_parquet(names: list[str], tmp_path: Path) -> None:
+    """Old and new names of the hub, of its own conversions and of tools; other splits beside it."""
+    for number, name in enumerate(names):
+        parquet(tmp_path / name, [f"{number} a", f"{number} b"])
+        parquet(tmp_path / name.replace("validation", "test").replace("dev", "test"), ["other"])
+    parquet(tmp_path / "train-00000-of-00001-0123456789abcdef.parquet", ["of another split"])
+    found = rows(sst2, tmp_path, split="validation")
+    sentences = [row.fields["sentence"] for row in found]
+    assert sentences == [f"{number} {x}" for number in range(len(names)) for x in "ab"]
+    assert len(rows(sst2, tmp_path, split="train")) == 1
+
+
+def test_sst2_of_glues_conversions(tmp_path: Path) -> None:
+    """A folder for each task, which have files of the same names."""
+    parquet(tmp_path / "sst2/validation/0000.parquet", ["fine"])
+    parquet(tmp_path / "cola/validation/0000.parquet", ["a sentence of another task"])
+    found = rows(sst2, tmp_path, split="validation")
+    assert [row.fields["sentence"] for row in found] == ["fine"]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["validation-00000-of-00002.parquet"], "shards of the validation split are missing"),
+        (["validation/0001.parquet"], "shards of the validation split are missing"),
+        (["validation/0000.parquet", "validation/0002.parquet"], "shards of the validation"),
+        (["validation.parquet", "data/validation.parquet"], "several files could be"),
+        (["dev.parquet", "validation.parquet"], "several files could be"),
+        (
+            [f"validation-00000-of-00001-{letter * 16}.parquet" for letter in "ab"],
+            "several files could be",
+        ),
+        (["partial-validation/0000.parquet"], "no validation split"),
+        (["test/0000.parquet"], "no validation split"),
+    ],
+)
+def test_sst2_that_is_not_whole(names: list[str], message: str, tmp_path: Path) -> None:
+    """Rows twice, or too few of them, would make another sample and say nothing."""
+    for name in names:
+        parquet(tmp_path / name, ["a", "b"])
+    assert message in fault(sst2, tmp_path, split="validation")
+
+
+# Rows that are no text
+
+
+BYTES_ROWS = [("What is 2 + 3?", "5"), ("What's 3 + 4?", "7"), ('Is é \\ a "letter"?', "True")]
+
+
+def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
+    """As the hub's rows are after `str(bytes)`."""
+    shown = [
+        {"question": str(f"{question}\n".encode()), "answer": str(f"{answer}\n".encode())}
+        for question, answer in BYTES_ROWS
+    ]
+    assert shown[0] == {"question": "b'What is 2 + 3?\\n'", "answer": "b'5\\n'"}
+    (tmp_path / "arithmetic__add_or_sub.json").write_text(json.dumps(shown))
+    found = rows(mathematics, tmp_path, modules="all")
+    assert [(row.fields["question"], row.reference) for row in found] == BYTES_ROWS
+    text = "".join(f"{row['question']}\n{row['answer']}\n" for row in shown)
+    (tmp_path / "txt").mkdir()
+    (tmp_path / "txt/arithmetic__add_or_sub.txt").write_text(text)
+    assert [row.fields for row in rows(mathematics, tmp_path / "txt", modules="all")] == [
+        row.fields for row in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("b'2 + 3?'", "5")], "row 1 is not written as Python shows bytes"),
+        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written as Python shows bytes"),
+        ([("b'2 + 3?'", "b'5'"), ("3 + 4?", "7")], "row 2 is not written as Python shows bytes"),
+        ([("b'2 + 3?'", "b'\\n'")], "row 1 has an empty question or answer"),
+        ([("b'\\xff'", "b'5'")], "row 1: bytes (b'…') that are no UTF-8 text"),
+        ([("b'a' + b'b'", "b'5'")], "row 1: bytes (b'…') that are no UTF-8 text"),
+    ],
+)
+def test_mathematics_of_some_byte_strings_is_refused(
+    pairs: list[tuple[str, str]], message: str, tmp_path: Path
+) -> None:
+    keyed = [dict(zip(("question", "answer"), pair, strict=True)) for pair in pairs]
+    (tmp_path / "a__b.json").write_text(json.dumps(keyed))
+    found = fault(mathematics, tmp_path, modules="all")
+    assert message in found
+    assert "a__b.json" in found
+
+
+def test_sst2_of_byte_strings(tmp_path: Path) -> None:
+    parquet(tmp_path / "text/dev.parquet", [str(b"good "), str(b"it's bad")])
+    found = rows(sst2, tmp_path / "text", split="validation")
+    assert [row.fields["sentence"] for row in found] == ["good", "it's bad"]
+    parquet(tmp_path / "mixed/dev.parquet", ["good", str(b"bad")])
+    assert "dev.parquet: row 1 is written as Python" in fault(
+        sst2, tmp_path / "mixed", split="validation"
+    )
+    parquet(tmp_path / "binary/dev.parquet", [b"good", b"bad"])  # type: ignore[list-item]
+    assert "row 0: the sentence is stored as bytes" in fault(
+        sst2, tmp_path / "binary", split="validation"
+    )
+
+
+def test_opensubtitles_of_byte_strings_has_no_rows(tmp_path: Path) -> None:
+    """No Chinese letter is left in them."""
+    (tmp_path / "x.en").write_text(f"{b'Where are you?'}\n")
+    (tmp_path / "x.zh_cn").write_text(f"{'你在哪里'.encode()}\n")
+    assert rows(opensubtitles, tmp_path, direction="zh-en") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
+def test_text_of_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
+    """Also where its bytes happen to be UTF-8 with NULs between the letters."""
+    (tmp_path / "dev.tsv").write_bytes("sentence\tlabel\ncafé\t1\n".encode(encoding))
+    found = fault(sst2, tmp_path, split="validation")
+    assert "dev.tsv: row " in found
+    assert "UTF-8" in found
+
+
+def test_a_mark_and_windows_line_ends_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "dev.tsv").write_bytes("\ufeffsentence\tlabel\r\nfine\t1\r\n".encode())
+    assert rows(sst2, tmp_path, split="validation")[0].fields == {"sentence": "fine"}
+    (tmp_path / "a__b.txt").write_bytes("\ufeffWhat?\r\n5\r\n".encode())
+    found = rows(mathematics, tmp_path, modules="all")[0]
+    assert (found.fields["question"], found.reference) == ("What?", "5")

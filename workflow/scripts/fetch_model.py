@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 from frontier import files, safetensor_files
 from frontier.errors import run
 from frontier.fetching import checkpoints, hub, own_code
+from frontier.fetching.origins import HubId, LocalPath, Revision
 
 INSTEAD = "; to use a copy of your own, give the model its path in config/models.yaml"
 
@@ -28,10 +29,10 @@ class Spec(BaseModel):
     """Where the checkpoint comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    hub: str | None = None
-    revision: str | None = None
+    hub: HubId | None = None
+    revision: Revision | None = None
     gated: bool = False
-    path: Path | None = None
+    path: LocalPath | None = None
     trust_remote_code: bool = False
     """The checkpoint's own code is taken too."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -26,6 +25,7 @@ from frontier.entries import (
     Score,
     Show,
 )
+from frontier.fetching.origins import HubId, LocalPath, Revision
 from frontier.fetching.sources import Source
 from frontier.growing.recipe import Recipe
 
@@ -33,12 +33,12 @@ from frontier.growing.recipe import Recipe
 class Adapter(Entry):
     """A LoRA or other PEFT adapter: from a hub or a local folder."""
 
-    hub: str | None = None
+    hub: HubId | None = None
     """Hub id."""
-    revision: str | None = None
+    revision: Revision | None = None
     """Full commit hash."""
-    path: Path | None = None
-    """Local adapter folder. Its content, not its place, decides."""
+    path: LocalPath | None = None
+    """Local adapter folder. What is read in it, not its place, decides."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Adapter:
@@ -52,12 +52,12 @@ class Adapter(Entry):
 class Model(Entry):
     """A checkpoint at its native precision: from a hub, a local folder, or grown here."""
 
-    hub: Annotated[str | None, Fetch] = None
+    hub: Annotated[HubId | None, Fetch] = None
     """Hub id, such as tiiuae/falcon-7b-instruct."""
-    revision: Annotated[str | None, Fetch] = None
+    revision: Annotated[Revision | None, Fetch] = None
     """Full commit hash; a branch or tag is resolved at the first fetch and kept in the lock."""
-    path: Path | None = None
-    """Local checkpoint folder. Its content, not its place, decides."""
+    path: LocalPath | None = None
+    """Local checkpoint folder (~ is your home). What is read in it, not its place, decides."""
     grow: Annotated[Recipe | None, Fetch] = None
     """Train it here, from scratch, by this recipe."""
     adapter: Adapter | None = None

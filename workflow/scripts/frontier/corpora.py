@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
+import ast
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO
 
+from frontier import archives
+from frontier.archives import Open
 from frontier.contents import visible_files
 from frontier.errors import UserError
 
 LOCK = "lock.json"
-Open = Callable[[], IO[bytes]]
-DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile)
+BYTES = re.compile(r"""[bB]('.*'|".*")""", re.DOTALL)
+MAX_ROW, MAX_TEXT = 1 << 24, 1 << 30
+"""Bytes; what is longer is no row, and no file to be read at once."""
 
 
 @dataclass(frozen=True)
@@ -31,67 +32,60 @@ class Entry:
     """Where it lies uncompressed; None where it is compressed or part of an archive."""
 
 
-def entries(folder: Path) -> Iterator[Entry]:
-    """Every visible file of a folder in the order of names, those in archives by their own names.
+def read_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
+    """The names of a folder's files in which a loader looks for rows; others do not count.
 
-    An entry of a tar archive must be read before the next entry is asked for: such an archive is
-    read once, from front to back. Raises UserError naming an archive that cannot be read.
+    `wanted` matches the names of the loader's files, without folder and .gz; what is in an archive
+    is not known. Raises UserError where nothing else is there than what cannot be unpacked.
     """
-    for name, path in visible_files(folder).items():
-        if name == LOCK:
-            continue
-        try:
-            if name.endswith(".zip"):
-                yield from _zipped(path, name)
-            elif name.endswith((".tar", ".tar.gz", ".tgz")):
-                yield from _tarred(path, name)
-            else:
-                yield _entry(name, name, partial(_plain, path), path)
-        except DAMAGED as error:
-            raise UserError(f"{name}: damaged or truncated archive ({error})") from None
+    names = [name for name in visible_files(folder) if name != LOCK]
+    found = [name for name in names if archives.is_archive(name) or _matches(wanted, name)]
+    packed = [name for name in names if name.lower().endswith(archives.UNREADABLE)]
+    if packed and not found:
+        raise UserError(f"{folder}: {packed[0]}: cannot be unpacked here; {archives.INSTEAD}")
+    return found
+
+
+def some_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
+    """The same, where there has to be one. Raises UserError."""
+    found = read_files(folder, wanted)
+    if not found:
+        raise UserError(f"{folder}: no file in this folder is one that the dataset's loader reads")
+    return found
+
+
+def _matches(wanted: re.Pattern[str], name: str) -> bool:
+    return bool(wanted.fullmatch(PurePosixPath(archives.bare(name)).name))
+
+
+def entries(folder: Path, wanted: re.Pattern[str]) -> Iterator[Entry]:
+    """What `read_files` names, in the order of names, and by their own names what is in archives.
+
+    An entry of a tar archive is best read before the next entry is asked for: that reads it once,
+    from front to back. Raises UserError naming an archive that cannot be read.
+    """
+    for name in read_files(folder, wanted):
+        if archives.is_archive(name):
+            for member, read in archives.members(folder / name, name):
+                entry = _entry(member, f"{name}:{member}", read, None)
+                if wanted.fullmatch(entry.name.name):
+                    yield entry
+        else:
+            yield _entry(name, name, partial(_plain, folder / name), folder / name)
 
 
 def _plain(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _entry(name: str, where: str, open_raw: Open, path: Path | None) -> Entry:
-    if name.endswith(".gz"):
-        return Entry(PurePosixPath(name[:-3]), where, lambda: _unpacked(open_raw()), None)
-    return Entry(PurePosixPath(name), where, open_raw, path)
-
-
-def _unpacked(raw: IO[bytes]) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
-
-
-def _zipped(path: Path, where: str) -> Iterator[Entry]:
-    def opened(name: str) -> IO[bytes]:
-        return zipfile.ZipFile(path).open(name)
-
-    with zipfile.ZipFile(path) as archive:
-        names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    for name in names:
-        if not _hidden(name):
-            yield _entry(name, f"{where}:{name}", partial(opened, name), None)
-
-
-def _tarred(path: Path, where: str) -> Iterator[Entry]:
-    with tarfile.open(path, "r|*") as archive:
-
-        def opened(member: tarfile.TarInfo) -> IO[bytes]:
-            file = archive.extractfile(member)
-            assert file is not None, member.name  # only None for what is no file
-            return file
-
-        for member in archive:
-            name = member.name.removeprefix("./")
-            if member.isfile() and not _hidden(name):
-                yield _entry(name, f"{where}:{name}", partial(opened, member), None)
+def _entry(name: str, where: str, read: Open, path: Path | None) -> Entry:
+    whole = archives.bare(name) == name
+    return Entry(
+        PurePosixPath(archives.bare(name)),
+        where,
+        archives.unpacked(name, read),
+        path if whole else None,
+    )
 
 
 def lines(entry: Entry) -> Iterator[tuple[int, str]]:
@@ -102,25 +96,57 @@ def lines(entry: Entry) -> Iterator[tuple[int, str]]:
     """
     number = 0
     try:
-        with entry.open() as file:
-            for raw in file:
+        with (
+            archives.damage_told(lambda: f"{entry.where}: damaged or truncated after row {number}"),
+            entry.open() as file,
+        ):
+            while raw := file.readline(MAX_ROW):
                 number += 1
-                text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-                yield number, text.removesuffix("\n").removesuffix("\r")
+                if len(raw) == MAX_ROW:
+                    raise UserError(f"{entry.where}: row {number} is longer than {MAX_ROW:,} bytes")
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if "\0" in line:
+                    raise UserError(f"{entry.where}: row {number} has a NUL in it: not UTF-8?")
+                yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise UserError(f"{entry.where}: row {number} is not UTF-8") from None
-    except DAMAGED as error:
-        raise UserError(
-            f"{entry.where}: damaged or truncated after row {number} ({error})"
-        ) from None
 
 
 def text(entry: Entry) -> str:
     """A whole UTF-8 text. Raises UserError naming a file that is damaged or is no UTF-8."""
+    with archives.damage_told(lambda: f"{entry.where}: damaged or truncated"), entry.open() as file:
+        raw = file.read(MAX_TEXT)
+    if len(raw) == MAX_TEXT:
+        raise UserError(f"{entry.where}: is longer than {MAX_TEXT:,} bytes")
     try:
-        with entry.open() as file:
-            return file.read().decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{entry.where}: not UTF-8 (byte {error.start})") from None
-    except DAMAGED as error:
-        raise UserError(f"{entry.where}: damaged or truncated ({error})") from None
+
+
+class ByteStrings:
+    """Rows that somebody wrote as Python shows bytes, b'text\\n': decoded where all of them are.
+
+    Taken as text they would be other questions, and other answers. Some such rows among others
+    are refused, since nobody knows which are meant.
+    """
+
+    def __init__(self) -> None:
+        """The first row decides what all of them are."""
+        self.decoding: bool | None = None
+
+    def decoded(self, value: str, where: str) -> str:
+        """A value as text. Raises UserError, with `where`, where it is not as the first one was."""
+        literal = BYTES.fullmatch(value.strip()) is not None
+        if self.decoding is None:
+            self.decoding = literal
+        if literal != self.decoding:
+            what = "written" if literal else "not written"
+            raise UserError(f"{where} is {what} as Python shows bytes (b'…'), unlike those before")
+        if not literal:
+            return value
+        try:
+            raw = ast.literal_eval(value.strip())
+            return str(raw, "utf-8") if isinstance(raw, bytes) else value
+        except (SyntaxError, ValueError):
+            raise UserError(f"{where}: bytes (b'…') that are no UTF-8 text") from None

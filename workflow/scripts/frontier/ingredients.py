@@ -10,13 +10,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import chat_files, contents, entries, plan
+from frontier import chat_files, contents, corpora, datasets, entries, plan
 from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints, environments
 from frontier.quantizers import Preparation
 from frontier.question import Config
 from frontier.step import Step, step
+
+Read = Callable[[Path], Iterable[str]]
+"""Names the files of a folder that are read."""
 
 
 class Ingredients:
@@ -60,10 +63,17 @@ class Ingredients:
         if source.path:
             replaced = dataset in self.config.sources
             key = f"sources.{dataset}" if replaced else f"datasets.{dataset}.source"
-            return _content(source.path, key)
+            return _content(source.path, key, self._looked_for(dataset, source.path))
         if source.hub or source.generator == "demo":
             return source.model_dump(mode="json", exclude_defaults=True)
         return source.sha256 or self.dataset(dataset).identity
+
+    def _looked_for(self, dataset: str, path: Path) -> Read | None:
+        """Which files of a local dataset's folder its loader looks into; a file is all of it."""
+        if not path.is_dir():
+            return None
+        loader = datasets.load(self.source(dataset).loader)
+        return partial(corpora.some_files, wanted=loader.FILES)
 
     def _sample(self, task: str) -> Step:
         block = self.catalogue.tasks[task]
@@ -161,8 +171,8 @@ def _loading(sample: dict[str, Any]) -> list[str]:
     return modules
 
 
-def _content(path: Path, where: str, read: Callable[[Path], Iterable[str]] | None = None) -> str:
-    """The digest of a local file or folder; of a folder, of the files that `read` names in it.
+def _content(path: Path, where: str, read: Read | None) -> str:
+    """The digest of a local file; of a folder, of the files that `read` names in it.
 
     Raises UserError that says which key names it.
     """

@@ -1,7 +1,8 @@
 """Loaders: how the rows of each dataset's own format are read.
 
-A loader is a module in this package; its file's name is its registration. It has three names:
+A loader is a module in this package; its file's name is its registration. It has four names:
 
+    FILES: re.Pattern[str]                  the names of the files it reads, without folder and .gz
     class Options(pydantic.BaseModel)       the keys of a task's `sample:` that are its own
     def fields(options: Options) -> tuple[str, ...]    what a prompt may use of its rows
     def rows(folder: Path, options: Options) -> Iterator[Row]

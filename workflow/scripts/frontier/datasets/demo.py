@@ -5,6 +5,7 @@ There are no files: the rows follow from the grammar, so the dataset's folder is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from frontier import grammars
 from frontier.datasets import Row
 from frontier.errors import nearest
+
+FILES = re.compile(".*")
 
 
 class Options(BaseModel):

@@ -5,13 +5,14 @@ archive, or MODULE.json with an array of {question, answer}; a folder for each s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.corpora import Entry, entries, lines, text
+from frontier.corpora import ByteStrings, Entry, entries, lines, text
 from frontier.datasets import Row
 from frontier.errors import UserError, nearest
 
@@ -25,6 +26,9 @@ CATEGORIES = (
     "polynomials",
     "probability",
 )
+
+
+FILES = re.compile(r".*__.*\.(txt|json)")
 
 
 class Options(BaseModel):
@@ -50,7 +54,7 @@ def rows(folder: Path, options: Options) -> Iterator[Row]:
     """
     asked = dict.fromkeys(options.modules, False) if options.modules != "all" else None
     there: set[str] = set()
-    for entry in entries(folder):
+    for entry in entries(folder, FILES):
         module, category = entry.name.stem, entry.name.stem.partition("__")[0]
         if not _belongs(entry, options.split):
             continue
@@ -82,31 +86,37 @@ def rows(folder: Path, options: Options) -> Iterator[Row]:
 def _belongs(entry: Entry, split: str) -> bool:
     """Whether a file is a module of the split; at the top of a folder any split is meant."""
     parent = entry.name.parent.name
-    return (
-        "__" in entry.name.stem and entry.name.suffix in (".txt", ".json") and parent in ("", split)
-    )
+    return parent in ("", split)
 
 
 def _pairs(entry: Entry) -> Iterator[tuple[str, str]]:
-    return _alternating(entry) if entry.name.suffix == ".txt" else _array(entry)
+    """Questions and answers as text, without white space around them."""
+    read = ByteStrings()
+    found = _alternating(entry) if entry.name.suffix == ".txt" else _array(entry)
+    for row, *pair in found:
+        where = f"{entry.where}: row {row}"
+        question, answer = (read.decoded(value, where).strip() for value in pair)
+        if not question or not answer:
+            raise UserError(f"{where} has an empty question or answer")
+        yield question, answer
 
 
-def _alternating(entry: Entry) -> Iterator[tuple[str, str]]:
+def _alternating(entry: Entry) -> Iterator[tuple[int, str, str]]:
     question = None
     number = 0
     for number, line in lines(entry):
         if not line.strip():
             raise UserError(f"{entry.where}: row {number} is empty")
         if question is None:
-            question = line.strip()
+            question = line
         else:
-            yield question, line.strip()
+            yield number, question, line
             question = None
     if question is not None:
         raise UserError(f"{entry.where}: row {number} is a question without an answer")
 
 
-def _array(entry: Entry) -> Iterator[tuple[str, str]]:
+def _array(entry: Entry) -> Iterator[tuple[int, str, str]]:
     try:
         found = json.loads(text(entry))
     except (ValueError, RecursionError) as error:
@@ -118,6 +128,4 @@ def _array(entry: Entry) -> Iterator[tuple[str, str]]:
         question, answer = (*values, None, None)[:2]
         if not isinstance(question, str) or not isinstance(answer, str):
             raise UserError(f"{entry.where}: row {number} lacks a question or an answer as text")
-        if not question.strip() or not answer.strip():
-            raise UserError(f"{entry.where}: row {number} has an empty question or answer")
-        yield question.strip(), answer.strip()
+        yield number, question, answer

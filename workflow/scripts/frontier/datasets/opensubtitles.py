@@ -25,6 +25,7 @@ HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000
 LATIN = re.compile(
     "[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\uff21-\uff3a\uff41-\uff5a]"
 )
+FILES = re.compile(r".*\.(en|zh_cn)", re.IGNORECASE)
 
 
 class Options(BaseModel):
@@ -88,7 +89,7 @@ def _mark(side: str, text: str) -> int:
 def _sides(folder: Path) -> tuple[Entry, Entry]:
     """The English and the Chinese file."""
     found = {".en": [], ".zh_cn": []}  # type: dict[str, list[Entry]]
-    for entry in entries(folder):
+    for entry in entries(folder, FILES):
         if (ending := entry.name.suffix.casefold()) in found:
             found[ending].append(entry)
     for ending, files in found.items():

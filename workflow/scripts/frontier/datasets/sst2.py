@@ -12,16 +12,19 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.corpora import Entry, entries, lines
+from frontier.corpora import ByteStrings, Entry, entries, lines
 from frontier.datasets import Row
 from frontier.errors import UserError
 
 LABELS = {"0": "negative", "1": "positive"}
-SHARD = r"(-\d+-of-\d+)?\.(tsv|parquet)"
-FILES = {
-    "train": re.compile("train" + SHARD),
-    "validation": re.compile("(dev|validation)" + SHARD),
-}
+SPLITS = {"train": "train", "dev": "validation", "validation": "validation"}
+# dev.tsv, validation-00000-of-00001.parquet, the same with a hash, glue-validation.parquet; and
+# 0000.parquet in a folder of the split's name.
+FILES = re.compile(
+    r"((glue|sst-?2)[-_])?(?P<split>train|dev|validation)"
+    r"(-(?P<shard>\d+)-of-(?P<shards>\d+))?(-[0-9a-f]{16})?\.(tsv|parquet)"
+    r"|(?P<number>\d+)\.parquet"
+)
 
 
 class Options(BaseModel):
@@ -42,7 +45,12 @@ def rows(folder: Path, options: Options) -> Iterator[Row]:
     Raises UserError naming the file and row of a malformed row, or the files of a missing split.
     """
     found = _files(folder, options.split)
+    read = ByteStrings()
     for number, (where, at, sentence, label) in enumerate(_raw(found)):
+        if isinstance(sentence, bytes):
+            raise UserError(f"{where}: row {at}: the sentence is stored as bytes, not as text")
+        if isinstance(sentence, str):
+            sentence = read.decoded(sentence, f"{where}: row {at}")
         if not isinstance(sentence, str) or not sentence.strip():
             raise UserError(f"{where}: row {at} has no sentence")
         if str(label) not in LABELS:
@@ -53,9 +61,9 @@ def rows(folder: Path, options: Options) -> Iterator[Row]:
 
 def _files(folder: Path, split: str) -> list[Entry]:
     """The files of a split: one TSV, or the shards of one Parquet table."""
-    found = [entry for entry in entries(folder) if FILES[split].fullmatch(entry.name.name)]
+    found = [entry for entry in entries(folder, FILES) if _split(entry) == split]
     # In a folder with all of GLUE other tasks have files of the same names.
-    own = [entry for entry in found if entry.name.parent.name.casefold() in ("sst2", "sst-2")]
+    own = [entry for entry in found if _of_sst2(entry)]
     found = own or found
     if not found:
         wanted = "train" if split == "train" else "dev.tsv or validation"
@@ -63,10 +71,34 @@ def _files(folder: Path, split: str) -> list[Entry]:
             f"{folder}: no {split} split of SST-2 (looked for {wanted}.tsv or .parquet files)"
         )
     parquet = all(entry.name.suffix == ".parquet" for entry in found)
-    if len(found) > 1 and not parquet:
+    if len({entry.name.parent for entry in found}) > 1 or (len(found) > 1 and not parquet):
         names = ", ".join(entry.where for entry in found)
         raise UserError(f"{folder}: several files could be the {split} split: {names}")
+    _check_shards(folder, split, found)
     return found
+
+
+def _split(entry: Entry) -> str | None:
+    """The split that a file belongs to, by its own name or its folder's."""
+    match = FILES.fullmatch(entry.name.name)
+    assert match, f"{entry.where} is none of the loader's files"
+    return SPLITS.get(match["split"] or entry.name.parent.name)
+
+
+def _of_sst2(entry: Entry) -> bool:
+    return any(part.casefold() in ("sst2", "sst-2") for part in entry.name.parent.parts)
+
+
+def _check_shards(folder: Path, split: str, found: list[Entry]) -> None:
+    """Raise UserError where a shard is missing, or two tables lie side by side."""
+    matches = [FILES.fullmatch(entry.name.name) for entry in found]
+    numbers = [int(match["shard"] or match["number"] or 0) for match in matches if match]
+    totals = {int(match["shards"] or 0) for match in matches if match}
+    names = ", ".join(entry.where for entry in found)
+    if len(set(numbers)) < len(numbers) or len(totals) > 1:
+        raise UserError(f"{folder}: several files could be the {split} split: {names}")
+    if sorted(numbers) != list(range(totals.pop() or len(numbers))):
+        raise UserError(f"{folder}: shards of the {split} split are missing, there are: {names}")
 
 
 def _raw(found: Sequence[Entry]) -> Iterator[tuple[str, int, Any, Any]]:

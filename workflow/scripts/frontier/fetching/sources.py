@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,6 +14,7 @@ from frontier import contents, files
 from frontier.corpora import LOCK
 from frontier.errors import UserError
 from frontier.fetching import downloads, environments, hub
+from frontier.fetching.origins import Address, HubId, LocalPath, Revision
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"
 INSTEAD = "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
@@ -23,12 +24,12 @@ class Source(BaseModel):
     """One of: a hub dataset, a file behind a URL, a local file or folder, a generator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    hub: str | None = None
-    revision: str | None = None
-    files: tuple[str, ...] = ()
-    url: str | None = None
+    hub: HubId | None = None
+    revision: Revision | None = None
+    files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    url: Address | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    path: Path | None = None
+    path: LocalPath | None = None
     generator: Literal["demo", "mathematics"] | None = None
     per_module: int | None = Field(default=None, gt=0)
     """Questions that the mathematics generator makes for each module."""
@@ -36,7 +37,9 @@ class Source(BaseModel):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Source:
-        kinds = [kind for kind in ("hub", "url", "path", "generator") if getattr(self, kind)]
+        kinds = [
+            kind for kind in ("hub", "url", "path", "generator") if getattr(self, kind) is not None
+        ]
         if len(kinds) != 1:
             raise ValueError(f"give exactly one of hub, url, path, generator (found {kinds})")
         if bool(self.hub) != bool(self.revision) or bool(self.hub) != bool(self.files):

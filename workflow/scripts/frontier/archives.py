@@ -1,0 +1,144 @@
+"""What archives hold, read where it lies: nothing is unpacked onto the disk."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, cast
+
+from frontier.errors import UserError
+
+Open = Callable[[], IO[bytes]]
+TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+PACKERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {
+    ".gz": lambda raw: cast(IO[bytes], gzip.GzipFile(fileobj=raw)),
+    ".bz2": lambda raw: cast(IO[bytes], bz2.BZ2File(raw)),
+    ".xz": lambda raw: cast(IO[bytes], lzma.LZMAFile(raw)),  # noqa: SIM115 - closed by its reader
+}
+"""How a single file is packed, by the ending that its name gets."""
+UNREADABLE = (".7z", ".rar", ".zst", ".tzst", ".lz4", ".lz", ".z", ".br", ".cab")
+DAMAGED = (
+    *(EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile),
+    *(tarfile.TarError, zipfile.BadZipFile),
+)
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+OTHER_METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+"""By PKWARE's APPNOTE, section 4.4.5; Windows packs more than 2 GB by Deflate64."""
+ENCRYPTED = 1  # the first of a member's flags
+BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
+"""Larger, and packed more tightly than this, is no text: prose is packed by 3, logs by 20 or so."""
+INSTEAD = "unpack it, and give the folder's path"
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file of that name holds others."""
+    return name.lower().endswith((".zip", *TARS))
+
+
+def bare(name: str) -> str:
+    """The name of what a file holds that is packed by itself."""
+    stem, dot, ending = name.rpartition(".")
+    return stem if f".{ending.lower()}" in PACKERS and dot else name
+
+
+def unpacked(name: str, read: Open) -> Open:
+    """How to read a file, which its name may say to be packed by itself."""
+    if bare(name) == name:
+        return read
+    packer = PACKERS[name[len(bare(name)) :].lower()]
+    return lambda: packer(read())
+
+
+def members(path: Path, where: str) -> Iterator[tuple[str, Open]]:
+    """The files of an archive, with how to read them; hidden ones and those of Finder left out.
+
+    A member of a tar archive is best read before the next one is asked for: that reads it once,
+    from front to back. Raises UserError naming the archive that cannot be read.
+    """
+    with damage_told(lambda: f"{where}: damaged or truncated archive"):
+        found = _zipped(path, where) if path.name.lower().endswith(".zip") else _tarred(path)
+        for name, read in found:
+            parts = PurePosixPath(name).parts
+            if ".." in parts or PurePosixPath(name).is_absolute():
+                raise UserError(f"{where}: {name!r} lies outside the archive")
+            if not any(part.startswith((".", "__MACOSX")) for part in parts):
+                yield name, read
+
+
+@contextmanager
+def damage_told(what: Callable[[], str]) -> Iterator[None]:
+    """Make what reading a damaged file raises a UserError that begins with `what()`."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise UserError(f"{what()} ({error})") from None
+    except OSError as error:
+        if error.errno is not None:  # the disk's; bz2 raises what is the file's without a number
+            raise
+        raise UserError(f"{what()} ({error})") from None
+
+
+def _zipped(path: Path, where: str) -> Iterator[tuple[str, Open]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            infos = [info for info in archive.infolist() if not info.is_dir()]
+    except NotImplementedError as error:
+        raise UserError(f"{where}: cannot be read ({error}); {INSTEAD}") from None
+    for info in infos:
+        # Windows has written its own separators.
+        name = info.filename.replace("\\", "/").removeprefix("./")
+        yield name, partial(_member, path, info, f"{where}:{name}")
+
+
+def _member(path: Path, info: zipfile.ZipInfo, where: str) -> IO[bytes]:
+    """A zip's file, opened. Raises UserError for what zipfile cannot read, or should not."""
+    if info.flag_bits & ENCRYPTED:
+        raise UserError(f"{where}: is encrypted; {INSTEAD}")
+    if info.compress_type not in METHODS:
+        method = OTHER_METHODS.get(info.compress_type, f"method {info.compress_type}")
+        raise UserError(f"{where}: is packed by {method}, which cannot be read here; {INSTEAD}")
+    if info.file_size > max(BOMB_BYTES, BOMB_RATIO * info.compress_size):
+        raise UserError(
+            f"{where}: {info.compress_size:,} bytes that unpack to {info.file_size:,} are no text"
+        )
+    try:
+        return zipfile.ZipFile(path).open(info)
+    except NotImplementedError as error:
+        raise UserError(f"{where}: cannot be read ({error}); {INSTEAD}") from None
+
+
+def _tarred(path: Path) -> Iterator[tuple[str, Open]]:
+    here: tarfile.TarInfo | None = None
+    try:
+        stream = tarfile.open(path, "r|*")  # noqa: SIM115 - closed below
+    except TypeError:  # of a gzip header that is cut
+        raise tarfile.ReadError("it ends within its header") from None
+    with stream as archive:
+
+        def opened(member: tarfile.TarInfo) -> IO[bytes]:
+            # Where the archive is being read; a loader that first looks at all names comes back.
+            if member is here:
+                file = archive.extractfile(member)
+            else:
+                again = tarfile.open(path, "r:*")  # noqa: SIM115 - closed with what it gives
+                file = again.extractfile(again.getmember(member.name))
+            assert file is not None, member.name  # only None for what is no file
+            return file
+
+        for member in archive:
+            here = member
+            if member.isfile():
+                yield member.name.removeprefix("./"), partial(opened, member)
+        raw = archive.fileobj
+        # A block of zeros ends an archive; one that was cut between two files just stops.
+        if raw is None or raw.tell() != archive.offset + tarfile.BLOCKSIZE:
+            raise tarfile.ReadError("its end is missing")
+    here = None

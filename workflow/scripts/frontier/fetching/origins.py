@@ -1,0 +1,72 @@
+"""How a configuration says where something comes from: hub ids, revisions, addresses, paths."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
+
+from frontier import files
+from frontier.errors import UserError
+
+ADDRESS = TypeAdapter(HttpUrl)
+NAME = re.compile(r"[^\s~^:?*\[\\\x00-\x1f\x7f]+")
+
+
+def _hub_id(text: str) -> str:
+    # A tenth of a second, which studies without a hub need not wait for.
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(text)
+    except HFValidationError:
+        place = text.rstrip("/").rpartition("huggingface.co/")[2].removeprefix("datasets/")
+        hint = f" (did you mean {place!r}?)" if "://" in text and place.count("/") == 1 else ""
+        raise ValueError(f"not a hub id, such as tiiuae/falcon-7b-instruct{hint}") from None
+    return text
+
+
+def _address(text: str) -> str:
+    """As it stands: pydantic would write it in another way, and the identity is made of it."""
+    try:
+        ADDRESS.validate_python(text)
+    except ValidationError:
+        raise ValueError("not an http or https address") from None
+    if not text.isprintable() or " " in text:
+        raise ValueError("not an http or https address: it has white space in it")
+    return text
+
+
+def _revision(text: str) -> str:
+    if not NAME.fullmatch(text) or ".." in text:
+        raise ValueError("not a revision: a commit's full hash is the safest")
+    return text
+
+
+def _path(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("is empty, or the working folder itself")
+    try:
+        path = files.expanded(path)
+        path.lstat()
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    except ValueError:
+        raise ValueError("not a path: it has a NUL character in it") from None
+    except OSError as error:  # what is not there is told where it is needed
+        if error.errno == errno.ENAMETOOLONG:
+            raise ValueError("is longer than a path can be") from None
+    return path
+
+
+HubId = Annotated[str, AfterValidator(_hub_id)]
+"""A repository of a hub, by huggingface_hub's own rule."""
+Revision = Annotated[str, AfterValidator(_revision)]
+"""A commit, or a name that git allows for a branch or tag."""
+Address = Annotated[str, AfterValidator(_address)]
+LocalPath = Annotated[Path, AfterValidator(_path)]
+"""A path that may begin with ~ or ~USER, as in a shell."""
