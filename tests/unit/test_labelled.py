@@ -39,6 +39,8 @@ READ = {
         "I don't hate it, so positive", "nothing but positive", "No. Positive.",
         "without plot it is still positive", "never boring, positive", "positive positive positive",
         "There are negative aspects. The answer is: **positive**",
+        "<think>\nIt seems negative.\n</think>\n\npositive", "It is negative. Hm.</think> positive",
+        "positive? No, that is wrong. Positive!", "<answer>positive</answer>",
     ],
     AMBIGUOUS: [
         "not positive", "isn't positive", "isn’t positive", "isnt positive", "not very positive",
@@ -51,9 +53,10 @@ READ = {
         "'negative'; positive", "positive negative", "negative. positive", "positive\nnegative",
         "Positive. The review is negative.", "The answer is positive. The answer is negative.",
         "positive\n\nReview: dull\nSentiment: negative", "positive, but then again not positive",
-        "没有positive", "nicht positive", "pas positive", "не positive",
+        "1. Positive 2. Negative", "positive isn't right", "It is false that it is positive",
+        "The opposite of positive", "**not** positive", "Positive is wrong.", "没有positive", "nicht positive", "pas positive", "не positive",
     ],
-    NONE: ["", "neutral", "positively", "nonnegative", "positivity", "is_positive", "positive1",
+    NONE: ["<think>It is positive", "", "neutral", "positively", "nonnegative", "positivity", "is_positive", "positive1",
            "positivé", "pоsitive", "it is good", "¿?"],
 }  # fmt: skip
 

@@ -37,6 +37,7 @@ NOT = (
 )
 WITHOUT = (
     r"no(?! doubt| question)|never|none|nothing|non|hardly|scarcely|barely|than|less|far from"
+    r"|false that|opposite of"
     r"|without(?! (?:a )?doubt| question)|instead of|opposed to"
     r"|nie|ohne|jamais|aucune?|sans|sin|нет|без|ani|غير"
 )
@@ -46,7 +47,8 @@ NEGATION = re.compile(
     rf"|(?:{WITHOUT_ZH})[^\s,;、]{{0,4}})$"
 )
 NEGATED_AFTER = re.compile(
-    r"的?(?:では|じゃ|で|とは)?(?:な[いく]|ありませ)|\S{0,3}\s?(?:아니|아닙|않)|\s*(?:değil|नहीं)"
+    r"\W*(?:is|was|would be)(?:n't| not| wrong| false| incorrect)\b|\s*(?:değil|नहीं)"
+    r"|的?(?:では|じゃ|で|とは)?(?:な[いく]|ありませ)|\S{0,3}\s?(?:아니|아닙|않)"
 )
 FILLER = (
     r"(?:[^\w,;]|_|\b(?:is|was|would|should|must|be|as|the|an?|most|likely|probably|clearly"
@@ -58,8 +60,9 @@ MARK = re.compile(
     rf"|antwort|réponse|respuesta|risposta|resposta|ответ)\b|答案|情感|情绪|标签|分类|类别|结论|判断|答え|정답){FILLER}"
 )
 SAID = re.compile(rf"(?:\b(?:is|was|are|were|be|being|seems?|appears?|sounds?|as)\b|是){FILLER}")
-SHELL = re.compile(r"\\\w+|\b(?:an?|the|it is|it's)\b|[\W_]")
+SHELL = re.compile(r"\\\w+|\b(?:an?|the|it is|it's)\b|[\W\d_]")
 TAG = re.compile(r"</?(?:a|b|i|u|p|em|strong|br|span|code|mark|li|ul|ol|td|tr|div|h\d)\b[^<>\n]*>")
+THOUGHT = re.compile(r"(?:^|<think>)(?:(?!</?think>).)*</think>|<think>.*", re.DOTALL)
 ENGLISH_WORDS = frozenset("ai")
 """Labels that prose is full of."""
 NEAR = 200  # letters in which a mark is looked for
@@ -106,9 +109,9 @@ def read(text: str, labels: Labels, prompt: str = "", fields: Iterable[str] = ()
 
 
 def _plain(text: str) -> str:
-    """The text without HTML, in normal letters."""
+    """The text without HTML and without what was thought aloud, in normal letters."""
     text = normal(text)
-    return _blank(text, [tag.span() for tag in TAG.finditer(text)])
+    return _blank(text, [part.span() for part in (*THOUGHT.finditer(text), *TAG.finditer(text))])
 
 
 def _sentences(text: str) -> Iterator[Sentence]:
