@@ -38,6 +38,7 @@ class Cell:
     tokens: int = 5
     weights_bytes: int = 4_000_000
     metric: str = "accuracy"
+    metrics: dict[str, Any] = field(default_factory=dict)
     text: Callable[[int, bool], str] = lambda row, right: "positive" if right else "negative"
     reference: Callable[[int], str] = lambda row: "positive"
     simulated: bool = False
@@ -124,7 +125,7 @@ def score_of(cell: Cell, rows: pl.DataFrame) -> dict[str, Any]:
         metric = {"value": mean, "low": low, "high": high}
         metric |= {"method": "Wilson", "unit": "proportion"}
     invalid = {"value": 0.0, "low": 0.0, "high": 0.02, "method": "Wilson", "unit": "proportion"}
-    metrics = {cell.metric: metric, "invalid_rate": invalid}
+    metrics = {cell.metric: metric, "invalid_rate": invalid} | cell.metrics
     score = {"primary": cell.metric, "requests": rows.height, "metrics": metrics, "details": {}}
     return score | {"scorer": SCORERS[cell.metric == "chrf2"]}
 

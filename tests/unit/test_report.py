@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from frontier.report import words
 from frontier.report.findings import answer
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.verdicts import reason
+from frontier.scorers import Answer, mathematics
 from frontier.study import table
 from frontier.text import BIDI, ZERO_WIDTH, visible
 
@@ -198,6 +199,26 @@ def test_the_two_tables_hold_the_study(page: Page, folder: Path) -> None:
         assert shown[2].startswith(text)
         (left_out,) = [row for row in grid if row[0] == "x-does-not-fit"]
         assert left_out[2] == "does not fit"
+
+
+def test_every_metric_of_a_scorer_is_shown_with_what_the_gap_is(tmp_path: Path) -> None:
+    """By the real scorer: half of the right answers are right only in another dress."""
+    texts = ["7", "The answer is $7$.", "7 or 8", "8"] * 25
+    given = [Answer(str(place), text, "7", {}) for place, text in enumerate(texts)]
+    found = mathematics.score(given, mathematics.Options())
+    metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
+    study_of(tmp_path, [Cell("falcon", metric="equivalent", metrics=metrics)])
+    done = render(tmp_path)
+    assert done.returncode == 0, done.stderr
+    parsed = Page()
+    parsed.feed((tmp_path / "results" / "report.html").read_text(encoding="utf-8"))
+    (shown,) = [rows for rows in parsed.tables if "strict" in rows[0]]
+    figures = dict(zip(shown[0], shown[1], strict=True))
+    values = {"equivalent": "50.0 %", "strict": "25.0 %", "exact match": "25.0 %",
+              "format gap": "25.0 %", "ambiguous rate": "25.0 %"}  # fmt: skip
+    assert {name: figures[name][: len(value)] for name, value in values.items()} == values
+    assert figures["Variant"] == "Falcon"
+    assert "Format gap: equivalent minus strict" in parsed.words()
 
 
 def test_foreign_text_stays_text(page: Page, html: str) -> None:

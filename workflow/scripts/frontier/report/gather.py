@@ -83,18 +83,21 @@ class Cells:
     paths: dict[Key, Path]
     provenance: dict[str, Provenance]
     metrics: dict[str, MetricNote]
+    scores: dict[Key, Mapping[str, Any]]
+    """Every metric of each scored cell."""
 
 
 def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
     """Read the cells' JSON files one by one. Raises UserError unless they are the study's."""
     known = {key(row) for row in study}
-    cells = Cells({}, {}, {})
+    cells = Cells({}, {}, {}, {})
     for path in paths:
         cell = read_cell(path)
         place = key(cell["cell"])
         if place not in known:
             raise UserError(f"{path}: not a cell of the study; aggregate it first")
         cells.paths[place] = path
+        cells.scores[place] = (cell.get("score") or {}).get("metrics") or {}
         for name, note in metric_notes(cell).items():
             cells.metrics.setdefault(name, note)
         if cell["outcome"] == "measured":

@@ -28,6 +28,7 @@ from frontier.report import (
 from frontier.report.findings import Group, answers, comparable, score_title
 from frontier.report.gather import Cells, Example, Provenance, examples
 from frontier.report.machines import machines
+from frontier.report.metrics_tables import metrics_tables
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.verdicts import Verdicts, verdicts
 from frontier.text import visible
@@ -177,6 +178,7 @@ def page(
         drawn=drawn,
         latency=tables.latency_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
+        metrics=metrics_tables(groups, cells, naming),
         changes=_changes(groups, naming),
         headings=list(cell_tables.FACTS),
         picks=picking.picks(naming, [name for name in OUTCOMES if counted[name]]),

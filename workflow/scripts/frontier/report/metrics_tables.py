@@ -1,0 +1,70 @@
+"""The tables of the same answers by every metric of their scorer, one for each task and device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.report import words
+from frontier.report.findings import Group
+from frontier.report.gather import Cells, key
+from frontier.report.naming import Naming
+from frontier.report.pareto import points_per_unit
+from frontier.report.tables import Box
+from frontier.text import visible
+
+MEANINGS = {
+    "format_gap": "Format gap: equivalent minus strict, the answers that are right in value and "
+    "form but stand in a sentence or in another notation than the references'.",
+    "ambiguous_rate": "Ambiguous rate: texts that name two different answers or deny one; they "
+    "count as wrong.",
+}
+
+
+@dataclass(frozen=True)
+class MetricsTable:
+    """One task on one device: a row of figures for each scored variant."""
+
+    task: str
+    device: str
+    headings: list[str]
+    rows: list[tuple[str, list[Box]]]
+    notes: list[str]
+
+
+def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> list[MetricsTable]:
+    """The groups whose scorer gave more than one metric, the primary one first."""
+    found = []
+    for group in groups:
+        scored = [(row, cells.scores.get(key(row), {})) for row in group.rows]
+        primary = next((row["score_metric"] for row, _ in scored if row["score_metric"]), None)
+        names = sorted({name for _, metrics in scored for name in metrics if name != primary})
+        if primary is None or not names:
+            continue
+        ordered = [primary, *names]
+        rows = [
+            (naming.variant(row["variant"]), [_box(metrics.get(name)) for name in ordered])
+            for row, metrics in scored
+            if metrics
+        ]
+        found.append(
+            MetricsTable(
+                naming.tasks.label(group.task),
+                naming.devices.label(group.device),
+                [visible(words.metric(name), 60) for name in ordered],
+                rows,
+                [MEANINGS[name] for name in names if name in MEANINGS],
+            )
+        )
+    return found
+
+
+def _box(metric: Mapping[str, Any] | None) -> Box:
+    """A metric's figure with its interval, in points."""
+    if metric is None or metric["value"] is None:
+        return Box(words.MISSING)
+    factor = points_per_unit(metric["unit"])
+    ends = [None if metric[end] is None else metric[end] * factor for end in ("low", "high")]
+    shown = words.score(metric["value"] * factor, proportion=factor != 1)
+    return Box(shown, words.interval(ends, places=1))
