@@ -66,6 +66,16 @@ for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).ite
         "same": texts[0] == texts[1], "logits": logits,
     }
 jobs = json.loads(sys.argv[2])
+for name, (output, method) in jobs["published"].items():
+    loaded = engine.load(
+        Path(output), Settings("cpu", "float32", 1, "plain", "native", published=method)
+    )
+    with torch.no_grad():
+        logits = loaded.model(torch.arange(20)[None] + 5).logits[0].tolist()
+    found[f"{name} published"] = {
+        "layers": loaded.loaded.quantized_layers, "bytes": loaded.loaded.weights_bytes,
+        "kernel": loaded.loaded.kernel, "logits": logits,
+    }
 unfit = jobs["folders"], Path(jobs["output"])
 convert = conversions.load("gptqmodel").convert
 found["unfit"] = conversion_refusals(convert, *unfit, asked.options, jobs["texts"])
@@ -110,6 +120,7 @@ def found(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
         "folders": harmed.unfit(folder / "unfit"),
         "output": str(folder / "made"),
         "texts": TEXTS,
+        "published": {name: (routes[name][1], routes[name][2]) for name in ("gptq4", "awq4")},
     }
     told = run_in(environment("gptqmodel"), PROGRAM, json.dumps(routes), json.dumps(jobs))
     answer: dict[str, Any] = json.loads(told.splitlines()[-1])
@@ -248,3 +259,11 @@ def test_blocks(folder: Path) -> None:
 def test_unfit_checkpoints_are_not_quantized(found: dict[str, Any]) -> None:
     """What is not whole, and what has no attention heads."""
     harmed.check_refusals(found["unfit"])
+
+
+@pytest.mark.parametrize("name", ["gptq4", "awq4"])
+def test_published_ones_run_as_the_native_variant(name: str, found: dict[str, Any]) -> None:
+    """A checkpoint that somebody else has quantized is loaded as those made here."""
+    own, native_variant = found[name], found[f"{name} published"]
+    for fact in ("layers", "bytes", "kernel", "logits"):
+        assert native_variant[fact] == own[fact]

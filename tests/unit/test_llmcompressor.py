@@ -262,3 +262,15 @@ def test_families() -> None:
 def test_unfit_checkpoints_are_not_quantized(made: dict[str, Any]) -> None:
     """What is not whole, and what has no attention heads."""
     harmed.check_refusals(made["unfit"])
+
+
+@pytest.mark.parametrize("name", ["w8a8", "fp8", "w4a16"])
+def test_published_ones_run_as_the_native_variant(name: str, folder: Path, loaded: Any) -> None:
+    """A checkpoint that somebody else has compressed is loaded as those made here."""
+    asked = Settings("cpu", "float32", 1, "plain", "native", published="compressed-tensors")
+    found = engine.load(folder / f"{name}-made", asked)
+    own = loaded[name]
+    assert found.loaded == own.loaded
+    with torch.no_grad():
+        ids = torch.arange(20)[None] + 5
+        torch.testing.assert_close(found.model(ids).logits, own.model(ids).logits)

@@ -115,13 +115,25 @@ def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
     return model
 
 
-def load_published(checkpoint: Path, quantizer: Any, load: Callable[..., Any]) -> Any:
+def load_published(
+    checkpoint: Path, quantizer: Any, load: Callable[..., Any], dtype: torch.dtype
+) -> Any:
     """The model of a checkpoint published quantized, through the quantizer module that loads such.
 
-    Raises as `load_whole`, and UnsupportedError for what its kernels cannot do.
+    What is unpacked while loading is cast to `dtype`. Raises as `load_whole`, and UnsupportedError
+    for what its kernels cannot do.
     """
-    with no_way(f"published quantized: {published(checkpoint)}"):
-        return quantizer.load_published(load)
+    what = f"published quantized: {published(checkpoint)}"
+    try:
+        with no_way(what):
+            model = quantizer.load_published(load)
+            return model if quantizer.quantized_layers(model) else model.to(dtype)
+    except UnsupportedError as error:
+        if isinstance(error.__cause__, ImportError) and quantizer.ENVIRONMENT:
+            raise UnsupportedError(
+                f"{what}: it runs in the environment {quantizer.ENVIRONMENT}"
+            ) from error
+        raise
 
 
 @contextmanager

@@ -9,9 +9,10 @@ from typing import Any
 from frontier import quantizers
 from frontier.engines import Settings, UnsupportedError
 from frontier.errors import UserError, nearest
-from frontier.safetensor_files import CONFIG, json_object
+from frontier.safetensor_files import CONFIG, headers, json_object
 
 KEYS = ("quantization_config", "compression_config")
+PLAIN = ("F64", "F32", "F16", "BF16")
 SHOWN = 40  # characters of a name that a file gives
 
 
@@ -63,6 +64,8 @@ def quantizer_of(checkpoint: Path, settings: Settings) -> Any | None:
     wanted = asked(settings.method, settings.quantization)
     if reason := refusal(found, wanted):
         raise UnsupportedError(reason)
+    if not _packed(checkpoint):
+        raise UnsupportedError(f"published quantized: {found}, and none of its tensors is")
     if settings.published != found.method:
         raise UnsupportedError(
             f"published quantized: {found}; to run it, give the model `published: {found.method}` "
@@ -85,6 +88,13 @@ def asked(method: str, options: dict[str, Any]) -> str:
     """A quantization in words; `native` whatever it is cast to."""
     keys = ", ".join(f"{name}: {value}" for name, value in options.items())
     return f"{method} ({keys})" if keys and method != "native" else method
+
+
+def _packed(checkpoint: Path) -> bool:
+    """Whether a tensor is stored in anything but plain floating point."""
+    return any(
+        tensor.dtype not in PLAIN for _, found in headers(checkpoint) for tensor in found.values()
+    )
 
 
 def _made_by_a_job(settings: Settings) -> tuple[str, ...]:

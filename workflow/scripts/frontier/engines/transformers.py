@@ -143,27 +143,11 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    quantizer = load_quantizer(settings.method)
-    options = quantizer.Options(**settings.quantization)
     published = quantizer_of(checkpoint, settings)
     loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
     prompting = Prompting.of(checkpoint, settings)
-
-    def from_pretrained(**arguments: Any) -> Any:
-        own = {
-            "dtype": getattr(torch, settings.dtype),
-            "trust_remote_code": settings.trust_remote_code,
-            "device_map": "auto" if settings.gpus > 1 else {"": settings.accelerator},
-        }
-        return loading.load_whole(checkpoint, **own | arguments)
-
-    with out_of_memory():
-        if published:
-            quantizer = published
-            model = loading.load_published(checkpoint, published, from_pretrained)
-        else:
-            model = quantizer.load_model(from_pretrained, options)
-    loading.check_range(model)
+    quantizer = published or load_quantizer(settings.method)
+    model = _model(checkpoint, settings, published)
     if settings.adapter:
         # Before any forward pass: some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
@@ -179,11 +163,39 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
         ),
         kernel=kernel(model) if kernel else None,
     )
-    if quantizer.expects_quantized(options) and loaded.quantized_layers == 0:
-        raise UnsupportedError(
-            f"{settings.method} left all layers of {type(model).__name__} as they were"
-            if not published
-            else f"published quantized by {settings.published}, and no layer of it is"
-        )
+    if loaded.quantized_layers == 0 and expects_quantized(settings, published):
+        what = f"{settings.published}, as published," if published else settings.method
+        raise UnsupportedError(f"{what} left all layers of {type(model).__name__} as they were")
     kind = Compiled if settings.compile else Transformers
     return kind(model, prompting, loaded, settings.accelerator)
+
+
+def expects_quantized(settings: Settings, published: Any | None) -> bool:
+    """Whether layers must come out quantized; transformers itself may unpack what it loads."""
+    quantizer = load_quantizer(settings.method)
+    if published:
+        return published is not quantizer
+    return bool(quantizer.expects_quantized(quantizer.Options(**settings.quantization)))
+
+
+def _model(checkpoint: Path, settings: Settings, published: Any | None) -> Any:
+    """The model as its quantizer, or that of what it was `published` in, loads it."""
+    dtype = getattr(torch, settings.dtype)
+
+    def from_pretrained(**arguments: Any) -> Any:
+        own = {
+            "dtype": dtype,
+            "trust_remote_code": settings.trust_remote_code,
+            "device_map": "auto" if settings.gpus > 1 else {"": settings.accelerator},
+        }
+        return loading.load_whole(checkpoint, **own | arguments)
+
+    quantizer = load_quantizer(settings.method)
+    with out_of_memory():
+        if published:
+            model = loading.load_published(checkpoint, published, from_pretrained, dtype)
+        else:
+            options = quantizer.Options(**settings.quantization)
+            model = quantizer.load_model(from_pretrained, options)
+    loading.check_range(model)
+    return model

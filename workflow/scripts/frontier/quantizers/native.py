@@ -69,8 +69,10 @@ def load_model(load: Any, options: Options) -> Any:
 
 
 def load_published(load: Any) -> Any:
-    """As transformers loads it."""
-    return load()
+    """As transformers loads it; it unpacks fp8 where no GPU computes in it."""
+    model = load()
+    model.weights_were_unpacked = not quantized_layers(model)
+    return model
 
 
 def expects_quantized(options: Options) -> bool:
@@ -84,8 +86,7 @@ def quantized_layers(model: Any) -> int:
 
 
 def kernel(model: Any) -> str | None:
-    """Says where transformers had to turn packed weights into plain ones."""
-    quantizer = getattr(model, "hf_quantizer", None)
-    if quantizer is None or not getattr(quantizer.quantization_config, "dequantize", False):
+    """Says where transformers turned packed weights into plain ones."""
+    if not getattr(model, "weights_were_unpacked", False):
         return None
     return f"weights dequantized to {str(model.dtype).removeprefix('torch.')} while loading"

@@ -1,0 +1,227 @@
+"""Checkpoints that were published quantized: run as they are, or unsupported, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import given
+from hypothesis import strategies as st
+
+import harmed
+from frontier.catalogue import Device, Model
+from frontier.engines import Settings, UnsupportedError
+from frontier.engines import transformers as engine
+from frontier.plan import Setting
+from frontier.published import published
+from frontier.quantizers import load as load_quantizer
+
+NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
+IDS = torch.tensor([[5, 7, 9, 11]])
+NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
+BNB: dict[str, dict[str, Any]] = {
+    "nf4": NF4,
+    "nf4 with nested scales": NF4 | {"bnb_4bit_use_double_quant": True},
+    "fp4": {"load_in_4bit": True, "bnb_4bit_quant_type": "fp4"},
+    "int8": {"load_in_8bit": True},
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small Llama in float32."""
+    return harmed.write(tmp_path_factory.mktemp("base"), harmed.configs()["llama"])
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.no_grad():
+        found: torch.Tensor = model(IDS).logits.float()
+    return found
+
+
+def saved(base: Path, folder: Path, **keys: Any) -> Path:
+    """The checkpoint as bitsandbytes' users publish it."""
+    config = transformers.BitsAndBytesConfig(**keys)
+    model = transformers.AutoModelForCausalLM.from_pretrained(base, quantization_config=config)
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copyfile(base / name, folder / name)
+    return folder
+
+
+def configured(base: Path, folder: Path, block: Any, key: str = "quantization_config") -> Path:
+    """The plain checkpoint with such a block in its config.json."""
+    shutil.copytree(base, folder)
+    harmed.reconfigure(folder, **{key: block})
+    return folder
+
+
+def in_fp8(base: Path, folder: Path) -> Path:
+    """The checkpoint with its layers' matrices in 8-bit floats, each one block with one scale."""
+
+    def pack(found: harmed.Tensors) -> harmed.Tensors:
+        packed = {}
+        for name, tensor in found.items():
+            if name.endswith("_proj.weight"):
+                scale = tensor.abs().max() / 448
+                packed[name] = (tensor / scale).to(torch.float8_e4m3fn)
+                packed[f"{name}_scale_inv"] = scale.reshape(1, 1)
+            else:
+                packed[name] = tensor
+        return packed
+
+    block = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [128, 128]}
+    configured(base, folder, block)
+    harmed.rewrite(folder, pack)
+    return folder
+
+
+@pytest.mark.parametrize("name", BNB)
+def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -> None:
+    """As the native variant, with its packed layers counted; any other is another model."""
+    folder = saved(base, tmp_path / "made", **BNB[name])
+    loaded = engine.load(folder, replace(NATIVE, published="bitsandbytes"))
+    assert loaded.loaded.quantized_layers == 2 * 7
+    whole = engine.load(base, NATIVE)
+    assert loaded.loaded.weights_bytes < 0.6 * whole.loaded.weights_bytes
+    ours, plain = logits(loaded.model), logits(whole.model)
+    error = float((ours - plain).square().mean().sqrt() / plain.std())
+    assert 0 < error < 0.5
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    torch.testing.assert_close(ours, logits(theirs), atol=0.02, rtol=0.02)
+    for method, keys in (
+        ("bitsandbytes", {"weights": "nf4"}),
+        ("bitsandbytes", {"weights": "int8"}),
+        ("quanto", {"weights": "int8"}),
+        ("rounding", {"bits": 4}),
+    ):
+        other = replace(NATIVE, method=method, quantization=keys)
+        with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as told:
+            engine.load(folder, other)
+        assert f"as {method} (" in str(told.value)
+    with pytest.raises(UnsupportedError, match="give the model `published: bitsandbytes`"):
+        engine.load(folder, NATIVE)
+
+
+def test_fp8_runs_unpacked_where_no_gpu_computes_in_it(base: Path, tmp_path: Path) -> None:
+    """And the measurement says so."""
+    folder = in_fp8(base, tmp_path / "fp8")
+    loaded = engine.load(folder, replace(NATIVE, published="fp8"))
+    assert loaded.loaded.kernel == "weights dequantized to float32 while loading"
+    plain = logits(engine.load(base, NATIVE).model)
+    error = float((logits(loaded.model) - plain).square().mean().sqrt() / plain.std())
+    assert 0 < error < 0.1
+
+
+BLOCKS: dict[str, tuple[Any, str]] = {
+    "gptq": ({"quant_method": "gptq", "bits": 4, "group_size": 64}, r"gptq \(4 bits\)"),
+    "awq": ({"quant_method": "awq", "bits": 4}, r"awq \(4 bits\)"),
+    "unknown": (
+        {"quant_method": "gptqq"},
+        r"gptqq, which nothing here loads \(did you mean 'gptq'",
+    ),
+    "known to transformers only": ({"quant_method": "aqlm"}, "aqlm, which nothing here loads"),
+    "hqq": ({"quant_method": "hqq", "nbits": 4}, "hqq, which nothing here loads"),
+    "without a name": ({"bits": 4}, "a method without a name"),
+    "empty": ({}, "a method without a name"),
+    "no text": ({"quant_method": 5}, "a method without a name"),
+    "a list": ([1, 2], "a method without a name"),
+    "text": ("gptq", "a method without a name"),
+    "half": ({"load_in_4bit": True}, "none of its tensors is"),
+    "nothing packed": ({"quant_method": "fp8"}, "none of its tensors is"),
+    "control characters": ({"quant_method": "\x1b[31m" + "x" * 99}, r"\?\[31mx+…"),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("key", ["quantization_config", "compression_config"])
+def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Path) -> None:
+    """Unsupported with the reason, in one line: never a traceback, never the plain model."""
+    block, words = BLOCKS[name]
+    folder = configured(base, tmp_path / "made", block, key)
+    found = published(folder)
+    assert found is not None
+    for settings in (NATIVE, replace(NATIVE, published=found.method)):
+        with pytest.raises(UnsupportedError, match=f"published quantized: .*{words}") as told:
+            engine.load(folder, settings)
+        assert str(told.value).isprintable()
+    with pytest.raises(UnsupportedError, match="takes no other quantization, as quanto"):
+        engine.load(folder, replace(NATIVE, method="quanto", quantization={"weights": "int8"}))
+
+
+def test_a_block_within_the_text_model(base: Path, tmp_path: Path) -> None:
+    """Where models of several kinds of input have it."""
+    folder = configured(
+        base, tmp_path / "made", {"quantization_config": {"quant_method": "awq"}}, "text_config"
+    )
+    assert str(published(folder)) == "awq"
+    assert published(configured(base, tmp_path / "null", None)) is None
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=80),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+KEYS = ("quant_method", "bits", "load_in_4bit", "bnb_4bit_quant_type", "format")
+
+
+@given(
+    st.dictionaries(st.sampled_from(KEYS), json_values)
+    | json_values.filter(lambda v: v is not None)
+)
+def test_any_block_has_words(tmp_path_factory: pytest.TempPathFactory, block: Any) -> None:
+    """Whatever stands there is a published quantization, said in a short printable text."""
+    folder = tmp_path_factory.mktemp("any")
+    (folder / "config.json").write_text(json.dumps({"quantization_config": block}))
+    found = published(folder)
+    assert found is not None
+    assert str(found).isprintable()
+    assert len(str(found)) < 120
+
+
+def setting(
+    model: Model, method: str, accelerator: str = "cpu", engine: str = "transformers", **keys: Any
+) -> Setting:
+    """A variant on a device."""
+    module = load_quantizer(method)
+    device = Device(accelerator=accelerator, engine=engine, gpus=int(accelerator == "mps"))
+    return Setting(module, module.Options(**keys), model, device)
+
+
+def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
+    """A folder's own config.json says it, and models.yaml says it of a hub's."""
+    block = {"quant_method": "gptq", "bits": 4}
+    local = Model(path=configured(base, tmp_path / "gptq", block))
+    hub = Model(hub="an/id", revision="0" * 40, published="gptq")
+    for model in (local, hub):
+        native = setting(model, "native")
+        assert native.unsupported() is None
+        assert native.environment == "gptqmodel"
+        assert native.loader is load_quantizer("gptq")
+        reason = setting(model, "quanto", weights="int8").unsupported()
+        assert reason is not None
+        assert "published quantized: gptq" in reason
+        assert "quanto (weights: int8)" in reason
+        for engine_name in ("llama_cpp", "onnxruntime", "openvino"):
+            reason = setting(model, "native", engine=engine_name).unsupported()
+            assert reason is not None
+            assert engine_name in reason
+        assert "mps" in (setting(model, "native", accelerator="mps").unsupported() or "")
+    plain = setting(Model(path=base), "native")
+    assert plain.environment is None
+    assert plain.published is None
+
+
+def test_what_models_yaml_says_has_to_be_so(base: Path) -> None:
+    """Else its environment was chosen for nothing."""
+    with pytest.raises(Exception, match=r"says published: gptq, and config.json .* names no"):
+        engine.load(base, replace(NATIVE, published="gptq"))
