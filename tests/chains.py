@@ -1,4 +1,4 @@
-"""A checkpoint that answers as it is told: after each token comes the one that a table names.
+"""A checkpoint whose answers are chosen: after each token comes the one that a table names.
 
 A real Llama of one layer that adds nothing to what it reads: its embedding is the identity, and its
 head the table. So `generate` can be tested with any answer, special tokens among them.

@@ -70,6 +70,7 @@ def test_a_prompt_is_rendered_as_transformers_does(source: str, prompt: str) -> 
         ("{{ strftime_now('%d %b %Y') }}", "09 Mar 2025"),
         ("{% if strftime_now is defined %}{{ strftime_now('%Y-%m-%dT%H:%M') }}{% endif %}",
          "2025-03-09T00:00"),
+        ("{{ strftime_now('%s %Z') }}", "1741478400 UTC"),
         ("{% if not date_string is defined %}{% set date_string = 'then' %}{% endif %}"
          "{{ date_string }}", "09 Mar 2025"),
         ("{% if not date_string is defined %}{% set date_string = strftime_now('%Y') %}{% endif %}"

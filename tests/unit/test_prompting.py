@@ -75,7 +75,7 @@ def test_positions_that_the_config_leaves_to_the_architecture(
         (None, 3, (3, 2)),
         (None, None, (2,)),
         (2, [], (2,)),
-        ([7, None], -1, (7, -1, 2)),  # not ids of this vocabulary: they end nothing
+        ([7, None], -1, (7, 2)),
         (50256, 2, (50256, 2)),
     ],
 )

@@ -96,7 +96,7 @@ class ChatTemplate:
             self._template = environment.from_string(source)
             mentioned = meta.find_undeclared_variables(environment.parse(source))
         except FAULTS as error:
-            raise UserError(_told(error)) from error
+            raise UserError(_message(error)) from error
         own = sorted(mentioned - GIVEN - tokens.keys() - environment.globals.keys())
         for name in arguments:
             if name not in own:
@@ -113,7 +113,8 @@ class ChatTemplate:
             # Llama 3.1's argument, in its format; later templates make it of strftime_now.
             **({"date_string": now.strftime("%d %b %Y")} if dated else {}),
             **arguments,
-            "strftime_now": now.strftime,
+            # %s, seconds since 1970, would be of the machine's own time zone.
+            "strftime_now": lambda form: now.strftime(form.replace("%s", f"{now.timestamp():.0f}")),
             "add_generation_prompt": True,
         }
         if PROBE not in self.render(PROBE):
@@ -125,9 +126,9 @@ class ChatTemplate:
             messages = [{"role": "user", "content": prompt}]
             return self._template.render(messages=messages, **self._given)
         except FAULTS as error:
-            raise UserError(_told(error)) from error
+            raise UserError(_message(error)) from error
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
     return f"prompt: chat: the model's chat template fails{line}: {one_line(error)[:300]}"

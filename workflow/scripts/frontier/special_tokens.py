@@ -29,7 +29,7 @@ def ends(checkpoint: Path, tokenizer: Any) -> tuple[int, ...]:
     for end in ends:
         if type(end) is not int:
             raise ValueError(f"eos_token_id: {end!r} is not a token's id")
-    return tuple(dict.fromkeys(ends))
+    return tuple(dict.fromkeys(end for end in ends if end >= 0))  # -1 stands for none
 
 
 def left_out(tokenizer: Any) -> dict[int, str]:
