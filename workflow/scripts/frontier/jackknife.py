@@ -25,9 +25,10 @@ FEWEST = 6  # requests; with fewer the skewness, and so the interval, is not kno
 class Scale:
     """Where a statistic is nearer to a normal one: onto it, back, and its slope at a value.
 
-    `tail` is how much the squared skewness of the influence widens the interval. Hall, "The
-    Bootstrap and Edgeworth Expansion" (1992), section 3.5, equation 3.22: at 95 % the ends of a
-    two-sided t interval are short by a share of (z^4 + 2 z^2 - 3) / 18 = 1.08 skewness^2 / n.
+    `tail` is how much the squared skewness of the influence widens the interval: by the Edgeworth
+    expansion of Student's t the ends of a two-sided interval of 95 % are short by a share of
+    (z^4 + 2 z^2 - 3) / 18 = 1.08 skewness^2 / n. Source: Hall, "The Bootstrap and Edgeworth
+    Expansion" (1992), section 2.6.
     """
 
     name: str

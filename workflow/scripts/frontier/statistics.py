@@ -85,11 +85,11 @@ def quantile_ranks(
         raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
     if n < 1:
         return None
-    tail, independent = (1 - confidence) / 2, effective or n
-    ends = below_rank([1, n], n, q, independent)
+    tail, worth = (1 - confidence) / 2, effective or n
+    ends = below_rank([1, n], n, q, worth)
     if ends[0] > tail or ends[1] < 1 - tail:
         return None
-    low, high = (_rank(chance, n, q, independent) for chance in (tail, 1 - tail))
+    low, high = (_rank(chance, n, q, worth) for chance in (tail, 1 - tail))
     return low, high
 
 
@@ -118,13 +118,13 @@ def quantile_interval(
     n = len(ordered)
     if quantile_ranks(n, q, confidence) is None:
         return None
-    effective = worth(n, q, timed)
+    effective = independent(n, q, timed)
     told = "" if timed is None else f"; {timed.worth(effective, n)}"
     return between_ranks(ordered, q, confidence, effective, told)
 
 
-def worth(n: int, q: float, timed: Serial | None) -> float:
-    """As many independent values say as much of the q-quantile as `n` with an autocorrelation."""
+def independent(n: int, q: float, timed: Serial | None) -> float:
+    """How many independent values say as much of the q-quantile as `n` with an autocorrelation."""
     return n if timed is None else n / timed.of_quantile(q)
 
 
@@ -151,7 +151,7 @@ def quantile_p(values: ArrayLike, q: float, null: float, *, timed: Serial | None
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
-    effective = worth(n, q, timed)
+    effective = independent(n, q, timed)
     # Of equal values the rank that speaks least against `null`.
     last = _place(ordered, null)
     first = n + 1 - _place(-ordered[::-1], -null)
