@@ -227,6 +227,11 @@ def test_only_requests_that_both_have_are_paired() -> None:
     found, p = latency_ratio(pairs)
     assert (found.value, found.low, found.high) == (2, 2, 2)
     assert p == pytest.approx(2 * 0.5**150)
+    some_unknown = pairs.with_columns(
+        latency_s=pl.when(pl.int_range(pl.len()) < 9).then(None).otherwise("latency_s")
+    )
+    assert latency_ratio(some_unknown).estimate.value == 2
+    assert latency_ratio(pairs.with_columns(latency_s=0.0)).estimate.value is None
     assert latency_ratio(pairs.head(5)).estimate.value is None
     assert latency_ratio(pairs.clear()).p is None
 

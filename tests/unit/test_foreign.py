@@ -250,6 +250,8 @@ TABLES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "times that are text": (lambda table: table.cast({"latency_s": pl.String}), "latency_s is String"),
     "a time before the start": (lambda table: table.with_columns(pl.lit(-1.0).alias("ttft_s")), "is negative"),
     "a time that is no number": (lambda table: table.with_columns(pl.lit(float("nan")).alias("ttft_s")), "no number"),
+    "tokens that are text": (lambda table: table.cast({"tokens": pl.String}), "tokens is String"),
+    "fewer tokens than none": (lambda table: table.with_columns(pl.lit(-1).cast(pl.Int64).alias("tokens")), "is negative"),
     "no answers": (lambda table: table.drop("prediction"), "prediction is None"),
     "answers that are lists": (
         lambda table: table.with_columns(pl.concat_list("prediction").alias("prediction")),

@@ -258,6 +258,19 @@ def test_times_without_autocorrelation_are_worth_themselves() -> None:
     assert serial([0.0, 1.0] * 30).lag1 == 0  # negative: intervals are only ever widened
 
 
+@given(
+    st.lists(st.floats(1e-7, 1e7), min_size=1, max_size=60),
+    st.lists(st.integers(0, 10**6), min_size=60, max_size=60),
+)
+def test_any_times_have_an_autocorrelation(times: list[float], tokens: list[int]) -> None:
+    """Also those that are all but equal, or that their sizes explain."""
+    for values in (times, np.exp(np.log1p(tokens[: len(times)])), [0.1 + 0.2] * len(times)):
+        found = serial(values, [tokens[: len(times)], [7] * len(times)])
+        assert 0 <= found.lag1 < 1
+        assert 0 <= found.share <= 1
+        assert found.of_quantile(0.5) >= 1
+
+
 def test_a_drift_that_leaves_too_little_is_no_interval() -> None:
     times = np.exp(np.linspace(0, 1, 60))
     found = quantile_interval(times, 0.5, timed=serial(times))

@@ -102,6 +102,7 @@ def latency_ratio(pairs: pl.DataFrame) -> Tested:
 
     Answers of other lengths than native's explain a part of the ratio that is not the machine's.
     """
+    pairs = pairs.filter(pl.all_horizontal(pl.col("latency_s", "latency_s_right") > 0))
     before, after = (pairs[name].to_numpy() for name in ("latency_s", "latency_s_right"))
     tokens = [pairs[name].to_numpy() for name in ("tokens", "tokens_right")]
     return paired_ratio(before, after, tokens)

@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 STRONGEST = 0.97  # of the lag-1 autocorrelation: beyond it a sum over lags is anybody's guess
 NEGLIGIBLE = 1e-4
 CLOCK_S = 1e-9  # a time of 0 is below what the clock shows
+ROUNDING = 1e-9  # of logarithms: times that differ by less are alike
 FEWEST_LAGS = 4
 SHOWS_LAG = 50  # requests; the estimate from fewer misses a strong autocorrelation too often
 _AT, _WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -110,14 +111,14 @@ def serial(times: ArrayLike, sizes: Sequence[ArrayLike] = ()) -> Serial:
     logs = np.log(np.maximum(np.asarray(times, dtype=np.float64), CLOCK_S))
     n = len(logs)
     whole = float(((logs - logs.mean()) ** 2).sum()) if n else 0.0
-    if n <= len(sizes) + FEWEST_LAGS or whole == 0:
+    if n <= len(sizes) + FEWEST_LAGS or whole <= n * ROUNDING**2:
         return INDEPENDENT
     design = np.column_stack([np.ones(n), *(np.log1p(size) for size in sizes)])
     residuals = logs - design @ np.linalg.lstsq(design, logs)[0]
     left = float(residuals @ residuals)
-    if left <= 1e-12 * whole:
+    if left <= n * ROUNDING**2:
         return INDEPENDENT
     found = neighbours(normal_scores(residuals))
     # Half a standard error more: what is underestimated costs more than what is overestimated.
     unsure = math.sqrt((1 - found**2) / n) / 2 if found else 0.0
-    return Serial(min(found + unsure, STRONGEST), left / whole)
+    return Serial(min(found + unsure, STRONGEST), min(left / whole, 1.0))

@@ -21,8 +21,13 @@ MOST_ROWS = 1_000_000
 MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
 LARGEST = 1e15  # of any number
 NUMBERS = ("score", "latency_s", "ttft_s", "tpot_s")
+COUNTS = ("tokens",)
 TEXTS = ("id", "input", "prediction", "reference")
-COLUMNS = dict.fromkeys(NUMBERS, pl.Float64()) | dict.fromkeys(TEXTS, pl.String())
+COLUMNS: dict[str, pl.DataType] = {
+    **dict.fromkeys(NUMBERS, pl.Float64()),
+    **dict.fromkeys(COUNTS, pl.Int64()),
+    **dict.fromkeys(TEXTS, pl.String()),
+}
 
 
 def check(paths: Sequence[Path]) -> None:
@@ -63,8 +68,8 @@ def _fault(table: pl.LazyFrame) -> str | None:
         return f"{rows} requests are too many"
     texts = [pl.col(name).str.len_bytes().cast(pl.UInt64).sum() for name in TEXTS]
     ids = pl.col("id").drop_nulls().n_unique().alias("ids")
-    sound = pl.all_horizontal(pl.col(*NUMBERS).is_between(0, LARGEST).all()).alias("sound")
+    sound = pl.all_horizontal(pl.col(*NUMBERS, *COUNTS).is_between(0, LARGEST).all()).alias("sound")
     size, unique, fine = table.select(pl.sum_horizontal(texts), ids, sound).collect().row(0)
     if size > MOST_TEXT or unique != rows:
         return f"{size} bytes of text, {unique} ids for {rows} requests"
-    return None if fine else "a time or a score is negative or no number"
+    return None if fine else "a time, a count or a score is negative or no number"
