@@ -14,6 +14,7 @@ from frontier.fetching import environments
 from frontier.published import Published, asked, published, refusal
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
 from frontier.safetensor_files import CONFIG
+from frontier.text import shown
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
 PROMPT_TOKENS = 1024  # room in the cache for a prompt
@@ -217,7 +218,7 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
         known = model in catalogue.models and quantization in catalogue.quantizations
         if known and variant_id(model, quantization) == variant:
             return model, quantization
-    raise UserError(f"unknown variant {variant!r}{nearest(variant, variants(catalogue))}")
+    raise UserError(f"unknown variant {shown(variant)}{nearest(variant, variants(catalogue))}")
 
 
 def cell(
