@@ -43,6 +43,12 @@ POWER = Problem(
 )
 TERM = Problem("3*n + 2", "What is the n'th term of 5, 8, 11?", "algebra__sequence_nth_term")
 GRAMS = Problem("9750", "What is 39 quarters of a kilogram in grams?", "measurement__conversion")
+SYSTEM = Problem("-9", "Solve -2*h + 2*v = 10, 0 = 2*h + v + 22 for h.", "algebra__linear_2d")
+NEAREST = Problem(
+    "9480", "What is the square root of 89866734 to the nearest integer?",
+    "arithmetic__nearest_integer_root",
+)  # fmt: skip
+DIVISOR = Problem("353", "What is the greatest common factor of 829903 and 29299?", "numbers__gcd")
 SURD = Problem("-227 - 8*sqrt(7)", "Simplify sqrt(49).", "arithmetic__simplify_surd")
 
 RIGHT = {
@@ -86,6 +92,12 @@ RIGHT = {
             "\\frac{1}{h^{1159/119}}"],
     TERM: ["3n+2", "a_n = 3n + 2", "u(n) = 3n+2", "The n'th term is 3n + 2.", "2 + 3n"],
     GRAMS: ["9750 grams", "9750 g", "9,750 g", "9750g", "9750\\text{ g}", "9750 gram"],
+    SYSTEM: ["h=-9, v=-4", "v = -4, h = -9", "The solution is h = -9, v = -4.", "h is -9",
+             "h = -9 and v = -4"],
+    NEAREST: ["approximately 9480", "≈ 9480", "9479.8 ≈ 9480", "9,480",
+              "sqrt(89866734) ≈ 9479.8, which rounds to 9480."],
+    DIVISOR: ["The greatest common factor of 829903 and 29299 is 353.", "gcd(829903, 29299) = 353",
+              "353 (since 829903 = 353*2351 and 29299 = 353*83)"],
     SURD: ["-227 - 8√7", "-227-8\\sqrt{7}", "$-8\\sqrt{7} - 227$"],
 }  # fmt: skip
 
@@ -125,6 +137,10 @@ WRONG = {
             "1/h**(-1159/119)", "h*h**(-1278/119)", "H**(-1159/119)", "(h**(-1159/119))**1"],
     TERM: ["3*(n-1) + 5", "3*n + 1 + 1", "3n+3", "3*n + 2 + 0*n", "3*n**1 + 2", "3*n - -2"],
     GRAMS: ["9750 kg", "9.750 kg", "9750 kilograms", "9750 mg", "9750 apples"],
+    SYSTEM: ["h = 9", "v = -9, h = -4", "h = -4, v = -9", "h = -9 or h = -4"],
+    NEAREST: ["9479.8", "9479", "9479 or 9480", "9480.2"],
+    DIVISOR: ["The GCD is 29299", "353 is not the GCD; it is 83", "353 (or 83)", "83 (not 353)",
+              "353 (83 would do as well)"],
     SURD: ["-227 - sqrt(448)", "-227 - 8*7", "-227 + -8*sqrt(7)", "-227 - 8√8", "-227 - 8√(7)*1"],
 }  # fmt: skip
 

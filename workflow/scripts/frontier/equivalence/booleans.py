@@ -12,7 +12,7 @@ TRUTH = {"true": "True", "yes": "True", "false": "False", "no": "False"}
 SAID = re.compile(
     r"(?<![-\w])(?:true|false|yes)\b"
     r"|(?:^|(?<=[.!:,\"'(])|(?<=[.!:,\"'(] )|(?<=\bis )|(?<=\bor )|(?<=\beither )|(?<=\bmaybe ))"
-    r"no\b(?=\W*$|[.,;:!)\"']| or\b)",
+    r"no\b(?=\W*$|[.,;:!)\"']| or\b| [-–—] )",
     re.IGNORECASE,
 )
 DENIED = re.compile(

@@ -61,6 +61,9 @@ APART = re.compile(r"[,;]\s|\b(?:or|and|but)\b")
 WORD = re.compile(r"\b(?!sqrt\b)[A-Za-z]{2,}\b|[()]")
 LETTERS = re.compile("[A-Za-z]{2,}")
 CALL = re.compile(r"[A-Za-z]+'*\([^()]*\)")
+ASSIGNED = re.compile(r"[,;]\s*|\s+and\s+|(?<=[a-z])\s+(?=[A-Za-z]\s*=)")
+ASSIGNMENT = re.compile(r"[A-Za-z]\s*=")
+REMARK = re.compile(r"([^()]*[0-9A-Za-z)]) \((?!base)([^()]*[A-Za-z]{3}[^()]*)\)[.!]?")
 TURNED = re.compile(r"([^=]+)=\s*[A-Za-z]\W*")
 NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?")
 
@@ -101,6 +104,8 @@ class Reader:
     is_list: bool = False
     is_value: bool = False
     """A number or several, so that "2*x = 14" has not come to its end."""
+    asked: str | None = None
+    """The letter whose value is asked for."""
 
     def find(self, text: str) -> Found:
         """The answer that a text gives, by the order above."""
@@ -175,6 +180,12 @@ class Reader:
         """The answer that a piece is, or in which it ends after "=", "is" and the like."""
         if len(piece) <= MAX_PIECE and (answer := self.read(piece)) is not None:
             return Statement(answer, bare=True)
+        if self.is_value and (assigned := self._assigned(piece)):
+            piece = assigned
+        if remark := REMARK.fullmatch(piece):
+            said = self._said(remark[1])
+            denied = said.answer and self._is_contradicted(remark[2], said.answer)
+            return replace(said, ambiguous=said.ambiguous or bool(denied))
         for mark in WEAK.finditer(piece, max(0, len(piece) - MAX_PIECE)):
             if (answer := self.read(piece[mark.end() :])) is not None:
                 before = piece[: mark.start()]
@@ -184,6 +195,12 @@ class Reader:
         if self.is_value and (turned := TURNED.fullmatch(piece)):
             return self._said(turned[1])
         return Statement(ambiguous=self._offers_several(piece))
+
+    def _assigned(self, piece: str) -> str | None:
+        """Of h = 10, p = 3 the part on the letter asked for; None where there is but one letter."""
+        parts = [part for part in ASSIGNED.split(piece) if ASSIGNMENT.match(part)]
+        asked = [part for part in parts if part[0] == self.asked]
+        return asked[-1] if asked and len({part[0] for part in parts}) > 1 else None
 
     def _is_contradicted(self, before: str, answer: str) -> bool:
         """Whether words or values before an answer make it doubtful that it is meant."""

@@ -15,9 +15,12 @@ from frontier.equivalence.expressions import parse
 from frontier.equivalence.finished import is_finished
 from frontier.equivalence.problems import Problem, answer_type, clean, number
 from frontier.equivalence.readings import read
-from frontier.equivalence.strict import Equal, in_form, strict
+from frontier.equivalence.strict import Equal, in_form, is_form_asked_for, strict
 
 VALUES = ("number", "base-n", "ordered list", "unordered list")
+ASKED = re.compile(r"(?:\bfor|\b[Gg]ive|What is) ([a-z])[.?]?\s*$")
+ROUNDED = re.compile(r"\b(?:[Rr]ound|rounded|nearest)\b")
+ABOUT = re.compile(r"≈|\\approx(?![A-Za-z])|\b(?:approximately|about|roughly)\b", re.IGNORECASE)
 TOKEN = re.compile(r"[0-9A-Za-z]+(?:[./][0-9]+)?")
 
 
@@ -35,6 +38,8 @@ def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
     kind, whole = answer_type(problem), clean(prediction)
     if whole == clean(problem.reference):
         return Verdict(True, whole)
+    if kind == "number" and ROUNDED.search(problem.question):
+        prediction = ABOUT.sub(" = ", prediction)
     found = (
         booleans.find(prediction) if kind == "boolean" else _reader(problem, equal).find(prediction)
     )
@@ -46,14 +51,16 @@ def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
 
 def _reader(problem: Problem, equal: Equal) -> Reader:
     kind = answer_type(problem)
-    asked = set(TOKEN.findall(problem.question))
+    given = set(TOKEN.findall(problem.question))
     reference = parse(clean(problem.reference))
 
     def rival(piece: str) -> str | None:
         answer = read(piece, problem)
-        if answer is None or answer.lstrip("-") in asked:
+        if answer is None or answer.lstrip("-") in given:
             return None
         if kind in ("letter", "text"):
+            return None
+        if kind == "number" and not is_form_asked_for(answer, problem):
             return None
         if kind in (*VALUES, "time"):
             return answer
@@ -76,4 +83,5 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
         same,
         is_list=kind.endswith(" list"),
         is_value=kind in VALUES,
+        asked=asked[1] if kind == "number" and (asked := ASKED.search(problem.question)) else None,
     )

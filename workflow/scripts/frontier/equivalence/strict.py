@@ -97,15 +97,20 @@ def _same_number(answer: str, problem: Problem) -> bool:
     given, expected = number(answer), number(clean(problem.reference))
     if given is None or expected is None or given[1] != expected[1]:
         return False
-    form, value = given
-    if form == "decimal":
+    if given[0] == "fraction" and problem.module.startswith("arithmetic"):
+        reduced = int(answer.rpartition("/")[2]) == given[1].denominator
+        return expected[0] == "fraction" and reduced
+    return is_form_asked_for(answer, problem)
+
+
+def is_form_asked_for(answer: str, problem: Problem) -> bool:
+    """Whether a number is whole, a decimal or a fraction as the question or the reference is."""
+    given, expected = number(answer), number(clean(problem.reference))
+    if given is None or expected is None:
+        return False
+    if given[0] == "decimal":
         return expected[0] == "decimal" or bool(IN_DECIMALS.search(problem.question))
-    if form == "fraction":
-        reduced = int(answer.rpartition("/")[2]) == value.denominator
-        return expected[0] == "fraction" and (
-            reduced or not problem.module.startswith("arithmetic")
-        )
-    return True
+    return given[0] != "fraction" or expected[0] == "fraction"
 
 
 def _same_list(answer: str, problem: Problem, ordered: bool) -> bool:
