@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit, stdtr, stdtrit
 
-from frontier.serial import Floats, Serial
+from frontier.serial import FEWEST_WORTH, Floats, Serial
 from frontier.statistics import CONFIDENCE, Estimate, percent
 
 FEWEST = 6  # requests; with fewer the skewness, and so the interval, is not known
@@ -103,7 +103,7 @@ def jackknife(
     if timed is not None:
         effective /= timed.of_mean(influence)
         method += f"; {timed.worth(effective, n)}"
-        if effective < FEWEST:
+        if effective < FEWEST_WORTH:
             return unknown(timed.worth(effective, n))
     if not np.isfinite(scale.onto(value)):
         return unknown("it is at the end of its range")

@@ -16,7 +16,8 @@ from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
-STRONGEST = 0.97  # of the lag-1 autocorrelation: beyond it a sum over lags is anybody's guess
+STRONGEST = 0.97  # of the lag-1 autocorrelation: from there on a sum over lags is anybody's guess
+FEWEST_WORTH = 3  # independent requests that an interval is worked out from
 NEGLIGIBLE = 1e-4
 CLOCK_S = 1e-9  # a time of 0 is below what the clock shows
 ROUNDING = 1e-9  # of logarithms: times that differ by less are alike
@@ -44,10 +45,14 @@ class Serial:
         independent observations in an autocorrelated time series", J. R. Statist. Soc. Suppl. 8
         (1946).
         """
+        if self.lag1 >= STRONGEST:
+            return math.inf
         return 1 + 2 * neighbours(terms) / (1 - self.lag1)
 
     def of_quantile(self, q: float) -> float:
         """The same of the share of times below their q-quantile, with Gaussian dependence."""
+        if self.lag1 >= STRONGEST:
+            return math.inf
         total, correlation = 0.0, self.share * self.lag1
         while correlation > NEGLIGIBLE:
             total += _both_below(correlation, q)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 
-from frontier.serial import Floats, Serial
+from frontier.serial import FEWEST_WORTH, Floats, Serial
 
 CONFIDENCE = 0.95
 CLOSE = 1e-9  # of ranks
@@ -133,9 +133,9 @@ def between_ranks(
 ) -> Estimate:
     """The q-quantile of sorted values that say as much as `effective` independent ones."""
     value, n = float(np.quantile(ordered, q)), len(ordered)
-    enough = quantile_ranks(math.floor(effective), q, confidence)
-    ranks = quantile_ranks(n, q, confidence, effective)
-    if enough is None or ranks is None:
+    known = effective >= FEWEST_WORTH
+    ranks = quantile_ranks(n, q, confidence, effective) if known else None
+    if ranks is None:
         return Estimate(value, None, None, f"no interval: too few{told}")
     low, high = np.interp(ranks, np.arange(1, n + 1), ordered)
     method = f"order statistics, binomial, {percent(confidence)}{told}"
