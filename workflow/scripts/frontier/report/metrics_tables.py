@@ -17,6 +17,8 @@ from frontier.text import visible
 MEANINGS = {
     "format_gap": "Format gap: equivalent minus strict, the answers that are right in value and "
     "form but stand in a sentence or in another notation than the references'.",
+    "invalid_rate": "Invalid rate: texts without one answer that they affirm, the ambiguous among "
+    "them; they count as wrong.",
     "ambiguous_rate": "Ambiguous rate: texts that name two different answers or deny one; they "
     "count as wrong.",
 }
