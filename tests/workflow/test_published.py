@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import islice
 from pathlib import Path
 
@@ -11,12 +12,27 @@ import polars as pl
 import pytest
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
 
 import bitnet
+import little
 import tiny
 from frontier import grammars
 from workspace import Workspace
 
+CONFIGURATION = """
+from transformers import LlamaConfig
+
+class OwnConfig(LlamaConfig):
+    model_type = "own"
+"""
+MODELING = """
+from transformers import LlamaForCausalLM
+from .configuration_own import OwnConfig
+
+class OwnForCausalLM(LlamaForCausalLM):
+    config_class = OwnConfig
+"""
 PROMPT = tiny.PROMPTS["arithmetic"]
 
 
@@ -122,3 +138,46 @@ def test_bitnet(built: Workspace, tmp_path: Path) -> None:
     assert other["outcome"] == "unsupported"
     assert "published quantized: bitnet" in other["reason"]
     assert "quanto (weights: int8)" in other["reason"]
+
+
+def test_own_code_in_shards_of_another_name(built: Workspace, tmp_path: Path) -> None:
+    """Measured with the same answers; a file that no job reads makes none run."""
+    folder = tmp_path / "own"
+    shutil.copytree(checkpoint(built), folder, ignore=shutil.ignore_patterns("lock.json"))
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = {
+        key: f"pytorch_model-0000{1 + n % 2}-of-00002.safetensors" for n, key in enumerate(tensors)
+    }
+    for name in set(names.values()):
+        save_file({key: tensors[key] for key in tensors if names[key] == name}, folder / name)
+    index = {"metadata": {}, "weight_map": names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    auto_map = {
+        "AutoConfig": "configuration_own.OwnConfig",
+        "AutoModelForCausalLM": "modeling_own.OwnForCausalLM",
+    }
+    little.edit(folder / "config.json", model_type="own", auto_map=auto_map)
+    (folder / "configuration_own.py").write_text(CONFIGURATION)
+    (folder / "modeling_own.py").write_text(MODELING)
+    built.set("models", "models/tiny-own", {"path": str(folder)})
+    path = "results/tiny-own/cpu/sums.json"
+    done = built.snakemake(path)
+    assert done.returncode == 1
+    (told,) = [line for line in (done.stdout + done.stderr).splitlines() if "error: " in line]
+    assert "models.tiny-own" in told
+    assert "trust_remote_code: true" in told
+    built.set("models", "models/tiny-own/trust_remote_code", True)
+    built.build(path, HF_MODULES_CACHE=str(tmp_path / "modules"))
+    found, plain = (
+        pl.read_parquet(built.path(f"results/{model}/cpu/sums.parquet"))
+        for model in ("tiny-own", "tiny-llama")
+    )
+    assert found["prediction"].to_list() == plain["prediction"].to_list()
+    (folder / "README.md").write_text("about it")
+    assert built.jobs(path) == set()
+    with (folder / "modeling_own.py").open("a") as file:
+        file.write("# read when it is loaded\n")
+    assert built.jobs(path) == {
+        "fetch_model tiny-own", "measure tiny-own sums", "score tiny-own sums",
+    }  # fmt: skip
