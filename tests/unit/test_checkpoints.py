@@ -119,6 +119,8 @@ def test_older_falcon_names() -> None:
     many = checkpoints.architecture({**old, "n_head_kv": 8, "new_decoder_architecture": True})
     assert many["kv_heads"] == 8
     assert checkpoints.architecture({"model_type": "x"})["layers"] is None
+    endless = {"model_type": "x", "num_hidden_layers": float("inf")}
+    assert checkpoints.architecture(endless)["layers"] is None
 
 
 def test_buffers_are_no_parameters(tmp_path: Path) -> None:
@@ -168,6 +170,11 @@ Spoil = Callable[[Path], object]
             lambda p: (p / "model.safetensors").rename(p / "pytorch_model.bin"),
             "pytorch_model.bin is a pickle",
         ),
+        (
+            lambda p: (p / "model.safetensors").rename(p / "consolidated.safetensors"),
+            "consolidated.safetensors is not read without a model.safetensors.index.json",
+        ),
+        (lambda p: (p / "config.json").write_text("[" * 100_000), "config.json: not valid JSON"),
         (lambda p: os.truncate(p / "model.safetensors", 3000), "truncated"),
         (lambda p: os.truncate(p / "model.safetensors", 100), "truncated within its header"),
         (lambda p: os.truncate(p / "model.safetensors", 0), "not a safetensors file"),

@@ -106,3 +106,20 @@ def test_a_broken_memory_costs_only_time(broken: str) -> None:
 def test_missing_path_is_the_users_fault() -> None:
     with pytest.raises(UserError, match=r"nowhere/data.*no such file or folder"):
         contents.digest(Path("nowhere/data"))
+
+
+def test_a_part_that_may_not_be_read_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read all, so the file system's answer is given for it."""
+    (tmp_path / "closed").mkdir()
+    listed = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match=r"closed: cannot be read \(Permission denied\)"):
+        contents.digest(tmp_path)

@@ -208,3 +208,14 @@ def test_a_file_in_a_folders_place(ground: Path) -> None:
         with pytest.raises(UserError, match="a file, not a folder"):
             identities(ground, **{what: str(ground / "data/dev.tsv")})
     assert identities(ground, data=str(ground / "data/dev.tsv"))
+
+
+def test_a_folder_that_may_not_be_read(ground: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may read all, so the file system's answer is given for it."""
+
+    def closed(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    with pytest.raises(UserError, match=r"\.path: .*Permission denied"):
+        identities(ground)

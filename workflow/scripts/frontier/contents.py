@@ -22,12 +22,22 @@ SETTLED_NS = 2_000_000_000
 
 
 def visible_files(folder: Path) -> dict[str, Path]:
-    """The files in a folder by their relative posix names, sorted; nothing hidden, no folders."""
+    """The files in a folder by their relative posix names, sorted; nothing hidden, no folders.
+
+    Raises UserError for a folder in it that may not be read: what lies there would be left out.
+    """
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) != folder:  # which need not be there
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror})")
+
     found = {}
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        if not any(part.startswith(".") for part in name.parts) and path.is_file():
-            found[name.as_posix()] = path
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file():
+                found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
 
 

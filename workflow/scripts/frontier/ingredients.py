@@ -182,3 +182,5 @@ def _content(path: Path, where: str, read: Read | None) -> str:
         return contents.digest_of({name: path / name for name in read(path)})
     except UserError as error:
         raise UserError(f"{where}.path: {error}") from None
+    except OSError as error:
+        raise UserError(f"{where}.path: {error.filename}: {error.strerror}") from None

@@ -51,16 +51,8 @@ def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
     if named is not None:
         _check_name(folder / CONFIG, named, (".safetensors", ".safetensors.index.json"))
     elif not has(WEIGHTS) and not has(INDEX):
-        names = there or (path.name for path in folder.glob("*.bin"))
-        pickles = sorted(name for name in names if name.endswith(".bin"))
-        raise UserError(
-            f"{folder}: no safetensors weights ({WEIGHTS})"
-            + (
-                f"; {pickles[0]} is a pickle, which may run code and is not loaded"
-                if pickles
-                else ""
-            )
-        )
+        found = there or [path.name for path in folder.iterdir()]
+        raise UserError(f"{folder}: no safetensors weights ({WEIGHTS}){_others(found)}")
     first: str = named or (WEIGHTS if has(WEIGHTS) else INDEX)
     index = first if first.endswith(".json") else None
     names = _listed(folder / index) if index else [first]
@@ -68,6 +60,17 @@ def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
         if not has(name):
             raise UserError(f"{folder / name}: missing, though {index or CONFIG} lists it")
     return Chosen(index, names)
+
+
+def _others(names: Collection[str]) -> str:
+    """What there is in the place of weights that are read, for a message."""
+    for name in sorted(names):
+        if name.endswith(".safetensors") and "/" not in name:
+            return f"; {name} is not read without a {INDEX} that lists it"
+    for name in sorted(names):
+        if name.endswith(".bin"):
+            return f"; {name} is a pickle, which may run code and is not loaded"
+    return ""
 
 
 def _listed(index: Path) -> list[str]:
@@ -139,7 +142,7 @@ def header(path: Path) -> dict[str, Tensor]:
             for name, told in found.items()
         }
         end = max((tensor.end for tensor in tensors.values()), default=8 + length)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise UserError(f"{path}: not a safetensors file (its header cannot be read)") from None
     if size != end:
         state = "truncated" if size < end else "longer than its header tells"
@@ -153,7 +156,7 @@ def json_object(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: missing") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error})") from None
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON object")

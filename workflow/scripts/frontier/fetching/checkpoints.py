@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from frontier import contents, weight_values
 from frontier.errors import UserError
@@ -132,7 +132,8 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
 
     def first(*names: str) -> int | None:
         values = (config.get(name) for name in names)
-        return next((int(value) for value in values if isinstance(value, int | float)), None)
+        # JSON as Python reads it has infinity and NaN.
+        return next((int(value) for value in values if _is_number(value)), None)
 
     heads = first("num_attention_heads", "n_head")
     hidden = first("hidden_size", "n_embd")
@@ -161,6 +162,10 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         "experts": first("num_local_experts"),
         "experts_per_token": first("num_experts_per_tok"),
     }
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _tokenizer(shas: Mapping[str, str]) -> str | None:
