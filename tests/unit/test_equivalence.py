@@ -49,6 +49,7 @@ NEAREST = Problem(
     "arithmetic__nearest_integer_root",
 )  # fmt: skip
 DIVISOR = Problem("353", "What is the greatest common factor of 829903 and 29299?", "numbers__gcd")
+DIFFERENCE = Problem("7", "What is 15 - 8?", "arithmetic__add_or_sub")
 SURD = Problem("-227 - 8*sqrt(7)", "Simplify sqrt(49).", "arithmetic__simplify_surd")
 
 RIGHT = {
@@ -98,6 +99,13 @@ RIGHT = {
               "sqrt(89866734) ≈ 9479.8, which rounds to 9480."],
     DIVISOR: ["The greatest common factor of 829903 and 29299 is 353.", "gcd(829903, 29299) = 353",
               "353 (since 829903 = 353*2351 and 29299 = 353*83)"],
+    DIFFERENCE: [
+        "15 minus 8 is 7.", "15 - 8 equals 7", "7, because 15 - 8 = 7", "15 − 8 = 7",
+        "15 - 8 = 7, so the answer is 7.", "Step 1: 15 - 8 = 7\nAnswer: 7",
+        "First, we subtract 8 from 15. We get 7.", "7.\n\nExplanation: 15 - 8 = 7.",
+        "Sure! The answer is 7.", "The difference between 15 and 8 is 7.",
+        "To find 15 - 8, subtract: 15 - 8 = 7. Therefore, the answer is **7**.",
+    ],
     SURD: ["-227 - 8√7", "-227-8\\sqrt{7}", "$-8\\sqrt{7} - 227$"],
 }  # fmt: skip
 
@@ -141,6 +149,17 @@ WRONG = {
     NEAREST: ["9479.8", "9479", "9479 or 9480", "9480.2"],
     DIVISOR: ["The GCD is 29299", "353 is not the GCD; it is 83", "353 (or 83)", "83 (not 353)",
               "353 (83 would do as well)"],
+    DIFFERENCE: [
+        "The answer is 8, since 15 - 8 = 7", "8, because 15 - 8 = 7", "8\n15 - 8 = 7",
+        "8. Because 15 - 8 = 7.", "8 since 15 - 8 = 7", "The answer is 8: 15 - 8 = 7", "15 or 7",
+        "It is 15, not 7", "15 - 8 is not 7", "15 - 8 = 8 = 7", "7 = 8", "between 7 and 8",
+        "7 to 8", "7-8", "7/8", "7.8", "7 8", "Answer 7? Answer: 15", "<7", "7, 7, 8",
+        "I would say 7 but it might be 8", "Not 8 but 7, or 6", "(7, 8)", "{7, 8}", "7 & 8",
+        "7; 8", "The answer isn't 7", "\\boxed{7, 8}", "\\boxed{7 \\text{ or } 8}",
+        "\\boxed{8}\n7", "7\n\\boxed{8}", "answer: 8\nanswer: 7", "#### 8\n#### 7",
+        "7 (maybe 8)", "7 (not sure, could be 8)", "x = 8; y = 7", "7, no, 8", "7 → 8", "8 → 7",
+        "7. No: 8", "8 - no, 7", "15 - 8 = 7 = 8",
+    ],
     SURD: ["-227 - sqrt(448)", "-227 - 8*7", "-227 + -8*sqrt(7)", "-227 - 8√8", "-227 - 8√(7)*1"],
 }  # fmt: skip
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from frontier.equivalence.candidates import STRONG, Found
+from frontier.equivalence.candidates import Found
+from frontier.equivalence.marks import STRONG
 from frontier.equivalence.sentences import split
 
 TRUTH = {"true": "True", "yes": "True", "false": "False", "no": "False"}

@@ -13,60 +13,31 @@ line that is another answer, "7 or 8", a denial ("not 7", "7 is wrong").
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from frontier.equivalence.marks import (
+    ANOTHER_VALUE,
+    APART,
+    ASSIGNED,
+    ASSIGNMENT,
+    CLOSING,
+    DOUBT,
+    LETTERS,
+    MAX_PIECE,
+    REASONED,
+    REMARK,
+    RETRACTION,
+    REVERSED,
+    STRONG,
+    TURNED,
+    WEAK,
+    WORD,
+    between,
+    is_equation,
+    is_formula,
+)
 from frontier.equivalence.sentences import Sentence, split
-
-MAX_PIECE = 400
-
-
-STRONG = re.compile(
-    r"####|<answer>|答案(?:是|为|:)?"
-    r"|\b(?:answers?|ans|results?|solutions?)"
-    r"(?:\W{0,4}(?:is|are|=|→|:)|\s+(?:would|should|must)\s+be)(?!\w)"
-    r"(?:\s+(?:therefore|thus|simply|just|then|equal to|given by))?\s*:?",
-    re.IGNORECASE,
-)
-CLOSING = re.compile(r"\s*</answer>\s*$", re.IGNORECASE)
-REVERSED = re.compile(
-    r"\s+(?:is|are)\s+(?:the|my|our)\s+(?:final |correct |right )?(?:answers?|results?|solutions?)"
-    r"\W*$",
-    re.IGNORECASE,
-)
-WEAK = re.compile(
-    r"(?<![=!<>])={1,2}(?![=<>])|(?<=[A-Za-z)\]])\s*:(?=\s)|[→∴∈]"
-    r"|\b(?:is|are|equals?|gives?|yields?|get|obtain|becomes|was|be|so|thus|hence|therefore)\b,?"
-    r"|(?<=\b(?:it|he))'s\b|(?<=\bthat)'s\b"
-    r"|\b(?:equal|simplif|round|evaluat|reduc|expand|factor|convert|amount|com)[a-z]*"
-    r"\s+(?:to|as|into)\b",
-    re.IGNORECASE,
-)
-DOUBT = re.compile(
-    r"\b(?:not|never|neither|nor|cannot|or|either|maybe|perhaps|possibly|might|if|unless|whether"
-    r"|wrong|incorrect|doubt)\b|n't\b|≠|!=",
-    re.IGNORECASE,
-)
-ANOTHER_VALUE = re.compile(
-    r"\b(?:than|minus|negative|plus|approximately|roughly|nearly|almost|around)\b"
-    r"|\bat (?:least|most)\b|[<>≤≥≈]",
-    re.IGNORECASE,
-)
-RETRACTION = re.compile(
-    r"\b(?:wait|wrong|incorrect|mistake|sorry|scratch|correction|not (?:right|correct|true))\b"
-    r"|n't (?:right|correct|true)\b",
-    re.IGNORECASE,
-)
-APART = re.compile(r"[,;]\s|\b(?:or|and|but)\b")
-WORD = re.compile(r"\b(?!sqrt\b)[A-Za-z]{2,}\b|[()]")
-LETTERS = re.compile("[A-Za-z]{2,}")
-CALL = re.compile(r"[A-Za-z]+'*\([^()]*\)")
-ASSIGNED = re.compile(r"[,;]\s*|\s+and\s+|(?<=[a-z])\s+(?=[A-Za-z]\s*=)")
-ASSIGNMENT = re.compile(r"[A-Za-z]\s*=")
-REMARK = re.compile(r"([^()]*[0-9A-Za-z)]) \((?!base)([^()]*[A-Za-z]{3}[^()]*)\)[.!]?")
-TURNED = re.compile(r"([^=]+)=\s*[A-Za-z]\W*")
-NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?")
-
 
 UNREADABLE = ""
 """The answer of a box or behind a mark that is none of the type asked for."""
@@ -98,12 +69,16 @@ class Reader:
 
     read: Callable[[str], str | None]
     """The answer that a whole piece of plain text is."""
+    candidate: Callable[[str], str | None]
+    """The same, where it is of the form asked for."""
     rival: Callable[[str], str | None]
-    """The same, of a piece that could be meant as another answer."""
+    """The same, where it is not in the question either, so that it is meant as an answer."""
     same: Callable[[str, str], bool]
     is_list: bool = False
     is_value: bool = False
     """A number or several, so that "2*x = 14" has not come to its end."""
+    is_rounded: bool = False
+    """The question asks for a rounded number, so that 9479.8 = 9480 is no contradiction."""
     asked: str | None = None
     """The letter whose value is asked for."""
 
@@ -142,9 +117,11 @@ class Reader:
         """What a sentence says."""
         text = sentence.text
         if sentence.boxes:
-            answers = [self._said(box).answer or UNREADABLE for box in sentence.boxes]
+            boxed = [self._said(box) for box in sentence.boxes]
+            answers = [one.answer or UNREADABLE for one in boxed]
             agree = all(self._same(one, answers[-1]) for one in answers)
             doubtful = bool(DOUBT.search(sentence.before_box)) and not self.is_list
+            doubtful = doubtful or any(one.ambiguous for one in boxed)
             return Statement(answers[-1], marked=True, ambiguous=doubtful or not agree)
         if text.endswith("?"):
             return Statement()
@@ -162,7 +139,7 @@ class Reader:
         ]
         said = [self._said(piece) for piece in pieces]
         answers = [one.answer for one in said if one.answer is not None]
-        if not answers and any(map(_is_formula, pieces)):
+        if not answers and any(map(is_formula, pieces)):
             answers = [UNREADABLE]
         different = any(not self._same(one, answers[-1]) for one in answers)
         doubtful = bool(answers) and DOUBT.search(text[: marks[0].start()]) is not None
@@ -189,7 +166,7 @@ class Reader:
         for mark in WEAK.finditer(piece, max(0, len(piece) - MAX_PIECE)):
             if (answer := self.read(piece[mark.end() :])) is not None:
                 before = piece[: mark.start()]
-                if self.is_value and "=" in mark[0] and _is_equation(before):
+                if self.is_value and "=" in mark[0] and is_equation(before):
                     return Statement()
                 return Statement(answer, ambiguous=self._is_contradicted(before, answer))
         if self.is_value and (turned := TURNED.fullmatch(piece)):
@@ -206,43 +183,32 @@ class Reader:
         """Whether words or values before an answer make it doubtful that it is meant."""
         if DOUBT.search(before) or (not self.is_list and ANOTHER_VALUE.search(before)):
             return True
-        pieces = [before[start:end] for start, end in _between(WEAK, before)]
-        if not self.is_list:
-            pieces = [part for piece in pieces for part in APART.split(piece)]
-        heads = (self.rival(WORD.split(piece)[0]) for piece in pieces)
-        return any(one is not None and not self.same(one, answer) for one in heads)
+        # What gives reasons behind it is meant, even where the question has it too.
+        if not self.is_list and (reasoned := REASONED.match(before)):
+            stated = self.read(reasoned[1])
+            if stated is not None and not self.same(stated, answer):
+                return True
+        for place, piece in enumerate(between(WEAK, before)):
+            first, *more = [piece] if self.is_list else APART.split(piece)
+            heads = [self.rival(WORD.split(part)[0]) for part in (first, *more)]
+            # What the question has too is no rival, unless it stands as a result: 15 - 8 = 8 = 7.
+            if (place or not (self.is_rounded or self.is_list)) and not WORD.search(first):
+                heads.append(self.candidate(first))
+            if any(one is not None and not self.same(one, answer) for one in heads):
+                return True
+        return False
 
     def _offers_several(self, piece: str) -> bool:
         """Whether a piece that is no answer names more than one, or denies one: 7 or 8, not 7."""
         if len(piece) > MAX_PIECE:
             return False
-        heads = [WORD.split(part)[0] for part in APART.split(piece)]
-        denied = [part for part in re.split(DOUBT, piece)[1:] if DOUBT.search(piece)]
-        values = [value for head in (*heads, *denied) if (value := self.rival(head)) is not None]
+        read = self.rival if LETTERS.search(piece) else self.read
+        parts = APART.split(piece.strip(" ()[]{}."))
+        denied = DOUBT.split(piece)[1:]
+        values = [value for part in (*parts, *denied) if (value := read(WORD.split(part)[0]))]
         several = any(not self.same(values[0], value) for value in values[1:])
-        return several or (bool(values) and DOUBT.search(piece) is not None)
-
-
-def _is_formula(piece: str) -> bool:
-    """Whether a piece is in signs and digits, with no word of prose."""
-    return bool(re.search("[0-9]", piece)) and not LETTERS.search(piece.replace("sqrt", ""))
+        return several or (bool(values) and bool(denied))
 
 
 def _as_marked(said: Statement) -> Statement:
     return replace(said, marked=said.answer is not None or said.ambiguous, bare=False)
-
-
-def _between(mark: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    """The places of what is left of a text without its marks."""
-    start = 0
-    for found in mark.finditer(text):
-        yield start, found.start()
-        start = found.end()
-    yield start, len(text)
-
-
-def _is_equation(before: str) -> bool:
-    """Whether what stands left of "=" is to be solved, such as 2*x or -x, and no mere name."""
-    rest = CALL.sub("1", before[-MAX_PIECE:])
-    tail = re.split(r"[,;:→=]|\b[A-Za-z]{2,}\b", rest)[-1].strip(" *.")
-    return bool(re.search("[A-Za-z]", tail)) and NAME.fullmatch(tail) is None

@@ -54,19 +54,21 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
     given = set(TOKEN.findall(problem.question))
     reference = parse(clean(problem.reference))
 
-    def rival(piece: str) -> str | None:
+    def candidate(piece: str) -> str | None:
         answer = read(piece, problem)
-        if answer is None or answer.lstrip("-") in given:
-            return None
-        if kind in ("letter", "text"):
+        if answer is None or kind in ("letter", "text"):
             return None
         if kind == "number" and not is_form_asked_for(answer, problem):
             return None
         if kind in (*VALUES, "time"):
-            return answer
+            return None if answer.isalpha() and len(answer) == 1 else answer
         node = parse(answer)
         formed = node is not None and reference is not None and in_form(node, reference, kind)
         return answer if formed and not answer.isalpha() else None
+
+    def rival(piece: str) -> str | None:
+        answer = candidate(piece)
+        return None if answer is None or answer.lstrip("-") in given else answer
 
     def same(first: str, second: str) -> bool:
         values = number(first), number(second)
@@ -79,9 +81,11 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
 
     return Reader(
         lambda piece: read(piece, problem),
+        candidate,
         rival,
         same,
         is_list=kind.endswith(" list"),
         is_value=kind in VALUES,
+        is_rounded=ROUNDED.search(problem.question) is not None,
         asked=asked[1] if kind == "number" and (asked := ASKED.search(problem.question)) else None,
     )
