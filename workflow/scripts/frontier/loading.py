@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,9 @@ def load_whole(checkpoint: Path, **arguments: Any) -> Any:
     for _ in headers(checkpoint):
         pass  # so that what is wrong with the files is told with their names
     check_unlocked(checkpoint)
-    if "quantization_config" in arguments:
-        # First without its weights and without the quantization, for which shapes are no shapes.
+    if published(checkpoint) is None and find_spec("accelerate"):
+        # First without the numbers: sizes that are wrong may need any memory. And without a
+        # quantization while loading, which does not compare shapes.
         plain = {name: value for name, value in arguments.items() if name != "quantization_config"}
         _load(checkpoint, plain | {"device_map": "meta"})
     model = _load(checkpoint, arguments)
