@@ -112,6 +112,7 @@ def stored_as(dtype: torch.dtype, *ends: str) -> Callable[[Path], None]:
 UNFIT = {
     "lost": ("UserError", "the files lack model.layers.1.mlp.down_proj.weight"),
     "foreign": ("UserError", "_orig_mod."),
+    "misshapen": ("UserError", "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by"),
     "mamba": ("UnsupportedError", ""),
 }
 """Checkpoints that no conversion takes, with what each must say."""
@@ -122,6 +123,7 @@ def unfit(folder: Path) -> dict[str, str]:
     known = configs()
     without("model.layers.1.mlp.down")(write(folder / "lost", known["llama"]))
     renamed("_orig_mod.")(write(folder / "foreign", known["tied"]))
+    reconfigure(write(folder / "misshapen", known["tied"]), vocab_size=90)
     sizes = {"vocab_size": WORDS, "hidden_size": 64, "num_hidden_layers": 1, "state_size": 4}
     write(folder / "mamba", transformers.MambaConfig(**sizes))
     return {name: str(folder / name) for name in UNFIT}

@@ -63,7 +63,8 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         raise UnsupportedError(f"{config.model_type} is no causal language model in transformers")
     if getattr(config, "is_encoder_decoder", False):
         raise UnsupportedError(f"{config.model_type} is an encoder with a decoder, no causal model")
-    names = getattr(config, "architectures", None) or []
+    names = getattr(config, "architectures", None)
+    names = names if isinstance(names, list) else []
     if getattr(config, "is_decoder", True) is False and str(names[:1]).endswith(
         tuple(f"{end}']" for end in BOTH_WAYS)
     ):
@@ -191,7 +192,15 @@ def reason(error: Exception) -> str:
 def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
     """Raise UserError for what transformers reports of loading, beyond what is harmless."""
     kind = type(model).__name__
-    for name, stored, wanted in sorted(report["mismatched_keys"]):
+    misshapen = report["mismatched_keys"]
+    if misshapen:
+        told = min(misshapen)
+        # transformers 4 gives only the names.
+        name, stored, wanted = (
+            (told, _stored_shape(checkpoint, told), model.state_dict()[told].shape)
+            if isinstance(told, str)
+            else told
+        )
         shapes = (" x ".join(map(str, shape)) for shape in (stored, wanted))
         raise UserError("{}: {} is {} in the files, and {} by {}".format(
             checkpoint, name, *shapes, CONFIG
@@ -203,6 +212,14 @@ def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
         raise UserError(f"{checkpoint}: the files lack {some(missing)} of {kind}{instead}")
     if foreign:
         raise UserError(f"{checkpoint}: {kind} has no place for {some(foreign)} of the files")
+
+
+def _stored_shape(checkpoint: Path, name: str) -> tuple[int, ...]:
+    """The shape of a tensor in the files, which may leave the name's prefix out."""
+    found = {
+        key: tensor.shape for _, tensors in headers(checkpoint) for key, tensor in tensors.items()
+    }
+    return found.get(name) or found[name.partition(".")[2]]
 
 
 def some(names: Iterable[str]) -> str:

@@ -55,7 +55,13 @@ def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list
 def _load(checkpoint: Path) -> Any:
     """The model in float32, as transformers 4 sees it."""
     check_causal(checkpoint)
-    config = transformers.AutoConfig.from_pretrained(checkpoint)
+    with no_way("optimum cannot run it"):
+        config = _runnable(transformers.AutoConfig.from_pretrained(checkpoint))
+    return load_whole(checkpoint, config=config, dtype=torch.float32)
+
+
+def _runnable(config: Any) -> Any:
+    """The configuration as transformers 4 reads it. Raises UnsupportedError for what it cannot."""
     if config.model_type == "falcon" and config.new_decoder_architecture:
         raise UnsupportedError("optimum cannot export Falcon's new decoder architecture")
     if not isinstance(getattr(config, "num_attention_heads", None), int):
@@ -64,7 +70,7 @@ def _load(checkpoint: Path) -> Any:
     if getattr(config, "head_dim", None) not in (None, width):
         raise UnsupportedError("optimum runs only heads of hidden size / heads in width")
     _read_rotary_settings(config)
-    return load_whole(checkpoint, config=config, dtype=torch.float32)
+    return config
 
 
 def _read_rotary_settings(config: Any) -> None:
