@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 
 import score
-from frontier import configuration, files, freshness, hardware
+from frontier import checksums, configuration, files, freshness, hardware
 from frontier.plan import Cell
 from frontier.steps import Steps
 from tiny import recipe
@@ -144,7 +144,8 @@ def draw(steps: Steps) -> dict[str, Path]:
         _program("sample", "--spec", steps.sample(task).argument, *places)
     for model in steps.config.study.models:
         files.write_text(
-            Path("resources/models", model, steps.model(model).identity, "lock.json"), "{}"
+            Path("resources/models", model, steps.model(model).identity, "lock.json"),
+            '{"files": {}}',
         )
     return samples
 
@@ -170,6 +171,7 @@ def finish(folder: Path) -> None:
             )
             result, table = score.cell(steps.score(cell).spec, given)
             table.write_parquet(place.with_suffix(".parquet"))
+            result["table_sha256"] = files.sha256(place.with_suffix(".parquet"))
             return place, told, result
 
         for place, cell in enumerate(steps.cells):
@@ -183,7 +185,7 @@ def _finish(steps: Steps, cell: Cell, pool: Path, told: dict[str, Any], result: 
     os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
     os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))
     made = json.loads(steps.measure(cell).signed)
-    measured.write_text(json.dumps({**told, "spec": made}, indent=1), encoding="utf-8")
+    checksums.write(measured, {**told, "spec": made})
     signed = json.loads(steps.score(cell).signed)
     whole = {"cell": signed["cell"], **result, "identity": signed["identity"]}
-    path.write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    checksums.write(path, whole)

@@ -5,6 +5,7 @@ What a result depends on is decided in frontier/steps.py, whether it is out of d
 frontier/freshness.py; here, and in inputs.smk, both are told to Snakemake.
 """
 
+import atexit
 import functools
 import gc
 import inspect
@@ -16,7 +17,7 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import estimates, freshness, hardware, plan, presence, slurm
+from frontier import estimates, freshness, hardware, plan, presence, records, slurm
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
@@ -75,7 +76,12 @@ CONFIG = told(read_study)(
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
 if workflow.is_main_process:
     told(STEPS.check)()
-FRESH = freshness.Freshness(STEPS)
+FRESH = freshness.Freshness(
+    STEPS,
+    # A job's own process would only say it again.
+    tell=lambda line: workflow.is_main_process and print(line, file=sys.stderr),
+)
+atexit.register(FRESH.digests.save)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
 GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
 

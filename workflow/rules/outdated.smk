@@ -11,6 +11,21 @@ def renewed(output):
         workflow.dag.forcefiles.add(output)
 
 
+def measured_again(cell, measured):
+    """Have a measurement made again that is not as it was written, but for what is left of it."""
+    requests = freshness.measurement_path(STEPS, cell).with_name("requests.jsonl")
+    renewed(str(requests))
+    renewed(str(requests.with_name("measurement.json")))
+    kept_records = requests.with_name("journal.jsonl").exists()
+    if (
+        measured
+        and not kept_records
+        and workflow.is_main_process
+        and not workflow.dryrun
+    ):
+        records.restore(requests, measured, STEPS.measure(cell).identity)
+
+
 @told
 def score_inputs(wildcards):
     cell = cell_of(wildcards)
@@ -19,6 +34,9 @@ def score_inputs(wildcards):
         renewed(str(freshness.cell_path(cell)))
     if not cell.planned:
         return {}
+    measured, altered = FRESH.measured(cell)
+    if altered:
+        measured_again(cell, measured)
     folder = f"results/{cell.name}/{STEPS.measure(cell).identity}"
     inputs = {
         "requests": f"{folder}/requests.jsonl",

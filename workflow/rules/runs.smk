@@ -3,8 +3,6 @@
 Inputs: .snakemake/, and the host.
 """
 
-import atexit
-
 PRESENCE = {}
 
 

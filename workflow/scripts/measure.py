@@ -168,7 +168,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
     facts = {"hardware": hardware.describe(), "packages": versions()}
-    identity = spec.get("identity", {}).get("digest")
+    identity = spec.get("identity", {}).get("digest", "")
     journal = Journal(arguments.requests.with_name("journal.jsonl"), facts, identity)
     settings = settings_of(spec, arguments.adapter)
     result = run_cell(spec, settings, arguments.model, prompts, journal, limits)

@@ -43,13 +43,14 @@ def named(steps: Steps, path: str) -> Cell:
 
 def show(steps: Steps, cells: list[Cell]) -> None:
     """Print the cells and how many there are of each outcome."""
-    fresh = Freshness(steps)
+    fresh = Freshness(steps, tell=lambda line: print(line, file=sys.stderr))
     rows = [("variant", "device", "task", "state", "reason")]
     for cell in cells:
         state = cell.outcome
         if cell.planned and fresh.cell(cell):
             state = "finished"
         rows.append((cell.variant, cell.device, cell.task, state, cell.reason or ""))
+    fresh.digests.save()
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     for row in rows:
         padded = (value.ljust(width) for value, width in zip(row, widths, strict=False))

@@ -6,6 +6,7 @@ Needs no device and runs no model. A cell that was left out gets its outcome and
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import json
 import sys
@@ -17,9 +18,9 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import scorers, templates, timing
+from frontier import checksums, scorers, templates, timing
 from frontier.errors import UserError, run
-from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes, write_json
+from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes
 from frontier.records import Record, read
 
 FIGURES = (
@@ -165,6 +166,9 @@ def outcome(name: str, reason: str | None) -> dict[str, Any]:
 def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell's summary and its table of requests. Raises UserError for altered files."""
     measurement = read_json(inputs.measurement)
+    measured = spec.get("identity", {}).get("inputs")
+    if measured and measured != measurement["spec"]["identity"]["digest"]:
+        raise UserError(f"{inputs.measurement}: is of another cell, or of another version of it")
     if sha256(inputs.requests) != measurement["requests_sha256"]:
         raise UserError(f"{inputs.requests}: not the file that was measured (its sha256 differs)")
     if sha256(inputs.sample) != measurement["sample_sha256"]:
@@ -214,7 +218,9 @@ def main() -> None:
     parquet = io.BytesIO()
     requests.write_parquet(parquet)
     write_bytes(arguments.table, parquet.getvalue())
-    write_json(arguments.cell, {"cell": spec["cell"], **result, "identity": spec["identity"]})
+    result["table_sha256"] = hashlib.sha256(parquet.getvalue()).hexdigest()
+    whole = {"cell": spec["cell"], **result, "identity": spec["identity"]}
+    checksums.write(arguments.cell, whole)
     if arguments.requests:
         # Kept until here, so that a run killed between measuring and now repeats no request.
         arguments.requests.with_name("journal.jsonl").unlink(missing_ok=True)

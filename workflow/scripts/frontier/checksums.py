@@ -20,10 +20,13 @@ _END = re.compile(rb',\s*"%s": "([0-9a-f]{%d})"\s*\}\s*' % (KEY.encode(), _LENGT
 _TAIL_BYTES = 64  # the end is shorter
 
 
-def line(value: dict[str, Any]) -> bytes:
-    """A mapping that is not empty as a line of JSON with its checksum."""
+def line(value: dict[str, Any], of: str = "") -> bytes:
+    """A mapping that is not empty as a line of JSON with its checksum.
+
+    `of`: what it belongs to. It is no part of the line, and must be the same to read it.
+    """
     head = well_formed(json.dumps(value, ensure_ascii=False))[:-1].encode()
-    return head + f', "{KEY}": "{_digest(head)}"}}\n'.encode()
+    return head + f', "{KEY}": "{_digest(head, of)}"}}\n'.encode()
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
@@ -32,19 +35,19 @@ def write(path: Path, value: dict[str, Any]) -> None:
     write_text(path, f'{head},\n "{KEY}": "{_digest(head.encode())}"\n}}\n')
 
 
-def read(content: bytes) -> dict[str, Any] | None:
+def read(content: bytes, of: str = "") -> dict[str, Any] | None:
     """The mapping that `line` or `write` wrote, without its checksum; None for any other bytes."""
     tail = max(0, len(content) - _TAIL_BYTES)
     # From behind: a text within may end as an object does.
     ends = list(_END.finditer(content, tail))
     if not ends or ends[-1].end() != len(content):
         return None
-    if _digest(content[: ends[-1].start()]).encode() != ends[-1][1]:
+    if _digest(content[: ends[-1].start()], of).encode() != ends[-1][1]:
         return None
     value: dict[str, Any] = parse_json(content)  # which is what was written
     del value[KEY]
     return value
 
 
-def _digest(head: bytes) -> str:
-    return hashlib.sha256(head).hexdigest()[:_LENGTH]
+def _digest(head: bytes, of: str = "") -> str:
+    return hashlib.sha256(of.encode() + head).hexdigest()[:_LENGTH]

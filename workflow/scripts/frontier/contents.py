@@ -19,6 +19,7 @@ CACHE = Path("resources/digests.json")
 REMEMBERED_BYTES = 1 << 20
 # A file that changed just now may change again within the same tick of the file system's clock.
 SETTLED_NS = 2_000_000_000
+MOST_FORGOTTEN = 1000
 
 
 def visible_files(folder: Path) -> dict[str, Path]:
@@ -63,7 +64,7 @@ def digest_of(paths: Mapping[str, Path]) -> str:
 
 def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
     """The sha256 of each file."""
-    known = _remembered()
+    known = _load(CACHE)
     before = dict(known)
     try:
         shas = {name: _file(path, known) for name, path in paths.items()}
@@ -84,11 +85,20 @@ def folder_digest(shas: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _remembered() -> dict[str, list[object]]:
+def _load(cache: Path) -> dict[str, list[object]]:
     try:
-        return dict(json.loads(CACHE.read_text(encoding="utf-8")))
+        return dict(json.loads(cache.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return {}  # absent or broken: only time is lost
+
+
+def _stamp(state: os.stat_result) -> list[object]:
+    """What differs when a file was written since. Nobody can set a status change's time back."""
+    return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+
+
+def _settled(state: os.stat_result) -> bool:
+    return time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NS
 
 
 def _file(path: Path, known: dict[str, list[object]]) -> str:
@@ -96,11 +106,47 @@ def _file(path: Path, known: dict[str, list[object]]) -> str:
     if state.st_size < REMEMBERED_BYTES:
         return files.sha256(path)
     key = os.path.realpath(path)  # links to one file share what is known of it
-    stamp = [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
+    stamp = _stamp(state)
     entry = known.get(key)
     if isinstance(entry, list) and entry[:-1] == stamp:
         return str(entry[-1])
     result = files.sha256(path)
-    if time.time_ns() - max(state.st_mtime_ns, state.st_ctime_ns) > SETTLED_NS:
+    if _settled(state):
         known[key] = [*stamp, result]
     return result
+
+
+class Digests:
+    """Hex sha256s of many files, each read only once as long as it stays as it is."""
+
+    def __init__(self, cache: Path | None) -> None:
+        """With the file that remembers them from one time to the next; None: every byte is read."""
+        self._cache = cache
+        self._known: dict[str, list[object]] = _load(cache) if cache else {}
+        self._before = dict(self._known)
+        self._asked: set[str] = set()
+
+    def of(self, path: Path) -> str | None:
+        """A file's digest; None where there is none."""
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        key, stamp = str(path), _stamp(state)
+        self._asked.add(key)
+        entry = self._known.get(key)
+        if isinstance(entry, list) and entry[:-1] == stamp:
+            return str(entry[-1])
+        result = files.sha256(path)
+        if _settled(state):
+            self._known[key] = [*stamp, result]
+        return result
+
+    def save(self) -> None:
+        """Remember them."""
+        if self._cache is None or self._known == self._before:
+            return
+        if len(self._known) > MOST_FORGOTTEN + 2 * len(self._asked):
+            self._known = {key: self._known[key] for key in self._asked & self._known.keys()}
+        with suppress(OSError):
+            files.write_json(self._cache, self._known)

@@ -7,24 +7,17 @@ carry their identity, and the digests of what they were made from, inside.
 
 from __future__ import annotations
 
-import json
+import hashlib
+from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from frontier import checksums
+from frontier.contents import Digests
 from frontier.exchange import bundles
-from frontier.files import sha256
 from frontier.plan import Cell
 from frontier.steps import Steps
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A JSON file's mapping; empty where the file is missing or broken, hence never fresh."""
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _identity(content: dict[str, Any]) -> Any:
@@ -33,29 +26,78 @@ def _identity(content: dict[str, Any]) -> Any:
     return made_of.get("digest") if isinstance(made_of, dict) else None
 
 
-class Freshness:
-    """Answers for the cells, the table and the report below a root folder; each asked once."""
+# Beside Snakemake's own notes: where a file was moved or copied, its bytes are read again.
+DIGESTS = Path(".snakemake/digests.json")
 
-    def __init__(self, steps: Steps, root: Path = Path()) -> None:
-        """Nothing is read yet."""
-        self.steps, self.root = steps, root
+
+class Freshness:
+    """Answers for the cells, the table and the report below a root folder; each asked once.
+
+    What was altered since it was written is not fresh, and `tell` is given a line of it.
+    """
+
+    def __init__(
+        self, steps: Steps, root: Path = Path(), tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Nothing is read yet, but which files are as they were the last time."""
+        self.steps, self.root, self._tell = steps, root, tell
+        self.digests = Digests(root / DIGESTS)
         self.cell = cache(self._cell)
-        self._digest = cache(lambda cell: sha256(root / cell_path(cell)))
+        self.measured = cache(self._measured)
+        self._summary = cache(lambda cell: self._read(cell_path(cell), "scored again"))
         self.study = cache(self._study)
         self.comparisons = cache(self._comparisons)
 
+    def _read(self, path: Path, what: str) -> tuple[dict[str, Any], str]:
+        """A JSON file's mapping and its digest; an empty one where it is missing or altered."""
+        try:
+            content = (self.root / path).read_bytes()
+        except OSError:
+            return {}, ""
+        value = checksums.read(content)
+        if value is None:
+            self._tell(f"{path}: not as it was written; it is {what}")
+        return value or {}, hashlib.sha256(content).hexdigest()
+
+    def _whole(self, path: Path, digest: Any, what: str) -> bool:
+        """Whether a file is there, and as it was written."""
+        found = self.digests.of(self.root / path)
+        if found not in (None, digest):
+            self._tell(f"{path}: not as it was written; {what}")
+        return bool(found == digest)
+
     def _cell(self, cell: Cell) -> bool:
-        path = self.root / cell_path(cell)
-        result = _read(path)
+        path = cell_path(cell)
+        result, _ = self._summary(cell)
         if _identity(result) != self.steps.score(cell).identity:
             return False
-        if not path.with_suffix(".parquet").is_file():
+        table = path.with_suffix(".parquet")
+        if not self._whole(table, result["table_sha256"], "the cell is scored again"):
             return False
         if not cell.planned:
             return True
-        measurement = _read(self.root / measurement_path(self.steps, cell))
+        measured, altered = self.measured(cell)
         # Absent: deleted after scoring, which loses nothing that is in the cell.
-        return measurement.get("requests_sha256") in (None, result.get("requests_sha256"))
+        return not altered and measured.get("requests_sha256") in (None, result["requests_sha256"])
+
+    def _measured(self, cell: Cell) -> tuple[dict[str, Any], bool]:
+        """A planned cell's measurement.json, and whether it must be measured again.
+
+        Empty where there is none, or it is not as it was written. Must be: it, or its requests, are
+        there and not as they were written.
+        """
+        path = measurement_path(self.steps, cell)
+        requests = path.with_name("requests.jsonl")
+        if not ((self.root / path).exists() and (self.root / requests).exists()):
+            return {}, False
+        found, _ = self._read(path, "measured again")
+        if not found:
+            return {}, True
+        if found["spec"]["identity"]["digest"] != self.steps.measure(cell).identity:
+            self._tell(f"{path}: is another cell's; this one is measured again")
+            return {}, True
+        words = "what is left of it is taken, the rest measured again"
+        return found, not self._whole(requests, found["requests_sha256"], words)
 
     def _study(self) -> bool:
         """Whether results/study.* is made of the cells as they are."""
@@ -66,27 +108,27 @@ class Freshness:
         return self._made_of_cells("comparisons", self.steps.compare.identity)
 
     def _made_of_cells(self, table: str, identity: str) -> bool:
-        lock = _read(self.root / f"results/{table}.lock.json")
+        lock, _ = self._read(Path(f"results/{table}.lock.json"), "made again")
         return (
             _identity(lock) == identity
             and self._written(lock)
             and self._added == {name: told for name, told in lock["cells"].items() if "@" in name}
             and all(
-                self.cell(cell) and self._digest(cell) == lock["cells"].get(cell.name)
+                self.cell(cell) and self._summary(cell)[1] == lock["cells"].get(cell.name)
                 for cell in self.steps.cells
             )
         )
 
     def report(self) -> bool:
         """Whether results/report.html and its charts are made of the tables as they are."""
-        lock = _read(self.root / "results/report.lock.json")
+        lock, _ = self._read(Path("results/report.lock.json"), "made again")
         return (
             _identity(lock) == self.steps.render.identity
             and self._written(lock)
             and self.study()
             and self.comparisons()
             and all(
-                sha256(self.root / f"results/{table}.parquet") == lock[f"{table}_sha256"]
+                self.digests.of(self.root / f"results/{table}.parquet") == lock[f"{table}_sha256"]
                 for table in ("study", "comparisons")
             )
         )
@@ -101,9 +143,16 @@ class Freshness:
         }
 
     def _written(self, lock: dict[str, Any]) -> bool:
-        """Whether every file that a lock names is there."""
-        places = (self.root / "results", self.root / "results/charts")
-        return all(any((place / name).is_file() for place in places) for name in lock["files"])
+        """Whether every file that a lock names is there, and as it was written."""
+        return all(
+            self._whole(written(Path("results"), name), digest, "it is made again")
+            for name, digest in lock["files"].items()
+        )
+
+
+def written(results: Path, name: str) -> Path:
+    """Where a file lies that a lock of tables or the report names."""
+    return results / "charts" / name if name.endswith((".svg", ".png")) else results / name
 
 
 def cell_path(cell: Cell) -> Path:

@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import bundles
-from frontier.files import sha256, write_json
+from frontier.files import sha256
 
 # What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.
 FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
@@ -96,4 +97,4 @@ def csv(table: pl.DataFrame) -> bytes:
 def write_lock(path: Path, identity: Any, files: Iterable[Path], **made_of: Any) -> None:
     """Write the job's identity, each written file's hash by its name, and what they are made of."""
     hashes = {file.name: sha256(file) for file in files}
-    write_json(path, {"identity": identity, "files": hashes, **made_of})
+    checksums.write(path, {"identity": identity, "files": hashes, **made_of})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -55,14 +55,15 @@ class Journal:
     """The records of a measurement under way: appended, flushed to the disk, read again later.
 
     Every process that works on it is a session, whose facts (hardware, versions) are kept too. Each
-    line has a checksum. A process that is killed leaves at most one line cut off. The next one
-    leaves that out, and whatever else is not as it was written: those requests are asked again.
+    line has a checksum, which holds in this measurement only. A process that is killed leaves at
+    most one line cut off. The next one leaves that out, and whatever else is not as it was written:
+    those requests are asked again.
 
     Counters (frontier/contention.py) are read when a session begins to time, in `begun` by its
     number, and after each request, in `ended` by its id.
     """
 
-    def __init__(self, path: Path, facts: dict[str, Any], identity: str | None = None) -> None:
+    def __init__(self, path: Path, facts: dict[str, Any], identity: str = "") -> None:
         """Open `path` for a session, reading what earlier ones of the same `identity` left."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.identity = path, identity
@@ -84,7 +85,7 @@ class Journal:
     def _read(self, content: bytes) -> None:
         """Take in the lines that are as they were written; leave all others out of the file."""
         *lines, cut = content.split(b"\n")
-        whole = [line for line in lines if self._take(checksums.read(line))]
+        whole = [line for line in lines if self._take(checksums.read(line, self.identity))]
         if lost := len(lines) - len(whole):
             words = "is not as it was written" if lost == 1 else "are not as they were written"
             print(
@@ -100,7 +101,7 @@ class Journal:
         if value is None:
             return False
         session, reading = value.get("session", -1), value.pop("reading", None)
-        if value.keys() == _OPENING and value["identity"] == self.identity:
+        if value.keys() == _OPENING:
             self._facts[session] = value["facts"]
             self.begun[session] = reading
             return True
@@ -112,13 +113,13 @@ class Journal:
 
     def _write(self, value: dict[str, Any]) -> None:
         """Add a line; when this returns, it outlives the process and the machine."""
-        self._file.write(checksums.line(value))
+        self._file.write(checksums.line(value, self.identity))
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def begin(self, reading: dict[str, Any]) -> None:
         """Begin to time requests, with the counters as they are now."""
-        self._write(opening(self.session, self.identity, self._facts[self.session], reading))
+        self._write(opening(self.session, self._facts[self.session], reading))
         self.begun[self.session] = reading
 
     def append(self, record: Record, reading: dict[str, Any]) -> None:
@@ -130,40 +131,37 @@ class Journal:
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
         """Write the records, as they are at last, as `path`, in the order of the sample's ids."""
         by_id = {record.id: asdict(record) for record in records}
-        kept = (checksums.line(by_id[name]) for name in order if name in by_id)
+        kept = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
         write_bytes(path, b"".join(kept))
         self._file.close()
 
 
-def opening(
-    session: int, identity: str | None, facts: dict[str, Any], reading: dict[str, Any]
-) -> dict[str, Any]:
+def opening(session: int, facts: dict[str, Any], reading: dict[str, Any]) -> dict[str, Any]:
     """The line with which a session begins."""
-    return {"session": session, "identity": identity, "facts": facts, "reading": reading}
+    return {"session": session, "facts": facts, "reading": reading}
 
 
-_OPENING = opening(0, None, {}, {}).keys() - {"reading"}
+_OPENING = opening(0, {}, {}).keys() - {"reading"}
 
 
-def _without_number(facts: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in facts.items() if key != "session"}
+def restore(requests: Path, measurement: dict[str, Any], identity: str) -> None:
+    """Write a journal of those lines of an altered requests.jsonl that are as they were written.
 
-
-def restore(folder: Path, measurement: dict[str, Any]) -> int:
-    """Write a journal of those requests in requests.jsonl that are as they were written.
-
-    `measurement` is the measurement.json beside it. Returns how many there are: the next process
-    that measures asks only the others.
+    `measurement`: the measurement.json beside it, of that `identity`. The next process that
+    measures asks only the requests that are not in the journal.
     """
-    content = (folder / "requests.jsonl").read_bytes()
-    found = [value for line in content.split(b"\n") if (value := checksums.read(line))]
-    identity = measurement["spec"]["identity"]["digest"]
-    # The load of these is in each of them; who else was on the GPUs is not.
+    lines = requests.read_bytes().split(b"\n")
+    found = [value for one in lines if (value := checksums.read(one, identity))]
+    # The load during each of these is in it; who else was on the GPUs is not.
     reading = {"gpu_processes": (measurement.get("contention") or {}).get("foreign_gpu_processes")}
-    sessions = (
-        opening(facts["session"], identity, _without_number(facts), reading)
-        for facts in measurement["sessions"]
-    )
-    lines = [checksums.line({**value, "reading": {}}) for value in found]
-    write_bytes(folder / "journal.jsonl", b"".join([*map(checksums.line, sessions), *lines]))
-    return len(found)
+    values = [
+        *(opening(number, facts, reading) for number, facts in _numbered(measurement["sessions"])),
+        *({**value, "reading": {}} for value in found),
+    ]
+    content = b"".join(checksums.line(value, identity) for value in values)
+    write_bytes(requests.with_name("journal.jsonl"), content)
+
+
+def _numbered(sessions: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    for facts in sessions:
+        yield facts["session"], {key: one for key, one in facts.items() if key != "session"}

@@ -1,0 +1,148 @@
+"""Finished results that were touched: noticed, each with a line, and nothing else is made again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+
+import many
+from frontier import contents, freshness
+from frontier.freshness import Freshness
+from frontier.plan import Cell
+from frontier.steps import Steps
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of fifty cells, without its tables."""
+    folder = many.project(tmp_path_factory.mktemp("study") / "checkout", many.A_MODEL, 10)
+    many.finish(folder)
+    return folder
+
+
+@pytest.fixture
+def steps(project: Path, tmp_path: Path) -> Iterator[Steps]:
+    """A copy of it to spoil, which is the working directory."""
+    with many.steps_of(project) as found, chdir(shutil.copytree(project, tmp_path / "checkout")):
+        yield found
+
+
+def judged(steps: Steps) -> tuple[set[str], list[str]]:
+    """The cells that are not fresh, and what is said."""
+    told: list[str] = []
+    fresh = Freshness(steps, tell=told.append)
+    stale = {cell.name for cell in steps.cells if not fresh.cell(cell)}
+    fresh.digests.save()
+    return stale, told
+
+
+def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
+    """Change a text, leaving the size and the time of modification as they were."""
+    state = path.stat()
+    text = path.read_text(encoding="utf-8")
+    path.unlink()  # equal cells share their files
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def summary(steps: Steps, cell: Cell) -> Path:
+    return freshness.cell_path(cell)
+
+
+def table(steps: Steps, cell: Cell) -> Path:
+    return freshness.cell_path(cell).with_suffix(".parquet")
+
+
+def measurement(steps: Steps, cell: Cell) -> Path:
+    return freshness.measurement_path(steps, cell)
+
+
+def requests(steps: Steps, cell: Cell) -> Path:
+    return freshness.measurement_path(steps, cell).with_name("requests.jsonl")
+
+
+def cut(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def emptied(path: Path) -> None:
+    path.unlink()
+    path.touch()
+
+
+def braces(path: Path) -> None:
+    path.write_text("{}\n", encoding="utf-8")
+
+
+def garbage(path: Path) -> None:
+    path.unlink()
+    path.write_bytes(b"\xff\x00 no such thing")
+
+
+TOUCHED = [
+    (summary, edit), (summary, cut), (summary, emptied), (summary, braces), (summary, garbage),
+    (table, cut), (table, emptied), (table, garbage),
+    (measurement, edit), (measurement, cut), (measurement, emptied), (measurement, braces), (measurement, garbage),
+    (requests, lambda path: edit(path, '"text": "', '"text": "x')), (requests, cut), (requests, emptied),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "touch"), TOUCHED)
+def test_touched(
+    steps: Steps, place: Callable[[Steps, Cell], Path], touch: Callable[[Path], None]
+) -> None:
+    """One cell is not fresh, and the line names the file; also where digests are remembered."""
+    assert judged(steps) == (set(), [])
+    cell = steps.cells[7]
+    path = place(steps, cell)
+    touch(path)
+    stale, told = judged(steps)
+    assert stale == {cell.name}
+    assert [line.partition(": ")[0] for line in told] == [str(path)]
+    assert ("measured again" in told[0]) is (place in (measurement, requests))
+
+
+def test_what_is_remembered_is_not_read_again(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for what lies elsewhere or was written since, and a broken memory costs only time."""
+    monkeypatch.setattr(contents, "SETTLED_NS", 0)
+    time.sleep(0.05)
+    assert judged(steps) == (set(), [])
+    known = json.loads(freshness.DIGESTS.read_bytes())
+    assert len(known) == 2 * len(steps.cells)  # a table and requests
+    with monkeypatch.context() as patch:
+        patch.setattr(contents.files, "sha256", lambda path: pytest.fail(f"{path} was read"))
+        assert judged(steps) == (set(), [])
+    for broken in ("", "[1]", '{"x": 1}', "{"):
+        freshness.DIGESTS.write_text(broken, encoding="utf-8")
+        assert judged(steps) == (set(), [])
+
+
+def test_what_was_deleted_after_scoring_is_not_missed(steps: Steps) -> None:
+    """The cell has all that it needs; a deleted table or cell is made again without a word."""
+    shutil.rmtree(measurement(steps, steps.cells[0]).parent)
+    requests(steps, steps.cells[1]).unlink()
+    table(steps, steps.cells[2]).unlink()
+    summary(steps, steps.cells[3]).unlink()
+    assert judged(steps) == ({steps.cells[2].name, steps.cells[3].name}, [])
+
+
+def test_another_cells_measurement(steps: Steps) -> None:
+    """The folder of another model, whole and in itself as it should be, is not this one's."""
+    here, there = steps.cells[0], steps.cells[-1]
+    for place in (measurement, requests):
+        place(steps, here).unlink()
+        shutil.copy(place(steps, there), place(steps, here))
+    stale, told = judged(steps)
+    assert stale == {here.name}
+    assert told == [f"{measurement(steps, here)}: is another cell's; this one is measured again"]
