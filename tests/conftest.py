@@ -16,7 +16,7 @@ from frontier.fetching import environments
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
-SPREAD = {"test_changes", "test_bad_input", "test_gpus", "test_interruptions"}
+SPREAD = {"test_altered", "test_changes", "test_bad_input", "test_gpus", "test_interruptions"}
 
 
 @pytest.fixture(scope="session")

@@ -141,3 +141,13 @@ def jobs_in(log: str) -> set[str]:
 def _line(block: str, name: str) -> str:
     line = re.search(rf"^    {name}: (.+)$", block, re.MULTILINE)
     return line[1] if line else ""
+
+
+def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    """The run failed, and one line says why, with these words; no traceback anywhere."""
+    log = done.stdout + done.stderr
+    assert done.returncode != 0, log
+    told = [line for line in log.splitlines() if line.startswith("error: ")]
+    assert len(told) == 1, log
+    assert all(word in told[0] for word in words), told[0]
+    assert "Traceback" not in log, log

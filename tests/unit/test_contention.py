@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontier import contention
@@ -30,6 +30,7 @@ def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> li
     return [Reading(o + u, u, c) for o, u, c in zip(others, used, clock, strict=True)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.001, 30), st.floats(0, CORES)), min_size=1, max_size=60))
 def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float, float]]) -> None:
     """Over all requests it adds up to what others used, whatever the windows."""

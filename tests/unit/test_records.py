@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from frontier import contention
@@ -19,9 +19,7 @@ def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 
     return Record(f"r{number}", "", text, 1, 2, "stop", 3, [4], end_ns, session)
 
 
-def journal_of(
-    path: Path, count: int, text: str = "positive", identity: str | None = "me"
-) -> Journal:
+def journal_of(path: Path, count: int, text: str = "positive", identity: str = "me") -> Journal:
     """A measurement with so many requests done."""
     journal = Journal(path, {"host": "a"}, identity)
     journal.begin({})
@@ -30,6 +28,7 @@ def journal_of(
     return journal
 
 
+@settings(max_examples=40, deadline=None)
 @given(cut=st.integers(0, 2000), text=st.text(st.characters(codec="utf-8")))
 def test_cut_anywhere_keeps_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
@@ -56,6 +55,7 @@ GARBAGE = st.sampled_from([
 ])  # fmt: skip
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     at=st.integers(0, 6),
     garbage=GARBAGE | st.binary(max_size=50).filter(lambda one: b"\n" not in one),
@@ -72,6 +72,7 @@ def test_garbage_between_lines(
     assert path.read_bytes() == b"".join(lines)
 
 
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Costs the record that it is in, at most; a session's own line costs its records."""
@@ -133,11 +134,10 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
     lines = requests.read_bytes().splitlines(keepends=True)
     edited = lines[1].replace(b"positive", b"negative")
     requests.write_bytes(b"".join([lines[0], edited, *lines[2:4], lines[4][:40]]))
-    measurement = {
-        "spec": {"identity": {"digest": "me"}}, "sessions": journal.sessions,
-        "contention": {"foreign_gpu_processes": 2},
-    }  # fmt: skip
-    assert restore(tmp_path, measurement) == 3
+    told = {"sessions": journal.sessions, "contention": {"foreign_gpu_processes": 2}}
+    restore(requests, told, "another")
+    assert Journal(tmp_path / "journal.jsonl", {}, "another").records == []
+    restore(requests, told, "me")
     again = Journal(tmp_path / "journal.jsonl", {"host": "b"}, "me")
     assert again.records == [records[n] for n in (0, 2, 3)]
     assert again.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]

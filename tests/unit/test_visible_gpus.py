@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from frontier.visible_gpus import names_slices, visible
@@ -49,6 +49,7 @@ STARTS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(NUMBERS, max_size=5)
     | st.lists(STARTS, max_size=5)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import tiny
-from workspace import Workspace
+from workspace import Workspace, refused
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,6 @@ def results(place: Workspace) -> dict[str, str]:
         for path in sorted(place.path("results").rglob("*"))
         if path.is_file() and "journal" not in path.name
     }
-
-
-def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
-    """The run failed, and one line says why, with these words; no traceback anywhere."""
-    log = done.stdout + done.stderr
-    assert done.returncode != 0, log
-    told = [line for line in log.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1, log
-    assert all(word in told[0] for word in words), told[0]
-    assert "Traceback" not in log, log
 
 
 CONFIGURATION = {
@@ -209,16 +199,6 @@ def test_device_that_this_host_lacks(
     done = place.snakemake(target)
     refused(done, "device 'gpu'", *words)
     assert not place.path("resources/models").exists()
-
-
-def test_altered_requests(place: Workspace) -> None:
-    """Records that are not those that were measured are not scored."""
-    requests = next(place.root.glob("results/tiny-llama/cpu/reviews/*/requests.jsonl"))
-    requests.write_text(
-        requests.read_text(encoding="utf-8").replace('"session": 0', '"session": 1', 1)
-    )
-    place.path("results/tiny-llama/cpu/reviews.json").unlink()
-    refused(place.snakemake(), "requests.jsonl", "sha256 differs")
 
 
 def test_full_disk(place: Workspace) -> None:

@@ -17,7 +17,17 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import estimates, freshness, hardware, plan, presence, records, slurm
+from frontier import (
+    estimates,
+    files,
+    freshness,
+    hardware,
+    plan,
+    presence,
+    records,
+    slurm,
+    workplace,
+)
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
@@ -53,6 +63,9 @@ def told(function):
     telling.__signature__ = inspect.signature(function)
     return telling
 
+
+told(workplace.check_folders)()
+told(workplace.check_memory)()
 
 # This host's pools, which the command line may set otherwise: a timed job on the CPU takes the
 # whole machine, any other job a hundredth of it; GPUs are as many as the driver counts. A

@@ -4,12 +4,24 @@ Inputs: the steps of common.smk.
 Whatever is expensive lies at a path with its identity in it, so it is there or it is not.
 """
 
+@functools.cache
+def without_broken_lock(path):
+    """Have what lies in a folder made again where it is needed, if its lock.json is broken."""
+    lock = Path(path).with_name("lock.json")
+    if lock.exists() and not files.lock_is_whole(lock) and workflow.is_main_process:
+        where = "it is made again where it is needed"
+        print(f"{lock}: not as it was written; {where}", file=sys.stderr)
+        if not workflow.dryrun:
+            for file in (lock, Path(path)):
+                file.unlink(missing_ok=True)
+
 
 def kept(path):
     """An input whose file time says nothing, and whose being made again changes nothing.
 
     Unless something is forced: whoever does that wants what is below it as well.
     """
+    without_broken_lock(path)
     ordered = workflow.dag_settings
     forced = ordered.forcerun or ordered.forcetargets or ordered.forceall
     return path if forced else ancient(path)

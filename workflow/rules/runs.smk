@@ -3,7 +3,21 @@
 Inputs: .snakemake/, and the host.
 """
 
+import snakemake.exceptions
+
 PRESENCE = {}
+
+
+@told
+def another_run():
+    raise UserError(
+        "another Snakemake is at work here on the same files: wait until it has ended, or end it;"
+        " nothing is to be unlocked"
+    )
+
+
+if "--unlock" in sys.argv and not presence.alone(Path(".snakemake/presence"))[0]:
+    another_run()
 
 
 @functools.cache
@@ -18,6 +32,10 @@ def lift_stale_locks():
             slurm.cancel_orphans(Path.cwd())
             for stale in Path(".snakemake/locks").glob("*.lock"):
                 stale.unlink()
+        else:
+            # Raised where files are locked. Snakemake itself would advise to lift the locks, after
+            # which two runs write to the same files.
+            snakemake.exceptions.LockException = another_run
 
 
 def how_to_go_on():
@@ -32,9 +50,13 @@ onstart:
     # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
     # cannot write down what it did.
     atexit.register(how_to_go_on)
+    jobs = list(workflow.dag.needrun_jobs())
+    told(workplace.check_writable)(
+        Path(file) for job in jobs for file in job.output
+    )
     # Only a local run measures on this host; a cluster's jobs look at their own.
     if workflow.local_exec:
-        check_host(list(workflow.dag.needrun_jobs()))
+        check_host(jobs)
     else:
         slurm.SUBMITTED.touch()
         if workflow.executor_plugin.name == "slurm":

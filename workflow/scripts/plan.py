@@ -20,6 +20,7 @@ from frontier.freshness import Freshness
 from frontier.plan import Cell
 from frontier.steps import Steps
 from frontier.text import visible
+from frontier.verifying import verify
 
 STEPS = ("sample", "measure", "score")
 
@@ -69,8 +70,17 @@ def main() -> None:
         action="append",
         help="the study's file; given several times, each key comes from the last that has it",
     )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="read every byte of what is finished, planning nothing",
+    )
     parser.add_argument("--spec", choices=STEPS, help="print this step's specification instead")
     arguments = parser.parse_args()
+    if arguments.verify:
+        count, faults = verify(Path())
+        print(*faults, f"{count} files, {len(faults)} not as they were written", sep="\n")
+        sys.exit(bool(faults))
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
     if arguments.spec is None:

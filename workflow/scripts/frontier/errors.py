@@ -14,6 +14,12 @@ from frontier.text import LONGEST, visible
 
 FEW = 8  # names that are listed where none is close to what was typed
 LONGEST_LINE = 1000  # characters
+UNWRITABLE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+    errno.EEXIST, errno.EIO,
+)  # fmt: skip
+# Of a library that is loaded, of the system, of a thread that is started.
+LITTLE_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
 
 
 class UserError(Exception):
@@ -50,18 +56,30 @@ def one_line(error: BaseException) -> str:
 def run(main: Callable[[], None]) -> None:
     """Run a program's `main`; tell faults of the input or of the machine in one line and exit 1.
 
-    A full disk is the machine's fault, not ours, so it gets a line as well; every other exception
-    is a fault of ours and keeps its traceback.
+    A full disk or too little memory is the machine's fault, not ours, so it gets a line as well;
+    every other exception is a fault of ours and keeps its traceback.
     """
     signal.signal(signal.SIGINT, _interrupted)
     try:
         main()
     except UserError as error:
         sys.exit(f"error: {one_line(error)}")
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM):
-            raise
-        sys.exit(f"error: cannot write: {one_line(error)}")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            sys.exit(f"error: cannot write: {one_line(error)}")
+        if cause := lack_of_memory(error):
+            sys.exit(f"error: too little memory to go on: {one_line(cause)}")
+        raise
+
+
+def lack_of_memory(error: BaseException | None) -> BaseException | None:
+    """The exception among an error and its causes that says that memory ran out, if one does."""
+    while error is not None:
+        out = isinstance(error, MemoryError | OutOfMemoryError)
+        if out or any(words in str(error) for words in LITTLE_MEMORY):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _interrupted(_signal: int, _frame: FrameType | None) -> None:

@@ -95,13 +95,26 @@ def facts(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
     }
 
 
+def lock_is_whole(lock: Path) -> bool:
+    """Whether a lock.json can be read, and says something of a folder."""
+    try:
+        told = json.loads(lock.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and bool(told.keys() & {"files", "outcome", "packages"})
+
+
 def check_lock(folder: Path) -> None:
     """Raise UserError if a file is not as the lock.json beside it says; without a lock, nothing.
 
     Small files are compared by sha256, large ones (weights) by size.
     """
     lock = folder / "lock.json"
-    for name, facts in (read_json(lock)["files"] if lock.exists() else {}).items():
+    if not lock.exists():
+        return
+    if not lock_is_whole(lock):
+        raise UserError(f"{lock}: altered since it was written; delete {folder} to get it again")
+    for name, facts in read_json(lock).get("files", {}).items():
         path = folder / name
         size = path.stat().st_size if path.exists() else None
         small = size is not None and size <= SMALL_BYTES

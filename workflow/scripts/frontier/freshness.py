@@ -28,6 +28,7 @@ def _identity(content: dict[str, Any]) -> Any:
 
 # Beside Snakemake's own notes: where a file was moved or copied, its bytes are read again.
 DIGESTS = Path(".snakemake/digests.json")
+TABLES = ("study", "comparisons", "report")
 
 
 class Freshness:

@@ -96,6 +96,8 @@ def broken(folder: Path) -> str | None:
     packages = site_packages(folder)
     if not os.access(folder / "bin" / "python", os.X_OK):
         return "its interpreter is gone"
+    if not files.lock_is_whole(folder / "lock.json"):
+        return "its lock.json is not as it was written"
     told = files.read_json(folder / "lock.json")
     if told["compiled_for"] not in (None, hardware.cpu_name()):
         return f"it was compiled for {told['compiled_for']}"

@@ -1,0 +1,128 @@
+"""What was altered, and what stands in a run's way: noticed while planning, in one line each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from disturbed import lines
+from frontier import checksums
+from workspace import Workspace, jobs_in, refused
+
+TABLES = {"aggregate", "compare", "render"}
+
+
+def test_altered_requests(place: Workspace) -> None:
+    """Noticed, said in one line; the edited answer alone is asked again, and the rest is taken."""
+    requests = next(place.root.glob("results/tiny-llama/cpu/reviews/*/requests.jsonl"))
+    before = lines(requests)
+    requests.write_text(
+        requests.read_text(encoding="utf-8").replace('"text": "', '"text": "good', 1), "utf-8"
+    )
+    cell = {f"{rule} tiny-llama reviews" for rule in ("measure", "score")}
+    assert place.jobs() == cell | TABLES
+    log = place.build()
+    (told,) = [line for line in log.splitlines() if "not as it was written" in line]
+    assert told.startswith(f"{requests.relative_to(place.root)}: ")
+    assert [line["text"] for line in lines(requests)] == [line["text"] for line in before]
+    assert [line["session"] for line in lines(requests)] == [1] + [0] * (len(before) - 1)
+    assert place.jobs() == set()
+
+
+def test_another_models_measurement(place: Workspace) -> None:
+    """In this cell's folder it is not scored as this one's, not even by hand."""
+    measurement = next(place.root.glob("results/tiny-llama/cpu/reviews/*/measurement.json"))
+    told = checksums.read(measurement.read_bytes())
+    assert told
+    told["spec"]["identity"]["digest"] = "0" * 16
+    checksums.write(measurement, told)
+    spec = place.program("plan", "--spec", "score", "results/tiny-llama/cpu/reviews.json").stdout
+    sample = next(place.root.glob("resources/samples/reviews/*/sample.jsonl"))
+    done = place.program(
+        "score", "--spec", spec, "--requests", str(measurement.with_name("requests.jsonl")),
+        "--measurement", str(measurement), "--sample", str(sample), "--cell", "x.json", "--table", "x",
+    )  # fmt: skip
+    refused(done, "measurement.json", "is of another cell")
+    assert "measure tiny-llama reviews" in place.jobs()
+
+
+@pytest.mark.parametrize("name", ["results", "resources"])
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_something_else_in_a_folders_place(place: Workspace, name: str, what: str) -> None:
+    """One line while planning; the link of a disk that is not there, too."""
+    shutil.rmtree(place.path(name))
+    if what == "file":
+        place.path(name).touch()
+    else:
+        place.path(name).symlink_to("/nowhere/at/all")
+    refused(place.snakemake("--dry-run"), f"error: {name}: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's addresses")
+def test_too_little_memory_to_start(place: Workspace) -> None:
+    """What the shell lets a process have, and what it takes."""
+    command = f"ulimit -v 1000000; {sys.executable} -m snakemake --cores 2"
+    refused(place.run("bash", "-c", command), "ulimit -v is 1000000", "1.5 GB to start")
+
+
+def test_broken_locks(place: Workspace) -> None:
+    """Each is said, and what it is of made again only where that is needed."""
+    sample = next(place.root.glob("resources/samples/reviews/*/lock.json"))
+    model = next(place.root.glob("resources/models/tiny-llama/*/lock.json"))
+    sample.write_text("{", encoding="utf-8")
+    model.write_text("{}", encoding="utf-8")
+    log = place.build()
+    for lock in (sample, model):
+        assert f"{lock.relative_to(place.root)}: not as it was written" in log
+    assert jobs_in(log) == set()
+    place.path("results/tiny-llama/cpu/reviews.json").unlink()
+    assert place.jobs() == {"sample reviews", "score tiny-llama reviews"} | TABLES
+    place.build()
+    assert sample.exists()
+    assert place.jobs() == set()
+
+
+def test_every_byte(place: Workspace) -> None:
+    """plan.py --verify reads them all, and names what is not as it was written."""
+    done = place.program("plan", "--verify")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.endswith(" files, 0 not as they were written\n")
+    touched = ["results/study.csv", "results/tiny-llama/cpu/reviews.parquet", "results/report.html",
+               str(next(place.root.glob("resources/models/*/*/model.safetensors")).relative_to(place.root))]  # fmt: skip
+    for name in touched:
+        content = bytearray(place.path(name).read_bytes())
+        content[len(content) // 2] ^= 1
+        place.path(name).write_bytes(content)
+    done = place.program("plan", "--verify")
+    assert done.returncode == 1
+    *lines, summary = done.stdout.splitlines()
+    assert sorted(lines) == sorted(f"{name}: not as it was written" for name in touched)
+    assert summary.endswith(", 4 not as they were written")
+
+
+def test_a_second_snakemake(place: Workspace) -> None:
+    """It is told that another one is at work, not to lift the locks that this one needs."""
+    place.set("models", "models/tiny-llama/grow/steps", 10**6)
+    first = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "2"], cwd=place.root, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not list(place.root.glob(".snakemake/locks/*")):
+            assert first.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for arguments in ((), ("--unlock",)):
+            refused(place.snakemake(*arguments), "another Snakemake is at work here")
+            assert list(place.root.glob(".snakemake/locks/*"))
+        assert place.snakemake("--dry-run").returncode == 0
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()

@@ -1,0 +1,72 @@
+"""Every byte of what is finished, against the checksums that were written with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from frontier import checksums
+from frontier.errors import UserError
+from frontier.exchange import bundles
+from frontier.files import lock_is_whole, read_json, sha256
+from frontier.freshness import TABLES, written
+
+
+def verify(root: Path) -> tuple[int, list[str]]:
+    """How many files there are below a checkout that have a checksum, and a line for each fault."""
+    found = [*_cells(root / "results"), *_tables(root / "results"), *_inputs(root / "resources")]
+    faults = [f"{path}: not as it was written" for path, whole in found if not whole]
+    try:
+        bundles.check_added(root / "results")
+        found += [(path, True) for path in bundles.added(root / "results")]
+    except UserError as error:
+        faults.append(str(error))
+    return len(found), faults
+
+
+def _cells(results: Path) -> Iterator[tuple[Path, bool]]:
+    """The cells that were made here, their tables of requests, and what they were scored from."""
+    for cell in bundles.cells(results):
+        summary = checksums.read(cell.read_bytes())
+        yield cell, summary is not None
+        table = cell.with_suffix(".parquet")
+        if summary is not None:
+            yield table, _is(table, summary.get("table_sha256"))
+        for measurement in sorted(cell.with_suffix("").glob("*/measurement.json")):
+            told = checksums.read(measurement.read_bytes())
+            yield measurement, told is not None
+            requests = measurement.with_name("requests.jsonl")
+            if told is not None and requests.exists():
+                yield requests, _is(requests, told.get("requests_sha256"))
+
+
+def _tables(results: Path) -> Iterator[tuple[Path, bool]]:
+    """The tables, the report and its charts."""
+    for name in TABLES:
+        path = results / f"{name}.lock.json"
+        if not path.exists():
+            continue
+        lock = checksums.read(path.read_bytes())
+        yield path, lock is not None
+        for file, digest in (lock or {}).get("files", {}).items():
+            yield written(results, file), _is(written(results, file), digest)
+
+
+def _inputs(resources: Path) -> Iterator[tuple[Path, bool]]:
+    """Datasets, samples, checkpoints and what was made of them, large files too."""
+    if not resources.is_dir():
+        return
+    # Environments are looked at before each use.
+    folders = (one for one in sorted(resources.iterdir()) if one.is_dir() and one.name != "envs")
+    for path in (lock for folder in folders for lock in sorted(folder.rglob("lock.json"))):
+        if not lock_is_whole(path):
+            yield path, False
+            continue
+        files: dict[str, Any] = read_json(path).get("files", {})
+        for name, facts in files.items():
+            yield path.with_name(name), _is(path.with_name(name), facts["sha256"])
+
+
+def _is(path: Path, digest: str | None) -> bool:
+    return path.is_file() and sha256(path) == digest
