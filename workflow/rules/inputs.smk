@@ -4,31 +4,31 @@ Inputs: the steps of common.smk.
 Whatever is expensive lies at a path with its identity in it, so it is there or it is not.
 """
 
-@functools.cache
-def without_broken_lock(path):
-    """Have what lies in a folder made again where it is needed, if its lock.json is broken."""
-    lock = Path(path).with_name("lock.json")
-    if lock.exists() and not files.lock_is_whole(lock) and workflow.is_main_process:
-        where = "it is made again where it is needed"
-        print(f"{lock}: not as it was written; {where}", file=sys.stderr)
-        if not workflow.dryrun:
-            for file in (lock, Path(path)):
-                file.unlink(missing_ok=True)
 
-
-def kept(path):
+def kept(path, needed=True):
     """An input whose file time says nothing, and whose being made again changes nothing.
 
-    Unless something is forced: whoever does that wants what is below it as well.
+    Unless something is forced: whoever does that wants what is below it as well. Where it is
+    `needed`, and the lock.json of its folder is broken, it is made again.
     """
-    without_broken_lock(path)
+    if needed and broken_lock(Path(path).with_name("lock.json")):
+        renewed(path)
     ordered = workflow.dag_settings
     forced = ordered.forcerun or ordered.forcetargets or ordered.forceall
     return path if forced else ancient(path)
 
 
-def environment_of(name):
-    return kept(str(environments.lock(name))) if name else []
+@functools.cache
+def broken_lock(lock):
+    broken = lock.exists() and not files.lock_is_whole(lock)
+    if broken and workflow.is_main_process:
+        words = "not as it was written; what it is of is made again"
+        print(f"{lock}: {words}", file=sys.stderr)
+    return broken
+
+
+def environment_of(name, needed=True):
+    return kept(str(environments.lock(name)), needed) if name else []
 
 
 @told
@@ -79,14 +79,16 @@ def preparation_of(wildcards):
 def preparation_inputs(wildcards):
     made = preparation_of(wildcards)
     model, _ = plan.parts(CATALOGUE, wildcards.variant)
+    folder = f"resources/quantized/{wildcards.variant}/{wildcards.engine}/{wildcards.identity}"
+    needed = not Path(folder, "lock.json").exists()
     inputs = {
-        "model": kept(model_path(model)),
-        "environment": environment_of(made.environment),
+        "model": kept(model_path(model), needed),
+        "environment": environment_of(made.environment, needed),
     }
     if made.calibration:
         identity = STEPS.calibration(made.calibration).identity
         texts = f"resources/calibrations/{made.calibration}/{identity}/texts.jsonl"
-        inputs["texts"] = kept(texts)
+        inputs["texts"] = kept(texts, needed)
     return inputs
 
 
@@ -103,13 +105,16 @@ def measure_inputs(wildcards):
     path = model_path(cell.model)
     if made:
         path = f"resources/quantized/{cell.variant}/{engine}/{made.identity}/lock.json"
+    measured, altered = FRESH.measured(cell)
+    needed = altered or not measured
     inputs = {
-        "model": kept(path),
-        "sample": kept(sample_path(cell.task)),
-        "environment": environment_of(setting_of(wildcards).environment),
+        "model": kept(path, needed),
+        "sample": kept(sample_path(cell.task), needed),
+        "environment": environment_of(setting_of(wildcards).environment, needed),
     }
     if adapter:
         inputs["adapter"] = kept(
-            f"resources/adapters/{cell.model}/{adapter.identity}/lock.json"
+            f"resources/adapters/{cell.model}/{adapter.identity}/lock.json",
+            needed,
         )
     return inputs

@@ -43,7 +43,10 @@ def score_inputs(wildcards):
         "measurement": f"{folder}/measurement.json",
         "sample": sample_path(cell.task),
     }
-    return {name: kept(path) if fresh else path for name, path in inputs.items()}
+    if fresh:
+        return {name: kept(path, needed=False) for name, path in inputs.items()}
+    kept(inputs["sample"])  # drawn again if its lock is broken
+    return inputs
 
 
 @functools.cache

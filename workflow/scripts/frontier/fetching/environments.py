@@ -57,7 +57,7 @@ def python(name: str) -> Path:
         if broken(folder):
             with caches.locked(folder):
                 _mend(folder, name)
-    if not own.exists():  # it lies in a folder shared with others
+    if not files.lock_is_whole(own):  # it lies in a folder shared with others
         files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"
 
