@@ -164,8 +164,9 @@ def finish(folder: Path) -> None:
             requests = place.with_suffix(".jsonl")
             files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             told = measurement(requests, samples[task])
-            files.write_json(place.with_suffix(".json"), told)
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
+            told["spec"] = json.loads(steps.measure(cell).signed)
+            files.write_json(place.with_suffix(".json"), told)
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
             )
