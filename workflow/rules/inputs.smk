@@ -8,11 +8,13 @@ Whatever is expensive lies at a path with its identity in it, so it is there or 
 def kept(path, needed=True):
     """An input whose file time says nothing, and whose being made again changes nothing.
 
-    Unless something is forced: whoever does that wants what is below it as well. Where it is
-    `needed`, and the lock.json of its folder is broken, it is made again.
+    Unless something is forced: whoever does that wants what is below it as well. Where whoever reads
+    it is `needed`, and the lock.json beside it is broken, it is made again, and read then: below
+    what must be made Snakemake looks at nothing but what it is asked to follow.
     """
     if needed and broken_lock(Path(path).with_name("lock.json")):
         renewed(path)
+        return path
     ordered = workflow.dag_settings
     forced = ordered.forcerun or ordered.forcetargets or ordered.forceall
     return path if forced else ancient(path)
@@ -41,15 +43,15 @@ def device_of(wildcards):
     return CATALOGUE.devices[wildcards.device]
 
 
-def dataset_path(dataset):
-    return kept(
-        f"resources/datasets/{dataset}/{STEPS.dataset(dataset).identity}/lock.json"
-    )
+def dataset_path(dataset, reader):
+    path = f"resources/datasets/{dataset}/{STEPS.dataset(dataset).identity}/lock.json"
+    return kept(path, needed=not Path(reader).exists())
 
 
 @told
 def dataset_of(wildcards):
-    return dataset_path(CATALOGUE.tasks[wildcards.task].dataset)
+    task = wildcards.task
+    return dataset_path(CATALOGUE.tasks[task].dataset, sample_path(task))
 
 
 def sample_path(task):
@@ -68,7 +70,8 @@ def generator_of(wildcards):
 @told
 def calibration_datasets(wildcards):
     tasks = CATALOGUE.calibrations[wildcards.calibration].tasks
-    return [dataset_path(CATALOGUE.tasks[task].dataset) for task in tasks]
+    texts = f"resources/calibrations/{wildcards.calibration}/{wildcards.identity}/texts.jsonl"
+    return [dataset_path(CATALOGUE.tasks[task].dataset, texts) for task in tasks]
 
 
 def preparation_of(wildcards):
