@@ -117,7 +117,14 @@ def test_mbu_of_a_memory_bound_model() -> None:
     """Reading 10 MB of weights and 2 kB of cache a token in 1 ms from 100 GB/s is a tenth."""
     records = [record([10**6] * 21, prompt_tokens=0)] * 8
     found = timing.mbu(records, 10_000_000 - 10.5 * 200, 200, 100)
-    assert found == pytest.approx(0.1)
+    assert found is not None
+    assert found["value"] == pytest.approx(0.1)
+    slower = [record([10**6 + 10**4 * n] * 21, prompt_tokens=0) for n in (3, 0, 7, 1, 5, 2, 6, 4)]
+    ranged = timing.mbu(slower, 1e7, 0, 100)
+    times = timing.latency(slower)["tpot_s"]["p50"]
+    assert ranged is not None
+    assert ranged["low"] == pytest.approx(1e7 / times["high"] / 1e11)
+    assert ranged["high"] == pytest.approx(1e7 / times["low"] / 1e11)
     assert timing.mbu(records, 1e7, 200, None) is None
     assert timing.mbu([record([10])], 1e7, 200, 100) is None
 

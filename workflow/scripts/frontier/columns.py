@@ -129,8 +129,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "device_peak_bytes", pl.Int64(), "bytes", "peak memory on the device, where it has its own"
     ),
-    Column(
-        "mbu", pl.Float64(), "fraction of the peak",
+    *_with_interval(
+        "mbu", "fraction of the peak",
         "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
     ),
     *_with_interval(

@@ -74,7 +74,7 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {key: names[key] for key in ("variant", "model", "device", "task")}
     row["quantization"] = names.get("quantization") or "native"
     row["native"] = is_native(names)
-    for key in ("outcome", "reason", "load_s", "weights_bytes", "mbu"):
+    for key in ("outcome", "reason", "load_s", "weights_bytes"):
         row[key] = cell.get(key)
     for key in ("host_peak_bytes", "device_peak_bytes"):
         row[key] = (cell.get("memory") or {}).get(key)
@@ -99,10 +99,11 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
     for name in THROUGHPUTS:
         figure = (cell.get("throughput") or {}).get(name)
         _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
-    name = "cost_per_1000_requests"
-    cost = cell.get(name)
-    priced = {"value": cost} if isinstance(cost, int | float) else cost  # as in earlier releases
-    _figure(row, (name, f"{name}_low", f"{name}_high"), priced)
+    for name in ("mbu", "cost_per_1000_requests"):
+        figure = cell.get(name)
+        if isinstance(figure, int | float):  # as in earlier releases
+            figure = {"value": figure}
+        _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
     return row
 
 

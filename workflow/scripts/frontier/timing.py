@@ -178,18 +178,27 @@ def mbu(
     weights_bytes: float,
     kv_bytes_per_token: int | None,
     bandwidth_gb_s: float | None,
-) -> float | None:
+) -> Figure | None:
     """Memory-bandwidth utilization: ((weights + cache) bytes / TPOT) / peak bandwidth.
 
     `weights_bytes` are those read for one token. The cache is taken at the requests' mean middle:
-    prompt and half of the generated tokens. TPOT is the median over requests.
+    prompt and half of the generated tokens. TPOT is the median over requests, and gives the
+    interval.
     """
-    times = [value for value in map(tpot_s, records) if value is not None]
-    if not times or bandwidth_gb_s is None or kv_bytes_per_token is None:
+    tokens = [record for record in in_order(records) if tpot_s(record) is not None]
+    if not tokens or bandwidth_gb_s is None or kv_bytes_per_token is None:
         return None
+    times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
     middle = np.mean([record.prompt_tokens + record.tokens / 2 for record in records])
     moved = weights_bytes + kv_bytes_per_token * float(middle)
-    return float(moved / np.median(times) / (bandwidth_gb_s * 1e9))
+    found = quantile_interval(times, 0.5, timed=serial(times, sizes(tokens)))
+    median = found or Estimate(float(np.median(times)), None, None, "no interval: too few requests")
+
+    def share(seconds: float | None) -> float | None:
+        return None if not seconds else moved / seconds / (bandwidth_gb_s * 1e9)
+
+    method = f"of the median TPOT: {median.method}"
+    return vars(Estimate(share(median.value), share(median.high), share(median.low), method))
 
 
 def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> Figure | None:

@@ -117,8 +117,8 @@ class Summary(_Told):
     load_s: Amount | None = None
     weights_bytes: Count | None = None
     memory: Memory | None = None
-    mbu: Amount | None = None
-    cost_per_1000_requests: Figure | Amount | None = None  # a number in earlier releases
+    mbu: Figure | Amount | None = None  # a number in earlier releases, and so the next
+    cost_per_1000_requests: Figure | Amount | None = None
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     identity: Identity
