@@ -42,7 +42,9 @@ POWER = Problem(
     "h**(-1159/119)", "Simplify it assuming h is positive.", "polynomials__simplify_power"
 )
 TERM = Problem("3*n + 2", "What is the n'th term of 5, 8, 11?", "algebra__sequence_nth_term")
-GRAMS = Problem("9750", "What is 39 quarters of a kilogram in grams?", "measurement__conversion")
+GRAMS = Problem(
+    "9750", "How many grams are there in 39 quarters of a kilogram?", "measurement__conversion"
+)
 SYSTEM = Problem("-9", "Solve -2*h + 2*v = 10, 0 = 2*h + v + 22 for h.", "algebra__linear_2d")
 NEAREST = Problem(
     "9480", "What is the square root of 89866734 to the nearest integer?",
@@ -92,7 +94,7 @@ RIGHT = {
     POWER: ["h^{-1159/119}", "h^{-\\frac{1159}{119}}", "1/h**(1159/119)",
             "\\frac{1}{h^{1159/119}}"],
     TERM: ["3n+2", "a_n = 3n + 2", "u(n) = 3n+2", "The n'th term is 3n + 2.", "2 + 3n"],
-    GRAMS: ["9750 grams", "9750 g", "9,750 g", "9750g", "9750\\text{ g}", "9750 gram"],
+    GRAMS: ["9750 grams", "There are 9750 grams in 39 quarters of a kilogram.", "9750 g", "9,750 g", "9750g", "9750\\text{ g}", "9750 gram"],
     SYSTEM: ["h=-9, v=-4", "v = -4, h = -9", "The solution is h = -9, v = -4.", "h is -9",
              "h = -9 and v = -4"],
     NEAREST: ["approximately 9480", "≈ 9480", "9479.8 ≈ 9480", "9,480",
@@ -118,7 +120,7 @@ WRONG = {
         "70", "The answer is 7?", "\\boxed{7", "I don't think the answer is 7", "6 + 1",
         "7 because 3+5=8", "8 because 3+4=7", "7!", "7...", "h = 8, p = 7", "7%", "$7", "- 7",
         "The answer is 7. Wait, that's wrong.", "7 (base 2)", "minus seven", "1 7", "7, 7.5",
-        "more than 7", "\\boxed{8} so x = 7", "7²", "7^1", "7e0", "07:00", "7/1", "14/2", "7*1",
+        "more than 7", "\\boxed{8} so x = 7", "7²", "7^1", "7e0", "07:00", "7/1", "14/2", "7*1", "07", "007",
         "approximately 7", "", ".", "\\boxed{}", "x = 3 or maybe x = 7", "~~7~~", "7..", "4 7",
     ],
     HALF: ["0.5", "2/4", "-\\frac{1}{2}", "2½", "1½", "\\frac{2}{4}", "3/6", "1/2 = 3/6", "1/-2",
@@ -144,7 +146,7 @@ WRONG = {
     POWER: ["h**(-2318/238)", "1*h**(-1159/119)", "h**(1159/119)", "h**-1159/119",
             "1/h**(-1159/119)", "h*h**(-1278/119)", "H**(-1159/119)", "(h**(-1159/119))**1"],
     TERM: ["3*(n-1) + 5", "3*n + 1 + 1", "3n+3", "3*n + 2 + 0*n", "3*n**1 + 2", "3*n - -2"],
-    GRAMS: ["9750 kg", "9.750 kg", "9750 kilograms", "9750 mg", "9750 apples"],
+    GRAMS: ["9750 kg", "9750 grams in 39 quarters of a tonne", "9.750 kg", "9750 kilograms", "9750 mg", "9750 apples"],
     SYSTEM: ["h = 9", "v = -9, h = -4", "h = -4, v = -9", "h = -9 or h = -4"],
     NEAREST: ["9479.8", "9479", "9479 or 9480", "9480.2"],
     DIVISOR: ["The GCD is 29299", "353 is not the GCD; it is 83", "353 (or 83)", "83 (not 353)",

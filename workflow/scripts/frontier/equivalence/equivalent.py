@@ -36,8 +36,8 @@ class Verdict:
 def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
     """Whether a text answers a problem; `equal` as for `strict`."""
     kind, whole = answer_type(problem), clean(prediction)
-    if whole == clean(problem.reference):
-        return Verdict(True, whole)
+    if strict(prediction, problem, equal):
+        return Verdict(is_finished(whole, problem, kind), whole)
     if kind == "number" and ROUNDED.search(problem.question):
         prediction = ABOUT.sub(" = ", prediction)
     found = (

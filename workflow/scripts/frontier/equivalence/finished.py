@@ -23,7 +23,7 @@ from frontier.equivalence.problems import AnswerType, Problem, clean, is_option
 
 TWO_SIGNS = re.compile(r"[-+*/][-+]")
 SIGN_IN_BRACKETS = re.compile(r"[-+*/]\([-+]")
-MINUS_ZERO = re.compile(r"-[0.]+")
+ODD_ZERO = re.compile(r"-[0.]+$|[+-]?0[0-9]")
 FACTOR_OF_ONE = re.compile(r"(?<![0-9])1\*|\*1(?![0-9])|/\(?1\)?(?![0-9])")
 
 
@@ -37,7 +37,7 @@ def is_finished(answer: str, problem: Problem, kind: AnswerType) -> bool:
             return True
         return set(re.findall("[A-Za-z]", answer)) <= set(re.findall("[A-Za-z]", reference))
     if kind in ("number", "base-n"):
-        return MINUS_ZERO.fullmatch(answer) is None
+        return ODD_ZERO.match(answer) is None
     first, second = parse(answer), parse(reference)
     if first is None or second is None:
         return True

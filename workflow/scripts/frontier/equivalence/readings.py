@@ -23,6 +23,7 @@ from frontier.equivalence.units import is_asked_unit
 GROUPED = re.compile(r"(?<![0-9A-Za-z,.])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9A-Za-z]|,[0-9])")
 FRACTION = re.compile(r"([+-]?)\s*\(?([+-]?)([0-9]+)\)?\s*/\s*\(?([0-9]+)\)?")
 WITH_UNIT = re.compile(r"([^A-Za-zµμ]*[0-9)])\s*([A-Za-zµμ]+)")
+WITH_REST = re.compile(r"([^A-Za-z]*[0-9] ?[A-Za-z]+) ((?:between|in|of) .+)")
 IN_BASE_TEN = re.compile(r"\s*(?:\(base (?:10|ten)\)|in base (?:10|ten)|_10)$")
 TARGET_BASE = re.compile(r"\b(?:to|in|In) base ([0-9]+)")
 BASE_N = re.compile(
@@ -88,6 +89,10 @@ def trimmed(piece: str) -> str:
 
 def _number(piece: str, problem: Problem) -> str | None:
     piece = IN_BASE_TEN.sub("", piece)
+    # "208 minutes between 10:12 PM and 1:40 AM": behind the unit the question's own words.
+    repeated = WITH_REST.fullmatch(piece)
+    if repeated and repeated[2].rstrip("?") in problem.question:
+        piece = repeated[1]
     unit = WITH_UNIT.fullmatch(piece)
     if unit and is_asked_unit(unit[2], problem):
         piece = unit[1]
