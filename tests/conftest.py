@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -17,6 +18,10 @@ from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 SPREAD = {"test_altered", "test_changes", "test_bad_input", "test_gpus", "test_interruptions"}
+
+# On a busy machine an example may take any time: that is no fault of what it tests.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
