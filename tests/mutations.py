@@ -60,7 +60,8 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
     files["models"]["models"] |= {
         "published": {
             "hub": "org/name", "revision": "a" * 40, "label": "P", "licence": "MIT", "gated": True,
-            "dtype": "bfloat16", "prompt": "User: {prompt}", "parameters": 10**9, "layers": 2,
+            "dtype": "bfloat16", "prompt": "chat", "template_arguments": {"enable_thinking": False},
+            "template_date": "2025-01-01", "parameters": 10**9, "layers": 2,
             "vocabulary": 1000, "hidden": 64, "tied": True, "kv_heads": 2, "head_dim": 32,
             "architecture": "llama", "active_parameters": 10**8, "trust_remote_code": False,
             "adapter": {"hub": "org/adapter", "revision": "b" * 40},
@@ -169,7 +170,7 @@ def outcome(contents: dict[str, bytes], folder: Path) -> str | None:
 def fault(line: str | None, seconds: float) -> str | None:
     """What is wrong with an outcome, if anything is."""
     if seconds > 10:
-        return f"took {seconds:.1f} s"
+        return f"took {seconds:.1f} s of a processor"
     if line is not None and (
         len(line) > LONGEST_LINE or visible(line, 10**6) != line or "\n" in line
     ):
@@ -184,14 +185,14 @@ def main() -> None:
         files = whole(tiny.reviews(Path(name) / "reviews"))
         for seed in range(int(sys.argv[1]), int(sys.argv[2])):
             contents = mutate(files, seed)
-            begun = time.perf_counter()
+            begun = time.process_time()
             try:
                 line = outcome(contents, Path(name))
             except Exception as error:
                 counts["exception"] += 1
                 print(seed, "EXCEPTION", repr(error)[:300])
                 continue
-            seconds = time.perf_counter() - begun
+            seconds = time.process_time() - begun  # of this process: a busy machine is no fault
             counts["planned" if line is None else "refused"] += 1
             if wrong := fault(line, seconds):
                 counts["fault"] += 1

@@ -135,7 +135,7 @@ BLOCKS: dict[str, tuple[Any, str]] = {
     "text": ("gptq", "a method without a name"),
     "half": ({"load_in_4bit": True}, "none of its tensors is"),
     "nothing packed": ({"quant_method": "fp8"}, "none of its tensors is"),
-    "control characters": ({"quant_method": "\x1b[31m" + "x" * 99}, r"\?\[31mx+…"),
+    "control characters": ({"quant_method": "\x1b[31m" + "x" * 99}, r"⟨U\+001B⟩\[31mx+…"),
 }
 
 

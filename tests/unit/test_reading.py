@@ -112,14 +112,14 @@ def test_what_is_refused(tmp_path: Path, case: str) -> None:
     text, message = REFUSED[case]
     path = tmp_path / "a.yaml"
     path.write_text(text, encoding="utf-8")
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(UserError, match=message) as refusal:
         read_yaml(path)
     line = one_line(refusal.value).replace(str(tmp_path), "")
     assert line.startswith("/a.yaml: ")
     assert len(line) < 200
     assert line.isprintable()
-    assert time.perf_counter() - begun < 20
+    assert time.process_time() - begun < 20
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from frontier import quantizers
 from frontier.engines import Settings, UnsupportedError
 from frontier.errors import UserError, nearest
 from frontier.safetensor_files import CONFIG, headers, json_object
+from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")
 PLAIN = ("F64", "F32", "F16", "BF16")
@@ -27,7 +28,7 @@ class Published:
 
     def __str__(self) -> str:
         """In words, for reasons."""
-        name = _shown(self.method) if self.method else "by a method without a name"
+        name = visible(self.method, SHOWN) if self.method else "by a method without a name"
         return f"{name} ({self.details})" if self.details else name
 
 
@@ -121,13 +122,7 @@ def _details(method: str, block: dict[str, Any]) -> str:
     if method == "bitsandbytes":
         if block.get("load_in_4bit") is not True:
             return "LLM.int8()"
-        return _shown(block.get("bnb_4bit_quant_type", "fp4"))
+        return visible(str(block.get("bnb_4bit_quant_type", "fp4")), SHOWN)
     if isinstance(bits := block.get("bits"), int):
         return f"{bits} bits"
-    return _shown(block["format"]) if isinstance(block.get("format"), str) else ""
-
-
-def _shown(text: Any) -> str:
-    """A file's text for a message: short, and no control characters."""
-    shown = "".join(letter if letter.isprintable() else "?" for letter in str(text))
-    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}…"
+    return visible(block["format"], SHOWN) if isinstance(block.get("format"), str) else ""
