@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from frontier.labels import UNSPACED, Labels, Mention, normal
+from frontier.thoughts import THOUGHT
 
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 END = re.compile(r"\n|[!?:。؟।]|\.(?=\s|$|[\"'*)\]}])")
@@ -62,7 +63,6 @@ MARK = re.compile(
 SAID = re.compile(rf"(?:\b(?:is|was|are|were|be|being|seems?|appears?|sounds?|as)\b|是){FILLER}")
 SHELL = re.compile(r"\\\w+|\b(?:an?|the|it is|it's)\b|[\W\d_]")
 TAG = re.compile(r"</?(?:a|b|i|u|p|em|strong|br|span|code|mark|li|ul|ol|td|tr|div|h\d)\b[^<>\n]*>")
-THOUGHT = re.compile(r"(?:^|<think>)(?:(?!</?think>).)*</think>|<think>.*", re.DOTALL)
 ENGLISH_WORDS = frozenset("ai")
 """Labels that prose is full of."""
 NEAR = 200  # letters in which a mark is looked for

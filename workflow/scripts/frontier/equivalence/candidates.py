@@ -5,7 +5,7 @@
 3. where neither is there: in the last line or sentence that is an answer, or that ends in one after
    "=", "is", ":" and the like.
 
-What is thought aloud before </think> and what follows a next "Question:" is no part of the answer.
+What is thought aloud (</think>) and what follows a next "Question:" is no part of the answer.
 A text with two different candidates is ambiguous: boxes and marks that disagree, a first or later
 line that is another answer, "7 or 8", a denial ("not 7", "7 is wrong").
 """

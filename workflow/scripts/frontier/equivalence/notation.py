@@ -66,6 +66,8 @@ INTEGER = re.compile(r"\s*-?[0-9]+\s*")
 EMPHASIS = re.compile(r"(?<![\w)\]}])\*\*|\*\*(?![\w(\-{\\])")
 FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^\n]*$", re.MULTILINE)
 HEADING = re.compile(r"^[ \t]*(?:#{1,3}|[•*])[ \t]+(?=\S)", re.MULTILINE)
+RAISED_TAG = re.compile(r"<sup>([^<>]{1,40})</sup>", re.IGNORECASE)
+LOWERED_TAG = re.compile(r"<sub>([^<>]{1,40})</sub>", re.IGNORECASE)
 TAG = re.compile(r"</?(?:b|i|em|strong|code|p|span|br)\s*/?>", re.IGNORECASE)
 
 
@@ -138,6 +140,7 @@ def _fraction(found: re.Match[str]) -> str:
 
 def _markdown(text: str) -> str:
     """A text without markdown's emphasis, code marks and headings; ** between operands stays."""
+    text = LOWERED_TAG.sub(r"_\1", RAISED_TAG.sub(r"**(\1)", text))
     text = FENCE.sub("", TAG.sub("", text)).replace("`", "")
     text = HEADING.sub("", text).replace("\\*", "*").replace("\\_", "_")
     kept = re.sub(r"(?<=[\w)]) \*\* (?=[\w(\-])", "**", text)

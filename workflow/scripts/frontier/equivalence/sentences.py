@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frontier.equivalence.notation import plain
+from frontier.thoughts import THOUGHT
 
 MAX_TEXT = 100_000  # characters; what is longer is no short answer
 MAX_SENTENCES = 1_000  # the first and the last ones
-THOUGHT = re.compile(r"^.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 NEXT_QUESTION = re.compile(r"(?<=\S)\n(?:Question|Problem|Q)\s*[0-9]*\s*:")
 BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
