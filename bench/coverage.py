@@ -227,11 +227,16 @@ def corpora(texts: Sequence[str]) -> Iterator[Condition]:
 
     swapped = np.random.default_rng(5).random(len(texts)) < 0.5
     alike = np.where(swapped[:, np.newaxis], np.hstack(rows[:2]), np.hstack(rows[1::-1]))
-    few = np.where(np.random.default_rng(6).random((len(texts), 1)) < 0.15, rows[2], rows[0])
+
+    def partly(share: float) -> Values:
+        changed = np.random.default_rng(6).random((len(texts), 1)) < share
+        return np.hstack([rows[0], np.where(changed, rows[2], rows[0])])
+
     for name, population in (
         ("equally good", np.vstack([alike, np.hstack([alike[:, 18:], alike[:, :18]])])),
         ("a worse one", np.hstack([rows[0], rows[2]])),
-        ("15 % of answers worse", np.hstack([rows[0], few])),
+        ("15 % of answers worse", partly(0.15)),
+        ("5 % of answers worse", partly(0.05)),
     ):
         truth = of(translation.gain, population)
         draw = sampled(translation.gain, population)

@@ -209,6 +209,16 @@ def test_a_paired_difference_is_sacrebleus(share: float, monkeypatch: pytest.Mon
     assert found.estimate.low < found.estimate.value < found.estimate.high
 
 
+def test_a_change_that_few_answers_make_is_called_rough() -> None:
+    references = [f"{text}{number}" for number in range(40) for text in CHINESE]
+    for changed, rough in ((3, True), (30, False)):
+        other = [text if i >= changed else text[::-1] for i, text in enumerate(references)]
+        native = answers(references, references)
+        found = difference(native, answers(other, references), Options(target="zh"))
+        assert found.estimate.value < 0
+        assert (f"only {changed} answers differ" in found.estimate.method) == rough
+
+
 def test_the_same_translations_do_not_differ() -> None:
     same = answers(NEARLY * 4, CHINESE * 4)
     found = difference(same, same, Options(target="zh"))

@@ -7,6 +7,7 @@ does not mark: it is tokenized by character into Chinese and as mteval-v13a into
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from frontier.serial import Floats
 PRIMARY = "chrf2"
 TOKENIZER = {"zh": "zh", "en": "13a"}
 PERCENT = logit_up_to(100)
+ENOUGH_CHANGED = 10  # answers; of fewer the size of a change is hardly known (bench/coverage.py)
 
 
 class Options(BaseModel):
@@ -64,6 +66,10 @@ def difference(native: Sequence[Answer], other: Sequence[Answer], options: Optio
     """
     before, after = _counts(CHRF(), native), _counts(CHRF(), other)
     estimate, p = jackknife(gain, np.hstack([before, after]))
+    changed = int((before != after).any(axis=1).sum())
+    if estimate.low is not None and changed < ENOUGH_CHANGED:
+        warned = f"{estimate.method}; rough, only {changed} answers differ"
+        estimate = replace(estimate, method=warned)
     return Difference(estimate, p, "paired jackknife t")
 
 
