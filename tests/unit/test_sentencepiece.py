@@ -33,25 +33,29 @@ print(json.dumps([prompting.encode(text, 1) for text in json.loads(sys.argv[2])]
 """
 
 
+def train(**changes: Any) -> bytes:
+    """A SentencePiece model, trained as Llama's was but for the changes."""
+    written = io.BytesIO()
+    as_llamas = {
+        "model_type": "bpe", "vocab_size": 400, "hard_vocab_limit": False, "byte_fallback": True,
+        "normalization_rule_name": "identity", "remove_extra_whitespaces": False,
+        "minloglevel": 2,
+    }  # fmt: skip
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([" ".join(WORDS[n:] + WORDS[:n]) for n in range(len(WORDS))] * 9),
+        model_writer=written,
+        **as_llamas | changes,
+    )
+    return written.getvalue()
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Llama whose tokenizer is tokenizer.model and nothing else, trained as Llama's was."""
     folder = little.checkpoint(tmp_path_factory.mktemp("sentencepiece") / "model", vocab_size=420)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).unlink()
-    written = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([" ".join(WORDS[n:] + WORDS[:n]) for n in range(len(WORDS))] * 9),
-        model_writer=written,
-        model_type="bpe",
-        vocab_size=400,
-        hard_vocab_limit=False,
-        byte_fallback=True,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
-        minloglevel=2,
-    )
-    (folder / "tokenizer.model").write_bytes(written.getvalue())
+    (folder / "tokenizer.model").write_bytes(train())
     return folder
 
 
@@ -73,12 +77,67 @@ def test_ids_are_those_of_sentencepiece(pair: Pair, text: str) -> None:
     assert prompting.encode(text, 1) == [own.bos_id(), *own.encode(text)]
 
 
-def test_one_that_transformers_reads_otherwise(trained: Path, tmp_path: Path) -> None:
-    """Refused, for its ids would be wrong and nobody would know."""
+KINDS: dict[str, dict[str, Any]] = {
+    "as SentencePiece does by itself": {
+        "model_type": "unigram", "byte_fallback": False, "remove_extra_whitespaces": True,
+        "normalization_rule_name": "nmt_nfkc",
+    },
+    "unigram": {"model_type": "unigram"},
+    "no bytes": {"byte_fallback": False},
+    "no space in front": {"add_dummy_prefix": False},
+    "other numbers": {"pad_id": 0, "eos_id": 1, "bos_id": 2, "unk_id": 3},
+    "lower case": {"normalization_rule_name": "nmt_nfkc_cf"},
+}  # fmt: skip
+SAID = ["Once upon a time", "  two  spaces ", "zwölf 好!\n\n7", "ﬁne ①", "a"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("named", [None, "LlamaTokenizer", "LLaMATokenizer"])
+def test_other_trainings(kind: str, named: str | None, trained: Path, tmp_path: Path) -> None:
+    """By the file's own rules, which transformers takes no notice of; the template goes along."""
     folder = shutil.copytree(trained, tmp_path / "model")
-    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "GemmaTokenizer"}')
-    with pytest.raises(UserError, match=r"GemmaTokenizer, whose ids are not SentencePiece's"):
+    (folder / "tokenizer.model").write_bytes(train(**KINDS[kind]))
+    (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
+    if named:
+        (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": named}))
+    own = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    prompting = Prompting(folder, "chat")
+    for text in SAID:
+        if text.startswith(" ") and kind not in ("as SentencePiece does by itself", "lower case"):
+            continue  # transformers' Llama takes a space in front for the one that it would add
+        ids = own.encode(text)
+        assert prompting.encode(text, 1) == [own.bos_id(), *ids], text
+        if own.unk_id() not in ids:
+            assert prompting.tokenizer.decode(ids, skip_special_tokens=True) == own.decode(ids)
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [({}, True), ({"add_dummy_prefix": False}, True), ({"model_type": "unigram"}, False)],
+)
+def test_symbols_of_a_user(
+    changes: dict[str, Any], read: bool, trained: Path, tmp_path: Path
+) -> None:
+    """SentencePiece never cuts them: read as it does, or refused."""
+    folder = shutil.copytree(trained, tmp_path / "model")
+    model = train(user_defined_symbols=["<sep>", "##"], **changes)
+    (folder / "tokenizer.model").write_bytes(model)
+    own = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    text = "once<sep>upon ##a time"
+    if read:
+        assert Prompting(folder, "plain").encode(text, 1) == [own.bos_id(), *own.encode(text)]
+    else:
+        with pytest.raises(UserError, match="ids here would not be SentencePiece's"):
+            Prompting(folder, "plain")
+
+
+def test_other_ways_to_cut_a_text(trained: Path, tmp_path: Path) -> None:
+    """That of single letters, of which transformers knows nothing: one line."""
+    folder = shutil.copytree(trained, tmp_path / "model")
+    (folder / "tokenizer.model").write_bytes(train(model_type="char", byte_fallback=False))
+    with pytest.raises(UserError, match=r"tokenizer\.model") as refused:
         Prompting(folder, "plain")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_beginning_is_left_out_where_the_checkpoint_says_so(

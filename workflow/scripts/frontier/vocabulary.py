@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import transformers
 
 from frontier.errors import UserError
 
-PIECES = "tokenizer.model"
+PIECES, LLAMA = "tokenizer.model", "llamatokenizer"
 BEGINNING = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")
 """Classes that begin a text unless told otherwise; transformers 5 says so, and does not do it."""
 PROBES = ("Once upon a time, there were 3 bears.", "zwölf\n\n好 {x: 1}")
@@ -42,26 +43,43 @@ def read(checkpoint: Path, trust_remote_code: bool) -> Any:
     return _of_pieces(checkpoint, saved, pieces)
 
 
-def _of_pieces(checkpoint: Path, saved: dict[str, Any], pieces: Any) -> Any:
+def _of_pieces(checkpoint: Path, saved: dict[str, Any], own: Any) -> Any:
     """A tokenizer that has SentencePiece's file alone.
 
-    Raises UserError where transformers makes other ids of it than SentencePiece does.
+    By its class in transformers where that makes SentencePiece's ids, else by the file's own rules:
+    transformers 5 takes Llama's spaces and letters for granted, or knows nothing of them.
+    Raises UserError where neither gives the ids of SentencePiece.
     """
-    # Without a class, transformers 5 takes one that knows nothing of SentencePiece's spaces.
-    named = "tokenizer_class" in saved
-    auto = transformers.AutoTokenizer if named else transformers.LlamaTokenizerFast
+    from frontier import pieces  # protobuf and all, which few checkpoints need
+
+    # Without a class, and for Llama's first one, transformers 5 takes one that knows nothing of
+    # SentencePiece's spaces.
+    named = str(saved.get("tokenizer_class", LLAMA)).lower().removesuffix("fast")
+    other = named != LLAMA
+    auto = transformers.AutoTokenizer if other else transformers.LlamaTokenizerFast
+    probes = (*PROBES, *pieces.probes(checkpoint / PIECES))
     found = auto.from_pretrained(checkpoint)
     begins = type(found).__name__ in BEGINNING and found.bos_token is not None
     if begins and "add_bos_token" not in saved and not found.add_bos_token:
         found.add_bos_token = True
         found.update_post_processor()
-    for text in PROBES:
-        if found(text, add_special_tokens=False)["input_ids"] != pieces.encode(text):
-            raise UserError(
-                f"{checkpoint / PIECES}: transformers reads it as {type(found).__name__}, whose "
-                "ids are not SentencePiece's; add the tokenizer.json that it was published with"
-            )
-    return found
+    if _alike(found, own, probes):
+        return found
+    found = pieces.tokenizer(checkpoint / PIECES, own, saved)
+    if _alike(found, own, probes):
+        return found
+    raise UserError(
+        f"{checkpoint / PIECES}: its ids here would not be SentencePiece's; add the tokenizer.json "
+        "that it was published with"
+    )
+
+
+def _alike(found: Any, own: Any, probes: Sequence[str]) -> bool:
+    """Whether a tokenizer makes the ids that SentencePiece makes."""
+    if found.bos_token is not None and found.bos_token_id not in (own.bos_id(), None):
+        return False
+    ids = (found(text, add_special_tokens=False)["input_ids"] for text in probes)
+    return all(one == own.encode(text) for one, text in zip(ids, probes, strict=True))
 
 
 def _pieces(checkpoint: Path) -> Any:

@@ -1,4 +1,5 @@
-"""SST-2 of GLUE: the hub's Parquet files, or TSV files with the columns sentence and label.
+"""SST-2 of GLUE: the hub's Parquet files by their old and new names (also validation/0000.parquet),
+or TSV files with the columns sentence and label, packed (.gz, .bz2, .xz, .zip, .tar) or not.
 
 The columns are found by the header, since both orders are in circulation.
 """
