@@ -26,7 +26,7 @@ def answer(text: str, labels: Labels = LABELS, prompt: str = "", *fields: str) -
 READ = {
     "positive": [
         "**positive**", "__Positive__", "_positive_", "`positive`", "<b>positive</b>", "“positive”",
-        "«Positive»", "\\boxed{\\text{positive}}", '{"sentiment": "positive"}', "#positive",
+        "«Positive»", "\\boxed{\\text{positive}}", '{"sentiment": "positive"}', "#positive", "| positive |", "|sentiment|positive|",
         "[positive]", "→positive", "positive 😊", "😀positive😀", "¡positive!", "positive。",
         "ｐｏｓｉｔｉｖｅ", "（positive）", "pos\u200bitive", "答案是positive。", "positive的评论",
         "positive입니다", "Оценка:positive", "это positiveотзыв", "<span class='negative'>positive</span>",
@@ -120,7 +120,7 @@ def test_labels_of_any_kind(labels: list[str], text: str, label: str) -> None:
     assert answer(text, Labels(labels)) == label
 
 
-MARKUP = st.text("*_`\"'“”«»()[]{}<>#~^ \n.!…—–。！，、，.：＊🙂")
+MARKUP = st.text("*_`\"'“”«»()[]{}<>#~^ \n.!|…—–。！，、，.：＊🙂")
 
 
 @given(MARKUP, st.sampled_from(["negative", "positive"]), MARKUP, st.booleans())

@@ -26,9 +26,9 @@ CLAUSE = re.compile(
     r"[,;()—–、]|\b(?:but|however|although|though|yet|while|because|since|so|therefore|thus|hence|and"
     r"|aber|sondern|mais|pero|sino|ma|но)\b|但|而是|却"
 )
-OR = r"(?:/|\||\b(?:or|oder|ou|или)\b|或者?|还是|または)"
+OR = r"(?:/|\b(?:or|oder|ou|или)\b|或者?|还是|または)"
 LIST = re.compile(
-    rf"(?:[^\w,;、/|]|_)*(?:(?:{OR}|[,;、]|\b(?:and|und|et|y|e|и)\b|和|与)(?:[^\w/|]|_)*)+"
+    rf"(?:[^\w,;、/|]|_)*(?:(?:{OR}|[|,;、]|\b(?:and|und|et|y|e|и)\b|和|与)(?:[^\w/|]|_)*)+"
 )
 BEGUN, GOES_ON = re.compile(rf"{OR}\W*$"), re.compile(rf"(?:\W|_)*?{OR}\W*$")
 NOT = (
