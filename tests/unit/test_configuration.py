@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,26 @@ def test_schema_accepts_what_is_shipped(name: str) -> None:
     """Editors with the schema do not complain."""
     content = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(document_config.schema()).validate(content)
+
+
+def _numbers(part: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every whole or other number of a schema, with the key that has it."""
+    if isinstance(part, dict):
+        if part.get("type") in ("integer", "number") and "enum" not in part:
+            yield ".".join(path), part
+        for key, inner in part.items():
+            yield from _numbers(inner, (*path, key))
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _numbers(inner, path)
+
+
+def test_every_number_has_an_end() -> None:
+    """A slip such as 10**9 threads or bits is refused, in a plug-in's options too; seeds are free."""
+    found = list(_numbers(document_config.schema()))
+    assert len(found) > 30
+    for path, number in found:
+        assert "maximum" in number or "seed" in path, path
 
 
 def test_schema_refuses_a_typo() -> None:

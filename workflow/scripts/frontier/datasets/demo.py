@@ -25,7 +25,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
     grammar: str
     """A module of frontier/grammars."""
-    candidates: int = Field(default=700, gt=0)
+    candidates: int = Field(default=700, gt=0, le=10**6)
     """How many held-out examples there are to draw from, if the grammar has as many."""
 
     @field_validator("grammar")

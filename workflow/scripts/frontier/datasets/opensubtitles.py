@@ -33,7 +33,7 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     direction: Literal["zh-en", "en-zh"]
-    max_characters: int = Field(default=200, gt=0)
+    max_characters: int = Field(default=200, gt=0, le=10**6)
     """Longer lines, on either side, are mostly several subtitles aligned with one."""
 
 

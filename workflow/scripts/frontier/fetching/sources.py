@@ -31,7 +31,7 @@ class Source(BaseModel):
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     path: LocalPath | None = None
     generator: Literal["demo", "mathematics"] | None = None
-    per_module: int | None = Field(default=None, gt=0)
+    per_module: int | None = Field(default=None, gt=0, le=10**6)
     """Questions that the mathematics generator makes for each module."""
     seed: int | None = None
 

@@ -25,7 +25,7 @@ class Options(BaseModel):
     """Width of the weights; a codebook has 2^bits entries."""
     granularity: Literal["tensor", "channel", "group"] = "channel"
     """What has a codebook: a matrix, a row of it (an output channel), or a part of a row."""
-    group_size: Annotated[int, Field(ge=2)] | None = None
+    group_size: Annotated[int, Field(ge=2, le=2**20)] | None = None
     """Weights of a group, for granularity: group; the last of a row may be shorter."""
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ class Options(BaseModel):
     """Width of the weights."""
     granularity: Literal["tensor", "channel", "group"] = "channel"
     """What has a scale of its own: a matrix, a row of it (an output channel), a part of a row."""
-    group_size: Annotated[int, Field(ge=2)] | None = None
+    group_size: Annotated[int, Field(ge=2, le=2**20)] | None = None
     """Weights of a group, for granularity: group; the last of a row may be shorter."""
     symmetric: bool = True
     """A grid around zero; else from the least to the largest weight, with a zero point."""
