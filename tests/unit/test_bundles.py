@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 import cells
 from cells import Cell
+from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import adding, bundles, packing, private
+from frontier.files import sha256
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
 PLACE = "falcon7b/a6000/sst2"
@@ -228,6 +230,28 @@ def test_nothing_private_travels(
     with pytest.raises(UserError, match=r"sst2\.(json|parquet): contains .*delete the cell"):
         packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
     assert not (tmp_path / "x.tar.gz").exists()
+
+
+@pytest.mark.parametrize(
+    "touched", ["sst2.json", "sst2.parquet", "measurement.json", "requests.jsonl"]
+)
+def test_what_was_altered_is_not_packed(touched: str, tmp_path: Path) -> None:
+    """As the workflow writes them, the files of a cell vouch for each other."""
+    cell = cells.measured(tmp_path / "results", Cell("falcon7b", task="sst2", requests=20))
+    summary = json.loads(cell.read_text(encoding="utf-8"))
+    checksums.write(cell, summary | {"table_sha256": sha256(cell.with_suffix(".parquet"))})
+    measurement = next(cell.with_suffix("").glob("*/measurement.json"))
+    checksums.write(measurement, json.loads(measurement.read_text(encoding="utf-8")))
+    assert packing.pack(tmp_path / "results", tmp_path / "x.tar.gz") == 1
+    (path,) = (tmp_path / "results").rglob(touched)
+    content = path.read_bytes()
+    at = {"sst2.json": content.rfind(b"20"), "measurement.json": content.find(b"sessions")}.get(
+        touched, len(content) // 2
+    )
+    path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+    with pytest.raises(UserError, match="make it again"):
+        packing.pack(tmp_path / "results", tmp_path / "y.tar.gz")
+    assert not (tmp_path / "y.tar.gz").exists()
 
 
 SECRET = 'p"ss\\w/rd-of-mine'

@@ -49,5 +49,10 @@ def read(content: bytes, of: str = "") -> dict[str, Any] | None:
     return value
 
 
+def has_one(content: bytes) -> bool:
+    """Whether there is a checksum where `line` and `write` put it, be it right or wrong."""
+    return f'"{KEY}": "'.encode() in content[-_TAIL_BYTES:]
+
+
 def _digest(head: bytes, of: str = "") -> str:
     return hashlib.sha256(of.encode() + head).hexdigest()[:_LENGTH]

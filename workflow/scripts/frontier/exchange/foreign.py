@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import scorers
+from frontier import checksums, scorers
 from frontier.columns import COLUMNS, OUTCOMES
 from frontier.comparisons import GENERATED
 from frontier.errors import UserError
@@ -121,6 +121,7 @@ class Summary(_Told):
     cost_per_1000_requests: Figure | Amount | None = None
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
+    table_sha256: Digest | None = None
     identity: Identity
 
 
@@ -143,8 +144,11 @@ def _read(path: Path, kind: type[_Told]) -> Any:
     try:
         if path.stat().st_size > SMALL_BYTES:
             raise UserError(f"{path}: larger than {SMALL_BYTES >> 20} MB")
+        content = path.read_bytes()
+        if checksums.has_one(content) and checksums.read(content) is None:
+            raise UserError(f"{path}: not as it was written")
         value = json.loads(
-            path.read_bytes(), parse_int=_number, parse_float=_number, parse_constant=lambda _: None
+            content, parse_int=_number, parse_float=_number, parse_constant=lambda _: None
         )
         # Written again, every key stands once, and what is nested too deeply is refused.
         return kind.model_validate_json(json.dumps(value))
@@ -205,6 +209,8 @@ def check(folder: Path, names: Sequence[str]) -> None:
         runs = sorted(folder / name for name in found if name not in own)
         if not own <= set(found):
             raise UserError(f"{folder / cell}.parquet: missing")
+        if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
+            raise UserError(f"{folder / cell}.parquet: not as it was written")
         if told.outcome in GENERATED:
             generated.append(folder / f"{cell}.parquet")
         if runs:
