@@ -15,6 +15,7 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 import bitnet
+import harmed
 import little
 import tiny
 from frontier import grammars
@@ -181,3 +182,47 @@ def test_own_code_in_shards_of_another_name(built: Workspace, tmp_path: Path) ->
     assert built.jobs(path) == {
         "fetch_model tiny-own", "measure tiny-own sums", "score tiny-own sums",
     }  # fmt: skip
+
+
+def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None:
+    """A published quantization is measured as it is and takes no other; a harmed one is one line."""
+    base = checkpoint(built)
+
+    def model(name: str) -> Path:
+        folder = Path(
+            shutil.copytree(base, tmp_path / name, ignore=shutil.ignore_patterns("lock*"))
+        )
+        built.set("models", f"models/{name}", {"path": str(folder)})
+        return folder
+
+    nf4 = transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4")
+    packed = transformers.AutoModelForCausalLM.from_pretrained(base, quantization_config=nf4)
+    packed.save_pretrained(model("nf4"))
+    harmed.without("layers.0.mlp.down")(model("lost"))
+    harmed.spoilt("up_proj.weight", float("nan"))(model("nan"))
+    mamba = transformers.MambaConfig(vocab_size=512, hidden_size=32, num_hidden_layers=1)
+    (folder := model("mamba")).joinpath("model.safetensors").unlink()
+    transformers.MambaForCausalLM(mamba).save_pretrained(folder)
+    built.set("quantizations", "quantizations/fp4", {"method": "bitsandbytes", "weights": "fp4"})
+    names = ("nf4", "nf4-fp4", "mamba", "lost", "nan")
+    paths = [f"results/{name}/cpu/sums.json" for name in names]
+    done = built.snakemake("--keep-going", *paths)
+    log = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Traceback" not in log
+    told = sorted({line for line in log.splitlines() if line.startswith("error: ")})
+    assert len(told) == 2, told
+    assert any("lack model.layers.0.mlp.down_proj.weight" in line for line in told)
+    assert any("up_proj.weight has weights that are NaN or infinite" in line for line in told)
+    cells = {
+        name: json.loads(built.path(path).read_text()) if built.path(path).exists() else None
+        for name, path in zip(names, paths, strict=True)
+    }
+    assert cells["lost"] is cells["nan"] is None
+    assert cells["nf4"]["outcome"] == cells["mamba"]["outcome"] == "measured"
+    whole = json.loads(built.path("results/tiny-llama/cpu/sums.json").read_text())
+    assert cells["nf4"]["weights_bytes"] < whole["weights_bytes"]
+    assert cells["nf4-fp4"]["outcome"] == "unsupported"
+    reason = cells["nf4-fp4"]["reason"]
+    assert reason.startswith("published quantized: bitsandbytes (nf4); it takes no other")
+    assert "fp4" in reason
