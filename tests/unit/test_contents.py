@@ -123,3 +123,23 @@ def test_a_part_that_may_not_be_read_is_not_left_out(
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(UserError, match=r"closed: cannot be read \(Permission denied\)"):
         contents.digest(tmp_path)
+
+
+def test_many_files_are_remembered_and_those_that_are_gone_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A look at one of them forgets no other."""
+    monkeypatch.setattr(contents, "SETTLED_NS", 0)
+    folder = tree(Path("one"), {str(n): bytes([n]) for n in range(5)})
+    digests = contents.Digests(Path("known.json"))
+    first = {path: digests.of(path) for path in folder.iterdir()}
+    assert digests.of(folder / "x") is None
+    digests.save()
+    (folder / "0").unlink()
+    (folder / "1").write_bytes(b"another")
+    again = contents.Digests(Path("known.json"))
+    assert again.of(folder / "1") != first[folder / "1"]
+    again.save()
+    known = json.loads(Path("known.json").read_bytes())
+    assert set(known) == {str(folder / str(n)) for n in range(1, 5)}
+    assert known[str(folder / "2")][-1] == first[folder / "2"]

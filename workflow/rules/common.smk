@@ -94,7 +94,8 @@ FRESH = freshness.Freshness(
     # A job's own process would only say it again.
     tell=lambda line: workflow.is_main_process and print(line, file=sys.stderr),
 )
-atexit.register(FRESH.digests.save)
+if workflow.is_main_process:
+    atexit.register(FRESH.digests.save)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
 GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
 

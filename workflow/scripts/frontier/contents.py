@@ -19,7 +19,6 @@ CACHE = Path("resources/digests.json")
 REMEMBERED_BYTES = 1 << 20
 # A file that changed just now may change again within the same tick of the file system's clock.
 SETTLED_NS = 2_000_000_000
-MOST_FORGOTTEN = 1000
 
 
 def visible_files(folder: Path) -> dict[str, Path]:
@@ -119,12 +118,11 @@ def _file(path: Path, known: dict[str, list[object]]) -> str:
 class Digests:
     """Hex sha256s of many files, each read only once as long as it stays as it is."""
 
-    def __init__(self, cache: Path | None) -> None:
-        """With the file that remembers them from one time to the next; None: every byte is read."""
+    def __init__(self, cache: Path) -> None:
+        """With the file that remembers them from one time to the next."""
         self._cache = cache
-        self._known: dict[str, list[object]] = _load(cache) if cache else {}
+        self._known = _load(cache)
         self._before = dict(self._known)
-        self._asked: set[str] = set()
 
     def of(self, path: Path) -> str | None:
         """A file's digest; None where there is none."""
@@ -133,7 +131,6 @@ class Digests:
         except OSError:
             return None
         key, stamp = str(path), _stamp(state)
-        self._asked.add(key)
         entry = self._known.get(key)
         if isinstance(entry, list) and entry[:-1] == stamp:
             return str(entry[-1])
@@ -143,10 +140,9 @@ class Digests:
         return result
 
     def save(self) -> None:
-        """Remember them."""
-        if self._cache is None or self._known == self._before:
+        """Remember them, and forget files that are gone."""
+        if self._known == self._before:
             return
-        if len(self._known) > MOST_FORGOTTEN + 2 * len(self._asked):
-            self._known = {key: self._known[key] for key in self._asked & self._known.keys()}
+        there = {key: entry for key, entry in self._known.items() if Path(key).exists()}
         with suppress(OSError):
-            files.write_json(self._cache, self._known)
+            files.write_json(self._cache, there)
