@@ -23,11 +23,12 @@ FILES = {
 }
 
 
-def _check_plugins(catalogue: Catalogue) -> None:
+def _check_quantizations(catalogue: Catalogue, path: Path) -> None:
     for name, quantization in catalogue.quantizations.items():
         where = f"config/quantizations.yaml: quantizations.{name}"
         quantizer = plugin("quantizers", quantization.method, f"{where}.method")
-        check(quantizer.Options, quantization.options, where, ("method", "label"))
+        line = partial(_line, path, ("quantizations", name))
+        check(quantizer.Options, quantization.options, where, ("method", "label"), line)
         if name == "native" and (quantization.method != "native" or quantization.options):
             raise UserError(f"{where}: must be `method: native` alone: it is a model as published")
         if (texts := quantization.options.get("calibration")) is not None:
@@ -35,23 +36,30 @@ def _check_plugins(catalogue: Catalogue) -> None:
     for name, calibration in catalogue.calibrations.items():
         where = f"config/quantizations.yaml: calibrations.{name}.tasks"
         all_of(calibration.tasks, catalogue.tasks, where)
-    for name, device in catalogue.devices.items():
-        # Only its name: importing an engine takes seconds, and may not be possible here at all.
-        one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
+
+
+def _check_tasks(catalogue: Catalogue, path: Path) -> None:
     for name, dataset in catalogue.datasets.items():
         plugin("datasets", dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
         where = f"config/tasks.yaml: tasks.{name}"
         one_of(task.dataset, catalogue.datasets, f"{where}.dataset")
-        loader = catalogue.datasets[task.dataset].loader
-        module = plugin("datasets", loader, where)
-        options = check(module.Options, task.sample.options, f"{where}.sample", ("size", "seed"))
+        loader = plugin("datasets", catalogue.datasets[task.dataset].loader, where)
+        line = partial(_line, path, ("tasks", name, "sample"))
+        keys = check(loader.Options, task.sample.options, f"{where}.sample", ("size", "seed"), line)
         try:
-            templates.check(task.prompt, module.fields(options))
+            templates.check(task.prompt, loader.fields(keys))
         except ValueError as error:
             raise UserError(f"{where}.prompt: {error}") from None
         scorer = plugin("scorers", task.scorer.kind, f"{where}.scorer.kind")
-        check(scorer.Options, task.scorer.options, f"{where}.scorer", ("kind",))
+        line = partial(_line, path, ("tasks", name, "scorer"))
+        check(scorer.Options, task.scorer.options, f"{where}.scorer", ("kind",), line)
+
+
+def _check_engines(catalogue: Catalogue) -> None:
+    for name, device in catalogue.devices.items():
+        # Only its name: importing an engine takes seconds, and may not be possible here at all.
+        one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
 
 
 def read_catalogue(folder: Path) -> Catalogue:
@@ -78,7 +86,9 @@ def read_catalogue(folder: Path) -> Catalogue:
                 sections[key][name] = check(kind, block, where, line=line)
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
-    _check_plugins(catalogue)
+    _check_quantizations(catalogue, folder / "quantizations.yaml")
+    _check_engines(catalogue)
+    _check_tasks(catalogue, folder / "tasks.yaml")
     return catalogue
 
 
