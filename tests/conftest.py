@@ -41,6 +41,7 @@ class Spread(LoadScopeScheduling):
         return nodeid if Path(file).stem in SPREAD else file
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
     """How tests come to several workers; marks for it, as --dist loadgroup has, do nothing today."""
     return Spread(config, log)

@@ -78,6 +78,7 @@ def main() -> None:
     """Import, then fork for each line of the standard input."""
     for name in IMPORTED:
         importlib.import_module(name)
+    assert "frontier" not in sys.modules
     for line in sys.stdin:
         child = os.fork()
         if not child:

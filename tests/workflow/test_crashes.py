@@ -85,9 +85,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     one.stop()
 
 
-def study(folder: Path, server: Server) -> Workspace:
-    """What is disturbed: a checkout that has run nothing, whose device holds a GPU."""
-    place = tiny.workspace(folder)
+def study(place: Workspace, server: Server) -> Workspace:
+    """What is disturbed, where nothing has been measured yet: its device holds a GPU."""
     if LONG:
         reviews = place.get("tasks", "tasks/reviews")
         shutil.rmtree(place.root)
@@ -118,17 +117,19 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.timeout(100 * COUNT)
-def test_a_study_that_is_disturbed(tmp_path: Path, disk: Path, server: Server) -> None:
+def test_a_study_that_is_disturbed(
+    finished: Path, tmp_path: Path, disk: Path, server: Server
+) -> None:
     """The same command finishes it, with the answers of a study that nobody disturbed."""
     gpus = StandIns(tmp_path / "gpus", 2)
-    undisturbed = study(tmp_path / "undisturbed", server)
+    undisturbed = study(tiny.grown(finished, tmp_path / "undisturbed"), server)
     undisturbed.build(**gpus.environment)
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     seed = int(os.environ.get("SEED", "0"))
     all_kinds = [*KINDS, server.take_the_server_away]
     kinds = [all_kinds[n % len(all_kinds)] for n in range(COUNT)]
     told: Counter[str] = Counter()
-    with Disturbed(study(disk, server), command, seed, **gpus.environment) as run:
+    with Disturbed(study(tiny.workspace(disk), server), command, seed, **gpus.environment) as run:
         while kinds:
             told += run.disturb(kinds, LATE)
             run.finish()

@@ -1,8 +1,14 @@
-"""Every quantization that a CPU can run, through the whole workflow, on a tiny checkpoint."""
+"""Every quantization that a CPU can run, on a tiny checkpoint: each route through the workflow.
+
+Of those that go the same way, one is measured; its siblings are made and loaded without the
+workflow, by the same modules with the same keys.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,29 +19,42 @@ import yaml
 
 import tiny
 from conftest import ROOT
+from environments import run_in
 from frontier import plan
 from frontier.configuration import read_catalogue
 from frontier.quantizers import Sizes
 from frontier.reading import read_yaml
 from workspace import Workspace
 
-pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 45 cells measured
+pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 25 cells measured
 TOUR = "config/quantization-tour.yaml"
 MODEL = "tiny-llama"
 # Wide enough for groups of 128 and for llama.cpp's blocks of 256.
 WIDE = {"hidden": 256, "heads": 4, "intermediate": 256, "layers": 2}
 CATALOGUE = read_catalogue(ROOT / "config")
 STUDY = read_yaml(ROOT / TOUR)["study"]
-UNSUPPORTED: set[str] = set()
+# Another of the same method goes the same way.
+SIBLINGS = {
+    "int4", "int2", "float8", "nf4-double", "fp4", "ao-int8-dynamic", "ao-fp8", "ao-int4", "hqq8",
+    "hqq2", "rtn8-tensor", "rtn8-channel", "rtn4-channel", "kmeans8", "kmeans2", "gptq8-demo",
+    "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4",
+}  # fmt: skip
 # Decompressed by transformers on the first call.
 DENSE = {"frontier.quantizers.llmcompressor"}
-CELLS = [
+ROUTES = [
     (quantization, device)
     for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
     for quantization in part["quantizations"]
     for device in part["devices"]
     if plan.setting(CATALOGUE, "tour-llama", quantization, device).runs
 ]
+CELLS = [route for route in ROUTES if route[0] not in SIBLINGS]
+RUN = """
+import json, sys
+from pathlib import Path
+from siblings import examine
+print(json.dumps(examine(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +77,8 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         relaxed = {"foreign_load": 64, "threads": 1}
         relaxed["warmup"] = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
         place.set("devices", f"devices/{device}", devices[device] | relaxed)
-    study = {**STUDY, "models": [MODEL], "tasks": ["sums"]}
+    measured = [name for name in STUDY["quantizations"] if name not in SIBLINGS]
+    study = {**STUDY, "models": [MODEL], "tasks": ["sums"], "quantizations": measured}
     place.path(TOUR).write_text(yaml.safe_dump({"title": "Tiny tour", "study": study}))
     place.share_environments()
     place.build("--configfile", TOUR)
@@ -91,31 +111,92 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     return stored
 
 
-@pytest.mark.parametrize(("quantization", "device"), CELLS)
-def test_route(tour: Workspace, quantization: str, device: str) -> None:
-    """Measured, really quantized, and as large as the plan reckons."""
-    found = cell(tour, quantization, device)
-    if quantization in UNSUPPORTED:
-        assert found["outcome"] == "unsupported"
-        assert found["reason"]
-        return
-    assert found["outcome"] == "measured", found["reason"]
-    assert found["score"]["requests"] == 8
+@pytest.fixture(scope="module")
+def siblings(
+    tour: Workspace, environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """What is to be known of each of them; one process for each environment."""
+    catalogue = read_catalogue(tour.path("config"))
+    checkpoint = next(tour.root.glob(f"resources/models/{MODEL}/*/lock.json")).parent
+    texts = next(tour.root.glob("resources/calibrations/demo/*/texts.jsonl"))
+    sample = next(tour.root.glob("resources/samples/sums/*/sample.jsonl")).read_text("utf-8")
+    prompts = [
+        tiny.PROMPTS["arithmetic"].format_map(json.loads(line)["fields"])
+        for line in sample.splitlines()
+    ]
+    jobs: dict[str | None, dict[str, Any]] = {}
+    for quantization, device in ROUTES:
+        if quantization in SIBLINGS:
+            setting = plan.setting(catalogue, MODEL, quantization, device)
+            block = catalogue.quantizations[quantization]
+            jobs.setdefault(setting.environment, {})[quantization] = {
+                "method": block.method, "options": block.options,
+                "engine": setting.device.engine, "native": setting.model.dtype,
+                "dtype": setting.dtype, "texts": str(texts), "prompts": prompts,
+            }  # fmt: skip
+    found: dict[str, Any] = {}
+    for name, part in jobs.items():
+        python = environment(name) if name else Path(sys.executable)
+        folder = tmp_path_factory.mktemp("siblings")
+        said = run_in(python, RUN, str(folder), str(checkpoint), json.dumps(part))
+        found |= json.loads(said.splitlines()[-1])
+    return found
+
+
+def check_weights(
+    tour: Workspace, quantization: str, device: str, layers: int | None, found: dict[str, Any]
+) -> None:
+    """Really quantized, smaller than the native ones, and as large as the plan reckons."""
     native = cell(tour, "native", device)
     setting = plan.setting(CATALOGUE, "tour-llama", quantization, device)
     if setting.quantizer.expects_quantized(setting.options):
-        assert found["provenance"]["quantized_layers"] >= 2 * 7
+        assert layers is not None
+        assert layers >= 2 * 7
     if quantization in ("fp32", "fp16"):
         assert found["weights_bytes"] >= native["weights_bytes"]
     elif quantization != "native" and setting.quantizer.__name__ not in DENSE:
         assert found["weights_bytes"] < native["weights_bytes"]
+    if not found["simulated"]:  # what is stored then is as large as the native weights
+        predicted = predicted_bytes(tour.root, quantization, device)
+        assert predicted == pytest.approx(found["weights_bytes"], rel=0.1)
+
+
+@pytest.mark.parametrize(("quantization", "device"), CELLS)
+def test_route(tour: Workspace, quantization: str, device: str) -> None:
+    """Measured, with the weights that were asked for, and timed unless it is simulated."""
+    found = cell(tour, quantization, device)
+    assert found["outcome"] == "measured", found["reason"]
+    assert found["score"]["requests"] == 8
+    check_weights(tour, quantization, device, found["provenance"]["quantized_layers"], found)
     if found["simulated"]:
         assert found["latency"] is None
         return
     assert found["latency"]["end_to_end_s"]["p50"]["value"] > 0
     assert found["load_s"] > 0
-    predicted = predicted_bytes(tour.root, quantization, device)
-    assert predicted == pytest.approx(found["weights_bytes"], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("quantization", "device"), [route for route in ROUTES if route[0] in SIBLINGS]
+)
+def test_sibling(tour: Workspace, siblings: dict[str, Any], quantization: str, device: str) -> None:
+    """It answers all requests, with the weights that were asked for."""
+    found = siblings[quantization]
+    assert len(found["tokens"]) == 8
+    assert all(found["tokens"])
+    check_weights(tour, quantization, device, found["quantized_layers"], found)
+
+
+def test_a_sibling_of_each_is_measured() -> None:
+    """Of the same method, on the same engine, in the same environments."""
+
+    def way(quantization: str, device: str) -> tuple[Any, ...]:
+        setting = plan.setting(CATALOGUE, "tour-llama", quantization, device)
+        made = setting.preparation
+        job = made and (made.conversion, made.environment, bool(made.calibration))
+        return setting.quantizer.__name__, device, setting.environment, job
+
+    ways = {way(*route) for route in CELLS}
+    assert {way(*route) for route in ROUTES} == ways
 
 
 def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
@@ -137,7 +218,7 @@ def test_every_variant_is_compared_with_its_native_one(tour: Workspace) -> None:
     wanted = {
         (variant(quantization), device)
         for quantization, device in CELLS
-        if quantization not in {*UNSUPPORTED, "native"}
+        if quantization != "native"
     }
     assert set(rows.select("variant", "device").rows()) == wanted
     assert rows["requests"].unique().to_list() == [8]
@@ -154,11 +235,9 @@ def add_line(path: Path, line: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
 
 
-ON_OPENVINO = {"", "-openvino-int8", "-openvino-int4"}
-ON_LLAMA = {"", "-fp32", "-fp16", "-q8-0", "-q6-k", "-q5-k-m", "-q4-k-m", "-q3-k-m", "-q2-k"}
-CALIBRATED = {
-    f"-{name}-demo" for name in ("gptq8", "gptq4", "gptq4-act-order", "awq4", "w8a8", "w4a16")
-}
+ON_OPENVINO = {"", "-openvino-int8"}
+ON_LLAMA = {"", "-fp32", "-fp16", "-q4-k-m"}
+CALIBRATED = {f"-{name}-demo" for name in ("gptq4", "gptq4-act-order", "awq4", "w8a8", "w4a16")}
 TABLES = {"aggregate", "compare", "render"}
 
 
@@ -174,7 +253,7 @@ def again(rule: str, variants: set[str]) -> set[str]:
         ("envs/openvino.txt", "six==1.17.0", "openvino", ON_OPENVINO, ON_OPENVINO),
         ("scripts/frontier/conversions/gguf.py", "1 + 1", "llama_cpp", ON_LLAMA, ON_LLAMA),
         ("scripts/frontier/engines/llama_cpp.py", "1 + 1", "llama_cpp", set(), ON_LLAMA),
-        ("scripts/frontier/quantizers/hqq.py", "1 + 1", "", set(), {"-hqq8", "-hqq4", "-hqq2"}),
+        ("scripts/frontier/quantizers/hqq.py", "1 + 1", "", set(), {"-hqq4"}),
         ("scripts/frontier/calibrated.py", "1 + 1", "transformers",
          CALIBRATED | {"-fp8-dynamic"}, CALIBRATED | {"-fp8-dynamic"}),
         ("scripts/frontier/calibration.py", "1 + 1", "transformers", CALIBRATED, CALIBRATED),

@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,17 @@ import slurm_site
 import tiny
 from disturbed import Disturbed
 from standin_gpus import StandIns, never_two_at_once, spans
-from workspace import Workspace, copy_project, jobs_in
+from workspace import Workspace, jobs_in
 
 pytestmark = pytest.mark.skipif(
     bool(slurm_site.missing()), reason=f"no Slurm here: {', '.join(slurm_site.missing())}"
 )
 FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
          "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
-REQUESTS = 150
-MEASURE = "workflow/scripts/measure.py"
+REQUESTS = 100
+MINUTES = 3
+"""The time of jobs that are to be too slow: a quarter of it is for starting, here and on slow machines."""
+MEASURE, QUANTIZE = "workflow/scripts/measure.py", "workflow/scripts/quantize_model.py"
 ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
            "slurm_partition=gpus")  # fmt: skip
 
@@ -76,29 +79,6 @@ def submitted(log: str) -> list[str]:
     return re.findall(r"Job \d+ has been submitted .*?log: \S*?slurm_logs/rule_(\w+)/", log)
 
 
-def test_the_demo_on_slurm(
-    tmp_path: Path, site: slurm_site.Site, environment: dict[str, str]
-) -> None:
-    """Growing and measuring are jobs, a measurement has a GPU of its own; the rest is done here."""
-    place = Workspace(copy_project(tmp_path / "checkout"))
-    on_slurm(place)
-    began = time.monotonic()
-    done = place.run(*command(), **environment)
-    print(f"the demo on Slurm: {time.monotonic() - began:.0f} s")
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log
-    assert site.jobs() == []
-    assert sorted(submitted(log)) == ["grow_model"] * 2 + ["measure"] * 15
-    found = measurements(place)
-    assert {one["outcome"] for one in found.values()} == {"measured"}
-    taken = spans(place.path("results"))
-    assert len(taken) == 3, "all ran on the same GPU, one after the other"
-    assert never_two_at_once(taken)
-    assert place.path("results/report.html").exists()
-    again = place.run(*command("--dry-run"), **environment)
-    assert "Nothing to be done" in again.stdout + again.stderr
-
-
 LARGE = tiny.recipe("llama") | {
     "hidden": 1024, "layers": 8, "intermediate": 4096, "heads": 8, "steps": 0,
 }  # fmt: skip
@@ -115,19 +95,150 @@ def long_study(place: Workspace, requests: int, *models: str) -> None:
 
 
 @pytest.fixture
-def long(tmp_path: Path) -> Workspace:
-    """One cell that takes half a minute."""
-    place = tiny.workspace(tmp_path)
+def long(finished: Path, tmp_path: Path) -> Workspace:
+    """One cell that takes some twenty seconds."""
+    place = tiny.grown(finished, tmp_path)
     long_study(place, REQUESTS, "tiny-llama")
     return place
 
 
 def records(place: Workspace, variant: str = "tiny-llama") -> list[dict[str, Any]]:
     """The finished requests of a cell, from its journal or what became of it."""
-    (path,) = [*place.root.glob(f"results/{variant}/*/*/*/journal.jsonl"),
-               *place.root.glob(f"results/{variant}/*/*/*/requests.jsonl")][-1:]  # fmt: skip
-    lines = [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-    return [value for value in map(json.loads, lines) if "session_facts" not in value]
+    paths = [*place.root.glob(f"results/{variant}/*/*/*/journal.jsonl"),
+             *place.root.glob(f"results/{variant}/*/*/*/requests.jsonl")][-1:]  # fmt: skip
+    return [record for path in paths for record in disturbed.lines(path)]
+
+
+def too_slow(
+    place: Workspace,
+    flags: list[str],
+    environment: dict[str, str],
+    begun: dict[str, Callable[[], bool]],
+) -> str:
+    """The log of a run in which each of these programs, once it has begun, is too slow.
+
+    It stands still until its time is nearly over, so that it is on fast machines too.
+    """
+    log = place.path("log.txt")
+    with log.open("wb") as words:
+        running = subprocess.Popen(
+            flags, cwd=place.root, stdout=words, stderr=words, env=os.environ | environment
+        )
+        frozen: dict[str, psutil.Process] = {}
+        while frozen.keys() != begun.keys():
+            assert running.poll() is None, log.read_text()
+            for one in psutil.process_iter(["cwd", "cmdline"]):
+                for name in begun.keys() - frozen.keys():
+                    mine = one.info["cwd"] == str(place.root) and name in (
+                        one.info["cmdline"] or ()
+                    )
+                    if mine and begun[name]():
+                        one.suspend()
+                        frozen[name] = one
+            time.sleep(0.1)
+        for one in frozen.values():
+            time.sleep(max(0.0, one.create_time() + 0.75 * 60 * MINUTES - time.time()))
+            one.resume()
+        assert running.wait(600) == 0, log.read_text()
+    return log.read_text()
+
+
+@pytest.fixture(scope="module")
+def larger(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One cell that is given more time when it comes back."""
+    place = tiny.grown(finished, tmp_path_factory.mktemp("larger"))
+    long_study(place, REQUESTS, "tiny-llama")
+    return place
+
+
+@pytest.fixture(scope="module")
+def last(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A cell, and a checkpoint for another one, that are given too little time, once."""
+    place = tiny.workspace(tmp_path_factory.mktemp("last"))
+    long_study(place, REQUESTS, "large")
+    place.set("models", "models/large", {"grow": LARGE | {"layers": 1}, "dtype": "float32"})
+    codebook = {"method": "codebook", "bits": 8}
+    place.set("quantizations", "quantizations/kmeans8", codebook)
+    place.set("config", "study/quantizations", ["native", "kmeans8"])
+    return place
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One cell that is given more memory when it comes back."""
+    place = tiny.workspace(tmp_path_factory.mktemp("heavy"))
+    on_slurm(place)
+    place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
+    return place
+
+
+HEAVY = "results/large/cpu/sums.json"
+MORE = command("--set-resources", f"measure:runtime={MINUTES}+9*(attempt-1)")
+MORE_MEMORY = command("--set-resources", "measure:mem_mb=1350*attempt", "--", HEAVY)
+ONCE = [
+    flag.replace("attempts=3", "attempts=1")
+    for flag in command(
+        "--set-resources",
+        f"measure:runtime={MINUTES}",
+        f"quantize_model:runtime={MINUTES}",
+        "--retries",
+        "0",
+    )
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def late(
+    larger: Workspace, last: Workspace, heavy: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[str]]]:
+    """The logs of all three, whose time passes side by side, on a cluster of their own.
+
+    Under way from the beginning, for it is mostly waiting.
+    """
+
+    def measuring(place: Workspace, variant: str) -> Callable[[], bool]:
+        return lambda: len(records(place, variant)) > 0
+
+    def quantizing() -> bool:
+        return any(last.root.glob("resources/quantized/large-kmeans8/*/.*.tmp"))
+
+    both = {MEASURE: measuring(last, "large"), QUANTIZE: quantizing}
+    runs = {
+        "larger": (larger, MORE, {MEASURE: measuring(larger, "tiny-llama")}),
+        "last": (last, ONCE, both),
+        "heavy": (heavy, MORE_MEMORY, {}),
+    }
+    gpus = StandIns(tmp_path_factory.mktemp("gpus"), slurm_site.GPUS)
+    with slurm_site.Site(tmp_path_factory.mktemp("slurm")) as one, ThreadPoolExecutor() as pool:
+        environment = one.environment | gpus.environment
+        yield {
+            name: pool.submit(too_slow, place, flags, environment, begun)
+            for name, (place, flags, begun) in runs.items()
+        }
+
+
+def test_a_study_on_slurm(
+    tmp_path: Path, site: slurm_site.Site, environment: dict[str, str]
+) -> None:
+    """Growing and measuring are jobs, a measurement has a GPU of its own; the rest is done here."""
+    place = tiny.workspace(tmp_path)
+    on_slurm(place)
+    # So many that three cells are timed at once.
+    for task, size in {"sums": 200, "reviews": 20}.items():
+        place.set("tasks", f"tasks/{task}/sample/size", size)
+    done = place.run(*command(), **environment)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log
+    assert site.jobs() == []
+    assert sorted(submitted(log)) == ["grow_model"] * 2 + ["measure"] * 6
+    found = measurements(place)
+    assert {one["outcome"] for one in found.values()} == {"measured"}
+    taken = spans(place.path("results"))
+    assert len(taken) == 3, "all ran on the same GPU, one after the other"
+    assert never_two_at_once(taken)
+    assert place.path("results/report.html").exists()
+    again = place.run(*command("--dry-run"), **environment)
+    assert "Nothing to be done" in again.stdout + again.stderr
 
 
 def measuring(
@@ -135,94 +246,11 @@ def measuring(
 ) -> list[dict[str, Any]]:
     """Wait until so many requests of its only cell are finished; returns them."""
     deadline = time.monotonic() + 180
-    while not (
-        list(place.root.glob("results/*/*/*/*/journal.jsonl")) and len(records(place)) > requests
-    ):
+    while len(records(place)) <= requests:
         assert running.poll() is None, place.path("log.txt").read_text()
         assert time.monotonic() < deadline, place.path("log.txt").read_text()
         time.sleep(0.2)
     return records(place)
-
-
-def test_over_its_time(long: Workspace, environment: dict[str, str]) -> None:
-    """It comes back with more time and goes on where it was; nothing is measured twice."""
-    flags = command("--set-resources", "measure:runtime=1+9*(attempt-1)")
-    with long.path("log.txt").open("wb") as log:
-        running = subprocess.Popen(
-            flags, cwd=long.root, stdout=log, stderr=log, env=os.environ | environment
-        )
-        measuring(long, running, 10)
-        (program,) = [
-            one
-            for one in psutil.process_iter(["cwd", "cmdline"])
-            if one.info["cwd"] == str(long.root) and MEASURE in one.info["cmdline"]
-        ]
-        program.suspend()  # a machine that stands still, so that fast ones are late too
-        time.sleep(max(0.0, program.create_time() + 50 - time.time()))
-        program.resume()
-        assert running.wait(300) == 0, long.path("log.txt").read_text()
-    words = long.path("log.txt").read_text()
-    assert submitted(words).count("measure") == 2
-    assert "not finished after 1 minutes, in attempt 1 of 3; the next one is given more" in words
-    (found,) = measurements(long).values()
-    assert found["outcome"] == "measured"
-    finished = records(long)
-    assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
-    assert {record["session"] for record in finished} == {0, 1}
-
-
-def test_the_last_attempt_is_too_small(tmp_path: Path, environment: dict[str, str]) -> None:
-    """That is the outcome of the cells that it was for, and no job is submitted again."""
-    place = tiny.workspace(tmp_path)
-    long_study(place, 700, "large")
-    place.set("models", "models/large", {"grow": LARGE | {"layers": 16}, "dtype": "float32"})
-    codebook = {"method": "codebook", "bits": 8}
-    place.set("quantizations", "quantizations/kmeans8", codebook)
-    place.set("config", "study/quantizations", ["native", "kmeans8"])
-    minute = ("measure:runtime=1", "quantize_model:runtime=1")
-    flags = command("--set-resources", *minute, "--retries", "0")
-    flags = [flag.replace("attempts=3", "attempts=1") for flag in flags]
-    done = place.run(*flags, **environment)
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log
-    assert sorted(submitted(log)) == ["grow_model", "measure", "measure", "quantize_model"]
-    cells = {
-        variant: json.loads(place.path(f"results/{variant}/cpu/sums.json").read_bytes())
-        for variant in ("large", "large-kmeans8")
-    }
-    assert {(cell["outcome"], cell["latency"]) for cell in cells.values()} == {
-        ("out-of-time", None)
-    }
-    assert {name: cell["reason"] for name, cell in cells.items()} == {
-        "large": "not finished after 1 minutes",
-        "large-kmeans8": "quantizing by codebook: not finished after 1 minutes",
-    }
-    assert place.path("results/report.html").exists()
-    again = place.run(*flags, "--dry-run", **environment)
-    assert "Nothing to be done" in again.stdout + again.stderr
-    # What the README says to type where more would help.
-    place.run("sh", "-c", "rm -r results/large-kmeans8/cpu/sums* resources/quantized/large-kmeans8")
-    again = place.run(*flags, "--dry-run", **environment)
-    assert jobs_in(again.stdout + again.stderr) == {
-        "quantize_model large-kmeans8 transformers", "measure large-kmeans8 sums",
-        "score large-kmeans8 sums", "aggregate", "compare", "render",
-    }  # fmt: skip
-
-
-def test_over_its_memory(tmp_path: Path, environment: dict[str, str]) -> None:
-    """Too little for the weights in the first attempt; enough in a later one."""
-    place = tiny.workspace(tmp_path)
-    on_slurm(place)
-    place.set("models", "models/large", {"grow": LARGE, "dtype": "float32"})
-    target = "results/large/cpu/sums.json"
-    done = place.run(
-        *command("--set-resources", "measure:mem_mb=1350*attempt", "--", target), **environment
-    )
-    log = done.stdout + done.stderr
-    assert done.returncode == 0, log
-    assert "in attempt 1 of 3; the next one is given more" in log
-    cell = json.loads(place.path(target).read_text(encoding="utf-8"))
-    assert cell["outcome"] == "measured", cell["reason"]
 
 
 def test_snakemake_killed(
@@ -234,7 +262,7 @@ def test_snakemake_killed(
         command(), cwd=long.root, stdout=log, stderr=log, start_new_session=True,
         env=os.environ | environment,
     )  # fmt: skip
-    measuring(long, running, 50)
+    measuring(long, running, 30)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     (orphan,) = site.jobs()
@@ -268,6 +296,55 @@ def test_daemons_killed(
         assert running.wait(300) == 0, long.path("log.txt").read_text()
     finished = records(long)
     assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
+
+
+def test_over_its_time(larger: Workspace, late: dict[str, Future[str]]) -> None:
+    """It comes back with more time and goes on where it was; nothing is measured twice."""
+    log = late["larger"].result()
+    assert submitted(log).count("measure") == 2
+    words = f"not finished after {MINUTES} minutes, in attempt 1 of 3; the next one is given more"
+    assert words in log
+    (found,) = measurements(larger).values()
+    assert found["outcome"] == "measured"
+    finished = records(larger)
+    assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
+    assert {record["session"] for record in finished} == {0, 1}
+
+
+def test_the_last_attempt_is_too_small(
+    last: Workspace, late: dict[str, Future[str]], environment: dict[str, str]
+) -> None:
+    """That is the outcome of the cells that it was for, and no job is submitted again."""
+    log = late["last"].result()
+    assert sorted(submitted(log)) == ["grow_model", "measure", "measure", "quantize_model"]
+    cells = {
+        variant: json.loads(last.path(f"results/{variant}/cpu/sums.json").read_bytes())
+        for variant in ("large", "large-kmeans8")
+    }
+    assert {(cell["outcome"], cell["latency"]) for cell in cells.values()} == {
+        ("out-of-time", None)
+    }
+    assert {name: cell["reason"] for name, cell in cells.items()} == {
+        "large": f"not finished after {MINUTES} minutes",
+        "large-kmeans8": f"quantizing by codebook: not finished after {MINUTES} minutes",
+    }
+    assert last.path("results/report.html").exists()
+    again = last.run(*ONCE, "--dry-run", **environment)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    # What the README says to type where more would help.
+    last.run("sh", "-c", "rm -r results/large-kmeans8/cpu/sums* resources/quantized/large-kmeans8")
+    again = last.run(*ONCE, "--dry-run", **environment)
+    assert jobs_in(again.stdout + again.stderr) == {
+        "quantize_model large-kmeans8 transformers", "measure large-kmeans8 sums",
+        "score large-kmeans8 sums", "aggregate", "compare", "render",
+    }  # fmt: skip
+
+
+def test_over_its_memory(heavy: Workspace, late: dict[str, Future[str]]) -> None:
+    """Too little for the weights in the first attempt; enough in a later one."""
+    assert "in attempt 1 of 3; the next one is given more" in late["heavy"].result()
+    cell = json.loads(heavy.path(HEAVY).read_text(encoding="utf-8"))
+    assert cell["outcome"] == "measured", cell["reason"]
 
 
 @pytest.mark.skipif("CRASHES" not in os.environ, reason="takes a minute a crash: set CRASHES")

@@ -1,0 +1,59 @@
+"""Quantizations made, loaded and asked as the programs do it, one after the other in one process."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from frontier import conversions, quantizers
+from frontier.engines import Settings
+
+
+def examine(folder: Path, checkpoint: Path, jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What each job's quantization of a checkpoint stores, and how many tokens its answers have.
+
+    What conversions make lies below `folder`.
+    """
+    return {name: _examine(folder / name, checkpoint, **job) for name, job in jobs.items()}
+
+
+def _examine(
+    output: Path,
+    checkpoint: Path,
+    method: str,
+    options: dict[str, Any],
+    engine: str,
+    native: str,
+    dtype: str,
+    texts: str,
+    prompts: list[str],
+) -> dict[str, Any]:
+    quantizer = quantizers.load(method)
+    asked = quantizer.preparation(quantizer.Options(**options), engine, native)
+    made = None
+    if asked:
+        output.mkdir()
+        lines = Path(texts).read_text(encoding="utf-8").splitlines() if asked.calibration else []
+        convert = conversions.load(asked.conversion).convert
+        made = convert(
+            checkpoint, output, asked.options, [json.loads(one)["text"] for one in lines]
+        )
+    load = importlib.import_module(f"frontier.engines.{engine}").load
+    loaded = load(
+        output if made else checkpoint, Settings("cpu", dtype, 1, "plain", method, options)
+    )
+    answers = [loaded.generate(prompt, 4, ()) for prompt in prompts]
+    found = {
+        "weights_bytes": loaded.loaded.weights_bytes,
+        "quantized_layers": loaded.loaded.quantized_layers,
+        "tokens": [len(answer.token_ns) for answer in answers],
+        "simulated": False,
+    }
+    loaded.close()
+    if made:
+        found["quantized_layers"] = made.quantized_layers
+        if made.simulated_bytes is not None:
+            found |= {"weights_bytes": made.simulated_bytes, "simulated": True}
+    return found
