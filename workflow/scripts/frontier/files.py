@@ -16,6 +16,7 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from frontier.errors import UserError
+from frontier.text import shown
 from frontier.unicode import parse_json, well_formed
 
 SMALL_BYTES = 1 << 24
@@ -43,10 +44,11 @@ def checked_spec(text: str, kind: type[Spec]) -> Spec:
 
 
 def first_fault(invalid: ValidationError) -> str:
-    """The first thing that a validation found wrong: its key and why."""
+    """The first thing that a validation found wrong: its key, why, and the text that was given."""
     fault = invalid.errors(include_url=False)[0]
     at = ".".join(map(str, fault["loc"]))
-    return f"{at + ': ' if at else ''}{fault['msg']}"
+    given = f" (found {shown(fault['input'])})" if isinstance(fault["input"], str) else ""
+    return f"{at + ': ' if at else ''}{fault['msg'].removeprefix('Value error, ')}{given}"
 
 
 def read_json(path: Path) -> Any:
