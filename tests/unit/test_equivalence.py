@@ -52,6 +52,8 @@ NEAREST = Problem(
 )  # fmt: skip
 DIVISOR = Problem("353", "What is the greatest common factor of 829903 and 29299?", "numbers__gcd")
 DIFFERENCE = Problem("7", "What is 15 - 8?", "arithmetic__add_or_sub")
+UNKNOWN = Problem("a")
+WORD = Problem("Paris", "What is the capital of France?")
 SURD = Problem("-227 - 8*sqrt(7)", "Simplify sqrt(49).", "arithmetic__simplify_surd")
 
 RIGHT = {
@@ -108,6 +110,8 @@ RIGHT = {
         "Sure! The answer is 7.", "The difference between 15 and 8 is 7.",
         "To find 15 - 8, subtract: 15 - 8 = 7. Therefore, the answer is **7**.",
     ],
+    UNKNOWN: ["a)", "(a)", "a", "**a**"],
+    WORD: ["Paris.", "**Paris**", "The answer is Paris.", "\\boxed{\\text{Paris}}"],
     SURD: ["-227 - 8√7", "-227-8\\sqrt{7}", "$-8\\sqrt{7} - 227$"],
 }  # fmt: skip
 
@@ -162,6 +166,8 @@ WRONG = {
         "7 (maybe 8)", "7 (not sure, could be 8)", "x = 8; y = 7", "7, no, 8", "7 → 8", "8 → 7",
         "7. No: 8", "8 - no, 7", "15 - 8 = 7 = 8",
     ],
+    UNKNOWN: ["b)", "ab", "a or b", "2*a"],
+    WORD: ["Paris or London", "The answer is not Paris.", "London", "Pari"],
     SURD: ["-227 - sqrt(448)", "-227 - 8*7", "-227 + -8*sqrt(7)", "-227 - 8√8", "-227 - 8√(7)*1"],
 }  # fmt: skip
 

@@ -35,6 +35,7 @@ CHOICE = re.compile(
     r"(?:option |choice |answer )?(?:[(\[]([a-z])[)\]]|([a-z])(?:[).:]|$))[:,]?\s*(.*)",
     re.IGNORECASE,
 )
+CHOSEN = re.compile(r"\(?([A-Za-z])[).]")
 OPTION = r"\({}\) (.*?)(?=\s+\([a-z]\) |\s*$)"
 NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?\s*(?:=|∈)\s*")
 BRACKETS = {"[": "]", "(": ")", "{": "}"}
@@ -72,6 +73,8 @@ def read(piece: str, problem: Problem) -> str | None:
         case "text":
             return piece
         case _:
+            if (chosen := CHOSEN.fullmatch(piece)) and LETTER.fullmatch(problem.reference):
+                return chosen[1]
             # Letters side by side are a product, xy, unless they are a word.
             letters = set(clean(problem.reference))
             words = re.findall("[A-Za-z]{2,}", piece.replace("sqrt", ""))
