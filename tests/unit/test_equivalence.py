@@ -80,8 +80,11 @@ RIGHT = {
     SQUARE: ["x² + x/2 − 1", "x<sup>2</sup> + x/2 - 1", "x^2 + \\frac{x}{2} - 1", "x^{2}+\\frac{1}{2}x-1",
              "$$x^2 + \\frac12 x - 1$$", "x**2 + ½x - 1"],
     PRIME: ["Yes", "yes.", "Yes, 7 is prime.", "true", "**True**", "The answer is True",
-            "\\boxed{\\text{True}}", "Is 7 prime? Yes."],
-    COMPOSITE: ["No", "No, 8 is not prime.", "no.", "False. 8 has no odd divisors."],
+            "\\boxed{\\text{True}}", "Is 7 prime? Yes.", "True because 7 has no divisors.",
+            "yes 7 is prime", "7 has two divisors, so True.", "Yes. 7 is prime.", "It is true."],
+    COMPOSITE: ["No", "No, 8 is not prime.", "no.", "False. 8 has no odd divisors.",
+                "No - it is even", "8 is not prime, so False.", "No. That is not true.",
+                "No, it is not true."],
     OPTION: ["a)", "(a)", "a.", "A", "(A)", "option a", "a) 1", "(a) 1", "The answer is (a).",
              "\\boxed{a}", "**a**", "\\text{(a)}", "a: 1", "（a）"],
     NAMED: ["k", "The bigger one is k.", "$k$"],
@@ -137,7 +140,9 @@ WRONG = {
     SQUARE: ["x2 + x/2 - 1", "x^2 + 1/2x - 1", "x^2 + x/2 + -1", "x^2 + 0.5x - 1",
              "x² + x/2 + 1", "x^{21} + x/2 - 1", "x^2 + x/2 - 1 + 0*x", "x^2 + 2x/4 - 1"],
     PRIME: ["No", "Yes or no", "not true", "True or False", "No, 7 is prime", "neither", "False",
-            "It is false that 7 is not prime, true?", "-True", "It is true that 7 is not prime."],
+            "It is false that 7 is not prime, true?", "-True", "True, or maybe False", "almost true",
+            "True-ish", "True is not the answer", "I do not think the answer is True", "1/True",
+            "The answer is close to True", "True, no, False", "The opposite is True", "It is true that 7 is not prime."],
     OPTION: ["b", "1", "(a) 5", "a or b", "(a)\n(b)", "a, b", "(b) 1", "not a", "-a"],
     NAMED: ["K", "-1", "k or -1", "3"],
     ROOTS: ["1", "2", "1, 2, 3", "1, 1, 2", "x = 1", "1 or 3", "[1, -2]", "1 * 2", "12",
@@ -386,6 +391,41 @@ def test_no_module_accepts_an_answer_beside_another(test_data: Path, worker: Wor
         for pattern in beside:
             given = pattern.format(gold, wrong)
             assert equivalent(given, problem, worker.equal).right is False, (given, problem)
+
+
+ANOTHER = (
+    "{1}, since {0} is too small", "not {0} but {1}", "{0}? No, {1}", "The answer is {1}, not {0}",
+    "{1} (not {0})", "I first thought {0}, but it is {1}", "{0} would be wrong; the answer is {1}",
+    "{1} = {0} + 1", "x = {1}; check: {0}", "The answer is close to {0}", "almost {0}",
+    "greater than {0}", "{0}-ish", "between {0} and {1}", "{0} + 1", "-({0})", "2*({0})", "{0}%",
+    "{0}e3", "{0}^2", "√{0}", "1/{0}", "{0} or so", "if x = {0}", "{0} is not the answer",
+    "{0} isn't right", "None of them; not {0}", "~{0}", "±{0}", "{0}{0}", "{0} {0}",
+    "It is {1} rather than {0}", "The answer is {1}\nOr is it {0}", "Answer: {1}\n\nCheck: {0}",
+    "\\boxed{{{1}}} since x = {0}", "Let x = {0}. The answer is {1}.", "x != {0}", "< {0}",
+    "The answer is {1}. It differs from {0}", "The answer is {1}, which is less than {0}.",
+    "{0} is less than {1}", "We have {0} < x", "{1}; the negative of it is {0}", "minus {0}",
+    "The answer is the negative of {0}", "The opposite is {0}", "one more than {0}", "twice {0}",
+    "half of {0}", "the square root of {0}", "{0} times 2", "{0} plus 1", "{0} million", "{0} ± 1",
+    "{0} and a half", "0{0}0x", "[{0}, {1}]", "The answer is unknown, it is not {0}",
+)  # fmt: skip
+
+
+def test_no_module_accepts_a_sentence_that_says_another_answer(
+    test_data: Path, worker: Worker
+) -> None:
+    tried = 0
+    problems = list(real(test_data, first=500, count=3))
+    for problem, other in itertools.pairwise(problems):
+        gold, wrong, kind = problem.reference, other.reference, answer_type(problem)
+        same_type = answer_type(Problem(wrong, other.question, other.module)) == kind
+        same_form = set(gold) & set("./") == set(wrong) & set("./")
+        if problem.module != other.module or gold == wrong or not (same_type and same_form):
+            continue
+        for pattern in ANOTHER:
+            tried += 1
+            given = pattern.format(gold, wrong)
+            assert equivalent(given, problem, worker.equal).right is False, (given, problem)
+    assert tried > 1_000
 
 
 ONES = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",

@@ -1,43 +1,33 @@
-"""True or False, yes or no, said in a sentence."""
+"""True or False, yes or no, as the answer that a piece of text begins with."""
 
 from __future__ import annotations
 
 import re
 
-from frontier.equivalence.candidates import Found
-from frontier.equivalence.marks import STRONG
-from frontier.equivalence.sentences import split
-
 TRUTH = {"true": "True", "yes": "True", "false": "False", "no": "False"}
-# "no" counts where it answers: at the beginning of a sentence or after a mark, and before a break.
 SAID = re.compile(
-    r"(?<![-\w])(?:true|false|yes)\b"
-    r"|(?:^|(?<=[.!:,\"'(])|(?<=[.!:,\"'(] )|(?<=\bis )|(?<=\bor )|(?<=\beither )|(?<=\bmaybe ))"
-    r"no\b(?=\W*$|[.,;:!)\"']| or\b| [-–—] )",
-    re.IGNORECASE,
+    r"[\s*\"'(]*(yes|no|true|false)\b"
+    r"(?:[\s.!\"'*)]*$"
+    r"|(?:[,.;:!)](?=\s)|\s[-–—]\s|\s(?=(?:because|since|as)\b)|(?<=yes)\s|(?<=no)\s(?=(?:it|that)\b))"
+    r"(.*))",
+    re.IGNORECASE | re.DOTALL,
 )
-DENIED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|hardly)|n't)\s+(?:\w+\s+)?(?:true|false|yes)\b"
-    r"|\b(?:true|false)\s+that\b",
-    re.IGNORECASE,
+ASIDE = re.compile(
+    r"\b(?:or|maybe|perhaps|either)\b|^\W*-?[0-9]+\W*$|\b(?:true|false)\s+that\b", re.IGNORECASE
 )
+WORD = re.compile(r"(\bnot |n't )?\b(true|false|yes)\b", re.IGNORECASE)
 
 
-def find(text: str) -> Found:
-    """The truth value that a text gives: in a box, after a mark of the answer, or anywhere in it.
+def truth(piece: str) -> str | None:
+    """The truth value that a piece is, or begins with before a comment: "No, 8 is not prime".
 
-    Questions in it say nothing. Ambiguous where both are said, or one is denied.
+    None where the comment says the opposite or offers a choice.
     """
-    sentences = [one for one in split(text) if one.boxes or not one.text.endswith("?")]
-    boxed = [box for sentence in sentences for box in sentence.boxes]
-    marked = [piece for one in sentences for piece in STRONG.split(one.text)[1:]]
-    everything = [sentence.text for sentence in sentences]
-    said: set[str] = set()
-    for pieces in (boxed, marked, everything):
-        words = {word.casefold() for piece in pieces for word in SAID.findall(piece.strip(" *"))}
-        said |= {TRUTH[word] for word in words}
-        if any(map(DENIED.search, pieces)):
-            return Found(ambiguous=True)
-        if said:
-            break
-    return Found(said.pop()) if len(said) == 1 else Found(ambiguous=len(said) > 1)
+    found = SAID.match(piece)
+    if found is None:
+        return None
+    answer, comment = TRUTH[found[1].casefold()], found[2] or ""
+    opposed = (
+        (TRUTH[word.casefold()] == answer) == bool(denied) for denied, word in WORD.findall(comment)
+    )
+    return None if ASIDE.search(comment) or any(opposed) else answer

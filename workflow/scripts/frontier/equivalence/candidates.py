@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from frontier.equivalence.marks import (
+    ANOTHER_ANSWER,
     ANOTHER_VALUE,
     APART,
     ASSIGNED,
@@ -29,8 +30,10 @@ from frontier.equivalence.marks import (
     REMARK,
     RETRACTION,
     REVERSED,
+    SECOND_THOUGHT,
     STRONG,
     TURNED,
+    UNSURE,
     WEAK,
     WORD,
     between,
@@ -74,11 +77,13 @@ class Reader:
     rival: Callable[[str], str | None]
     """The same, where it is not in the question either, so that it is meant as an answer."""
     same: Callable[[str, str], bool]
+    question: str = ""
     is_list: bool = False
+    is_truth: bool = False
     is_value: bool = False
     """A number or several, so that "2*x = 14" has not come to its end."""
-    is_rounded: bool = False
-    """The question asks for a rounded number, so that 9479.8 = 9480 is no contradiction."""
+    restates: bool = False
+    """Before the first mark another value may stand: 9479.8 = 9480 where it is to be rounded."""
     asked: str | None = None
     """The letter whose value is asked for."""
 
@@ -96,9 +101,19 @@ class Reader:
         chosen, after = said[last], [sentence.text for sentence in sentences[last + 1 :]]
         if not (marked or chosen.bare) and any(re.search("[0-9=]", line) for line in after):
             return Found()  # what followed was not understood
-        if any(map(RETRACTION.search, after)) or not self._agree(said, places, chosen):
+        unread = any(self._is_unread(line) for line in (sentences[0].text, *after) if chosen.bare)
+        retraction = SECOND_THOUGHT if self.is_truth else RETRACTION
+        if unread or any(map(retraction.search, after)):
+            return Found(ambiguous=True)
+        if not self._agree(said, places, chosen):
             return Found(ambiguous=True)
         return Found(chosen.answer or None)
+
+    def _is_unread(self, line: str) -> bool:
+        """Whether a line is a formula, not the question's, and no answer of the type asked for."""
+        if not is_formula(line) or WEAK.search(line) or self.read(line) is not None:
+            return False
+        return "".join(line.split()).strip(".") not in "".join(self.question.split())
 
     def _agree(self, said: Sequence[Statement], places: Sequence[int], chosen: Statement) -> bool:
         """Whether all that could be meant as the answer is the same; the rest is working."""
@@ -142,7 +157,7 @@ class Reader:
         if not answers and any(map(is_formula, pieces)):
             answers = [UNREADABLE]
         different = any(not self._same(one, answers[-1]) for one in answers)
-        doubtful = bool(answers) and DOUBT.search(text[: marks[0].start()]) is not None
+        doubtful = bool(answers) and self._doubt.search(text[: marks[0].start()]) is not None
         ambiguous = different or doubtful or any(one.ambiguous for one in said)
         return Statement(
             answers[-1] if answers else None, bool(answers) or ambiguous, ambiguous=ambiguous
@@ -181,7 +196,9 @@ class Reader:
 
     def _is_contradicted(self, before: str, answer: str) -> bool:
         """Whether words or values before an answer make it doubtful that it is meant."""
-        if DOUBT.search(before) or (not self.is_list and ANOTHER_VALUE.search(before)):
+        if self._doubt.search(before) or ANOTHER_ANSWER.search(before):
+            return True
+        if not (self.is_list or self.is_truth) and ANOTHER_VALUE.search(before):
             return True
         # What gives reasons behind it is meant, even where the question has it too.
         if not self.is_list and (reasoned := REASONED.match(before)):
@@ -189,14 +206,22 @@ class Reader:
             if stated is not None and not self.same(stated, answer):
                 return True
         for place, piece in enumerate(between(WEAK, before)):
-            first, *more = [piece] if self.is_list else APART.split(piece)
-            heads = [self.rival(WORD.split(part)[0]) for part in (first, *more)]
+            first, *more = piece.split("; ") if self.is_list else APART.split(piece)
+            heads = [self.rival(self._head(part)) for part in (first, *more)]
             # What the question has too is no rival, unless it stands as a result: 15 - 8 = 8 = 7.
-            if (place or not (self.is_rounded or self.is_list)) and not WORD.search(first):
+            if (place or not self.restates) and self._head(first) == first:
                 heads.append(self.candidate(first))
             if any(one is not None and not self.same(one, answer) for one in heads):
                 return True
         return False
+
+    @property
+    def _doubt(self) -> re.Pattern[str]:
+        return UNSURE if self.is_truth else DOUBT
+
+    def _head(self, part: str) -> str:
+        """What stands before the first word; a truth value is a word itself."""
+        return part if self.is_truth else WORD.split(part)[0]
 
     def _offers_several(self, piece: str) -> bool:
         """Whether a piece that is no answer names more than one, or denies one: 7 or 8, not 7."""
@@ -204,8 +229,8 @@ class Reader:
             return False
         read = self.rival if LETTERS.search(piece) else self.read
         parts = APART.split(piece.strip(" ()[]{}."))
-        denied = DOUBT.split(piece)[1:]
-        values = [value for part in (*parts, *denied) if (value := read(WORD.split(part)[0]))]
+        denied = self._doubt.split(piece)[1:]
+        values = [value for part in (*parts, *denied) if (value := read(self._head(part)))]
         several = any(not self.same(values[0], value) for value in values[1:])
         return several or (bool(values) and bool(denied))
 

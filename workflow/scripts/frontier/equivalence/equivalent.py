@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from frontier.equivalence import booleans
 from frontier.equivalence.candidates import Reader
 from frontier.equivalence.expressions import parse
 from frontier.equivalence.finished import is_finished
+from frontier.equivalence.marks import CALL
 from frontier.equivalence.problems import Problem, answer_type, clean, number
 from frontier.equivalence.readings import read
 from frontier.equivalence.strict import Equal, in_form, is_form_asked_for, strict
@@ -40,9 +40,7 @@ def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
         return Verdict(is_finished(whole, problem, kind), whole)
     if kind == "number" and ROUNDED.search(problem.question):
         prediction = ABOUT.sub(" = ", prediction)
-    found = (
-        booleans.find(prediction) if kind == "boolean" else _reader(problem, equal).find(prediction)
-    )
+    found = _reader(problem, equal).find(prediction)
     if found.answer is None:
         return Verdict(False, None, found.ambiguous)
     right = is_finished(found.answer, problem, kind) and strict(found.answer, problem, equal)
@@ -53,13 +51,17 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
     kind = answer_type(problem)
     given = set(TOKEN.findall(problem.question))
     reference = parse(clean(problem.reference))
+    rounded = ROUNDED.search(problem.question) is not None
 
     def candidate(piece: str) -> str | None:
-        answer = read(piece, problem)
-        if answer is None or kind in ("letter", "text"):
+        piece = piece.strip(" ,;")
+        answer = None if CALL.fullmatch(piece) else read(piece, problem)
+        if answer is None or kind == "text":
             return None
         if kind == "number" and not is_form_asked_for(answer, problem):
             return None
+        if kind in ("letter", "boolean"):
+            return answer
         if kind in (*VALUES, "time"):
             return None if answer.isalpha() and len(answer) == 1 else answer
         node = parse(answer)
@@ -74,7 +76,7 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
         values = number(first), number(second)
         if values[0] and values[1]:
             return values[0][1] == values[1][1]
-        if kind in ("letter", "text", "time", "base-n"):
+        if kind in ("letter", "text", "time", "base-n", "boolean"):
             return first == second
         other = Problem(second, problem.question, problem.module)
         return first == second or strict(first, other, equal) is True
@@ -84,8 +86,10 @@ def _reader(problem: Problem, equal: Equal) -> Reader:
         candidate,
         rival,
         same,
+        problem.question,
         is_list=kind.endswith(" list"),
         is_value=kind in VALUES,
-        is_rounded=ROUNDED.search(problem.question) is not None,
+        is_truth=kind == "boolean",
+        restates=kind == "letter" or kind.endswith(" list") or rounded,
         asked=asked[1] if kind == "number" and (asked := ASKED.search(problem.question)) else None,
     )

@@ -23,7 +23,8 @@ from frontier.equivalence.problems import AnswerType, Problem, clean, is_option
 
 TWO_SIGNS = re.compile(r"[-+*/][-+]")
 SIGN_IN_BRACKETS = re.compile(r"[-+*/]\([-+]")
-ODD_ZERO = re.compile(r"-[0.]+$|[+-]?0[0-9]")
+MINUS_ZERO = re.compile(r"-[0.]+")
+LEADING_ZERO = re.compile(r"(?<![0-9.])0[0-9]")
 FACTOR_OF_ONE = re.compile(r"(?<![0-9])1\*|\*1(?![0-9])|/\(?1\)?(?![0-9])")
 
 
@@ -32,12 +33,14 @@ def is_finished(answer: str, problem: Problem, kind: AnswerType) -> bool:
     reference = clean(problem.reference)
     if answer == reference:
         return True
+    if kind not in ("time", "base-n", "text") and LEADING_ZERO.search(answer):
+        return False
     if kind in ("letter", "ordered list", "unordered list"):
         if kind == "letter" and is_option(problem):
             return True
         return set(re.findall("[A-Za-z]", answer)) <= set(re.findall("[A-Za-z]", reference))
     if kind in ("number", "base-n"):
-        return ODD_ZERO.match(answer) is None
+        return MINUS_ZERO.fullmatch(answer) is None
     first, second = parse(answer), parse(reference)
     if first is None or second is None:
         return True

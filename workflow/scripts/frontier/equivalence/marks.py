@@ -38,13 +38,20 @@ ANOTHER_VALUE = re.compile(
     r"|\bat (?:least|most)\b|[<>≤≥≈]",
     re.IGNORECASE,
 )
+ANOTHER_ANSWER = re.compile(r"\b(?:opposite|negation|inverse|reciprocal|twice)\b", re.IGNORECASE)
+UNSURE = re.compile(
+    r"\b(?:or|either|maybe|perhaps|possibly|might|if|unless|whether|doubt|think|sure)\b",
+    re.IGNORECASE,
+)
+"""Doubt of a truth value: "8 is not prime, so False" has none."""
+SECOND_THOUGHT = re.compile(r"\b(?:wait|mistake|sorry|scratch|correction)\b", re.IGNORECASE)
 RETRACTION = re.compile(
     r"\b(?:wait|wrong|incorrect|mistake|sorry|scratch|correction|not (?:right|correct|true))\b"
     r"|n't (?:right|correct|true)\b",
     re.IGNORECASE,
 )
 APART = re.compile(r"[,;]\s|\b(?:or|and|but)\b")
-WORD = re.compile(r"\b(?!sqrt\b)[A-Za-z]{2,}\b|[()]")
+WORD = re.compile(r"\b(?!(?:sqrt|[AaPp][Mm])\b)[A-Za-z]{2,}\b|(?<=\s)\(")
 LETTERS = re.compile("[A-Za-z]{2,}")
 CALL = re.compile(r"[A-Za-z]+'*\([^()]*\)")
 ASSIGNED = re.compile(r"[,;]\s*|\s+and\s+|(?<=[a-z])\s+(?=[A-Za-z]\s*=)")
@@ -73,4 +80,4 @@ def is_equation(before: str) -> bool:
 
 def is_formula(piece: str) -> bool:
     """Whether a piece is in signs and digits, with no word of prose."""
-    return bool(re.search("[0-9]", piece)) and not LETTERS.search(piece.replace("sqrt", ""))
+    return bool(re.search("[0-9A-Za-z]", piece)) and not LETTERS.search(piece.replace("sqrt", ""))

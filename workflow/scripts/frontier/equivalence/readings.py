@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from frontier.equivalence.booleans import truth
 from frontier.equivalence.expressions import MAX_LENGTH, parse
 from frontier.equivalence.number_words import spelled
 from frontier.equivalence.problems import (
@@ -39,7 +40,6 @@ CHOSEN = re.compile(r"\(?([A-Za-z])[).]")
 OPTION = r"\({}\) (.*?)(?=\s+\([a-z]\) |\s*$)"
 NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?\s*(?:=|∈)\s*")
 BRACKETS = {"[": "]", "(": ")", "{": "}"}
-TRUE, FALSE = ("true", "yes"), ("false", "no")
 
 ROOT_SIGN = re.compile(r"√\s*([0-9]+|[A-Za-z](?![A-Za-z]))")
 EXPONENT = re.compile(r"\*\*\(\s*(-?)\s*\(\s*(-?[0-9]+(?:/[0-9]+)?)\s*\)\s*\)")
@@ -57,8 +57,7 @@ def read(piece: str, problem: Problem) -> str | None:
         return None
     match answer_type(problem):
         case "boolean":
-            word = piece.casefold()
-            return "True" if word in TRUE else "False" if word in FALSE else None
+            return truth(piece)
         case "time":
             found = TIME.fullmatch(piece)
             return f"{found[1]}:{found[2]} {found[3].upper()}M" if found else None
