@@ -109,6 +109,22 @@ def test_every_byte(place: Workspace) -> None:
     assert summary.endswith(", 4 not as they were written")
 
 
+def test_results_that_may_not_be_written(place: Workspace) -> None:
+    """The first file that would be made again, while planning; what there is can be looked at."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting something read-only needs root")
+    results = place.path("results")
+    if subprocess.run(["mount", "--bind", results, results], check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
+        assert place.jobs() == set()
+        place.set("devices", "devices/cpu/foreign_load", 63)
+        refused(place.snakemake(), "results/", "may not be written to")
+    finally:
+        subprocess.run(["umount", "--lazy", results], check=True)
+
+
 def test_a_second_snakemake(place: Workspace) -> None:
     """It is told that another one is at work, not to lift the locks that this one needs."""
     place.set("models", "models/tiny-llama/grow/steps", 10**6)

@@ -4,6 +4,7 @@ Inputs: .snakemake/, and the host.
 """
 
 import snakemake.exceptions
+import snakemake.jobs
 
 PRESENCE = {}
 
@@ -15,6 +16,14 @@ def another_run():
         " nothing is to be unlocked"
     )
 
+
+@told
+def write_protected(_job, paths):
+    raise UserError(f"{paths[0]}: is to be made again, and may not be written to")
+
+
+# In place of several lines, and of as many as there are files.
+snakemake.jobs.ProtectedOutputException = write_protected
 
 if "--unlock" in sys.argv and not presence.alone(Path(".snakemake/presence"))[0]:
     another_run()
