@@ -209,7 +209,7 @@ class Reader:
             first, *more = piece.split("; ") if self.is_list else APART.split(piece)
             heads = [self.rival(self._head(part)) for part in (first, *more)]
             # What the question has too is no rival, unless it stands as a result: 15 - 8 = 8 = 7.
-            if (place or not self.restates) and self._head(first) == first:
+            if (place or more or not self.restates) and self._head(first) == first:
                 heads.append(self.candidate(first))
             if any(one is not None and not self.same(one, answer) for one in heads):
                 return True
