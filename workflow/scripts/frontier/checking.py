@@ -47,7 +47,7 @@ def check(
     path = _path(value, error["loc"])
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
-        hint = nearest(path[-1], own if _close(path[-1], own) else own | _keys(kind))
+        hint = nearest(path[-1], own if _close(path[-1], own) else own | _keys(kind) - {path[-1]})
         message = f"unknown key{hint}"
     elif error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
         message = f"unknown key{nearest(typo, [path[-1]])}"

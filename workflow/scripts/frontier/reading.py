@@ -95,8 +95,7 @@ class _Loader(yaml.SafeLoader):
         """Refuse whatever is none of the core types."""
         if not isinstance(node, yaml.ScalarNode):
             raise _fault(node, f"{shown(node.tag)} is no type that is known here")
-        text = shown(node.value)
-        raise _fault(node, f"{text} is {_kind(node)} to YAML: if it is text, put it in quotes")
+        raise _fault(node, f"{shown(node.value)} is {_kind(node)} to YAML: put text in quotes")
 
 
 def _check_number(node: yaml.ScalarNode, number: float) -> None:
@@ -142,9 +141,9 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
         parts = node.value
     else:
         _check_text(node)
-    measured = [_measure(part, known) for part in parts]
-    values = 1 + sum(number for number, _ in measured)
-    levels = 1 + max((level for _, level in measured), default=0)
+    inside = [_measure(part, known) for part in parts]
+    values = 1 + sum(number for number, _ in inside)
+    levels = 1 + max((level for _, level in inside), default=0)
     if values > MOST_VALUES:
         raise _fault(node, f"its aliases stand for more than {MOST_VALUES:,} values")
     if levels > DEEPEST:
@@ -157,7 +156,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
     seen: set[str] = set()
     for key, _ in node.value:
         if key.tag not in (TEXT, MERGE):
-            text = shown(key.value) if isinstance(key, yaml.ScalarNode) else "this key"
+            text = shown(key.value) if isinstance(key, yaml.ScalarNode) else "of this line"
             raise _fault(key, f"the key {text} is {_kind(key)} to YAML: put it in quotes")
         _check_text(key)
         if key.value in seen:
@@ -189,8 +188,8 @@ def parse(text: str, where: str) -> Any:
         problem = f"the character U+{code:04X} cannot stand in YAML: {advice}"
         raise UserError(f"{where}: line {at} {problem}") from None
     except yaml.MarkedYAMLError as error:
-        mark, since = error.problem_mark, error.context_mark
-        line = f" line {mark.line + 1}" if mark else ""
+        since = error.context_mark
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         begun = f" ({error.context}, line {since.line + 1})" if since else ""
         raise UserError(f"{where}:{line} {visible(error.problem, 200)}{begun}") from None
 
@@ -202,9 +201,11 @@ def line_of(path: Path, keys: Sequence[str]) -> int | None:
     for name in keys:
         if isinstance(node, yaml.MappingNode):
             found = next(((key, value) for key, value in node.value if key.value == name), None)
-            if found is None:  # from a merged block: the line of what merges it
+            merge = next((key for key, _ in node.value if key.tag == MERGE), None)
+            line = (found[0] if found else merge or node).start_mark.line + 1
+            if found is None:  # it comes from what is merged there
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            node = found[1]
         elif isinstance(node, yaml.SequenceNode):
             node = node.value[int(name)]
             line = node.start_mark.line + 1
@@ -229,10 +230,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _read(path: Path, where: str) -> str:
     """A file's text, as UTF-8 with or without a byte order mark."""
     try:
-        if not path.exists():
-            raise UserError(f"{where}: no such file")
         if not path.is_file():
-            raise UserError(f"{where}: a folder or device, not a file")
+            kind = "a folder or device, not a file" if path.exists() else "no such file"
+            raise UserError(f"{where}: {kind}")
         if path.stat().st_size > LARGEST_BYTES:
             raise UserError(f"{where}: larger than {LARGEST_BYTES // 10**6} MB")
         content = path.read_bytes()
