@@ -72,6 +72,11 @@ HARMS: dict[str, tuple[str, Harm, tuple[str, ...]]] = {
         lambda folder: reconfigure(folder, vocab_size=100),
         ("lm_head.weight is 96 x 64 in the files, and 100 x 64 by config.json",),
     ),
+    "another vocabulary, to which the tokenizer does not fit either": (
+        "tied",
+        lambda folder: reconfigure(folder, vocab_size=90),
+        ("model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by config.json",),
+    ),
     "another width": (
         "llama",
         lambda folder: reconfigure(folder, intermediate_size=32),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +70,16 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         raise UnsupportedError(f"{names[0]} sees the tokens to come: it is no causal model")
 
 
+def check_whole(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
+    """Raise UserError as `load_whole` for tensors by their names and shapes, without their numbers.
+
+    Before loading, because sizes that are wrong may need any memory, and because what quantizes
+    while loading does not compare shapes. Needs accelerate.
+    """
+    if published(checkpoint) is None:
+        _load(checkpoint, {"device_map": "meta", "trust_remote_code": trust_remote_code})
+
+
 def load_whole(checkpoint: Path, **arguments: Any) -> Any:
     """The causal language model of a checkpoint, each of its tensors read from the files.
 
@@ -79,14 +88,7 @@ def load_whole(checkpoint: Path, **arguments: Any) -> Any:
     checkpoint; UnsupportedError where transformers cannot load what was published quantized;
     OutOfMemoryError.
     """
-    for _ in headers(checkpoint):
-        pass  # so that what is wrong with the files is told with their names
     check_unlocked(checkpoint)
-    if published(checkpoint) is None and find_spec("accelerate"):
-        # First without the numbers: sizes that are wrong may need any memory. And without a
-        # quantization while loading, which does not compare shapes.
-        plain = {name: value for name, value in arguments.items() if name != "quantization_config"}
-        _load(checkpoint, plain | {"device_map": "meta"})
     model = _load(checkpoint, arguments)
     _check_tied_head(checkpoint, model)
     return model
@@ -94,6 +96,8 @@ def load_whole(checkpoint: Path, **arguments: Any) -> Any:
 
 def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
     """The model, by transformers' own report whole."""
+    for _ in headers(checkpoint):
+        pass  # so that what is wrong with the files is said with their names
     try:
         with out_of_memory(), _quiet():
             model, report = transformers.AutoModelForCausalLM.from_pretrained(

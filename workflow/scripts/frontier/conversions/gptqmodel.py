@@ -13,7 +13,7 @@ from frontier import hardware
 from frontier.calibrated import check_rows, collect, made_of, of_checkpoint, workshop
 from frontier.conversions import Made
 from frontier.linears import plain_linear_layers
-from frontier.loading import check_causal, load_whole, no_way
+from frontier.loading import check_causal, check_whole, no_way
 
 # Read at import; it fails with less than two, which its own default is on two cores.
 _threads = int(os.environ.get("OMP_NUM_THREADS", hardware.cores()))
@@ -55,7 +55,7 @@ def _load(checkpoint: Path, options: dict[str, Any]) -> Any:
     First without its weights, only to see that the files have them all.
     """
     check_causal(checkpoint)
-    load_whole(checkpoint, device_map="meta")
+    check_whole(checkpoint)
     common = {
         "bits": options["bits"],
         "group_size": options["group_size"],

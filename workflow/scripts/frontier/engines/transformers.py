@@ -145,6 +145,7 @@ def load(checkpoint: Path, settings: Settings) -> Transformers:
     transformers.utils.logging.disable_progress_bar()
     published = quantizer_of(checkpoint, settings)
     loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
+    loading.check_whole(checkpoint, trust_remote_code=settings.trust_remote_code)
     prompting = Prompting.of(checkpoint, settings)
     quantizer = published or load_quantizer(settings.method)
     model = _model(checkpoint, settings, published)
