@@ -20,15 +20,6 @@ def kept(path, needed=True):
     return path if forced else ancient(path)
 
 
-@functools.cache
-def broken_lock(lock):
-    broken = lock.exists() and not files.lock_is_whole(lock)
-    if broken and workflow.is_main_process:
-        words = "not as it was written; what it is of is made again"
-        print(f"{lock}: {words}", file=sys.stderr)
-    return broken
-
-
 def environment_of(name, needed=True):
     return kept(str(environments.lock(name)), needed) if name else []
 

@@ -11,6 +11,15 @@ def renewed(output):
         workflow.dag.forcefiles.add(output)
 
 
+@functools.cache
+def broken_lock(lock):
+    broken = lock.exists() and not files.lock_is_whole(lock)
+    if broken and workflow.is_main_process:
+        words = "not as it was written; what it is of is made again"
+        print(f"{lock}: {words}", file=sys.stderr)
+    return broken
+
+
 def measured_again(cell, measured):
     """Have a measurement made again that is not as it was written, but for what is left of it."""
     requests = freshness.measurement_path(STEPS, cell).with_name("requests.jsonl")
