@@ -29,7 +29,7 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     devices["small"] = {**devices["cpu"], "memory_gb": 2}
     devices["watched"] = {**devices["cpu"], "foreign_load": 0.2}
     devices["restless"] = {
-        **devices["cpu"], "warmup": {"minimum": 2, "maximum": 2, "tolerance": 1e-9},
+        **devices["cpu"], "warmup": {"minimum": 2, "maximum": 4, "tolerance": 1e-9},
     }  # fmt: skip
     made.set("devices", "devices", devices)
     made.set("config", "study", {
@@ -70,7 +70,7 @@ def cell(place: Workspace, name: str) -> dict[str, Any]:
         (
             "tiny-llama/restless/sums",
             "invalid",
-            "warm-up: latency had not settled after 2 requests",
+            "warm-up: latency had not settled after 4 requests",
         ),
     ],
 )
