@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, closest, nearest
 from frontier.text import LONGEST, shown, visible
 
 Block = TypeVar("Block", bound=BaseModel)
@@ -47,7 +47,7 @@ def check(
     path = _path(value, error["loc"])
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
-        hint = nearest(path[-1], own if _close(path[-1], own) else own | _keys(kind) - {path[-1]})
+        hint = nearest(path[-1], own if closest(path[-1], own) else own | _keys(kind) - {path[-1]})
         message = f"unknown key{hint}"
     elif error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
         message = f"unknown key{nearest(typo, [path[-1]])}"
@@ -92,11 +92,7 @@ def _closest(errors: list[Any], given: Any) -> str:
         error["ctx"]["expected"] for error in errors if error["type"] == "literal_error"
     )
     words = re.findall(r"'([^']*)'", expected)
-    return nearest(given, words) if isinstance(given, str) and _close(given, words) else ""
-
-
-def _close(name: str, names: Collection[str]) -> bool:
-    return "did you mean" in nearest(name, names)
+    return nearest(given, words) if isinstance(given, str) and closest(given, words) else ""
 
 
 def _mistyped(kind: type[BaseModel], missing: str, given: Any) -> str | None:

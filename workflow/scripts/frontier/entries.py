@@ -38,7 +38,7 @@ Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
 Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
 # Bounds far above anything real, below which sums of a plan and of a cost stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
-Count = Annotated[int, Field(gt=0, le=10**13)]
+Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 

@@ -30,18 +30,24 @@ class OutOfMemoryError(Exception):
     """More memory was needed than there is: a cell's outcome, and nobody's fault."""
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The hint to end an error with: " (did you mean 'x'?)" for the closest name.
-
-    Case, '-' and '_' count for nothing. Where none is close, a few names are listed, many are not.
-    """
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that is close enough to be meant; case, '-' and '_' count for nothing."""
     known = {_plain(one): one for one in names}
     typed = _plain(name[:LONGEST])
     close = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
     close += [one for one in known if len(typed) > 1 and (typed in one or one in typed)]
-    if close:
-        return f" (did you mean {known[close[0]]!r}?)"
-    return f" (there are: {', '.join(known.values())})" if 0 < len(known) <= FEW else ""
+    return known[close[0]] if close else None
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The hint to end an error with: " (did you mean 'x'?)" for the closest name.
+
+    Where none is close, a few names are listed, many are not.
+    """
+    names = list(names)
+    if close := closest(name, names):
+        return f" (did you mean {close!r}?)"
+    return f" (there are: {', '.join(names)})" if 0 < len(names) <= FEW else ""
 
 
 def _plain(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from string import Formatter
 
-from frontier.errors import nearest
+from frontier.errors import closest, nearest
 
 TODAY = date(2024, 7, 26)
 """The day that chat templates are given as today's, unless the model's block names another."""
@@ -45,7 +45,8 @@ def style(prompt: str) -> str:
         try:
             check(prompt, ("prompt",))
         except ValueError as error:
-            hint = nearest(prompt, ("plain", "chat"))
+            known = ("plain", "chat")
+            hint = nearest(prompt, known) if closest(prompt, known) else ""
             raise ValueError(
                 f"must be 'plain', 'chat' or a template containing {{prompt}}{hint}: {error}"
             ) from None
