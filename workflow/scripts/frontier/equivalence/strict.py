@@ -35,8 +35,8 @@ Equal = Callable[[str, str], bool | None]
 def strict(prediction: str, problem: Problem, equal: Equal) -> bool | None:
     """Whether a prediction answers a problem; None where `equal` came to no verdict in its time.
 
-    `equal` compares two admitted expressions, see `frontier.algebra`; it is asked only where the
-    form is right and the texts differ.
+    `equal` compares two admitted expressions, see `frontier.equivalence.algebra`; it is asked only
+    where the form is right and the texts differ.
     """
     answer, reference = clean(prediction), clean(problem.reference)
     if answer == reference:
