@@ -19,7 +19,8 @@ def another_run():
 
 @told
 def write_protected(_job, paths):
-    raise UserError(f"{paths[0]}: is to be made again, and may not be written to")
+    words = "is to be made again, and may not be written to; the same command goes on when it may"
+    raise UserError(f"{paths[0]}: {words}")
 
 
 # In place of several lines, and of as many as there are files.
