@@ -119,7 +119,11 @@ HARMS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", HARMS)
 def test_adapters_that_do_not_fit_are_refused(
-    name: str, base: Path, adapter: Path, tmp_path: Path
+    name: str,
+    base: Path,
+    adapter: Path,
+    tmp_path: Path,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     """In one line that names what has no place or no tensor."""
     harm, words = HARMS[name]
@@ -129,6 +133,7 @@ def test_adapters_that_do_not_fit_are_refused(
     assert "\n" not in str(told.value)
     for word in words:
         assert word in str(told.value)
+    assert not [one for one in recwarn if "adapter keys" in str(one.message)]
 
 
 @pytest.mark.parametrize(

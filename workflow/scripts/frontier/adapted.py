@@ -6,6 +6,7 @@ answers would be the bare model's.
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     check_adapter_values(adapter / WEIGHTS)
     names = {name for name, _ in model.named_modules()}
     try:
-        with out_of_memory():
+        with out_of_memory(), warnings.catch_warnings(action="ignore"):  # they are refused below
             changed = peft.PeftModel.from_pretrained(model, adapter)
             # Once more, because the first says nothing of what it passed over; it is small.
             mapping = getattr(model, "_checkpoint_conversion_mapping", {})
