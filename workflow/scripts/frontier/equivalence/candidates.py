@@ -23,6 +23,7 @@ from frontier.equivalence.marks import (
     ASSIGNED,
     ASSIGNMENT,
     CLOSING,
+    DENIED,
     DOUBT,
     LETTERS,
     MAX_PIECE,
@@ -170,6 +171,8 @@ class Reader:
 
     def _said(self, piece: str) -> Statement:
         """The answer that a piece is, or in which it ends after "=", "is" and the like."""
+        if self.is_truth and DENIED.fullmatch(piece):
+            return Statement(ambiguous=True)
         if len(piece) <= MAX_PIECE and (answer := self.read(piece)) is not None:
             return Statement(answer, bare=True)
         if self.is_value and (assigned := self._assigned(piece)):

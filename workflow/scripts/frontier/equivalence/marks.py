@@ -44,6 +44,7 @@ UNSURE = re.compile(
     re.IGNORECASE,
 )
 """Doubt of a truth value: "8 is not prime, so False" has none."""
+DENIED = re.compile(r"\W*(?:not|never|neither)\s+(?:true|false|yes)\W*", re.IGNORECASE)
 SECOND_THOUGHT = re.compile(r"\b(?:wait|mistake|sorry|scratch|correction)\b", re.IGNORECASE)
 RETRACTION = re.compile(
     r"\b(?:wait|wrong|incorrect|mistake|sorry|scratch|correction|not (?:right|correct|true))\b"
