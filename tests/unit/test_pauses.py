@@ -75,6 +75,9 @@ from frontier.pauses import Pauses
 from frontier.records import Journal
 
 class Engine:
+    def render(self, prompt):
+        return prompt
+
     def generate(self, prompt, max_new_tokens, stop):
         start = time.perf_counter_ns()
         if sys.argv[2] == "waiting":
