@@ -90,12 +90,13 @@ def run_cell(
     made = lock_of(checkpoint)
     if "outcome" in made:  # the job that was to make it has said why it could not
         return facts | {key: made[key] for key in ("outcome", "reason")} | {"memory": None}
+    pauses = Pauses()  # before the engine's threads
     module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
     facts["start_s"] = time.time() - psutil.Process().create_time()
     engine: Engine | None = None
     memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
     try:
-        with limited_time(limits.seconds), limited_memory(*memory), Pauses() as pauses:
+        with limited_time(limits.seconds), limited_memory(*memory), pauses:
             started = time.perf_counter_ns()
             engine = module.load(checkpoint, settings)
             loaded = time.perf_counter_ns()

@@ -10,8 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from types import FrameType
-from typing import Any, Self
+from typing import Self
 
 BEAT_S = 0.05
 LEAST_S = 1.0
@@ -29,7 +28,7 @@ def suspended_s() -> float:
 
 
 class Pauses:
-    """The times at which this process stood still, while it is entered; of the main thread."""
+    """When this process stood still since this was made, which must be before its other threads."""
 
     def __init__(
         self,
@@ -43,26 +42,24 @@ class Pauses:
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._beater: threading.Thread | None = None
         self._last = self._now()
+        self._asked_ns = self._last[0]
+        # Held back, it stays pending from the moment at which the process goes on, whichever thread
+        # runs first; a handler would be called a little later, when a request has ended.
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
 
     def _now(self) -> tuple[int, float, float]:
         return self._clock_ns(), self._processor_s(), self._suspended_s()
 
     def __enter__(self) -> Self:
-        """Take note of every signal to go on."""
-        self._before: Any = signal.signal(signal.SIGCONT, self._continued)
+        """What was begun when it was made goes on."""
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """End the thread and leave the signal to whoever had it."""
+        """End the thread, and let the signal through again."""
         self._ended.set()
         if self._beater:
             self._beater.join()
-        signal.signal(signal.SIGCONT, self._before)
-
-    def _continued(self, _signal: int, _frame: FrameType | None) -> None:
-        # No lock: the signal may come while this very thread holds it.
-        now = self._clock_ns()
-        self._found.append((now, now))
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def beat(self) -> None:
         """Look from now on without being asked, by a thread."""
@@ -90,6 +87,11 @@ class Pauses:
 
     def during(self, start_ns: int, end_ns: int) -> bool:
         """Whether it stood still at a time between these two, of the clock of the requests."""
+        if signal.SIGCONT in signal.sigpending():
+            signal.sigwait({signal.SIGCONT})
+            self._found.append((self._asked_ns, self._clock_ns()))
         if self._beater:
             self.look()  # the thread may not have woken up yet
-        return any(start <= end_ns and end >= start_ns for start, end in self._found)
+        found = any(start <= end_ns and end >= start_ns for start, end in self._found)
+        self._asked_ns = self._clock_ns()
+        return found
