@@ -50,7 +50,10 @@ def large(folder: Path, made: Workspace) -> Path:
     )  # fmt: skip
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
-    model.to_empty(device="cpu").save_pretrained(folder)
+    model.to_empty(device="cpu")
+    for parameter in model.parameters():  # what lay in memory may be no number
+        torch.nn.init.zeros_(parameter)
+    model.save_pretrained(folder)
     return folder
 
 
