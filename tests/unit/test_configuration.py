@@ -15,12 +15,12 @@ import yaml
 
 import document_config
 from conftest import ROOT
-from frontier import catalogue, question
+from frontier import catalogue, devices, question
 from frontier.catalogue import Catalogue
 from frontier.checking import modules
 from frontier.configuration import FILES as SECTIONS
 from frontier.configuration import read_catalogue, read_config, read_study
-from frontier.entries import Decides
+from frontier.entries import Decides, Entry
 from frontier.errors import UserError, nearest, one_line
 from frontier.reading import read_yaml
 from frontier.steps import Steps
@@ -68,10 +68,18 @@ def test_revisions_are_commits() -> None:
     assert all(re.fullmatch("[0-9a-f]{40}", revision or "") for revision in pinned)
 
 
+def entry(kind: str) -> type[Entry]:
+    """The class of a block, wherever it is."""
+    found: type[Entry] = next(
+        vars(module)[kind] for module in (catalogue, devices, question) if kind in vars(module)
+    )
+    return found
+
+
 @pytest.mark.parametrize("kind", ["Model", "Device", "Warmup", "Dataset", "Task"])
 def test_every_key_names_the_step_that_it_decides(kind: str) -> None:
     """A key without a step would change results that exact caching then took for fresh."""
-    for name, field in getattr(catalogue, kind).model_fields.items():
+    for name, field in entry(kind).model_fields.items():
         decided = any(isinstance(mark, Decides) for mark in field.metadata)
         assert decided != ((kind, name) in UNDECIDED), f"{kind}.{name}"
 
@@ -82,8 +90,7 @@ def test_every_key_names_the_step_that_it_decides(kind: str) -> None:
 )
 def test_every_key_is_explained(kind: str) -> None:
     """The tables of config/README.md have no empty meaning."""
-    module = question if kind in ("Beside", "Study", "Config") else catalogue
-    for name, field in getattr(module, kind).model_fields.items():
+    for name, field in entry(kind).model_fields.items():
         assert field.description, f"{kind}.{name}"
 
 

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harmed
-from frontier.catalogue import Device, Model
+from frontier.catalogue import Model
+from frontier.devices import Device
 from frontier.engines import Settings, UnsupportedError
 from frontier.engines import transformers as engine
 from frontier.plan import Setting

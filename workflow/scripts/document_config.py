@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import catalogue, checking, question
+from frontier import catalogue, checking, devices, question
 from frontier.catalogue import Catalogue
 from frontier.entries import Decides
 from frontier.errors import run
@@ -131,7 +131,10 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables written anew between their marks."""
-    kinds: dict[str, type[BaseModel]] = {**vars(catalogue), **vars(question), "Recipe": Recipe}
+    modules = (catalogue, devices, question)
+    kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
+    for module in modules:
+        kinds |= vars(module)
 
     def filled(match: re.Match[str]) -> str:
         what, name = match[1], match[2]

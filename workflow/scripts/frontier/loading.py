@@ -196,19 +196,12 @@ def reason(error: Exception) -> str:
 def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
     """Raise UserError for what transformers reports of loading, beyond what is harmless."""
     kind = type(model).__name__
-    misshapen = report["mismatched_keys"]
-    if misshapen:
-        told = min(misshapen)
-        # transformers 4 gives only the names.
-        name, stored, wanted = (
-            (told, _stored_shape(checkpoint, told), model.state_dict()[told].shape)
-            if isinstance(told, str)
-            else told
-        )
-        shapes = (" x ".join(map(str, shape)) for shape in (stored, wanted))
-        raise UserError("{}: {} is {} in the files, and {} by {}".format(
-            checkpoint, name, *shapes, CONFIG
-        ))  # fmt: skip
+    for found in sorted(report["mismatched_keys"])[:1]:
+        if isinstance(found, str):  # transformers 4 gives only the names
+            found = (found, _stored_shape(checkpoint, found), model.state_dict()[found].shape)
+        name, *shapes = found
+        stored, wanted = (" x ".join(map(str, shape)) for shape in shapes)
+        raise UserError(f"{checkpoint}: {name} is {stored} in the files, and {wanted} by {CONFIG}")
     foreign = [name for name in report["unexpected_keys"] if not name.endswith(COMPUTED)]
     missing = report["missing_keys"]
     if missing:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from frontier.catalogue import Catalogue, Device, Model
+from frontier.catalogue import Catalogue, Model
 from frontier.checking import check, one_of, plugin
+from frontier.devices import Device
 from frontier.errors import UserError, nearest
 from frontier.fetching import environments
 from frontier.published import Published, asked, published, refusal

@@ -19,7 +19,7 @@ import llama_cpp
 import numpy as np
 import transformers
 
-from frontier import gguf_tensors, hardware, llama_log
+from frontier import gguf_layout, gguf_tensors, hardware, llama_log
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
@@ -154,60 +154,29 @@ def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
         if experts:
             parts.sort(key=lambda part: int(part.name.split(".")[-3]))
             shape = (len(parts), *one.shape)
-            yield replace(one, shape=shape, read=partial(_stacked, parts))
+            yield replace(one, shape=shape, read=partial(gguf_layout.stacked, parts))
         elif FAMILIES[family] is gguf.MODEL_ARCH.LLAMA and ".attn_q." in name:
-            yield _changed(one, partial(_interleaved, heads=heads))
+            yield _changed(one, partial(gguf_layout.interleaved, heads=heads))
         elif FAMILIES[family] is gguf.MODEL_ARCH.LLAMA and ".attn_k." in name:
-            yield _changed(one, partial(_interleaved, heads=config.num_key_value_heads))
+            yield _changed(one, partial(gguf_layout.interleaved, heads=config.num_key_value_heads))
         elif family == "gpt2" and matrix and name.startswith("blk."):
             # Conv1D keeps its matrices as inputs × outputs.
             yield replace(_changed(one, np.transpose), shape=one.shape[::-1])
         elif family == "falcon" and ".attn_qkv." in name:
             yield _changed(
-                one, partial(_ungrouped, heads=heads, groups=gguf_tensors.kv_heads(config))
+                one,
+                partial(gguf_layout.ungrouped, heads=heads, groups=gguf_tensors.kv_heads(config)),
             )
         else:
             yield one
     if (getattr(config, "rope_parameters", None) or {}).get("rope_type") == "llama3":
-        factors = _llama3_factors(config)
+        factors = gguf_layout.llama3_factors(config)
         yield Tensor("rope_freqs.weight", factors.shape, "F32", lambda: factors)
 
 
 def _changed(tensor: Tensor, change: Callable[[Array], Array]) -> Tensor:
     """The tensor with its numbers put in another order."""
     return replace(tensor, read=lambda: change(tensor.read()))
-
-
-def _stacked(parts: list[Tensor]) -> Array:
-    """The same matrix of all experts as one."""
-    return np.stack([part.read() for part in parts])
-
-
-def _interleaved(rows: Array, heads: int) -> Array:
-    """Rows of q or k from the halves that transformers rotates to neighbouring pairs."""
-    halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:])
-    return halves.swapaxes(1, 2).reshape(rows.shape)
-
-
-def _ungrouped(rows: Array, heads: int, groups: int) -> Array:
-    """Falcon's groups, of some queries with their key and value, as all q, all k, all v."""
-    grouped = rows.reshape(groups, heads // groups + 2, -1, rows.shape[1])
-    parts = (grouped[:, :-2], grouped[:, -2:-1], grouped[:, -1:])
-    return np.concatenate([part.reshape(-1, rows.shape[1]) for part in parts])
-
-
-def _llama3_factors(config: Any) -> Array:
-    """What Llama 3.1 divides each rotary frequency by: long waves by `factor`, short ones by 1.
-
-    As in its reference implementation (meta-llama/llama-models, `apply_scaling`).
-    """
-    rope, dim = config.rope_parameters, config.head_dim
-    waves = 2 * np.pi * rope["rope_theta"] ** (np.arange(0, dim, 2) / dim)
-    low, high = rope["low_freq_factor"], rope["high_freq_factor"]
-    turns = rope["original_max_position_embeddings"] / waves
-    smooth = np.clip((turns - low) / (high - low), 0, 1)
-    factors: Array = (1 / ((1 - smooth) / rope["factor"] + smooth)).astype(np.float32)
-    return factors
 
 
 def _write(

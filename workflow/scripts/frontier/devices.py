@@ -1,0 +1,72 @@
+"""A device's entry in the catalogue: hardware, the engine on it, and how it is to be measured."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from frontier.entries import Dtype, Entry, Label, Measure, Name, Plan, Positive, Rows, Score, Show
+
+
+class Warmup(Entry):
+    """Untimed requests before the timed ones, until latency has settled."""
+
+    minimum: Annotated[Rows, Measure] = 5
+    """Requests of a round; the same ones each time."""
+    maximum: Annotated[Rows, Measure] = 100
+    """Requests after which to give up; the measurement is then invalid."""
+    tolerance: Annotated[float, Field(gt=0, le=100), Measure] = 0.1
+    """Settled: the median change of a request from one round to the next is below this share."""
+
+    @model_validator(mode="after")
+    def _can_settle(self) -> Warmup:
+        if self.maximum < 2 * self.minimum:
+            raise ValueError(
+                f"maximum {self.maximum} must be at least twice minimum {self.minimum}: "
+                "latency has settled when a round is as fast as the one before"
+            )
+        return self
+
+
+class Device(Entry):
+    """A place where a variant runs: hardware and the engine on it."""
+
+    engine: Annotated[str, Measure] = "transformers"
+    """frontier/engines/ENGINE.py."""
+    accelerator: Annotated[Literal["cpu", "cuda", "mps"], Measure]
+    """What computes."""
+    gpu: Annotated[Label | None, Measure] = None
+    """Part of the GPU's name as the driver reports it; the host must have such a one."""
+    gpus: Annotated[int, Field(ge=0, le=1024), Measure] = 0
+    """How many GPUs a job takes; with accelerator cpu they are held and not computed on."""
+    gpu_model: Annotated[Name | None, Plan] = None
+    """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
+    threads: Annotated[Annotated[int, Field(gt=0, le=4096)] | Literal["auto"], Measure] = "auto"
+    """CPU threads of the engine; auto: the cores that the job may use."""
+    compile: Annotated[bool, Measure] = False
+    """torch.compile with a static cache; transformers only."""
+    dtype: Annotated[Dtype | None, Measure] = None
+    """Overrides the native precision where the hardware lacks it (V100: no bfloat16)."""
+    lacks: Annotated[tuple[Dtype, ...], Plan] = ()
+    """Precisions that it cannot compute in: a quantization that asks for one is unsupported."""
+    warmup: Annotated[Warmup, Measure] = Warmup()
+    """Untimed requests before the timed ones."""
+    foreign_load: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
+    """Cores that others may use, on average and in all but 5 % of the requests; else invalid."""
+    memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
+    """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
+    bandwidth_gb_s: Annotated[Positive | None, Score] = None
+    """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
+    price_per_hour: Annotated[Positive | None, Score] = None
+    """For the cost per thousand requests, in the currency of your choice."""
+    label: Annotated[Label | None, Show] = None
+    """Its name in the report."""
+
+    @model_validator(mode="after")
+    def _gpus_where_gpus_are(self) -> Device:
+        if self.accelerator != "cpu" and self.gpus == 0:
+            raise ValueError(f"gpus: must be at least 1 for accelerator {self.accelerator}")
+        if self.compile and self.engine != "transformers":
+            raise ValueError("compile: only the transformers engine compiles")
+        return self
