@@ -188,9 +188,9 @@ def unreadable(checkpoint: Path, error: Exception) -> UserError:
 
 def reason(error: Exception) -> str:
     """A library's message, shortened; with its class where that says more."""
-    told = one_line(error)[:REASON]
+    message = one_line(error)[:REASON]
     plain = isinstance(error, OSError | ValueError | safetensors.SafetensorError)
-    return told if plain else f"{type(error).__name__}: {told}"
+    return message if plain else f"{type(error).__name__}: {message}"
 
 
 def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:

@@ -119,8 +119,8 @@ def quantile_interval(
     if quantile_ranks(n, q, confidence) is None:
         return None
     effective = independent(n, q, timed)
-    told = "" if timed is None else f"; {timed.worth(effective, n)}"
-    return between_ranks(ordered, q, confidence, effective, told)
+    note = "" if timed is None else f"; {timed.worth(effective, n)}"
+    return between_ranks(ordered, q, confidence, effective, note)
 
 
 def independent(n: int, q: float, timed: Serial | None) -> float:
@@ -129,16 +129,16 @@ def independent(n: int, q: float, timed: Serial | None) -> float:
 
 
 def between_ranks(
-    ordered: Floats, q: float, confidence: float, effective: float, told: str
+    ordered: Floats, q: float, confidence: float, effective: float, note: str
 ) -> Estimate:
     """The q-quantile of sorted values that say as much as `effective` independent ones."""
     value, n = float(np.quantile(ordered, q)), len(ordered)
     known = effective >= FEWEST_WORTH
     ranks = quantile_ranks(n, q, confidence, effective) if known else None
     if ranks is None:
-        return Estimate(value, None, None, f"no interval: too few{told}")
+        return Estimate(value, None, None, f"no interval: too few{note}")
     low, high = np.interp(ranks, np.arange(1, n + 1), ordered)
-    method = f"order statistics, binomial, {percent(confidence)}{told}"
+    method = f"order statistics, binomial, {percent(confidence)}{note}"
     return Estimate(value, float(low), float(high), method)
 
 

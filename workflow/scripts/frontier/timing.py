@@ -129,8 +129,8 @@ def _clustered(
     # At the median too: a far quantile can lie within one request, where no spread is seen.
     together = max(1.0, *(design_effect(pooled, lists, at, timed) for at in (q, 0.5)))
     effective = len(pooled) / together
-    told = f"; clustered by request, {timed.worth(effective, len(pooled), 'gaps')}"
-    return between_ranks(np.sort(pooled), q, CONFIDENCE, effective, told)
+    note = f"; clustered by request, {timed.worth(effective, len(pooled), 'gaps')}"
+    return between_ranks(np.sort(pooled), q, CONFIDENCE, effective, note)
 
 
 def design_effect(
