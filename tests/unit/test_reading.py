@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import string
 import time
@@ -43,12 +44,17 @@ def test_what_is_read(tmp_path: Path, text: str, value: dict[str, Any]) -> None:
     assert read_yaml(tmp_path / "a.yaml") == value
 
 
+def is_text(text: str) -> bool:
+    """Whether a text is one in YAML 1.2 too, whose 1e5 is a number and by PyYAML's rules is not."""
+    return not re.fullmatch(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+", text)
+
+
 @given(
     st.dictionaries(
         st.text(string.ascii_letters, min_size=1),
         st.recursive(
             st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1)
-            | st.floats(-1e18, 1e18, allow_nan=False) | st.text(string.printable),
+            | st.floats(-1e18, 1e18, allow_nan=False) | st.text(string.printable).filter(is_text),
             lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text("abc"), part, max_size=3),
             max_leaves=10,
         ),
