@@ -17,13 +17,15 @@ SMALL = BIG | {
 QUANTIZATIONS: dict[str, dict[str, Any]] = {
     "native": {"method": "native"},
     "fp16": {"method": "native", "dtype": "float16"},
-    "int8": {"method": "quanto", "weights": "int8"},
-    "int4": {"method": "quanto", "weights": "int4"},
-    "llm-int8": {"method": "bitsandbytes", "weights": "int8"},
     "nf4": {"method": "bitsandbytes", "weights": "nf4"},
+    "llm-int8": {"method": "bitsandbytes", "weights": "int8"},
+    "int8": {"method": "quanto", "weights": "int8"},
     "ao-int8": {"method": "torchao", "weights": "int8"},
     "ao-fp8": {"method": "torchao", "weights": "fp8"},
+    "int4": {"method": "quanto", "weights": "int4"},
 }
+COMPILES = ("int4",)
+"""What compiles its kernels first, which may take minutes: to be checked last."""
 WHEELS = {"quanto": "optimum.quanto", "bitsandbytes": "bitsandbytes", "torchao": "torchao"}
 """The module that a method needs beside torch and transformers."""
 

@@ -37,16 +37,18 @@ class GpuChecks:
     def checks(self) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
         """Every check by its name."""
         yield "copy bandwidth", self.bandwidth
-        yield "checkpoint", self.checkpoint
-        for quantization in cells.QUANTIZATIONS:
+        yield "checkpoints", self.checkpoints
+        quick = [name for name in cells.QUANTIZATIONS if name not in cells.COMPILES]
+        for quantization in quick:
             yield _name(quantization), partial(self.route, quantization, "here")
         yield "memory", self.memory
-        yield "grown models", self.grow
         yield "answers", self.answers
         yield "leases", lambda: sharing.leases(*self.shared)
         yield "others", lambda: sharing.others(*self.shared)
-        yield "bf16 compiled", partial(self.route, "native", "compiled")
         yield "attention", self.attention
+        yield "bf16 compiled", partial(self.route, "native", "compiled")
+        for quantization in cells.COMPILES:
+            yield _name(quantization), partial(self.route, quantization, "here")
 
     @property
     def shared(self) -> tuple[Workbench, Path, str]:
@@ -61,11 +63,16 @@ class GpuChecks:
         ]
         yield row("copy bandwidth", self.bytes_s > 0, GB_s=self.bytes_s / 1e9)
 
-    def checkpoint(self) -> Iterator[Row]:
-        """Random weights of the shape; prompts of so many bytes, which are as many tokens."""
+    def checkpoints(self) -> Iterator[Row]:
+        """Random weights of the shape, and two small models that are trained meanwhile.
+
+        The shape's prompts have so many bytes, which are as many tokens.
+        """
         shape = ("--shape", json.dumps(self.shape))
         places = ("--device", self.accelerator, "--output", str(self.model))
-        made = self.bench.probe("llama", *places, *shape)["parameters"]
+        with self.bench.growing("grown-llama", "grown-gpt2") as grown:
+            made = self.bench.probe("llama", *places, *shape)["parameters"]
+        self.grown = grown
         self.sample.parent.mkdir(parents=True)
         texts = [f"{n} little words " * 99 for n in range(self.requests)]
         rows = [
@@ -74,7 +81,7 @@ class GpuChecks:
         ]
         self.sample.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
         planned = cells.parameters(self.shape)
-        yield row("checkpoint", made == planned, parameters=made)
+        yield row("checkpoints", made == planned, parameters=made, grown=len(grown))
 
     def route(self, quantization: str, device: str) -> Iterator[Row]:
         """Latency beside what bandwidth allows, and peak memory beside the plan's."""
@@ -144,12 +151,6 @@ class GpuChecks:
             found, reason = run.facts["outcome"], run.facts["reason"] or ""
             name = f"within {within / 1e9:.1f} GB"
             yield row(name, found == expected, reason, outcome=found, planned_GB=planned / 1e9)
-
-    def grow(self) -> Iterator[Row]:
-        """Two small models, trained here on the CPU."""
-        for model in ("grown-llama", "grown-gpt2"):
-            self.grown[model] = self.bench.grow(model)
-        yield row("grown models", len(self.grown) == 2)
 
     def answers(self) -> Iterator[Row]:
         """In float32 the GPU answers as the CPU does."""

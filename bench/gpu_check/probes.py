@@ -12,13 +12,17 @@ import runpy
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
+
+from frontier import leases
+from frontier.hardware import Gpu
 
 BACKENDS = ("MATH", "EFFICIENT_ATTENTION", "FLASH_ATTENTION")
 
@@ -98,6 +102,9 @@ def llama(device: str, output: Path, shape: dict[str, int]) -> dict[str, Any]:
     with torch.device(device):
         model = LlamaForCausalLM(config)
     model.save_pretrained(output, max_shard_size="4GB")
+    # As of a model that was grown without a step: timed, never scored, and not looked through.
+    lock = {"files": {}, "random_weights": True}
+    (output / "lock.json").write_text(json.dumps(lock), encoding="utf-8")
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
 
 
@@ -112,9 +119,20 @@ def load(device: str, gigabytes: float) -> dict[str, Any]:
 
 
 def limited(most: int, program: list[str]) -> None:
-    """Runs a program on a GPU of which torch may use that many bytes, as on a smaller one."""
-    total = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(min(1.0, most / total))
+    """Runs measure.py on a GPU of which torch may use that many bytes, as on a smaller one.
+
+    Only once it holds the GPU: a process that is on it before would be taken for somebody else's.
+    """
+    whole = leases.leased
+
+    @contextmanager
+    def part(user: str, gpu: str | None, count: int) -> Iterator[list[Gpu]]:
+        with whole(user, gpu, count) as gpus:
+            share = most / torch.cuda.get_device_properties(0).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, share))
+            yield gpus
+
+    leases.leased = part
     sys.argv = program
     sys.path.insert(0, str(Path(program[0]).parent))
     runpy.run_path(program[0], run_name="__main__")

@@ -9,7 +9,7 @@ from frontier import hardware
 from rows import Row, row
 from workbench import PROBES, CheckError, Workbench
 
-FOREIGN_GB = {"cuda": 4.0, "cpu": 0.1}
+FOREIGN_GB = {"cuda": 10.0, "cpu": 0.1}
 """What somebody else holds of the device's memory; a GPU is passed over above a twentieth."""
 
 

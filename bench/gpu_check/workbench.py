@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,13 +115,24 @@ class Workbench:
         """Run one of workflow/scripts."""
         self.run(str(SCRIPTS / f"{name}.py"), *arguments)
 
-    def grow(self, model: str) -> Path:
-        """Grow a model of the catalogue; returns its checkpoint."""
-        output = self.folder / "models" / model
-        self.program(
-            "grow_model", "--spec", self.steps.model(model).argument, "--output", str(output)
-        )
-        return output
+    @contextmanager
+    def growing(self, *models: str) -> Iterator[dict[str, Path]]:
+        """Grow models of the catalogue beside the block, to its end; gives their checkpoints.
+
+        Raises CheckError for one that did not grow.
+        """
+        outputs = {model: self.folder / "models" / model for model in models}
+        with ExitStack() as stack:
+            running = []
+            for model, output in outputs.items():
+                spec = self.steps.model(model).argument
+                command = (str(SCRIPTS / "grow_model.py"), "--spec", spec, "--output", str(output))
+                running.append(stack.enter_context(self.background(*command)))
+            yield outputs
+            for process in running:
+                errors = process.communicate()[1]
+                if process.returncode:
+                    raise CheckError(errors.strip().splitlines()[-1])
 
     def sample(self, task: str) -> Path:
         """Draw a task's sample; returns its file."""

@@ -44,6 +44,7 @@ def test_all_that_a_cpu_can(tmp_path: Path) -> None:
     # A layer's matrices: 4 bits take less than 8, and these less than 16.
     stored = [rows[name]["figures"]["weights_GB"] for name in ("nf4", "int8", "bf16")]
     assert stored == sorted(stored)
+    assert rows["checkpoints"]["figures"]["grown"] == 2
     assert rows["grown-llama, sentiment"]["figures"] == {"differ": 0, "of": 20}
     assert rows["others are noticed"]["figures"]["foreign_cores"] > 0.5
     skipped = [row for row in found["rows"] if row["state"] == "skipped"]
