@@ -1,11 +1,13 @@
 """What a GPU check does in processes of its own, so that the process that checks holds no GPU.
 
-Each probe is a command that prints one line of JSON: `python bench/probes.py copy --device cuda`.
+Each probe is a command that prints one line of JSON (`probes.py copy --device cuda`), but for
+`limited`, which runs the program behind `--`.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import runpy
@@ -149,10 +151,11 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--shape", type=json.loads, help="LlamaConfig's arguments: JSON")
     parser.add_argument("--gigabytes", type=float, default=4.0)
-    parser.add_argument("program", nargs="*", help="limited: a program and its arguments, after --")
-    given = parser.parse_args()
+    # argparse takes what follows "--" only for positional arguments that it still waits for.
+    own = list(itertools.takewhile(lambda word: word != "--", sys.argv[1:]))
+    given = parser.parse_args(own)
     if given.probe == "limited":
-        limited(given.bytes, given.program)
+        limited(given.bytes, sys.argv[len(own) + 2 :])
         return
     probes: dict[str, Callable[[], object]] = {
         "copy": lambda: copy(given.device, given.bytes),

@@ -59,3 +59,18 @@ def test_a_host_without_a_gpu_is_told_so() -> None:
     done = check()
     assert done.returncode == 2
     assert done.stderr == "error: no NVIDIA GPU here; --cpu checks what a CPU can\n"
+
+
+def test_a_program_on_a_part_of_a_gpu() -> None:
+    """Its own arguments reach it; that it is given less memory only a GPU can show."""
+    probes = CHECK.with_suffix("") / "probes.py"
+    program = (str(ROOT / "workflow" / "scripts" / "measure.py"), "--help")
+    done = subprocess.run(
+        [ROOT / ".venv" / "bin" / "python", probes, "limited", "--bytes", "5", "--", *program],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: measure.py")
