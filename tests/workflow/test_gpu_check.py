@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,7 @@ CHECK = ROOT / "bench" / "gpu_check.sh"
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it as its users do, with the tests' own python first on the path."""
-    binaries = ROOT / ".venv" / "bin"
-    path = os.pathsep.join((str(binaries), os.environ["PATH"]))
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return subprocess.run(
         [CHECK, *arguments],
         env=os.environ | {"PATH": path, "OMP_NUM_THREADS": "1"},
@@ -66,7 +66,7 @@ def test_a_program_on_a_part_of_a_gpu() -> None:
     probes = CHECK.with_suffix("") / "probes.py"
     program = (str(ROOT / "workflow" / "scripts" / "measure.py"), "--help")
     done = subprocess.run(
-        [ROOT / ".venv" / "bin" / "python", probes, "limited", "--bytes", "5", "--", *program],
+        [sys.executable, probes, "limited", "--bytes", "5", "--", *program],
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow" / "scripts")},
         capture_output=True,
         text=True,
