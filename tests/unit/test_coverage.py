@@ -16,25 +16,27 @@ from cells import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
+import corpora
 import coverage
+import populations
 
 STUDIES = 700
 CONDITIONS = {
     f"{each.figure}: {each.name}": each
     for group in (
-        coverage.means(),
-        coverage.quantiles(),
-        coverage.rates(),
-        coverage.ratios(),
-        coverage.f1_scores(),
-        coverage.corpora(coverage.references(None, 1000)),
+        populations.means(),
+        populations.quantiles(),
+        populations.rates(),
+        populations.ratios(),
+        populations.f1_scores(),
+        corpora.corpora(corpora.references(None, 1000)),
     )
     for each in group
 }
 CORPUS = {each.figure: each for each in CONDITIONS.values() if each.figure in ("chrF2", "BLEU")}
 
 
-def held(condition: coverage.Condition, n: int, studies: int = STUDIES) -> float:
+def held(condition: populations.Condition, n: int, studies: int = STUDIES) -> float:
     found = coverage.simulate(condition, n, studies)
     assert found.none < 0.08
     assert found.held.value is not None
@@ -104,7 +106,7 @@ def test_order_statistics_of_independent_times_fall_short_where_they_are_not() -
     rng, found = np.random.default_rng(2), 0
     low, high = (int(rank) - 1 for rank in stats.binom(100, 0.5).interval(0.95))
     for _ in range(STUDIES):
-        ordered = np.sort(coverage.process(rng, 100, 0.6))
+        ordered = np.sort(populations.process(rng, 100, 0.6))
         found += ordered[low] <= 0 <= ordered[high + 1]
     assert found / STUDIES < 0.85
 
