@@ -15,9 +15,8 @@ demo: setup
 	$(BIN)/snakemake --cores 2 --quiet rules host
 	@echo "The report: $(CURDIR)/results/report.html"
 
-# One worker more than there are cores: some tests wait, for Slurm or for a process that stands still.
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $$(($$($(PYTHON) -c 'import os; print(os.cpu_count())') + 1)) --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --no-loadscope-reorder
 
 # Debian's packages; the tests start a cluster of their own with them and stop it.
 slurm:
