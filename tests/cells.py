@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from frontier.files import sha256
+from frontier.host.files import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORERS = (

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import psutil
 
-from frontier.files import check_lock, sha256
+from frontier.host.files import check_lock, sha256
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"

@@ -21,7 +21,8 @@ import numpy as np
 import yaml
 
 import score
-from frontier import checksums, configuration, files, freshness, hardware
+from frontier import checksums, configuration, freshness, hardware
+from frontier.host import files
 from frontier.plan import Cell
 from frontier.steps import Steps
 from tiny import recipe

@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from frontier import caches, files
+from frontier.host import caches, files
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Makes a folder, slowly and in two steps; notes that it did.
 MAKE = """
 import os, sys, time
 from pathlib import Path
-from frontier import caches, files
+from frontier.host import caches, files
 os.chdir(sys.argv[1])
 def make(new):
     with open(sys.argv[2], "a") as log:

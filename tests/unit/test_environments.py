@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from frontier import caches, hardware
+from frontier import hardware
 from frontier.errors import UserError
 from frontier.fetching import environments
+from frontier.host import caches
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import transformers
 from pydantic import TypeAdapter, ValidationError
 
 import little
-from frontier import caches
 from frontier.catalogue import Catalogue, Model
 from frontier.checking import check
 from frontier.errors import UserError
 from frontier.fetching.origins import Address, HubId, LocalPath, Revision
 from frontier.fetching.sources import Source
+from frontier.host import caches
 from frontier.ingredients import Ingredients
 from frontier.question import Config
 

@@ -17,7 +17,7 @@ import pytest
 import hub
 import little
 from conftest import ROOT
-from frontier import caches
+from frontier.host import caches
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 GROUP: int | None = 4711
@@ -26,7 +26,7 @@ PROGRAM = """
 import json, os, sys
 from pathlib import Path
 import fetch_dataset, fetch_model
-from frontier import caches, files
+from frontier.host import caches, files
 from frontier.errors import run
 from frontier.fetching import environments
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier import checksums
-from frontier.files import read_json, read_lines, write_text
+from frontier.host.files import read_json, read_lines, write_text
 from frontier.unicode import parse_json, well_formed
 
 ANY = st.text(st.characters(exclude_categories=()))  # surrogates too

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from frontier import errors, workplace
+from frontier import errors
 from frontier.errors import OutOfMemoryError, UserError
+from frontier.host import workplace
 
 
 @pytest.mark.parametrize("name", workplace.FOLDERS)

@@ -17,22 +17,13 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import (
-    estimates,
-    files,
-    freshness,
-    hardware,
-    plan,
-    presence,
-    records,
-    slurm,
-    workplace,
-)
+from frontier import estimates, freshness, hardware, plan, records
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
+from frontier.host import files, presence, slurm, workplace
 from frontier.steps import Steps
 
 # A study's jobs are millions of objects that stay: looking through them for cycles again and again

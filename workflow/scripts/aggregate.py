@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
-from frontier.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, sha256, write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec, table
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import calibration, files
+from frontier import calibration
 from frontier.errors import UserError, run
+from frontier.host import files
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.comparisons import table
 from frontier.errors import run
-from frontier.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, sha256, write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import files
 from frontier.errors import run
 from frontier.fetching import sources
+from frontier.host import files
 
 
 class Spec(BaseModel):

@@ -18,12 +18,12 @@ from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import files, presence
 from frontier.errors import run
 from frontier.fetching import checkpoints
 from frontier.growing import train
 from frontier.growing.recipe import Recipe
-from frontier.progress import Progress
+from frontier.host import files, presence
+from frontier.host.progress import Progress
 
 
 def main() -> None:

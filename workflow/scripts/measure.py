@@ -23,10 +23,11 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, contention, hardware, leases, scenarios, templates
+from frontier import checksums, contention, hardware, scenarios, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
-from frontier.files import check_lock, read_json, read_lines, read_spec, sha256
+from frontier.host import leases
+from frontier.host.files import check_lock, read_json, read_lines, read_spec, sha256
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.own_code import raised_by_own_code
 from frontier.pauses import Pauses

@@ -21,9 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import caches, conversions, files, leases, presence
+from frontier import conversions
 from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, run
+from frontier.host import caches, files, leases, presence
 from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
 from frontier.published import published
 from frontier.weight_values import check_unlocked

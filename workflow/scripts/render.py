@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.columns import COLUMNS, COMPARISONS, names
 from frontier.errors import run
-from frontier.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, sha256, write_bytes
 from frontier.outputs import cell_paths, read_table, write_lock
 from frontier.report.gather import groups, read_cells
 from frontier.report.naming import Naming, RenderSpec

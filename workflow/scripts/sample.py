@@ -14,9 +14,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import datasets, files, sampling
+from frontier import datasets, sampling
 from frontier.corpora import LOCK
 from frontier.errors import run
+from frontier.host import files
 
 # Subtitles contain them, JSON allows them, and much software ends a line at them.
 SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}

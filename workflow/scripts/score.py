@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import checksums, scorers, templates, timing
 from frontier.errors import UserError, run
-from frontier.files import read_json, read_lines, read_spec, sha256, write_bytes
+from frontier.host.files import read_json, read_lines, read_spec, sha256, write_bytes
 from frontier.records import Record, read
 
 FIGURES = (

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from frontier.files import write_text
+from frontier.host.files import write_text
 from frontier.unicode import parse_json, well_formed
 
 KEY = "checksum"

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from frontier import files
 from frontier.errors import UserError
+from frontier.host import files
 
 # Relative to the working directory, as every path of the workflow.
 CACHE = Path("resources/digests.json")

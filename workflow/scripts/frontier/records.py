@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import checksums
-from frontier.files import read_lines, write_bytes
+from frontier.host.files import read_lines, write_bytes
 
 
 @dataclass(frozen=True)

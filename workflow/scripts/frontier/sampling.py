@@ -12,9 +12,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import datasets, files
+from frontier import datasets
 from frontier.datasets import Row
 from frontier.errors import UserError
+from frontier.host import files
 
 
 class Drawing(BaseModel):

@@ -9,12 +9,12 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from frontier import presence
 from frontier.contention import Watch
 from frontier.engines import Engine, Generation
 from frontier.errors import UserError
+from frontier.host import presence
+from frontier.host.progress import Progress
 from frontier.pauses import Pauses
-from frontier.progress import Progress
 from frontier.records import Journal, Record
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
-from frontier import files
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
+from frontier.host import files
 from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}

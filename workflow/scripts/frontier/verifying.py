@@ -9,8 +9,8 @@ from typing import Any
 from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import bundles
-from frontier.files import lock_is_whole, read_json, sha256
 from frontier.freshness import TABLES, written
+from frontier.host.files import lock_is_whole, read_json, sha256
 
 
 def verify(root: Path) -> tuple[int, list[str]]:

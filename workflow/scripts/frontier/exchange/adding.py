@@ -11,7 +11,7 @@ from pathlib import Path
 
 from frontier.errors import UserError
 from frontier.exchange import bundles, conflicts, packing
-from frontier.files import write_json
+from frontier.host.files import write_json
 from frontier.study import read_cell
 from frontier.text import visible
 

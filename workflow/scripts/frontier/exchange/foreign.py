@@ -20,7 +20,7 @@ from frontier.comparisons import GENERATED
 from frontier.errors import UserError
 from frontier.exchange import bundles, tables
 from frontier.exchange.tables import LARGEST
-from frontier.files import SMALL_BYTES, first_fault, sha256
+from frontier.host.files import SMALL_BYTES, first_fault, sha256
 from frontier.plan import variant_id
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

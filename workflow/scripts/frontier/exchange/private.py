@@ -20,8 +20,8 @@ import polars as pl
 from huggingface_hub import get_token
 from huggingface_hub.constants import HF_STORED_TOKENS_PATH
 
-from frontier import caches
 from frontier.errors import UserError
+from frontier.host import caches
 
 # Names of variables whose values open something: HF_PAT, AWS_SECRET_ACCESS_KEY, PGPASSWORD.
 SECRETS = re.compile(

@@ -12,8 +12,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from frontier import caches, files
 from frontier.errors import UserError, one_line
+from frontier.host import caches, files
 
 CHUNK = 1 << 20
 TIMEOUT_S = 60

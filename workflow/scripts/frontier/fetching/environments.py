@@ -16,8 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from frontier import caches, files, hardware
+from frontier import hardware
 from frontier.errors import UserError
+from frontier.host import caches, files
 
 PINS = Path(__file__).resolve().parents[3] / "envs"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from frontier import caches, contents
+from frontier import contents
 from frontier.errors import UserError, one_line
+from frontier.host import caches
 
 Kind = Literal["model", "dataset"]
 HUB = "https://huggingface.co"

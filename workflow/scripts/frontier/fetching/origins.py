@@ -9,8 +9,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, HttpUrl, TypeAdapter, ValidationError
 
-from frontier import files
 from frontier.errors import UserError
+from frontier.host import files
 
 ADDRESS = TypeAdapter(HttpUrl)
 NAME = re.compile(r"[^\s~^:?*\[\\\x00-\x1f\x7f]+")

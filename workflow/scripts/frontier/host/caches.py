@@ -14,8 +14,8 @@ from pathlib import Path
 
 import filelock
 
-from frontier import files
 from frontier.errors import UserError
+from frontier.host import files
 
 VARIABLE = "LLM_FRONTIER_CACHE"
 OWN = Path("resources")

@@ -1,0 +1,1 @@
+"""This machine: files, locks, leases, progress, Slurm. Decides neither an answer nor a time."""
