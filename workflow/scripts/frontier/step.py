@@ -29,6 +29,30 @@ class Step:
         return identity.canonical({**self.spec, "identity": self.made_of})
 
 
+@dataclass(frozen=True)
+class Measuring(Step):
+    """A measurement to be, of which each request has an identity of its own."""
+
+    @property
+    def request(self) -> str:
+        """Digest of all that one request's answer and time depend on, but for its prompt.
+
+        That is what the measurement is made of, without the sample and the task's template: they
+        say what is asked, and are in the prompts.
+        """
+        made_of = {key: value for key, value in self.made_of.items() if key != "digest"}
+        spec, inputs = made_of["spec"], made_of["inputs"]
+        task = {key: value for key, value in spec["task"].items() if key != "prompt"}
+        inputs = {key: value for key, value in inputs.items() if key != "sample"}
+        return identity.digest(made_of | {"spec": spec | {"task": task}, "inputs": inputs})
+
+    @property
+    def signed(self) -> str:
+        """As any step's, with the identity of a request."""
+        made_of = self.made_of | {"request": self.request}
+        return identity.canonical({**self.spec, "identity": made_of})
+
+
 def step(
     rule: str,
     spec: dict[str, Any],

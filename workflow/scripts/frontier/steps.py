@@ -17,7 +17,7 @@ from frontier.exchange import bundles
 from frontier.ingredients import Ingredients
 from frontier.plan import Cell, HostMemory
 from frontier.question import Config
-from frontier.step import Step, step
+from frontier.step import Measuring, Step, step
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
@@ -38,7 +38,7 @@ class Steps(Ingredients):
         self.measure = cache(self._measure)
         self.score = cache(self._score)
 
-    def _measure(self, cell: Cell) -> Step:
+    def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
         quantization = self.catalogue.quantizations[cell.quantization]
         setting = self.setting(cell.model, cell.quantization, cell.device)
@@ -66,7 +66,7 @@ class Steps(Ingredients):
         }
         engine = f"frontier.engines.{device.engine}"
         quantizers = {f"frontier.quantizers.{quantization.method}", setting.loader.__name__}
-        return step(
+        made_of = step(
             "measure",
             spec,
             inputs,
@@ -75,6 +75,7 @@ class Steps(Ingredients):
             decides=decides,
             environment=setting.environment,
         )
+        return Measuring(**vars(made_of))
 
     def _score(self, cell: Cell) -> Step:
         names = {name: getattr(cell, name) for name in ("variant", "model", "quantization")}
