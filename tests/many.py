@@ -135,14 +135,14 @@ def draw(steps: Steps) -> dict[str, Path]:
     """Each task's sample, drawn by the workflow's programs; a lock in place of each model."""
     made = steps.dataset("demo")
     dataset = f"resources/datasets/demo/{made.identity}"
-    _program("fetch_dataset", "--spec", made.argument, "--output", dataset)
+    _program("fetch_dataset", "--spec", made.signed, "--output", dataset)
     samples = {}
     for task in steps.config.study.tasks:
         folder = Path("resources/samples", task, steps.sample(task).identity)
         samples[task] = folder / "sample.jsonl"
         lock = folder / "lock.json"
         places = ("--dataset", dataset, "--output", str(samples[task]), "--lock", str(lock))
-        _program("sample", "--spec", steps.sample(task).argument, *places)
+        _program("sample", "--spec", steps.sample(task).signed, *places)
     for model in steps.config.study.models:
         files.write_text(
             Path("resources/models", model, steps.model(model).identity, "lock.json"),

@@ -125,7 +125,7 @@ class Workbench:
         with ExitStack() as stack:
             running = []
             for model, output in outputs.items():
-                spec = self.steps.model(model).argument
+                spec = self.steps.model(model).signed
                 command = (str(SCRIPTS / "grow_model.py"), "--spec", spec, "--output", str(output))
                 running.append(stack.enter_context(self.background(*command)))
             yield outputs
@@ -139,8 +139,8 @@ class Workbench:
         data, output = self.folder / "data", self.folder / "samples" / task / "sample.jsonl"
         dataset = self.steps.dataset(self.catalogue.tasks[task].dataset)
         if not data.exists():
-            self.program("fetch_dataset", "--spec", dataset.argument, "--output", str(data))
-        spec = self.steps.sample(task).argument
+            self.program("fetch_dataset", "--spec", dataset.signed, "--output", str(data))
+        spec = self.steps.sample(task).signed
         places = ("--output", str(output), "--lock", str(output.with_name("lock.json")))
         self.program("sample", "--spec", spec, "--dataset", str(data), *places)
         return output

@@ -18,7 +18,7 @@ rule fetch_dataset:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.dataset(wildcards.dataset).argument,
+        spec=lambda wildcards: STEPS.dataset(wildcards.dataset).signed,
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/fetch_dataset.py --spec {params.spec:q} --output {params.folder:q}"
@@ -34,7 +34,7 @@ rule sample:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.sample(wildcards.task).argument,
+        spec=lambda wildcards: STEPS.sample(wildcards.task).signed,
         dataset=subpath(input.dataset, parent=True),
     shell:
         "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
@@ -51,7 +51,7 @@ rule calibrate:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).argument,
+        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).signed,
         datasets=lambda wildcards, input: [Path(lock).parent for lock in input.datasets],
     shell:
         "python workflow/scripts/calibrate.py --spec {params.spec:q}"

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
-from frontier.host.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, recorded_identity, sha256, write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec, table
 
@@ -39,7 +39,8 @@ def main() -> None:
     write_bytes(args.parquet, parquet.getvalue())
     write_bytes(args.csv, csv(study))
     cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
-    write_lock(args.lock, spec.identity, [args.parquet, args.csv], cells=cells)
+    identity = recorded_identity(args.spec)
+    write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
     outcomes = study["outcome"].value_counts(sort=True).rows()
     counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes)
     print(f"{args.parquet}: {study.height} cells ({counts})")

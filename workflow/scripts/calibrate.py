@@ -37,7 +37,12 @@ def main() -> None:
         for text in calibration.texts(draw, dataset, spec.size, spec.seed)
     ]
     files.write_text(args.output, "".join(lines))
-    files.write_json(args.lock, {"files": files.facts([args.output]), "texts": len(lines)})
+    lock = {
+        "files": files.facts([args.output]),
+        "texts": len(lines),
+        "identity": files.recorded_identity(args.spec),
+    }
+    files.write_json(args.lock, lock)
 
 
 if __name__ == "__main__":

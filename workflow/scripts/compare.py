@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.comparisons import table
 from frontier.errors import run
-from frontier.host.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, recorded_identity, sha256, write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec
 
@@ -40,7 +40,8 @@ def main() -> None:
     write_bytes(args.parquet, parquet.getvalue())
     write_bytes(args.csv, csv(comparisons))
     cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
-    write_lock(args.lock, spec.identity, [args.parquet, args.csv], cells=cells)
+    identity = recorded_identity(args.spec)
+    write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
     verdicts = comparisons["verdict"].drop_nulls().value_counts(sort=True).rows()
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts))
     print(f"{args.parquet}: {comparisons.height} comparisons ({told or 'none of scores'})")

@@ -32,7 +32,11 @@ def main() -> None:
     with files.replaced_folder(args.output) as new:
         for name in adapters.read_files(folder):
             files.link(folder / name, new / name)
-        lock = {"source": origin, "files": files.facts(new / name for name in adapters.READ)}
+        lock = {
+            "source": origin,
+            "files": files.facts(new / name for name in adapters.READ),
+            "identity": files.recorded_identity(args.spec),
+        }
         files.write_json(new / "lock.json", lock)
 
 

@@ -37,7 +37,8 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     args = parser.parse_args()
-    sources.fetch(files.checked_spec(args.spec, Spec).source, args.output)
+    source = files.checked_spec(args.spec, Spec).source
+    sources.fetch(source, args.output, files.recorded_identity(args.spec))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ def main() -> None:
     with files.replaced_folder(args.output) as new:
         for name in facts["files"]:
             files.link(folder / name, new / name)
-    files.write_json(args.lock, {"source": origin, **facts})
+    identity = files.recorded_identity(args.spec)
+    files.write_json(args.lock, {"source": origin, **facts, "identity": identity})
 
 
 def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:

@@ -55,6 +55,7 @@ def main() -> None:
             **checkpoints.describe(new),
             "random_weights": recipe.steps == 0,
             "training": training,
+            "identity": files.recorded_identity(args.spec),
         }
         files.write_json(new / "lock.json", lock)
 

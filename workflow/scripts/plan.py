@@ -87,10 +87,8 @@ def main() -> None:
         show(steps, cells)
         return
     for cell in cells:
-        if arguments.spec == "sample":
-            print(steps.sample(cell.task).argument)
-        else:
-            print(getattr(steps, arguments.spec)(cell).signed)
+        name = cell.task if arguments.spec == "sample" else cell
+        print(getattr(steps, arguments.spec)(name).signed)
 
 
 if __name__ == "__main__":

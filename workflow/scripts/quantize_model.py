@@ -56,7 +56,7 @@ def main() -> None:
     """Convert into a new folder, lock it, and only then put it into its place."""
     args = arguments()
     presence.end_with_runner()
-    spec = files.checked_spec(args.spec, Spec)
+    spec, identity = files.checked_spec(args.spec, Spec), files.recorded_identity(args.spec)
     limits = Limits(**files.read_spec(args.limits))
     files.check_lock(args.model)
     lock = args.model / "lock.json"
@@ -76,7 +76,8 @@ def main() -> None:
         if not conversions.weights(new):
             raise UserError(f"{spec.conversion} wrote no weights")
         told = conversions.lock(new, spec.model_dump(), made)
-        files.write_json(new / "lock.json", {**told, "random_weights": random_weights})
+        told |= {"random_weights": random_weights, "identity": identity}
+        files.write_json(new / "lock.json", told)
 
     what = f"quantizing by {spec.conversion}"
     with leases.leased(what, None, args.gpus):
@@ -89,7 +90,7 @@ def main() -> None:
         except (OutOfMemoryError, OutOfTimeError) as error:
             outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
         with files.replaced_folder(args.output) as new:  # not shared: others may have more
-            told = {"source": spec.model_dump(), "files": {}, **outcome}
+            told = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
             files.write_json(new / "lock.json", told)
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.columns import COLUMNS, COMPARISONS, names
 from frontier.errors import run
-from frontier.host.files import checked_spec, sha256, write_bytes
+from frontier.host.files import checked_spec, recorded_identity, sha256, write_bytes
 from frontier.outputs import cell_paths, read_table, write_lock
 from frontier.report.gather import groups, read_cells
 from frontier.report.naming import Naming, RenderSpec
@@ -61,7 +61,7 @@ def main() -> None:
             stale.unlink()
     write_bytes(args.output, html.encode())
     made_of = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
-    write_lock(args.lock, spec.identity, files, **made_of)
+    write_lock(args.lock, recorded_identity(args.spec), files, **made_of)
     print(f"{args.output}: {len(study)} cells, {len(files) - 1} chart files in {args.charts}")
 
 

@@ -40,6 +40,7 @@ def main() -> None:
         "rows": len(rows),
         "strata": dict(Counter(row.stratum for row in rows)),
         "source": _source(args.dataset),
+        "identity": files.recorded_identity(args.spec),
     }
     files.write_json(args.lock, lock)
 

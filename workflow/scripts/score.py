@@ -166,7 +166,7 @@ def outcome(name: str, reason: str | None) -> dict[str, Any]:
 def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell's summary and its table of requests. Raises UserError for altered files."""
     measurement = read_json(inputs.measurement)
-    measured = spec.get("identity", {}).get("inputs")
+    measured = spec.get("identity", {}).get("inputs", {}).get("measurement")
     if measured and measured != measurement["spec"]["identity"]["digest"]:
         raise UserError(f"{inputs.measurement}: is of another cell, or of another version of it")
     if sha256(inputs.requests) != measurement["requests_sha256"]:

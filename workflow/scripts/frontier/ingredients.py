@@ -13,10 +13,10 @@ from typing import Any
 from frontier import chat_files, contents, corpora, datasets, entries, plan
 from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
-from frontier.fetching import adapters, checkpoints, environments
+from frontier.fetching import adapters, checkpoints
 from frontier.quantizers import Preparation
 from frontier.question import Config
-from frontier.step import Step, step
+from frontier.step import Step, environment_step, step
 
 Read = Callable[[Path], Iterable[str]]
 """Names the files of a folder that are read."""
@@ -51,11 +51,11 @@ class Ingredients:
         source = self.source(dataset).source
         spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
         if source.path:
-            return step("fetch_dataset", spec, self._raw(dataset), decides={})
+            return step("fetch_dataset", spec, {"content": self._raw(dataset)}, decides={})
         if source.generator == "mathematics":
-            pins = environments.made_of("mathematics")
+            pins = {"environment": environment_step("mathematics")}
             return step("fetch_dataset", spec, pins, "generate_mathematics")
-        return step("fetch_dataset", spec, None)
+        return step("fetch_dataset", spec, {})
 
     def _raw(self, dataset: str) -> Any:
         """What a dataset's content is known by: its pinned place, not the code that fetches it."""
@@ -66,7 +66,7 @@ class Ingredients:
             return _content(source.path, key, self._looked_for(dataset, source.path))
         if source.hub or source.generator == "demo":
             return source.model_dump(mode="json", exclude_defaults=True)
-        return source.sha256 or self.dataset(dataset).identity
+        return source.sha256 or self.dataset(dataset)
 
     def _looked_for(self, dataset: str, path: Path) -> Read | None:
         """Which files of a local dataset's folder its loader looks into; a file is all of it."""
@@ -80,21 +80,21 @@ class Ingredients:
         loader = self.source(block.dataset).loader
         keys = block.sample
         spec = {"loader": loader, "options": keys.options, "size": keys.size, "seed": keys.seed}
-        return step("sample", spec, self._raw(block.dataset), *_loading(spec))
+        return step("sample", spec, {"dataset": self._raw(block.dataset)}, *_loading(spec))
 
     def _model(self, model: str) -> Step:
         block = self.catalogue.models[model]
         if block.grow:
             grammars = [f"frontier.grammars.{name}" for name in sorted(block.grow.corpora)]
             spec = block.grow.model_dump(mode="json")
-            return step("grow_model", spec, None, *grammars)
+            return step("grow_model", spec, {}, *grammars)
         # Without the key, what there is of it is not fetched.
         code = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
             place = {"path": str(block.path), **code}
-            return step("fetch_model", place, self._weights(model), decides=code)
+            return step("fetch_model", place, {"content": self._weights(model)}, decides=code)
         pinned = {**block.slice("fetch"), **code}
-        return step("fetch_model", {**pinned, "gated": block.gated}, None, decides=pinned)
+        return step("fetch_model", {**pinned, "gated": block.gated}, {}, decides=pinned)
 
     def _check_chat(self, model: str, folder: Path) -> None:
         """Of a checkpoint that is here already, as far as no code of its own has a say in it."""
@@ -112,7 +112,7 @@ class Ingredients:
             self._check_chat(model, block.path)
             read = partial(checkpoints.read_files, trusted=block.trust_remote_code)
             return _content(block.path, f"models.{model}", read)
-        return block.slice("fetch") if block.hub else self.model(model).identity
+        return block.slice("fetch") if block.hub else self.model(model)
 
     def _adapter(self, model: str) -> Step | None:
         adapter = self.catalogue.models[model].adapter
@@ -120,8 +120,9 @@ class Ingredients:
             return None
         if adapter.path:
             content = _content(adapter.path, f"models.{model}.adapter", adapters.read_files)
-            return step("fetch_adapter", {"path": str(adapter.path)}, content, decides={})
-        return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), None)
+            place, read = {"path": str(adapter.path)}, {"content": content}
+            return step("fetch_adapter", place, read, decides={})
+        return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), {})
 
     def _calibration(self, name: str) -> Step:
         block = self.catalogue.calibrations[name]
@@ -137,9 +138,9 @@ class Ingredients:
             sample = self.sample(task).spec
             draws.append({"task": task, "prompt": prompt, "sample": sample, "tested": tested})
         spec = {**block.slice("fetch"), "draws": draws}
-        sources = [self._raw(self.catalogue.tasks[task].dataset) for task in block.tasks]
+        read = {task: self._raw(self.catalogue.tasks[task].dataset) for task in block.tasks}
         modules = {module for draw in draws for module in _loading(draw["sample"])}
-        return step("calibrate", spec, sources, *sorted(modules))
+        return step("calibrate", spec, read, *sorted(modules))
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
@@ -157,7 +158,7 @@ class Ingredients:
         model, _ = plan.parts(self.catalogue, variant)
         inputs = {
             "weights": self.weights(model),
-            "calibration": made.calibration and self.calibration(made.calibration).identity,
+            "calibration": made.calibration and self.calibration(made.calibration),
         }
         entry = f"frontier.conversions.{made.conversion}"
         return step("quantize_model", spec, inputs, entry, environment=made.environment)

@@ -1,7 +1,8 @@
-"""A job: what its program is told, and the digest of all that its result depends on."""
+"""A job: what its program is given, and the digest of all that its result depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,21 +13,20 @@ from frontier.fetching import environments
 
 @dataclass(frozen=True)
 class Step:
-    """A job to be: `spec` is handed to its program, `identity` names its result."""
+    """A job to be: `spec` is handed to its program, `identity` names its result.
+
+    `record` is what the result keeps: the digest, everything that it is of, and the records of the
+    inputs that are results of jobs themselves, as far down as there are any.
+    """
 
     spec: dict[str, Any]
     identity: str
-    made_of: dict[str, Any]
-
-    @property
-    def argument(self) -> str:
-        """The program's --spec."""
-        return identity.canonical(self.spec)
+    record: dict[str, Any]
 
     @property
     def signed(self) -> str:
-        """The program's --spec with what the identity is made of, for results that keep it."""
-        return identity.canonical({**self.spec, "identity": self.made_of})
+        """The program's --spec, with what the identity is made of for the result to keep."""
+        return identity.canonical({**self.spec, "identity": self.record})
 
 
 @dataclass(frozen=True)
@@ -56,28 +56,39 @@ class Measuring(Step):
 def step(
     rule: str,
     spec: dict[str, Any],
-    inputs: Any,
+    inputs: Mapping[str, Any],
     *plugins: str,
     decides: Any = None,
     environment: str | None = None,
 ) -> Step:
     """A rule's job. `plugins` are the modules that its program picks by name.
 
+    `inputs`: what it reads, by name: a step, or anything else by which the content is known.
     `decides`: what of the specification the identity is made of, where that is not all.
     `environment`: where it runs, whose pins then stand for the versions of the core's packages.
     """
     entries = (rule, *plugins)
+    if environment:
+        inputs = {**inputs, "environment": environment_step(environment)}
+    steps = {name: one for name, one in inputs.items() if isinstance(one, Step)}
     made_of = {
         "spec": spec if decides is None else decides,
-        "inputs": inputs,
+        "inputs": {**inputs, **{name: one.identity for name, one in steps.items()}},
         "command": identity.shells()[rule],
         "code": _code(entries),
-        "packages": {environment: environments.identity(environment)}
-        if environment
-        else _packages(entries),
+        "packages": {} if environment else _packages(entries),
     }
     digest = identity.digest(made_of)
-    return Step(spec, digest, {"digest": digest, **made_of})
+    # What the digest is not of: it says where each part of it comes from.
+    upstream = {name: one.record for name, one in steps.items()}
+    return Step(spec, digest, {"rule": rule, "digest": digest, **made_of, "upstream": upstream})
+
+
+@cache
+def environment_step(name: str) -> Step:
+    """An environment of its own, for whose building the pins and Python's version are all."""
+    spec, digest = environments.made_of(name), environments.identity(name)
+    return Step(spec, digest, {"rule": "environment", "digest": digest, "spec": spec})
 
 
 @cache

@@ -60,9 +60,9 @@ class Steps(Ingredients):
             **decides,
         }
         inputs = {
-            "sample": self.sample(cell.task).identity,
-            "weights": made.identity if made else self.weights(cell.model),
-            "adapter": adapter and adapter.identity,
+            "sample": self.sample(cell.task),
+            "weights": made or self.weights(cell.model),
+            "adapter": adapter,
         }
         engine = f"frontier.engines.{device.engine}"
         quantizers = {f"frontier.quantizers.{quantization.method}", setting.loader.__name__}
@@ -82,7 +82,7 @@ class Steps(Ingredients):
         spec: dict[str, Any] = {"cell": {**names, "device": cell.device, "task": cell.task}}
         if not cell.planned:
             spec |= {"outcome": cell.outcome, "reason": cell.reason}
-            return step("score", spec, None)
+            return step("score", spec, {})
         task = self.catalogue.tasks[cell.task]
         scorer = task.scorer
         spec |= {
@@ -91,7 +91,7 @@ class Steps(Ingredients):
             "device": self.slice("devices", cell.device, "score"),
         }
         entry = f"frontier.scorers.{scorer.kind}"
-        return step("score", spec, self.measure(cell).identity, entry)
+        return step("score", spec, {"measurement": self.measure(cell)}, entry)
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -124,7 +124,7 @@ class Steps(Ingredients):
         _ = self.aggregate  # which asks for every file
 
     @cached_property
-    def _cells(self) -> tuple[dict[str, Any], str]:
+    def _cells(self) -> tuple[dict[str, Any], dict[str, str]]:
         """The study's axes, and a digest of what its cells are made of."""
         variants: dict[str, dict[str, None]] = {}
         for cell in self.cells:
@@ -133,7 +133,8 @@ class Steps(Ingredients):
             "variants": {device: list(names) for device, names in variants.items()},
             "tasks": self.config.study.tasks,
         }
-        return {"study": axes}, identity.digest([self.score(cell).identity for cell in self.cells])
+        digest = identity.digest([self.score(cell).identity for cell in self.cells])
+        return {"study": axes}, {"cells": digest}
 
     @cached_property
     def aggregate(self) -> Step:

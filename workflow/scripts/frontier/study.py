@@ -30,7 +30,6 @@ class AggregateSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
-    identity: Any = None
 
 
 NATIVE_QUANTIZATIONS = frozenset({"", "native"})

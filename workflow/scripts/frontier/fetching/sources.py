@@ -53,13 +53,14 @@ class Source(BaseModel):
         return self
 
 
-def fetch(source: Source, folder: Path) -> None:
+def fetch(source: Source, folder: Path, identity: Any = None) -> None:
     """Make `folder` hold the source's files and their lock.
 
     Files are links to where they lie; generated ones lie in the folder itself.
 
     The lock tells where they came from (a local path is not told: only content counts), the sha256
-    and size of each, and one sha256 of them all. Raises UserError where they cannot be had.
+    and size of each, one sha256 of them all, and what the `identity` of the job is made of. Raises
+    UserError where they cannot be had.
     """
     with files.replaced_folder(folder) as new:
         if source.generator is not None:
@@ -73,7 +74,7 @@ def fetch(source: Source, folder: Path) -> None:
             shas[name] = contents.digest(path)
             listed[name] = {"bytes": path.stat().st_size, "sha256": shas[name]}
         lock = {"source": origin, "files": listed, "sha256": contents.folder_digest(shas)}
-        files.write_json(new / LOCK, lock)
+        files.write_json(new / LOCK, {**lock, "identity": identity})
 
 
 def _generate(source: Source, folder: Path) -> dict[str, Any]:

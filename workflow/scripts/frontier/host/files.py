@@ -36,11 +36,20 @@ def read_spec(text: str) -> dict[str, Any]:
 
 
 def checked_spec(text: str, kind: type[Spec]) -> Spec:
-    """A program's --spec as a `kind`. Raises UserError naming the key that is wrong."""
+    """A program's --spec as a `kind`, without what its identity is made of.
+
+    Raises UserError naming the key that is wrong.
+    """
+    spec = {key: value for key, value in read_spec(text).items() if key != "identity"}
     try:
-        return kind.model_validate_json(json.dumps(read_spec(text)))
+        return kind.model_validate_json(json.dumps(spec))
     except ValidationError as invalid:
         raise UserError(f"--spec: {first_fault(invalid)}") from None
+
+
+def recorded_identity(text: str) -> Any:
+    """What the identity of a job is made of, for its result to keep; None for a --spec by hand."""
+    return read_spec(text).get("identity")
 
 
 def first_fault(invalid: ValidationError) -> str:

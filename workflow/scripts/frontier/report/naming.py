@@ -58,7 +58,6 @@ class RenderSpec(BaseModel):
     tasks: tuple[Named, ...] = ()
     margin: float = 2.0
     study: Axes | None = None
-    identity: Any = None
 
 
 class Axis:
