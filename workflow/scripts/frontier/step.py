@@ -15,18 +15,18 @@ from frontier.fetching import environments
 class Step:
     """A job to be: `spec` is handed to its program, `identity` names its result.
 
-    `record` is what the result keeps: the digest, everything that it is of, and the records of the
+    `made_of` is what the result keeps: the digest, everything that it is of, and the records of the
     inputs that are results of jobs themselves, as far down as there are any.
     """
 
     spec: dict[str, Any]
     identity: str
-    record: dict[str, Any]
+    made_of: dict[str, Any]
 
     @property
     def signed(self) -> str:
         """The program's --spec, with what the identity is made of for the result to keep."""
-        return identity.canonical({**self.spec, "identity": self.record})
+        return identity.canonical({**self.spec, "identity": self.made_of})
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,10 @@ class Measuring(Step):
         That is what the measurement is made of, without the sample and the task's template: they
         say what is asked, and are in the prompts.
         """
-        made_of = {key: value for key, value in self.made_of.items() if key != "digest"}
-        spec, inputs = made_of["spec"], made_of["inputs"]
+        spec, inputs = self.made_of["spec"], self.made_of["inputs"]
         task = {key: value for key, value in spec["task"].items() if key != "prompt"}
         inputs = {key: value for key, value in inputs.items() if key != "sample"}
-        return identity.digest(made_of | {"spec": spec | {"task": task}, "inputs": inputs})
+        return _digest(self.made_of | {"spec": spec | {"task": task}, "inputs": inputs})
 
     @property
     def signed(self) -> str:
@@ -78,16 +77,21 @@ def step(
         "code": _code(entries),
         "packages": {} if environment else _packages(entries),
     }
-    digest = identity.digest(made_of)
-    # What the digest is not of: it says where each part of it comes from.
-    upstream = {name: one.record for name, one in steps.items()}
+    digest = _digest(made_of)
+    upstream = {name: one.made_of for name, one in steps.items()}
     return Step(spec, digest, {"rule": rule, "digest": digest, **made_of, "upstream": upstream})
+
+
+def _digest(made_of: dict[str, Any]) -> str:
+    """The digest of what a result depends on; the records of its inputs are not part of it."""
+    parts = ("spec", "inputs", "command", "code", "packages")
+    return identity.digest({part: made_of[part] for part in parts})
 
 
 @cache
 def environment_step(name: str) -> Step:
     """An environment of its own, for whose building the pins and Python's version are all."""
-    spec, digest = environments.made_of(name), environments.identity(name)
+    spec, digest = {"name": name, **environments.made_of(name)}, environments.identity(name)
     return Step(spec, digest, {"rule": "environment", "digest": digest, "spec": spec})
 
 
