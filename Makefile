@@ -1,8 +1,10 @@
 # Everything in one line each; the programs themselves say what they do with --help.
 BIN := .venv/bin
 PYTHON ?= python3
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
-.PHONY: setup demo test slurm test-slurm lint clean
+.PHONY: setup demo fast test test-engines test-slurm environments slurm lint clean
 
 setup: .venv/installed
 
@@ -15,16 +17,30 @@ demo: setup
 	$(BIN)/snakemake --cores 2 --quiet rules host
 	@echo "The report: $(CURDIR)/results/report.html"
 
+# tests/tiers.py says which tests each of these runs.
+fast: setup
+	$(PYTEST) $(SIDE_BY_SIDE) --tier=fast
+
 test: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --no-loadscope-reorder
+	$(PYTEST) $(SIDE_BY_SIDE) --tier=main
 
-# Debian's packages; the tests start a cluster of their own with them and stop it.
-slurm:
-	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge
+test-engines: setup
+	$(PYTEST) $(SIDE_BY_SIDE) --tier=engines
 
+# They start a cluster of their own and stop it; mostly it is waited for.
 test-slurm: setup slurm
-	$(BIN)/python -m pytest tests/workflow/test_slurm.py
+	$(PYTEST) --tier=slurm
+
+# The Python environments that engines have of their own; tests and studies build them if need be.
+environments: setup
+	for name in $(filter-out mathematics,$(basename $(notdir $(wildcard workflow/envs/*.txt)))); do \
+	    $(BIN)/python workflow/scripts/environment.py $$name || exit 1; \
+	done
+
+# Debian's packages.
+slurm:
+	command -v slurmctld >/dev/null || { apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; }
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+import tiers
 import tiny
 from frontier.fetching import environments
 from workspace import Workspace
@@ -47,9 +48,35 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
     return Spread(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The routes first: they take longest, and build what others need; single tests fill the end."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the choice of a tier; without it all tests that are named are run."""
+    parser.addoption(
+        "--tier", choices=(*tiers.TIERS, tiers.FAST), help="run the tests of this tier"
+    )
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files unread that hold no test of the tier: importing them takes long."""
+    tier = config.getoption("tier")
+    of_tests = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if tier and of_tests and not tiers.may_hold(collection_path, tier) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves the tests of other tiers out, and orders the rest.
+
+    The routes first: they take longest, and build what others need; single tests fill the end.
+    """
+    if tier := config.getoption("tier"):
+        left_out = [item for item in items if not tiers.holds(item.path, fixtures(item), tier)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     items.sort(key=lambda item: (item.path.stem in SPREAD, item.path.stem != "test_routes"))
+
+
+def fixtures(item: pytest.Item) -> list[str]:
+    """The names of all fixtures that a test uses, directly or through others."""
+    return list(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,58 @@
+"""The tiers of the tests: which of them run together, and how long they may take on two cores.
+
+main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 12 minutes)
+engines  what needs an engine's environment, or minutes (make test-engines)
+slurm    a cluster of one node (make test-slurm)
+
+Every test is of one of these, by the name of its file or by a fixture that it uses. `fast` is a
+part of main: the quickest units (make fast, a minute).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+TIERS = ("main", "engines", "slurm")
+FAST = "fast"
+
+ENGINES = {
+    "test_demo", "test_engine_contract", "test_gpu_check", "test_gptqmodel",
+    "test_llmcompressor", "test_onnxruntime", "test_openvino", "test_published", "test_routes",
+}  # fmt: skip
+SLURM = {"test_slurm"}
+ENVIRONMENT = "environment"
+"""The fixture that builds an engine's environment; tests of the site of Slurm have another one."""
+SLOW: set[str] = set()
+"""Units that take more than some seconds, a file."""
+
+
+def of_file(path: Path) -> str:
+    """The tier of a test file, but for those of its tests that use an engine's environment."""
+    return "engines" if path.stem in ENGINES else "slurm" if path.stem in SLURM else "main"
+
+
+def of_test(path: Path, fixtures: Collection[str]) -> str:
+    """The tier of a test."""
+    tier = of_file(path)
+    return "engines" if tier == "main" and ENVIRONMENT in fixtures else tier
+
+
+def is_fast(path: Path) -> bool:
+    """Whether make fast takes the tests of a file, as far as they are of the main tier."""
+    return path.parent.name == "unit" and of_file(path) == "main" and path.stem not in SLOW
+
+
+def may_hold(path: Path, tier: str) -> bool:
+    """Whether a file has to be read for the tests of a tier."""
+    if tier == FAST:
+        return is_fast(path)
+    mixed = tier == "engines" and ENVIRONMENT in path.read_text(encoding="utf-8")
+    return of_file(path) == tier or mixed
+
+
+def holds(path: Path, fixtures: Collection[str], tier: str) -> bool:
+    """Whether a test is run with a tier."""
+    if tier == FAST:
+        return is_fast(path) and of_test(path, fixtures) == "main"
+    return of_test(path, fixtures) == tier
