@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from frontier.host.files import sha256
+from frontier.scorers import Answer, translation
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORERS = (
@@ -206,4 +207,14 @@ def write(results: Path, cell: Cell) -> Path:
     rows = frame(cell) if cell.outcome in ("measured", "invalid") else None
     path.write_text(json.dumps(summary(cell, rows)), encoding="utf-8")
     (pl.DataFrame() if rows is None else rows).write_parquet(path.with_suffix(".parquet"))
+    return path
+
+
+def translated(path: Path) -> Path:
+    """Give the requests beside a cell's JSON the scores and counts of the translation scorer."""
+    at = path.with_suffix(".parquet")
+    rows = pl.read_parquet(at)
+    given = [Answer(*row, {}) for row in rows.select("id", "prediction", "reference").iter_rows()]
+    found = translation.score(given, translation.Options(target="en"))
+    rows.with_columns(pl.DataFrame(found.requests).get_columns()).write_parquet(at)
     return path

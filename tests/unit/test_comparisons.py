@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 import pytest
 from sacrebleu import corpus_chrf
+from sacrebleu.metrics import CHRF
 from scipy import stats
 
-from cells import ROOT, Cell, frame, write
+from cells import ROOT, Cell, frame, translated, write
 from frontier.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.comparisons import joined, latency_ratio, table, verdict
 from frontier.errors import UserError
@@ -113,6 +114,59 @@ def test_a_corpus_metric_is_compared_as_a_corpus(compared: pl.DataFrame) -> None
     assert (row["lost"], row["gained"]) == (None, None)
     assert row["p_method"] == "paired jackknife t"
     assert row["verdict"] == WORSE
+
+
+def scored(folder: Path, cell: Cell) -> Path:
+    """A cell whose requests have the scorer's own scores and counts."""
+    return translated(write(folder, cell))
+
+
+@pytest.mark.parametrize("earlier", [(), ("llama",), ("llama-int4",)])
+def test_stored_counts_stand_for_the_texts(
+    earlier: tuple[str, ...], compared: pl.DataFrame, tmp_path: Path
+) -> None:
+    """Also where one of the two cells is an earlier release's, which stored none."""
+    paths = [
+        (write if cell.variant in earlier else scored)(tmp_path, cell)
+        for cell in (TRANSLATED, SPOILT)
+    ]
+    (row,) = table(paths).rows(named=True)
+    counted_here = row_of(compared, "llama-int4", "zh-en")
+    for name in ("difference", "difference_low", "difference_high", "p", "changed", "requests"):
+        assert row[name] == counted_here[name]
+    assert row["difference_method"] == counted_here["difference_method"]
+
+
+def test_stored_counts_are_read_and_not_counted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [scored(tmp_path, cell) for cell in (TRANSLATED, SPOILT)]
+    monkeypatch.setattr(CHRF, "_extract_corpus_statistics", None)
+    assert table(paths)["difference"][0] < 0
+
+
+HARMED: dict[str, tuple[pl.Expr, str]] = {
+    "another number": (pl.col("counts").list.eval(pl.element() + 1), "does not give the scores"),
+    "another answer's": (pl.col("counts").shift(1, fill_value=[9] * 18), "does not give the score"),
+    "too few": (pl.col("counts").list.head(17), "has not 18 counts for each request"),
+    "none of one": (pl.when(pl.col("tokens") > 3).then("counts"), "has not 18 counts for each"),
+    "an unknown one": (
+        pl.col("counts").list.eval(pl.when(pl.element() > 3).then(pl.element())),
+        "has not 18 counts for each request",
+    ),
+    "of another type": (pl.col("counts").cast(pl.List(pl.Float64)), "counts is List.Float64"),
+    "no list": (pl.lit(4), "counts is Int32"),
+}
+
+
+@pytest.mark.parametrize("case", HARMED)
+def test_counts_that_are_not_the_requests_own_are_refused(case: str, tmp_path: Path) -> None:
+    paths = [scored(tmp_path, cell) for cell in (TRANSLATED, SPOILT)]
+    change, words = HARMED[case]
+    at = paths[1].with_suffix(".parquet")
+    pl.read_parquet(at).with_columns(change.alias("counts")).write_parquet(at)
+    with pytest.raises(UserError, match=f"zh-en.parquet: .*{words}.*; score it again"):
+        table(paths)
 
 
 def test_every_test_of_the_study_counts_for_holm(compared: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,9 +36,9 @@ look_apart = tables.check
 def look_here() -> Iterator[None]:
     """Look at tables in this process, which takes a hundredth of the time."""
 
-    def check(paths: Sequence[Path]) -> None:
-        for path in paths:
-            if fault := tables.fault_of(path):
+    def check(scorers: Mapping[Path, str | None]) -> None:
+        for path, scorer in scorers.items():
+            if fault := tables.fault_of(path, scorer):
                 raise UserError(f"{path}: not the requests of a cell: {fault}")
 
     with pytest.MonkeyPatch.context() as patched:
@@ -253,6 +253,10 @@ TABLES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "tokens that are text": (lambda table: table.cast({"tokens": pl.String}), "tokens is String"),
     "fewer tokens than none": (lambda table: table.with_columns(pl.lit(-1).cast(pl.Int64).alias("tokens")), "is negative"),
     "no answers": (lambda table: table.drop("prediction"), "prediction is None"),
+    "an answer that is missing": (
+        lambda table: table.with_columns(prediction=pl.when(pl.col("tokens") > 3).then("prediction")),
+        "texts or numbers of tokens are missing",
+    ),
     "answers that are lists": (
         lambda table: table.with_columns(pl.concat_list("prediction").alias("prediction")),
         "prediction is List",
@@ -268,6 +272,49 @@ def test_a_table_that_is_nonsense(case: str, sent: dict[str, bytes], tmp_path: P
     refused(packed(tmp_path, sent, table=table), tmp_path, words)
 
 
+COUNTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
+    "twice": (lambda table: table.with_columns(pl.col("counts").list.eval(2 * pl.element())), "not counted from the texts"),
+    "others' counts and scores": (
+        lambda table: table.with_columns(pl.col("counts", "score").shuffle(1)), "not counted from the texts",
+    ),
+    "other scores": (lambda table: table.with_columns(score=0.5), "does not give the scores"),
+    "too many": (
+        lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "has not 18 counts",
+    ),
+    "text": (lambda table: table.with_columns(pl.lit("1, 2").alias("counts")), "counts is String"),
+}  # fmt: skip
+
+
+def translated(folder: Path, change: Callable[[pl.DataFrame], pl.DataFrame]) -> Path:
+    """A bundle of a cell with counts of a corpus metric, as the scorer gives them but for a change."""
+    folder.mkdir()
+    cell = Cell(
+        "falcon7b", task="sst2", metric="chrf2", requests=20,
+        text=lambda n, _: f"a{n} cat", reference=lambda n: f"the cat {n * n}",
+    )  # fmt: skip
+    table = cells.translated(cells.measured(folder, cell)).with_suffix(".parquet")
+    change(pl.read_parquet(table)).write_parquet(table)
+    files = {at.relative_to(folder).as_posix(): at.read_bytes() for at in folder.rglob("*.*")}
+    return bundle(folder.parent / "x.tar.gz", files)
+
+
+@pytest.mark.parametrize("case", COUNTS)
+def test_counts_that_no_text_gives(case: str, tmp_path: Path) -> None:
+    change, words = COUNTS[case]
+    refused(translated(tmp_path / "sent", change), tmp_path, f"sst2.parquet: .*{words}")
+
+
+@pytest.mark.parametrize("columns", [(), ("counts",)])
+def test_counts_of_this_release_and_none_of_an_earlier_one(
+    columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    sent = translated(tmp_path / "sent", lambda table: table.drop(columns))
+    (tmp_path / "results").mkdir()
+    adding.add(sent, "server", tmp_path / "results")
+    at = tmp_path / "results/falcon7b/cpu@server/sst2.parquet"
+    assert ("counts" in pl.read_parquet_schema(at)) is not bool(columns)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_spoilt_tables(
     seed: int, sent: dict[str, bytes], tmp_path: Path, capfd: pytest.CaptureFixture[str]
@@ -280,14 +327,14 @@ def test_spoilt_tables(
     path.write_bytes(content)
     told = ""
     try:
-        look_apart([path])
+        look_apart({path: "classification"})
     except UserError as error:
         told = str(error)
     assert not told or "sst2.parquet: not the requests of a cell" in told
     assert capfd.readouterr().err == ""
 
 
-def end(path: Path) -> None:
+def end(path: Path, scorer: str | None) -> None:
     """Die of a table."""
     os._exit(1)
 

@@ -21,7 +21,7 @@ from sacrebleu.significance import PairedTest
 from scipy import stats
 
 from frontier.scorers import Answer
-from frontier.scorers.translation import TOKENIZER, Options, chrf2, difference, line, score
+from frontier.scorers.translation import CORPUS, TOKENIZER, Options, chrf2, difference, line, score
 
 CHINESE = [
     "我不知道。",
@@ -36,6 +36,13 @@ NEARLY = ["我不知道！", "你在做什么？", "他昨天买了两本书。"
 def answers(predictions: list[str], references: list[str]) -> list[Answer]:
     pairs = enumerate(zip(predictions, references, strict=True))
     return [Answer(str(i), prediction, reference, {}) for i, (prediction, reference) in pairs]
+
+
+def counts(predictions: list[str], references: list[str]) -> np.ndarray:
+    """As a comparison reads them: those that `score` stores."""
+    found = score(answers(predictions, references), Options(target="en"))
+    stored = [row["counts"] for row in found.requests]
+    return np.array(stored, dtype=float).reshape(-1, CORPUS.width)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +167,16 @@ def test_an_unknown_language_is_refused() -> None:
         Options.model_validate({"target": "cn"})
 
 
+def test_stored_counts_give_sacrebleus_scores_of_any_requests() -> None:
+    predictions = garbled(NEARLY * 8)
+    references = CHINESE * 8
+    stored = counts(predictions, references)
+    assert stored == pytest.approx(CORPUS.count(answers(predictions, references)))
+    for some in (slice(None), slice(3, 17), slice(0, None, 7)):
+        expected = corpus_chrf(predictions[some], [references[some]]).score
+        assert chrf2(stored[some].sum(axis=0)[np.newaxis])[0] == pytest.approx(expected)
+
+
 @given(
     st.lists(st.tuples(st.text("ab 中。", max_size=9), st.text("ab 中。", max_size=9)), max_size=9)
 )
@@ -193,9 +210,7 @@ def test_a_paired_difference_is_sacrebleus(share: float, monkeypatch: pytest.Mon
         ]
 
     native, other = spoilt(0.2, 3), spoilt(share, 4)
-    found = difference(
-        answers(native, references), answers(other, references), Options(target="en")
-    )
+    found = difference(counts(native, references), counts(other, references))
     theirs = {}
     for kind, samples in (("ar", 5000), ("bs", 5000)):
         systems = [("native", native), ("other", other)]
@@ -213,16 +228,15 @@ def test_a_change_that_few_answers_make_is_called_rough() -> None:
     references = [f"{text}{number}" for number in range(40) for text in CHINESE]
     for changed, rough in ((3, True), (30, False)):
         other = [text if i >= changed else text[::-1] for i, text in enumerate(references)]
-        native = answers(references, references)
-        found = difference(native, answers(other, references), Options(target="zh"))
+        found = difference(counts(references, references), counts(other, references))
         assert found.estimate.value < 0
         assert (f"only {changed} answers differ" in found.estimate.method) == rough
 
 
 def test_the_same_translations_do_not_differ() -> None:
-    same = answers(NEARLY * 4, CHINESE * 4)
-    found = difference(same, same, Options(target="zh"))
+    same = counts(NEARLY * 4, CHINESE * 4)
+    found = difference(same, same)
     assert (found.estimate.value, found.estimate.low, found.p) == (0, None, 1)
     assert "all requests are alike" in found.estimate.method
-    nothing = difference([], [], Options(target="zh"))
+    nothing = difference(counts([], []), counts([], []))
     assert (nothing.estimate.value, nothing.p) == (None, None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from frontier import counted
 from frontier.columns import (
     BETTER,
     COMPARISONS,
@@ -22,7 +23,8 @@ from frontier.columns import (
 from frontier.errors import UserError
 from frontier.jackknife import Tested
 from frontier.outputs import read_requests
-from frontier.scorers import PROPORTION, Answer, Difference, load
+from frontier.scorers import PROPORTION, Corpus, Difference, corpus_of
+from frontier.serial import Floats
 from frontier.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
 from frontier.study import is_native, read_cell
 
@@ -108,9 +110,30 @@ def latency_ratio(pairs: pl.DataFrame) -> Tested:
     return paired_ratio(before, after, tokens)
 
 
-def _answers(pairs: pl.DataFrame, prediction: str) -> list[Answer]:
-    rows = pairs.select("id", prediction, "reference").iter_rows()
-    return [Answer(id_, text, reference, {}) for id_, text, reference in rows]
+def _requests(side: Side) -> pl.DataFrame:
+    """A cell's requests. Of a corpus metric they have `counts`; those of an earlier release none.
+
+    Raises UserError for counts that are not those of the requests.
+    """
+    path = side.path.with_suffix(".parquet")
+    corpus = corpus_of(side.scorer["kind"]) if side.scorer else None
+    requests = read_requests(path, COLUMNS, also=counted.COLUMN if corpus else None)
+    if not corpus or counted.COLUMN not in requests.columns:
+        return requests.with_columns(pl.lit(None).alias(counted.COLUMN))
+    try:
+        counts = counted.checked(requests, corpus)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; score it again") from None
+    return requests.with_columns(pl.Series(counted.COLUMN, counts))
+
+
+def _counts(pairs: pl.DataFrame, end: str, corpus: Corpus) -> Floats:
+    """What each request adds to a corpus metric, as it was stored, or else counted here."""
+    stored = pairs[f"{counted.COLUMN}{end}"]
+    if stored.dtype != pl.Null:
+        known: Floats = stored.to_numpy()
+        return known
+    return counted.of_texts(pairs, corpus, f"prediction{end}")
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
@@ -126,14 +149,12 @@ def _scores(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
     """What became of the score; nothing where one of the two has none."""
     if not (native.score and other.score) or pairs.height == 0:
         return {}
-    scorer = load(other.scorer["kind"])
     unit = other.score["unit"]
     row: dict[str, Any] = {"score_metric": other.metric, "score_unit": unit}
     row |= {"native_score": native.score["value"], "score": other.score["value"]}
-    if hasattr(scorer, "difference"):
-        options = scorer.Options(**other.scorer["options"])
-        texts = (_answers(pairs, name) for name in ("prediction", "prediction_right"))
-        found = scorer.difference(*texts, options)
+    if corpus := corpus_of(other.scorer["kind"]):
+        before, after = (_counts(pairs, end, corpus) for end in ("", "_right"))
+        found = corpus.difference(before, after)
         row["requests"] = pairs.height
     else:
         scored = pairs.drop_nulls(("score", "score_right"))
@@ -180,9 +201,8 @@ def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     kept: tuple[Path, pl.DataFrame] | None = None
     for native, other in sides(paths):
         if kept is None or kept[0] != native.path:
-            kept = native.path, read_requests(native.path.with_suffix(".parquet"), COLUMNS)
-        requests = read_requests(other.path.with_suffix(".parquet"), COLUMNS)
-        yield _row(native, other, joined(kept[1], requests))
+            kept = native.path, _requests(native)
+        yield _row(native, other, joined(kept[1], _requests(other)))
 
 
 def verdict(

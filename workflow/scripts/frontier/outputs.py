@@ -57,10 +57,16 @@ def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Pa
     raise UserError(f"{listed}: names no cell")
 
 
-def read_requests(path: Path, columns: list[str]) -> pl.DataFrame:
-    """Some columns of a cell's requests. Raises UserError naming the file and what it lacks."""
+def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -> pl.DataFrame:
+    """Some columns of a cell's requests, and `also` one that earlier releases did not write.
+
+    Raises UserError naming the file and what it lacks.
+    """
     try:
-        return pl.read_parquet(path, columns=columns)
+        wanted = list(columns)
+        if also and also in pl.read_parquet_schema(path):
+            wanted.append(also)
+        return pl.read_parquet(path, columns=wanted)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (it lies beside the cell's JSON)") from None
     except (pl.exceptions.PolarsError, OSError) as error:

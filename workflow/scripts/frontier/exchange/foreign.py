@@ -200,7 +200,7 @@ def _check_score(path: Path, score: Score) -> None:
 def check(folder: Path, names: Sequence[str]) -> None:
     """Raise UserError, naming the file, unless these files below `folder` are whole cells."""
     files: dict[str, list[str]] = {}
-    generated: list[Path] = []
+    generated: dict[Path, str | None] = {}
     for name in names:
         files.setdefault(bundles.cell_of(name) or "", []).append(name)
     for cell, found in files.items():
@@ -212,7 +212,8 @@ def check(folder: Path, names: Sequence[str]) -> None:
         if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
             raise UserError(f"{folder / cell}.parquet: not as it was written")
         if told.outcome in GENERATED:
-            generated.append(folder / f"{cell}.parquet")
+            scorer = told.score.scorer.kind if told.score else None
+            generated[folder / f"{cell}.parquet"] = scorer
         if runs:
             _check_run(runs, told.requests_sha256)
     tables.check(generated)

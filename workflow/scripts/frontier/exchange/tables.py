@@ -7,7 +7,7 @@ exception tells: the process ends.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -15,7 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
+from frontier import counted
 from frontier.errors import UserError
+from frontier.scorers import Corpus, corpus_of
 
 MOST_ROWS = 1_000_000
 MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
@@ -30,14 +32,17 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 
 
-def check(paths: Sequence[Path]) -> None:
-    """Raise UserError, naming the file, unless these are the requests of cells."""
-    if not paths:
+def check(scorers: Mapping[Path, str | None]) -> None:
+    """Raise UserError, naming the file, unless these are the requests of cells.
+
+    `scorers` are the kinds of what scored them, by their paths; None where they have no score.
+    """
+    if not scorers:
         return
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=_hush) as pool:
-        for path in paths:
+        for path, scorer in scorers.items():
             try:
-                fault = pool.submit(fault_of, path).result()
+                fault = pool.submit(fault_of, path, scorer).result()
             except BrokenProcessPool:
                 fault = "whoever reads it ends"
             if fault:
@@ -49,10 +54,12 @@ def _hush() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def fault_of(path: Path) -> str | None:
+def fault_of(path: Path, scorer: str | None) -> str | None:
     """What is wrong with a table of requests; None where nothing is."""
     try:
-        return _fault(pl.scan_parquet(path))
+        table = pl.scan_parquet(path)
+        corpus = corpus_of(scorer) if scorer else None
+        return _fault(table) or (_miscounted(table, corpus) if corpus else None)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return str(error)
 
@@ -69,7 +76,31 @@ def _fault(table: pl.LazyFrame) -> str | None:
     texts = [pl.col(name).str.len_bytes().cast(pl.UInt64).sum() for name in TEXTS]
     ids = pl.col("id").drop_nulls().n_unique().alias("ids")
     sound = pl.all_horizontal(pl.col(*NUMBERS, *COUNTS).is_between(0, LARGEST).all()).alias("sound")
-    size, unique, fine = table.select(pl.sum_horizontal(texts), ids, sound).collect().row(0)
+    lacking = pl.sum_horizontal(pl.col(*TEXTS, *COUNTS).null_count()).alias("lacking")
+    found = table.select(pl.sum_horizontal(texts), ids, lacking, sound).collect()
+    size, unique, nulls, fine = found.row(0)
     if size > MOST_TEXT or unique != rows:
         return f"{size} bytes of text, {unique} ids for {rows} requests"
+    if nulls:
+        return f"{nulls} texts or numbers of tokens are missing"
     return None if fine else "a time, a count or a score is negative or no number"
+
+
+def _miscounted(table: pl.LazyFrame, corpus: Corpus) -> str | None:
+    """Whether the counts of a corpus metric, where there are any, are those of the texts."""
+    types = table.collect_schema()
+    if counted.COLUMN not in types:  # as in earlier releases; counted where they are compared
+        return None
+    if types[counted.COLUMN] != counted.TYPE:
+        return f"column {counted.COLUMN} is {types[counted.COLUMN]}, not {counted.TYPE}"
+    widths = pl.col(counted.COLUMN).list.len()
+    if table.select(widths.max()).collect().item() not in (None, corpus.width):
+        return f"column {counted.COLUMN} has not {corpus.width} counts for each request"
+    names = ("id", "prediction", "reference", "score", counted.COLUMN)
+    requests = table.select(names).collect()
+    try:
+        counts = counted.checked(requests, corpus)
+    except ValueError as error:
+        return str(error)
+    wrong = (counts != counted.of_texts(requests, corpus)).any(axis=1)
+    return f"column {counted.COLUMN} is not counted from the texts" if wrong.any() else None

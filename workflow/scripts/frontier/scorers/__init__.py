@@ -4,21 +4,22 @@ Each file here is one scorer and its name is the task's `scorer: kind`. It has
 - `Options`, a pydantic model (extra keys forbidden, frozen): the other keys of the `scorer:` block,
 - `PRIMARY`, the name of the metric by which variants are compared,
 - `score(answers: Sequence[Answer], options: Options) -> Score`,
-- `difference(native, other: Sequence[Answer], options: Options) -> Difference`, the paired
-  comparison of two variants' answers to the same requests, only where the primary metric is of the
-  whole corpus. Without it each request's score is 1 or 0 (or None) and the metric is their mean.
+- `CORPUS`, only where the primary metric is of the whole corpus (see `Corpus`). Without it each
+  request's score is 1 or 0 (or None) and the metric is their mean.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import ModuleType
 from typing import Any
 
 from frontier.errors import UserError, nearest
+from frontier.serial import Floats
 from frontier.statistics import Estimate
 
 PROPORTION = "proportion"
@@ -63,12 +64,13 @@ class Score:
     """What a scorer found: metrics by name, JSON-able details, and one row for each answer.
 
     `requests` keeps the answers' order; each row has "score" in [0, 1], or None where the answer
-    could be called neither right nor wrong, and the scorer's own columns.
+    could be called neither right nor wrong, and the scorer's own columns; "counts" are a corpus
+    metric's.
     """
 
     metrics: dict[str, Metric]
     details: dict[str, Any]
-    requests: list[dict[str, str | int | float | bool | None]]
+    requests: list[dict[str, str | int | float | bool | list[int] | None]]
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,29 @@ class Difference:
     p_method: str
 
 
+@dataclass(frozen=True)
+class Corpus:
+    """A metric of a whole corpus, which is a function of totals over its requests.
+
+    Each request adds `width` whole numbers to the totals. `score` gives them as its row's "counts",
+    so that a comparison need not read the texts again.
+    """
+
+    width: int
+    count: Callable[[Sequence[Answer]], Floats]
+    """The counts of answers, of shape (requests, width)."""
+    score: Callable[[Floats], Floats]
+    """Each request's score from its counts, as in its row."""
+    difference: Callable[[Floats, Floats], Difference]
+    """The paired comparison of two variants' counts (native, other) on the same requests."""
+
+
 def kinds() -> list[str]:
     """The names of all scorers: the files of this folder."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
+@cache
 def load(kind: str) -> ModuleType:
     """The scorer of a kind; UserError with the nearest kind's name where there is none."""
     if kind not in kinds():
@@ -92,3 +112,9 @@ def load(kind: str) -> ModuleType:
             f"no scorer {kind!r}{nearest(kind, kinds())}; there are: {', '.join(kinds())}"
         )
     return importlib.import_module(f"{__name__}.{kind}")
+
+
+def corpus_of(kind: str) -> Corpus | None:
+    """The corpus metric by which a scorer compares variants; None where it is a proportion."""
+    found: Corpus | None = getattr(load(kind), "CORPUS", None)
+    return found

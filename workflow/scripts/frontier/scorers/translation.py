@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sacrebleu.metrics import BLEU, CHRF
 
 from frontier.jackknife import jackknife, logit_up_to
-from frontier.scorers import POINTS, Answer, Difference, Metric, Score
+from frontier.scorers import POINTS, Answer, Corpus, Difference, Metric, Score
 from frontier.serial import Floats
 
 PRIMARY = "chrf2"
+WIDTH = 18  # counts of a request: of the hypothesis, the reference and both, for 1- to 6-grams
 TOKENIZER = {"zh": "zh", "en": "13a"}
 PERCENT = logit_up_to(100)
 ENOUGH_CHANGED = 10  # answers; of fewer the size of a change is hardly known (bench/coverage.py)
@@ -55,18 +56,22 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
             "target": options.target,
             "empty": sum(not line(answer.prediction) for answer in answers),
         },
-        requests=[{"score": float(points) / 100} for points in chrf2(chrf_counts)],
+        requests=[
+            {"score": points, "counts": row}
+            for points, row in zip(
+                _share(chrf_counts).tolist(), chrf_counts.astype(int).tolist(), strict=True
+            )
+        ],
     )
 
 
-def difference(native: Sequence[Answer], other: Sequence[Answer], options: Options) -> Difference:
+def difference(native: Floats, other: Floats) -> Difference:
     """Corpus chrF2 of `other` minus that of `native`, in points, on the same requests.
 
-    `options` play no part: chrF2 is the same for every language.
+    From the requests' n-gram counts, which are the same whatever the language.
     """
-    before, after = _counts(CHRF(), native), _counts(CHRF(), other)
-    estimate, p = jackknife(gain, np.hstack([before, after]))
-    changed = int((before != after).any(axis=1).sum())
+    estimate, p = jackknife(gain, np.hstack([native, other]))
+    changed = int((native != other).any(axis=1).sum())
     if estimate.low is not None and changed < ENOUGH_CHANGED:
         warned = f"{estimate.method}; rough, only {changed} answers differ"
         estimate = replace(estimate, method=warned)
@@ -99,6 +104,11 @@ def chrf2(counts: Floats) -> Floats:
     return points
 
 
+def _share(counts: Floats) -> Floats:
+    """Each row's chrF2 as a share of its 100 points."""
+    return chrf2(counts) / 100
+
+
 def _counts(metric: Any, answers: Sequence[Answer]) -> Floats:
     """Each segment's sufficient statistics, n-gram counts of shape (requests, counts).
 
@@ -106,7 +116,7 @@ def _counts(metric: Any, answers: Sequence[Answer]) -> Floats:
     use; a test compares every score made from them with the public `corpus_score`.
     """
     if not answers:
-        return np.zeros((0, 18))
+        return np.zeros((0, WIDTH))
     hypotheses = [line(answer.prediction) for answer in answers]
     references = [line(answer.reference) for answer in answers]
     rows = metric._extract_corpus_statistics(hypotheses, [references])
@@ -117,3 +127,6 @@ def _each(metric: Any, sums: Floats) -> Floats:
     """sacreBLEU's score of each row of added-up statistics."""
     rows = sums.astype(np.int64).tolist()
     return np.array([metric._compute_score_from_stats(row).score for row in rows])
+
+
+CORPUS = Corpus(WIDTH, lambda answers: _counts(CHRF(), answers), _share, difference)
