@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import _thread
+import atexit
 import difflib
 import errno
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable
 from types import FrameType
+from typing import NoReturn
 
 from frontier.text import LONGEST, visible
 
 FEW = 8  # names that are listed where none is close to what was typed
 LONGEST_LINE = 1000  # characters
+INTERRUPTED = 130  # the exit code after Ctrl-C
+LOST_OUTPUT = 120  # Python's own where the last output cannot be written
+RELEASE_S = 5.0
+"""How long what a program holds may take to be released after Ctrl-C."""
 UNWRITABLE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.EIO,
@@ -60,22 +69,32 @@ def one_line(error: BaseException) -> str:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a program's `main`; tell faults of the input or of the machine in one line and exit 1.
+    """Run a program's `main`, and end the process; faults of the input or machine are one line.
 
     A full disk or too little memory is the machine's fault, not ours, so it gets a line as well;
     every other exception is a fault of ours and keeps its traceback.
     """
-    signal.signal(signal.SIGINT, _interrupted)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         main()
-    except UserError as error:
-        sys.exit(f"error: {one_line(error)}")
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in UNWRITABLE:
-            sys.exit(f"error: cannot write: {one_line(error)}")
-        if cause := lack_of_memory(error):
-            sys.exit(f"error: too little memory to go on: {one_line(cause)}")
+    except BaseException as error:
+        if _interrupted.is_set():  # a library may have made another exception of it
+            leave(INTERRUPTED)
+        if line := _fault(error):
+            sys.exit(f"error: {line}")
         raise
+    leave(INTERRUPTED if _interrupted.is_set() else 0)
+
+
+def _fault(error: BaseException) -> str | None:
+    """The line for a fault of the input or of the machine; None for a fault of ours."""
+    if isinstance(error, UserError):
+        return one_line(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return f"cannot write: {one_line(error)}"
+    if isinstance(error, Exception) and (cause := lack_of_memory(error)):
+        return f"too little memory to go on: {one_line(cause)}"
+    return None
 
 
 def lack_of_memory(error: BaseException | None) -> BaseException | None:
@@ -88,7 +107,49 @@ def lack_of_memory(error: BaseException | None) -> BaseException | None:
     return None
 
 
-def _interrupted(_signal: int, _frame: FrameType | None) -> None:
-    """End at once: an exception is at times swallowed by libraries, and the program went on."""
+def leave(code: int) -> NoReturn:
+    """End the process without taking the interpreter down, which takes most of a second with torch.
+
+    All that an exit promises is done first: threads end, exit handlers run, output is written.
+    """
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    # Neither has a public name. The interpreter itself does the same, executors' threads included.
+    getattr(threading, "_shutdown", lambda: None)()
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or LOST_OUTPUT
+    os._exit(code)
+
+
+_interrupted = threading.Event()
+
+
+def check_interrupted() -> None:
+    """Raise KeyboardInterrupt again where a library has swallowed it.
+
+    For before something is written down: a library that went on may have returned anything.
+    """
+    if _interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """End soon: by an exception, so that all is released, or without where a library swallows it.
+
+    Once: Ctrl-C may reach a program from the terminal and from Snakemake.
+    """
+    if _interrupted.is_set():
+        return
+    _interrupted.set()
     os.write(2, b"interrupted: the same command goes on from here\n")
-    os._exit(130)
+
+    def end() -> None:
+        time.sleep(RELEASE_S)
+        os._exit(INTERRUPTED)
+
+    # Not threading's: a lock of it may be held by what was interrupted.
+    _thread.start_new_thread(end, ())
+    raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import checksums
+from frontier.errors import check_interrupted
 from frontier.host.files import read_lines, write_bytes
 
 
@@ -113,6 +114,7 @@ class Journal:
 
     def _write(self, value: dict[str, Any]) -> None:
         """Add a line; when this returns, it outlives the process and the machine."""
+        check_interrupted()
         self._file.write(checksums.line(value, self.identity))
         self._file.flush()
         os.fsync(self._file.fileno())

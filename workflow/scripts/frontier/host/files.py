@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import psutil
 from pydantic import BaseModel, ValidationError
 
-from frontier.errors import UserError
+from frontier.errors import UserError, check_interrupted
 from frontier.text import shown
 from frontier.unicode import parse_json, well_formed
 
@@ -155,6 +155,7 @@ def replaced(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        check_interrupted()
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -167,6 +168,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
+        check_interrupted()
         if folder.exists():
             shutil.rmtree(folder)
         temporary.replace(folder)
