@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from frontier import contention
 from frontier.contention import Reading, loads
-from frontier.records import Journal, Record
+from frontier.journal import Journal
+from frontier.records import Record
 
 CORES = 2
 
@@ -83,9 +84,12 @@ def test_the_load_of_a_session_that_was_killed_counts(tmp_path: Path) -> None:
     found = contention.summary(second, records)
     assert found["foreign_cores"] == pytest.approx(1.86)
     assert found["sessions"] == [
-        {"session": 0, "requests": 186, "foreign_cores": pytest.approx(2.0)},
-        {"session": 1, "requests": 14, "foreign_cores": 0.0},
-    ]
+        {
+            "session": 0, "requests": 186, "foreign_cores": pytest.approx(2.0),
+            "foreign_gpu_processes": None,
+        },
+        {"session": 1, "requests": 14, "foreign_cores": 0.0, "foreign_gpu_processes": None},
+    ]  # fmt: skip
     assert found["foreign_gpu_processes"] is None
 
 

@@ -72,7 +72,7 @@ from frontier import scenarios
 from frontier.contention import Watch
 from frontier.engines import Generation
 from frontier.pauses import Pauses
-from frontier.records import Journal
+from frontier.journal import Journal
 
 class Engine:
     def render(self, prompt):

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from frontier import contention
 from frontier.errors import UserError
-from frontier.records import Journal, Record, read, restore
+from frontier.journal import Journal, restore
+from frontier.records import Record, read
 
 
 def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:

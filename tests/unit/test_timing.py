@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier import timing
+from frontier import gates, timing
 from frontier.records import Record
 from frontier.statistics import quantile_interval
 
@@ -148,6 +148,6 @@ def test_cost() -> None:
 def test_disorder() -> None:
     """Times that run backwards, or are not as many as the tokens, are found."""
     good = record([5, 5])
-    assert timing.disorder(good) is None
-    assert "backwards" in str(timing.disorder(Record(**(vars(good) | {"token_ns": [10, 5]}))))
-    assert "tokens" in str(timing.disorder(Record(**(vars(good) | {"tokens": 3}))))
+    assert gates.disorder(good) is None
+    assert "backwards" in str(gates.disorder(Record(**(vars(good) | {"token_ns": [10, 5]}))))
+    assert "tokens" in str(gates.disorder(Record(**(vars(good) | {"tokens": 3}))))

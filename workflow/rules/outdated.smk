@@ -32,7 +32,7 @@ def measured_again(cell, measured):
         and workflow.is_main_process
         and not workflow.dryrun
     ):
-        records.restore(requests, measured, STEPS.measure(cell).identity)
+        journal.restore(requests, measured, STEPS.measure(cell).identity)
 
 
 @told

@@ -13,7 +13,7 @@ import platform
 import resource
 import sys
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,16 +23,16 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, contention, hardware, scenarios, templates
+from frontier import checksums, contention, hardware, reuse, scenarios, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
 from frontier.host import leases
 from frontier.host.files import check_lock, read_json, read_lines, read_spec, sha256
+from frontier.journal import Journal
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.own_code import raised_by_own_code
 from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
-from frontier.records import Journal
 
 # As long as a process may need to notice that the Snakemake that started it was killed.
 LOCK_WAIT_S = 60
@@ -91,9 +91,13 @@ def run_cell(
     made = lock_of(checkpoint)
     if "outcome" in made:  # the job that was to make it has said why it could not
         return facts | {key: made[key] for key in ("outcome", "reason")} | {"memory": None}
+    known = journal.answered(prompts)
+    if known is not None and journal.facts[known]["loaded"]["room"] is None:
+        return facts | asked_before(journal, known)
+    known = None
     pauses = Pauses()  # before the engine's threads
     module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
-    facts["start_s"] = time.time() - psutil.Process().create_time()
+    journal.loaded(start_s=time.time() - psutil.Process().create_time(), threads=settings.threads)
     engine: Engine | None = None
     memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
     try:
@@ -102,17 +106,18 @@ def run_cell(
             engine = module.load(checkpoint, settings)
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
-            facts["load_s"] = None if paused else (loaded - started) / 1e9
-            facts |= vars(engine.loaded)
-            facts |= made_facts(made, engine.loaded)
+            journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
+            journal.loaded(**vars(engine.loaded) | made_facts(made, engine.loaded))
             scenarios.check_prompts(engine, prompts)
-            engine.reserve(list(prompts.values()), spec["task"]["max_new_tokens"])
-            facts["warmup"] = scenarios.warm_up(
-                engine, list(prompts.values()), spec["task"], spec["device"]["warmup"]
-            )
-            watch = contention.Watch(settings.accelerator)
-            scenarios.single_stream(engine, prompts, spec["task"], journal, cell, watch, pauses)
-            facts["contention"] = {"load_average": watch.load_average()}
+            asked = list(prompts.values())
+            journal.make_room(engine.reserve(asked, spec["task"]["max_new_tokens"]))
+            known = journal.answered(prompts)
+            if known is None:
+                warmup = scenarios.warm_up(engine, asked, spec["task"], spec["device"]["warmup"])
+                journal.loaded(warmup=warmup)
+                watch = contention.Watch(settings.accelerator)
+                scenarios.single_stream(engine, prompts, spec["task"], journal, cell, watch, pauses)
+                journal.loaded(load_average=watch.load_average())
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
     except (OutOfMemoryError, OutOfTimeError) as error:
@@ -122,14 +127,25 @@ def run_cell(
             raise
         reason = f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
         facts |= {"outcome": "unsupported", "reason": reason[:300]}
-    facts["memory"] = {
-        "device_peak_bytes": engine.device_peak_bytes() if engine else None,
-        "host_peak_bytes": host_peak_bytes(),
-    }
-    facts["threads"] = settings.threads
+    device_peak_bytes = engine.device_peak_bytes() if engine else None
+    peaks = {"device_peak_bytes": device_peak_bytes, "host_peak_bytes": host_peak_bytes()}
+    journal.loaded(memory=peaks)
     if engine:
         engine.close()
-    return facts
+    if known is not None:
+        return facts | asked_before(journal, known)
+    return facts | loaded_in(journal, journal.session)
+
+
+def asked_before(journal: Journal, known: int) -> dict[str, Any]:
+    """The facts of a measurement all of whose requests earlier processes have asked."""
+    journal.withdraw()
+    return loaded_in(journal, known)
+
+
+def loaded_in(journal: Journal, session: int) -> dict[str, Any]:
+    """What loading has shown in a session, and in which."""
+    return {**journal.facts[session]["loaded"], "loaded_in": session}
 
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:
@@ -164,19 +180,36 @@ def versions() -> dict[str, str]:
     return installed
 
 
+def facts_here(spec: dict[str, Any]) -> dict[str, Any]:
+    """What this process is known by, before it has loaded anything."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "request": spec.get("identity", {}).get("request"),
+        "hardware": hardware.describe(),
+        "packages": versions(),
+    }
+
+
 def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits) -> None:
     """Measure what the journal has not yet; write requests and measurement."""
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
-    facts = {"hardware": hardware.describe(), "packages": versions()}
-    identity = spec.get("identity", {}).get("digest", "")
-    journal = Journal(arguments.requests.with_name("journal.jsonl"), facts, identity)
+    facts = facts_here(spec)
+    path = arguments.requests.with_name("journal.jsonl")
+    if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
+        reuse.take_over(path, spec, prompts, facts)
+    journal = Journal(path, facts, spec.get("identity", {}).get("digest", ""))
     settings = settings_of(spec, arguments.adapter)
     result = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
-    if "contention" in result:
-        result["contention"] |= contention.summary(journal, records)
+    if "load_average" in result:
+        load_average = {"load_average": result.pop("load_average")}
+        result["contention"] = load_average | contention.summary(journal, records)
+    if result["memory"]:
+        result["memory"] = journal.peaks()
+    # Never the requests of one measurement beside the sessions of another.
+    arguments.measurement.unlink(missing_ok=True)
     journal.finish(arguments.requests, records, list(prompts))
     checksums.write(
         arguments.measurement,

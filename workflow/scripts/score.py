@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import io
-import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, scorers, templates, timing
+from frontier import checksums, gates, scorers, templates, timing
 from frontier.errors import UserError, run
 from frontier.host.files import read_json, read_lines, read_spec, sha256, write_bytes
 from frontier.records import Record, read
@@ -29,36 +29,45 @@ FIGURES = (
 )  # fmt: skip
 
 TIMES = ("latency_s", "ttft_s", "tpot_s")
-# Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
-MOST_DISTURBED = 0.05
 
 
 def invalid_because(
     measurement: dict[str, Any], records: list[Record], foreign_load: float
 ) -> str | None:
     """The first gate that the timing did not pass; None where its figures can be published."""
-    load, warmup = measurement["contention"], measurement["warmup"]
-    if not warmup["settled"]:
-        return f"warm-up: latency had not settled after {warmup['requests']} requests"
-    if load["foreign_cores"] > foreign_load:
-        return (
-            f"contention: other processes used {load['foreign_cores']:.2f} cores on average, "
-            f"more than {foreign_load:g}"
-        )
-    above = sum((record.foreign_cores or 0) > foreign_load for record in records)
-    disturbed = above / max(len(records), 1)
-    if disturbed > MOST_DISTURBED:
-        return (
-            f"contention: during {disturbed:.0%} of the requests other processes used more than "
-            f"{foreign_load:g} cores"
-        )
-    if load["foreign_gpu_processes"]:
-        return f"contention: {load['foreign_gpu_processes']} other processes on the GPU"
-    if paused := sum(record.paused for record in records):
-        return f"pause: the process stood still during {paused} of {len(records)} requests"
-    if len({json.dumps(session["hardware"]) for session in measurement["sessions"]}) > 1:
-        return "hardware: an interrupted measurement went on on another machine"
-    return next(filter(None, map(timing.disorder, records)), None)
+    load = measurement["contention"]
+    return (
+        next(filter(None, _unsettled(measurement, records)), None)
+        or gates.contended(load["foreign_cores"], foreign_load)
+        or gates.often_contended(records, foreign_load)
+        or next(filter(None, _contended_sessions(records, foreign_load)), None)
+        or gates.shared_gpu(load["foreign_gpu_processes"])
+        or gates.paused(records)
+        or gates.mixed(measurement["sessions"])
+        or next(filter(None, map(gates.disorder, records)), None)
+    )
+
+
+def _unsettled(measurement: dict[str, Any], records: list[Record]) -> Iterator[str | None]:
+    """What is wrong with the warm-up of each session that asked some of the requests."""
+    asked = {record.session for record in records}
+    loaded = [
+        session["loaded"]
+        for session in measurement["sessions"]
+        if "loaded" in session and session["session"] in asked
+    ]
+    # An earlier release wrote down the last one alone.
+    yield from (gates.unsettled(one["warmup"]) for one in loaded or [measurement])
+
+
+def _contended_sessions(records: list[Record], foreign_load: float) -> Iterator[str | None]:
+    """What is wrong with the load during each session that is not too short to count."""
+    sessions: dict[int, list[Record]] = {}
+    for record in records:
+        sessions.setdefault(record.session, []).append(record)
+    for own in sessions.values():
+        if len(own) > gates.MOST_DISTURBED * len(records):
+            yield gates.contended(gates.mean_load(own), foreign_load)
 
 
 def answers(
@@ -143,6 +152,7 @@ def timed(
 def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
     """Where and with what the generations were made."""
     kept = (
+        "loaded_in",
         "threads",
         "dtype",
         "warmup",
@@ -155,7 +165,25 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
         "kernel",
     )
     session = {key: measurement["sessions"][-1].get(key) for key in ("hardware", "packages")}
-    return {**session, **{key: measurement.get(key) for key in kept}}
+    return {
+        **session,
+        **{key: measurement.get(key) for key in kept},
+        "sessions": sessions(measurement),
+    }
+
+
+def sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
+    """When each process began that asked some of the requests, and how many of them."""
+    asked = (measurement.get("contention") or {}).get("sessions", [])
+    began = {one.get("session"): one.get("started") for one in measurement["sessions"]}
+    return [
+        {
+            "session": one["session"],
+            "started": began.get(one["session"]),
+            "requests": one["requests"],
+        }
+        for one in asked
+    ]
 
 
 def outcome(name: str, reason: str | None) -> dict[str, Any]:

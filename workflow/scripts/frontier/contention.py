@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from frontier import hardware
-from frontier.records import Journal, Record
+from frontier.gates import mean_load
+from frontier.records import Record, Recorded
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over less time than this, load is mostly rounding."""
@@ -85,44 +86,53 @@ def _foreign(start: Reading, end: Reading, cores: int) -> float:
     return min(max(0.0, foreign_s / wall_s), float(cores)) if wall_s > 0 else 0.0
 
 
-def with_loads(journal: Journal) -> list[Record]:
-    """The journal's records, each with the cores that others used while it was timed.
+def with_loads(recorded: Recorded) -> list[Record]:
+    """The records, each with the cores that others used while it was timed.
 
     Those restored from a finished measurement have it already.
     """
     cores = psutil.cpu_count() or 1
     found: list[Record] = []
-    for session, of in groupby(journal.records, lambda record: record.session):
-        records, begun = list(of), journal.begun[session]
+    for session, of in groupby(recorded.records, lambda record: record.session):
+        records, begun = list(of), recorded.begun[session]
         if "busy_s" not in begun:
             found += records
             continue
-        ends = [Reading(**journal.ended[record.id]) for record in records]
+        ends = [Reading(**recorded.ended[record.id]) for record in records]
         known = zip(records, loads(Reading(**begun), ends, cores), strict=True)
         found += [replace(record, foreign_cores=round(load, 3)) for record, load in known]
     return found
 
 
-def summary(journal: Journal, records: Sequence[Record]) -> dict[str, Any]:
-    """Foreign load over all requests, weighted by their time, and of each session.
+def strangers(recorded: Recorded, session: int) -> int | None:
+    """The most other processes that were seen on the GPUs during a session; None without a GPU."""
+    own = (recorded.ended[one.id] for one in recorded.records if one.session == session)
+    return _most(recorded.begun[session], *own)
+
+
+def _most(*readings: dict[str, Any]) -> int | None:
+    counts = (one.get("gpu_processes") for one in readings)
+    return max((one for one in counts if one is not None), default=None)
+
+
+def summary(recorded: Recorded, records: Sequence[Record]) -> dict[str, Any]:
+    """Foreign load over all requests, weighted by their time, and of each session that has some.
 
     `foreign_gpu_processes` is the most that was seen at any time; null without a GPU.
     """
-    readings = (*journal.begun.values(), *journal.ended.values())
-    counts = (one.get("gpu_processes") for one in readings)
-    sessions = [(number, list(of)) for number, of in groupby(records, lambda one: one.session)]
+    sessions: dict[int, list[Record]] = {}
+    for record in records:
+        sessions.setdefault(record.session, []).append(record)
     return {
-        "foreign_cores": mean(records),
+        "foreign_cores": mean_load(records),
         "sessions": [
-            {"session": number, "requests": len(own), "foreign_cores": mean(own)}
-            for number, own in sessions
+            {
+                "session": number,
+                "requests": len(own),
+                "foreign_cores": mean_load(own),
+                "foreign_gpu_processes": strangers(recorded, number),
+            }
+            for number, own in sorted(sessions.items())
         ],
-        "foreign_gpu_processes": max((one for one in counts if one is not None), default=None),
+        "foreign_gpu_processes": _most(*recorded.begun.values(), *recorded.ended.values()),
     }
-
-
-def mean(records: Sequence[Record]) -> float:
-    """Cores that others used on average over the time of these requests; 0 without any."""
-    known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
-    time_ns = sum(end_ns for end_ns, _ in known)
-    return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0

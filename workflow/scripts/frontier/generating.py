@@ -70,8 +70,9 @@ class Generating:
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
-        """Nothing: the cache grows as it is needed."""
+    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> int | None:
+        """Do nothing: the cache grows as it is needed."""
+        return None
 
     def render(self, prompt: str) -> str:
         """The text that a prompt becomes. Raises UserError where the chat template fails."""

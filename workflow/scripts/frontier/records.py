@@ -1,17 +1,14 @@
-"""What is kept of a measurement: one line a request, appended as they come."""
+"""What is recorded of a measurement: one line a request, and the sessions that asked them."""
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
+import hashlib
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from frontier import checksums
-from frontier.errors import check_interrupted
-from frontier.host.files import read_lines, write_bytes
+from frontier.host.files import read_lines
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,8 @@ class Record:
     latency, tokenization and detokenization included. `foreign_cores` are those that other
     processes used meanwhile. A request during which the process was stopped is asked again, so
     that there are several `attempts`; `paused`: none of them was undisturbed. `prompt_sha256` is of
-    the prompt as the model reads it: in the chat template, or in the user's.
+    the prompt as the model reads it: in the chat template, or in the user's. `input_sha256` is of
+    the task's own prompt, by which another sample's measurement finds it.
     """
 
     id: str
@@ -39,9 +37,16 @@ class Record:
     foreign_cores: float | None = None
     attempts: int = 1
     paused: bool = False
+    input_sha256: str = ""
+
+
+def input_sha256(prompt: str) -> str:
+    """The digest of a task's prompt, before the model's own or a chat template."""
+    return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
 
 
 _FIELDS = frozenset(field.name for field in fields(Record))
+_NEEDED = _FIELDS - {"input_sha256"}  # which earlier releases did not write
 
 
 def read(path: Path) -> list[Record]:
@@ -52,90 +57,66 @@ def read(path: Path) -> list[Record]:
     ]
 
 
-class Journal:
-    """The records of a measurement under way: appended, flushed to the disk, read again later.
+class Recorded:
+    """The sessions and records of a measurement, as the lines of a journal give them.
 
-    Every process that works on it is a session, whose facts (hardware, versions) are kept too. Each
-    line has a checksum, which holds in this measurement only. A process that is killed leaves at
-    most one line cut off. The next one leaves that out, and whatever else is not as it was written:
-    those requests are asked again.
+    Each process that worked on it is a session with a number; `facts` has those of each: hardware,
+    versions and, once it has loaded, what only that shows, as `loaded`.
 
     Counters (frontier/contention.py) are read when a session begins to time, in `begun` by its
     number, and after each request, in `ended` by its id.
     """
 
-    def __init__(self, path: Path, facts: dict[str, Any], identity: str = "") -> None:
-        """Open `path` for a session, reading what earlier ones of the same `identity` left."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path, self.identity = path, identity
+    def __init__(self) -> None:
+        """Nothing is recorded yet."""
         self.records: list[Record] = []
+        self.facts: dict[int, dict[str, Any]] = {}
         self.begun: dict[int, dict[str, Any]] = {}
         self.ended: dict[str, dict[str, Any]] = {}
-        self._facts: dict[int, dict[str, Any]] = {}
-        if path.exists():
-            self._read(path.read_bytes())
-        self._file = path.open("ab")
-        self.session = max(self._facts, default=-1) + 1
-        self._facts[self.session] = facts
 
     @property
     def sessions(self) -> list[dict[str, Any]]:
         """The facts of each session with its number, in order."""
-        return [{"session": number, **self._facts[number]} for number in sorted(self._facts)]
+        return [{"session": number, **self.facts[number]} for number in sorted(self.facts)]
 
-    def _read(self, content: bytes) -> None:
-        """Take in the lines that are as they were written; leave all others out of the file."""
-        *lines, cut = content.split(b"\n")
-        whole = [line for line in lines if self._take(checksums.read(line, self.identity))]
-        if lost := len(lines) - len(whole):
-            words = "is not as it was written" if lost == 1 else "are not as they were written"
-            print(
-                f"{self.path}: {lost} line(s) {words}; what cannot be read again is asked again",
-                file=sys.stderr,
-                flush=True,
-            )
-        if lost or cut:
-            write_bytes(self.path, b"".join(line + b"\n" for line in whole))
+    def open(self, session: int, facts: dict[str, Any], reading: dict[str, Any]) -> None:
+        """Take in the beginning of a session."""
+        self.facts[session], self.begun[session] = facts, reading
 
-    def _take(self, value: dict[str, Any] | None) -> bool:
+    def add(self, record: Record, reading: dict[str, Any]) -> None:
+        """Take in a record and the counters behind it."""
+        self.records.append(record)
+        self.ended[record.id] = reading
+
+    def take(self, value: dict[str, Any] | None) -> bool:
         """Take in a line; False for one that is not of this measurement, or there already."""
         if value is None:
             return False
         session, reading = value.get("session", -1), value.pop("reading", None)
         if value.keys() == _OPENING:
-            self._facts[session] = value["facts"]
-            self.begun[session] = reading
+            self.open(session, value["facts"], reading)
             return True
-        if value.keys() != _FIELDS or session not in self._facts or value["id"] in self.ended:
+        if session not in self.facts:
             return False
-        self.records.append(Record(**value))
-        self.ended[value["id"]] = reading
+        if value.keys() == _CLOSING:
+            self.facts[session]["loaded"] = value["loaded"]
+            return True
+        if not _NEEDED <= value.keys() <= _FIELDS or value["id"] in self.ended:
+            return False
+        self.add(Record(**value), reading)
         return True
 
-    def _write(self, value: dict[str, Any]) -> None:
-        """Add a line; when this returns, it outlives the process and the machine."""
-        check_interrupted()
-        self._file.write(checksums.line(value, self.identity))
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def begin(self, reading: dict[str, Any]) -> None:
-        """Begin to time requests, with the counters as they are now."""
-        self._write(opening(self.session, self._facts[self.session], reading))
-        self.begun[self.session] = reading
-
-    def append(self, record: Record, reading: dict[str, Any]) -> None:
-        """Keep a record and the counters behind it."""
-        self._write({**asdict(record), "reading": reading})
-        self.records.append(record)
-        self.ended[record.id] = reading
-
-    def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
-        """Write the records, as they are at last, as `path`, in the order of the sample's ids."""
-        by_id = {record.id: asdict(record) for record in records}
-        kept = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
-        write_bytes(path, b"".join(kept))
-        self._file.close()
+    def lines(self, identity: str) -> bytes:
+        """The lines of a journal of that `identity` that says the same."""
+        ordered = sorted(self.records, key=lambda record: record.session)
+        values = [
+            *(
+                opening(number, self.facts[number], self.begun[number])
+                for number in sorted(self.begun)
+            ),
+            *({**asdict(record), "reading": self.ended[record.id]} for record in ordered),
+        ]
+        return b"".join(checksums.line(value, identity) for value in values)
 
 
 def opening(session: int, facts: dict[str, Any], reading: dict[str, Any]) -> dict[str, Any]:
@@ -143,27 +124,34 @@ def opening(session: int, facts: dict[str, Any], reading: dict[str, Any]) -> dic
     return {"session": session, "facts": facts, "reading": reading}
 
 
+def closing(session: int, loaded: dict[str, Any]) -> dict[str, Any]:
+    """The line with which a session says what loading has shown, up to the memory at its end."""
+    return {"session": session, "loaded": loaded}
+
+
 _OPENING = opening(0, {}, {}).keys() - {"reading"}
+_CLOSING = closing(0, {}).keys()
 
 
-def restore(requests: Path, measurement: dict[str, Any], identity: str) -> None:
-    """Write a journal of those lines of an altered requests.jsonl that are as they were written.
+def finished(requests: Path, measurement: dict[str, Any], identity: str) -> Recorded:
+    """What is as it was written of a requests.jsonl, with the sessions of its measurement.json.
 
-    `measurement`: the measurement.json beside it, of that `identity`. The next process that
-    measures asks only the requests that are not in the journal.
+    `identity`: whose they are. The load during each request is in it; of the GPUs only how many
+    others were seen there during its session.
     """
-    lines = requests.read_bytes().split(b"\n")
-    found = [value for one in lines if (value := checksums.read(one, identity))]
-    # The load during each of these is in it; who else was on the GPUs is not.
-    reading = {"gpu_processes": (measurement.get("contention") or {}).get("foreign_gpu_processes")}
-    values = [
-        *(opening(number, facts, reading) for number, facts in _numbered(measurement["sessions"])),
-        *({**value, "reading": {}} for value in found),
-    ]
-    content = b"".join(checksums.line(value, identity) for value in values)
-    write_bytes(requests.with_name("journal.jsonl"), content)
-
-
-def _numbered(sessions: list[dict[str, Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for facts in sessions:
-        yield facts["session"], {key: one for key, one in facts.items() if key != "session"}
+    contention = measurement.get("contention") or {}
+    strangers = {
+        one["session"]: one.get("foreign_gpu_processes")
+        for one in contention.get("sessions", [])
+        if "foreign_gpu_processes" in one
+    }
+    found = Recorded()
+    for session in measurement["sessions"]:
+        number = session["session"]
+        facts = {key: one for key, one in session.items() if key != "session"}
+        seen = strangers.get(number, contention.get("foreign_gpu_processes"))
+        found.open(number, facts, {"gpu_processes": seen})
+    for line in requests.read_bytes().split(b"\n"):
+        if value := checksums.read(line, identity):
+            found.take({**value, "reading": {}})
+    return found

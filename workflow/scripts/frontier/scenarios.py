@@ -14,8 +14,9 @@ from frontier.engines import Engine, Generation
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
+from frontier.journal import Journal
 from frontier.pauses import Pauses
-from frontier.records import Journal, Record
+from frontier.records import Record, input_sha256
 
 
 def warm_up(
@@ -116,6 +117,7 @@ def single_stream(
                 session=journal.session,
                 attempts=attempts,
                 paused=paused,
+                input_sha256=input_sha256(prompt),
             ),
             asdict(watch.read()),
         )

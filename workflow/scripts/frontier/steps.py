@@ -57,6 +57,7 @@ class Steps(Ingredients):
             "cell": {name: getattr(cell, name) for name in names},
             "memory_bytes": plan.device_bytes(device, self.host_memory),
             "environment": setting.environment,
+            "foreign_load": device.foreign_load,
             **decides,
         }
         inputs = {

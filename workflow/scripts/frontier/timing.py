@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -215,13 +214,3 @@ def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> Fi
         for seconds in [getattr(times, end)]
     }
     return {**priced, "method": f"price of the mean latency: {times.method}"}
-
-
-def disorder(record: Record) -> str | None:
-    """What is wrong with a record's times, if anything: the clock must never run backwards."""
-    times = [0, *record.token_ns, record.end_ns]
-    if record.tokens != len(record.token_ns):
-        return f"request {record.id}: {record.tokens} tokens but {len(record.token_ns)} times"
-    if any(later < earlier for earlier, later in pairwise(times)):
-        return f"request {record.id}: its times run backwards"
-    return None

@@ -72,8 +72,11 @@ class Engine(Protocol):
 
     loaded: Loaded
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
-        """Be told of all requests to come, once, before the warm-up; where it helps, make room."""
+    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> int | None:
+        """Make room for all requests to come, once, before the warm-up, where that helps.
+
+        Returns for how many tokens, where answers and times depend on that; None otherwise.
+        """
 
     def render(self, prompt: str) -> str:
         """The text that a prompt becomes. Raises UserError where the chat template fails."""

@@ -73,12 +73,16 @@ class Compiled(Transformers):
         self.cache: Any = None
         self.length = LEAST_CACHE
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
-        """Make the cache as long as the longest request to come: one compilation for them all."""
+    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> int:
+        """Make the cache as long as the longest request to come: one compilation for them all.
+
+        All of it is read for each token, however short the request.
+        """
         self._fit(
             max(len(self.prompting.encode(prompt, max_new_tokens)) for prompt in prompts)
             + max_new_tokens
         )
+        return self.length
 
     def _fit(self, tokens: int) -> None:
         while self.length < tokens:

@@ -1,0 +1,83 @@
+"""What a measurement must pass before its times are published: judged for each of its sessions.
+
+A session is one process that timed requests; a measurement that was interrupted, or that takes over
+what one of another sample had asked, has several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from frontier.records import Record
+
+# Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
+MOST_DISTURBED = 0.05
+# Of all sessions, or their times are not of one thing: what it means where they differ.
+SAME = {"hardware": "on another machine", "packages": "with other packages"}
+
+
+def mean_load(records: Sequence[Record]) -> float:
+    """Cores that others used on average over the time of these requests; 0 without any."""
+    known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
+    time_ns = sum(end_ns for end_ns, _ in known)
+    return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0
+
+
+def unsettled(warmup: dict[str, Any]) -> str | None:
+    """Why a session's warm-up was not enough, if so."""
+    if warmup["settled"]:
+        return None
+    return f"warm-up: latency had not settled after {warmup['requests']} requests"
+
+
+def contended(load: float, most: float) -> str | None:
+    """Whether others used more than `most` cores on average, in words."""
+    if load <= most:
+        return None
+    return f"contention: other processes used {load:.2f} cores on average, more than {most:g}"
+
+
+def often_contended(records: Sequence[Record], most: float) -> str | None:
+    """Whether others used more than `most` cores during too many of the requests, in words."""
+    above = sum((record.foreign_cores or 0) > most for record in records)
+    disturbed = above / max(len(records), 1)
+    if disturbed <= MOST_DISTURBED:
+        return None
+    return (
+        f"contention: during {disturbed:.0%} of the requests other processes used more than "
+        f"{most:g} cores"
+    )
+
+
+def shared_gpu(processes: int | None) -> str | None:
+    """Whether others computed on the GPUs, in words."""
+    return f"contention: {processes} other processes on the GPU" if processes else None
+
+
+def paused(records: Sequence[Record]) -> str | None:
+    """Whether the process stood still during a request, however often it was asked, in words."""
+    still = sum(record.paused for record in records)
+    if not still:
+        return None
+    return f"pause: the process stood still during {still} of {len(records)} requests"
+
+
+def mixed(sessions: Sequence[dict[str, Any]]) -> str | None:
+    """Whether the sessions had not all the same machine and packages, in words."""
+    for key, words in SAME.items():
+        if len({json.dumps(one.get(key), sort_keys=True) for one in sessions}) > 1:
+            return f"{key}: an interrupted measurement went on {words}"
+    return None
+
+
+def disorder(record: Record) -> str | None:
+    """What is wrong with a record's times, if anything: the clock must never run backwards."""
+    times = [0, *record.token_ns, record.end_ns]
+    if record.tokens != len(record.token_ns):
+        return f"request {record.id}: {record.tokens} tokens but {len(record.token_ns)} times"
+    if any(later < earlier for earlier, later in pairwise(times)):
+        return f"request {record.id}: its times run backwards"
+    return None
