@@ -129,7 +129,11 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Dif
     yield from _inputs(old, new)
     if old.get("command") != new.get("command"):
         yield Command(str(new.get("rule")), old.get("command", ABSENT), new.get("command", ABSENT))
-    yield from _modules(_mapping(old.get("code")), _mapping(new.get("code")))
+    modules = list(_modules(_mapping(old.get("code")), _mapping(new.get("code"))))
+    if not modules and old.get("definitions") != new.get("definitions"):
+        # Each definition is as it was, but one refers to another of the same name.
+        modules = [Module("what is imported from where", "changed")]
+    yield from modules
     yield from _packages(_mapping(old.get("packages")), _mapping(new.get("packages")))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from frontier import identity
 from frontier.fetching import environments
+from frontier.identity.code import code
+from frontier.identity.commands import shells
 
 
 @dataclass(frozen=True)
@@ -66,16 +68,17 @@ def step(
     `decides`: what of the specification the identity is made of, where that is not all.
     `environment`: where it runs, whose pins then stand for the versions of the core's packages.
     """
-    entries = (rule, *plugins)
+    found = code(rule, *plugins)
     if environment:
         inputs = {**inputs, "environment": environment_step(environment)}
     steps = {name: one for name, one in inputs.items() if isinstance(one, Step)}
     made_of = {
         "spec": spec if decides is None else decides,
         "inputs": {**inputs, **{name: one.identity for name, one in steps.items()}},
-        "command": identity.shells()[rule],
-        "code": _code(entries),
-        "packages": {} if environment else _packages(entries),
+        "command": shells()[rule],
+        "definitions": found.digest,
+        "code": found.modules,
+        "packages": {} if environment else found.packages,
     }
     digest = _digest(made_of)
     upstream = {name: one.made_of for name, one in steps.items()}
@@ -83,8 +86,12 @@ def step(
 
 
 def _digest(made_of: dict[str, Any]) -> str:
-    """The digest of what a result depends on; the records of its inputs are not part of it."""
-    parts = ("spec", "inputs", "command", "code", "packages")
+    """The digest of what a result depends on.
+
+    The records of its inputs are not part of it; nor is "code", which says by module what the
+    definitions are: those may move from one module to another.
+    """
+    parts = ("spec", "inputs", "command", "definitions", "packages")
     return identity.digest({part: made_of[part] for part in parts})
 
 
@@ -93,13 +100,3 @@ def environment_step(name: str) -> Step:
     """An environment of its own, for whose building the pins and Python's version are all."""
     spec, digest = {"name": name, **environments.made_of(name)}, environments.identity(name)
     return Step(spec, digest, {"rule": "environment", "digest": digest, "spec": spec})
-
-
-@cache
-def _code(entries: tuple[str, ...]) -> dict[str, str]:
-    return identity.code(*entries)
-
-
-@cache
-def _packages(entries: tuple[str, ...]) -> dict[str, str]:
-    return identity.packages(*entries)

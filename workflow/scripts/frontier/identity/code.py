@@ -1,0 +1,60 @@
+"""The code behind a step: its digest, each module's for those who ask why, its packages."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+
+from frontier.identity import SCRIPTS, digest
+from frontier.identity.graph import Graph, Reached
+from frontier.identity.nodes import Target
+from frontier.identity.packages import versions
+
+_NAMES = frozenset({"__name__", "__qualname__"})
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a program and its plugins run."""
+
+    digest: str
+    """Of all definitions that are reached, whatever modules they lie in."""
+    modules: dict[str, str]
+    """By module a digest of those of its definitions that count; to say what changed."""
+    packages: dict[str, str]
+    """The versions of what is referred to outside the project."""
+
+
+@cache
+def code(program: str, *plugins: str) -> Code:
+    """The code of a program of ours and of the plugin modules that it picks by name."""
+    return of_graph(_GRAPH, program, *plugins)
+
+
+def of_graph(graph: Graph, program: str, *plugins: str) -> Code:
+    """The code of a program in a graph."""
+    found = graph.reach(program, *plugins)
+    modules: dict[str, list[str]] = defaultdict(list)
+    for target in found.definitions:
+        modules[target.module].append(graph.own(target))
+    definitions = sorted(map(graph.digest, found.definitions))
+    whole = {name: digest(sorted(own)) for name, own in sorted(modules.items())}
+    names = _names(graph, found, program)
+    return Code(digest([definitions, names]), whole, versions(found.packages))
+
+
+def _names(graph: Graph, found: Reached, program: str) -> list[list[str]]:
+    """The names by which definitions can be asked for, each with the digest of what it names."""
+    named: list[tuple[str, Target | None]] = []
+    for module in found.whole - {program}:
+        names = {*graph.read(module).definitions, *graph.asked(module, found)}
+        named += [(name, graph.resolve(module, name)) for name in names if name[0] != "_"]
+    if _NAMES & found.attributes:
+        named += [(target.name, target) for target in found.definitions]
+    return sorted(
+        [name, graph.digest(one)] for name, one in named if one and one.kind == "definition"
+    )
+
+
+_GRAPH = Graph(SCRIPTS)

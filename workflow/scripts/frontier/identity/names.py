@@ -1,0 +1,154 @@
+"""What modules there are below a folder, what is in them, and what their names refer to.
+
+What lies in `frontier/host` and `frontier/errors.py` counts as a word: it can change neither an
+answer nor a time nor an outcome.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache, cached_property
+from pathlib import Path
+
+from frontier.identity.effects import path_of
+from frontier.identity.modules import Module, read
+from frontier.identity.nodes import Target
+from frontier.identity.scopes import Import, bound_by
+from frontier.identity.wording import BUILTIN, REASON
+
+HOST = ("frontier.host", "frontier.errors")
+
+
+def in_host(module: str) -> bool:
+    """Whether a module can change neither an answer nor a time nor an outcome."""
+    return module in HOST or module.startswith(f"{HOST[0]}.")
+
+
+class Names:
+    """The programs and modules below a folder; each is read once, when asked for."""
+
+    def __init__(self, scripts: Path) -> None:
+        """Nothing is read yet."""
+        self.scripts = scripts
+        self.file = cache(self._file)
+        self.read = cache(self._read)
+        self.resolve = cache(self._resolve)
+
+    def _file(self, module: str) -> Path | None:
+        """The file of a dotted name: a program or a part of the library."""
+        if not module:
+            return None
+        stem = self.scripts.joinpath(*module.split("."))
+        files = stem.with_suffix(".py"), stem / "__init__.py"
+        return next((path for path in files if path.is_file()), None)
+
+    @cached_property
+    def _tops(self) -> frozenset[str]:
+        return frozenset(path.stem for path in self.scripts.iterdir())
+
+    def owns(self, module: str) -> bool:
+        """Whether a dotted name is the project's."""
+        return module.partition(".")[0] in self._tops
+
+    def _read(self, module: str) -> Module:
+        path = self.file(module)
+        if path is None:
+            raise ModuleNotFoundError(module)
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        return read(path.read_text(encoding="utf-8"), module, package, self.owns)
+
+    def of_import(self, found: Import) -> Target:
+        """What an import binds a name to."""
+        if found.name is None:
+            target = self.module(found.module)
+            return target or Target("package", "", found.module)
+        if not self.file(found.module):
+            return Target("package", "", f"{found.module}.{found.name}")
+        # What is not found may be made when the module is loaded: then all of it counts.
+        return self.resolve(found.module, found.name) or Target("module", found.module)
+
+    def module(self, name: str) -> Target | None:
+        """The module of a dotted name; None where it is none of the project."""
+        parts = name.split(".")
+        own = self.owns(name) and all(part.isidentifier() for part in parts)
+        return Target("module", name) if own and self.file(name) else None
+
+    def _resolve(self, module: str, name: str) -> Target | None:
+        """What `name` is in a module; None for a builtin, or what nobody binds."""
+        return self._find(module, name, frozenset())
+
+    def _find(self, module: str, name: str, seen: frozenset[str]) -> Target | None:
+        if module in seen:
+            return None
+        found = self.read(module)
+        if name in found.definitions:
+            own = Target("definition", module, name)
+            return Target("host", "", name) if in_host(module) else own
+        if name in found.imports:
+            bound = found.imports[name]
+            if bound.name is not None and self.file(bound.module):
+                inner = self._find(bound.module, bound.name, seen | {module})
+                return inner or Target("module", bound.module)
+            return self.of_import(bound)
+        if target := self.module(f"{module}.{name}"):
+            return target
+        for star in found.stars:
+            if self.file(star) and (target := self._find(star, name, seen | {module})):
+                return target
+        # A package gives its names as it likes.
+        return Target("module", module) if "__getattr__" in found.definitions else None
+
+    def takes_words(self, target: Target) -> bool:
+        """Whether it is an exception that is made of a message alone, or marks a reason."""
+        if target.kind == "host":
+            return target.name.endswith("Error") or target.name == REASON
+        if target.kind != "definition":
+            return False
+        found = self.read(target.module).definitions[target.name]
+        if len(found) != 1 or not isinstance(found[0], ast.ClassDef) or not found[0].bases:
+            return False
+        return (
+            not found[0].keywords
+            and all(self._only_message(base, target.module) for base in found[0].bases)
+            and not any(isinstance(part, ast.FunctionDef | ast.AnnAssign) for part in found[0].body)
+        )
+
+    def _class(self, base: ast.expr, module: str) -> Target | None:
+        """What a base class, written as a name or as an attribute of a module, refers to."""
+        if isinstance(base, ast.Name):
+            return self.resolve(module, base.id)
+        path = path_of(base, self.read(module).imports) or ""
+        place, _, name = path.rpartition(".")
+        return self.resolve(place, name) if self.module(place) else None
+
+    def _only_message(self, base: ast.expr, module: str) -> bool:
+        target = self._class(base, module)
+        if target:
+            return self.takes_words(target)
+        return isinstance(base, ast.Name) and base.id in BUILTIN
+
+    def acts(self, module: str) -> list[ast.stmt]:
+        """The statements with effects, classes included whose bases may note their subclasses."""
+        found = self.read(module)
+        noted = [
+            one
+            for one, *_ in found.definitions.values()
+            if isinstance(one, ast.ClassDef) and any(self._notes(b, module) for b in one.bases)
+        ]
+        return [*found.effects, *(one for one in noted if one not in found.effects)]
+
+    def _notes(self, base: ast.expr, module: str) -> bool:
+        """Whether a base class is one of the project's that may note its subclasses somewhere."""
+        target = self._class(base, module)
+        if target is None or target.kind != "definition":
+            # What a call gives may be any class of ours.
+            return isinstance(base, ast.Call)
+        (one, *_) = found = self.read(target.module).definitions[target.name]
+        if len(found) > 1 or not isinstance(one, ast.ClassDef):
+            return True
+        own = {name for part in one.body for name in bound_by(part)}
+        return (
+            "__init_subclass__" in own
+            or one in self.read(target.module).effects
+            or any(self._notes(b, target.module) for b in one.bases)
+        )

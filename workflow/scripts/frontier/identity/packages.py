@@ -1,0 +1,36 @@
+"""Versions of the packages that counted code refers to."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+
+def versions(names: Iterable[str]) -> dict[str, str]:
+    """Version of each distribution behind dotted names such as `torch.nn.Linear`."""
+    found = {".".join(name.split(".")[:2]) for name in names}
+    return dict(sorted(version for name in found if (version := _version(name))))
+
+
+@cache
+def _version(name: str) -> tuple[str, str] | None:
+    """Distribution and version of a dotted name of two parts; None for the standard library."""
+    top, _, second = name.partition(".")
+    if top in sys.stdlib_module_names:
+        return None
+    for candidate in (f"{top}-{second}", top) if second else (top,):
+        try:
+            return candidate.replace("_", "-"), importlib.metadata.version(candidate)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    for distribution in _distributions().get(top, []):
+        return distribution, importlib.metadata.version(distribution)
+    return top, "absent"
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """The installed distributions by what is imported of them; finding them takes long."""
+    return importlib.metadata.packages_distributions()

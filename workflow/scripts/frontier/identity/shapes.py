@@ -1,0 +1,235 @@
+"""A definition without what cannot change a result, with each name as what it refers to.
+
+Left out are positions, comments, docstrings, function annotations, imports, the words of an error
+and a program's help. A name stands for what it refers to, however that was imported: a definition
+of the project, a module of it, something of a package, or, as itself, a local name or a builtin.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.identity import wording
+from frontier.identity.effects import PURE_DECORATORS, path_of
+from frontier.identity.modules import Module, is_text
+from frontier.identity.naming import Naming
+from frontier.identity.nodes import Lookup, Node, Target
+from frontier.identity.scopes import (
+    COMPREHENSIONS,
+    Function,
+    bound_by,
+    of_class,
+    of_comprehension,
+    of_function,
+    own_nodes,
+)
+
+
+def node_of(
+    module: Module, statements: Sequence[ast.stmt], lookup: Lookup, name: str | None = None
+) -> Node:
+    """The form of the statements that bind `name` at the top of a module, or have effects there."""
+    return _Shaper(module, lookup).node(statements, name)
+
+
+@dataclass
+class _Shaper(Naming):
+    """Writes one form."""
+
+    told: frozenset[str] = frozenset()
+    """The local names that are read nowhere but in messages."""
+
+    def node(self, parts: Sequence[ast.AST], name: str | None = None) -> Node:
+        # The name itself does not count: what refers to a definition does so by its digest.
+        if name and len(parts) == 1 and isinstance(parts[0], Function):
+            shape = self.function(parts[0], name=None)
+        elif name and len(parts) == 1 and (value := _only_value(parts[0])):
+            shape = ["=", self.shape(value)]
+        else:
+            names = dict.fromkeys(one for part in own_nodes(parts) for one in bound_by(part))
+            place = list(names).index(name) if name in names else None
+            shape = [place, [self.shape(part) for part in parts]]
+        form = json.dumps(shape, separators=(",", ":"))
+        return Node(form, tuple(self.refers), frozenset(self.attributes), tuple(self.loads))
+
+    def aside(self, part: ast.AST) -> Node:
+        """A node of its own for an expression in a message."""
+        return _Shaper(self.module, self.lookup, self.scopes, told=self.told).node([part])
+
+    def shape(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self.shape(part) for part in node if not isinstance(part, ast.expr_context)]
+        if not isinstance(node, ast.AST):
+            return None if node is None else repr(node)
+        special = _SPECIAL.get(type(node))
+        return special(self, node) if special else self.general(node)
+
+    def general(self, node: ast.AST, without: Iterable[str] = ()) -> Any:
+        fields = []
+        for name in node._fields:
+            if name in ("ctx", "kind", "type_comment") or name in without:
+                continue
+            value = getattr(node, name, None)
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                shape: Any = self.block(value)
+            else:
+                shape = self.shape(value)
+            if shape not in (None, []):
+                fields.append([name, shape])
+        return [type(node).__name__, fields]
+
+    def block(self, statements: Iterable[ast.stmt]) -> list[Any]:
+        kept = (one for one in statements if not is_text(one) and not isinstance(one, ast.Pass))
+        return [shape for one in kept if (shape := self.shape(one)) is not None]
+
+    # Blocks with names of their own.
+
+    def function(self, node: Function, name: str | None) -> Any:
+        decorators = [self.shape(one) for one in node.decorator_list]
+        annotated = self.reads_annotations(node)
+        outer = self.parameters(node.args, annotated)
+        returns = self.shape(node.returns) if annotated else None
+        self.scopes.append(of_function(node, self.module.package))
+        told, self.told = self.told, wording.only_told(node, self.takes_words)
+        trying, self.trying = self.trying, 0
+        body = self.block(node.body)
+        self.trying, self.told = trying, told
+        self.scopes.pop()
+        return [type(node).__name__, name, decorators, outer, returns, body]
+
+    def reads_annotations(self, node: Function) -> bool:
+        """Whether a decorator may look at the annotations, as a validator's does."""
+        called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
+        return any(path_of(one, self.module.imports) not in PURE_DECORATORS for one in called)
+
+    def parameters(self, node: ast.arguments, annotated: bool) -> Any:
+        names: list[Any] = []
+        for part in (node.posonlyargs, node.args, [node.vararg], node.kwonlyargs, [node.kwarg]):
+            names.append(
+                [
+                    [one.arg, self.shape(one.annotation) if annotated else None]
+                    for one in part
+                    if one
+                ]
+            )
+        return [names, self.shape(node.defaults), self.shape(node.kw_defaults)]
+
+    def lambda_(self, node: ast.Lambda) -> Any:
+        outer = self.parameters(node.args, annotated=False)
+        self.scopes.append(of_function(node, self.module.package))
+        body = self.shape(node.body)
+        self.scopes.pop()
+        return ["Lambda", outer, body]
+
+    def class_(self, node: ast.ClassDef) -> Any:
+        outer = [self.shape(part) for part in (node.decorator_list, node.bases, node.keywords)]
+        self.scopes.append(of_class(node, self.module.package))
+        body = self.block(node.body)
+        self.scopes.pop()
+        return ["ClassDef", node.name, outer, body]
+
+    def comprehension(self, node: ast.ListComp | ast.DictComp) -> Any:
+        # The first iterable is worked out outside; as a name of the targets it would count less.
+        first = self.shape(node.generators[0].iter)
+        self.scopes.append(of_comprehension(node.generators))
+        shape = self.general(node)
+        self.scopes.pop()
+        return [first, shape]
+
+    # Statements.
+
+    def tried(self, node: ast.Try | ast.With) -> Any:
+        """Whether an import works may decide what runs: under `try`, and in `with suppress(…)`."""
+        self.trying += 1
+        shape = self.general(node)
+        self.trying -= 1
+        return shape
+
+    def assignment(self, node: ast.Assign) -> Any:
+        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            return self.bind(node.targets[0], node.value)
+        return self.general(node)
+
+    def annotated(self, node: ast.AnnAssign) -> Any:
+        in_class = bool(self.scopes) and self.scopes[-1].is_class
+        if not in_class:
+            if node.value is None:
+                return ["AnnAssign", self.shape(node.target)]
+            return self.bind(node.target, node.value)
+        return ["AnnAssign", self.shape(node.target), self.annotation(node.annotation),
+                self.shape(node.value)]  # fmt: skip
+
+    def bind(self, target: ast.expr, value: ast.expr) -> Any:
+        if isinstance(target, ast.Name) and target.id in self.told and self.scopes:
+            return ["=", self.shape(target), self.message([value])]
+        return ["=", self.shape(target), self.shape(value)]
+
+    def annotation(self, node: ast.expr) -> Any:
+        """A class's annotation, which may be written as a string."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            try:
+                return self.shape(ast.parse(node.value, mode="eval").body)
+            except SyntaxError:
+                pass
+        return self.shape(node)
+
+    # Words.
+
+    def takes_words(self, node: ast.Call) -> bool:
+        """Whether a call makes an exception, or a reason, of its message."""
+        target: Target | None
+        if isinstance(node.func, ast.Name):
+            target, local = self.targets(node.func.id)
+            if target is None:
+                return not local and node.func.id in wording.BUILTIN
+        elif isinstance(node.func, ast.Attribute) and node.func.attr[:1].isupper():
+            silent = _Shaper(self.module, self.lookup, self.scopes)
+            silent.attribute(node.func)
+            found = [one for one in silent.refers if isinstance(one, Target)]
+            target = found[0] if len(found) == 1 and not silent.attributes else None
+        else:
+            target = None
+        return target is not None and self.lookup.takes_words(target)
+
+    def call(self, node: ast.Call) -> Any:
+        keywords = [self.shape(one) for one in node.keywords if not wording.is_help(node, one)]
+        words = self.takes_words(node)
+        arguments = self.message(node.args) if words else self.shape(node.args)
+        return ["Call", self.shape(node.func), arguments, keywords]
+
+    def message(self, arguments: Iterable[ast.expr]) -> Any:
+        """The expressions of a message, in whatever order and number."""
+        found = (part for argument in arguments for part in wording.parts(argument))
+        self.refers.append(tuple(map(self.aside, found)))
+        return ["words", "@"]
+
+
+def _only_value(node: ast.AST) -> ast.expr | None:
+    """The value of an assignment to one name."""
+    if isinstance(node, ast.AnnAssign):
+        return node.value if isinstance(node.target, ast.Name) else None
+    if isinstance(node, ast.Assign) and len(node.targets) == 1:
+        return node.value if isinstance(node.targets[0], ast.Name) else None
+    return None
+
+
+_SPECIAL: dict[type[ast.AST], Callable[[_Shaper, Any], Any]] = {
+    ast.Name: _Shaper.name,
+    ast.Attribute: _Shaper.attribute,
+    ast.Constant: _Shaper.constant,
+    ast.Import: _Shaper.imports,
+    ast.ImportFrom: _Shaper.imports,
+    **dict.fromkeys((ast.Try, ast.TryStar, ast.With), _Shaper.tried),
+    ast.FunctionDef: lambda shaper, node: shaper.function(node, node.name),
+    ast.AsyncFunctionDef: lambda shaper, node: shaper.function(node, node.name),
+    ast.Lambda: _Shaper.lambda_,
+    ast.ClassDef: _Shaper.class_,
+    ast.Assign: _Shaper.assignment,
+    ast.AnnAssign: _Shaper.annotated,
+    ast.Call: _Shaper.call,
+    **dict.fromkeys(COMPREHENSIONS, _Shaper.comprehension),
+}

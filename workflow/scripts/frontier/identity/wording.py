@@ -1,0 +1,83 @@
+"""Which parts of code are only words for people: an error's message, a program's help."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+# Builtin exceptions of which nothing reads the text, as it does of a RuntimeError.
+BUILTIN = frozenset(
+    {"Exception", "ValueError", "TypeError", "NotImplementedError", "AssertionError"}
+)
+REASON = "Reason"
+"""frontier.errors.Reason: marks words that say why, and decide nothing."""
+_HELPING = frozenset(
+    {"ArgumentParser", "add_argument", "add_parser", "add_subparsers", "add_argument_group"}
+)
+_HELP = frozenset({"help", "description", "epilog", "metavar", "prog", "usage", "title"})
+_OF_TEXT = frozenset({"join", "format"})
+
+
+def parts(node: ast.expr) -> Iterator[ast.expr]:
+    """The expressions in a message, without its words."""
+    match node:
+        case ast.Constant(value=str()):
+            return
+        case ast.JoinedStr(values=values):
+            for value in values:
+                yield from parts(value)
+        case ast.FormattedValue(value=value, format_spec=width):
+            yield from parts(value)
+            yield from parts(width) if width else ()
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            yield from parts(left)
+            yield from parts(right)
+        case ast.BinOp(left=left, op=ast.Mod(), right=right) if _is_text(left):
+            yield from parts(right)
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            yield test
+            yield from parts(body)
+            yield from parts(orelse)
+        case ast.Call(func=ast.Attribute(value=text, attr=attr)) if attr in _OF_TEXT and _is_text(
+            text
+        ):
+            yield from parts(text)
+            for part in (*node.args, *(one.value for one in node.keywords)):
+                yield from parts(part)
+        case _:
+            yield node
+
+
+def _is_text(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _is_text(left) or _is_text(right)
+    return False
+
+
+def is_help(call: ast.Call, keyword: ast.keyword) -> bool:
+    """Whether an argument is what a program says of itself when it is asked."""
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in _HELPING and keyword.arg in _HELP
+
+
+def only_told(function: ast.AST, takes_words: Callable[[ast.Call], bool]) -> frozenset[str]:
+    """The local names of a function that are read nowhere but in messages.
+
+    `takes_words`: whether a call is given a message.
+    """
+    read: Counter[str] = Counter()
+    told: Counter[str] = Counter()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            read[node.id] += 1
+        elif isinstance(node, ast.Global | ast.Nonlocal):
+            read.update(node.names)
+        elif isinstance(node, ast.Call) and takes_words(node):
+            found = (part for argument in node.args for part in parts(argument))
+            told.update(part.id for part in found if isinstance(part, ast.Name))
+    return frozenset(name for name, count in told.items() if count == read[name])
