@@ -25,14 +25,32 @@ def measured_again(cell, measured):
     requests = freshness.measurement_path(STEPS, cell).with_name("requests.jsonl")
     renewed(str(requests))
     renewed(str(requests.with_name("measurement.json")))
-    kept_records = requests.with_name("journal.jsonl").exists()
+    left = requests.with_name("journal.jsonl")
     if (
         measured
-        and not kept_records
+        and not (left.exists() and left.stat().st_size)
         and workflow.is_main_process
         and not workflow.dryrun
     ):
         journal.restore(requests, measured, STEPS.measure(cell).identity)
+
+
+def is_forced(job):
+    return workflow.dag.reason(job).forced
+
+
+@told
+def time_again(jobs):
+    """Have forced measurements ask every request, also what was asked for another sample.
+
+    An empty journal says so. One that was altered is forced above, and takes what is left.
+    """
+    for job in jobs:
+        if job.rule.name == "measure" and is_forced(job):
+            if not FRESH.measured(cell_of(job.wildcards))[1]:
+                folder = Path(job.output.requests).parent
+                folder.mkdir(parents=True, exist_ok=True)
+                folder.joinpath("journal.jsonl").touch()
 
 
 @told

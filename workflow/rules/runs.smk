@@ -64,6 +64,7 @@ onstart:
     told(workplace.check_writable)(
         Path(file) for job in jobs for file in job.output
     )
+    time_again(jobs)
     # Only a local run measures on this host; a cluster's jobs look at their own.
     if workflow.local_exec:
         check_host(jobs)

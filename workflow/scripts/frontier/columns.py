@@ -114,6 +114,10 @@ COLUMNS: tuple[Column, ...] = (
         "random_weights", pl.Boolean(), "", "true where nothing was learned: latency, but no score"
     ),
     Column("requests", pl.Int64(), "requests", "requests that were scored, each timed as well"),
+    Column(
+        "sessions", pl.Int64(), "processes",
+        "that timed these requests: several where one was interrupted, or the sample grew",
+    ),
     _text("score_metric", "the metric by which variants are compared on this task"),
     _text("score_unit", "unit of score"),
     *_with_interval("score", "see score_unit", "value of the metric named in score_metric"),

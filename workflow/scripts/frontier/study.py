@@ -81,6 +81,8 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
         row[key] = cell.get(key)
     for key in ("threads", "engine", "environment", "kernel"):
         row[key] = (cell.get("provenance") or {}).get(key)
+    # An earlier release did not say.
+    row["sessions"] = len((cell.get("provenance") or {}).get("sessions") or ()) or None
     if score := cell.get("score"):
         metrics = score.get("metrics") or {}
         primary = metrics.get(score["primary"]) or {}

@@ -85,6 +85,14 @@ class Memory(_Told):
     device_peak_bytes: Count | None = None
 
 
+class Session(_Told):
+    """A process that timed some of the requests."""
+
+    session: Count
+    started: str | None = None
+    requests: Count
+
+
 class Provenance(_Told):
     """Where and with what."""
 
@@ -95,6 +103,7 @@ class Provenance(_Told):
     engine: str | None = None
     environment: str | None = None
     kernel: str | None = None
+    sessions: list[Session] | None = None
 
 
 class Identity(_Told):

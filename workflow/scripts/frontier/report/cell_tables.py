@@ -19,6 +19,14 @@ def _number(row: Row, name: str, digits: int = 3) -> str:
     return words.MISSING if value is None else words.significant(value, digits)
 
 
+def _requests(row: Row) -> str:
+    """How many there were, and in how many processes, if several."""
+    if row["requests"] is None:
+        return words.MISSING
+    several = row["sessions"] is not None and row["sessions"] > 1
+    return f"{row['requests']} in {row['sessions']} sessions" if several else str(row["requests"])
+
+
 # heading -> how a row of the study fills it
 FACTS: Mapping[str, Callable[[Row], str]] = {
     "Weights": lambda row: words.size(row["weights_bytes"]),
@@ -33,7 +41,7 @@ FACTS: Mapping[str, Callable[[Row], str]] = {
     "Host peak": lambda row: words.size(row["host_peak_bytes"]),
     "Device peak": lambda row: words.size(row["device_peak_bytes"]),
     "Cost of 1,000": lambda row: _number(row, "cost_per_1000_requests"),
-    "Requests": lambda row: words.MISSING if row["requests"] is None else str(row["requests"]),
+    "Requests": _requests,
 }
 
 

@@ -1,0 +1,66 @@
+"""Another sample of a task, through the workflow: only what is new is asked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from disturbed import lines
+from workspace import Workspace
+
+SUMS = "tasks/sums/sample"
+
+
+@pytest.fixture
+def small(place: Workspace) -> Workspace:
+    """The finished tiny study, of which one variant and one task are looked at."""
+    place.set("config", "study/models", ["tiny-llama"])
+    place.set("config", "study/quantizations", ["native"])
+    place.set("config", "study/tasks", ["sums"])
+    return place
+
+
+def sessions(place: Workspace) -> list[int]:
+    """How many requests each session of the cell has asked, by the cell's own JSON."""
+    found: dict[str, Any] = json.loads(
+        place.path("results/tiny-llama/cpu/sums.json").read_text(encoding="utf-8")
+    )
+    return [one["requests"] for one in found["provenance"]["sessions"]]
+
+
+def answered(folder: Path) -> list[tuple[str, str]]:
+    """The answers of a measurement."""
+    return [(line["id"], line["text"]) for line in lines(folder / "requests.jsonl")]
+
+
+def test_a_sample_grows_and_shrinks(small: Workspace, tmp_path: Path) -> None:
+    """Measured in a job, as the plan says, which asks what is new; forced, it asks everything."""
+    (first,) = small.root.glob("results/tiny-llama/cpu/sums/*")
+    small.set("tasks", f"{SUMS}/size", 12)
+    assert {"sample sums", "measure tiny-llama sums"} <= small.jobs()
+    log = small.build()
+    assert "8 of 12 requests were asked before, for another sample" in log
+    assert sessions(small) == [8, 4]
+    (grown,) = set(small.root.glob("results/tiny-llama/cpu/sums/*")) - {first}
+    answers = answered(grown)
+
+    for path in first.iterdir():
+        path.unlink()
+    first.rmdir()
+    small.set("tasks", f"{SUMS}/size", 8)
+    log = small.build()
+    assert "8 of 8 requests were asked before" in log
+    assert sessions(small) == [8]
+
+    small.set("tasks", f"{SUMS}/size", 12)
+    assert "measure tiny-llama sums" not in small.jobs()
+    assert small.program("plan", "--verify").returncode == 0
+    assert small.program("pack_results", str(tmp_path / "bundle.tar.gz")).returncode == 0
+    small.build("--forcerun", "measure")
+    assert sessions(small) == [12]
+    assert answered(grown) == answers
+    assert small.jobs() == set()
+    assert not list(small.root.glob("results/**/journal.jsonl"))
