@@ -16,11 +16,11 @@ from typing import Any
 
 import transformers
 
-from frontier import special_tokens, templates, vocabulary
+from frontier import special_tokens, templates, token_bytes, vocabulary
 from frontier.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings, UnsupportedError
 from frontier.errors import UserError, one_line
-from frontier.stopping import Written
+from frontier.stopping import Endings, Written
 
 UNTRUSTED = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "
@@ -68,6 +68,11 @@ class Prompting:
             named = special_tokens.named(self.tokenizer)
             self.chat = ChatTemplate(source, named, template_arguments or {}, template_date)
         self.special = special_tokens.left_out(self.tokenizer)
+        written = token_bytes.reader(self.tokenizer)
+        self._token_bytes = written and (
+            lambda token: None if token in self.special else written(token)
+        )
+        self._endings: dict[tuple[str, ...], Endings] = {}
         self.beginning, self.closing = special_tokens.frame(self.tokenizer)
         self.positions: int | None = getattr(
             self.config.get_text_config(), "max_position_embeddings", None
@@ -126,13 +131,16 @@ class Prompting:
     def stopped(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
         """Whether a stop text, special tokens included, has been generated.
 
-        Looks for one near the end; in front of that earlier calls have looked.
+        Asked after each token: what earlier ones completed, earlier calls have found.
         """
         if not stop:
             return False
-        # A token is a byte or more; a few before them may be parts of a letter.
-        window = max(len(text.encode()) for text in stop) + 4
-        if not self._written(tokens[-window:]).mentions(stop):
+        endings = self._endings.get(key := tuple(stop))
+        if endings is None:
+            endings = self._endings[key] = Endings(stop, self._token_bytes)
+        if not endings.possible(tokens):
+            return False
+        if not self._written(tokens[-endings.window :]).mentions(stop):
             return False
         return self._written(tokens).cut(stop) is not None
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+LETTER_BYTES = 4  # at most, in UTF-8
+BROKEN = "\ufffd"
+"""What decoders write for bytes that are no letter."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -78,3 +82,48 @@ class Written:
                 return at
             before += len(name)
         return place if place < 0 else place - before
+
+
+class Endings:
+    """Which tokens may complete one of the stop texts: only behind these is there anything to read.
+
+    `written` gives the bytes that a token writes wherever it stands, and None for any other token;
+    it is None itself where that is known of no token.
+    """
+
+    def __init__(self, stop: Sequence[str], written: Callable[[int], bytes | None] | None) -> None:
+        """Nothing is known of any token yet; each is looked at when it first comes."""
+        self._stop = [text.encode() for text in stop]
+        # A token is a byte or more; a few before them may be parts of a letter.
+        self.window = max(map(len, self._stop), default=0) + LETTER_BYTES
+        # What stands for bytes that are no text is written by none of them.
+        self._written = None if any(BROKEN in text for text in stop) else written
+        self._plain: set[int] = set()
+        self._silent: set[int] = set()
+
+    def possible(self, tokens: Sequence[int]) -> bool:
+        """Whether the last of these may have completed a stop text; asked behind each of them.
+
+        Where one of the last is no token that writes its own bytes, anything may have changed.
+        """
+        recent = tokens[-self.window - 1 :]
+        if not self._plain.issuperset(recent):
+            for token in recent:
+                self._look_at(token)
+            if not self._plain.issuperset(recent):
+                return True
+        return tokens[-1] not in self._silent
+
+    def _look_at(self, token: int) -> None:
+        if self._written is None or token in self._plain:
+            return
+        if written := self._written(token):
+            self._plain.add(token)
+            if not any(_may_complete(written, text) for text in self._stop):
+                self._silent.add(token)
+
+
+def _may_complete(written: bytes, text: bytes) -> bool:
+    """Whether `text` may end in what is written last: in it, or begun before it."""
+    ends = range(1, len(written) + 1)
+    return text in written or any(text.endswith(written[:end]) for end in ends)
