@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from frontier.host.files import sha256
 from frontier.scorers import Answer, translation
+from frontier.values import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORERS = (

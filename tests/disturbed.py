@@ -18,7 +18,8 @@ from typing import Any, Self
 
 import psutil
 
-from frontier.host.files import check_lock, sha256
+from frontier.host.locks import check_lock
+from frontier.values import sha256
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"

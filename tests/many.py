@@ -21,8 +21,7 @@ import numpy as np
 import yaml
 
 import score
-from frontier import checksums, configuration, freshness, hardware
-from frontier.host import files
+from frontier import checksums, configuration, freshness, hardware, values
 from frontier.plan import Cell
 from frontier.steps import Steps
 from tiny import recipe
@@ -122,8 +121,8 @@ def measurement(requests: Path, sample: Path) -> dict[str, Any]:
             "foreign_cores": 0.04, "foreign_gpu_processes": None, "load_average": load,
         },
         "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
-        "sessions": [machine], "requests": 500, "requests_sha256": files.sha256(requests),
-        "sample_sha256": files.sha256(sample), "weights_sha256": "1" * 64,
+        "sessions": [machine], "requests": 500, "requests_sha256": values.sha256(requests),
+        "sample_sha256": values.sha256(sample), "weights_sha256": "1" * 64,
     }  # fmt: skip
 
 
@@ -144,7 +143,7 @@ def draw(steps: Steps) -> dict[str, Path]:
         places = ("--dataset", dataset, "--output", str(samples[task]), "--lock", str(lock))
         _program("sample", "--spec", steps.sample(task).signed, *places)
     for model in steps.config.study.models:
-        files.write_text(
+        values.write_text(
             Path("resources/models", model, steps.model(model).identity, "lock.json"),
             '{"files": {}}',
         )
@@ -161,19 +160,19 @@ def finish(folder: Path) -> None:
             """A requests file, its measurement, and what is scored of both."""
             place = pool / f"{task}-{quantization}-{variety}"
             seed = variety + 7 * list(QUANTIZATIONS).index(quantization)
-            records = answers(files.read_lines(samples[task]), WRONG[quantization], seed)
+            records = answers(values.read_lines(samples[task]), WRONG[quantization], seed)
             requests = place.with_suffix(".jsonl")
-            files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
+            values.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             told = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
             told["spec"] = json.loads(steps.measure(cell).signed)
-            files.write_json(place.with_suffix(".json"), told)
+            values.write_json(place.with_suffix(".json"), told)
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
             )
             result, table = score.cell(steps.score(cell).spec, given)
             table.write_parquet(place.with_suffix(".parquet"))
-            result["table_sha256"] = files.sha256(place.with_suffix(".parquet"))
+            result["table_sha256"] = values.sha256(place.with_suffix(".parquet"))
             return place, told, result
 
         for place, cell in enumerate(steps.cells):

@@ -17,7 +17,7 @@ from cells import Cell
 from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import adding, bundles, packing, private
-from frontier.host.files import sha256
+from frontier.values import sha256
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
 PLACE = "falcon7b/a6000/sst2"

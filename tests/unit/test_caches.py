@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from conftest import ROOT
-from frontier.host import caches, files
+from frontier.host import caches, locks
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Makes a folder, slowly and in two steps; notes that it did.
 MAKE = """
 import os, sys, time
 from pathlib import Path
-from frontier.host import caches, files
+from frontier import values
+from frontier.host import caches, locks
 os.chdir(sys.argv[1])
 def make(new):
     with open(sys.argv[2], "a") as log:
@@ -28,7 +29,7 @@ def make(new):
     time.sleep(float(sys.argv[3]))
     with (new / "model.safetensors").open("ab") as file:
         file.write(b"second half")
-    files.write_json(new / "lock.json", {"files": files.facts([new / "model.safetensors"])})
+    values.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
 caches.made_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
 """
 OWN = Path("resources/quantized/v/e/0123456789abcdef")
@@ -46,7 +47,7 @@ def start(checkout: Path, shared: Path, log: Path, seconds: float) -> subprocess
 def check(checkout: Path) -> None:
     """The checkout has it whole."""
     folder = checkout / OWN
-    files.check_lock(folder)
+    locks.check_lock(folder)
     assert (folder / "model.safetensors").read_bytes() == b"first half, second half"
     assert not (folder / "lock.json").is_symlink()
 

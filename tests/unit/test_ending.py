@@ -124,7 +124,7 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
     found = interrupted(
         tmp_path,
         f"""
-        from frontier.host import files
+        from frontier import values
         from frontier.records import Journal
         journal = Journal(Path("journal.jsonl"), {{}})
         journal.begin({{}})
@@ -137,7 +137,7 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
                 {swallow}
         except RuntimeError:
             pass
-        for write in (lambda: files.write_text(Path("whole"), "x"), lambda: journal.begin({{}})):
+        for write in (lambda: values.write_text(Path("whole"), "x"), lambda: journal.begin({{}})):
             try:
                 write()
             except KeyboardInterrupt:

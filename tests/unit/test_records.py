@@ -148,7 +148,7 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
 
 def test_unreadable_files_are_told(tmp_path: Path) -> None:
     """The file, and the line of it that is broken."""
-    from frontier.host.files import read_json, read_lines
+    from frontier.values import read_json, read_lines
 
     broken = tmp_path / "broken.jsonl"
     broken.write_text('{"a": 1}\n{"a": \n')

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier import checksums
-from frontier.host.files import read_json, read_lines, write_text
 from frontier.unicode import parse_json, well_formed
+from frontier.values import read_json, read_lines, write_text
 
 ANY = st.text(st.characters(exclude_categories=()))  # surrogates too
 

@@ -23,7 +23,7 @@ from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
-from frontier.host import files, presence, slurm, workplace
+from frontier.host import locks, presence, slurm, workplace
 from frontier.steps import Steps
 
 # A study's jobs are millions of objects that stay: looking through them for cycles again and again

@@ -13,7 +13,7 @@ def renewed(output):
 
 @functools.cache
 def broken_lock(lock):
-    broken = lock.exists() and not files.lock_is_whole(lock)
+    broken = lock.exists() and not locks.lock_is_whole(lock)
     if broken and workflow.is_main_process:
         words = "not as it was written; what it is of is made again"
         print(f"{lock}: {words}", file=sys.stderr)

@@ -10,9 +10,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
-from frontier.host.files import checked_spec, recorded_identity, sha256, write_bytes
+from frontier.host.files import write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec, table
+from frontier.values import checked_spec, recorded_identity, sha256
 
 
 def arguments() -> argparse.Namespace:

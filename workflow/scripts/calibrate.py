@@ -13,9 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import calibration
+from frontier import calibration, values
 from frontier.errors import UserError, run
-from frontier.host import files
 
 
 def main() -> None:
@@ -28,7 +27,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="texts.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    spec = files.checked_spec(args.spec, calibration.Spec)
+    spec = values.checked_spec(args.spec, calibration.Spec)
     if len(args.datasets) != len(spec.draws):
         raise UserError(f"--datasets: {len(spec.draws)} are needed, one for each draw of the spec")
     lines = [
@@ -36,13 +35,13 @@ def main() -> None:
         for draw, dataset in zip(spec.draws, args.datasets, strict=True)
         for text in calibration.texts(draw, dataset, spec.size, spec.seed)
     ]
-    files.write_text(args.output, "".join(lines))
+    values.write_text(args.output, "".join(lines))
     lock = {
-        "files": files.facts([args.output]),
+        "files": values.facts([args.output]),
         "texts": len(lines),
-        "identity": files.recorded_identity(args.spec),
+        "identity": values.recorded_identity(args.spec),
     }
-    files.write_json(args.lock, lock)
+    values.write_json(args.lock, lock)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.comparisons import table
 from frontier.errors import run
-from frontier.host.files import checked_spec, recorded_identity, sha256, write_bytes
+from frontier.host.files import write_bytes
 from frontier.outputs import cell_paths, csv, write_lock
 from frontier.study import AggregateSpec
+from frontier.values import checked_spec, recorded_identity, sha256
 
 
 def arguments() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import values
 from frontier.catalogue import Adapter
 from frontier.errors import run
 from frontier.fetching import adapters, hub
@@ -28,16 +29,16 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="adapter folder to make")
     args = parser.parse_args()
-    origin, folder = _locate(files.checked_spec(args.spec, Adapter))
+    origin, folder = _locate(values.checked_spec(args.spec, Adapter))
     with files.replaced_folder(args.output) as new:
         for name in adapters.read_files(folder):
             files.link(folder / name, new / name)
         lock = {
             "source": origin,
-            "files": files.facts(new / name for name in adapters.READ),
-            "identity": files.recorded_identity(args.spec),
+            "files": values.facts(new / name for name in adapters.READ),
+            "identity": values.recorded_identity(args.spec),
         }
-        files.write_json(new / "lock.json", lock)
+        values.write_json(new / "lock.json", lock)
 
 
 def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import values
 from frontier.errors import run
 from frontier.fetching import sources
-from frontier.host import files
 
 
 class Spec(BaseModel):
@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     args = parser.parse_args()
-    source = files.checked_spec(args.spec, Spec).source
-    sources.fetch(source, args.output, files.recorded_identity(args.spec))
+    source = values.checked_spec(args.spec, Spec).source
+    sources.fetch(source, args.output, values.recorded_identity(args.spec))
 
 
 if __name__ == "__main__":

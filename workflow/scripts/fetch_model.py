@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import safetensor_files
+from frontier import safetensor_files, values
 from frontier.errors import run
 from frontier.fetching import checkpoints, hub, own_code
 from frontier.fetching.origins import HubId, LocalPath, Revision
@@ -55,15 +55,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    spec = files.checked_spec(args.spec, Spec)
+    spec = values.checked_spec(args.spec, Spec)
     trusted = spec.trust_remote_code
     origin, folder = _locate(spec)
     facts = checkpoints.describe(folder, trusted)
     with files.replaced_folder(args.output) as new:
         for name in facts["files"]:
             files.link(folder / name, new / name)
-    identity = files.recorded_identity(args.spec)
-    files.write_json(args.lock, {"source": origin, **facts, "identity": identity})
+    identity = values.recorded_identity(args.spec)
+    values.write_json(args.lock, {"source": origin, **facts, "identity": identity})
 
 
 def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:

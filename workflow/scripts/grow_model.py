@@ -18,6 +18,7 @@ from transformers.utils import logging
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import values
 from frontier.errors import run
 from frontier.fetching import checkpoints
 from frontier.growing import train
@@ -35,7 +36,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     args = parser.parse_args()
     presence.end_with_runner()
-    recipe = files.checked_spec(args.spec, Recipe)
+    recipe = values.checked_spec(args.spec, Recipe)
     torch.set_num_threads(1)
     logging.disable_progress_bar()
     label = f"grow {args.output}"
@@ -55,9 +56,9 @@ def main() -> None:
             **checkpoints.describe(new),
             "random_weights": recipe.steps == 0,
             "training": training,
-            "identity": files.recorded_identity(args.spec),
+            "identity": values.recorded_identity(args.spec),
         }
-        files.write_json(new / "lock.json", lock)
+        values.write_json(new / "lock.json", lock)
 
 
 if __name__ == "__main__":

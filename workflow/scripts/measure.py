@@ -27,12 +27,13 @@ from frontier import checksums, contention, hardware, reuse, scenarios, template
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, one_line, run
 from frontier.host import leases
-from frontier.host.files import check_lock, read_json, read_lines, read_spec, sha256
+from frontier.host.locks import check_lock
 from frontier.journal import Journal
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.own_code import raised_by_own_code
 from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
+from frontier.values import read_json, read_lines, read_spec, sha256
 
 # As long as a process may need to notice that the Snakemake that started it was killed.
 LOCK_WAIT_S = 60

@@ -21,10 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import conversions
+from frontier import conversions, values
 from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, run
-from frontier.host import caches, files, leases, presence
+from frontier.host import caches, files, leases, locks, presence
 from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
 from frontier.published import published
 from frontier.weight_values import check_unlocked
@@ -56,16 +56,16 @@ def main() -> None:
     """Convert into a new folder, lock it, and only then put it into its place."""
     args = arguments()
     presence.end_with_runner()
-    spec, identity = files.checked_spec(args.spec, Spec), files.recorded_identity(args.spec)
-    limits = Limits(**files.read_spec(args.limits))
-    files.check_lock(args.model)
+    spec, identity = values.checked_spec(args.spec, Spec), values.recorded_identity(args.spec)
+    limits = Limits(**values.read_spec(args.limits))
+    locks.check_lock(args.model)
     lock = args.model / "lock.json"
     # A checkpoint that was put there by hand has no lock, and was not left untrained by us.
-    random_weights = lock.exists() and files.read_json(lock).get("random_weights", False)
+    random_weights = lock.exists() and values.read_json(lock).get("random_weights", False)
     texts = []
     if args.texts:
-        files.check_lock(args.texts.parent)
-        texts = [line["text"] for line in files.read_lines(args.texts)]
+        locks.check_lock(args.texts.parent)
+        texts = [line["text"] for line in values.read_lines(args.texts)]
     convert = conversions.load(spec.conversion).convert
 
     def make(new: Path) -> None:
@@ -77,7 +77,7 @@ def main() -> None:
             raise UserError(f"{spec.conversion} wrote no weights")
         told = conversions.lock(new, spec.model_dump(), made)
         told |= {"random_weights": random_weights, "identity": identity}
-        files.write_json(new / "lock.json", told)
+        values.write_json(new / "lock.json", told)
 
     what = f"quantizing by {spec.conversion}"
     with leases.leased(what, None, args.gpus):
@@ -91,7 +91,7 @@ def main() -> None:
             outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
         with files.replaced_folder(args.output) as new:  # not shared: others may have more
             told = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
-            files.write_json(new / "lock.json", told)
+            values.write_json(new / "lock.json", told)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import datasets, sampling
+from frontier import datasets, sampling, values
 from frontier.corpora import LOCK
 from frontier.errors import run
-from frontier.host import files
 
 # Subtitles contain them, JSON allows them, and much software ends a line at them.
 SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
@@ -33,16 +32,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="sample.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    rows = files.checked_spec(args.spec, sampling.Drawing).rows(args.dataset)
-    files.write_text(args.output, "".join(_line(row) for row in rows))
+    rows = values.checked_spec(args.spec, sampling.Drawing).rows(args.dataset)
+    values.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
-        "files": files.facts([args.output]),
+        "files": values.facts([args.output]),
         "rows": len(rows),
         "strata": dict(Counter(row.stratum for row in rows)),
         "source": _source(args.dataset),
-        "identity": files.recorded_identity(args.spec),
+        "identity": values.recorded_identity(args.spec),
     }
-    files.write_json(args.lock, lock)
+    values.write_json(args.lock, lock)
 
 
 def _line(row: datasets.Row) -> str:

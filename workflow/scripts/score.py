@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import checksums, gates, scorers, templates, timing
 from frontier.errors import UserError, run
-from frontier.host.files import read_json, read_lines, read_spec, sha256, write_bytes
+from frontier.host.files import write_bytes
 from frontier.records import Record, read
+from frontier.values import read_json, read_lines, read_spec, sha256
 
 FIGURES = (
     "simulated", "random_weights", "score", "latency", "throughput", "load_s", "weights_bytes",

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from frontier import values
 from frontier.errors import UserError
-from frontier.host import files
 
 # Relative to the working directory, as every path of the workflow.
 CACHE = Path("resources/digests.json")
@@ -74,7 +74,7 @@ def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
     if known != before:
         # It only saves time; a disk that cannot be written to shows where it matters.
         with suppress(OSError):
-            files.write_json(CACHE, known)
+            values.write_json(CACHE, known)
     return shas
 
 
@@ -103,13 +103,13 @@ def _settled(state: os.stat_result) -> bool:
 def _file(path: Path, known: dict[str, list[object]]) -> str:
     state = path.stat()
     if state.st_size < REMEMBERED_BYTES:
-        return files.sha256(path)
+        return values.sha256(path)
     key = os.path.realpath(path)  # links to one file share what is known of it
     stamp = _stamp(state)
     entry = known.get(key)
     if isinstance(entry, list) and entry[:-1] == stamp:
         return str(entry[-1])
-    result = files.sha256(path)
+    result = values.sha256(path)
     if _settled(state):
         known[key] = [*stamp, result]
     return result
@@ -134,7 +134,7 @@ class Digests:
         entry = self._known.get(key)
         if isinstance(entry, list) and entry[:-1] == stamp:
             return str(entry[-1])
-        result = files.sha256(path)
+        result = values.sha256(path)
         if _settled(state):
             self._known[key] = [*stamp, result]
         return result
@@ -145,4 +145,4 @@ class Digests:
             return
         there = {key: entry for key, entry in self._known.items() if Path(key).exists()}
         with suppress(OSError):
-            files.write_json(self._cache, there)
+            values.write_json(self._cache, there)

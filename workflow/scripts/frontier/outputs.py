@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import bundles
-from frontier.host.files import sha256
+from frontier.values import sha256
 
 # What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.
 FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import checksums
-from frontier.host.files import read_lines
+from frontier.values import read_lines
 
 
 @dataclass(frozen=True)

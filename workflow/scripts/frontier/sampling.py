@@ -12,10 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import datasets
+from frontier import datasets, values
 from frontier.datasets import Row
 from frontier.errors import UserError
-from frontier.host import files
 
 
 class Drawing(BaseModel):
@@ -35,7 +34,7 @@ class Drawing(BaseModel):
         try:
             options = loader.Options.model_validate_json(json.dumps(self.options))
         except ValidationError as invalid:
-            raise UserError(f"--spec: options.{files.first_fault(invalid)}") from None
+            raise UserError(f"--spec: options.{values.first_fault(invalid)}") from None
         rows: Iterator[Row] = loader.rows(dataset, options)
         return rows
 

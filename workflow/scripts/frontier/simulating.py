@@ -15,10 +15,10 @@ from pathlib import Path
 
 import torch
 
+from frontier import values
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
-from frontier.host import files
 from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
@@ -58,7 +58,7 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     if index := chosen(checkpoint).index:
         listed = json_object(checkpoint / index)
         names = {tensor: _flat(name) for tensor, name in listed["weight_map"].items()}
-        files.write_json(output / index, {**listed, "weight_map": names})
+        values.write_json(output / index, {**listed, "weight_map": names})
     return Made(quantized_layers=layers, simulated_bytes=packed)
 
 

@@ -10,7 +10,8 @@ from frontier import checksums
 from frontier.errors import UserError
 from frontier.exchange import bundles
 from frontier.freshness import TABLES, written
-from frontier.host.files import lock_is_whole, read_json, sha256
+from frontier.host.locks import lock_is_whole
+from frontier.values import read_json, sha256
 
 
 def verify(root: Path) -> tuple[int, list[str]]:

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from frontier.host import files
+from frontier import values
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", ".onnx_data")
 
@@ -54,7 +54,7 @@ def weights(folder: Path) -> list[Path]:
 
 def lock(folder: Path, source: dict[str, Any], made: Made) -> dict[str, Any]:
     """What a made checkpoint's lock.json tells: where it is from, its files, what they hold."""
-    found = files.facts(path for path in folder.iterdir() if path.is_file())
+    found = values.facts(path for path in folder.iterdir() if path.is_file())
     shas = "".join(found[path.name]["sha256"] for path in weights(folder))
     return {
         "source": source,

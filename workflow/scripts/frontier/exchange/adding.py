@@ -11,9 +11,9 @@ from pathlib import Path
 
 from frontier.errors import UserError
 from frontier.exchange import bundles, conflicts, packing
-from frontier.host.files import write_json
 from frontier.study import read_cell
 from frontier.text import visible
+from frontier.values import write_json
 
 
 def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, list[str]]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from frontier import ids
 from frontier.errors import UserError
-from frontier.host.files import read_json, sha256
+from frontier.values import read_json, sha256
 
 ADDED = "added"  # the folder below results/ with the manifests of what was added
 _ID = ids.PATTERN

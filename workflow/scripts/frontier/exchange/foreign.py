@@ -20,8 +20,9 @@ from frontier.comparisons import GENERATED
 from frontier.errors import UserError
 from frontier.exchange import bundles, tables
 from frontier.exchange.tables import LARGEST
-from frontier.host.files import SMALL_BYTES, first_fault, sha256
+from frontier.host.locks import SMALL_BYTES
 from frontier.plan import variant_id
+from frontier.values import first_fault, sha256
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[float, Field(ge=0)]

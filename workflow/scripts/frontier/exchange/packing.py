@@ -19,7 +19,8 @@ from typing import IO, Self
 from frontier.errors import UserError
 from frontier.exchange import bundles, foreign
 from frontier.exchange.private import Private
-from frontier.host.files import replaced, sha256
+from frontier.host.files import replaced
+from frontier.values import sha256
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20

@@ -12,8 +12,9 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from frontier import values
 from frontier.errors import UserError, one_line
-from frontier.host import caches, files
+from frontier.host import caches
 
 CHUNK = 1 << 20
 TIMEOUT_S = 60
@@ -35,7 +36,7 @@ def download(url: str, sha256: str | None, instead: str = "") -> Path:
     done = caches.root() / "downloads" / f"{key}-{name}"
     with caches.locked(done):
         if done.exists():
-            if sha256 is None or files.sha256(done) == sha256:
+            if sha256 is None or values.sha256(done) == sha256:
                 return done
             done.unlink()  # it was right once: damaged on this disk
         _fetch(url, sha256, instead, done)
@@ -62,7 +63,7 @@ def _fetch(url: str, sha256: str | None, instead: str, done: Path) -> None:
                 f"download of {url} broke off after {size:,} of {total:,} bytes; "
                 "run again to go on from there"
             )
-    found = files.sha256(part)
+    found = values.sha256(part)
     _validator(part).unlink(missing_ok=True)
     if sha256 is not None and found != sha256:
         part.unlink()
@@ -112,7 +113,7 @@ def _receive(url: str, part: Path, checked: bool) -> int | None:
             have = 0
             etag = response.headers.get("ETag", "")
             if etag and not etag.startswith("W/"):
-                files.write_text(_validator(part), etag)
+                values.write_text(_validator(part), etag)
             else:
                 _validator(part).unlink(missing_ok=True)
         length = response.headers.get("Content-Length")

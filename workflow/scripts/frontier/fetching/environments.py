@@ -16,9 +16,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from frontier import hardware
+from frontier import hardware, values
 from frontier.errors import UserError
-from frontier.host import caches, files
+from frontier.host import caches, files, locks
 
 PINS = Path(__file__).resolve().parents[3] / "envs"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -58,7 +58,7 @@ def python(name: str) -> Path:
         if broken(folder):
             with caches.locked(folder):
                 _mend(folder, name)
-    if not files.lock_is_whole(own):  # it lies in a folder shared with others
+    if not locks.lock_is_whole(own):  # it lies in a folder shared with others
         files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"
 
@@ -97,9 +97,9 @@ def broken(folder: Path) -> str | None:
     packages = site_packages(folder)
     if not os.access(folder / "bin" / "python", os.X_OK):
         return "its interpreter is gone"
-    if not files.lock_is_whole(folder / "lock.json"):
+    if not locks.lock_is_whole(folder / "lock.json"):
         return "its lock.json is not as it was written"
-    told = files.read_json(folder / "lock.json")
+    told = values.read_json(folder / "lock.json")
     if told["compiled_for"] not in (None, hardware.cpu_name()):
         return f"it was compiled for {told['compiled_for']}"
     installed = told["packages"]
@@ -147,7 +147,7 @@ def _build(folder: Path, name: str) -> None:
     packages = site_packages(folder)
     found = metadata.distributions(path=[str(packages)])
     records = sorted(packages.glob("*.dist-info/RECORD"))
-    content = "".join(files.sha256(record) for record in records)
+    content = "".join(values.sha256(record) for record in records)
     locked = {
         "name": name,
         **made_of(name),
@@ -156,7 +156,7 @@ def _build(folder: Path, name: str) -> None:
         "packages": dict(sorted((one.metadata["Name"], one.version) for one in found)),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
-    files.write_json(folder / "lock.json", locked)
+    values.write_json(folder / "lock.json", locked)
 
 
 def _run(command: list[str], pins: Path) -> None:

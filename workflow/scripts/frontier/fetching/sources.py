@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import contents
+from frontier import contents, values
 from frontier.corpora import LOCK
 from frontier.errors import UserError
 from frontier.fetching import downloads, environments, hub
@@ -74,7 +74,7 @@ def fetch(source: Source, folder: Path, identity: Any = None) -> None:
             shas[name] = contents.digest(path)
             listed[name] = {"bytes": path.stat().st_size, "sha256": shas[name]}
         lock = {"source": origin, "files": listed, "sha256": contents.folder_digest(shas)}
-        files.write_json(new / LOCK, {**lock, "identity": identity})
+        values.write_json(new / LOCK, {**lock, "identity": identity})
 
 
 def _generate(source: Source, folder: Path) -> dict[str, Any]:

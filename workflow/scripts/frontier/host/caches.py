@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from frontier.errors import UserError
-from frontier.host import files
+from frontier.host import files, locks
 
 VARIABLE = "LLM_FRONTIER_CACHE"
 OWN = Path("resources")
@@ -111,7 +111,7 @@ def _complete(folder: Path) -> bool:
     if not (folder / "lock.json").exists():
         return False
     try:
-        files.check_lock(folder)
+        locks.check_lock(folder)
     except UserError:
         return False
     return True

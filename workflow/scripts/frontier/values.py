@@ -1,0 +1,103 @@
+"""Values in files: what programs are given, read and record, as JSON and as digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from frontier.errors import UserError
+from frontier.host.files import write_bytes
+from frontier.text import shown
+from frontier.unicode import parse_json, well_formed
+
+Spec = TypeVar("Spec", bound=BaseModel)
+
+
+def read_spec(text: str) -> dict[str, Any]:
+    """A program's --spec: JSON text, or the path of a JSON file. Raises UserError."""
+    if not text.lstrip().startswith("{"):
+        found: dict[str, Any] = read_json(Path(text))
+        return found
+    try:
+        value: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"--spec: {error}") from None
+    return value
+
+
+def checked_spec(text: str, kind: type[Spec]) -> Spec:
+    """A program's --spec as a `kind`, without what its identity is made of.
+
+    Raises UserError naming the key that is wrong.
+    """
+    spec = {key: value for key, value in read_spec(text).items() if key != "identity"}
+    try:
+        return kind.model_validate_json(json.dumps(spec))
+    except ValidationError as invalid:
+        raise UserError(f"--spec: {first_fault(invalid)}") from None
+
+
+def recorded_identity(text: str) -> Any:
+    """What the identity of a job is made of, for its result to keep; None for a --spec by hand."""
+    return read_spec(text).get("identity")
+
+
+def first_fault(invalid: ValidationError) -> str:
+    """The first thing that a validation found wrong: its key, why, and the text that was given."""
+    fault = invalid.errors(include_url=False)[0]
+    at = ".".join(map(str, fault["loc"]))
+    given = f" (found {shown(fault['input'])})" if isinstance(fault["input"], str) else ""
+    return f"{at + ': ' if at else ''}{fault['msg'].removeprefix('Value error, ')}{given}"
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file. Raises UserError for a file that is missing or cut off."""
+    try:
+        return parse_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: unreadable JSON: {error}") from None
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a JSON Lines file. Raises UserError with the number of a broken line."""
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    values = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            values.append(parse_json(line))
+        except ValueError:
+            raise UserError(f"{path}: line {number} is not JSON") from None
+    return values
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def facts(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Bytes and sha256 of files by their names, as a lock.json tells them."""
+    return {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(paths)
+    }
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file or nothing."""
+    write_bytes(path, well_formed(text).encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, in the order of its keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
