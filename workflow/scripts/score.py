@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 from frontier import checksums, gates, scorers, templates, timing
 from frontier.errors import UserError, run
 from frontier.host.files import write_bytes
-from frontier.records import Record, read
+from frontier.records import Record, adopted, asking_sessions, read
 from frontier.values import read_json, read_lines, read_spec, sha256
 
 FIGURES = (
@@ -169,22 +169,9 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
     return {
         **session,
         **{key: measurement.get(key) for key in kept},
-        "sessions": sessions(measurement),
+        "sessions": asking_sessions(measurement),
+        "adopted": adopted(measurement["sessions"]),
     }
-
-
-def sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
-    """When each process began that asked some of the requests, and how many of them."""
-    asked = (measurement.get("contention") or {}).get("sessions", [])
-    began = {one.get("session"): one.get("started") for one in measurement["sessions"]}
-    return [
-        {
-            "session": one["session"],
-            "started": began.get(one["session"]),
-            "requests": one["requests"],
-        }
-        for one in asked
-    ]
 
 
 def outcome(name: str, reason: str | None) -> dict[str, Any]:

@@ -106,6 +106,10 @@ COLUMNS: tuple[Column, ...] = (
     _text("task", "a dataset's sample, a prompt, decoding limits and a scorer"),
     _text("outcome", "; ".join(f"{name}: {words}" for name, words in OUTCOMES.items())),
     _text("reason", "why the outcome is not 'measured'"),
+    _text(
+        "adopted",
+        "why a measurement by earlier code or packages counts as current; missing: it is by these",
+    ),
     Column(
         "simulated", pl.Boolean(), "",
         "true where weights were only rounded as if quantized: a score, but no latency of its own",

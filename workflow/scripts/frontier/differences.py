@@ -106,6 +106,27 @@ def leaves(found: Iterable[Difference]) -> Iterator[Difference]:
             yield one
 
 
+def text(one: Difference) -> str:
+    """A difference in one line; what it names is not escaped."""
+    match one:
+        case Key(path, old, new):
+            return f"{'.'.join(path)}: {_shown(old)} -> {_shown(new)}"
+        case Input(name, old, new, _):
+            return f"{name}: {_shown(old)} -> {_shown(new)}"
+        case Module(name, change):
+            return f"module {name}: {change}"
+        case Package(name, old, new):
+            return f"package {name}: {_shown(old)} -> {_shown(new)}"
+        case Command(rule, _, _):
+            return f"command of rule {rule}: changed"
+
+
+def _shown(value: Any) -> str:
+    if value is ABSENT:
+        return "absent"
+    return value if isinstance(value, str) else canonical(value)
+
+
 def weight(found: Iterable[Difference]) -> tuple[int, int]:
     """How far apart two records are: first what else was asked, then by what other code.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,26 @@ def closing(session: int, loaded: dict[str, Any]) -> dict[str, Any]:
 
 _OPENING = opening(0, {}, {}).keys() - {"reading"}
 _CLOSING = closing(0, {}).keys()
+
+
+def asking_sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
+    """When each process began that asked some of the requests, and how many of them."""
+    asked = (measurement.get("contention") or {}).get("sessions", [])
+    began = {one.get("session"): one.get("started") for one in measurement["sessions"]}
+    return [
+        {
+            "session": one["session"],
+            "started": began.get(one["session"]),
+            "requests": one["requests"],
+        }
+        for one in asked
+    ]
+
+
+def adopted(sessions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The notes of sessions by earlier code or packages that count as current, each once."""
+    notes = (note for session in sessions for note in session.get("adopted", []))
+    return list({json.dumps(note): note for note in notes}.values())
 
 
 def finished(requests: Path, measurement: dict[str, Any], identity: str) -> Recorded:

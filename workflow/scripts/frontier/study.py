@@ -79,6 +79,8 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
         row[key] = (cell.get("memory") or {}).get(key)
     for key in ("simulated", "random_weights"):
         row[key] = cell.get(key)
+    if notes := (cell.get("provenance") or {}).get("adopted"):
+        row["adopted"] = "; ".join(dict.fromkeys(str(note["because"]) for note in notes))
     for key in ("threads", "engine", "environment", "kernel"):
         row[key] = (cell.get("provenance") or {}).get(key)
     # An earlier release did not say.

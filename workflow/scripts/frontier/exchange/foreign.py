@@ -94,6 +94,12 @@ class Session(_Told):
     requests: Count
 
 
+class Adoption(_Told):
+    """Why a measurement by earlier code or packages counts as current."""
+
+    because: str
+
+
 class Provenance(_Told):
     """Where and with what."""
 
@@ -105,6 +111,7 @@ class Provenance(_Told):
     environment: str | None = None
     kernel: str | None = None
     sessions: list[Session] | None = None
+    adopted: list[Adoption] = []
 
 
 class Identity(_Told):

@@ -53,6 +53,7 @@ class CellRow:
     variant: str
     device: str
     outcome: str
+    adopted: bool
     reason: str
     score: str
     change: Box
@@ -76,6 +77,7 @@ def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
             naming.variant(row["variant"]),
             naming.devices.label(row["device"]),
             row["outcome"],
+            row["adopted"] is not None,
             visible(row["reason"]),
             _score_cell(row),
             change_box(changes.get(row["variant"])),

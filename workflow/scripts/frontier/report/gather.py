@@ -85,12 +85,14 @@ class Cells:
     metrics: dict[str, MetricNote]
     scores: dict[Key, Mapping[str, Any]]
     """Every metric of each scored cell."""
+    adopted: dict[Key, list[Mapping[str, Any]]]
+    """The notes of cells whose measurement was adopted."""
 
 
 def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
     """Read the cells' JSON files one by one. Raises UserError unless they are the study's."""
     known = {key(row) for row in study}
-    cells = Cells({}, {}, {}, {})
+    cells = Cells({}, {}, {}, {}, {})
     for path in paths:
         cell = read_cell(path)
         place = key(cell["cell"])
@@ -98,6 +100,8 @@ def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
             raise UserError(f"{path}: not a cell of the study; aggregate it first")
         cells.paths[place] = path
         cells.scores[place] = (cell.get("score") or {}).get("metrics") or {}
+        if notes := (cell.get("provenance") or {}).get("adopted"):
+            cells.adopted[place] = notes
         for name, note in metric_notes(cell).items():
             cells.metrics.setdefault(name, note)
         if cell["outcome"] == "measured":

@@ -25,6 +25,7 @@ from frontier.report import (
     tables,
     words,
 )
+from frontier.report.adopted import adopted_cells
 from frontier.report.findings import Group, answers, comparable, score_title
 from frontier.report.gather import Cells, Example, Provenance, examples
 from frontier.report.machines import machines
@@ -192,6 +193,7 @@ def page(
             for group in groups
         ],
         machines=machines(groups, cells, naming),
+        adopted=adopted_cells(groups, cells.adopted, naming),
         examples=_examples(groups, cells, naming),
         conditions=_conditions(cells.provenance, naming.devices),
         notes=[

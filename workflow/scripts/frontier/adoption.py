@@ -1,0 +1,219 @@
+"""Taking earlier measurements as current after an update of the code or of packages.
+
+An adopted measurement is a copy of the earlier one, at the place of the one that would be made now,
+with a note in each of its sessions: from which identity, when, why, and what differs. The earlier
+one stays as it is, so that undoing is deleting the copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from frontier import checksums
+from frontier.differences import (
+    Command,
+    Difference,
+    Input,
+    Module,
+    Package,
+    differences,
+    text,
+    weight,
+)
+from frontier.errors import UserError
+from frontier.freshness import cell_path, measurement_path
+from frontier.host.files import write_bytes
+from frontier.plan import Cell
+from frontier.records import adopted
+from frontier.steps import Steps
+from frontier.text import visible
+from frontier.values import sha256
+
+ENVIRONMENT = "environment: "
+"""Where packages lie that have an environment of their own; its Python is one of them."""
+MEASUREMENT, REQUESTS = "measurement.json", "requests.jsonl"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An earlier measurement of a cell that differs from the current one in code or versions."""
+
+    cell: Cell
+    folder: Path
+    differs: tuple[Difference, ...]
+
+    @property
+    def reasons(self) -> list[str]:
+        """What differs, each in one line; of an input, after its name."""
+        return [f"{where}{text(one)}" for where, one in _leaves(self.differs)]
+
+    @property
+    def beyond(self) -> list[str]:
+        """Those of the reasons that no update of the code or of packages brings about."""
+        return [
+            f"{where}{text(one)}"
+            for where, one in _leaves(self.differs)
+            if not (isinstance(one, Module | Package | Command) or ENVIRONMENT in where)
+        ]
+
+
+def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
+    """The nearest earlier measurement of a cell that can be adopted.
+
+    Raises UserError where there is none: with what differs in the nearest one.
+    """
+    if not cell.planned:
+        raise UserError(f"{cell_path(cell)}: is left out ({cell.outcome}): nothing to adopt")
+    place = root / measurement_path(steps, cell)
+    if place.exists():
+        raise UserError(f"{cell_path(cell)}: its measurement is current, there is nothing to adopt")
+    current = steps.measure(cell).made_of
+    found = [
+        Candidate(cell, path.parent, differences(identity, current))
+        for path in sorted(place.parent.parent.glob(f"*/{MEASUREMENT}"))
+        if (identity := _identity(path)) is not None
+    ]
+    if not found:
+        raise UserError(f"{cell_path(cell)}: no earlier measurement of it lies here whole")
+    nearest = min(found, key=lambda one: weight(one.differs))
+    if refused := nearest.beyond:
+        words = "; ".join(refused[:3])
+        raise UserError(
+            f"{cell_path(cell)}: more than code and versions differs: {visible(words, 400)}"
+        )
+    _check_sample(steps, nearest, root)
+    return nearest
+
+
+def _identity(measurement: Path) -> dict[str, Any] | None:
+    """What an earlier measurement was made of; None where it is not whole."""
+    content = checksums.read(measurement.read_bytes())
+    requests = measurement.with_name(REQUESTS)
+    if not content or not requests.exists() or sha256(requests) != content["requests_sha256"]:
+        return None
+    identity: dict[str, Any] = content["spec"]["identity"]
+    return identity
+
+
+def _leaves(found: Iterable[Difference], where: str = "") -> Iterator[tuple[str, Difference]]:
+    """The innermost differences, with the inputs in which they lie."""
+    for one in found:
+        if isinstance(one, Input) and one.within:
+            yield from _leaves(one.within, f"{where}{one.name}: ")
+        else:
+            yield where, one
+
+
+def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
+    """Raise UserError unless the current sample is the one whose requests were measured."""
+    task = found.cell.task
+    identity = steps.sample(task).identity
+    content = _read(found.folder)
+    if content["spec"]["identity"]["inputs"]["sample"] == identity:
+        return
+    sample = Path("resources/samples", task, identity, "sample.jsonl")
+    if not (root / sample).exists():
+        raise UserError(
+            f"{cell_path(found.cell)}: the code that draws samples differs too; draw it first: "
+            f"snakemake --cores 1 {sample}"
+        )
+    if sha256(root / sample) != content["sample_sha256"]:
+        raise UserError(f"{cell_path(found.cell)}: {sample} is another sample than was measured")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """A whole measurement.json. Raises UserError where it has been altered meanwhile."""
+    content = checksums.read((folder / MEASUREMENT).read_bytes())
+    if content is None:
+        raise UserError(f"{folder / MEASUREMENT}: not as it was written")
+    return content
+
+
+def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> Path:
+    """Write the adopted copy; returns its measurement.json.
+
+    Raises UserError where the earlier one is altered meanwhile, or another process measures it.
+    """
+    content = _read(found.folder)
+    before = content["spec"]["identity"]
+    now = json.loads(steps.measure(found.cell).signed)["identity"]
+    note = {
+        "from": before["digest"],
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "because": because,
+        "differs": found.reasons,
+    }
+    path = root / measurement_path(steps, found.cell)
+    requests = (found.folder / REQUESTS).read_bytes()
+    try:
+        requests = _rebound(requests, before["digest"], now["digest"])
+    except ValueError as error:
+        raise UserError(f"{found.folder / REQUESTS}: {error}") from None
+    with _unmeasured(path.parent):
+        write_bytes(path.with_name(REQUESTS), requests)
+        copy = content | {
+            "spec": content["spec"] | {"identity": now},
+            "sessions": [_noted(session, note) for session in content["sessions"]],
+            "requests_sha256": hashlib.sha256(requests).hexdigest(),
+            "copied_from": before["digest"],
+        }
+        checksums.write(path, copy)  # last: without it there is no measurement
+    return path
+
+
+def _rebound(content: bytes, before: str, after: str) -> bytes:
+    """The lines of a requests.jsonl of one identity with the checksums of another.
+
+    Raises ValueError where a line is not as it was written.
+    """
+    values = [checksums.read(line, before) for line in content.splitlines()]
+    whole = [value for value in values if value is not None]
+    if len(whole) < len(values):
+        raise ValueError("a line is not as it was written")
+    return b"".join(checksums.line(value, after) for value in whole)
+
+
+def _noted(session: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any]:
+    return {**session, "adopted": [*session.get("adopted", []), note]}
+
+
+def _unmeasured(folder: Path) -> filelock.BaseFileLock:
+    """The lock of a cell's journal. Raises UserError where a process is measuring there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "journal.jsonl").exists():
+        raise UserError(f"{folder}: has been measured in part already; the next run goes on there")
+    return filelock.FileLock(folder / "journal.lock", timeout=0)
+
+
+def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
+    """Delete the adopted copies of cells, and what was scored of them; returns those deleted.
+
+    Raises UserError, deleting nothing, where a measurement went on from an adopted one.
+    """
+    copies: list[Path] = []
+    for cell in cells:
+        for path in sorted((root / cell_path(cell).with_suffix("")).glob(f"*/{MEASUREMENT}")):
+            content = checksums.read(path.read_bytes()) or {}
+            if not adopted(content.get("sessions", [])):
+                continue
+            if "copied_from" not in content:
+                raise UserError(
+                    f"{path.parent}: holds requests of its own beside adopted ones; delete it to "
+                    "have all of them measured"
+                )
+            copies.append(path.parent)
+    for folder in copies:
+        summary = folder.parent.with_suffix(".json")
+        for file in (summary, summary.with_suffix(".parquet")):
+            file.unlink(missing_ok=True)
+        shutil.rmtree(folder)
+    return copies
