@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import shutil
 from collections import Counter
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ import measure
 from frontier import checksums, identity, sampling, scenarios
 from frontier.datasets import Row
 from frontier.engines import transformers as engine
-from frontier.limits import Limits
+from frontier.errors import OutOfMemoryError
+from frontier.generating import Generating
+from frontier.limits import Limits, OutOfTimeError
 from frontier.records import read
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
@@ -35,7 +39,9 @@ class Cell:
     folder: Path
     checkpoint: Path
     loads: int = 0
-    asked: Counter[str] | None = None
+    asked: Counter[str] = field(default_factory=Counter)
+    stop: tuple[int, Exception] | None = None
+    """After so many requests, this."""
 
     def measure(self, size: int = 8, seed: int = 0, **changes: Any) -> Path:
         """Measure a sample; returns its folder. `changes`: to the spec, the code and the rows."""
@@ -52,7 +58,7 @@ class Cell:
         names = ("variant", "model", "quantization", "device", "task")
         spec = {
             "cell": dict.fromkeys(names, "x"), "memory_bytes": None, "environment": None,
-            "foreign_load": 1e6, "device": device, "task": task,
+            "foreign_load": 1e6, "most_disturbed": 0.05, "device": device, "task": task,
             "quantization": {"method": "native"},
             "model": {
                 "dtype": "float32", "prompt": "plain", "trust_remote_code": False,
@@ -90,9 +96,13 @@ def counted(folder: Path) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A random Llama."""
-    return little.checkpoint(tmp_path_factory.mktemp("model") / "llama")
+    made = little.checkpoint(tmp_path_factory.mktemp("model") / "llama")
+    # An engine that closes has all objects looked through, of which there are many by now.
+    gc.freeze()
+    yield made
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -106,7 +116,8 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         return load(*arguments)
 
     def asking(engine: Any, prompt: str, *rest: Any) -> Any:
-        assert made.asked is not None
+        if made.stop and made.asked.total() == made.stop[0]:
+            raise made.stop[1]
         made.asked[prompt] += 1
         return undisturbed(engine, prompt, *rest)
 
@@ -115,14 +126,237 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     return made
 
 
+def edit(folder: Path, **facts: Any) -> None:
+    """Set facts of a measurement, under a checksum that fits."""
+    checksums.write(folder / "measurement.json", told(folder) | facts)
+
+
 def test_a_larger_sample_asks_what_is_new(cell: Cell, tmp_path: Path) -> None:
     """Twelve after eight: four; the same answers as of twelve from nothing."""
     small = cell.measure(8)
     large = cell.measure(12)
-    assert cell.asked
     assert cell.asked.total() == 4
     assert counted(large) == [8, 4]
     assert read(large / "requests.jsonl")[:8] == read(small / "requests.jsonl")
+    first, second = told(large)["sessions"]
+    assert first == told(small)["sessions"][0]
+    assert first["started"] < second["started"]
+    assert told(large)["loaded_in"] == 1
+    assert told(large)["load_s"] == second["loaded"]["load_s"]
     shutil.rmtree(small)
+    assert answers(cell.measure(12)) == answers(large), "what was copied stays"
     alone = replace(cell, folder=tmp_path / "alone")
     assert answers(alone.measure(12)) == answers(large)
+
+
+def test_a_smaller_sample_loads_nothing(cell: Cell) -> None:
+    """What only loading shows is of the session that did."""
+    large = told(cell.measure(12))
+    small = cell.measure(8)
+    assert cell.loads == cell.asked.total() == 0
+    assert counted(small) == [8]
+    found = told(small)
+    for name in ("load_s", "weights_bytes", "warmup", "memory", "threads", "kernel", "sessions"):
+        assert found[name] == large[name], name
+    assert found["contention"]["load_average"] == large["contention"]["load_average"]
+    assert (found["outcome"], found["requests"], found["loaded_in"]) == ("measured", 8, 0)
+
+
+def test_sessions_add_up(cell: Cell) -> None:
+    """Each is one session, by how many measurements it may have been taken over."""
+    for size, expected in ((6, [6]), (9, [6, 3]), (12, [6, 3, 3]), (7, [6, 1]), (14, [6, 3, 3, 2])):
+        folder = cell.measure(size)
+        assert counted(folder) == expected
+        began = [one["started"] for one in told(folder)["sessions"]]
+        assert began == sorted(set(began))
+        assert len({one.id for one in read(folder / "requests.jsonl")}) == size
+
+
+def test_another_seed_asks_only_the_new(cell: Cell) -> None:
+    """And what two samples have between them is taken from both."""
+    first, second = ({row.id for row in sampling.sample(ROWS, 16, seed)} for seed in (0, 1))
+    assert 0 < len(first & second) < 16
+    cell.measure(16, seed=0)
+    cell.measure(16, seed=1)
+    assert cell.asked.total() == 16 - len(first & second)
+    both = cell.measure(40)
+    assert cell.asked.total() == 40 - len(first | second)
+    assert counted(both)[0] == 16
+    assert cell.loads == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"task": {"prompt": "Tell me {question} :"}}, {"task": {"max_new_tokens": 5}},
+        {"task": {"stop": ["x"]}}, {"code": "two"}, {"device": {"dtype": "bfloat16"}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_another_request_is_asked(cell: Cell, change: dict[str, Any]) -> None:
+    """Whatever can change its answer or time: prompt, limits, device, code."""
+    cell.measure(8)
+    folder = cell.measure(8, **change)
+    assert cell.asked.total() == 8
+    assert counted(folder) == [8]
+
+
+def test_it_is_the_prompt_that_counts(cell: Cell) -> None:
+    """Not the template that it is put together from, the row's id, nor its reference."""
+    rows = sampling.sample(ROWS, 8, 0)
+    cell.measure(rows=rows)
+    renamed = [replace(row, id=f"new-{row.id}", reference="9") for row in rows]
+    assert answers(cell.measure(rows=renamed))[0][0] == f"new-{rows[0].id}"
+    assert cell.loads == 0
+    said = [replace(row, fields={"all": f"What is {row.fields['question']} ?"}) for row in rows]
+    cell.measure(rows=said, task={"prompt": "{all}"})
+    assert cell.loads == 0
+    changed = [replace(rows[0], fields={"question": "one + one"}), *rows[1:]]
+    cell.measure(rows=changed)
+    assert list(cell.asked) == ["What is one + one ?"]
+
+
+def test_a_record_counts_once(cell: Cell) -> None:
+    """A prompt that stands twice in a sample is asked twice, as it would be from nothing."""
+    rows = sampling.sample(ROWS, 4, 0)
+    twice = [*rows, *(replace(row, id=f"again-{row.id}") for row in rows[:2])]
+    cell.measure(rows=rows)
+    folder = cell.measure(rows=twice)
+    assert cell.asked.total() == 2
+    assert counted(folder) == [4, 2]
+    assert len({(one.session, one.start_ns) for one in read(folder / "requests.jsonl")}) == 6
+    cell.measure(rows=[*twice, replace(rows[0], id="third")])
+    assert cell.asked.total() == 1
+
+
+def test_what_was_altered_is_not_taken(cell: Cell) -> None:
+    """A record; and of a measurement.json that was, or that is another cell's, nothing is."""
+    small = cell.measure(8)
+    requests = small / "requests.jsonl"
+    whole = requests.read_bytes()
+    requests.write_bytes(whole.replace(b'"tokens": 4', b'"tokens": 3', 1))
+    large = cell.measure(12)
+    assert cell.asked.total() == 5
+    shutil.rmtree(large)
+    requests.write_bytes(whole)
+    content = (small / "measurement.json").read_bytes()
+    (small / "measurement.json").write_bytes(content.replace(b'"outcome"', b'"outcom"', 1))
+    shutil.rmtree(cell.measure(12))
+    assert cell.asked.total() == 12
+    (small / "measurement.json").write_bytes(content)
+    small.rename(small.with_name("0" * 16))
+    cell.measure(12)
+    assert cell.asked.total() == 12
+
+
+def test_an_interrupted_sibling(cell: Cell) -> None:
+    """Whole lines of its journal are taken, and the journal is left as it is."""
+    cell.stop = (5, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        cell.measure(8)
+    (journal,) = cell.folder.glob("*/journal.jsonl")
+    journal.write_bytes(journal.read_bytes() + b'{"id": "r1", "prompt')
+    before = journal.read_bytes()
+    cell.stop = None
+    assert counted(cell.measure(12)) == [5, 7]
+    assert journal.read_bytes() == before
+    assert counted(cell.measure(8)) == [5, 3], "which goes on from its own journal alone"
+
+
+def test_interrupted_after_taking_over(cell: Cell) -> None:
+    """The same command goes on; what was taken is asked no more, also where the sibling is gone."""
+    small = cell.measure(8)
+    cell.stop = (1, KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        cell.measure(12)
+    shutil.rmtree(small)
+    cell.stop = None
+    assert counted(cell.measure(12)) == [8, 1, 3]
+    assert cell.asked.total() == 3
+
+
+def test_another_samples_outcome_is_its_own(cell: Cell) -> None:
+    """Of one that ran out of time the requests that were answered are taken, and no more."""
+    cell.stop = (9, OutOfTimeError("not finished after 1 minutes"))
+    large = cell.measure(12)
+    assert told(large)["outcome"] == "out-of-time"
+    small = cell.measure(8)
+    assert (cell.loads, told(small)["outcome"]) == (0, "measured")
+    cell.stop = (0, OutOfMemoryError("no room"))
+    assert told(cell.measure(10))["outcome"] == "out-of-memory"
+    cell.stop = None
+    assert counted(cell.measure(11)) == [9, 2]
+    assert told(cell.measure(9))["outcome"] == "measured"
+
+
+def test_a_measurement_that_is_made_again_asks_everything(cell: Cell) -> None:
+    """Its results are there, or an empty journal says so: somebody wants it timed again."""
+    cell.measure(12)
+    small = cell.measure(8)
+    cell.measure(8)
+    assert cell.asked.total() == 8
+    shutil.rmtree(small)
+    small.mkdir()
+    (small / "journal.jsonl").touch()
+    cell.measure(8)
+    assert cell.asked.total() == 8
+
+
+SOUND = {"requests": 4, "settled": True, "last_change": 0.1, "seconds": 1.0}
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"hardware": {"cpu": "Another"}}, {"packages": {"torch": "1.0"}}, {"request": "0" * 16},
+        {"loaded": {"warmup": SOUND | {"settled": False}}}, {"loaded": {}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_session_that_does_not_fit_is_not_taken(cell: Cell, fact: dict[str, Any]) -> None:
+    """Of another machine, other packages, other requests, or that had not warmed up."""
+    small = cell.measure(8)
+    (session,) = told(small)["sessions"]
+    edit(small, sessions=[session | fact])
+    assert counted(cell.measure(12)) == [12]
+
+
+def test_a_disturbed_session_is_not_taken(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this cell's own limit; nor one that shared its GPU, nor a request in a pause."""
+    small = cell.measure(8)
+    seen = told(small)["contention"]
+    shared = [one | {"foreign_gpu_processes": 1} for one in seen["sessions"]]
+    edit(small, contention=seen | {"sessions": shared})
+    shutil.rmtree(cell.measure(12))
+    assert cell.asked.total() == 12
+    edit(small, contention=seen)
+    shutil.rmtree(cell.measure(12, foreign_load=-1.0))
+    assert cell.asked.total() == 12
+    shutil.rmtree(small)
+    undisturbed = scenarios.undisturbed
+
+    def one_paused(*arguments: Any) -> Any:
+        generation, attempts, _ = undisturbed(*arguments)
+        return generation, attempts, cell.asked.total() == 3
+
+    monkeypatch.setattr(scenarios, "undisturbed", one_paused)
+    cell.measure(8)
+    assert counted(cell.measure(12)) == [7, 5]
+
+
+def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where times depend on how much there is, only what was asked with the same is taken."""
+    room = {8: 64, 9: 64, 12: 128}
+    monkeypatch.setattr(Generating, "reserve", lambda _self, prompts, _most: room[len(prompts)])
+    small = cell.measure(8)
+    cell.measure(9)
+    assert cell.asked.total() == 1
+    large = cell.measure(12)
+    assert counted(large) == [12]
+    assert [one["session"] for one in told(large)["sessions"]] == [2]
+    shutil.rmtree(small)
+    shutil.rmtree(large)
+    small = cell.measure(8)
+    assert (cell.loads, cell.asked.total()) == (1, 0)
+    assert counted(small) == [8]
+    assert "warmup" in told(small)

@@ -41,7 +41,7 @@ def invalid_because(
         next(filter(None, _unsettled(measurement, records)), None)
         or gates.contended(load["foreign_cores"], foreign_load)
         or gates.often_contended(records, foreign_load)
-        or next(filter(None, _contended_sessions(records, foreign_load)), None)
+        or next(filter(None, _contended_sessions(load, len(records), foreign_load)), None)
         or gates.shared_gpu(load["foreign_gpu_processes"])
         or gates.paused(records)
         or gates.mixed(measurement["sessions"])
@@ -61,14 +61,11 @@ def _unsettled(measurement: dict[str, Any], records: list[Record]) -> Iterator[s
     yield from (gates.unsettled(one["warmup"]) for one in loaded or [measurement])
 
 
-def _contended_sessions(records: list[Record], foreign_load: float) -> Iterator[str | None]:
+def _contended_sessions(load: dict[str, Any], requests: int, most: float) -> Iterator[str | None]:
     """What is wrong with the load during each session that is not too short to count."""
-    sessions: dict[int, list[Record]] = {}
-    for record in records:
-        sessions.setdefault(record.session, []).append(record)
-    for own in sessions.values():
-        if len(own) > gates.MOST_DISTURBED * len(records):
-            yield gates.contended(gates.mean_load(own), foreign_load)
+    for session in load.get("sessions", []):
+        if session["requests"] > gates.MOST_DISTURBED * requests:
+            yield gates.contended(session["foreign_cores"], most)
 
 
 def answers(

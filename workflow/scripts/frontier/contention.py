@@ -16,7 +16,6 @@ from typing import Any
 import psutil
 
 from frontier import hardware
-from frontier.gates import mean_load
 from frontier.records import Record, Recorded
 
 WINDOW_S = 1.0
@@ -136,3 +135,10 @@ def summary(recorded: Recorded, records: Sequence[Record]) -> dict[str, Any]:
         ],
         "foreign_gpu_processes": _most(*recorded.begun.values(), *recorded.ended.values()),
     }
+
+
+def mean_load(records: Sequence[Record]) -> float:
+    """Cores that others used on average over the time of these requests; 0 without any."""
+    known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
+    time_ns = sum(end_ns for end_ns, _ in known)
+    return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0

@@ -1,7 +1,7 @@
-"""What a measurement must pass before its times are published: judged for each of its sessions.
+"""What a measurement must pass before its times are published, in words where it does not.
 
 A session is one process that timed requests; a measurement that was interrupted, or that takes over
-what one of another sample had asked, has several.
+what one of another sample had asked, has several, and some gates look at each.
 """
 
 from __future__ import annotations
@@ -17,13 +17,6 @@ from frontier.records import Record
 MOST_DISTURBED = 0.05
 # Of all sessions, or their times are not of one thing: what it means where they differ.
 SAME = {"hardware": "on another machine", "packages": "with other packages"}
-
-
-def mean_load(records: Sequence[Record]) -> float:
-    """Cores that others used on average over the time of these requests; 0 without any."""
-    known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
-    time_ns = sum(end_ns for end_ns, _ in known)
-    return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0
 
 
 def unsettled(warmup: dict[str, Any]) -> str | None:

@@ -13,9 +13,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums, contention, gates
+from frontier import checksums, contention
 from frontier.host.files import write_bytes
 from frontier.records import Record, Recorded, finished, input_sha256
+
+SAME = ("hardware", "packages")
+"""Facts of a session and of this process that must be the same, or their times are not."""
 
 
 @dataclass(eq=False)
@@ -34,22 +37,26 @@ class Session:
         if seen is not None:
             self.gpu_processes = max(seen, self.gpu_processes or 0)
         for record in recorded.records:
-            whole = record.input_sha256 and not record.paused and not gates.disorder(record)
-            if record.session == number and whole:
+            if record.session == number and record.input_sha256 and not record.paused:
                 self.records.setdefault(record.start_ns, record)
 
     def prompts(self) -> set[str]:
         """The digests of the prompts that it has answered."""
         return {record.input_sha256 for record in self.records.values()}
 
-    def fault(self, foreign_load: float) -> str | None:
-        """The first gate that it does not pass: nothing is taken of it then."""
-        records = list(self.records.values())
+    def sound(self, spec: Mapping[str, Any]) -> bool:
+        """Whether its times can be published, by the limits of this cell: else nothing is taken.
+
+        Scoring judges the whole once more (frontier/gates.py), whose words measure nothing again.
+        """
+        records, most = list(self.records.values()), spec["foreign_load"]
+        disturbed = sum((one.foreign_cores or 0) > most for one in records)
+        settled: bool = self.facts["loaded"]["warmup"]["settled"]
         return (
-            gates.unsettled(self.facts["loaded"]["warmup"])
-            or gates.contended(gates.mean_load(records), foreign_load)
-            or gates.often_contended(records, foreign_load)
-            or gates.shared_gpu(self.gpu_processes)
+            settled
+            and not self.gpu_processes
+            and contention.mean_load(records) <= most
+            and disturbed <= spec["most_disturbed"] * len(records)
         )
 
 
@@ -59,13 +66,13 @@ def take_over(
     """Begin a measurement's journal with what others beside its folder have answered, if any.
 
     Taken is what this machine, as `here` describes it, measured with the same packages, in a
-    session that passes every gate. Each record counts once, however many requests have its prompt.
+    session whose times are sound. Each record counts once, however many requests have its prompt.
     """
     made_of = spec.get("identity", {})
     if "request" not in made_of:
         return
     sessions = _sessions(journal.parent, made_of["request"], here)
-    sound = [one for one in sessions if not one.fault(spec["foreign_load"])]
+    sound = [one for one in sessions if one.sound(spec)]
     taken = _assign(sound, {name: input_sha256(prompt) for name, prompt in prompts.items()})
     if not taken:
         return
@@ -84,18 +91,18 @@ def _sessions(folder: Path, request: str, here: Mapping[str, Any]) -> list[Sessi
     """The sessions of all measurements beside `folder` whose requests are the same as here."""
     found: dict[str, Session] = {}
     for sibling in sorted(folder.parent.iterdir()):
-        if sibling == folder or not (recorded := _recorded(sibling)):
+        if sibling == folder or not (recorded := _recorded(sibling, request)):
             continue
         for number, facts in recorded.facts.items():
-            asked_so = facts.get("request") == request and "loaded" in facts
-            if asked_so and all(facts[key] == here[key] for key in gates.SAME):
+            timed = facts.get("request") == request and "warmup" in facts.get("loaded", {})
+            if timed and all(facts[key] == here[key] for key in SAME):
                 # One that others have taken over already is still the same session.
                 session = found.setdefault(facts["started"], Session(facts, None))
                 session.add(facts, recorded, number)
     return list(found.values())
 
 
-def _recorded(folder: Path) -> Recorded | None:
+def _recorded(folder: Path, request: str) -> Recorded | None:
     """What a measurement's folder holds, finished or under way; None where that is nothing.
 
     Nothing is written there: another process may be measuring.
@@ -103,7 +110,10 @@ def _recorded(folder: Path) -> Recorded | None:
     identity = folder.name
     try:
         measurement = checksums.read((folder / "measurement.json").read_bytes())
-        if measurement and measurement["spec"].get("identity", {}).get("digest") == identity:
+        made_of = measurement["spec"].get("identity", {}) if measurement else {}
+        if measurement and made_of.get("digest") == identity:
+            if made_of.get("request") != request:
+                return None
             return finished(folder / "requests.jsonl", measurement, identity)
     except OSError:
         pass
@@ -132,23 +142,22 @@ def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Sess
     )
     open_ids = dict(wanted)
     taken: dict[Session, list[Record]] = {}
-    for same_id in (True, False):
-        for session in ordered:
-            for start, record in sorted(session.records.items()):
-                name = _open_id(record, open_ids, same_id)
-                if name is not None:
-                    taken.setdefault(session, []).append(replace(record, id=name))
-                    del open_ids[name], session.records[start]
-    return {
-        session: sorted(records, key=lambda record: record.start_ns)
-        for session, records in taken.items()
-    }
 
+    def take(session: Session, record: Record, name: str) -> None:
+        taken.setdefault(session, []).append(replace(record, id=name))
+        del open_ids[name], session.records[record.start_ns]
 
-def _open_id(record: Record, open_ids: Mapping[str, str], same_id: bool) -> str | None:
-    """The request that a record is the answer to, among those that have none yet."""
-    if open_ids.get(record.id) == record.input_sha256:
-        return record.id
-    if same_id:
-        return None
-    return next((name for name, sha in open_ids.items() if sha == record.input_sha256), None)
+    for session in ordered:
+        for _, record in sorted(session.records.items()):
+            if open_ids.get(record.id) == record.input_sha256:
+                take(session, record, record.id)
+    by_prompt: dict[str, list[str]] = {}
+    for name, prompt in reversed(open_ids.items()):
+        by_prompt.setdefault(prompt, []).append(name)
+    for session in ordered:
+        for _, record in sorted(session.records.items()):
+            if names := by_prompt.get(record.input_sha256):
+                take(session, record, names.pop())
+    for records in taken.values():
+        records.sort(key=lambda record: record.start_ns)
+    return taken

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import identity, plan
+from frontier import gates, identity, plan
 from frontier.catalogue import Catalogue, Model
 from frontier.errors import UserError
 from frontier.exchange import bundles
@@ -58,6 +58,7 @@ class Steps(Ingredients):
             "memory_bytes": plan.device_bytes(device, self.host_memory),
             "environment": setting.environment,
             "foreign_load": device.foreign_load,
+            "most_disturbed": gates.MOST_DISTURBED,
             **decides,
         }
         inputs = {
