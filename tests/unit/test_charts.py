@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
+import json
 import math
 import re
 from pathlib import Path
@@ -11,6 +13,7 @@ from xml.etree import ElementTree
 
 import altair as alt
 import hypothesis.strategies as st
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -24,9 +27,10 @@ from frontier.report.findings import Group, score_title
 from frontier.report.gather import groups, read_cells
 from frontier.report.naming import COLOURS, SHAPES, Named, Naming, RenderSpec
 from frontier.report.pareto import front
-from frontier.report.style import log_domain, log_ticks
+from frontier.report.style import log_domain, log_ticks, nominal, quantitative
 from frontier.study import table
 
+SCHEMA = "vegalite/v6/schema/vega-lite-schema.json"
 HOSTILE = "</text></svg><script>alert(\"x\")</script> & '中文' \x00\u202e"
 STUDY = [
     Cell("llama", quality=0.95, seconds=0.02),
@@ -64,7 +68,7 @@ def drawn(study: tuple[Group, Naming]) -> dict[str, dict[str, Any]]:
 
 
 def values(chart: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    """The rows of every layer of a chart."""
+    """The rows of a chart and of every layer that has its own."""
     found = []
     if "values" in chart.get("data", {}):
         found.append(chart["data"]["values"])
@@ -156,6 +160,19 @@ def test_images_are_whole_and_load_nothing(study: tuple[Group, Naming]) -> None:
     assert len(ids) == len(set(ids))  # also across charts: they share a page
 
 
+def test_charts_are_what_vega_lites_schema_allows(study: tuple[Group, Naming]) -> None:
+    """An option misspelt would be passed over in silence. The schema is that of what draws."""
+    assert alt.SCHEMA_VERSION.startswith(f"v{svg.VEGA_LITE}.")
+    schema = json.loads((Path(alt.__file__).parent / SCHEMA).read_text(encoding="utf-8"))
+    held = jsonschema.Draft7Validator(schema)
+    for chart in map(copy.deepcopy, drawn(study).values()):
+        del chart["config"]["legend"]["layout"]  # Vega's own
+        held.validate(chart)
+        layers = chart["layer"] if "layer" in chart else chart.get("hconcat", chart.get("vconcat"))
+        layers[0]["misspelt"] = 1
+        assert not held.is_valid(chart)
+
+
 def test_a_hostile_label_is_drawn_as_text(study: tuple[Group, Naming]) -> None:
     root = ElementTree.fromstring(svg.render(drawn(study)["distributions"]))
     texts = "".join(root.itertext())
@@ -235,11 +252,10 @@ def test_the_axis_holds_every_value(found: list[float | None]) -> None:
 def test_more_quantizations_than_a_charts_own_shapes_have_distinct_ones() -> None:
     assert len(set(SHAPES)) == len(SHAPES) == 16
     rows = [{"x": place, "shape": shape} for place, shape in enumerate(SHAPES)]
-    chart = alt.Chart(charts.data(rows)).mark_point(filled=True, size=200)
-    shown = chart.encode(
-        x="x:Q", shape=alt.Shape("shape:N", scale=alt.Scale(domain=SHAPES, range=SHAPES))
-    )
-    drawn = ElementTree.fromstring(svg.render(shown.to_dict()))
+    form = nominal("shape", scale={"domain": SHAPES, "range": SHAPES})
+    encoding = {"x": quantitative("x"), "shape": form}
+    chart = charts.layer("point", encoding, filled=True, size=200) | charts.data(rows)
+    drawn = ElementTree.fromstring(svg.render(chart))
     paths = {
         element.get("d")
         for element in drawn.iter()

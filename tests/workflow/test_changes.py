@@ -313,7 +313,8 @@ def test_change(place: Workspace, change: str) -> None:
         ("optimum-quanto", measures(variants=("tiny-llama-int8",))),
         ("sacrebleu", NOTHING),
         ("polars", scores() | LEFT_OUT),
-        ("altair", {"render"}),
+        ("jinja2", {"render"}),
+        ("altair", NOTHING),  # of tests only
     ],
 )
 def test_package_version(

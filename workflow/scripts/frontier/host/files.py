@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from frontier.errors import UserError, check_interrupted
 
 
@@ -27,6 +25,8 @@ def _temporary(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{platform.node()}."
     for old in path.parent.glob(f"{prefix}*.tmp"):
+        import psutil  # seldom needed, and every program begins here
+
         pid = old.name.removeprefix(prefix).removesuffix(".tmp")
         if pid == str(os.getpid()) or not (pid.isdigit() and psutil.pid_exists(int(pid))):
             if old.is_dir():

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import altair as alt
-
-from frontier.report.charts import LABELS, WIDTH, Row, data, finished, names
+from frontier.report.charts import WIDTH, Row, data, finished, layer, names, variants_axis
 from frontier.report.naming import Naming
-from frontier.report.style import INK, QUIET, colour, shape
+from frontier.report.style import QUIET, Json, colour, nominal, quantitative, shape
 
 
 def _panel(
@@ -19,37 +17,25 @@ def _panel(
     title: str,
     rule: float,
     labels: bool,
-) -> alt.LayerChart:
+) -> Json:
     """One column of the quantization chart: field `value` with `low` and `high`."""
-    axis = alt.Axis(
-        ticks=False,
-        domain=False,
-        grid=True,
-        labelColor=INK,
-        labels=labels,
-        labelPadding=8,
-        minExtent=LABELS if labels else 0,
-    )
-    y = alt.Y("variant:N", sort=order, title=None, scale=alt.Scale(domain=order), axis=axis)
-    x = alt.X(
-        "value:Q",
-        title=title,
-        scale=alt.Scale(zero=False, padding=9),
-        axis=alt.Axis(tickCount=3, format="~r", labelOverlap="greedy", labelSeparation=10),
-    )
-    base = alt.Chart(data(rows)).encode(y=y, color=colour(naming, [], legend=False))
-    return alt.layer(
-        alt.Chart(data([{"value": rule}])).mark_rule(color=QUIET).encode(x=x),
-        base.mark_rule(strokeWidth=1.5, opacity=0.55)
-        .encode(x=alt.X("low:Q"), x2="high:Q")
-        .transform_filter("datum.low != null && datum.high != null"),
-        base.mark_point(filled=True, size=80, opacity=1).encode(
-            x=x, shape=shape(naming, [], legend=False)
-        ),
-    ).properties(width=(WIDTH - 80) / 3, height=alt.Step(21))
+    axis = variants_axis(grid=True, labels=labels, **({} if labels else {"minExtent": 0}))
+    y = nominal("variant", sort=order, title=None, scale={"domain": order}, axis=axis)
+    ticks = {"tickCount": 3, "format": "~r", "labelOverlap": "greedy", "labelSeparation": 10}
+    x = quantitative("value", title=title, scale={"zero": False, "padding": 9}, axis=ticks)
+    tint, form = (style(naming, [], legend=False) for style in (colour, shape))
+    ends = {"x": quantitative("low"), "x2": {"field": "high"}, "y": y, "color": tint}
+    point = {"x": x, "y": y, "color": tint, "shape": form}
+    layers = [
+        layer("rule", {"x": x}, color=QUIET) | data([{"value": rule}]),
+        layer("rule", ends, ("low", "high"), strokeWidth=1.5, opacity=0.55),
+        layer("point", point, filled=True, size=80, opacity=1),
+    ]
+    size = {"width": (WIDTH - 80) / 3, "height": {"step": 21}}
+    return {"layer": layers, **data(rows), **size}
 
 
-def quantization(changes: Sequence[Row], naming: Naming, title: str) -> dict[str, Any] | None:
+def quantization(changes: Sequence[Row], naming: Naming, title: str) -> Json | None:
     """Score change in points, latency and bytes as multiples of the native model's.
 
     `changes` are rows of comparisons.parquet.
@@ -79,5 +65,6 @@ def quantization(changes: Sequence[Row], naming: Naming, title: str) -> dict[str
         _panel(rows(figure), naming, order, called, rule, labels=place == 0)
         for place, (called, rule, figure) in enumerate(columns)
     ]
-    chart = alt.hconcat(*panels, spacing=14)
-    return finished(chart, title, "Change and ratios against the native model")
+    return finished(
+        {"hconcat": panels, "spacing": 14}, title, "Change and ratios against the native model"
+    )

@@ -9,12 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from frontier.report.distributions import FIGURES
 from frontier.report.naming import Naming
 from frontier.report.pareto import Point, best, fastest_within, front
-from frontier.report.style import CONFIG, FAINT, INK, LEGENDS, QUIET, colour, log_x, shape
+from frontier.report.style import (
+    CONFIG,
+    FAINT,
+    INK,
+    QUIET,
+    Json,
+    colour,
+    log_x,
+    nominal,
+    quantitative,
+    shape,
+)
 from frontier.report.words import time_unit
 
 WIDTH = 350
@@ -43,17 +52,28 @@ def points(entries: Iterable[Entry]) -> list[Point]:
     ]
 
 
-def data(rows: Iterable[Row]) -> alt.Data:
-    """Rows as a chart's own data."""
-    return alt.Data(values=[dict(row) for row in rows])
+def data(rows: Iterable[Row]) -> Json:
+    """Rows as the data of a chart and of its layers, or of one layer alone."""
+    return {"data": {"values": [dict(row) for row in rows]}}
 
 
-def finished(chart: Any, title: str, subtitle: str | list[str]) -> dict[str, Any]:
-    """A chart with its title and the report's settings, as Vega-Lite."""
-    titled = chart.properties(title=alt.TitleParams(text=title, subtitle=subtitle))
-    made: dict[str, Any] = titled.configure(**CONFIG).to_dict()
-    made["config"]["legend"]["layout"] = LEGENDS
+def layer(mark: str, encoding: Json, known: Sequence[str] = (), **options: Any) -> Json:
+    """A mark with its options, drawn for each row in which the `known` fields are not null."""
+    made: Json = {"mark": {"type": mark, **options}, "encoding": encoding}
+    if known:
+        made["transform"] = [{"filter": " && ".join(f"datum.{name} != null" for name in known)}]
     return made
+
+
+def finished(chart: Json, title: str, subtitle: str | list[str]) -> Json:
+    """A chart with its title and the report's settings, as Vega-Lite."""
+    return {**chart, "title": {"text": title, "subtitle": subtitle}, "config": CONFIG}
+
+
+def variants_axis(**more: Any) -> Json:
+    """The axis of a chart of a line a variant."""
+    plain = {"ticks": False, "domain": False, "labelColor": INK, "labelPadding": 8}
+    return {**plain, "minExtent": LABELS, **more}
 
 
 def names(variant: str, naming: Naming) -> dict[str, Any]:
@@ -83,17 +103,17 @@ def _point_rows(entries: Sequence[Entry], naming: Naming, factor: float) -> list
     ]
 
 
-def _score_scale(rows: list[dict[str, Any]], band: float) -> alt.Scale:
+def _score_scale(rows: list[dict[str, Any]], band: float) -> Json:
     """From the lowest end to the highest with little room, so that no tick stands above 100."""
     ends = [row[key] for row in rows for key in ("y", "y_low", "y_high") if row[key] is not None]
     low, high = min([*ends, band]), max(ends)
     room = 0.05 * (high - low)
-    return alt.Scale(domain=[low - room, high + room], nice=False)
+    return {"domain": [low - room, high + room], "nice": False}
 
 
 def frontier(
     entries: Sequence[Entry], naming: Naming, title: str, score_title: str, margin: float
-) -> dict[str, Any] | None:
+) -> Json | None:
     """Score (points) against median latency, both with intervals, and the Pareto line.
 
     The band holds the scores within `margin` points of the best; the ring is on the fastest in it.
@@ -108,42 +128,43 @@ def frontier(
         [row[key] for row in rows for key in ("x", "x_low", "x_high")],
         f"Median {unit} per request (log scale)",
     )
-    right = x.to_dict()["scale"]["domain"][1]
+    right = x["scale"]["domain"][1]
     everyone = points(entries)
     line = [{"x": point.latency * factor, "y": point.score} for point in front(everyone)]
     line.append({"x": right, "y": line[-1]["y"]})
     top, chosen = best(everyone), fastest_within(everyone, margin)
     assert top is not None  # entries is not empty
     assert chosen is not None
-    y = alt.Y("y:Q", title=score_title, scale=_score_scale(rows, top.score - margin))
-    tint = colour(naming, [entry.variant for entry in entries])
-    base = alt.Chart(data(rows)).encode(color=tint)
-    band = alt.Chart(data([{"y": top.score - margin, "y2": top.score}]))
+    y = quantitative("y", title=score_title, scale=_score_scale(rows, top.score - margin))
+    tint, form = (style(naming, [entry.variant for entry in entries]) for style in (colour, shape))
+    here = {"x": x, "y": y}
+    across = {"x": quantitative("x_low"), "x2": {"field": "x_high"}, "y": y, "color": tint}
+    along = {"x": x, "y": quantitative("y_low"), "y2": {"field": "y_high"}, "color": tint}
+    bar = {"opacity": 0.55, "strokeWidth": 1.5}
+    dashes: Json = {"strokeDash": [4, 3], "strokeWidth": 1.5}
     layers = [
-        band.mark_rect(color=FAINT, opacity=0.6).encode(y=y, y2="y2:Q"),
-        alt.Chart(data(line))
-        .mark_line(interpolate="step-after", color=QUIET, strokeWidth=1.5, strokeDash=[4, 3])
-        .encode(x=x, y=y),
-        base.mark_rule(opacity=0.55, strokeWidth=1.5)
-        .encode(x=alt.X("x_low:Q"), x2="x_high:Q", y=y)
-        .transform_filter("datum.x_low != null && datum.x_high != null"),
-        base.mark_rule(opacity=0.55, strokeWidth=1.5)
-        .encode(x=x, y=alt.Y("y_low:Q"), y2="y_high:Q")
-        .transform_filter("datum.y_low != null && datum.y_high != null"),
-        base.mark_point(filled=True, opacity=1, size=85, stroke="white", strokeWidth=0.8).encode(
-            x=x, y=y, shape=shape(naming, [entry.variant for entry in entries])
+        layer("rect", {"y": y, "y2": {"field": "y2"}}, color=FAINT, opacity=0.6)
+        | data([{"y": top.score - margin, "y2": top.score}]),
+        layer("line", here, interpolate="step-after", color=QUIET, **dashes) | data(line),
+        layer("rule", across, ("x_low", "x_high"), **bar),
+        layer("rule", along, ("y_low", "y_high"), **bar),
+        layer(
+            "point", {**here, "color": tint, "shape": form},
+            filled=True, opacity=1, size=85, stroke="white", strokeWidth=0.8,
         ),
-        alt.Chart(data([{"x": chosen.latency * factor, "y": chosen.score}]))
-        .mark_point(shape="circle", size=330, color=INK, strokeWidth=1.6, filled=False, opacity=1)
-        .encode(x=x, y=y),
-    ]
-    chart = alt.layer(*layers).properties(width=WIDTH, height=250)
+        layer(
+            "point", here,
+            filled=False, opacity=1, size=330, color=INK, strokeWidth=1.6, shape="circle",
+        )
+        | data([{"x": chosen.latency * factor, "y": chosen.score}]),
+    ]  # fmt: skip
+    chart = {"layer": layers, **data(rows), "width": WIDTH, "height": 250}
     called = naming.variant if naming.several_models else naming.quantization
     ring = f"Ring, fastest within {margin:g} points: {called(chosen.name)}"
     return finished(chart, title, ["Up and left is better; dashes: Pareto line", ring])
 
 
-def distributions(entries: Sequence[Entry], naming: Naming, title: str) -> dict[str, Any] | None:
+def distributions(entries: Sequence[Entry], naming: Naming, title: str) -> Json | None:
     """Whiskers from the 5th to the 95th percentile, box of the middle half, tick at the median."""
     order = [naming.variant(entry.variant) for entry in entries]
     panels = []
@@ -158,30 +179,19 @@ def distributions(entries: Sequence[Entry], naming: Naming, title: str) -> dict[
         ]
         ends = [row[name] for row in rows for name in ("p5", "p95")]
         x = log_x("p5", ends, f"{called}, {unit} (log scale)")
-        y = alt.Y(
-            "variant:N",
-            sort=order,
-            title=None,
-            axis=alt.Axis(
-                ticks=False,
-                domain=False,
-                grid=False,
-                labelColor=INK,
-                labelPadding=8,
-                minExtent=LABELS,
-            ),
-        )
-        base = alt.Chart(data(rows)).encode(y=y, color=colour(naming, [], legend=False))
-        panels.append(
-            alt.layer(
-                base.mark_rule(strokeWidth=1.5).encode(x=x, x2="p95:Q"),
-                base.mark_bar(height=9, cornerRadius=2).encode(x=alt.X("p25:Q"), x2="p75:Q"),
-                base.mark_tick(color="white", thickness=2, height=9).encode(
-                    x="p50:Q", color=alt.value("white")
-                ),
-            ).properties(width=WIDTH - 90, height=alt.Step(19))
-        )
+        y = nominal("variant", sort=order, title=None, axis=variants_axis(grid=False))
+        tint = colour(naming, [], legend=False)
+        line = {"x": x, "x2": {"field": "p95"}, "y": y, "color": tint}
+        box = {"x": quantitative("p25"), "x2": {"field": "p75"}, "y": y, "color": tint}
+        middle = {"x": quantitative("p50"), "y": y, "color": {"value": "white"}}
+        layers = [
+            layer("rule", line, strokeWidth=1.5),
+            layer("bar", box, height=9, cornerRadius=2),
+            layer("tick", middle, color="white", thickness=2, height=9),
+        ]
+        size = {"width": WIDTH - 90, "height": {"step": 19}}
+        panels.append({"layer": layers, **data(rows), **size})
     if not panels:
         return None
-    chart = alt.vconcat(*panels, spacing=16)
+    chart = {"vconcat": panels, "spacing": 16}
     return finished(chart, title, "Line 5–95 %, box 25–75 %, gap: median")

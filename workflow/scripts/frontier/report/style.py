@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import altair as alt
-
 from frontier.report.naming import Naming
+
+Json = dict[str, Any]
+"""A part of a Vega-Lite specification."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 INK = "#1b1f24"
 QUIET = "#5c6570"
 FAINT = "#e6e9ed"
 LINE = "#8a939e"
-CONFIG: dict[str, Any] = {
+CONFIG: Json = {
     "font": FONT,
     "background": "white",
     # A reader's font may be wider than the one that the labels were measured with here.
@@ -33,6 +34,8 @@ CONFIG: dict[str, Any] = {
         "labelColor": INK, "titleColor": QUIET, "orient": "bottom", "labelLimit": 190,
         "symbolSize": 80, "symbolStrokeWidth": 0, "direction": "horizontal", "columnPadding": 14,
         "symbolOpacity": 1, "offset": 12,
+        # Vega's own setting, which Vega-Lite passes on though its schema lacks it: stacked.
+        "layout": {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}},
     },
     "title": {
         "anchor": "start", "fontSize": 14, "fontWeight": 600, "color": INK, "offset": 10,
@@ -41,18 +44,16 @@ CONFIG: dict[str, Any] = {
 }  # fmt: skip
 LEGEND_WIDTH = 460  # pixels; with a wider one a chart is drawn smaller than those beside it
 LETTER, SYMBOL = 6.3, 34  # the width of a letter, and of a symbol with what is around it
-# Vega's own setting, which Vega-Lite passes on though its schema lacks it: legends stacked.
-LEGENDS = {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}}
 
 
 def _unique(items: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(items))
 
 
-def _quantizations(naming: Naming, variants: Sequence[str], **more: Any) -> alt.Legend:
+def _quantizations(naming: Naming, variants: Sequence[str], **more: Any) -> Json:
     """The legend of the quantizations present; of colour and shape it is one if they are equal."""
     present = _unique(naming.quantization(variant) for variant in variants)
-    return alt.Legend(values=present, columns=_columns(present), **more)
+    return {"values": present, "columns": _columns(present), **more}
 
 
 def _columns(labels: Sequence[str]) -> int:
@@ -61,30 +62,43 @@ def _columns(labels: Sequence[str]) -> int:
     return max(1, min(4, int(LEGEND_WIDTH // (widest + SYMBOL))))
 
 
-def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Color:
+def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> Json:
     """The study's colours with a legend of what is present: models, or one's quantizations."""
     if naming.several_models:
-        label, field, title = naming.model, "model:N", "Model"
+        label, field, title = naming.model, "model", "Model"
         present = _unique(naming.model(variant) for variant in variants)
-        shown = alt.Legend(values=present, columns=_columns(present), symbolType="circle")
+        shown = {"values": present, "columns": _columns(present), "symbolType": "circle"}
     else:
-        label, field, title = naming.quantization, "quantization:N", "Quantization"
+        label, field, title = naming.quantization, "quantization", "Quantization"
         shown = _quantizations(naming, variants)
     every = {label(variant): naming.colour(variant) for variant in naming.variants}
-    scale = alt.Scale(domain=list(every), range=list(every.values()))
-    return alt.Color(field, title=title, scale=scale, legend=shown if legend else None)
+    return nominal(field, title=title, scale=_scale(every), legend=shown if legend else None)
 
 
-def shape(naming: Naming, variants: Sequence[str], legend: bool = True) -> alt.Shape:
+def shape(naming: Naming, variants: Sequence[str], legend: bool = True) -> Json:
     """Encoding of the field `quantization`: the study's shapes, a legend of those present."""
     every = {naming.quantization(variant): naming.shape(variant) for variant in naming.variants}
     grey = {"symbolFillColor": QUIET} if naming.several_models else {}
-    return alt.Shape(
-        "quantization:N",
+    return nominal(
+        "quantization",
         title="Quantization",
-        scale=alt.Scale(domain=list(every), range=list(every.values())),
+        scale=_scale(every),
         legend=_quantizations(naming, variants, **grey) if legend else None,
     )
+
+
+def _scale(every: Mapping[str, str]) -> Json:
+    return {"domain": list(every), "range": list(every.values())}
+
+
+def nominal(field: str, **more: Any) -> Json:
+    """The encoding of a field of names."""
+    return {"field": field, "type": "nominal", **more}
+
+
+def quantitative(field: str, **more: Any) -> Json:
+    """The encoding of a field of numbers."""
+    return {"field": field, "type": "quantitative", **more}
 
 
 def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
@@ -111,13 +125,13 @@ def log_domain(values: Iterable[float | None], room: float = 0.08) -> tuple[floa
     return low * math.exp(-pad), high * math.exp(pad)
 
 
-def log_x(field: str, values: Sequence[float | None], title: str | None, most: int = 6) -> alt.X:
+def log_x(field: str, values: Sequence[float | None], title: str | None, most: int = 6) -> Json:
     """A logarithmic x axis over `values`."""
     domain = log_domain(values)
     ticks = [float(f"{tick:.6g}") for tick in log_ticks(*domain, most)]
-    return alt.X(
-        f"{field}:Q",
+    return quantitative(
+        field,
         title=title,
-        scale=alt.Scale(type="log", domain=list(domain), nice=False),
-        axis=alt.Axis(values=ticks, format="~r", grid=True),
+        scale={"type": "log", "domain": list(domain), "nice": False},
+        axis={"values": ticks, "format": "~r", "grid": True},
     )

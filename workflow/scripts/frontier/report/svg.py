@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape
 
 import vl_convert
 
-VEGA_LITE = "6.4"  # the version whose schema altair 6.3 writes
+VEGA_LITE = "6.4"
 PNG_SCALE = 2.0
 SVG = "http://www.w3.org/2000/svg"
 
@@ -46,7 +46,7 @@ def described(svg: str, name: str, title: str, description: str) -> str:
     root.set("aria-labelledby", f"{name}-title {name}-desc")
     body = ElementTree.tostring(root, encoding="unicode")
     said = (
-        f'<title id="{name}-title">{escape(title)}</title>'
-        f'<desc id="{name}-desc">{escape(description)}</desc>'
+        f'<title id="{name}-title">{escape(title, quote=False)}</title>'
+        f'<desc id="{name}-desc">{escape(description, quote=False)}</desc>'
     )
     return re.sub(r"^(<svg[^>]*>)", lambda found: found.group(1) + said, body, count=1)
