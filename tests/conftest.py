@@ -81,11 +81,14 @@ def fixtures(item: pytest.Item) -> list[str]:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the tiny study, built once for all workers; to be copied, never changed."""
+    """The folder of the tiny study, built once for all workers; to be copied, never changed.
+
+    TINY_STUDY names another folder for it, which is to be empty, so that several sessions share it.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
-    return tiny.finished(folder / "tiny")
+    return tiny.finished(Path(os.environ.get("TINY_STUDY", folder / "tiny")))
 
 
 @pytest.fixture

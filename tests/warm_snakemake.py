@@ -1,7 +1,7 @@
 """Snakemake without the time that its imports take: a process that has done them forks for each run.
 
-It never imports `frontier`, which tests change. Its name is in its command line, by which programs
-know who runs them.
+The workflow's own programs run that way too. It never imports `frontier`, which tests change. Its
+name is in its command line, by which programs know who runs them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -16,33 +17,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# What a run has imported in the end.
+# What a run has imported in the end, but for what reads the environment while it is imported.
 IMPORTED = (
     "snakemake.cli", "snakemake.report.html_reporter", "snakemake.scheduling.greedy",
     "snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep",
-    "pandas", "psutil", "pynvml",
+    "filelock", "jinja2", "pandas", "psutil", "pydantic", "pynvml", "yaml",
 )  # fmt: skip
+SNAKEMAKE = "snakemake"
 
 
-class Snakemake:
-    """Runs Snakemake as often as it is asked to, one run at a time."""
+class Warm:
+    """Runs Snakemake, or a Python file, as often as it is asked to, one run at a time."""
 
     def __init__(self) -> None:
         """Nothing is started yet."""
         self.waiting: subprocess.Popen[str] | None = None
 
     def run(
-        self, folder: Path, arguments: Sequence[str], environment: dict[str, str]
+        self, folder: Path, program: str, arguments: Sequence[str], environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """As subprocess.run does it of `python -m snakemake` in a folder, its output captured."""
+        """As subprocess.run does it of `python -P PROGRAM` in a folder, its output captured.
+
+        PROGRAM: a file, or SNAKEMAKE for `-m snakemake`.
+        """
         process, self.waiting = self.waiting or _start(), None  # none, should this be broken off
         assert process.stdin
         assert process.stdout
         with tempfile.TemporaryDirectory() as words:
             outputs = [Path(words) / name for name in ("stdout", "stderr")]
             asked = {
-                "folder": str(folder), "arguments": [*arguments], "environment": environment,
-                "outputs": [*map(str, outputs)],
+                "folder": str(folder), "program": program, "arguments": [*arguments],
+                "environment": environment, "outputs": [*map(str, outputs)],
             }  # fmt: skip
             process.stdin.write(json.dumps(asked) + "\n")
             process.stdin.flush()
@@ -68,9 +73,12 @@ def become(asked: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(asked["outputs"], start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
-    sys.path.insert(0, asked["folder"])
-    sys.argv = ["snakemake", *asked["arguments"]]
-    importlib.import_module("snakemake.cli").main()
+    sys.argv = [asked["program"], *asked["arguments"]]
+    if asked["program"] == SNAKEMAKE:
+        sys.path.insert(0, asked["folder"])
+        importlib.import_module("snakemake.cli").main()
+    else:
+        runpy.run_path(asked["program"], run_name="__main__")
     sys.exit()
 
 

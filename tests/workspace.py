@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from warm_snakemake import Snakemake
+from warm_snakemake import SNAKEMAKE, Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_BEHIND = shutil.ignore_patterns(
@@ -21,7 +21,7 @@ LEFT_BEHIND = shutil.ignore_patterns(
 )  # fmt: skip
 
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
-WARM = Snakemake()
+WARM = Warm()
 
 
 def copy_project(target: Path) -> Path:
@@ -71,7 +71,7 @@ class Workspace:
         arguments = ("--cores", "2", *arguments)
         if environment:
             return self.run(sys.executable, "-m", "snakemake", *arguments, **environment)
-        return WARM.run(self.root, arguments, dict(os.environ) | NO_BYTECODE)
+        return WARM.run(self.root, SNAKEMAKE, arguments, dict(os.environ) | NO_BYTECODE)
 
     def build(self, *arguments: str, **environment: str) -> str:
         """Run Snakemake and return its log; fails with that log if it does."""
@@ -81,7 +81,9 @@ class Workspace:
 
     def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of workflow/scripts by hand."""
-        return self.run(sys.executable, f"workflow/scripts/{name}.py", *arguments)
+        return WARM.run(
+            self.root, f"workflow/scripts/{name}.py", arguments, dict(os.environ) | NO_BYTECODE
+        )
 
     def jobs(self, *arguments: str, **environment: str) -> set[str]:
         """What a dry run says would be done: "RULE what", without rule all."""

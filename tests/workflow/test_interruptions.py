@@ -19,70 +19,117 @@ from disturbed import lines, predictions
 from workspace import Workspace
 
 SIZE = 100
+PATIENCE_S = 300  # of a slow machine
 
 
-def start(place: Workspace) -> subprocess.Popen[bytes]:
+def start(place: Workspace, *targets: str) -> subprocess.Popen[bytes]:
     """Snakemake at the head of a process group of its own."""
+    place.path("log.txt").unlink(missing_ok=True)  # what a killed run left may still write to it
     log = place.path("log.txt").open("ab")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
     return subprocess.Popen(command, cwd=place.root, stdout=log, stderr=log, start_new_session=True)
 
 
-@pytest.fixture
-def small(finished: Path, tmp_path: Path) -> Workspace:
-    """The tiny study with more requests, one model and one task."""
-    place = tiny.grown(finished, tmp_path)
-    place.set("config", "study/models", ["tiny-llama"])
-    place.set("config", "study/tasks", ["sums"])
+def wait_until(
+    place: Workspace, running: subprocess.Popen[bytes], seen: Callable[[], object]
+) -> None:
+    """Wait for something of a run that does not end before."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not seen():
+        assert running.poll() is None, place.path("log.txt").read_text()
+        assert time.monotonic() < deadline, place.path("log.txt").read_text()
+        time.sleep(0.001)
+
+
+def kill_everything(running: subprocess.Popen[bytes]) -> None:
+    """As when the machine is switched off."""
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+
+CELLS = {name: f"results/{name}/cpu/sums.json" for name in ("tiny-llama", "tiny-llama-int8")}
+
+
+def with_more_requests(finished: Path, folder: Path) -> Workspace:
+    """The tiny study, its models grown, with more sums than usual."""
+    place = tiny.grown(finished, folder)
     place.set("tasks", "tasks/sums/sample/size", SIZE)
     return place
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    finished: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, list[tuple[str, str]]]:
+    """The answers of both cells where nobody disturbed their measurements."""
+    place = with_more_requests(finished, tmp_path_factory.mktemp("undisturbed"))
+    place.build(*CELLS.values())
+    return predictions(place)
+
+
 @pytest.mark.parametrize("kill", [os.killpg, os.kill], ids=["the whole tree", "Snakemake alone"])
-def test_killed_while_measuring(small: Workspace, kill: Callable[[int, int], None]) -> None:
+def test_killed_while_measuring(
+    finished: Path, undisturbed: dict[str, list[tuple[str, str]]], tmp_path: Path,
+    kill: Callable[[int, int], None],
+) -> None:  # fmt: skip
     """Each measurement is killed once with some of its requests done; the next run goes on."""
+    place = with_more_requests(finished, tmp_path)
     kept: dict[str, list[dict[str, Any]]] = {}
-    deadline = time.monotonic() + 240
-    running = start(small)
+    deadline = time.monotonic() + PATIENCE_S
+    running = start(place, *CELLS.values())
     while running.poll() is None:
-        assert time.monotonic() < deadline, small.path("log.txt").read_text()
-        for journal in small.root.glob("results/*/*/*/*/journal.jsonl"):
+        assert time.monotonic() < deadline, place.path("log.txt").read_text()
+        for journal in place.root.glob("results/*/*/*/*/journal.jsonl"):
             name = journal.parts[-5]
             if name not in kept and 20 < len(lines(journal)) < SIZE - 20:
                 kill(running.pid, signal.SIGKILL)
                 running.wait()
                 kept[name] = lines(journal)
-                running = start(small)
+                running = start(place, *CELLS.values())
         time.sleep(0.02)
-    assert running.returncode == 0, small.path("log.txt").read_text()
-    assert set(kept) == {"tiny-llama", "tiny-llama-int8"}
-    for path in small.root.glob("results/*/*/*/*/requests.jsonl"):
-        finished = lines(path)
+    assert running.returncode == 0, place.path("log.txt").read_text()
+    assert kept.keys() == CELLS.keys()
+    for path in place.root.glob("results/*/*/*/*/requests.jsonl"):
+        whole = lines(path)
         before = kept[path.parts[-5]]
-        assert finished[: len(before)] == before, "a finished request was lost or repeated"
-        assert len({line["id"] for line in finished}) == len(finished) == SIZE
-        assert {line["session"] for line in finished} == {0, 1}
-    assert small.jobs() == set()
-    assert not list(small.root.glob("results/**/journal.jsonl")), "a journal was left behind"
-
-    undisturbed = Workspace(small.root)
-    disturbed = predictions(small)
-    undisturbed.build("--forcerun", "measure")
-    assert predictions(undisturbed) == disturbed
+        assert whole[: len(before)] == before, "a finished request was lost or repeated"
+        assert len({line["id"] for line in whole}) == len(whole) == SIZE
+        assert {line["session"] for line in whole} == {0, 1}
+    assert place.jobs(*CELLS.values()) == set()
+    assert not list(place.root.glob("results/**/journal.jsonl")), "a journal was left behind"
+    assert predictions(place) == undisturbed
 
 
-@pytest.mark.parametrize("seconds", [1.5, 4.0, 7.0])
-def test_killed_at_any_moment(tmp_path: Path, seconds: float) -> None:
-    """Killed while planning, fetching, growing or starting: the same command finishes."""
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """Killed while planning, fetching, growing and starting, the same command goes on each time.
+
+    Also where the model was whole and its job had not ended: it is taken as it is.
+    """
     place = tiny.workspace(tmp_path)
-    place.set("config", "study/models", ["tiny-llama"])
-    place.set("config", "study/quantizations", ["native"])
-    running = start(place)
-    time.sleep(seconds)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    place.build()
-    assert place.jobs() == set()
+    target = "results/tiny-llama/cpu/reviews.json"
+
+    def says(words: str) -> Callable[[], object]:
+        return lambda: words in place.path("log.txt").read_text(encoding="utf-8")
+
+    def model() -> list[Path]:
+        return list(place.root.glob("resources/models/*/[!.]*/lock.json"))
+
+    for moment in (
+        says("Building DAG"),
+        says("rule fetch_dataset:"),
+        says("rule grow_model:"),
+        model,
+    ):
+        running = start(place, target)
+        wait_until(place, running, moment)
+        kill_everything(running)
+    written = model()[0].stat().st_mtime_ns
+    running = start(place, target)
+    wait_until(place, running, says("rule measure:"))
+    kill_everything(running)
+    place.build(target)
+    assert model()[0].stat().st_mtime_ns == written
+    assert place.jobs(target) == set()
     leftovers = [path.name for path in place.root.rglob(".*.tmp")]
     assert not leftovers, leftovers
 
@@ -92,34 +139,15 @@ def test_nothing_grows_for_a_snakemake_that_was_killed(tmp_path: Path) -> None:
     place = tiny.workspace(tmp_path)
     place.set("models", "models/tiny-llama/grow/steps", 100_000)
     running = start(place)
-    deadline = time.monotonic() + 60
-    while "steps" not in place.path("log.txt").read_text():
-        assert time.monotonic() < deadline, place.path("log.txt").read_text()
-        time.sleep(0.1)
+    wait_until(place, running, lambda: "steps" in place.path("log.txt").read_text())
     running.kill()
     running.wait()
+    deadline = time.monotonic() + PATIENCE_S
     while alive := [
         one for one in psutil.process_iter(["cwd"]) if one.info["cwd"] == str(place.root)
     ]:
         assert time.monotonic() < deadline, alive
         time.sleep(0.1)
-
-
-def test_killed_between_a_files_end_and_its_jobs(tmp_path: Path) -> None:
-    """What is whole is taken as it is, and the same command does all of the rest."""
-    place = tiny.workspace(tmp_path)
-    place.set("config", "study/models", ["tiny-llama"])
-    place.set("config", "study/quantizations", ["native"])
-    running = start(place)
-    while not (made := list(place.root.glob("resources/models/*/[!.]*/lock.json"))):
-        assert running.poll() is None, place.path("log.txt").read_text()
-        time.sleep(0.001)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-    written = made[0].stat().st_mtime_ns
-    place.build()
-    assert place.jobs() == set()
-    assert made[0].stat().st_mtime_ns == written
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:

@@ -13,15 +13,10 @@ from pathlib import Path
 # One core: models grow side by side, and sums come out the same whatever the number of cores.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import torch
-from transformers.utils import logging
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
 from frontier.errors import run
-from frontier.fetching import checkpoints
-from frontier.growing import train
 from frontier.growing.recipe import Recipe
 from frontier.host import files, presence
 from frontier.host.progress import Progress
@@ -37,6 +32,13 @@ def main() -> None:
     args = parser.parse_args()
     presence.end_with_runner()
     recipe = values.checked_spec(args.spec, Recipe)
+    # Only now: they take seconds to import.
+    import torch
+    from transformers.utils import logging
+
+    from frontier.fetching import checkpoints
+    from frontier.growing import train
+
     torch.set_num_threads(1)
     logging.disable_progress_bar()
     label = f"grow {args.output}"
