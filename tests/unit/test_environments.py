@@ -33,7 +33,7 @@ def version(python: Path) -> str:
 
 
 def test_built_once_and_again_when_it_lost_something(
-    pins: Path, capfd: pytest.CaptureFixture[str]
+    pins: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A whole one is taken as it is; a lost file, an altered one, a lost lock are noticed."""
     python = environments.python("small")
@@ -45,18 +45,24 @@ def test_built_once_and_again_when_it_lost_something(
     assert environments.python("small") == python
     assert capfd.readouterr().err == ""
 
-    six = environments.site_packages(python.parent.parent) / "six.py"
-    content = six.read_text()
-    for damage, told in (
-        (lambda: six.unlink(), "six.py is gone"),
-        (lambda: six.write_text(content[:100]), "six.py was altered"),
-        (lambda: python.unlink(), "its interpreter is gone"),
-        (lambda: environments.lock("small").unlink(), "it is not there yet"),
+    folder = python.parent.parent
+    six = environments.site_packages(folder) / "six.py"
+    for lost, content, told in (
+        (six, None, "six.py is gone"),
+        (six, six.read_bytes()[:100], "six.py was altered"),
+        (python, None, "its interpreter is gone"),
+        (environments.lock("small"), None, "it is not there yet"),
     ):
-        damage()
-        assert environments.python("small") == python
-        assert told in capfd.readouterr().err
-        assert version(python) == "1.17.0"
+        aside = lost.rename(tmp_path / "aside")
+        if content is not None:
+            lost.write_bytes(content)
+        assert told in str(environments.broken(folder))
+        aside.replace(lost)
+        assert environments.broken(folder) is None
+    six.unlink()
+    assert environments.python("small") == python
+    assert "six.py is gone" in capfd.readouterr().err
+    assert version(python) == "1.17.0"
 
 
 def test_identity_is_made_of_pins_and_not_of_comments(pins: Path) -> None:
