@@ -16,7 +16,7 @@ import pytest
 
 import little
 import measure
-from frontier import checksums, identity, sampling, scenarios
+from frontier import checksums, gates, identity, records, sampling, scenarios
 from frontier.datasets import Row
 from frontier.engines import transformers as engine
 from frontier.errors import OutOfMemoryError
@@ -319,6 +319,23 @@ def test_a_session_that_does_not_fit_is_not_taken(cell: Cell, fact: dict[str, An
     (session,) = told(small)["sessions"]
     edit(small, sessions=[session | fact])
     assert counted(cell.measure(12)) == [12]
+
+
+def test_an_adopted_session_is_taken(cell: Cell) -> None:
+    """Of earlier code and packages, and it stays known as such."""
+    small = cell.measure(8)
+    (session,) = told(small)["sessions"]
+    note = {"from": "0" * 16, "because": "nothing but a log line"}
+    older = {"adopted": [note], "request": "0" * 16, "packages": {"torch": "1.0"}}
+    edit(small, sessions=[session | older])
+    for size, expected in ((12, [8, 4]), (10, [8, 2])):
+        folder = cell.measure(size)
+        assert counted(folder) == expected
+        assert records.adopted(told(folder)["sessions"]) == [note]
+        assert gates.mixed(told(folder)["sessions"]) is None
+        shutil.rmtree(small, ignore_errors=True)
+    edit(folder, sessions=[one | {"adopted": []} for one in told(folder)["sessions"]])
+    assert "packages" in str(gates.mixed(told(folder)["sessions"]))
 
 
 def test_a_disturbed_session_is_not_taken(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -205,3 +205,42 @@ def test_the_load_of_all_sessions_counts() -> None:
     """The average is what measure.py has written, of whatever sessions."""
     load = {"foreign_cores": 1.86, "foreign_gpu_processes": None}
     assert "1.86 cores" in str(score.invalid_because(measurement(contention=load), records(), 0.5))
+
+
+def session(number: int, **facts: Any) -> dict[str, Any]:
+    """A process that timed requests."""
+    whole = {
+        "hardware": {"cpu": "Example"},
+        "packages": {},
+        "loaded": {"warmup": {"settled": True}},
+    }
+    return {"session": number, **whole, **facts}
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "loads", "words"),
+    [
+        (20, {}, (0.1, 0.4), None),
+        (20, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), "after 9 requests"),
+        (0, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), None),
+        (20, {"hardware": {"cpu": "Other"}}, (0.1, 0.1), "on another machine"),
+        (20, {"packages": {"torch": "1"}}, (0.1, 0.1), "with other versions"),
+        (20, {"packages": {"torch": "1"}, "adopted": [{"because": "checked"}]}, (0.1, 0.1), None),
+        (20, {}, (0.1, 0.8), "used 0.80 cores"),
+        (2, {}, (0.1, 0.8), None),  # too few to be seen in any figure
+    ],
+)  # fmt: skip
+def test_gates_look_at_each_session(
+    asked: int, facts: dict[str, Any], loads: tuple[float, float], words: str | None
+) -> None:
+    """What is wrong in one of them alone, and is not seen over all requests."""
+    whole = [replace(one, session=int(place < asked)) for place, one in enumerate(records())]
+    counts = REQUESTS - asked, asked
+    told = [
+        {"session": number, "requests": count, "foreign_cores": load}
+        for number, (count, load) in enumerate(zip(counts, loads, strict=True))
+    ]
+    contention = {"foreign_cores": 0.2, "foreign_gpu_processes": None, "sessions": told}
+    sessions = [session(0), session(1, **facts)]
+    found = score.invalid_because(measurement(sessions=sessions, contention=contention), whole, 0.5)
+    assert found is None if words is None else words in str(found)

@@ -7,7 +7,7 @@ what one of another sample had asked, has several, and some gates look at each.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,8 +15,6 @@ from frontier.records import Record
 
 # Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
 MOST_DISTURBED = 0.05
-# Of all sessions, or their times are not of one thing: what it means where they differ.
-SAME = {"hardware": "on another machine", "packages": "with other packages"}
 
 
 def unsettled(warmup: dict[str, Any]) -> str | None:
@@ -58,12 +56,21 @@ def paused(records: Sequence[Record]) -> str | None:
     return f"pause: the process stood still during {still} of {len(records)} requests"
 
 
-def mixed(sessions: Sequence[dict[str, Any]]) -> str | None:
-    """Whether the sessions had not all the same machine and packages, in words."""
-    for key, words in SAME.items():
-        if len({json.dumps(one.get(key), sort_keys=True) for one in sessions}) > 1:
-            return f"{key}: an interrupted measurement went on {words}"
+def mixed(sessions: Sequence[Mapping[str, Any]]) -> str | None:
+    """Whether the sessions had not all the same machine and packages, in words.
+
+    Who adopted one has said that its packages do not matter.
+    """
+    own = [session for session in sessions if not session.get("adopted")]
+    if _several("hardware", sessions):
+        return "hardware: an interrupted measurement went on on another machine"
+    if _several("packages", own):
+        return "packages: an interrupted measurement went on with other versions"
     return None
+
+
+def _several(key: str, sessions: Sequence[Mapping[str, Any]]) -> bool:
+    return len({json.dumps(one.get(key), sort_keys=True) for one in sessions}) > 1
 
 
 def disorder(record: Record) -> str | None:

@@ -17,9 +17,6 @@ from frontier import checksums, contention
 from frontier.host.files import write_bytes
 from frontier.records import Record, Recorded, finished, input_sha256
 
-SAME = ("hardware", "packages")
-"""Facts of a session and of this process that must be the same, or their times are not."""
-
 
 @dataclass(eq=False)
 class Session:
@@ -95,7 +92,7 @@ def _sessions(folder: Path, request: str, here: Mapping[str, Any]) -> list[Sessi
             continue
         for number, facts in recorded.facts.items():
             timed = facts.get("request") == request and "warmup" in facts.get("loaded", {})
-            if timed and all(facts[key] == here[key] for key in SAME):
+            if timed and _alike(facts, here):
                 # One that others have taken over already is still the same session.
                 session = found.setdefault(facts["started"], Session(facts, None))
                 session.add(facts, recorded, number)
@@ -114,7 +111,7 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
         if measurement and made_of.get("digest") == identity:
             if made_of.get("request") != request:
                 return None
-            return finished(folder / "requests.jsonl", measurement, identity)
+            return _as_adopted(finished(folder / "requests.jsonl", measurement, identity), request)
     except OSError:
         pass
     try:
@@ -126,6 +123,20 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
         recorded.take(checksums.read(line, identity))
     recorded.records = contention.with_loads(recorded)
     return recorded
+
+
+def _as_adopted(recorded: Recorded, request: str) -> Recorded:
+    """The same, where sessions of earlier code count as current if they were adopted there."""
+    for facts in recorded.facts.values():
+        if facts.get("adopted"):
+            facts["request"] = request
+    return recorded
+
+
+def _alike(session: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+    """Whether a session's times are of this machine, and of its packages unless it was adopted."""
+    same = ("hardware",) if session.get("adopted") else ("hardware", "packages")
+    return all(session[key] == here[key] for key in same)
 
 
 def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Session, list[Record]]:
