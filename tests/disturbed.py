@@ -34,7 +34,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [
         {key: one for key, one in value.items() if key not in later}
         for value in map(json.loads, whole)
-        if "facts" not in value
+        if "id" in value
     ]
 
 

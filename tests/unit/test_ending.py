@@ -125,7 +125,7 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
         tmp_path,
         f"""
         from frontier import values
-        from frontier.records import Journal
+        from frontier.journal import Journal
         journal = Journal(Path("journal.jsonl"), {{}})
         journal.begin({{}})
         before = Path("journal.jsonl").read_bytes()
