@@ -23,8 +23,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from frontier.hardware import Gpu
-from frontier.host import leases
+from frontier import gpus
 
 BACKENDS = ("MATH", "EFFICIENT_ATTENTION", "FLASH_ATTENTION")
 
@@ -125,16 +124,16 @@ def limited(most: int, program: list[str]) -> None:
 
     Only once it holds the GPU: a process that is on it before would be taken for somebody else's.
     """
-    whole = leases.leased
+    whole = gpus.reserved
 
     @contextmanager
-    def part(user: str, gpu: str | None, count: int) -> Iterator[list[Gpu]]:
-        with whole(user, gpu, count) as gpus:
+    def part(user: str, gpu: str | None, count: int) -> Iterator[list[str]]:
+        with whole(user, gpu, count) as held:
             share = most / torch.cuda.get_device_properties(0).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, share))
-            yield gpus
+            yield held
 
-    leases.leased = part
+    gpus.reserved = part
     sys.argv = program
     sys.path.insert(0, str(Path(program[0]).parent))
     runpy.run_path(program[0], run_name="__main__")

@@ -51,6 +51,8 @@ _PROJECT = {
         class OutOfMemoryError(Exception):
             '''Another.'''
 
+        Reason = str
+
         def nearest(name):
             return f" (did you mean {name}?)"
         """,
@@ -69,6 +71,7 @@ _PROJECT = {
         from dataclasses import dataclass
         from frontier.helpers import count, WIDTH
         from frontier import tables
+        from frontier.errors import Reason
 
         SPACE = re.compile(r"\\s+")
         LIMIT, LEAST = 8, 2
@@ -92,7 +95,12 @@ _PROJECT = {
             if len(name) > LIMIT:
                 raise TooLongError(f"{name!r} is longer than {LIMIT}")
             count = [count for count in SPACE.split(name)]
-            return plugin.act(tables.wide(count, least))
+            return plugin.act(tables.wide(count, least)) or refusal(name)
+
+        def refusal(name) -> Reason | None:
+            where = f"in {name}"
+            kinds: dict[str, Reason] = {"a": "is an a"}
+            return f"it is too long {where}" if len(name) < LIMIT else kinds.get(name)
 
         def unused(name):
             return count(name) + WIDTH + np.sum(3)
@@ -251,6 +259,11 @@ SAME: dict[str, Files] = {
     | edited((RUN, "from frontier.host import files", "from frontier.host.disk import files")),
     "an error's words": edited((WORK, 'f"{name!r} is longer than {LIMIT}"', 'f"at most {LIMIT} letters, not {name}"')),
     "the words of an error in a variable": edited((RUN, "there is no such thing", "is not there")),
+    "the words of a reason": edited(
+        (WORK, "it is too long {where}", "longer than any {where}"),
+        (WORK, 'where = f"in {name}"', 'where = f"within {name}"'),
+        (WORK, '"is an a"', '"is one a"'),
+    ),
     "a program's help": edited((RUN, 'help="which one"', 'help="its name"'), (RUN, '"Runs."', "__doc__")),
 }  # fmt: skip
 
@@ -268,6 +281,9 @@ OTHER: dict[str, Files] = {
     "the kind of an error": edited((WORK, "raise TooLongError(", "raise ValueError(")),
     "the kind of an error of the host": edited((RUN, "raise UserError", "raise OutOfMemoryError"), (RUN, "UserError, nearest", "OutOfMemoryError, nearest")),
     "what is worked out for an error": edited((WORK, "{name!r} is", "{name.pop()!r} is")),
+    "when there is a reason": edited((WORK, 'f"it is too long {where}" if len(name) < LIMIT else kinds.get(name)', 'kinds.get(name) if len(name) < LIMIT else f"it is too long {where}"')),
+    "for what there is a reason": edited((WORK, '{"a": "is an a"}', '{"b": "is an a"}')),
+    "a reason that is none": edited((WORK, 'f"it is too long {where}" if', '"" if')),
     "an argument's name": edited((RUN, '"--name"', '"--names"')),
     "an argument's default": edited((RUN, 'default="none"', 'default="no"')),
     "a function of two that call each other": edited((TABLES, "return n == 0 or", "return n == 1 or")),

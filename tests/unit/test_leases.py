@@ -20,14 +20,14 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 JOB = """
 import os, sys, time
 from pathlib import Path
-from frontier.host import leases
+from frontier import gpus
 from frontier.errors import UserError
 count, hold, log, name = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 begun = time.monotonic()
 try:
-    with leases.leased("a6000", "A6000", count) as gpus:
+    with gpus.reserved("a6000", "A6000", count) as held:
         seen = os.environ["CUDA_VISIBLE_DEVICES"]
-        assert seen == ",".join(one.uuid for one in gpus)
+        assert seen == ",".join(held)
         with log.open("a") as file:
             file.write(f"{name} {begun} {time.monotonic()} ")
             file.flush()
@@ -40,7 +40,7 @@ except UserError as error:
 FORK = """
 import os, sys, time
 from pathlib import Path
-from frontier.host import leases
+from frontier import gpus
 folder, jobs = Path(sys.argv[1]), sys.argv[2].split(",")
 children = []
 for number, count in enumerate(jobs):
@@ -48,7 +48,7 @@ for number, count in enumerate(jobs):
     if child:
         children.append(child)
         continue
-    with leases.leased("a6000", "A6000", int(count)) as gpus:
+    with gpus.reserved("a6000", "A6000", int(count)):
         taken = time.monotonic()
         time.sleep(0.02)
         seen = os.environ["CUDA_VISIBLE_DEVICES"]

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
 from frontier.catalogue import Adapter
-from frontier.errors import run
+from frontier.errors import Reason, run
 from frontier.fetching import adapters, hub
 from frontier.host import files
 
-INSTEAD = "; to use a copy of your own, give the adapter its path in config/models.yaml"
+INSTEAD: Reason = "; to use a copy of your own, give the adapter its path in config/models.yaml"
 
 
 def main() -> None:

@@ -18,12 +18,12 @@ from pydantic import BaseModel, ConfigDict, model_validator
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import safetensor_files, values
-from frontier.errors import run
+from frontier.errors import Reason, run
 from frontier.fetching import checkpoints, hub, own_code
 from frontier.fetching.origins import HubId, LocalPath, Revision
 from frontier.host import files
 
-INSTEAD = "; to use a copy of your own, give the model its path in config/models.yaml"
+INSTEAD: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"
 
 
 class Spec(BaseModel):

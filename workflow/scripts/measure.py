@@ -18,15 +18,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import filelock
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, contention, hardware, reuse, scenarios, templates
+from frontier import checksums, contention, gpus, hardware, reuse, scenarios, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
-from frontier.errors import OutOfMemoryError, UserError, one_line, run
-from frontier.host import leases
+from frontier.errors import OutOfMemoryError, Reason, one_line, run
+from frontier.host import presence
 from frontier.host.locks import check_lock
 from frontier.journal import Journal
 from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
@@ -35,8 +34,6 @@ from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
 from frontier.values import read_json, read_lines, read_spec, sha256
 
-# As long as a process may need to notice that the Snakemake that started it was killed.
-LOCK_WAIT_S = 60
 RECORDED_PACKAGES = (
     "torch", "transformers", "tokenizers", "accelerate", "peft", "optimum", "optimum-quanto",
     "bitsandbytes", "torchao", "hqq", "gptqmodel", "compressed-tensors", "llama_cpp_python",
@@ -126,7 +123,9 @@ def run_cell(
     except Exception as error:
         if not raised_by_own_code(error):
             raise
-        reason = f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
+        reason: Reason = (
+            f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
+        )
         facts |= {"outcome": "unsupported", "reason": reason[:300]}
     device_peak_bytes = engine.device_peak_bytes() if engine else None
     peaks = {"device_peak_bytes": device_peak_bytes, "host_peak_bytes": host_peak_bytes()}
@@ -247,13 +246,12 @@ def main() -> None:
     limits = Limits(**read_spec(arguments.limits))
     folder = arguments.requests.parent
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(folder / "journal.lock", timeout=LOCK_WAIT_S):
-            gpus = device["gpus"] if device["accelerator"] != "mps" else 0
-            with leases.leased(f"device {name!r}", device.get("gpu"), gpus):
-                measure(arguments, spec, limits)
-    except filelock.Timeout:
-        raise UserError(f"{folder}: another process is measuring this cell") from None
+    count = device["gpus"] if device["accelerator"] != "mps" else 0
+    with (
+        presence.sole(folder / "journal.lock", f"{folder}: another process is measuring this cell"),
+        gpus.reserved(f"device {name!r}", device.get("gpu"), count),
+    ):
+        measure(arguments, spec, limits)
 
 
 if __name__ == "__main__":

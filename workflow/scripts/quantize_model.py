@@ -21,10 +21,10 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import conversions, values
+from frontier import conversions, gpus, values
 from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, run
-from frontier.host import caches, files, leases, locks, presence
+from frontier.host import caches, files, locks, presence
 from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
 from frontier.published import published
 from frontier.weight_values import check_unlocked
@@ -80,7 +80,7 @@ def main() -> None:
         values.write_json(new / "lock.json", told)
 
     what = f"quantizing by {spec.conversion}"
-    with leases.leased(what, None, args.gpus):
+    with gpus.reserved(what, None, args.gpus):
         try:
             with limited_time(limits.seconds), watched_memory(limits.memory_bytes):
                 caches.made_once(args.output, make)

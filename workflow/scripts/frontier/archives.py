@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from frontier.errors import UserError
+from frontier.errors import Reason, UserError
 
 Open = Callable[[], IO[bytes]]
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -35,7 +35,7 @@ OTHER_METHODS = {1: "shrink", 6: "implode", 9: "Deflate64", 93: "Zstandard", 95:
 ENCRYPTED = 1  # the first of a member's flags
 BOMB_BYTES, BOMB_RATIO = 1 << 30, 200
 """Larger, and packed more tightly than this, is no text: prose is packed by 3, logs by 20 or so."""
-INSTEAD = "unpack it, and give the folder's path"
+INSTEAD: Reason = "unpack it, and give the folder's path"
 
 
 def is_archive(name: str) -> bool:

@@ -17,7 +17,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from frontier.errors import UserError, nearest, one_line
+from frontier.errors import Reason, UserError, nearest, one_line
 
 PROBE = "Question"
 FAULTS = (
@@ -129,6 +129,6 @@ class ChatTemplate:
             raise UserError(_message(error)) from error
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException) -> Reason:
     line = f" in line {error.lineno}" if isinstance(error, jinja2.TemplateSyntaxError) else ""
     return f"prompt: chat: the model's chat template fails{line}: {one_line(error)[:300]}"

@@ -31,6 +31,13 @@ UNWRITABLE = (
 LITTLE_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
 
 
+Reason = str
+"""Words that say why something cannot be; they decide nothing, so rewording them changes nothing.
+
+A function that is annotated to return it returns such words or None (frontier/identity).
+"""
+
+
 class UserError(Exception):
     """What the user gave cannot work; the message is one line that says where and why."""
 

@@ -11,27 +11,28 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from frontier.errors import Reason
 from frontier.records import Record
 
 # Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
 MOST_DISTURBED = 0.05
 
 
-def unsettled(warmup: dict[str, Any]) -> str | None:
+def unsettled(warmup: dict[str, Any]) -> Reason | None:
     """Why a session's warm-up was not enough, if so."""
     if warmup["settled"]:
         return None
     return f"warm-up: latency had not settled after {warmup['requests']} requests"
 
 
-def contended(load: float, most: float) -> str | None:
+def contended(load: float, most: float) -> Reason | None:
     """Whether others used more than `most` cores on average, in words."""
     if load <= most:
         return None
     return f"contention: other processes used {load:.2f} cores on average, more than {most:g}"
 
 
-def often_contended(records: Sequence[Record], most: float) -> str | None:
+def often_contended(records: Sequence[Record], most: float) -> Reason | None:
     """Whether others used more than `most` cores during too many of the requests, in words."""
     above = sum((record.foreign_cores or 0) > most for record in records)
     disturbed = above / max(len(records), 1)
@@ -43,12 +44,12 @@ def often_contended(records: Sequence[Record], most: float) -> str | None:
     )
 
 
-def shared_gpu(processes: int | None) -> str | None:
+def shared_gpu(processes: int | None) -> Reason | None:
     """Whether others computed on the GPUs, in words."""
     return f"contention: {processes} other processes on the GPU" if processes else None
 
 
-def paused(records: Sequence[Record]) -> str | None:
+def paused(records: Sequence[Record]) -> Reason | None:
     """Whether the process stood still during a request, however often it was asked, in words."""
     still = sum(record.paused for record in records)
     if not still:
@@ -56,7 +57,7 @@ def paused(records: Sequence[Record]) -> str | None:
     return f"pause: the process stood still during {still} of {len(records)} requests"
 
 
-def mixed(sessions: Sequence[Mapping[str, Any]]) -> str | None:
+def mixed(sessions: Sequence[Mapping[str, Any]]) -> Reason | None:
     """Whether the sessions had not all the same machine and packages, in words.
 
     Who adopted one has said that its packages do not matter.
@@ -73,7 +74,7 @@ def _several(key: str, sessions: Sequence[Mapping[str, Any]]) -> bool:
     return len({json.dumps(one.get(key), sort_keys=True) for one in sessions}) > 1
 
 
-def disorder(record: Record) -> str | None:
+def disorder(record: Record) -> Reason | None:
     """What is wrong with a record's times, if anything: the clock must never run backwards."""
     times = [0, *record.token_ns, record.end_ns]
     if record.tokens != len(record.token_ns):

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from frontier.engines import Generation, Loaded, UnsupportedError
-from frontier.errors import OutOfMemoryError, one_line
+from frontier.errors import OutOfMemoryError, Reason, one_line
 from frontier.limits import OutOfTimeError
 from frontier.own_code import raised_by_own_code
 from frontier.prompting import Prompting
@@ -55,7 +55,7 @@ class Generating:
 
     faults: tuple[type[Exception], ...] = (RuntimeError,)
     """What the engine's allocator raises where memory runs out, among other things."""
-    trouble = "transformers cannot generate with it"
+    trouble: Reason = "transformers cannot generate with it"
     """What it means where the very first request fails."""
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 import pynvml
 
-from frontier.errors import UserError
+from frontier.errors import Reason, UserError
 from frontier.visible_gpus import VARIABLE, names_slices, visible
 
 # A desktop draws on its GPU with less than this share of the memory; a model takes more.
@@ -92,7 +92,7 @@ def gpus() -> list[Gpu]:
         ]
 
 
-def _why_none() -> str:
+def _why_none() -> Reason:
     """Why GPUs that this host has are none of ours; empty where there is no more to say."""
     if names_slices(value := os.environ.get(VARIABLE)):
         return f"; {VARIABLE} names slices (MIG), which are not supported yet: {value}"
@@ -133,7 +133,7 @@ def fitting(user: str, gpu: str | None, count: int) -> list[Gpu]:
     return named
 
 
-def foreign_use(uuid: str) -> str | None:
+def foreign_use(uuid: str) -> Reason | None:
     """What somebody does on a GPU that none of our jobs holds; None where it is free.
 
     In a container the driver tells no processes, but it always tells the memory.

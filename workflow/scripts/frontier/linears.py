@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from frontier.engines import UnsupportedError
+from frontier.errors import Reason
 
 
-def passed_over(tool: str, architecture: str | None) -> str | None:
+def passed_over(tool: str, architecture: str | None) -> Reason | None:
     """Why a tool that quantizes nn.Linear layers, and nothing else, does not fit a family."""
-    kept = {
+    kept: dict[str, Reason] = {
         "gpt2": "GPT-2 has Conv1D layers instead",
         "mixtral": "Mixtral's experts are in parameters of three dimensions",
     }

@@ -7,6 +7,8 @@ from typing import Any
 
 import llama_cpp
 
+from frontier.errors import Reason
+
 ERROR = 4  # ggml.h's GGML_LOG_LEVEL_ERROR
 
 errors: list[str] = []
@@ -26,6 +28,6 @@ def listen() -> None:
     llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
 
 
-def last() -> str:
+def last() -> Reason:
     """The latest error, shortened."""
     return errors[-1][:300] if errors else "llama.cpp gave no reason"

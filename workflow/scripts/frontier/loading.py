@@ -17,7 +17,7 @@ import torch
 import transformers
 
 from frontier.engines import UnsupportedError
-from frontier.errors import OutOfMemoryError, UserError, one_line
+from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
 from frontier.generating import out_of_memory
 from frontier.limits import OutOfTimeError
 from frontier.own_code import raised_by_own_code
@@ -186,9 +186,9 @@ def unreadable(checkpoint: Path, error: Exception) -> UserError:
     return UserError(f"{checkpoint}: unreadable checkpoint: {reason(error)}")
 
 
-def reason(error: Exception) -> str:
+def reason(error: Exception) -> Reason:
     """A library's message, shortened; with its class where that says more."""
-    message = one_line(error)[:REASON]
+    message: Reason = one_line(error)[:REASON]
     plain = isinstance(error, OSError | ValueError | safetensors.SafetensorError)
     return message if plain else f"{type(error).__name__}: {message}"
 

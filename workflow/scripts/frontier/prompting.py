@@ -19,10 +19,10 @@ import transformers
 from frontier import special_tokens, templates, token_bytes, vocabulary
 from frontier.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings, UnsupportedError
-from frontier.errors import UserError, one_line
+from frontier.errors import Reason, UserError, one_line
 from frontier.stopping import Endings, Written
 
-UNTRUSTED = (
+UNTRUSTED: Reason = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "
     "trust_remote_code: true in config/models.yaml"
 )
@@ -228,5 +228,5 @@ def _check_vocabulary(tokenizer: Any, config: Any, checkpoint: Path) -> None:
         )
 
 
-def _short(error: BaseException) -> str:
+def _short(error: BaseException) -> Reason:
     return one_line(error)[:300]

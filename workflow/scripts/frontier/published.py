@@ -8,7 +8,7 @@ from typing import Any
 
 from frontier import quantizers
 from frontier.engines import Settings, UnsupportedError
-from frontier.errors import UserError, nearest
+from frontier.errors import Reason, UserError, nearest
 from frontier.safetensor_files import CONFIG, headers, json_object
 from frontier.text import visible
 
@@ -75,7 +75,7 @@ def quantizer_of(checkpoint: Path, settings: Settings) -> Any | None:
     return quantizers.of_published(found.method)
 
 
-def refusal(found: Published, wanted: str) -> str | None:
+def refusal(found: Published, wanted: str) -> Reason | None:
     """Why a checkpoint that was published so is not what is `wanted`: `native`, or in words."""
     if wanted != "native":
         return f"published quantized: {found}; it takes no other quantization, as {wanted} is"

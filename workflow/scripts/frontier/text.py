@@ -12,10 +12,6 @@ ZERO_WIDTH = frozenset("\u00ad\u200b\u2060\ufeff")
 UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 LONGEST = 80  # characters of a value that a message shows
 
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict = 2, 4, 4
-_SHORT.maxstring = _SHORT.maxlong = _SHORT.maxother = LONGEST
-
 
 def visible(text: str | None, limit: int = 400) -> str:
     """Text from outside with its controls shown as ⟨U+XXXX⟩, cut after `limit` characters.
@@ -43,5 +39,8 @@ def shown(value: object) -> str:
 
     Takes no longer for a value that expands to gigabytes, such as YAML's aliases of aliases.
     """
-    text = _SHORT.repr(value)
+    short = reprlib.Repr()
+    short.maxlevel, short.maxlist, short.maxdict = 2, 4, 4
+    short.maxstring = short.maxlong = short.maxother = LONGEST
+    text = short.repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

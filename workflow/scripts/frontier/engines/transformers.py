@@ -12,7 +12,7 @@ import transformers
 from frontier import loading
 from frontier.adapted import with_adapter
 from frontier.engines import Generation, Loaded, Settings, UnsupportedError
-from frontier.errors import one_line
+from frontier.errors import Reason, one_line
 from frontier.generating import Generating, out_of_memory
 from frontier.prompting import Prompting, kv_bytes_per_token
 from frontier.published import quantizer_of
@@ -61,7 +61,7 @@ class Compiled(Transformers):
     so the cache is kept between requests, and only ever grows, by doubling.
     """
 
-    trouble = "torch.compile failed"
+    trouble: Reason = "torch.compile failed"
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
         super().__init__(model, prompting, loaded, accelerator)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import hardware, values
-from frontier.errors import UserError
+from frontier.errors import Reason, UserError
 from frontier.host import caches, files, locks
 
 PINS = Path(__file__).resolve().parents[3] / "envs"
@@ -87,7 +87,7 @@ def _place(name: str) -> Path:
     return shared.absolute()
 
 
-def broken(folder: Path) -> str | None:
+def broken(folder: Path) -> Reason | None:
     """Why an environment cannot be used; None where all that was installed is there.
 
     Each installed file is looked for with its size, as its package's RECORD tells both.

@@ -12,13 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from frontier import contents, values
 from frontier.corpora import LOCK
-from frontier.errors import UserError
+from frontier.errors import Reason, UserError
 from frontier.fetching import downloads, environments, hub
 from frontier.fetching.origins import Address, HubId, LocalPath, Revision
 from frontier.host import files
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"
-INSTEAD = "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
+INSTEAD: Reason = (
+    "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
+)
 
 
 class Source(BaseModel):

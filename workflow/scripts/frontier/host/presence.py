@@ -7,12 +7,19 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+import filelock
 import psutil
 
+from frontier.errors import UserError
+
 RUNNER = "LLM_FRONTIER_RUNNER"
+# As long as a process may need to notice that the Snakemake that started it was killed.
+LOCK_WAIT_S = 60
 
 
 def alone(path: Path) -> tuple[bool, IO[bytes]]:
@@ -30,6 +37,23 @@ def alone(path: Path) -> tuple[bool, IO[bytes]]:
         first = False
     fcntl.flock(file, fcntl.LOCK_SH)
     return first, file
+
+
+@contextmanager
+def sole(path: Path, fault: str) -> Iterator[None]:
+    """Be the only process that is in such a block for `path`, which is a lock's file.
+
+    Raises UserError with `fault` where another process is in one, and stays there.
+    """
+    lock = filelock.FileLock(path, timeout=LOCK_WAIT_S)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise UserError(fault) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Runner:

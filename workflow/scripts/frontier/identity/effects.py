@@ -28,8 +28,9 @@ PURE = _names(
     itertools.chain logging.getLogger operator.attrgetter operator.itemgetter pathlib.Path
     platform.machine platform.node platform.system pydantic.AfterValidator pydantic.BeforeValidator
     pydantic.ConfigDict pydantic.Field pydantic.StringConstraints pydantic.TypeAdapter re.compile
-    re.escape reprlib.Repr string.Template struct.Struct tempfile.gettempdir threading.Lock
-    typing.NewType typing.TypeVar typing.cast types.MappingProxyType unicodedata.normalize
+    re.escape reprlib.Repr string.Template struct.Struct tempfile.gettempdir threading.Event
+    threading.Lock typing.NewType typing.TypeVar typing.cast types.MappingProxyType
+    unicodedata.normalize
     """
 )
 # Methods that give a value of one that they leave as it is.

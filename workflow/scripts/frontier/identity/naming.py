@@ -48,7 +48,7 @@ class Naming:
 
     def name(self, node: ast.Name) -> Any:
         target, local = self.targets(node.id)
-        if target is None:
+        if target is None or (local and not isinstance(node.ctx, ast.Load)):
             return ["Name", node.id]
         return ["Name", node.id, self.refer(target)] if local else self.refer(target)
 

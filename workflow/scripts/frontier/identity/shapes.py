@@ -15,9 +15,9 @@ from typing import Any
 
 from frontier.identity import wording
 from frontier.identity.effects import PURE_DECORATORS, path_of
+from frontier.identity.messages import Messages
 from frontier.identity.modules import Module, is_text
-from frontier.identity.naming import Naming
-from frontier.identity.nodes import Lookup, Node, Target
+from frontier.identity.nodes import Lookup, Node
 from frontier.identity.scopes import (
     COMPREHENSIONS,
     Function,
@@ -37,18 +37,16 @@ def node_of(
 
 
 @dataclass
-class _Shaper(Naming):
+class _Shaper(Messages):
     """Writes one form."""
-
-    told: frozenset[str] = frozenset()
-    """The local names that are read nowhere but in messages."""
 
     def node(self, parts: Sequence[ast.AST], name: str | None = None) -> Node:
         # The name itself does not count: what refers to a definition does so by its digest.
         if name and len(parts) == 1 and isinstance(parts[0], Function):
             shape = self.function(parts[0], name=None)
         elif name and len(parts) == 1 and (value := _only_value(parts[0])):
-            shape = ["=", self.shape(value)]
+            reason = isinstance(parts[0], ast.AnnAssign) and self.is_reason(parts[0].annotation)
+            shape = ["=", self.reason(value) if reason else self.shape(value)]
         else:
             names = dict.fromkeys(one for part in own_nodes(parts) for one in bound_by(part))
             place = list(names).index(name) if name in names else None
@@ -56,8 +54,7 @@ class _Shaper(Naming):
         form = json.dumps(shape, separators=(",", ":"))
         return Node(form, tuple(self.refers), frozenset(self.attributes), tuple(self.loads))
 
-    def aside(self, part: ast.AST) -> Node:
-        """A node of its own for an expression in a message."""
+    def aside(self, part: ast.expr) -> Node:
         return _Shaper(self.module, self.lookup, self.scopes, told=self.told).node([part])
 
     def shape(self, node: Any) -> Any:
@@ -94,10 +91,11 @@ class _Shaper(Naming):
         outer = self.parameters(node.args, annotated)
         returns = self.shape(node.returns) if annotated else None
         self.scopes.append(of_function(node, self.module.package))
-        told, self.told = self.told, wording.only_told(node, self.takes_words)
-        trying, self.trying = self.trying, 0
+        told, self.told = self.told, wording.only_told(node, self.messages(node))
+        before = self.trying, self.says_why
+        self.trying, self.says_why = 0, self.is_reason(node.returns)
         body = self.block(node.body)
-        self.trying, self.told = trying, told
+        (self.trying, self.says_why), self.told = before, told
         self.scopes.pop()
         return [type(node).__name__, name, decorators, outer, returns, body]
 
@@ -154,12 +152,19 @@ class _Shaper(Naming):
             return self.bind(node.targets[0], node.value)
         return self.general(node)
 
+    def returned(self, node: ast.Return) -> Any:
+        return ["Return", self.reason(node.value) if self.says_why else self.shape(node.value)]
+
     def annotated(self, node: ast.AnnAssign) -> Any:
         in_class = bool(self.scopes) and self.scopes[-1].is_class
         if not in_class:
             if node.value is None:
                 return ["AnnAssign", self.shape(node.target)]
+            if self.is_reason(node.annotation):
+                return ["=", self.shape(node.target), self.reason(node.value)]
             return self.bind(node.target, node.value)
+        if self.is_reason(node.annotation):
+            return ["AnnAssign", self.shape(node.target), self.reason(node.value)]
         return ["AnnAssign", self.shape(node.target), self.annotation(node.annotation),
                 self.shape(node.value)]  # fmt: skip
 
@@ -177,35 +182,11 @@ class _Shaper(Naming):
                 pass
         return self.shape(node)
 
-    # Words.
-
-    def takes_words(self, node: ast.Call) -> bool:
-        """Whether a call makes an exception, or a reason, of its message."""
-        target: Target | None
-        if isinstance(node.func, ast.Name):
-            target, local = self.targets(node.func.id)
-            if target is None:
-                return not local and node.func.id in wording.BUILTIN
-        elif isinstance(node.func, ast.Attribute) and node.func.attr[:1].isupper():
-            silent = _Shaper(self.module, self.lookup, self.scopes)
-            silent.attribute(node.func)
-            found = [one for one in silent.refers if isinstance(one, Target)]
-            target = found[0] if len(found) == 1 and not silent.attributes else None
-        else:
-            target = None
-        return target is not None and self.lookup.takes_words(target)
-
     def call(self, node: ast.Call) -> Any:
         keywords = [self.shape(one) for one in node.keywords if not wording.is_help(node, one)]
         words = self.takes_words(node)
         arguments = self.message(node.args) if words else self.shape(node.args)
         return ["Call", self.shape(node.func), arguments, keywords]
-
-    def message(self, arguments: Iterable[ast.expr]) -> Any:
-        """The expressions of a message, in whatever order and number."""
-        found = (part for argument in arguments for part in wording.parts(argument))
-        self.refers.append(tuple(map(self.aside, found)))
-        return ["words", "@"]
 
 
 def _only_value(node: ast.AST) -> ast.expr | None:
@@ -229,6 +210,7 @@ _SPECIAL: dict[type[ast.AST], Callable[[_Shaper, Any], Any]] = {
     ast.Lambda: _Shaper.lambda_,
     ast.ClassDef: _Shaper.class_,
     ast.Assign: _Shaper.assignment,
+    ast.Return: _Shaper.returned,
     ast.AnnAssign: _Shaper.annotated,
     ast.Call: _Shaper.call,
     **dict.fromkeys(COMPREHENSIONS, _Shaper.comprehension),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 # Builtin exceptions of which nothing reads the text, as it does of a RuntimeError.
 BUILTIN = frozenset(
     {"Exception", "ValueError", "TypeError", "NotImplementedError", "AssertionError"}
 )
 REASON = "Reason"
-"""frontier.errors.Reason: marks words that say why, and decide nothing."""
+"""frontier.errors.Reason: annotates what holds or returns words that say why, or None."""
 _HELPING = frozenset(
     {"ArgumentParser", "add_argument", "add_parser", "add_subparsers", "add_argument_group"}
 )
@@ -45,8 +45,22 @@ def parts(node: ast.expr) -> Iterator[ast.expr]:
             yield from parts(text)
             for part in (*node.args, *(one.value for one in node.keywords)):
                 yield from parts(part)
+        case ast.Subscript(value=text, slice=ast.Slice()):  # cut to a length
+            yield from parts(text)
         case _:
             yield node
+
+
+def is_message(node: ast.expr) -> bool:
+    """Whether an expression is words, and so never empty."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return bool(text)
+        case ast.JoinedStr(values=values):
+            return any(isinstance(value, ast.Constant) for value in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return is_message(left) or is_message(right)
+    return False
 
 
 def _is_text(node: ast.expr) -> bool:
@@ -65,11 +79,22 @@ def is_help(call: ast.Call, keyword: ast.keyword) -> bool:
     return name in _HELPING and keyword.arg in _HELP
 
 
-def only_told(function: ast.AST, takes_words: Callable[[ast.Call], bool]) -> frozenset[str]:
-    """The local names of a function that are read nowhere but in messages.
+def reasons(node: ast.expr | None) -> Iterator[ast.expr]:
+    """The messages among what a reason may be."""
+    match node:
+        case ast.IfExp(body=body, orelse=orelse):
+            yield from (*reasons(body), *reasons(orelse))
+        case ast.BoolOp(values=values) | ast.Dict(values=values):
+            for value in values:
+                yield from reasons(value)
+        case ast.Subscript(value=value, slice=ast.Slice()):
+            yield from reasons(value)
+        case ast.expr() if is_message(node):
+            yield node
 
-    `takes_words`: whether a call is given a message.
-    """
+
+def only_told(function: ast.AST, messages: Iterable[ast.expr]) -> frozenset[str]:
+    """The local names of a function that are read nowhere but in its messages."""
     read: Counter[str] = Counter()
     told: Counter[str] = Counter()
     for node in ast.walk(function):
@@ -77,7 +102,6 @@ def only_told(function: ast.AST, takes_words: Callable[[ast.Call], bool]) -> fro
             read[node.id] += 1
         elif isinstance(node, ast.Global | ast.Nonlocal):
             read.update(node.names)
-        elif isinstance(node, ast.Call) and takes_words(node):
-            found = (part for argument in node.args for part in parts(argument))
-            told.update(part.id for part in found if isinstance(part, ast.Name))
+    for message in messages:
+        told.update(part.id for part in parts(message) if isinstance(part, ast.Name))
     return frozenset(name for name, count in told.items() if count == read[name])

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, gptq
 
 ENGINES = gptq.ENGINES
@@ -27,7 +28,7 @@ class Options(BaseModel):
     """Id of the texts that it looks at."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Rows that a group does not divide, and what gptqmodel has no kernel for."""
     return gptq.unfit("AWQ", options.group_size, target)
 

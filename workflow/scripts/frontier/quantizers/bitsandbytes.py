@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from frontier.errors import Reason
 from frontier.linears import check_whole, passed_over, plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -41,7 +42,7 @@ class Options(BaseModel):
         return self
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """mps, where it has no kernels in its package, and experts."""
     if target.accelerator == "mps":
         return "bitsandbytes brings kernels for cpu and cuda, none for mps"

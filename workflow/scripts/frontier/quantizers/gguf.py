@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.quantizers import Preparation, Sizes, Target
 
 ENGINES = frozenset({"llama_cpp"})
@@ -56,7 +57,7 @@ class Options(BaseModel):
     """llama.cpp's name of the mixture of types."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Architectures whose tensors the conversion does not know."""
     if target.architecture is not None and target.architecture not in ARCHITECTURES:
         return f"no conversion to GGUF for the architecture {target.architecture}"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.linears import plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -20,11 +21,11 @@ PUBLISHED = ("gptq",)
 
 ROWS = 0.7  # Σ row lengths · hidden / Σ weights of a block's matrices: .72 for Llama 2, .58 GPT-2
 
-NOT_LOADED = {
+NOT_LOADED: dict[str, Reason] = {
     "gpt2": "transformers cannot load GPT-2's layers as gptqmodel packs them",
     "mixtral": "transformers cannot load Mixtral's experts as gptqmodel packs them",
 }
-UNFIT = {
+UNFIT: dict[str, dict[str, Reason]] = {
     "GPTQ": NOT_LOADED,
     "AWQ": {
         "gpt2": "gptqmodel's AWQ cannot scale GPT-2's Conv1D layers",
@@ -51,12 +52,12 @@ class Options(BaseModel):
     """Id of the texts that it looks at."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Rows that a group does not divide, and what gptqmodel has no kernel for."""
     return unfit("GPTQ", options.group_size, target)
 
 
-def unfit(name: str, group_size: int, target: Target) -> str | None:
+def unfit(name: str, group_size: int, target: Target) -> Reason | None:
     """What gptqmodel cannot do, for one of its methods."""
     if target.accelerator == "mps":
         return f"{name} is not tried on mps"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from frontier.engines import UnsupportedError
+from frontier.errors import Reason
 from frontier.linears import check_whole, passed_over
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -30,7 +31,7 @@ class Options(BaseModel):
     """Weights of one scale and zero point."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Families without nn.Linear layers, and mps."""
     if target.accelerator == "mps":
         return "hqq is for cpu and cuda"

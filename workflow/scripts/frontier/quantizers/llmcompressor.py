@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from frontier.errors import Reason
 from frontier.linears import passed_over, plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -46,7 +47,7 @@ class Options(BaseModel):
         return self
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Families without nn.Linear layers or of unknown order, and rows that groups do not fit."""
     if target.accelerator == "mps":
         return "llmcompressor's checkpoints are not tried on mps"

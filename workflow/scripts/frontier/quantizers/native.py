@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.quantizers import BYTES, EVERY_ENGINE, Preparation, Sizes, Target
 
 ENGINES = EVERY_ENGINE
@@ -32,7 +33,7 @@ class Options(BaseModel):
     """The precision to cast to; unset: the model's own."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """A half precision that was asked for, where the engine computes in float32 only."""
     if target.engine in FLOAT32_ENGINES and options.dtype not in (None, "float32"):
         return f"{target.engine} computes in float32 here, not in {options.dtype}"

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.quantizers import Preparation, Sizes, Target
 
 ENGINES = frozenset({"onnxruntime"})
@@ -25,7 +26,7 @@ class Options(BaseModel):
     """Width of the weights."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Accelerators: the build for CPUs is what is installed."""
     if target.accelerator != "cpu":
         return f"onnxruntime is its build for CPUs here; {target.accelerator} needs another"

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.quantizers import Preparation, Sizes, Target
 
 ENGINES = frozenset({"openvino"})
@@ -32,7 +33,7 @@ class Options(BaseModel):
     """Width of the weights. int8: one scale a row; int4: one scale for 128 weights."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Accelerators that are not Intel's."""
     if target.accelerator != "cpu":
         return f"OpenVINO runs on the CPU here, not on {target.accelerator}"

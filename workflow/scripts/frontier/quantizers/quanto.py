@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.errors import Reason
 from frontier.linears import check_whole, passed_over
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -31,7 +32,7 @@ class Options(BaseModel):
     a group."""
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Families without nn.Linear layers, and 8-bit floats on mps."""
     if options.weights == "float8" and target.accelerator == "mps":
         return "mps has no 8-bit floating-point type"

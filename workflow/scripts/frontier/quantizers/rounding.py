@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from frontier.errors import Reason
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
 ENGINES = frozenset({"transformers"})
@@ -37,7 +38,7 @@ class Options(BaseModel):
         return self
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Nothing: what is run is the model itself."""
     return None
 

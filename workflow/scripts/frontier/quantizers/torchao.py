@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from frontier.errors import Reason
 from frontier.linears import check_whole, passed_over, plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 
@@ -37,7 +38,7 @@ class Options(BaseModel):
         return self
 
 
-def unsupported(options: Options, target: Target) -> str | None:
+def unsupported(options: Options, target: Target) -> Reason | None:
     """Families without nn.Linear layers, mps, and what does not fit the 4-bit layout."""
     if target.accelerator == "mps":
         return "torchao is for cpu and cuda"

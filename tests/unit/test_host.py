@@ -1,0 +1,123 @@
+"""The host's code counts as a word, so nothing in it may put a value into a record."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+import pytest
+
+import frontier.host
+from frontier import errors
+from frontier.identity import SCRIPTS
+from frontier.identity.graph import Graph
+from frontier.identity.names import in_host
+from frontier.identity.nodes import Node, Target
+
+PROGRAMS = {
+    "measure": ("engines", "quantizers"), "score": ("scorers",), "sample": ("datasets", "grammars"),
+    "calibrate": ("datasets", "grammars"), "quantize_model": ("conversions",),
+    "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
+    "aggregate": (), "compare": (), "render": (),
+}  # fmt: skip
+# What a function of the host may give to code that counts: nothing, a place, whether to go on.
+HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
+# The ids of the GPUs that are free among those which the caller says would do: alike to a result.
+LEASES = {"leased": Iterator[list[str]]}
+# Text that is only told: that it reaches nothing else is looked at below.
+TOLD = {"one_line", "nearest"}
+# A base class, or a word, without anything inside that could decide.
+NAMES = {"UserError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
+PLACES = {"OWN"}
+ROOMS = ("errors", "text", "unicode", "values")
+
+
+@cache
+def modules() -> list[ModuleType]:
+    """The host's modules, and that of the errors."""
+    names = (one.name for one in pkgutil.iter_modules(frontier.host.__path__))
+    return [errors, *(importlib.import_module(f"frontier.host.{name}") for name in names)]
+
+
+def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
+    """What of the host counted code refers to: by which definition, and whether only in messages."""
+    plugins = [
+        f"frontier.{package}.{path.stem}"
+        for package in PROGRAMS[program]
+        for path in (SCRIPTS / "frontier" / package).glob("*.py")
+        if path.stem != "__init__"
+    ]
+
+    def names(node: Node, told: bool) -> Iterator[tuple[str, bool]]:
+        for one in node.refers:
+            if not isinstance(one, Target):
+                for part in one:
+                    yield from names(part, True)
+            elif one.kind == "host":
+                yield one.name, told
+            elif one.kind == "module" and in_host(one.module):
+                yield one.module, told
+
+    for target in graph.reach(program, *plugins).definitions:
+        for name, told in names(graph.node(target), told=False):
+            yield name, f"{target.module}.{target.name}", told
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_of_the_host_gives_a_value(program: str) -> None:
+    """By the types that mypy holds its functions to; text goes into messages only."""
+    for name, by, told in taken(Graph(SCRIPTS), program):
+        found = [getattr(module, name) for module in modules() if name in vars(module)]
+        assert found, f"{by} refers to all of {name}"
+        one = found[0]
+        if name in TOLD:
+            assert told, f"{by} uses the text of {name} for more than a message"
+        elif name in PLACES:
+            assert isinstance(one, Path)
+        elif name in NAMES:
+            assert _harmless_class(one), name
+        else:
+            hints = typing.get_type_hints(one)
+            assert hints.pop("return") in {*HARMLESS, LEASES.get(name)}, name
+            changeable = {typing.get_origin(hint) or hint for hint in hints.values()}
+            assert not changeable & {dict, list, set}, f"{name} could change what it is given"
+
+
+def _harmless_class(one: Any) -> bool:
+    """Whether what the class's methods give is harmless as well."""
+    methods = [part for _, part in inspect.getmembers(one, inspect.isfunction)]
+    own = [part for part in methods if part.__module__ == one.__module__]
+    return all(typing.get_type_hints(part).get("return") in HARMLESS for part in own)
+
+
+def test_the_host_changes_nothing_when_it_is_loaded() -> None:
+    """Its modules only define; what they do then would not count."""
+    graph = Graph(SCRIPTS)
+    for module in modules():
+        assert [ast.unparse(one) for one in graph.acts(module.__name__)] == [], module.__name__
+
+
+def test_the_host_is_the_ground_floor() -> None:
+    """It imports nothing that decides: a decision made there would count for nothing."""
+    graph = Graph(SCRIPTS)
+    for module in modules():
+        for name in graph.read(module.__name__).loads:
+            if graph.module(name) and not in_host(name):
+                assert name.removeprefix("frontier.") in (*ROOMS, "frontier"), (module, name)
+
+
+def test_names_of_the_host_are_its_own() -> None:
+    """Of two functions of one name, counted code could not be told which it calls."""
+    names = [
+        name for module in modules() for name in Graph(SCRIPTS).read(module.__name__).definitions
+    ]
+    public = [name for name in names if not name.startswith("_")]
+    assert len(public) == len(set(public)), sorted({one for one in public if public.count(one) > 1})

@@ -1,0 +1,89 @@
+"""Messages in a definition: their words do not count, the expressions in them do."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.identity import wording
+from frontier.identity.naming import Naming
+from frontier.identity.nodes import Node, Target
+from frontier.identity.scopes import Function, own_nodes
+
+
+@dataclass
+class Messages(Naming):
+    """Finds the messages of one definition."""
+
+    told: frozenset[str] = frozenset()
+    """The local names that are read nowhere but in messages."""
+    says_why: bool = False
+    """Whether the function returns words that say why."""
+
+    def aside(self, part: ast.expr) -> Node:
+        """A node of its own for an expression in a message."""
+        raise NotImplementedError
+
+    def takes_words(self, node: ast.Call) -> bool:
+        """Whether a call makes an exception, or a reason, of its message."""
+        base: ast.expr = node.func
+        while isinstance(base, ast.Attribute):
+            base = base.value
+        if not isinstance(base, ast.Name):
+            return False
+        target, local = self.targets(base.id)
+        if target is None or local:
+            return not local and base is node.func and base.id in wording.BUILTIN
+        if isinstance(node.func, ast.Attribute):
+            silent = Naming(self.module, self.lookup, self.scopes)
+            silent.attribute(node.func)
+            found = [one for one in silent.refers if isinstance(one, Target)]
+            return not silent.attributes and self.lookup.takes_words(found[0])
+        return self.lookup.takes_words(target)
+
+    def messages(self, function: Function) -> Iterator[ast.expr]:
+        """What is read in a function only to be told."""
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and self.takes_words(node):
+                yield from node.args
+            elif isinstance(node, ast.AnnAssign) and self.is_reason(node.annotation):
+                yield from wording.reasons(node.value)
+        if self.is_reason(function.returns):
+            for node in own_nodes(function.body):
+                if isinstance(node, ast.Return):
+                    yield from wording.reasons(node.value)
+
+    def is_reason(self, annotation: ast.expr | None) -> bool:
+        """Whether an annotation names frontier.errors.Reason."""
+        names = [one for one in ast.walk(annotation or ast.Pass()) if isinstance(one, ast.Name)]
+        found = (self.lookup.resolve(self.module.name, one.id) for one in names)
+        return any(one and one.kind == "host" and one.name == wording.REASON for one in found)
+
+    def reason(self, node: ast.expr | None) -> Any:
+        """What says why, or None: which of them is not a matter of words."""
+        match node:
+            case ast.IfExp():
+                branches = [self.reason(node.body), self.reason(node.orelse)]
+                return ["IfExp", self.shape(node.test), branches]
+            case ast.BoolOp():
+                return ["BoolOp", type(node.op).__name__, list(map(self.reason, node.values))]
+            case ast.Dict():
+                keys = [None if key is None else self.shape(key) for key in node.keys]
+                return ["Dict", keys, list(map(self.reason, node.values))]
+            case ast.Subscript(slice=ast.Slice()):
+                return self.reason(node.value)
+            case ast.Call(func=ast.Name(id=name)):
+                target, _ = self.targets(name)
+                if target and target.kind == "host":
+                    return self.message([node])
+        if node is not None and wording.is_message(node):
+            return self.message([node])
+        return self.shape(node)
+
+    def message(self, arguments: Iterable[ast.expr]) -> Any:
+        """The expressions of a message, in whatever order and number."""
+        found = (part for argument in arguments for part in wording.parts(argument))
+        self.refers.append(tuple(map(self.aside, found)))
+        return ["words", "@"]
