@@ -52,9 +52,10 @@ def scored(
     scorer: dict[str, Any] | None = None,
     reference: str = "positive",
     wrong: str = "negative",
+    later: tuple[int, ...] = (),
     **facts: Any,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
-    """The cell and its table of requests, a quarter of them wrong."""
+    """The cell and its table of requests, a quarter of them wrong, some asked `later`."""
     spec = SPEC if scorer is None else SPEC | {"scorer": scorer}
     rows = [
         {"id": f"r{n}", "reference": reference, "fields": {"sentence": f"text {n}"}}
@@ -62,7 +63,7 @@ def scored(
     ]
     records = [
         Record(f"r{n}", "", wrong if n % 4 == 0 else reference, 3, 9, "stop", 0,
-               [10**6, 2 * 10**6, 3 * 10**6 + n], 4 * 10**6 + n, 0)
+               [10**6, 2 * 10**6, 3 * 10**6 + n], 4 * 10**6 + n, int(n in later))
         for n in range(REQUESTS)
     ]  # fmt: skip
     for name, lines in (("sample", rows), ("requests", map(vars, records))):
@@ -83,6 +84,14 @@ def scored(
     )  # fmt: skip
     cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
     return cell, pl.read_parquet(folder / "cell.parquet")
+
+
+def test_the_table_is_in_the_order_of_time(tmp_path: Path) -> None:
+    """In which comparisons look for what goes on from one request to the next."""
+    _, requests = scored(tmp_path, later=(0, 7))
+    assert requests["id"].to_list()[-2:] == ["r0", "r7"]
+    assert requests["input"].to_list()[-2:] == ["text 0", "text 7"]
+    assert requests["id"].to_list()[:3] == ["r1", "r2", "r3"]
 
 
 TIMES = ("latency", "throughput", "mbu", "cost_per_1000_requests", "load_s")

@@ -99,7 +99,7 @@ def scored(
 def table(
     records: list[Record], given: list[scorers.Answer], own: list[dict[str, Any]], simulated: bool
 ) -> pl.DataFrame:
-    """One row a request: its times in seconds, its answer, its score, the scorer's columns.
+    """One row a request, in the order of time: its times, its answer, the scorer's columns.
 
     What was `simulated` has no times: those taken are of other arithmetic.
     """
@@ -192,9 +192,12 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
     if measurement["outcome"] != "measured":
         return result, pl.DataFrame()
 
-    records = read(inputs.requests)
+    records = timing.in_order(read(inputs.requests))
     template = measurement["spec"]["task"]["prompt"]
-    given = answers(records, read_lines(inputs.sample), template)
+    rows = {row["id"]: row for row in read_lines(inputs.sample)}
+    if rows.keys() != {record.id for record in records}:
+        raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
+    given = answers(records, [rows[record.id] for record in records], template)
     result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
     result["weights_bytes"] = measurement["weights_bytes"]
     # Never a score where nothing was learned; never a latency where the weights are not the ones

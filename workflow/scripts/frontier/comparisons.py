@@ -94,7 +94,7 @@ def _place(side: Side) -> tuple[str, str, str]:
 def joined(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """The requests that both cells have, in the order of time; `other`'s columns *_right.
 
-    A cell's requests are in the order of the sample, in which all its variants are asked.
+    A cell's requests are in the order of time: of one sample, in which all variants are asked.
     """
     return native.join(other, on="id", how="inner", maintain_order="left")
 
