@@ -126,6 +126,28 @@ def test_sessions_are_counted_and_kept(tmp_path: Path) -> None:
     assert asdict(second.records[0])["session"] == 0
 
 
+def test_what_loading_showed_is_kept(tmp_path: Path) -> None:
+    """With the session's beginning, and the rest at its end, which a kill may cut off."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, {"host": "a"}, "me")
+    journal.loaded(warmup={"settled": True}, room=None)
+    journal.begin({})
+    journal.append(record(0), {})
+    begun = {"warmup": {"settled": True}, "room": None}
+    assert Journal(path, {}, "me").sessions[0] == {"session": 0, "host": "a", "loaded": begun}
+    journal.loaded(memory={"host_peak_bytes": 7, "device_peak_bytes": None})
+    again = Journal(path, {}, "me")
+    assert again.facts[0]["loaded"] == begun | {
+        "memory": {"host_peak_bytes": 7, "device_peak_bytes": None}
+    }
+    assert again.peaks() == {"host_peak_bytes": 7, "device_peak_bytes": None}
+    assert (again.answered(["r0"]), again.answered(["r0", "r1"])) == (0, None)
+    path.write_bytes(path.read_bytes()[:-9])
+    cut = Journal(path, {}, "me")
+    assert cut.facts[0]["loaded"] == begun
+    assert cut.answered(["r0"]) is None, "nobody knows the memory: it is loaded again"
+
+
 def test_finished_requests_are_restored(tmp_path: Path) -> None:
     """Those that are as they were written; the others are asked again, under the same sessions."""
     journal = journal_of(tmp_path / "journal.jsonl", 5)

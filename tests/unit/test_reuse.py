@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import little
 import measure
-from frontier import checksums, gates, identity, records, sampling, scenarios
+from frontier import checksums, gates, identity, records, reuse, sampling, scenarios
 from frontier.datasets import Row
 from frontier.engines import transformers as engine
 from frontier.errors import OutOfMemoryError
 from frontier.generating import Generating
+from frontier.journal import Journal
 from frontier.limits import Limits, OutOfTimeError
-from frontier.records import read
+from frontier.records import Record, read
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
@@ -377,3 +380,42 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
     assert (cell.loads, cell.asked.total()) == (1, 0)
     assert counted(small) == [8]
     assert "warmup" in told(small)
+
+
+HERE = {"hardware": {"cpu": "x"}, "packages": {}, "request": "7" * 16}
+SPEC = {
+    "foreign_load": 0.5,
+    "most_disturbed": 0.05,
+    "identity": {"digest": "new", "request": "7" * 16},
+}
+samples = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from("pqrst"), max_size=8)
+
+
+@settings(max_examples=30)
+@given(st.lists(samples, max_size=4), samples)
+def test_as_much_is_taken_as_can_be(
+    tmp_path_factory: pytest.TempPathFactory, earlier: list[dict[str, str]], wanted: dict[str, str]
+) -> None:
+    """Each record once, for a request with its prompt; and no request that has one is left."""
+    task, start_ns = tmp_path_factory.mktemp("task"), 0
+    for number, prompts in enumerate(earlier):
+        facts = HERE | {"started": str(number), "loaded": {"warmup": {"settled": True}}}
+        journal = Journal(task / f"{number:016x}" / "journal.jsonl", facts, f"{number:016x}")
+        journal.begin({})
+        for name, prompt in prompts.items():
+            start_ns += 1
+            sha = records.input_sha256(prompt)
+            journal.append(
+                Record(name, "", prompt, 1, 1, "stop", start_ns, [1], 2, 0, input_sha256=sha), {}
+            )
+    path = task / "new" / "journal.jsonl"
+    path.parent.mkdir()
+    reuse.take_over(path, SPEC, wanted, HERE)
+    found = Journal(path, {}, "new").records
+    assert len({one.start_ns for one in found}) == len({one.id for one in found}) == len(found)
+    assert all(wanted[one.id] == one.text for one in found)
+    there = Counter(prompt for prompts in earlier for prompt in prompts.values())
+    assert Counter(one.text for one in found) == there & Counter(wanted.values())
+    assert [(one.session, one.start_ns) for one in found] == sorted(
+        (one.session, one.start_ns) for one in found
+    )
