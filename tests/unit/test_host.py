@@ -47,14 +47,18 @@ def modules() -> list[ModuleType]:
     return [errors, *(importlib.import_module(f"frontier.host.{name}") for name in names)]
 
 
-def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
-    """What of the host counted code refers to: by which definition, and whether only in messages."""
-    plugins = [
+def plugins(program: str) -> list[str]:
+    """The modules that a program may pick by name."""
+    return [
         f"frontier.{package}.{path.stem}"
         for package in PROGRAMS[program]
-        for path in (SCRIPTS / "frontier" / package).glob("*.py")
+        for path in sorted((SCRIPTS / "frontier" / package).glob("*.py"))
         if path.stem != "__init__"
     ]
+
+
+def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
+    """What of the host counted code refers to: by which definition, and whether only in messages."""
 
     def names(node: Node, told: bool) -> Iterator[tuple[str, bool]]:
         for one in node.refers:
@@ -66,7 +70,7 @@ def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
             elif one.kind == "module" and in_host(one.module):
                 yield one.module, told
 
-    for target in graph.reach(program, *plugins).definitions:
+    for target in graph.reach(program, *plugins(program)).definitions:
         for name, told in names(graph.node(target), told=False):
             yield name, f"{target.module}.{target.name}", told
 
