@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import frontier
 from frontier.equivalence.expressions import (
     Node,
     Number,
@@ -31,7 +32,7 @@ from frontier.equivalence.expressions import (
     parse,
 )
 
-SCRIPTS = Path(__file__).resolve().parents[2]
+SCRIPTS = Path(frontier.__file__).resolve().parents[1]
 START_LIMIT_S = 120.0  # importing sympy takes half a second, on a busy machine many
 MEMORY_BYTES = 1 << 30  # of address space; the worker with sympy takes 60 MB
 MAX_TERMS = 1_000  # of an expansion, before like terms are collected: a second of sympy's time
