@@ -68,7 +68,7 @@ def test_hostile_or_malformed_text_is_no_expression(text: str, worker: Worker) -
     problem = Problem("6*x", "Expand 6*x.", "polynomials__expand")
     assert strict(text, problem, worker.equal) is False
     assert equivalent(text, problem, worker.equal).right is False
-    assert time.monotonic() - before < 60  # it would take for ever
+    assert time.monotonic() - before < 5
     assert not Path("pwned").exists()
     assert not (SCRIPTS / "pwned").exists()
 
@@ -130,7 +130,7 @@ def test_what_is_too_large_is_unequal_at_once(worker: Worker) -> None:
     for text in (ENDLESS, "(((9*x)**16)**16)**16", "(x+1)**16*(y+1)**16*(z+1)**16"):
         assert worker.equal(text, "x + 1") is False
         assert worker.equal("x + 1", text) is False
-    assert time.monotonic() - before < 60  # it would take for ever
+    assert time.monotonic() - before < 5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS takes no limit of the address space")
@@ -149,7 +149,7 @@ def test_the_worker_has_a_limit_of_memory() -> None:
     assert done.stdout == "refused\n"
 
 
-def gone(pid: int, within_s: float = 60) -> bool:
+def gone(pid: int, within_s: float = 10) -> bool:
     """Whether a process ends in time; one that only waits to be reaped has ended."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -172,7 +172,7 @@ def test_a_comparison_without_end_is_killed_and_the_next_one_works(
         first = worker.process.pid
         before = time.monotonic()
         assert worker.equal(ENDLESS, "a") is None
-        assert time.monotonic() - before < 60  # it would take for ever
+        assert time.monotonic() - before < 6
         assert gone(first)
         assert worker.equal("x + x", "3*x") is False
         second = worker.process.pid

@@ -122,8 +122,8 @@ def test_each_kind() -> None:
         Key(("task", "limit"), 1, 1.0),
         Key(("task", "stop"), None, ABSENT),
         Input("adapter", None, "7"),
-        Input("environment", "8", "9", (Package("b", "1", "2 --build"),)),
-        Input("sample", "1", "2", (Key(("size",), 8, 12), Input("dataset", "5", "6"))),
+        Input("environment", "8", "9", (Package("b", "1", "2 --build"),), "environment"),
+        Input("sample", "1", "2", (Key(("size",), 8, 12), Input("dataset", "5", "6")), "sample"),
         Command("measure", "a", "b"),
         Module("come", "added"),
         Module("gone", "removed"),
@@ -133,7 +133,7 @@ def test_each_kind() -> None:
         Package("torch", "2.1", "2.2"),
     )
     assert weight(found) == (5, 8)
-    assert [type(one) for one in leaves(found[4:5])] == [Key, Input]
+    assert [type(one) for _, one in leaves(found[4:5])] == [Key, Input]
     assert found[1].as_json() == {"kind": "key", "key": "task.stop", "old": None}
     assert found[4].as_json()["differences"][0] == {
         "kind": "key",
@@ -148,3 +148,12 @@ def test_another_kind_of_job() -> None:
     old = {"rule": "fetch_model", "spec": {"hub": "x"}, "code": {"a": "1"}}
     new = {"rule": "grow_model", "spec": {"seed": 1}, "code": {"b": "2"}}
     assert differences(old, new) == (Key(("rule",), "fetch_model", "grow_model"),)
+
+
+def test_a_function_that_lies_in_another_module() -> None:
+    """Two modules have other digests, and nothing that counts differs."""
+    old = {"definitions": "1", "code": {"a": "2", "b": "3"}}
+    assert differences(old, {"definitions": "1", "code": {"a": "4", "b": "5"}}) == ()
+    new = {"definitions": "6", "code": {"a": "4", "b": "3"}}
+    assert differences(old, new) == (Module("a", "changed"),)
+    assert len(differences(old, {**old, "definitions": "6"})) == 1

@@ -78,7 +78,7 @@ def held_by(gpus: StandIns, name: str) -> list[str]:
 
 def wait_for(path: Path, text: str) -> None:
     """Until a file contains a text."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 30
     while not (path.exists() and text in path.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -146,7 +146,7 @@ def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: s
     """Only GPUs of CUDA_VISIBLE_DEVICES are taken, by index or by UUID."""
     count = len(SET[visible])
     one = job(three, count, 0, "job", CUDA_VISIBLE_DEVICES=visible)
-    assert one.communicate(timeout=300)[1] == ""
+    assert one.communicate(timeout=30)[1] == ""
     assert held_by(three, "job") == [f"GPU-stand-in-{place}" for place in SET[visible]]
 
 
@@ -162,7 +162,7 @@ def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: s
 def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words: str) -> None:
     """In one line: what is set, or that slices of GPUs are not supported."""
     refused = job(three, 2, 0, "few", **visible)
-    told = refused.communicate(timeout=300)[1]
+    told = refused.communicate(timeout=30)[1]
     assert (refused.returncode, told.count("\n")) == (1, 1)
     assert "needs 2 NVIDIA GPU(s) named 'A6000'; this host has " in told
     assert words in told
@@ -174,13 +174,13 @@ def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
     three.used_bytes[1] = 30 * 10**9
     three.tell()
     free = job(three, 1, 0, "free")
-    told = free.communicate(timeout=300)[1]
+    told = free.communicate(timeout=30)[1]
     assert held_by(three, "free") == ["GPU-stand-in-2"]
     assert "passed over" in told
     assert "GPU-stand-in-0) is in use by process 4242" in told
     assert "GPU-stand-in-1) has 30.0 GB of its memory taken" in told
     few = job(three, 2, 0, "few")
-    told = few.communicate(timeout=300)[1]
+    told = few.communicate(timeout=60)[1]
     assert few.returncode == 1
     assert told.count("\n") == 1
     assert "needs 2 free GPU(s)" in told

@@ -234,7 +234,7 @@ def test_what_is_too_large_to_expand_is_wrong_and_quickly_so() -> None:
             "((((9*x)**16)**16)**16)**16", "(((x + 1)**16)**16)**16"]  # fmt: skip
     before = time.monotonic()
     found = score([Answer(text, text, "x + 1", question) for text in huge], Options())
-    assert time.monotonic() - before < 120
+    assert time.monotonic() - before < 20
     assert [row["score"] for row in found.requests] == [0.0] * len(huge)
     assert found.details["unscored"] == 0
 
@@ -251,5 +251,5 @@ def test_five_hundred_requests_take_seconds(test_data: Path) -> None:
     ]
     before = time.monotonic()
     found = score(answers, Options())
-    assert time.monotonic() - before < 120
+    assert time.monotonic() - before < 30
     assert found.details["unscored"] == 0

@@ -114,7 +114,7 @@ def test_a_request_during_which_the_process_was_stopped_is_timed_again(
         running.send_signal(signal.SIGSTOP)
         time.sleep(seconds)
         running.send_signal(signal.SIGCONT)
-    running.communicate(timeout=300)
+    running.communicate(timeout=60)
     assert running.returncode == 0
     records = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]
     assert len(records) == 20
@@ -146,4 +146,4 @@ def test_the_signal_is_given_back() -> None:
     In a process of its own: here, threads of pytest's workers that do not hold it back may take it.
     """
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
-    subprocess.run([sys.executable, "-c", ALONE], env=environment, check=True, timeout=300)
+    subprocess.run([sys.executable, "-c", ALONE], env=environment, check=True, timeout=60)

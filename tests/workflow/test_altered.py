@@ -133,7 +133,7 @@ def test_a_second_snakemake(place: Workspace) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 120
         while not list(place.root.glob(".snakemake/locks/*")):
             assert first.poll() is None
             assert time.monotonic() < deadline

@@ -15,15 +15,15 @@ from workspace import Workspace
 TARGET = "results/tiny-llama-rtn8/cpu/reviews.json"
 
 
-def checkout(finished: Path, folder: Path, url: str) -> Workspace:
-    """The tiny study, its models grown, a dataset to download, a checkpoint that a job quantizes."""
-    place = tiny.grown(finished, folder)
+def checkout(folder: Path, url: str) -> Workspace:
+    """The tiny study with a dataset to download and a checkpoint that a job quantizes."""
+    place = tiny.workspace(folder)
     place.set("tasks", "datasets/reviews/source", {"url": url})
     place.set("quantizations", "quantizations/rtn8", {"method": "rounding", "bits": 8})
     return place
 
 
-def test_two_checkouts_at_once(finished: Path, tmp_path: Path) -> None:
+def test_two_checkouts_at_once(tmp_path: Path) -> None:
     """Both end well, with one good copy of everything, and the server was asked once."""
     served, shared = tmp_path / "served", tmp_path / "shared"
     (served / "files").mkdir(parents=True)
@@ -31,8 +31,7 @@ def test_two_checkouts_at_once(finished: Path, tmp_path: Path) -> None:
         archive.write(tiny.reviews(tmp_path / "reviews") / "dev.tsv", "dev.tsv")
     environment = os.environ | {"LLM_FRONTIER_CACHE": str(shared)}
     with serve(served) as hub:
-        url = f"{hub.url}/files/reviews.zip"
-        places = [checkout(finished, tmp_path / name, url) for name in ("a", "b")]
+        places = [checkout(tmp_path / name, f"{hub.url}/files/reviews.zip") for name in ("a", "b")]
         racing = [
             subprocess.Popen(
                 [sys.executable, "-m", "snakemake", "--cores", "1", TARGET], cwd=place.root,

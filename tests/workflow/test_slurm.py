@@ -245,7 +245,7 @@ def measuring(
     place: Workspace, running: subprocess.Popen[bytes], requests: int
 ) -> list[dict[str, Any]]:
     """Wait until so many requests of its only cell are finished; returns them."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 180
     while len(records(place)) <= requests:
         assert running.poll() is None, place.path("log.txt").read_text()
         assert time.monotonic() < deadline, place.path("log.txt").read_text()

@@ -1,7 +1,8 @@
 """Print the study as a table: every cell, planned or left out and why. Downloads nothing.
 
-With cells' paths (results/VARIANT/DEVICE/TASK.json) it prints those instead, and with --spec the
-specification that a step's program takes, to run it by hand.
+With cells' paths (results/VARIANT/DEVICE/TASK.json) it prints those instead, with --why which jobs
+would run for them and why, and with --spec the specification that a step's program takes, to run it
+by hand.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import configuration, hardware
+from frontier import configuration, explaining, hardware
 from frontier.errors import UserError, run
 from frontier.freshness import Freshness
+from frontier.pending import pending
 from frontier.plan import Cell
 from frontier.steps import Steps
 from frontier.text import visible
 from frontier.verifying import verify
+from frontier.why import Why
 
 STEPS = ("sample", "measure", "score")
 
@@ -60,6 +63,16 @@ def show(steps: Steps, cells: list[Cell]) -> None:
     print(f"\n{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
 
 
+def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> None:
+    """Print which jobs would run for these cells, and for the tables of the study, and why."""
+    fresh = Freshness(steps)
+    jobs = pending(fresh, cells, tables)
+    why = Why(fresh, jobs)
+    explained = [(job, why.cause(job)) for job in jobs]
+    fresh.digests.save()
+    print(explaining.as_json(explained) if as_json else explaining.page(explained))
+
+
 def main() -> None:
     """Read the arguments and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -75,6 +88,10 @@ def main() -> None:
         action="store_true",
         help="read every byte of what is finished, planning nothing",
     )
+    parser.add_argument(
+        "--why", action="store_true", help="which jobs would run, and what differs for each"
+    )
+    parser.add_argument("--json", action="store_true", help="with --why: print it as JSON")
     parser.add_argument("--spec", choices=STEPS, help="print this step's specification instead")
     arguments = parser.parse_args()
     if arguments.verify:
@@ -83,6 +100,9 @@ def main() -> None:
         sys.exit(bool(faults))
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
+    if arguments.why:
+        explain(steps, cells, tables=not arguments.cells, as_json=arguments.json)
+        return
     if arguments.spec is None:
         show(steps, cells)
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +19,12 @@ from typing import Any
 import filelock
 
 from frontier import checksums
+from frontier.difference_lines import line, lines
 from frontier.differences import (
-    Command,
     Difference,
-    Input,
-    Module,
-    Package,
     differences,
-    text,
+    leaves,
+    of_an_update,
     weight,
 )
 from frontier.errors import UserError
@@ -38,8 +36,6 @@ from frontier.steps import Steps
 from frontier.text import visible
 from frontier.values import sha256
 
-ENVIRONMENT = "environment: "
-"""Where packages lie that have an environment of their own; its Python is one of them."""
 MEASUREMENT, REQUESTS = "measurement.json", "requests.jsonl"
 
 
@@ -54,15 +50,15 @@ class Candidate:
     @property
     def reasons(self) -> list[str]:
         """What differs, each in one line; of an input, after its name."""
-        return [f"{where}{text(one)}" for where, one in _leaves(self.differs)]
+        return list(lines(self.differs))
 
     @property
     def beyond(self) -> list[str]:
         """Those of the reasons that no update of the code or of packages brings about."""
         return [
-            f"{where}{text(one)}"
-            for where, one in _leaves(self.differs)
-            if not (isinstance(one, Module | Package | Command) or ENVIRONMENT in where)
+            f"{where}{line(one)}"
+            for where, one in leaves(self.differs)
+            if not of_an_update(where, one)
         ]
 
 
@@ -102,15 +98,6 @@ def _identity(measurement: Path) -> dict[str, Any] | None:
         return None
     identity: dict[str, Any] = content["spec"]["identity"]
     return identity
-
-
-def _leaves(found: Iterable[Difference], where: str = "") -> Iterator[tuple[str, Difference]]:
-    """The innermost differences, with the inputs in which they lie."""
-    for one in found:
-        if isinstance(one, Input) and one.within:
-            yield from _leaves(one.within, f"{where}{one.name}: ")
-        else:
-            yield where, one
 
 
 def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:

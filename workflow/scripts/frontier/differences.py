@@ -38,16 +38,22 @@ class Key:
 
 @dataclass(frozen=True)
 class Input:
-    """Something that is read, known by another digest, and what differs in how it came about."""
+    """Something that is read, known by another digest, and what differs in how it came about.
+
+    `rule`: of the job that makes it, whose keys and modules are `within`.
+    """
 
     name: str
     old: Any
     new: Any
     within: tuple[Difference, ...] = ()
+    rule: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The difference as JSON, those within it too."""
         own = {"kind": "input", "input": self.name, **_values(self.old, self.new)}
+        if self.rule:
+            own["rule"] = self.rule
         return own | {"differences": [one.as_json() for one in self.within]}
 
 
@@ -97,34 +103,22 @@ def differences(old: Any, new: Any) -> tuple[Difference, ...]:
     return tuple(_differences(_mapping(old), _mapping(new)))
 
 
-def leaves(found: Iterable[Difference]) -> Iterator[Difference]:
-    """The differences that no others explain: those within an input instead of the input."""
+def leaves(found: Iterable[Difference], where: str = "") -> Iterator[tuple[str, Difference]]:
+    """The differences that no others explain, each with the inputs in which it lies ("sample: ").
+
+    That is, those within an input instead of the input.
+    """
     for one in found:
         if isinstance(one, Input) and one.within:
-            yield from leaves(one.within)
+            yield from leaves(one.within, f"{where}{one.name}: ")
         else:
-            yield one
+            yield where, one
 
 
-def text(one: Difference) -> str:
-    """A difference in one line; what it names is not escaped."""
-    match one:
-        case Key(path, old, new):
-            return f"{'.'.join(path)}: {_shown(old)} -> {_shown(new)}"
-        case Input(name, old, new, _):
-            return f"{name}: {_shown(old)} -> {_shown(new)}"
-        case Module(name, change):
-            return f"module {name}: {change}"
-        case Package(name, old, new):
-            return f"package {name}: {_shown(old)} -> {_shown(new)}"
-        case Command(rule, _, _):
-            return f"command of rule {rule}: changed"
-
-
-def _shown(value: Any) -> str:
-    if value is ABSENT:
-        return "absent"
-    return value if isinstance(value, str) else canonical(value)
+def of_an_update(where: str, one: Difference) -> bool:
+    """Whether an update of the code or of packages brings about what `leaves` gives."""
+    # What lies in an environment of its own: packages, and the version of Python.
+    return isinstance(one, Module | Package | Command) or "environment: " in where
 
 
 def weight(found: Iterable[Difference]) -> tuple[int, int]:
@@ -132,7 +126,7 @@ def weight(found: Iterable[Difference]) -> tuple[int, int]:
 
     Keys and the contents of inputs count before any number of modules, packages and commands.
     """
-    ends = list(leaves(found))
+    ends = [one for _, one in leaves(found)]
     asked = sum(isinstance(one, Key | Input) for one in ends)
     return asked, len(ends) - asked
 
@@ -150,11 +144,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Dif
     yield from _inputs(old, new)
     if old.get("command") != new.get("command"):
         yield Command(str(new.get("rule")), old.get("command", ABSENT), new.get("command", ABSENT))
-    modules = list(_modules(_mapping(old.get("code")), _mapping(new.get("code"))))
-    if not modules and old.get("definitions") != new.get("definitions"):
-        # Each definition is as it was, but one refers to another of the same name.
-        modules = [Module("what is imported from where", "changed")]
-    yield from modules
+    yield from _code(old, new)
     yield from _packages(_mapping(old.get("packages")), _mapping(new.get("packages")))
 
 
@@ -179,11 +169,24 @@ def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Input]:
         if _same(one, other):
             continue
         within: tuple[Difference, ...] = ()
+        rule = None
         if name in sources and name in others:
             within = differences(sources[name], others[name])
+            rule = _mapping(others[name]).get("rule")
         elif isinstance(one, Mapping) and isinstance(other, Mapping):  # a pinned place
             within = tuple(_keys(one, other))
-        yield Input(name, one, other, within)
+        yield Input(name, one, other, within, rule)
+
+
+def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Module]:
+    """The modules whose definitions differ, unless these only lie in other modules."""
+    if "definitions" in old and old["definitions"] == new.get("definitions"):
+        return
+    modules = list(_modules(_mapping(old.get("code")), _mapping(new.get("code"))))
+    if not modules and old.get("definitions") != new.get("definitions"):
+        # Each definition is as it was, but one refers to another of the same name.
+        modules = [Module("what is imported from where", "changed")]
+    yield from modules
 
 
 def _modules(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Module]:

@@ -42,12 +42,18 @@ class Freshness:
     ) -> None:
         """Nothing is read yet, but which files are as they were the last time."""
         self.steps, self.root, self._tell = steps, root, tell
+        self.altered: set[Path] = set()
         self.digests = Digests(root / DIGESTS)
         self.cell = cache(self._cell)
         self.measured = cache(self._measured)
         self._summary = cache(lambda cell: self._read(cell_path(cell), "scored again"))
         self.study = cache(self._study)
         self.comparisons = cache(self._comparisons)
+
+    def _report(self, path: Path, words: str) -> None:
+        """Say of a file that it was altered, and remember it."""
+        self.altered.add(path)
+        self._tell(f"{path}: {words}")
 
     def _read(self, path: Path, what: str) -> tuple[dict[str, Any], str]:
         """A JSON file's mapping and its digest; an empty one where it is missing or altered."""
@@ -57,14 +63,14 @@ class Freshness:
             return {}, ""
         value = checksums.read(content)
         if value is None:
-            self._tell(f"{path}: not as it was written; it is {what}")
+            self._report(path, f"not as it was written; it is {what}")
         return value or {}, hashlib.sha256(content).hexdigest()
 
     def _whole(self, path: Path, digest: Any, what: str) -> bool:
         """Whether a file is there, and as it was written."""
         found = self.digests.of(self.root / path)
         if found not in (None, digest):
-            self._tell(f"{path}: not as it was written; {what}")
+            self._report(path, f"not as it was written; {what}")
         return bool(found == digest)
 
     def _cell(self, cell: Cell) -> bool:
@@ -95,10 +101,20 @@ class Freshness:
         if not found:
             return {}, True
         if found["spec"]["identity"]["digest"] != self.steps.measure(cell).identity:
-            self._tell(f"{path}: is another cell's; this one is measured again")
+            self._report(path, "is another cell's; this one is measured again")
             return {}, True
         words = "what is left of it is taken, the rest measured again"
         return found, not self._whole(requests, found["requests_sha256"], words)
+
+    def to_measure(self, cell: Cell) -> bool:
+        """Whether a planned cell has no measurement, or one that is not as it was written."""
+        measured, altered = self.measured(cell)
+        return altered or not measured
+
+    def cells_now(self) -> dict[str, str]:
+        """The digests of the study's cells, and of those added, as they lie there."""
+        own = {cell.name: self._summary(cell)[1] for cell in self.steps.cells}
+        return own | self._added
 
     def _study(self) -> bool:
         """Whether results/study.* is made of the cells as they are."""

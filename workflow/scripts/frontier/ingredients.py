@@ -80,7 +80,8 @@ class Ingredients:
         loader = self.source(block.dataset).loader
         keys = block.sample
         spec = {"loader": loader, "options": keys.options, "size": keys.size, "seed": keys.seed}
-        return step("sample", spec, {"dataset": self._raw(block.dataset)}, *_loading(spec))
+        read, fetched = ({"dataset": read(block.dataset)} for read in (self._raw, self.dataset))
+        return step("sample", spec, read, *_loading(spec), fetched=fetched)
 
     def _model(self, model: str) -> Step:
         block = self.catalogue.models[model]
@@ -138,9 +139,11 @@ class Ingredients:
             sample = self.sample(task).spec
             draws.append({"task": task, "prompt": prompt, "sample": sample, "tested": tested})
         spec = {**block.slice("fetch"), "draws": draws}
-        read = {task: self._raw(self.catalogue.tasks[task].dataset) for task in block.tasks}
+        data = {task: self.catalogue.tasks[task].dataset for task in block.tasks}
+        read = {task: self._raw(name) for task, name in data.items()}
+        fetched = {task: self.dataset(name) for task, name in data.items()}
         modules = {module for draw in draws for module in _loading(draw["sample"])}
-        return step("calibrate", spec, read, *sorted(modules))
+        return step("calibrate", spec, read, *sorted(modules), fetched=fetched)
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
@@ -161,7 +164,10 @@ class Ingredients:
             "calibration": made.calibration and self.calibration(made.calibration),
         }
         entry = f"frontier.conversions.{made.conversion}"
-        return step("quantize_model", spec, inputs, entry, environment=made.environment)
+        fetched = {"model": self.model(model)}
+        return step(
+            "quantize_model", spec, inputs, entry, environment=made.environment, fetched=fetched
+        )
 
 
 def _loading(sample: dict[str, Any]) -> list[str]:

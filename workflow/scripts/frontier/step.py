@@ -61,12 +61,14 @@ def step(
     *plugins: str,
     decides: Any = None,
     environment: str | None = None,
+    fetched: Mapping[str, Step] | None = None,
 ) -> Step:
     """A rule's job. `plugins` are the modules that its program picks by name.
 
     `inputs`: what it reads, by name: a step, or anything else by which the content is known.
     `decides`: what of the specification the identity is made of, where that is not all.
     `environment`: where it runs, whose pins then stand for the versions of the core's packages.
+    `fetched`: by which steps the inputs come that are known by their content or their pinned place.
     """
     found = code(rule, *plugins)
     if environment:
@@ -82,13 +84,15 @@ def step(
     }
     digest = _digest(made_of)
     upstream = {name: one.made_of for name, one in steps.items()}
-    return Step(spec, digest, {"rule": rule, "digest": digest, **made_of, "upstream": upstream})
+    come = {name: one.identity for name, one in (fetched or {}).items()}
+    more = {"upstream": upstream, "fetched": come}
+    return Step(spec, digest, {"rule": rule, "digest": digest, **made_of, **more})
 
 
 def _digest(made_of: dict[str, Any]) -> str:
     """The digest of what a result depends on.
 
-    The records of its inputs are not part of it; nor is "code", which says by module what the
+    Where its inputs come from is no part of it; nor is "code", which says by module what the
     definitions are: those may move from one module to another.
     """
     parts = ("spec", "inputs", "command", "definitions", "packages")

@@ -76,6 +76,7 @@ class Steps(Ingredients):
             *sorted(quantizers),
             decides=decides,
             environment=setting.environment,
+            fetched={"model": self.model(cell.model)},
         )
         return Measuring(**vars(made_of))
 
@@ -165,7 +166,7 @@ class Steps(Ingredients):
         spec = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs = {
-            "table": self.aggregate.identity,
+            "study": self.aggregate.identity,
             "comparisons": self.compare.identity,
             "template": identity.digest(template),
         }

@@ -1,0 +1,62 @@
+"""Differences in words, one line each: safe to print, whatever stands in a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from frontier.differences import (
+    ABSENT,
+    Command,
+    Difference,
+    Input,
+    Key,
+    Module,
+    Package,
+    leaves,
+)
+from frontier.text import visible
+
+LONGEST_NAME, LONGEST_VALUE = 100, 60  # characters
+
+
+def lines(found: Iterable[Difference]) -> Iterator[str]:
+    """Each difference that no others explain, after the inputs in which it lies."""
+    for where, one in leaves(found):
+        yield f"{_name(where)}{line(one)}"
+
+
+def line(one: Difference) -> str:
+    """A difference; of an input only that it is another one."""
+    match one:
+        case Key(path=path, old=list() as old, new=list() as new):
+            return f"{_name('.'.join(path))}: {_changed_list(old, new)}"
+        case Key(path=path, old=old, new=new):
+            return f"{_name('.'.join(path))}: {_value(old)} → {_value(new)}"
+        case Input(name=name, old=old, new=new):
+            return f"{_name(name)}: {_value(old)} → {_value(new)}"
+        case Module(name=name, change=change):
+            return f"module {_name(name)}: {change}"
+        case Package(name=name, old=old, new=new):
+            return f"package {_name(name)}: {_value(old)} → {_value(new)}"
+        case Command(rule=rule):
+            return f"command of rule {_name(rule)}: changed"
+
+
+def _changed_list(old: list[Any], new: list[Any]) -> str:
+    """What came and went; of a long list nothing else could be seen."""
+    come = [one for one in new if one not in old]
+    gone = [one for one in old if one not in new]
+    parts = [f"{word} {_value(some)}" for word, some in (("with", come), ("without", gone)) if some]
+    return ", ".join(parts) or "in another order"
+
+
+def _value(value: Any) -> str:
+    if value is ABSENT:
+        return "absent"
+    return visible(json.dumps(value, ensure_ascii=False), LONGEST_VALUE)
+
+
+def _name(text: str) -> str:
+    return visible(text, LONGEST_NAME)

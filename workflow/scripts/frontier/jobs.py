@@ -1,0 +1,128 @@
+"""The jobs of a study: which rule makes what, where it lies, and what it reads.
+
+The rules take their inputs from here, and frontier/pending.py what would run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from frontier import freshness, plan
+from frontier.fetching import environments
+from frontier.plan import Cell
+from frontier.step import Step, environment_step
+from frontier.steps import Steps
+
+RESOURCES = Path("resources")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A rule for certain names, the file by which others know that it is done, and what it reads.
+
+    `names`: the wildcards of the rule, without the identity.
+    """
+
+    rule: str
+    names: Mapping[str, str]
+    step: Step
+    output: Path
+    reads: Mapping[str, Job] = field(default_factory=dict)
+
+    @property
+    def about(self) -> str:
+        """What it makes, in a word: a model, a task, a cell."""
+        return "/".join(self.names.values())
+
+
+class Jobs:
+    """Every job below the tables; each is worked out once, when asked for."""
+
+    def __init__(self, steps: Steps) -> None:
+        """Nothing is computed yet."""
+        self.steps = steps
+        self.dataset = cache(self._dataset)
+        self.sample = cache(self._sample)
+        self.model = cache(self._model)
+        self.environment = cache(self._environment)
+        self.adapters = cache(self._adapters)
+        self.calibration = cache(self._calibration)
+        self.quantized = cache(self._quantized)
+        self.measure = cache(self._measure)
+
+    def _environment(self, name: str) -> Job:
+        return Job("environment", {"name": name}, environment_step(name), environments.lock(name))
+
+    def _environments(self, name: str | None) -> dict[str, Job]:
+        return {"environment": self.environment(name)} if name else {}
+
+    def _dataset(self, name: str) -> Job:
+        step, generator = self.steps.dataset(name), self.steps.source(name).source.generator
+        own = self._environments(generator if generator in environments.names() else None)
+        output = RESOURCES / "datasets" / name / step.identity / "lock.json"
+        return Job("fetch_dataset", {"dataset": name}, step, output, own)
+
+    def _sample(self, task: str) -> Job:
+        step = self.steps.sample(task)
+        reads = {"dataset": self.dataset(self.steps.catalogue.tasks[task].dataset)}
+        output = RESOURCES / "samples" / task / step.identity / "sample.jsonl"
+        return Job("sample", {"task": task}, step, output, reads)
+
+    def _model(self, model: str) -> Job:
+        step = self.steps.model(model)
+        rule = "grow_model" if self.steps.catalogue.models[model].grow else "fetch_model"
+        output = RESOURCES / "models" / model / step.identity / "lock.json"
+        return Job(rule, {"model": model}, step, output)
+
+    def _adapters(self, model: str) -> dict[str, Job]:
+        step = self.steps.adapter(model)
+        if step is None:
+            return {}
+        output = RESOURCES / "adapters" / model / step.identity / "lock.json"
+        return {"adapter": Job("fetch_adapter", {"model": model}, step, output)}
+
+    def _calibration(self, name: str) -> Job:
+        step, tasks = self.steps.calibration(name), self.steps.catalogue.calibrations[name].tasks
+        reads = {task: self.dataset(self.steps.catalogue.tasks[task].dataset) for task in tasks}
+        output = RESOURCES / "calibrations" / name / step.identity / "texts.jsonl"
+        return Job("calibrate", {"calibration": name}, step, output, reads)
+
+    def _quantized(self, variant: str, engine: str) -> Job | None:
+        step, made = self.steps.quantized(variant, engine), self.steps.preparation(variant, engine)
+        if step is None or made is None:
+            return None
+        model, _ = plan.parts(self.steps.catalogue, variant)
+        reads = {"model": self.model(model), **self._environments(made.environment)}
+        if made.calibration:
+            reads["texts"] = self.calibration(made.calibration)
+        output = RESOURCES / "quantized" / variant / engine / step.identity / "lock.json"
+        return Job("quantize_model", {"variant": variant, "engine": engine}, step, output, reads)
+
+    def _measure(self, cell: Cell) -> Job:
+        engine = self.steps.catalogue.devices[cell.device].engine
+        setting = self.steps.setting(cell.model, cell.quantization, cell.device)
+        reads = {
+            "model": self.quantized(cell.variant, engine) or self.model(cell.model),
+            "sample": self.sample(cell.task),
+            **self._environments(setting.environment),
+            **self.adapters(cell.model),
+        }
+        output = freshness.measurement_path(self.steps, cell)
+        return Job("measure", _names(cell), self.steps.measure(cell), output, reads)
+
+    def score(self, cell: Cell) -> Job:
+        """The scoring of a cell; of one that is left out it reads nothing."""
+        reads = (
+            {"measurement": self.measure(cell), "sample": self.sample(cell.task)}
+            if cell.planned
+            else {}
+        )
+        output = freshness.cell_path(cell)
+        return Job("score", _names(cell), self.steps.score(cell), output, reads)
+
+
+def _names(cell: Cell) -> dict[str, str]:
+    return {"variant": cell.variant, "device": cell.device, "task": cell.task}

@@ -1,0 +1,86 @@
+"""What the keys of recorded specifications are called where a user wrote them, in config/*.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from frontier import plan
+from frontier.catalogue import Catalogue
+from frontier.differences import Difference, Input, Key
+from frontier.jobs import Job
+
+# rule -> the beginning of a key in its specification -> what stands there in the catalogue
+PLACES: dict[str, dict[tuple[str, ...], str]] = {
+    "measure": {
+        ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
+        ("device",): "devices/{device}", ("task",): "tasks/{task}",
+    },
+    "score": {
+        ("scorer", "options"): "tasks/{task}/scorer", ("scorer",): "tasks/{task}/scorer",
+        ("model",): "models/{model}", ("device",): "devices/{device}",
+    },
+    "sample": {
+        ("loader",): "datasets/{dataset}/loader", ("options",): "tasks/{task}/sample",
+        (): "tasks/{task}/sample",
+    },
+    "fetch_dataset": {(): "datasets/{dataset}"},
+    "grow_model": {(): "models/{model}/grow"},
+    "fetch_model": {(): "models/{model}"},
+    "fetch_adapter": {(): "models/{model}/adapter"},
+    "calibrate": {("draws",): "draws", (): "calibrations/{calibration}"},
+    "quantize_model": {("options",): "quantizations/{quantization}"},
+}  # fmt: skip
+
+
+AXES = {
+    "models": "MODEL", "quantizations": "QUANTIZATION", "devices": "DEVICE", "tasks": "TASK",
+    "datasets": "DATASET", "calibrations": "CALIBRATION",
+}  # fmt: skip
+
+
+def general(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences that `named` gives, of whatever model, task or device they are."""
+    return tuple(_general(one) for one in found)
+
+
+def _general(one: Difference) -> Difference:
+    match one:
+        case Input(within=within):
+            return replace(one, within=general(within))
+        case Key(path=(axis, _, *rest)) if axis in AXES:
+            return replace(one, path=(axis, AXES[axis], *rest))
+    return one
+
+
+def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[Difference, ...]:
+    """The differences of a job, their keys called as in the catalogue, where they stand there."""
+    names = dict(job.names)
+    if "variant" in names:
+        names["model"], names["quantization"] = plan.parts(catalogue, names["variant"])
+    if "task" in names:
+        names["dataset"] = catalogue.tasks[names["task"]].dataset
+    return _named(found, job.rule, names)
+
+
+def _named(
+    found: Iterable[Difference], rule: str, names: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    return tuple(_renamed(one, rule, names) for one in found)
+
+
+def _renamed(one: Difference, rule: str, names: Mapping[str, str]) -> Difference:
+    if isinstance(one, Input) and one.rule:
+        return replace(one, within=_named(one.within, one.rule, names))
+    return replace(one, path=_place(one.path, rule, names)) if isinstance(one, Key) else one
+
+
+def _place(path: tuple[str, ...], rule: str, names: Mapping[str, str]) -> tuple[str, ...]:
+    """A key's path in the catalogue; the path as it is where that is not known."""
+    for start, place in PLACES.get(rule, {}).items():
+        if path[: len(start)] == start:
+            try:
+                return (*place.format(**names).split("/"), *path[len(start) :])
+            except KeyError:
+                return path
+    return path

@@ -1,0 +1,81 @@
+"""Which jobs would run: what Snakemake's dry run lists, worked out without Snakemake.
+
+Freshness says which cells and tables are out of date. What lies at a path with its identity in it
+is made if it is missing, or its lock is broken, and a job that runs reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from frontier.freshness import Freshness
+from frontier.host.locks import lock_is_whole
+from frontier.jobs import Job, Jobs
+from frontier.plan import Cell
+
+STUDY, COMPARISONS, REPORT = (
+    Path("results", name) for name in ("study.lock.json", "comparisons.lock.json", "report.html")
+)
+
+
+def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
+    """The jobs that would run for some cells, and for the study's tables and report.
+
+    Inputs come before what reads them.
+    """
+    jobs = Jobs(fresh.steps)
+    found: dict[Path, Job] = {}
+    for cell in cells:
+        if not fresh.cell(cell):
+            scoring = jobs.score(cell)
+            if cell.planned and fresh.to_measure(cell):
+                measuring = scoring.reads["measurement"]
+                found |= {job.output: job for job in _needed(fresh.root, measuring)}
+                found[measuring.output] = measuring
+            if cell.planned:
+                found |= {job.output: job for job in _lacking(fresh.root, scoring.reads["sample"])}
+            found[scoring.output] = scoring
+    if tables:
+        scores = {job.about: job for job in found.values() if job.rule == "score"}
+        found |= {job.output: job for job in _tables(fresh, scores)}
+    return list(found.values())
+
+
+def lacks(root: Path, job: Job) -> bool:
+    """Whether what a job makes is missing, or must be made again since its lock is broken."""
+    return not (root / job.output).exists() or broken_lock(root, job)
+
+
+def broken_lock(root: Path, job: Job) -> bool:
+    """Whether the lock beside what a job made is there, and not as it was written."""
+    lock = root / job.output.with_name("lock.json")
+    return lock.exists() and not lock_is_whole(lock)
+
+
+def _lacking(root: Path, job: Job) -> Iterator[Job]:
+    """A job and what it needs, if what it makes is lacking."""
+    if lacks(root, job):
+        yield from _needed(root, job)
+        yield job
+
+
+def _needed(root: Path, job: Job) -> Iterator[Job]:
+    """What must be made for a job that runs."""
+    for read in job.reads.values():
+        yield from _lacking(root, read)
+
+
+def _tables(fresh: Freshness, scores: dict[str, Job]) -> Iterator[Job]:
+    """The tables and the report that are not made of what will lie there."""
+    steps = fresh.steps
+    if fresh.report():
+        return
+    study = Job("aggregate", {}, steps.aggregate, STUDY, scores)
+    comparisons = Job("compare", {}, steps.compare, COMPARISONS, scores)
+    if not fresh.study():
+        yield study
+    if not fresh.comparisons():
+        yield comparisons
+    reads = {"study": study, "comparisons": comparisons}
+    yield Job("render", {}, steps.render, REPORT, reads)

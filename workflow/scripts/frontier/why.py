@@ -1,0 +1,210 @@
+"""Why a job would run: what differs from the nearest result that was made before.
+
+The nearest is the one with the fewest differences among the same thing's results of other
+identities that still lie on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from frontier import checksums
+from frontier.differences import Difference, differences, weight
+from frontier.errors import UserError
+from frontier.freshness import Freshness, written
+from frontier.jobs import Job
+from frontier.keys import named
+from frontier.pending import broken_lock
+from frontier.values import read_json
+
+Kind = Literal["never made", "deleted", "altered", "unfinished", "differs", "input", "forced"]
+TABLES = {"aggregate": "study", "compare": "comparisons", "render": "report"}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why a job would run.
+
+    `files`: what was deleted or altered. `nearest`: the file of the earlier result with which it is
+    compared, and what differs. `inputs`: what it reads that is made again as well, by name.
+    """
+
+    kind: Kind
+    files: tuple[Path, ...] = ()
+    nearest: Path | None = None
+    differences: tuple[Difference, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The cause as JSON, always with the same keys."""
+        return {
+            "cause": self.kind,
+            "files": list(map(str, self.files)),
+            "nearest": self.nearest and str(self.nearest),
+            "differences": [one.as_json() for one in self.differences],
+            "inputs_made_again": list(self.inputs),
+        }
+
+
+class Why:
+    """Answers for jobs that would run, of which it is given all."""
+
+    def __init__(self, fresh: Freshness, jobs: Iterable[Job]) -> None:
+        """Nothing is read yet."""
+        self.fresh, self.root = fresh, fresh.root
+        self._running = {job.output: job for job in jobs}
+        self._records = cache(self._earlier)
+
+    def cause(self, job: Job) -> Cause:
+        """Why this one would run."""
+        again = tuple(name for name, one in job.reads.items() if one.output in self._running)
+        outputs = self._outputs(job)
+        if altered := self._altered(job, outputs):
+            return Cause("altered", altered, inputs=again)
+        gone = tuple(path for path in outputs if not (self.root / path).exists())
+        records = self._records(job)
+        digests = {record.get("digest") for record in records.values()}
+        if gone and (job.step.identity in digests or self._was_there(job, outputs, records)):
+            return Cause("deleted", gone, inputs=again)
+        if job.rule == "measure" and (self.root / job.output).with_name("journal.jsonl").exists():
+            return Cause("unfinished", inputs=again)
+        if job.step.identity in digests:
+            # As its identity has it, but what it reads was made again since, or is now.
+            return Cause("input", inputs=again or self._changed_inputs(job))
+        if not records:
+            return Cause("never made", inputs=again)
+        nearest, found = self._nearest(job, records)
+        return Cause("differs", (), nearest, named(found, job, self.fresh.steps.catalogue), again)
+
+    def _nearest(
+        self, job: Job, records: Mapping[Path, dict[str, Any]]
+    ) -> tuple[Path, tuple[Difference, ...]]:
+        """The record that differs least from a job's; of several the one that was written last."""
+        found = [(path, differences(record, job.step.made_of)) for path, record in records.items()]
+        return min(
+            found,
+            key=lambda one: (*weight(one[1]), -(self.root / one[0]).stat().st_mtime_ns, one[0]),
+        )
+
+    def _outputs(self, job: Job) -> list[Path]:
+        """What a job writes, as far as anybody looks whether it is there."""
+        if job.rule == "measure":
+            return [job.output, job.output.with_name("requests.jsonl")]
+        if job.rule == "score":
+            return [job.output, job.output.with_suffix(".parquet")]
+        if job.rule in TABLES:
+            files = (self._content(_lock(job)) or {}).get("files")
+            names = files if isinstance(files, dict) else {}
+            return [_lock(job), *(written(Path("results"), name) for name in names)]
+        return [job.output]
+
+    def _altered(self, job: Job, outputs: list[Path]) -> tuple[Path, ...]:
+        """What of it is not as it was written."""
+        if job.rule in ("measure", "score", *TABLES):
+            return tuple(path for path in outputs if path in self.fresh.altered)
+        return (job.output.with_name("lock.json"),) if broken_lock(self.root, job) else ()
+
+    def _was_there(self, job: Job, outputs: list[Path], records: Mapping[Path, Any]) -> bool:
+        """Whether something else on the disk shows that what is missing was made."""
+        if records and job.rule in ("score", *TABLES):
+            return False  # it is there, and made of something else
+        if job.rule in TABLES:
+            names = [f"results/{TABLES[job.rule]}.{end}" for end in ("parquet", "html")]
+            return any((self.root / name).exists() for name in names)
+        if job.rule == "score":
+            return job.about in self._tabled or any((self.root / path).exists() for path in outputs)
+        if job.rule == "measure":
+            return not records and job.about in self._tabled
+        return job.step.identity in self._read_by(job)
+
+    def _changed_inputs(self, job: Job) -> tuple[str, ...]:
+        """What a result as its identity has it was made of that lies there otherwise."""
+        if job.rule in ("aggregate", "compare"):
+            listed = (self._content(_lock(job)) or {}).get("cells", {})
+            found = self.fresh.cells_now()
+            return tuple(
+                sorted(name for name in listed | found if listed.get(name) != found.get(name))
+            )
+        return ("measurement",) if job.rule == "score" else ("study", "comparisons")
+
+    def _earlier(self, job: Job) -> dict[Path, dict[str, Any]]:
+        """What results of the same thing, this one's among them, say that they were made of."""
+        if job.rule in TABLES:
+            paths = [_lock(job)]
+        elif job.rule == "score":
+            paths = [job.output]
+        else:
+            name = "measurement.json" if job.rule == "measure" else "lock.json"
+            found = (self.root / job.output.parent.parent).glob(f"*/{name}")
+            paths = sorted(path.relative_to(self.root) for path in found)
+        records = {path: record for path in paths if (record := self._record(path))}
+        if job.rule == "measure":
+            # It may have been deleted since the cell was scored, which has its record.
+            cell = job.output.parent.parent.with_suffix(".json")
+            scored = _block((self._record(cell) or {}).get("upstream")).get("measurement")
+            digests = [record.get("digest") for record in records.values()]
+            if isinstance(scored, dict) and scored.get("digest") not in digests:
+                records[cell] = scored
+        return records
+
+    def _record(self, path: Path) -> dict[str, Any] | None:
+        """What a result says that it was made of; None where it does not."""
+        content = self._content(path) or {}
+        holder = content.get("spec") if path.name == "measurement.json" else content
+        if isinstance(found := _block(holder).get("identity"), dict):
+            return found
+        if "pins" in content:
+            spec = {name: content.get(name) for name in ("name", "pins", "python")}
+            return {"rule": "environment", "digest": path.parent.name, "spec": spec}
+        return None
+
+    def _content(self, path: Path) -> dict[str, Any] | None:
+        """A result's JSON; None where there is none, or it is not as it was written."""
+        try:
+            if path.name == "lock.json":
+                found = read_json(self.root / path)
+                return found if isinstance(found, dict) else None
+            return checksums.read((self.root / path).read_bytes())
+        except (OSError, UserError, RecursionError):
+            return None
+
+    def _read_by(self, job: Job) -> set[str]:
+        """The digests of what earlier results were made of, of those jobs that need this one."""
+        readers = [one for one in self._running.values() if _needs(one, job)]
+        measurements = [one.reads["measurement"] for one in readers if "measurement" in one.reads]
+        records = (
+            record for one in (*readers, *measurements) for record in self._records(one).values()
+        )
+        return {digest for record in records for digest in _digests(record)}
+
+    @cached_property
+    def _tabled(self) -> set[str]:
+        """The cells that a table was made of."""
+        locks = (self._content(Path(f"results/{name}.lock.json")) for name in TABLES.values())
+        return {name for lock in locks for name in _block((lock or {}).get("cells"))}
+
+
+def _lock(job: Job) -> Path:
+    """The lock of a table or of the report."""
+    return Path(f"results/{TABLES[job.rule]}.lock.json")
+
+
+def _needs(job: Job, other: Job) -> bool:
+    """Whether a job reads what another makes, or needs it to be made."""
+    return any(one.output == other.output or _needs(one, other) for one in job.reads.values())
+
+
+def _block(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _digests(record: Any) -> Iterator[str]:
+    """The digests of all that is upstream of a record."""
+    yield from map(str, _block(_block(record).get("fetched")).values())
+    for one in _block(_block(record).get("upstream")).values():
+        yield str(_block(one).get("digest"))
+        yield from _digests(one)
