@@ -78,6 +78,18 @@ class Entry(BaseModel):
         return self.model_dump(mode="json", include=chosen, exclude_none=True)
 
 
+def explicit(options: BaseModel) -> dict[str, Any]:
+    """A plug-in's keys as JSON-able values, its defaults as if they had been written.
+
+    A key that is null where that is its default is left out, so that a new one changes nothing.
+    """
+    defaults = {name: field.default for name, field in type(options).model_fields.items()}
+    given = options.model_dump(mode="json")
+    return {
+        name: one for name, one in given.items() if not (one is None and defaults[name] is None)
+    }
+
+
 class Plugin(BaseModel):
     """A block whose further keys belong to the module it names, whose Options check them."""
 

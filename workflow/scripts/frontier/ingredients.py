@@ -10,7 +10,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import chat_files, contents, corpora, datasets, entries, plan
+from frontier import chat_files, checking, contents, corpora, datasets, entries, plan
 from frontier.catalogue import Catalogue, Dataset
 from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints
@@ -36,10 +36,18 @@ class Ingredients:
         self.quantized = cache(self._quantized)
         self.weights = cache(self._weights)
         self.slice = cache(self._slice)
+        self.options = cache(self._options)
 
     def _slice(self, axis: str, name: str, step: entries.Step) -> dict[str, Any]:
         block: entries.Entry = getattr(self.catalogue, axis)[name]
         return block.slice(step)
+
+    def _options(self, package: str, plugin: str, task: str) -> dict[str, Any]:
+        """What a task says to its loader or its scorer, defaults included."""
+        block = self.catalogue.tasks[task]
+        keys = {"datasets": block.sample, "scorers": block.scorer}[package].options
+        module = checking.plugin(package, plugin, f"config/tasks.yaml: tasks.{task}")
+        return entries.explicit(checking.check(module.Options, keys, f"config/tasks.yaml: {task}"))
 
     def source(self, dataset: str) -> Dataset:
         """The dataset with the source that the study puts in its place, if it does."""
@@ -79,7 +87,8 @@ class Ingredients:
         block = self.catalogue.tasks[task]
         loader = self.source(block.dataset).loader
         keys = block.sample
-        spec = {"loader": loader, "options": keys.options, "size": keys.size, "seed": keys.seed}
+        options = self.options("datasets", loader, task)
+        spec = {"loader": loader, "options": options, "size": keys.size, "seed": keys.seed}
         read, fetched = ({"dataset": read(block.dataset)} for read in (self._raw, self.dataset))
         return step("sample", spec, read, *_loading(spec), fetched=fetched)
 

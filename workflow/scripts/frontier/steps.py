@@ -12,6 +12,7 @@ from typing import Any
 
 from frontier import gates, identity, plan
 from frontier.catalogue import Catalogue, Model
+from frontier.entries import explicit
 from frontier.errors import UserError
 from frontier.exchange import bundles
 from frontier.ingredients import Ingredients
@@ -48,7 +49,7 @@ class Steps(Ingredients):
         decides = {
             "model": self.slice("models", cell.model, "measure")
             | ({"published": published} if published else {}),
-            "quantization": {"method": quantization.method, **quantization.options},
+            "quantization": {"method": quantization.method, **explicit(setting.options)},
             "device": self.slice("devices", cell.device, "measure"),
             "task": self.slice("tasks", cell.task, "measure"),
         }
@@ -88,8 +89,9 @@ class Steps(Ingredients):
             return step("score", spec, {})
         task = self.catalogue.tasks[cell.task]
         scorer = task.scorer
+        options = self.options("scorers", scorer.kind, cell.task)
         spec |= {
-            "scorer": {"kind": scorer.kind, "options": scorer.options},
+            "scorer": {"kind": scorer.kind, "options": options},
             "model": _active_share(self.catalogue.models[cell.model]),
             "device": self.slice("devices", cell.device, "score"),
         }
