@@ -4,13 +4,13 @@ The study asked for in config/config.yaml, from its datasets and models to resul
 Any cell of the catalogue can be asked for by its path: results/VARIANT/DEVICE/TASK.json.
 """
 
-from snakemake.utils import min_version
 
-min_version("9.0")
-
-
+include: "workflow/rules/internals.smk"
+include: "workflow/rules/internals_plan.smk"
+include: "workflow/rules/internals_run.smk"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/runs.smk"
+include: "workflow/rules/existing.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/outdated.smk"
 include: "workflow/rules/commands.smk"

@@ -13,6 +13,15 @@ def python_of(environment):
     )
 
 
+def folder_of(name):
+    """The folder of an input; empty for a finished job, which lists none: see `lists_inputs`."""
+
+    def folder(wildcards, input):
+        return os.path.dirname(input.get(name) or "")
+
+    return folder
+
+
 def measured_options(wildcards, input):
     options = (f"--{name} {shlex.quote(str(path))}" for name, path in input.items())
     return " ".join(options)

@@ -8,7 +8,6 @@ frontier/freshness.py; here, and in inputs.smk, both are told to Snakemake.
 import atexit
 import functools
 import gc
-import inspect
 import json
 import os
 import re
@@ -17,7 +16,7 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import estimates, freshness, hardware, journal, plan
+from frontier import estimates, freshness, hardware, journal, plan, snakemake_files
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
@@ -39,30 +38,27 @@ shell.prefix(
 )
 
 
-def told(function):
+def report_user_errors(function):
     """The same function, but a fault of the user's input ends Snakemake with its one line."""
 
     @functools.wraps(function)
-    def telling(*arguments):
+    def reporting(*arguments):
         try:
             return function(*arguments)
         except UserError as error:
-            print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
-            os._exit(1)
+            end_run(one_line(error))
 
-    # Snakemake asks for it several times a call; finding it again takes longer than most calls.
-    telling.__signature__ = inspect.signature(function)
-    return telling
+    return reporting
 
 
-told(workplace.check_folders)()
-told(workplace.check_memory)()
+report_user_errors(workplace.check_folders)()
+report_user_errors(workplace.check_memory)()
 
 # This host's pools, which the command line may set otherwise: a timed job on the CPU takes the
 # whole machine, any other job a hundredth of it; GPUs are as many as the driver counts. A
 # cluster's jobs have hosts of their own.
-workflow.global_resources.setdefault("machine", 100)
-workflow.global_resources.setdefault("gpu", max(1, len(hardware.gpus())))
+default_pool("machine", 100)
+default_pool("gpu", max(1, len(hardware.gpus())))
 
 
 resource_scopes:
@@ -70,22 +66,24 @@ resource_scopes:
     gpu="local",
 
 
-CATALOGUE = told(read_catalogue)(Path("config"))
+CATALOGUE = report_user_errors(read_catalogue)(Path("config"))
 # Not Snakemake's own `config`, which merges a study into another one and runs code that it finds.
-CONFIG = told(read_study)(
-    workflow.config_settings.configfiles or [Path("config/config.yaml")],
-    workflow.config_settings.config_args or [],
-    CATALOGUE,
+STUDY_FILES, STUDY_KEYS = study_settings()
+if snakemake_files.bypassed(STUDY_FILES):
+    end_run(
+        f"{STUDY_FILES[0]}: was read by Snakemake itself, so code in it may have run"
+    )
+CONFIG = report_user_errors(read_study)(
+    STUDY_FILES or [Path("config/config.yaml")], STUDY_KEYS, CATALOGUE
 )
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
-if workflow.is_main_process:
-    told(STEPS.check)()
 FRESH = freshness.Freshness(
     STEPS,
     # A job's own process would only say it again.
-    tell=lambda line: workflow.is_main_process and print(line, file=sys.stderr),
+    tell=lambda line: in_job() or print(line, file=sys.stderr),
 )
-if workflow.is_main_process:
+if not in_job():
+    report_user_errors(STEPS.check)()
     atexit.register(FRESH.digests.save)
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
 GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]

@@ -11,7 +11,7 @@ Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sam
 
 rule fetch_dataset:
     input:
-        environment=lambda wildcards: environment_of(generator_of(wildcards)),
+        environment=dataset_environment,
     output:
         lock="resources/datasets/{dataset}/{identity}/lock.json",
     localrule: True
@@ -26,7 +26,7 @@ rule fetch_dataset:
 
 rule sample:
     input:
-        dataset=dataset_of,
+        dataset=sample_datasets,
     output:
         rows="resources/samples/{task}/{identity}/sample.jsonl",
         lock="resources/samples/{task}/{identity}/lock.json",
@@ -35,7 +35,7 @@ rule sample:
         machine=1,
     params:
         spec=lambda wildcards: STEPS.sample(wildcards.task).signed,
-        dataset=subpath(input.dataset, parent=True),
+        dataset=folder_of("dataset"),
     shell:
         "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
         " --output {output.rows:q} --lock {output.lock:q}"

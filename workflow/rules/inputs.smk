@@ -5,28 +5,12 @@ Whatever is expensive lies at a path with its identity in it, so it is there or 
 """
 
 
-def kept(path, needed=True):
-    """An input whose file time says nothing, and whose being made again changes nothing.
-
-    Unless something is forced: whoever does that wants what is below it as well. Where whoever reads
-    it is `needed`, and the lock.json beside it is broken, it is made again, and read then: below
-    what must be made Snakemake looks at nothing but what it is asked to follow.
-    """
-    if needed and broken_lock(Path(path).with_name("lock.json")):
-        renewed(path)
-        return path
-    ordered = workflow.dag_settings
-    forced = ordered.forcerun or ordered.forcetargets or ordered.forceall
-    return path if forced else ancient(path)
-
-
 def environment_of(name, needed=True):
-    return kept(str(environments.lock(name)), needed) if name else []
+    return existing(str(environments.lock(name)), needed) if name else []
 
 
-@told
+@report_user_errors
 def cell_of(wildcards):
-    lift_stale_locks()
     return STEPS.cell(wildcards.variant, wildcards.device, wildcards.task)
 
 
@@ -34,15 +18,25 @@ def device_of(wildcards):
     return CATALOGUE.devices[wildcards.device]
 
 
-def dataset_path(dataset, reader):
-    path = f"resources/datasets/{dataset}/{STEPS.dataset(dataset).identity}/lock.json"
-    return kept(path, needed=not Path(reader).exists())
+def dataset_path(dataset):
+    return f"resources/datasets/{dataset}/{STEPS.dataset(dataset).identity}/lock.json"
 
 
-@told
-def dataset_of(wildcards):
-    task = wildcards.task
-    return dataset_path(CATALOGUE.tasks[task].dataset, sample_path(task))
+@report_user_errors
+def dataset_environment(wildcards):
+    generator = STEPS.source(wildcards.dataset).source.generator
+    needed = to_make(dataset_path(wildcards.dataset))
+    if generator not in environments.names() or not lists_inputs(needed):
+        return []
+    return environment_of(generator, needed)
+
+
+@report_user_errors
+def sample_datasets(wildcards):
+    rows = sample_path(wildcards.task)
+    needed = to_make(rows, str(Path(rows).with_name("lock.json")))
+    path = dataset_path(CATALOGUE.tasks[wildcards.task].dataset)
+    return existing(path, needed) if lists_inputs(needed) else []
 
 
 def sample_path(task):
@@ -53,36 +47,41 @@ def model_path(model):
     return f"resources/models/{model}/{STEPS.model(model).identity}/lock.json"
 
 
-def generator_of(wildcards):
-    generator = STEPS.source(wildcards.dataset).source.generator
-    return generator if generator in environments.names() else None
+def texts_path(calibration):
+    identity = STEPS.calibration(calibration).identity
+    return f"resources/calibrations/{calibration}/{identity}/texts.jsonl"
 
 
-@told
+@report_user_errors
 def calibration_datasets(wildcards):
+    texts = texts_path(wildcards.calibration)
+    needed = to_make(texts, str(Path(texts).with_name("lock.json")))
     tasks = CATALOGUE.calibrations[wildcards.calibration].tasks
-    texts = f"resources/calibrations/{wildcards.calibration}/{wildcards.identity}/texts.jsonl"
-    return [dataset_path(CATALOGUE.tasks[task].dataset, texts) for task in tasks]
+    paths = [dataset_path(CATALOGUE.tasks[task].dataset) for task in tasks]
+    return [existing(path, needed) for path in paths] if lists_inputs(needed) else []
 
 
 def preparation_of(wildcards):
     return STEPS.preparation(wildcards.variant, wildcards.engine)
 
 
-@told
+def prepared_path(variant, engine, identity):
+    return f"resources/quantized/{variant}/{engine}/{identity}/lock.json"
+
+
+@report_user_errors
 def preparation_inputs(wildcards):
-    made = preparation_of(wildcards)
+    preparation = preparation_of(wildcards)
+    needed = to_make(prepared_path(**wildcards))
+    if not lists_inputs(needed):
+        return {}
     model, _ = plan.parts(CATALOGUE, wildcards.variant)
-    folder = f"resources/quantized/{wildcards.variant}/{wildcards.engine}/{wildcards.identity}"
-    needed = not Path(folder, "lock.json").exists()
     inputs = {
-        "model": kept(model_path(model), needed),
-        "environment": environment_of(made.environment, needed),
+        "model": existing(model_path(model), needed),
+        "environment": environment_of(preparation.environment, needed),
     }
-    if made.calibration:
-        identity = STEPS.calibration(made.calibration).identity
-        texts = f"resources/calibrations/{made.calibration}/{identity}/texts.jsonl"
-        inputs["texts"] = kept(texts, needed)
+    if preparation.calibration:
+        inputs["texts"] = existing(texts_path(preparation.calibration), needed)
     return inputs
 
 
@@ -91,24 +90,24 @@ def setting_of(wildcards):
     return STEPS.setting(cell.model, cell.quantization, cell.device)
 
 
-@told
+@report_user_errors
 def measure_inputs(wildcards):
     cell = cell_of(wildcards)
-    engine = CATALOGUE.devices[cell.device].engine
-    made, adapter = STEPS.quantized(cell.variant, engine), STEPS.adapter(cell.model)
-    path = model_path(cell.model)
-    if made:
-        path = f"resources/quantized/{cell.variant}/{engine}/{made.identity}/lock.json"
     measured, altered = FRESH.measured(cell)
     needed = altered or not measured
+    if not lists_inputs(needed):
+        return {}
+    engine = CATALOGUE.devices[cell.device].engine
+    prepared, adapter = STEPS.quantized(cell.variant, engine), STEPS.adapter(cell.model)
+    path = model_path(cell.model)
+    if prepared:
+        path = prepared_path(cell.variant, engine, prepared.identity)
     inputs = {
-        "model": kept(path, needed),
-        "sample": kept(sample_path(cell.task), needed),
+        "model": existing(path, needed),
+        "sample": existing(sample_path(cell.task), needed),
         "environment": environment_of(setting_of(wildcards).environment, needed),
     }
     if adapter:
-        inputs["adapter"] = kept(
-            f"resources/adapters/{cell.model}/{adapter.identity}/lock.json",
-            needed,
-        )
+        path = f"resources/adapters/{cell.model}/{adapter.identity}/lock.json"
+        inputs["adapter"] = existing(path, needed)
     return inputs

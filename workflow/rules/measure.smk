@@ -28,10 +28,10 @@ rule measure:
     params:
         spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
         python=lambda wildcards: python_of(setting_of(wildcards).environment),
-        model=subpath(input.model, parent=True),
+        model=folder_of("model"),
         adapter=adapter_option,
         # Only where it is asked for: else each job's resources would be worked out while planning.
-        limits=limits_option if workflow.remote_exec else "",
+        limits=limits_option if in_cluster_job() else "",
     shell:
         "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
         " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"

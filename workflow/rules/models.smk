@@ -74,9 +74,9 @@ rule quantize_model:
         texts=lambda wildcards, input: (
             f"--texts {input.texts}" if "texts" in input.keys() else ""
         ),
-        model=subpath(input.model, parent=True),
+        model=folder_of("model"),
         folder=subpath(output.lock, parent=True),
-        limits=limits_option if workflow.remote_exec else "",
+        limits=limits_option if in_cluster_job() else "",
     shell:
         "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
         " --model {params.model:q} {params.texts} --gpus {resources.gpu} --output {params.folder:q}"

@@ -35,7 +35,7 @@ def preparation_minutes(wildcards, attempt):
     return attempt * estimates.PREPARATION_MINUTES
 
 
-@told
+@report_user_errors
 def check_host(jobs):
     """What can be known to fail is told before anything is fetched, grown or measured."""
     for name in sorted(

@@ -1,45 +1,23 @@
 """What cells, tables and the report are made of, and whether they still are.
 
 Inputs: the freshness of common.smk.
-They have fixed names: one that is out of date is renewed here.
+They have fixed names: one that is out of date is made again because this says so.
 """
 
-
-def renewed(output):
-    """Have a finished but outdated result made again, whatever file times and records say."""
-    if Path(output).exists():
-        workflow.dag.forcefiles.add(output)
+LEFT_OF = {}
+"""What a measurement says that is not as it was written, by its requests: for `restore_records`."""
 
 
-@functools.cache
-def broken_lock(lock):
-    broken = lock.exists() and not locks.lock_is_whole(lock)
-    if broken and workflow.is_main_process:
-        words = "not as it was written; what it is of is made again"
-        print(f"{lock}: {words}", file=sys.stderr)
-    return broken
-
-
-def measured_again(cell, measured):
+def measure_again(cell, measured):
     """Have a measurement made again that is not as it was written, but for what is left of it."""
     requests = freshness.measurement_path(STEPS, cell).with_name("requests.jsonl")
-    renewed(str(requests))
-    renewed(str(requests.with_name("measurement.json")))
-    left = requests.with_name("journal.jsonl")
-    if (
-        measured
-        and not (left.exists() and left.stat().st_size)
-        and workflow.is_main_process
-        and not workflow.dryrun
-    ):
-        journal.restore(requests, measured, STEPS.measure(cell).identity)
+    force_rebuild(str(requests))
+    force_rebuild(str(requests.with_name("measurement.json")))
+    if measured:
+        LEFT_OF[requests] = (measured, STEPS.measure(cell).identity)
 
 
-def is_forced(job):
-    return workflow.dag.reason(job).forced
-
-
-@told
+@report_user_errors
 def time_again(jobs):
     """Have forced measurements ask every request, also what was asked for another sample.
 
@@ -53,27 +31,32 @@ def time_again(jobs):
                 folder.joinpath("journal.jsonl").touch()
 
 
-@told
+def restore_records():
+    """Write down what is left of altered measurements before Snakemake deletes them."""
+    for requests, (measured, identity) in LEFT_OF.items():
+        left = requests.with_name("journal.jsonl")
+        if not (left.exists() and left.stat().st_size):
+            journal.restore(requests, measured, identity)
+
+
+@report_user_errors
 def score_inputs(wildcards):
     cell = cell_of(wildcards)
     fresh = FRESH.cell(cell)
     if not fresh:
-        renewed(str(freshness.cell_path(cell)))
-    if not cell.planned:
+        force_rebuild(str(freshness.cell_path(cell)))
+    if not cell.planned or not lists_inputs(not fresh):
         return {}
     measured, altered = FRESH.measured(cell)
     if altered:
-        measured_again(cell, measured)
+        measure_again(cell, measured)
     folder = f"results/{cell.name}/{STEPS.measure(cell).identity}"
     inputs = {
         "requests": f"{folder}/requests.jsonl",
         "measurement": f"{folder}/measurement.json",
         "sample": sample_path(cell.task),
     }
-    if fresh:
-        return {name: kept(path, needed=False) for name, path in inputs.items()}
-    kept(inputs["sample"])  # drawn again if its lock is broken
-    return inputs
+    return {name: existing(path, needed=not fresh) for name, path in inputs.items()}
 
 
 @functools.cache
@@ -84,30 +67,32 @@ def added_cells():
 
 
 def all_cells(fresh, lock):
-    """The study's cells, for a table of them that is renewed unless it is `fresh`."""
-    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells]
-    paths += added_cells()
-    if fresh:
-        return [kept(path) for path in paths]
-    renewed(lock)
-    return paths
+    """The study's cells, for a table of them that is made again unless it is `fresh`."""
+    if not fresh:
+        force_rebuild(lock)
+    if not lists_inputs(not fresh):
+        return []
+    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells] + added_cells()
+    return paths if not fresh else [existing(path, needed=False) for path in paths]
 
 
-@told
+@report_user_errors
 def study_cells(wildcards):
     return all_cells(FRESH.study(), "results/study.lock.json")
 
 
-@told
+@report_user_errors
 def compared_cells(wildcards):
     return all_cells(FRESH.comparisons(), "results/comparisons.lock.json")
 
 
-@told
+@report_user_errors
 def report_inputs(wildcards):
+    fresh = FRESH.report()
+    if not fresh:
+        # Not the lock: nobody asks for that, so Snakemake would not miss it.
+        force_rebuild("results/report.html")
+    if not lists_inputs(not fresh):
+        return {}
     tables = {name: f"results/{name}.lock.json" for name in ("study", "comparisons")}
-    if FRESH.report():
-        return {name: kept(path) for name, path in tables.items()}
-    # Not the lock: nobody asks for that, so Snakemake would not miss it.
-    renewed("results/report.html")
-    return tables
+    return {name: existing(path, needed=not fresh) for name, path in tables.items()}

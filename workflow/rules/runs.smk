@@ -3,13 +3,12 @@
 Inputs: .snakemake/, and the host.
 """
 
-import snakemake.exceptions
-import snakemake.jobs
+PRESENCE = Path(".snakemake/presence")
+STARTED = []
+"""Holds the open file by which others see this run, once it has started."""
 
-PRESENCE = {}
 
-
-@told
+@report_user_errors
 def another_run():
     raise UserError(
         "another Snakemake is at work here on the same files: wait until it has ended, or end it;"
@@ -17,35 +16,57 @@ def another_run():
     )
 
 
-@told
-def write_protected(_job, paths):
+@report_user_errors
+def write_protected(paths):
     words = "is to be made again, and may not be written to; the same command goes on when it may"
     raise UserError(f"{paths[0]}: {words}")
 
 
-# In place of several lines, and of as many as there are files.
-snakemake.jobs.ProtectedOutputException = write_protected
-
-if "--unlock" in sys.argv and not presence.alone(Path(".snakemake/presence"))[0]:
-    another_run()
+def refuse_unlocking():
+    if not presence.alone(PRESENCE)[0]:
+        another_run()
 
 
-@functools.cache
-def lift_stale_locks():
-    """Lift the locks that a killed run left, if no other run is alive: the same command goes on.
+@report_user_errors
+def start_run():
+    """Take up what a killed run left, if no other run is alive: the same command goes on."""
+    if is_run() and not default_profile_is_read():
+        raise UserError(
+            "profiles/default is not read, without which finished work is repeated or left out:"
+            " --workflow-profile names another, or one that does not exist; leave it out"
+        )
+    if not starts_jobs():
+        return
+    alone, file = presence.alone(PRESENCE)
+    STARTED.append(file)
+    if alone:
+        slurm.cancel_orphans(Path.cwd())
+        lift_locks()
+    else:
+        when_locked(another_run)
 
-    Called while the DAG is built, which is before Snakemake looks for locks.
-    """
-    if workflow.is_main_process and not workflow.dryrun:
-        first, PRESENCE["file"] = presence.alone(Path(".snakemake/presence"))
-        if first:
-            slurm.cancel_orphans(Path.cwd())
-            for stale in Path(".snakemake/locks").glob("*.lock"):
-                stale.unlink()
-        else:
-            # Raised where files are locked. Snakemake itself would advise to lift the locks, after
-            # which two runs write to the same files.
-            snakemake.exceptions.LockException = another_run
+
+@report_user_errors
+def check_plan():
+    """What Snakemake is going to do is what the digests say: some of its ways are undocumented."""
+    if not is_run():
+        return
+    otherwise = (
+        f"by Snakemake {snakemake.__version__}; this workflow was tried with {TRIED}"
+    )
+    if (output := unplanned()) is not None:
+        raise UserError(
+            f"{output}: is out of date and is not going to be made again {otherwise}"
+        )
+    if (output := unneeded()) is not None:
+        raise UserError(
+            f"{output}: is up to date and is going to be made again {otherwise}"
+        )
+
+
+when_protected(write_protected)
+before_unlocking(refuse_unlocking)
+around_planning(start_run, check_plan)
 
 
 def how_to_go_on():
@@ -53,25 +74,25 @@ def how_to_go_on():
 
 
 onstart:
-    # With a limit on jobs a second, of which there is always one, Snakemake's scheduler looks again
-    # a second after each look: every job that ends starts one more such row, and a hundred of them
-    # take more than half a core from what is timed.
-    workflow.scheduler.job_rate_limiter = None
     # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
     # cannot write down what it did.
     atexit.register(how_to_go_on)
-    jobs = list(workflow.dag.needrun_jobs())
-    told(workplace.check_writable)(
+    jobs = jobs_to_run()
+    if not STARTED or not jobs:
+        end_run(f"Snakemake {snakemake.__version__} starts otherwise than {TRIED}")
+    lift_rate_limit()
+    report_user_errors(workplace.check_writable)(
         Path(file) for job in jobs for file in job.output
     )
+    restore_records()
     time_again(jobs)
     # Only a local run measures on this host; a cluster's jobs look at their own.
-    if workflow.local_exec:
+    if runs_here():
         check_host(jobs)
     else:
         slurm.SUBMITTED.touch()
-        if workflow.executor_plugin.name == "slurm":
-            slurm.keep_unanswered(workflow.scheduler._executor)
+        if runs_on_slurm():
+            ask_slurm_again()
 
 
 onsuccess:

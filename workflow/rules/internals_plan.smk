@@ -1,0 +1,98 @@
+"""Snakemake's inside, second part: what it plans, from the jobs that are known to those that will run.
+
+As internals.smk: a function each, tried with the version that stands there.
+"""
+
+import os
+import types
+
+import snakemake.common
+import snakemake.rules
+
+FORCED = set()
+
+
+def default_pool(name, size):
+    """Limit a resource unless the command line does: without a limit jobs take any number."""
+    part(workflow, "global_resources").setdefault(name, size)
+
+
+def forced_by_user():
+    """Whether jobs are forced on the command line; known once the Snakefile is read."""
+    asked = part(workflow, "dag_settings")
+    return bool(asked.forcerun or asked.forcetargets or asked.forceall)
+
+
+def force_rebuild(output):
+    """Have a result made again that is there, whatever file times and Snakemake's records say.
+
+    Called by input functions, which run before these files are looked at.
+    """
+    if os.path.exists(output):
+        FORCED.add(output)
+        part(workflow.dag, "forcefiles").add(output)
+
+
+def jobs_to_run():
+    """The jobs that will run, in any order: job.rule.name, job.wildcards, job.output."""
+    return list(part(workflow.dag, "needrun_jobs")())
+
+
+def is_forced(job):
+    """Whether a job runs because it is forced, by the user or by `force_rebuild`."""
+    return part(workflow.dag, "reason")(job).forced
+
+
+def unplanned():
+    """An output that `force_rebuild` named and that no job of the plan is going to make."""
+    planned = {str(file) for job in jobs_to_run() for file in job.output}
+    known = {str(file) for job in workflow.dag.jobs for file in job.output}
+    return next(iter(sorted(FORCED & known - planned)), None)
+
+
+def unneeded():
+    """An output that a job is going to make though nothing of that job is missing or forced."""
+    for job in () if forced_by_user() else jobs_to_run():
+        outputs = list(map(str, job.output))
+        if outputs and FORCED.isdisjoint(outputs) and all(map(os.path.exists, outputs)):
+            return outputs[0]
+    return None
+
+
+def around_planning(before, after):
+    """Call `before` when a run starts to look at files, and `after` when its jobs are known.
+
+    The only documented time is onstart: later than the locks, and never in a dry run.
+    """
+    build = part(workflow, "_build_dag")
+
+    def planned():
+        before()
+        build()
+        after()
+
+    if not in_job():
+        workflow._build_dag = planned
+
+
+def remember_parameters():
+    """Work out the parameters of a function once: that takes longer than most of ours run.
+
+    Snakemake does so several times a job for each function of a rule.
+    """
+    work_out, known = part(snakemake.common, "get_function_params"), {}
+
+    def parameters(function):
+        plain = getattr(function, "__func__", function)
+        if not isinstance(plain, types.FunctionType):  # but a text, which equals another's
+            return work_out(function)
+        key = plain, plain is function
+        if key not in known:
+            known[key] = work_out(function)
+        return known[key]
+
+    snakemake.common.get_function_params = parameters
+    snakemake.rules.get_function_params = parameters
+
+
+remember_parameters()
