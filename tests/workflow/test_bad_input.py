@@ -199,6 +199,7 @@ def test_device_that_this_host_lacks(
     done = place.snakemake(target)
     refused(done, "device 'gpu'", *words)
     assert not place.path("resources/models").exists()
+    assert not list(place.root.glob(".snakemake/locks/*.lock"))
 
 
 def test_full_disk(place: Workspace) -> None:

@@ -163,6 +163,9 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     place.path(".snakemake/submitted").touch()
     place.path(target).unlink()
+    for question in ("--dry-run", "--summary", "--unlock"):  # which cancel nothing
+        done = place.snakemake(question, target, **path)
+        assert done.returncode == 0, done.stdout + done.stderr
     done = place.snakemake(target, **path)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: jobs of a killed run may be alive")

@@ -31,6 +31,7 @@ def time_again(jobs):
                 folder.joinpath("journal.jsonl").touch()
 
 
+@report_user_errors
 def restore_records():
     """Write down what is left of altered measurements before Snakemake deletes them."""
     for requests, (measured, identity) in LEFT_OF.items():

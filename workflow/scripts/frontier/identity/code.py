@@ -10,6 +10,7 @@ from frontier.identity import SCRIPTS, digest
 from frontier.identity.graph import Graph, Reached
 from frontier.identity.nodes import Target
 from frontier.identity.packages import versions
+from frontier.identity.remembered import Remembered, of_sources
 
 _NAMES = frozenset({"__name__", "__qualname__"})
 
@@ -29,11 +30,21 @@ class Code:
 @cache
 def code(program: str, *plugins: str) -> Code:
     """The code of a program of ours and of the plugin modules that it picks by name."""
-    return of_graph(_GRAPH, program, *plugins)
+    name = " ".join((program, *plugins))
+    return _with_versions(*_KNOWN.get(name, lambda: _found(_GRAPH, program, *plugins)))
 
 
 def of_graph(graph: Graph, program: str, *plugins: str) -> Code:
     """The code of a program in a graph."""
+    return _with_versions(*_found(graph, program, *plugins))
+
+
+def _with_versions(whole: str, modules: dict[str, str], packages: list[str]) -> Code:
+    return Code(whole, modules, versions(packages))
+
+
+def _found(graph: Graph, program: str, *plugins: str) -> tuple[str, dict[str, str], list[str]]:
+    """The digest of all, that of each module, and what is referred to outside the project."""
     found = graph.reach(program, *plugins)
     modules: dict[str, list[str]] = defaultdict(list)
     for target in found.definitions:
@@ -41,7 +52,7 @@ def of_graph(graph: Graph, program: str, *plugins: str) -> Code:
     definitions = sorted(map(graph.digest, found.definitions))
     whole = {name: digest(sorted(own)) for name, own in sorted(modules.items())}
     names = _names(graph, found, program)
-    return Code(digest([definitions, names]), whole, versions(found.packages))
+    return digest([definitions, names]), whole, sorted(found.packages)
 
 
 def _names(graph: Graph, found: Reached, program: str) -> list[list[str]]:
@@ -58,3 +69,4 @@ def _names(graph: Graph, found: Reached, program: str) -> list[list[str]]:
 
 
 _GRAPH = Graph(SCRIPTS)
+_KNOWN = Remembered("code", of_sources)

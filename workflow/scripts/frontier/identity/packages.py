@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, partial
+
+from frontier.identity.remembered import Remembered, of_installed
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
     """Version of each distribution behind dotted names such as `torch.nn.Linear`."""
     found = {".".join(name.split(".")[:2]) for name in names}
-    return dict(sorted(version for name in found if (version := _version(name))))
+    versions = (_KNOWN.get(name, partial(_version, name)) for name in found)
+    return dict(sorted(tuple(version) for version in versions if version))
 
 
-@cache
 def _version(name: str) -> tuple[str, str] | None:
     """Distribution and version of a dotted name of two parts; None for the standard library."""
     top, _, second = name.partition(".")
@@ -34,3 +36,6 @@ def _version(name: str) -> tuple[str, str] | None:
 def _distributions() -> Mapping[str, list[str]]:
     """The installed distributions by what is imported of them; finding them takes long."""
     return importlib.metadata.packages_distributions()
+
+
+_KNOWN = Remembered("packages", of_installed)
