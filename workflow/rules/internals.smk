@@ -13,7 +13,6 @@ import sys
 import snakemake
 
 TRIED, OLDEST = "9.27", "9.0"
-FORCED = set()
 
 
 def end_run(line):
