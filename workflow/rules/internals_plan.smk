@@ -84,7 +84,8 @@ def remember_parameters():
 
     def parameters(function):
         plain = getattr(function, "__func__", function)
-        if not isinstance(plain, types.FunctionType):  # but a text, which equals another's
+        # Anything else may equal another one: a text, for one.
+        if not isinstance(plain, types.FunctionType):
             return work_out(function)
         key = plain, plain is function
         if key not in known:
