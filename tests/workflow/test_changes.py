@@ -313,7 +313,7 @@ def test_change(place: Workspace, change: str) -> None:
         ("optimum-quanto", measures(variants=("tiny-llama-int8",))),
         ("sacrebleu", NOTHING),
         ("polars", scores() | LEFT_OUT),
-        ("jinja2", {"render"}),
+        ("vl-convert-python", {"render"}),
         ("altair", NOTHING),  # of tests only
     ],
 )
