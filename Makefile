@@ -1,6 +1,9 @@
 # Everything in one line each; the programs themselves say what they do with --help.
 BIN := .venv/bin
 PYTHON ?= python3
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# What Python need not compile before it is used: most of it never is.
+LATER := /tests/|/kubernetes/|/transformers/models/(?!auto/|llama/)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
@@ -10,7 +13,9 @@ setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt '.[dev]'
+	$(PIP) pip # the one that Python brings along takes twice as long
+	$(PIP) --no-compile '.[dev]'
+	$(BIN)/python -m compileall -qq -j 0 -x '$(LATER)' .venv/lib || true # some are for other Pythons
 	touch $@
 
 demo: setup

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from frontier import hardware
 from frontier.errors import UserError
-from frontier.fetching import environments
+from frontier.fetching import environments, installed
 from frontier.host import caches
 
 
@@ -84,6 +88,83 @@ def test_what_cannot_be_installed_is_told_in_one_line(pins: Path) -> None:
         environments.python("small")
     assert not environments.lock("small").exists()
     assert not list(environments.lock("small").parent.parent.glob("*/bin"))
+
+
+@pytest.fixture
+def present(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a copy of one of our own packages, as if that were all that is installed."""
+    folder, own = tmp_path / "present", metadata.distribution("filelock")
+    for path in own.files or ():
+        if path.parts[0] != ".." and path.suffix != ".pyc":
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(str(path.locate()), folder / path)
+    here = {"filelock": next(iter(metadata.distributions(path=[str(folder)])))}
+    monkeypatch.setattr(installed, "_here", lambda: here)
+    installed._is_whole.cache_clear()
+    yield folder
+    installed._is_whole.cache_clear()
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_what_is_here_already_is_taken(present: Path, tmp_path: Path, linked: bool) -> None:
+    """All of a package's files, with what is compiled of them; linked only where that is asked."""
+    subprocess.run([sys.executable, "-m", "compileall", "-q", present], check=True)
+    version = metadata.version("filelock")
+    taken = tmp_path / "taken"
+    assert installed.take([f"filelock=={version}", "six==1.17.0"], taken, linked) == {"filelock"}
+    files = {path.relative_to(taken): path for path in taken.rglob("*") if path.is_file()}
+    assert any(path.suffix == ".pyc" for path in files)
+    assert files.keys() == {p.relative_to(present) for p in present.rglob("*") if p.is_file()}
+    for path, at in files.items():
+        assert at.samefile(present / path) is linked
+        assert at.read_bytes() == (present / path).read_bytes()
+        assert at.stat().st_mtime_ns == (present / path).stat().st_mtime_ns
+    command = [sys.executable, "-S", "-c", "import filelock; print(filelock.__file__)"]
+    told = subprocess.run(command, env={"PYTHONPATH": str(taken)}, capture_output=True, text=True)
+    assert told.stdout.strip() == str(taken / "filelock" / "__init__.py"), told.stderr
+
+
+@pytest.mark.parametrize("harm", ["altered", "lost", "other version", "settings", "from elsewhere"])
+def test_what_is_not_whole_is_left_to_pip(
+    present: Path, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of the same size but other content is noticed too."""
+    pin = f"filelock=={metadata.version('filelock')}"
+    module = present / "filelock" / "__init__.py"
+    if harm == "altered":
+        module.write_bytes(module.read_bytes()[:-2] + b"#\n")
+    elif harm == "lost":
+        module.unlink()
+    elif harm == "other version":
+        pin = "filelock==1.0"
+    elif harm == "settings":
+        pin += " --config-settings=one=two"
+    else:
+        monkeypatch.undo()
+        metadata_folder = next(present.glob("*.dist-info"))
+        (metadata_folder / "direct_url.json").write_text("{}")
+        monkeypatch.setattr(sys, "path", [str(present)])
+        monkeypatch.setattr(installed, "_here", installed._here.__wrapped__)
+    assert installed.take([pin], tmp_path / "taken", True) == set()
+    assert not (tmp_path / "taken").exists()
+
+
+def test_torch_brings_what_nothing_pins() -> None:
+    """Of torch's own needs those that are pinned are not taken along: their pins say which."""
+    pins = environments.made_of("onnxruntime")["pins"]
+    torch = next(pin for pin in pins if pin.startswith("torch=="))
+    needed: dict[str, metadata.Distribution | None] = {}
+    installed._with_unpinned(Requirement(torch), {"sympy"}, needed, set())
+    assert {"torch", "jinja2", "markupsafe"} <= needed.keys()
+    assert not {"sympy", "mpmath"} & needed.keys()
+    assert all(needed.values())
+
+
+def test_an_environment_that_lacks_a_pin_is_not_finished() -> None:
+    """Names are compared as an index does."""
+    found = {"Foo_Bar": "1.0", "torch": "2.13.0+cpu"}
+    assert installed.lacking(["foo.bar==1.0", "torch==2.13.0"], found) is None
+    assert installed.lacking(["foo-bar==1.1 \\", "--config-settings=x"], found) == "foo-bar==1.1"
 
 
 def test_machines_with_other_processors_share_a_folder(

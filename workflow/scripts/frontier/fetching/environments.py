@@ -7,10 +7,10 @@ made of, and looked at before each use: one that has lost a file is built again.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -92,6 +92,8 @@ def broken(folder: Path) -> Reason | None:
 
     Each installed file is looked for with its size, as its package's RECORD tells both.
     """
+    from frontier.fetching import installed  # not while planning: it takes some milliseconds
+
     if not (folder / "lock.json").exists():
         return "it is not there yet"
     packages = site_packages(folder)
@@ -102,12 +104,15 @@ def broken(folder: Path) -> Reason | None:
     told = values.read_json(folder / "lock.json")
     if told["compiled_for"] not in (None, hardware.cpu_name()):
         return f"it was compiled for {told['compiled_for']}"
-    installed = told["packages"]
     records = {path.parent.name: path for path in packages.glob("*.dist-info/RECORD")}
-    if len(records) != len(installed):
-        return f"it has {len(records)} packages instead of {len(installed)}"
+    if len(records) != len(told["packages"]):
+        return f"it has {len(records)} packages instead of {len(told['packages'])}"
     for record in records.values():
-        for path, size in _recorded(record):
+        for path, _, size in installed.recorded(record.read_text(encoding="utf-8")):
+            # What lies in bin/ names its interpreter's place and so has no size to rely on, and
+            # Python writes its compiled files anew as it likes.
+            if size is None or path.parts[0] == ".." or path.suffix == ".pyc":
+                continue
             try:
                 found = (packages / path).stat().st_size
             except OSError:
@@ -122,30 +127,32 @@ def site_packages(folder: Path) -> Path:
     return folder / "lib" / f"python{PYTHON}" / "site-packages"
 
 
-def _recorded(record: Path) -> Iterator[tuple[str, int]]:
-    """The files that a package's RECORD names with a size."""
-    for line in record.read_text(encoding="utf-8").splitlines():
-        path, _, rest = line.rpartition(",")[0].rpartition(",")
-        size = line.rpartition(",")[2]
-        # What lies in bin/ names its interpreter's place and so has no size to rely on, and Python
-        # writes its compiled files anew as it likes.
-        if rest and size and not path.startswith("../") and not path.endswith(".pyc"):
-            yield path.strip('"'), int(size)
-
-
 def _build(folder: Path, name: str) -> None:
-    """Make a virtual environment, install the pins, and lock what was installed."""
+    """Make a virtual environment, install the pins, and lock what was installed.
+
+    Whatever is pinned to the version that runs this program is taken from there; the rest is
+    installed by this program's own pip, which is newer than the one that Python brings along.
+    """
+    from frontier.fetching import installed
+
     pins = PINS / f"{name}.txt"
-    _run([sys.executable, "-m", "venv", str(folder)], pins)
-    python = str(folder / "bin" / "python")
-    pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    own_pip = importlib.util.find_spec("pip") is not None
+    _run([sys.executable, "-m", "venv", *(["--without-pip"] if own_pip else []), str(folder)], pins)
+    packages, python = site_packages(folder), str(folder / "bin" / "python")
+    in_own_checkout = caches.place(lock(name)) == lock(name)  # nobody else's disk or rights
+    taken = installed.take(made_of(name)["pins"], packages, linked=in_own_checkout)
+    pip = [sys.executable, "-m", "pip", "--python", python] if own_pip else [python, "-m", "pip"]
+    pip += ["--disable-pip-version-check", "install", "--quiet"]
     for torch in (pin for pin in made_of(name)["pins"] if pin.startswith("torch==")):
         # What else it needs differs from platform to platform (CUDA's libraries), so it may bring
         # that; the pins name all that any other package needs, and leave out what it only wants.
-        _run([*pip, "--constraint", str(pins), torch], pins)
+        if "torch" not in taken:
+            _run([*pip, "--constraint", str(pins), torch], pins)
     _run([*pip, "--no-deps", "--requirement", str(pins)], pins)
-    packages = site_packages(folder)
-    found = metadata.distributions(path=[str(packages)])
+    distributions = metadata.distributions(path=[str(packages)])
+    found = {one.metadata["Name"]: one.version for one in distributions}
+    if missing := installed.lacking(made_of(name)["pins"], found):
+        raise UserError(f"cannot make the environment of {pins.name}: it lacks {missing}")
     records = sorted(packages.glob("*.dist-info/RECORD"))
     content = "".join(values.sha256(record) for record in records)
     locked = {
@@ -153,7 +160,7 @@ def _build(folder: Path, name: str) -> None:
         **made_of(name),
         # Pins with build settings are compiled here, for this processor's own instructions.
         "compiled_for": compiled_for(name),
-        "packages": dict(sorted((one.metadata["Name"], one.version) for one in found)),
+        "packages": dict(sorted(found.items())),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
     values.write_json(folder / "lock.json", locked)

@@ -1,0 +1,177 @@
+"""Packages that this program's own Python has already, for environments that pin the same.
+
+Unpacking and compiling torch again takes longer than all else in an environment together, so a
+package of the pinned version is taken from here, each file checked against the digest that the
+package's RECORD has for it. What is not wholly as it was installed is left to pip.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+INSTALLERS = {"pip", "uv"}  # others (conda, a system's packages) may keep parts elsewhere
+
+
+def recorded(record: str) -> Iterator[tuple[PurePosixPath, str, int | None]]:
+    """The files that a RECORD names, each with its digest (ALGORITHM=BASE64 or "") and size."""
+    for path, digest, size in csv.reader(record.splitlines()):
+        yield PurePosixPath(path), digest, int(size) if size else None
+
+
+def requirement(pin: str) -> Requirement | None:
+    """A line of pins without the build settings that may follow; None for a line of settings."""
+    try:
+        return Requirement(pin.rstrip(" \\").partition(" --")[0])
+    except InvalidRequirement:
+        return None
+
+
+def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
+    """Put what is here of the pinned packages into a folder; gives the canonical names of those.
+
+    `linked` makes hard links, which cost no space; otherwise, and where the file system cannot,
+    files are copied. A pin with build settings is left to pip. torch brings along what it needs
+    and nothing pins: CUDA's libraries, which differ from platform to platform.
+    """
+    wanted = [(pin, told) for pin in pins if (told := requirement(pin))]
+    pinned: set[str] = {canonicalize_name(told.name) for _, told in wanted}
+    taken: dict[str, metadata.Distribution] = {}
+    for pin, told in wanted:
+        needed: dict[str, metadata.Distribution | None] = {}
+        if pin == str(told):  # nothing follows it
+            if told.name == "torch":
+                _with_unpinned(told, pinned - {"torch"}, needed, set())
+            else:
+                needed[canonicalize_name(told.name)] = _found(told)
+        whole = {name: one for name, one in needed.items() if one and _is_whole(one)}
+        if len(whole) == len(needed):
+            taken |= whole
+    for one in taken.values():
+        _put(one, packages, linked)
+    return taken.keys() & pinned
+
+
+def lacking(pins: Iterable[str], found: Mapping[str, str]) -> str | None:
+    """The first pin that packages, versions by their names, do not meet."""
+    versions = {canonicalize_name(name): version for name, version in found.items()}
+    for told in filter(None, map(requirement, pins)):
+        version = versions.get(canonicalize_name(told.name))
+        if version is None or not told.specifier.contains(version, prereleases=True):
+            return str(told)
+    return None
+
+
+@cache
+def _here() -> dict[str, metadata.Distribution]:
+    """What this Python has of an index's packages, by their canonical names."""
+    found: dict[str, metadata.Distribution] = {}
+    for one in metadata.distributions():
+        installer = (one.read_text("INSTALLER") or "").strip()
+        if installer in INSTALLERS and not one.read_text("direct_url.json"):
+            found.setdefault(canonicalize_name(one.metadata["Name"]), one)
+    return found
+
+
+def _found(wanted: Requirement) -> metadata.Distribution | None:
+    one = _here().get(canonicalize_name(wanted.name))
+    return one if one and wanted.specifier.contains(one.version, prereleases=True) else None
+
+
+def _with_unpinned(
+    wanted: Requirement,
+    pinned: set[str],
+    needed: dict[str, metadata.Distribution | None],
+    seen: set[str],
+) -> None:
+    """Add a package to `needed`, and all that it needs on this platform and nothing pins."""
+    seen.add(str(wanted))
+    one = needed[canonicalize_name(wanted.name)] = _found(wanted)
+    for other in map(Requirement, (one.requires if one else None) or ()):
+        extras = ("", *wanted.extras)
+        applies = not other.marker or any(other.marker.evaluate({"extra": e}) for e in extras)
+        if applies and canonicalize_name(other.name) not in pinned and str(other) not in seen:
+            _with_unpinned(other, pinned, needed, seen)
+
+
+def _root(one: metadata.Distribution) -> Path:
+    return Path(str(one.locate_file("")))
+
+
+def _parts(one: metadata.Distribution) -> list[tuple[PurePosixPath, str]] | None:
+    """The files to take, with their digests; None where one outside the folder may be needed.
+
+    Manual pages are not, nor scripts: they name the interpreter that they were installed for.
+    """
+    parts = []
+    for path, digest, _ in recorded(one.read_text("RECORD") or ""):
+        if path.parts[0] != "..":
+            if path.suffix != ".pyc":
+                parts.append((path, digest))
+        elif "man" not in path.parts and not _is_script(_root(one) / path):
+            return None
+    return parts
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+@cache
+def _is_whole(one: metadata.Distribution) -> bool:
+    """Whether every file to be taken is as its RECORD says."""
+    parts = _parts(one)
+    return bool(parts) and all(_is_as(_root(one) / path, told) for path, told in parts or ())
+
+
+def _is_as(path: Path, told: str) -> bool:
+    algorithm, _, digest = told.partition("=")
+    if not digest:  # RECORD itself has none
+        return path.name == "RECORD" and path.exists()
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, algorithm).digest()
+    except (OSError, ValueError):
+        return False
+    return base64.urlsafe_b64encode(found).decode().rstrip("=") == digest.rstrip("=")
+
+
+def _put(one: metadata.Distribution, packages: Path, linked: bool) -> None:
+    """Have a package's files in a folder, with what Python has compiled of them."""
+    for path, _ in _parts(one) or ():
+        source = _root(one) / path
+        _place(source, packages / path, linked)
+        if path.suffix == ".py":
+            compiled = Path(importlib.util.cache_from_source(str(source)))
+            if compiled.exists():
+                _place(compiled, (packages / path).parent / "__pycache__" / compiled.name, linked)
+
+
+def _place(source: Path, at: Path, linked: bool) -> None:
+    at.parent.mkdir(parents=True, exist_ok=True)
+    if linked:
+        try:
+            os.link(source.resolve(), at)
+            return
+        except OSError:  # another file system, or another user's file
+            pass
+    shutil.copyfile(source, at)
+    told = source.stat()
+    os.utime(at, ns=(told.st_atime_ns, told.st_mtime_ns))  # by which compiled files are valid
+    if told.st_mode & 0o100:
+        at.chmod(at.stat().st_mode | (at.stat().st_mode & 0o444) >> 2)
