@@ -316,12 +316,16 @@ SOUND = {"requests": 4, "settled": True, "last_change": 0.1, "seconds": 1.0}
     ],
     ids=str,
 )  # fmt: skip
-def test_a_session_that_does_not_fit_is_not_taken(cell: Cell, fact: dict[str, Any]) -> None:
+def test_a_session_that_does_not_fit_is_not_taken(
+    cell: Cell, fact: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Of another machine, other packages, other requests, or that had not warmed up."""
     small = cell.measure(8)
     (session,) = told(small)["sessions"]
     edit(small, sessions=[session | fact])
     assert counted(cell.measure(12)) == [12]
+    elsewhere = "8 of 12 requests were asked before on another machine or with other packages"
+    assert (elsewhere in capsys.readouterr().err) is bool(fact.keys() & {"hardware", "packages"})
 
 
 def test_an_adopted_session_is_taken(cell: Cell) -> None:
@@ -341,7 +345,9 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
     assert "packages" in str(gates.mixed(told(folder)["sessions"]))
 
 
-def test_a_disturbed_session_is_not_taken(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disturbed_session_is_not_taken(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """By this cell's own limit; nor one that shared its GPU, nor a request in a pause."""
     small = cell.measure(8)
     seen = told(small)["contention"]
@@ -349,6 +355,7 @@ def test_a_disturbed_session_is_not_taken(cell: Cell, monkeypatch: pytest.Monkey
     edit(small, contention=seen | {"sessions": shared})
     shutil.rmtree(cell.measure(12))
     assert cell.asked.total() == 12
+    assert "8 of 12 requests were asked before while others" in capsys.readouterr().err
     edit(small, contention=seen)
     shutil.rmtree(cell.measure(12, foreign_load=-1.0))
     assert cell.asked.total() == 12

@@ -42,7 +42,7 @@ def test_a_sample_grows_and_shrinks(small: Workspace, tmp_path: Path) -> None:
     small.set("tasks", f"{SUMS}/size", 12)
     assert {"sample sums", "measure tiny-llama sums"} <= small.jobs()
     log = small.build()
-    assert "8 of 12 requests were asked before, for another sample" in log
+    assert "8 of 12 requests were asked before for another sample" in log
     assert sessions(small) == [8, 4]
     (grown,) = set(small.root.glob("results/tiny-llama/cpu/sums/*")) - {first}
     answers = answered(grown)

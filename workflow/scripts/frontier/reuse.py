@@ -68,31 +68,43 @@ def take_over(
     made_of = spec.get("identity", {})
     if "request" not in made_of:
         return
-    sessions = _sessions(journal.parent, made_of["request"], here)
-    sound = [one for one in sessions if one.sound(spec)]
-    taken = _assign(sound, {name: input_sha256(prompt) for name, prompt in prompts.items()})
-    if not taken:
-        return
+    wanted = {name: input_sha256(prompt) for name, prompt in prompts.items()}
+    sessions = _sessions(journal.parent, made_of["request"])
+    alike = [one for one in sessions if _alike(one.facts, here)]
+    sound = [one for one in alike if one.sound(spec)]
+    taken = _assign(sound, wanted)
+    if taken:
+        write_bytes(journal, _journal(taken).lines(made_of["digest"]))
+    counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
+    said = (
+        ("for another sample", counts[0]),
+        ("while others disturbed or nothing had settled, and are again", counts[1] - counts[0]),
+        ("on another machine or with other packages, and are again", counts[2] - counts[1]),
+    )
+    for words, count in said:
+        if count:
+            line = f"{count} of {len(prompts)} requests were asked before {words}"
+            print(f"{journal.parent}: {line}", file=sys.stderr, flush=True)
+
+
+def _journal(taken: Mapping[Session, list[Record]]) -> Recorded:
+    """What a journal says that begins with these."""
     begun = Recorded()
-    used = sorted(taken, key=lambda session: session.facts["started"])
-    for number, session in enumerate(used):
+    for number, session in enumerate(sorted(taken, key=lambda one: one.facts["started"])):
         begun.open(number, session.facts, {"gpu_processes": session.gpu_processes})
         for record in taken[session]:
             begun.add(replace(record, session=number), {})
-    write_bytes(journal, begun.lines(made_of["digest"]))
-    words = f"{len(begun.records)} of {len(prompts)} requests were asked before, for another sample"
-    print(f"{journal.parent}: {words}", file=sys.stderr, flush=True)
+    return begun
 
 
-def _sessions(folder: Path, request: str, here: Mapping[str, Any]) -> list[Session]:
+def _sessions(folder: Path, request: str) -> list[Session]:
     """The sessions of all measurements beside `folder` whose requests are the same as here."""
     found: dict[str, Session] = {}
     for sibling in sorted(folder.parent.iterdir()):
         if sibling == folder or not (recorded := _recorded(sibling, request)):
             continue
         for number, facts in recorded.facts.items():
-            timed = facts.get("request") == request and "warmup" in facts.get("loaded", {})
-            if timed and _alike(facts, here):
+            if facts.get("request") == request and "warmup" in facts.get("loaded", {}):
                 # One that others have taken over already is still the same session.
                 session = found.setdefault(facts["started"], Session(facts, None))
                 session.add(facts, recorded, number)
@@ -154,21 +166,24 @@ def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Sess
     open_ids = dict(wanted)
     taken: dict[Session, list[Record]] = {}
 
+    left: list[tuple[Session, Record]] = []
+
     def take(session: Session, record: Record, name: str) -> None:
         taken.setdefault(session, []).append(replace(record, id=name))
-        del open_ids[name], session.records[record.start_ns]
+        del open_ids[name]
 
     for session in ordered:
         for _, record in sorted(session.records.items()):
             if open_ids.get(record.id) == record.input_sha256:
                 take(session, record, record.id)
+            else:
+                left.append((session, record))
     by_prompt: dict[str, list[str]] = {}
     for name, prompt in reversed(open_ids.items()):
         by_prompt.setdefault(prompt, []).append(name)
-    for session in ordered:
-        for _, record in sorted(session.records.items()):
-            if names := by_prompt.get(record.input_sha256):
-                take(session, record, names.pop())
+    for session, record in left:
+        if names := by_prompt.get(record.input_sha256):
+            take(session, record, names.pop())
     for records in taken.values():
         records.sort(key=lambda record: record.start_ns)
     return taken
