@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import filecmp
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+import plan
+from frontier.freshness import Freshness
+from frontier.pending import pending
 from warm_snakemake import SNAKEMAKE, Warm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +27,8 @@ LEFT_BEHIND = shutil.ignore_patterns(
     "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
 )  # fmt: skip
 
+CODE = ("workflow", "resources/report")
+ABOUT = ("environment", "dataset", "model", "calibration", "variant", "engine", "task")
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 WARM = Warm()
 
@@ -79,17 +88,45 @@ class Workspace:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def program(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run one of workflow/scripts by hand."""
-        return WARM.run(
-            self.root, f"workflow/scripts/{name}.py", arguments, dict(os.environ) | NO_BYTECODE
-        )
+    def program(
+        self, name: str, *arguments: str, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one of workflow/scripts by hand; third-party packages may have been imported before."""
+        whole = dict(os.environ) | NO_BYTECODE | environment
+        return WARM.run(self.root, f"workflow/scripts/{name}.py", arguments, whole)
 
     def jobs(self, *arguments: str, **environment: str) -> set[str]:
         """What a dry run says would be done: "RULE what", without rule all."""
         done = self.snakemake("--dry-run", *arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return jobs_in(done.stdout + done.stderr)
+
+    def would_run(self, *cells: str, **environment: str) -> set[str]:
+        """What `jobs` says, of the study or of some cells, as plan.py --why works it out."""
+        if not environment and self._has_our_code():
+            return self._planned_here(cells)
+        done = self.program("plan", "--why", "--json", *cells, **environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return {_named(job["rule"], job) for job in json.loads(done.stdout)["jobs"]}
+
+    def _has_our_code(self) -> bool:
+        """Whether nobody has changed the code here, so that this process can plan with its own."""
+        ours, theirs = (
+            {path.relative_to(root): path for name in CODE for path in root.joinpath(name).rglob("*")
+             if "__pycache__" not in path.parts}
+            for root in (ROOT, self.root)
+        )  # fmt: skip
+        return ours.keys() == theirs.keys() and all(
+            path.is_dir() or filecmp.cmp(path, theirs[name]) for name, path in ours.items()
+        )
+
+    def _planned_here(self, cells: tuple[str, ...]) -> set[str]:
+        """As plan.py, in this process, which has worked out the identities of the code before."""
+        with contextlib.chdir(self.root):
+            steps = plan.read([Path("config/config.yaml")])
+            named = [plan.named(steps, cell) for cell in cells] or steps.cells
+            jobs = pending(Freshness(steps), named, tables=not cells)
+        return {_named(job.rule, job.names) for job in jobs}
 
     def path(self, name: str) -> Path:
         """A file of the checkout."""
@@ -131,13 +168,13 @@ def jobs_in(log: str) -> set[str]:
         if not head or head[1] == "all":
             continue
         wildcards = dict(re.findall(r"(\w+)=([^,\n]+)", _line(block, "wildcards")))
-        wildcards.pop("identity", None)
-        if {"variant", "device", "task"} <= wildcards.keys():
-            names = [wildcards[key] for key in ("variant", "task")]
-        else:
-            names = list(wildcards.values())
-        found.add(" ".join((head[1], *names)))
+        found.add(_named(head[1], wildcards))
     return found
+
+
+def _named(rule: str, about: Mapping[str, str]) -> str:
+    """A job by its rule and what it is about, but for the device."""
+    return " ".join((rule, *(about[key] for key in ABOUT if key in about)))
 
 
 def _line(block: str, name: str) -> str:

@@ -95,6 +95,7 @@ def study(place: Workspace, server: Server) -> Workspace:
         place.set("tasks", "datasets/reviews", {"loader": "sst2"})
         place.set("config", "study/tasks", [*place.get("config", "study/tasks"), "reviews"])
     else:
+        place.set("config", "study/models", ["tiny-llama"])
         place.set("tasks", "tasks/sums/sample/size", 150)
     source = {"url": f"http://127.0.0.1:{server.port}/files/reviews.zip"}
     place.set("tasks", "datasets/reviews/source", source)
