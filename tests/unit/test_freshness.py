@@ -121,7 +121,7 @@ def test_what_is_remembered_is_not_read_again(
     known = json.loads(freshness.DIGESTS.read_bytes())
     assert len(known) == 2 * len(steps.cells)  # a table and requests
     with monkeypatch.context() as patch:
-        patch.setattr(contents.files, "sha256", lambda path: pytest.fail(f"{path} was read"))
+        patch.setattr(contents.values, "sha256", lambda path: pytest.fail(f"{path} was read"))
         assert judged(steps) == (set(), [])
     for broken in ("", "[1]", '{"x": 1}', "{"):
         freshness.DIGESTS.write_text(broken, encoding="utf-8")

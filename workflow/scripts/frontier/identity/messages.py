@@ -10,15 +10,15 @@ from typing import Any
 from frontier.identity import wording
 from frontier.identity.naming import Naming
 from frontier.identity.nodes import Node, Target
-from frontier.identity.scopes import Function, own_nodes
+from frontier.identity.scopes import Function, all_nodes, own_nodes
 
 
 @dataclass
 class Messages(Naming):
     """Finds the messages of one definition."""
 
-    told: frozenset[str] = frozenset()
-    """The local names that are read nowhere but in messages."""
+    inside: Function | None = None
+    """The innermost function around."""
     says_why: bool = False
     """Whether the function returns words that say why."""
 
@@ -43,9 +43,24 @@ class Messages(Naming):
             return not silent.attributes and self.lookup.takes_words(found[0])
         return self.lookup.takes_words(target)
 
-    def messages(self, function: Function) -> Iterator[ast.expr]:
-        """What is read in a function only to be told."""
-        for node in ast.walk(function):
+    def may_be_told(self, value: ast.expr) -> bool:
+        """Whether a value may be words, or what the host makes of some."""
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+            target, _ = self.targets(value.func.id)
+            return target is not None and target.kind == "host"
+        number = isinstance(value, ast.Constant) and not isinstance(value.value, str)
+        return isinstance(value, wording.TEXTS) and not number
+
+    def is_told(self, name: str) -> bool:
+        """Whether a local name is read nowhere but in the messages of the function around."""
+        if self.inside is None:
+            return False
+        nodes = all_nodes(self.inside)
+        return wording.only_told(name, nodes, self.messages(self.inside, nodes))
+
+    def messages(self, function: Function, nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
+        """The messages in a function's nodes."""
+        for node in nodes:
             if isinstance(node, ast.Call) and self.takes_words(node):
                 yield from node.args
             elif isinstance(node, ast.AnnAssign) and self.is_reason(node.annotation):

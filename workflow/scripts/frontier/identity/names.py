@@ -33,6 +33,7 @@ class Names:
         self.file = cache(self._file)
         self.read = cache(self._read)
         self.resolve = cache(self._resolve)
+        self.module = cache(self._module)
 
     def _file(self, module: str) -> Path | None:
         """The file of a dotted name: a program or a part of the library."""
@@ -67,7 +68,7 @@ class Names:
         # What is not found may be made when the module is loaded: then all of it counts.
         return self.resolve(found.module, found.name) or Target("module", found.module)
 
-    def module(self, name: str) -> Target | None:
+    def _module(self, name: str) -> Target | None:
         """The module of a dotted name; None where it is none of the project."""
         parts = name.split(".")
         own = self.owns(name) and all(part.isidentifier() for part in parts)

@@ -23,13 +23,20 @@ def _version(name: str) -> tuple[str, str] | None:
     if top in sys.stdlib_module_names:
         return None
     for candidate in (f"{top}-{second}", top) if second else (top,):
-        try:
-            return candidate.replace("_", "-"), importlib.metadata.version(candidate)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        if version := _installed(candidate):
+            return candidate.replace("_", "-"), version
     for distribution in _distributions().get(top, []):
         return distribution, importlib.metadata.version(distribution)
     return top, "absent"
+
+
+@cache
+def _installed(distribution: str) -> str | None:
+    """The version of a distribution; None where there is none of that name."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 @cache

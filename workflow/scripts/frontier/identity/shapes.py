@@ -55,7 +55,7 @@ class _Shaper(Messages):
         return Node(form, tuple(self.refers), frozenset(self.attributes), tuple(self.loads))
 
     def aside(self, part: ast.expr) -> Node:
-        return _Shaper(self.module, self.lookup, self.scopes, told=self.told).node([part])
+        return _Shaper(self.module, self.lookup, self.scopes, inside=self.inside).node([part])
 
     def shape(self, node: Any) -> Any:
         if isinstance(node, list):
@@ -91,11 +91,10 @@ class _Shaper(Messages):
         outer = self.parameters(node.args, annotated)
         returns = self.shape(node.returns) if annotated else None
         self.scopes.append(of_function(node, self.module.package))
-        told, self.told = self.told, wording.only_told(node, self.messages(node))
-        before = self.trying, self.says_why
-        self.trying, self.says_why = 0, self.is_reason(node.returns)
+        before = self.inside, self.trying, self.says_why
+        self.inside, self.trying, self.says_why = node, 0, self.is_reason(node.returns)
         body = self.block(node.body)
-        (self.trying, self.says_why), self.told = before, told
+        self.inside, self.trying, self.says_why = before
         self.scopes.pop()
         return [type(node).__name__, name, decorators, outer, returns, body]
 
@@ -169,7 +168,7 @@ class _Shaper(Messages):
                 self.shape(node.value)]  # fmt: skip
 
     def bind(self, target: ast.expr, value: ast.expr) -> Any:
-        if isinstance(target, ast.Name) and target.id in self.told and self.scopes:
+        if isinstance(target, ast.Name) and self.may_be_told(value) and self.is_told(target.id):
             return ["=", self.shape(target), self.message([value])]
         return ["=", self.shape(target), self.shape(value)]
 

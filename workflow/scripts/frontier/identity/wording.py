@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 # Builtin exceptions of which nothing reads the text, as it does of a RuntimeError.
@@ -17,6 +16,10 @@ _HELPING = frozenset(
 )
 _HELP = frozenset({"help", "description", "epilog", "metavar", "prog", "usage", "title"})
 _OF_TEXT = frozenset({"join", "format"})
+
+
+TEXTS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp, ast.Subscript, ast.Call)
+"""The kinds of expressions that may be words."""
 
 
 def parts(node: ast.expr) -> Iterator[ast.expr]:
@@ -93,15 +96,13 @@ def reasons(node: ast.expr | None) -> Iterator[ast.expr]:
             yield node
 
 
-def only_told(function: ast.AST, messages: Iterable[ast.expr]) -> frozenset[str]:
-    """The local names of a function that are read nowhere but in its messages."""
-    read: Counter[str] = Counter()
-    told: Counter[str] = Counter()
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            read[node.id] += 1
-        elif isinstance(node, ast.Global | ast.Nonlocal):
-            read.update(node.names)
-    for message in messages:
-        told.update(part.id for part in parts(message) if isinstance(part, ast.Name))
-    return frozenset(name for name, count in told.items() if count == read[name])
+def only_told(name: str, nodes: Iterable[ast.AST], messages: Iterable[ast.expr]) -> bool:
+    """Whether a local name is read nowhere in a function's nodes but in its messages."""
+    read = 0
+    for node in nodes:
+        if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):
+            read += 1
+        elif isinstance(node, ast.Global | ast.Nonlocal) and name in node.names:
+            return False
+    found = (part for message in messages for part in parts(message))
+    return 0 < read == sum(isinstance(part, ast.Name) and part.id == name for part in found)
