@@ -4,7 +4,8 @@ Inputs: the lock.json beside what lies in resources/.
 """
 
 @functools.cache
-def broken_lock(lock):
+def broken_lock(folder):
+    lock = Path(folder, "lock.json")
     broken = lock.exists() and not locks.lock_is_whole(lock)
     if broken and not in_job():
         words = "not as it was written; what it is of is made again"
@@ -24,13 +25,13 @@ def lists_inputs(needed):
 def to_make(*outputs):
     """Whether one of these is missing, or is made again because the lock.json beside is broken."""
     missing = not all(map(os.path.exists, outputs))
-    return missing or broken_lock(Path(outputs[0]).with_name("lock.json"))
+    return missing or broken_lock(os.path.dirname(outputs[0]))
 
 
 def existing(path, needed=True):
     """An input whose file time says nothing; made again first if the lock.json beside is broken."""
     if needed:
-        if broken_lock(Path(path).with_name("lock.json")):
+        if broken_lock(os.path.dirname(path)):
             force_rebuild(path)
         return path
     return path if forced_by_user() else ancient(path)
