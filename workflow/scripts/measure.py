@@ -13,8 +13,7 @@ import platform
 import resource
 import sys
 import time
-from datetime import UTC, date, datetime
-from importlib import metadata
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, contention, gpus, hardware, reuse, scenarios, templates
+from frontier import checksums, contention, gpus, hardware, reuse, scenarios, sessions, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, Reason, one_line, run
 from frontier.host import presence
@@ -33,12 +32,6 @@ from frontier.own_code import raised_by_own_code
 from frontier.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
 from frontier.values import read_json, read_lines, read_spec, sha256
-
-RECORDED_PACKAGES = (
-    "torch", "transformers", "tokenizers", "accelerate", "peft", "optimum", "optimum-quanto",
-    "bitsandbytes", "torchao", "hqq", "gptqmodel", "compressed-tensors", "llama_cpp_python",
-    "onnxruntime", "optimum-onnx", "openvino", "optimum-intel", "nncf",
-)  # fmt: skip
 
 
 def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
@@ -169,33 +162,12 @@ def made_facts(made: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
     return facts
 
 
-def versions() -> dict[str, str]:
-    """Versions of the packages that a measurement should name."""
-    installed = {}
-    for package in RECORDED_PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
-
-
-def facts_here(spec: dict[str, Any]) -> dict[str, Any]:
-    """What this process is known by, before it has loaded anything."""
-    return {
-        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "request": spec.get("identity", {}).get("request"),
-        "hardware": hardware.describe(),
-        "packages": versions(),
-    }
-
-
 def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits) -> None:
     """Measure what the journal has not yet; write requests and measurement."""
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
-    facts = facts_here(spec)
+    facts = sessions.here(spec)
     path = arguments.requests.with_name("journal.jsonl")
     if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
         reuse.take_over(path, spec, prompts, facts)

@@ -1,0 +1,37 @@
+"""A session: a process that works on a measurement, and what it is known by from its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from frontier import hardware
+
+RECORDED_PACKAGES = (
+    "torch", "transformers", "tokenizers", "accelerate", "peft", "optimum", "optimum-quanto",
+    "bitsandbytes", "torchao", "hqq", "gptqmodel", "compressed-tensors", "llama_cpp_python",
+    "onnxruntime", "optimum-onnx", "openvino", "optimum-intel", "nncf",
+)  # fmt: skip
+
+
+def here(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """When this process began, what its requests depend on, its machine, its packages."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "request": spec.get("identity", {}).get("request"),
+        "hardware": hardware.describe(),
+        "packages": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a measurement should name."""
+    installed = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            installed[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return installed
