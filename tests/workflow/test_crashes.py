@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -57,13 +58,17 @@ class Server:
             self.port,
             f"{4_000_000 // DOWNLOAD_S}",
         ]
-        # Its errors are of clients that were killed.
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.process.stdout
-        self.port = self.process.stdout.readline().strip()
-        assert self.port, "it does not start"
+        for _ in range(60):
+            # Its errors are of clients that were killed.
+            self.process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+            assert self.process.stdout
+            if port := self.process.stdout.readline().strip():
+                self.port = port
+                return
+            time.sleep(1)  # another program's connection may have the port for a while
+        raise AssertionError("it does not start")
 
     def stop(self) -> None:
         """Whatever it is sending."""
