@@ -311,7 +311,7 @@ SOUND = {"requests": 4, "settled": True, "last_change": 0.1, "seconds": 1.0}
 @pytest.mark.parametrize(
     "fact",
     [
-        {"hardware": {"cpu": "Another"}}, {"packages": {"torch": "1.0"}}, {"request": "0" * 16},
+        {"weights_sha256": "0"}, {"hardware": {"cpu": "Another"}}, {"packages": {"torch": "1.0"}}, {"request": "0" * 16},
         {"loaded": {"warmup": SOUND | {"settled": False}}}, {"loaded": {}},
     ],
     ids=str,
@@ -324,8 +324,11 @@ def test_a_session_that_does_not_fit_is_not_taken(
     (session,) = told(small)["sessions"]
     edit(small, sessions=[session | fact])
     assert counted(cell.measure(12)) == [12]
-    elsewhere = "8 of 12 requests were asked before on another machine or with other packages"
-    assert (elsewhere in capsys.readouterr().err) is bool(fact.keys() & {"hardware", "packages"})
+    elsewhere = (
+        "8 of 12 requests were asked before on another machine, with other packages or weights"
+    )
+    known = fact.keys() & {"hardware", "packages", "weights_sha256"}
+    assert (elsewhere in capsys.readouterr().err) is bool(known)
 
 
 def test_an_adopted_session_is_taken(cell: Cell) -> None:
@@ -333,7 +336,12 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
     small = cell.measure(8)
     (session,) = told(small)["sessions"]
     note = {"from": "0" * 16, "because": "nothing but a log line"}
-    older = {"adopted": [note], "request": "0" * 16, "packages": {"torch": "1.0"}}
+    older = {
+        "adopted": [note],
+        "request": "0" * 16,
+        "packages": {"torch": "1.0"},
+        "weights_sha256": "0",
+    }
     edit(small, sessions=[session | older])
     for size, expected in ((12, [8, 4]), (10, [8, 2])):
         folder = cell.measure(size)
@@ -389,7 +397,7 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
     assert "warmup" in told(small)
 
 
-HERE = {"hardware": {"cpu": "x"}, "packages": {}, "request": "7" * 16}
+HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}
 SPEC = {
     "foreign_load": 0.5,
     "most_disturbed": 0.05,

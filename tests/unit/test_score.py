@@ -234,6 +234,7 @@ def session(number: int, **facts: Any) -> dict[str, Any]:
         (0, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), None),
         (20, {"hardware": {"cpu": "Other"}}, (0.1, 0.1), "on another machine"),
         (20, {"packages": {"torch": "1"}}, (0.1, 0.1), "with other versions"),
+        (20, {"weights_sha256": "1"}, (0.1, 0.1), "weights: "),
         (20, {"packages": {"torch": "1"}, "adopted": [{"because": "checked"}]}, (0.1, 0.1), None),
         (20, {}, (0.1, 0.8), "used 0.80 cores"),
         (2, {}, (0.1, 0.8), None),  # too few to be seen in any figure

@@ -167,7 +167,8 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
-    facts = sessions.here(spec)
+    weights = lock_of(arguments.model).get("weights_sha256")
+    facts = sessions.here(spec, weights)
     path = arguments.requests.with_name("journal.jsonl")
     if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
         reuse.take_over(path, spec, prompts, facts)
@@ -192,7 +193,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
             "requests": len(journal.records),
             "requests_sha256": sha256(arguments.requests),
             "sample_sha256": sha256(arguments.sample),
-            "weights_sha256": lock_of(arguments.model).get("weights_sha256"),
+            "weights_sha256": weights,
         },
     )
 

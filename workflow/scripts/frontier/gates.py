@@ -67,6 +67,8 @@ def mixed(sessions: Sequence[Mapping[str, Any]]) -> Reason | None:
         return "hardware: an interrupted measurement went on on another machine"
     if _several("packages", own):
         return "packages: an interrupted measurement went on with other versions"
+    if _several("weights_sha256", own):
+        return "weights: an interrupted measurement went on with others, that were made again"
     return None
 
 

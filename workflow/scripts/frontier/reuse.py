@@ -79,7 +79,10 @@ def take_over(
     said = (
         ("for another sample", counts[0]),
         ("while others disturbed or nothing had settled, and are again", counts[1] - counts[0]),
-        ("on another machine or with other packages, and are again", counts[2] - counts[1]),
+        (
+            "on another machine, with other packages or weights, and are again",
+            counts[2] - counts[1],
+        ),
     )
     for words, count in said:
         if count:
@@ -146,9 +149,9 @@ def _as_adopted(recorded: Recorded, request: str) -> Recorded:
 
 
 def _alike(session: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    """Whether a session's times are of this machine, and of its packages unless it was adopted."""
-    same = ("hardware",) if session.get("adopted") else ("hardware", "packages")
-    return all(session[key] == here[key] for key in same)
+    """Whether a session is of this machine and, unless it was adopted, of all else that is here."""
+    same = ("hardware",) if session.get("adopted") else ("hardware", "packages", "weights_sha256")
+    return all(session.get(key) == here[key] for key in same)
 
 
 def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Session, list[Record]]:
