@@ -26,7 +26,7 @@ ENVIRONMENT = "environment"
 SLOW = {
     "test_architectures", "test_bundles", "test_checkpoints", "test_coverage", "test_ending",
     "test_foreign", "test_freshness", "test_growing", "test_leases", "test_limits",
-    "test_mutations", "test_own_code", "test_programs", "test_report", "test_scale", "test_score",
+    "test_mutations", "test_own_code", "test_programs", "test_report", "test_reuse", "test_scale", "test_score",
     "test_shared_cache", "test_sources", "test_special_tokens", "test_whole_weights",
 }  # fmt: skip
 """Files of units that take more than three seconds."""
