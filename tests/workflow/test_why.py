@@ -16,6 +16,7 @@ import plan as program
 from frontier import checksums, explaining, values
 from frontier.fetching import environments
 from frontier.freshness import Freshness
+from frontier.jobs import Jobs
 from frontier.pending import pending
 from frontier.step import environment_step
 from frontier.why import Why
@@ -46,6 +47,19 @@ def printed(place: Workspace, *arguments: str) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)["jobs"]
     return found
+
+
+def finish(place: Workspace, path: str) -> str:
+    """Write what a cell's results say that they are made of, as if it had been measured."""
+    with contextlib.chdir(place.root):
+        steps = program.read([Path("config/config.yaml")])
+        scoring = Jobs(steps).score(program.named(steps, path))
+        measuring = scoring.reads["measurement"]
+        checksums.write(measuring.output, {"spec": json.loads(measuring.step.signed)})
+        checksums.write(scoring.output, {"identity": scoring.step.made_of})
+        if environment := measuring.reads.get("environment"):
+            values.write_json(environment.output, environment.step.spec | {"packages": {}})
+    return measuring.output.parent.name
 
 
 def names(found: list[dict[str, Any]]) -> set[str]:
@@ -174,20 +188,20 @@ def test_an_input_is_followed(place: Workspace) -> None:
 
 def test_the_nearest(place: Workspace) -> None:
     """Of two earlier measurements the one that differs in less; after a change back, none."""
-    measured = next(place.root.glob(f"{SUMS}/*/measurement.json"))
-    before = explained(place, f"{SUMS}.json")
+    first = next(place.root.glob(f"{SUMS}/*/measurement.json")).parent.name
     TOKENS(place)
-    (digest,) = {Path(one["output"]).parent.name for one in explained(place, f"{SUMS}.json")[:1]}
-    place.build(f"{SUMS}.json")
+    second = finish(place, f"{SUMS}.json")
+    assert second != first
     THREADS(place)
     found = job(explained(place, f"{SUMS}.json"), "measure")
-    assert found["nearest"] == f"{SUMS}/{digest}/measurement.json"
+    assert found["nearest"] == f"{SUMS}/{second}/measurement.json"
+    assert found["differences"] == [key("devices.cpu.threads", 1, 2)]
+    place.set("tasks", "tasks/sums/max_new_tokens", 4)
+    found = job(explained(place, f"{SUMS}.json"), "measure")
+    assert found["nearest"] == f"{SUMS}/{first}/measurement.json"
     assert found["differences"] == [key("devices.cpu.threads", 1, 2)]
     place.set("devices", "devices/cpu/threads", 1)
-    place.set("tasks", "tasks/sums/max_new_tokens", 4)
     (scoring,) = explained(place, f"{SUMS}.json")
-    assert before == []
-    assert measured.exists()
     assert scoring["rule"] == "score"
     assert scoring["inputs_made_again"] == []
     assert scoring["differences"][0]["differences"] == [key("tasks.sums.max_new_tokens", 5, 4)]
@@ -239,17 +253,7 @@ def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             one.cache_clear()
 
     pinned("onnx==1.0\noptimum-onnx==0.1\n")
-    for one in explained(place, cell):
-        # As if it had been made, without its weights and requests.
-        path = place.path(one["output"])
-        with contextlib.chdir(place.root):
-            steps = program.read([Path("config/config.yaml")])
-            step = steps.measure(program.named(steps, cell))
-        if one["rule"] == "environment":
-            lock = {"name": "onnxruntime", **environments.made_of("onnxruntime"), "packages": {}}
-            values.write_json(path, lock)
-        elif one["rule"] == "measure":
-            checksums.write(path, {"spec": json.loads(step.signed)})
+    finish(place, cell)
     pinned("onnx==2.0\noptimum-onnx==0.1\n")
     found = explained(place, cell)
     package = {"kind": "package", "package": "onnx", "old": "1.0", "new": "2.0"}

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
@@ -29,9 +30,11 @@ STEPS = ("sample", "measure", "score")
 
 
 def read(config: Sequence[Path]) -> Steps:
-    """The steps of the catalogue in config/ under the study of these files."""
+    """The steps of the catalogue in config/ under the study of these files and KEY=VALUEs."""
+    keys = [str(one) for one in config if "=" in str(one) and not one.exists()]
+    files = [one for one in config if str(one) not in keys] or [Path("config/config.yaml")]
     catalogue = configuration.read_catalogue(Path("config"))
-    study = configuration.read_study(config, [], catalogue)
+    study = configuration.read_study(files, keys, catalogue)
     steps = Steps(catalogue, study, hardware.memory_bytes)
     steps.check()
     return steps
@@ -70,7 +73,8 @@ def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> Non
     why = Why(fresh, jobs)
     explained = [(job, why.cause(job)) for job in jobs]
     fresh.digests.save()
-    print(explaining.as_json(explained) if as_json else explaining.page(explained))
+    with suppress(BrokenPipeError):  # whoever looks at the first lines only
+        print(explaining.as_json(explained) if as_json else explaining.page(explained), flush=True)
 
 
 def main() -> None:
@@ -81,7 +85,8 @@ def main() -> None:
         "--config",
         type=Path,
         action="append",
-        help="the study's file; given several times, each key comes from the last that has it",
+        help="the study's file; given several times, each key comes from the last that has it; or "
+        "KEY=VALUE, as Snakemake's --config takes it",
     )
     parser.add_argument(
         "--verify",

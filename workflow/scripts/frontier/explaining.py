@@ -109,6 +109,7 @@ def _lines(job: Job, cause: Cause) -> Iterator[str]:
     match cause.kind:
         case "never made":
             yield "never made"
+            return  # what it reads and is not there has a block of its own
         case "unfinished":
             yield "begun and not finished; what there is of it is taken"
         case "deleted" | "altered":
