@@ -179,6 +179,7 @@ def test_an_input_is_followed(place: Workspace) -> None:
     assert [one["kind"] for one in sums["differences"]] == ["input"]
     assert sums["differences"][0]["differences"] == [key("tasks.sums.sample.size", 8, 12)]
     assert sums["inputs_made_again"] == ["sample"]
+    assert sums["takes_over"]
     (within,) = job(found, "measure", task="reviews")["differences"][0]["differences"]
     assert (within["kind"], within["input"], within["differences"]) == ("input", "dataset", [])
     assert job(found, "score", task="sums")["inputs_made_again"] == ["measurement", "sample"]
@@ -281,6 +282,7 @@ SAME_JOBS: dict[str, Change] = {
     "two keys": both(TOKENS, THREADS),
     "a file": more_reviews,
     "middle files deleted, and a key": both(FORGET, THREADS),
+    "a measurement deleted, its sample too": delete(f"{SUMS}*", "resources/samples/sums"),
     "code of an engine": lambda place: place.edit(
         f"{LIBRARY}/engines/transformers.py", "torch.set_num_threads(", "1 and torch.set_num_threads("
     ),
@@ -306,4 +308,31 @@ def test_code(place: Workspace) -> None:
     assert "and 2 more\n" in text
     assert text.endswith(
         "6 measurements differ in code and versions only: adopt.py can take the earlier as current\n"
+    )
+
+
+def test_a_run_says_so(place: Workspace) -> None:
+    """In one line, where there are measurements of what is measured; none of what is new."""
+    new_model(place)
+    assert "plan.py --why" not in place.build("--dry-run")
+    both(TOKENS, THREADS)(place)
+    more_reviews(place)
+    log = place.build("--dry-run", "--config", "title=Mine")
+    (line,) = [line for line in log.splitlines() if "plan.py --why" in line]
+    assert line.startswith("6 cells to measure of which there are earlier measurements: ")
+    assert "devices.cpu.threads: 1 → 2 (6), " in line
+    assert "tasks.sums.max_new_tokens: 4 → 5 (3)" in line
+    assert line.endswith("; all of it: python workflow/scripts/plan.py --why --config title=Mine")
+
+
+def test_forced_measurements_are_said(place: Workspace) -> None:
+    """With those that are out of date; of the most frequent causes three."""
+    TOKENS(place)
+    with contextlib.chdir(place.root):
+        steps = program.read([Path("config/config.yaml")])
+        cells = [cell for cell in steps.cells if cell.planned]
+        line = explaining.announcement(Freshness(steps), cells, "COMMAND")
+    assert line == (
+        "6 cells to measure of which there are earlier measurements:"
+        " forced (3), tasks.sums.max_new_tokens: 4 → 5 (3); all of it: COMMAND"
     )

@@ -16,7 +16,7 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import estimates, freshness, hardware, journal, plan, snakemake_files
+from frontier import estimates, explaining, freshness, hardware, journal, plan, snakemake_files
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles

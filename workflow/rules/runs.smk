@@ -62,6 +62,22 @@ def check_plan():
         raise UserError(
             f"{output}: is up to date and is going to be made again {otherwise}"
         )
+    say_why()
+
+
+def say_why():
+    """Say in one line why cells are measured again, and what says all."""
+    jobs = [job for job in jobs_to_run() if job.rule.name == "measure"]
+    study = "".join(
+        f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
+    )
+    line = explaining.announcement(
+        FRESH,
+        [cell_of(job.wildcards) for job in jobs],
+        f"python workflow/scripts/plan.py --why{study}",
+    )
+    if line:
+        print(line, file=sys.stderr)
 
 
 when_protected(write_protected)

@@ -71,15 +71,15 @@ def as_json(explained: list[tuple[Job, Cause]]) -> str:
     return json.dumps({"jobs": blocks}, indent=1)
 
 
-def announcement(fresh: Freshness, cells: Iterable[Cell], command: str) -> str | None:
+def announcement(fresh: Freshness, planned: Iterable[Cell], command: str) -> str | None:
     """One line where cells are to be measured of which there are measurements; else None.
 
-    `cells`: all those that are to be measured. `command`: the one that says more.
+    `planned`: all those that are to be measured. `command`: the one that says more.
     """
     jobs = Jobs(fresh.steps)
     why = Why(fresh, ())
     count, causes, named = 0, Counter[str](), defaultdict[str, set[str]](set)
-    for cell in cells:
+    for cell in planned:
         found = why.cause(jobs.measure(cell)) if fresh.to_measure(cell) else Cause("forced")
         if found.kind in ("differs", "forced"):
             count += 1
@@ -93,8 +93,9 @@ def announcement(fresh: Freshness, cells: Iterable[Cell], command: str) -> str |
         for words, number in causes.most_common(MOST_CAUSES)
     )
     rest = ", …" if len(causes) > MOST_CAUSES else ""
-    cells_are = "1 cell is" if count == 1 else f"{count} cells are"
-    return visible(f"{cells_are} measured again: {told}{rest}; {command} says why", 1000)
+    cells = "1 cell" if count == 1 else f"{count} cells"
+    earlier = f"{cells} to measure of which there are earlier measurements"
+    return visible(f"{earlier}: {told}{rest}; all of it: {command}", 1000)
 
 
 def _head(rule: str, jobs: list[Job]) -> str:
@@ -120,6 +121,8 @@ def _lines(job: Job, cause: Cause) -> Iterator[str]:
     yield from differing[:MOST_LINES]
     if len(differing) > MOST_LINES:
         yield f"and {len(differing) - MOST_LINES} more differences, which --json lists"
+    if cause.takes_over:
+        yield "what was asked already, of another sample, is taken over"
     if job.rule in ("aggregate", "compare"):
         if cause.inputs:
             are = "is" if len(cause.inputs) == 1 else "are"

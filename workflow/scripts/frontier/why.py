@@ -19,6 +19,7 @@ from frontier.freshness import Freshness, written
 from frontier.jobs import Job
 from frontier.keys import named
 from frontier.pending import broken_lock
+from frontier.step import Measuring
 from frontier.values import read_json
 
 Kind = Literal["never made", "deleted", "altered", "unfinished", "differs", "input", "forced"]
@@ -31,6 +32,7 @@ class Cause:
 
     `files`: what was deleted or altered. `nearest`: the file of the earlier result with which it is
     compared, and what differs. `inputs`: what it reads that is made again as well, by name.
+    `takes_over`: whether there are answers to the same cell's requests of another sample.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class Cause:
     nearest: Path | None = None
     differences: tuple[Difference, ...] = ()
     inputs: tuple[str, ...] = ()
+    takes_over: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The cause as JSON, always with the same keys."""
@@ -47,6 +50,7 @@ class Cause:
             "nearest": self.nearest and str(self.nearest),
             "differences": [one.as_json() for one in self.differences],
             "inputs_made_again": list(self.inputs),
+            "takes_over": self.takes_over,
         }
 
 
@@ -78,7 +82,10 @@ class Why:
         if not records:
             return Cause("never made", inputs=again)
         nearest, found = self._nearest(job, records)
-        return Cause("differs", (), nearest, named(found, job, self.fresh.steps.catalogue), again)
+        asked = isinstance(job.step, Measuring) and job.step.request
+        known = asked and any(one.get("request") == asked for one in records.values())
+        differing = named(found, job, self.fresh.steps.catalogue)
+        return Cause("differs", (), nearest, differing, again, bool(known))
 
     def _nearest(
         self, job: Job, records: Mapping[Path, dict[str, Any]]
