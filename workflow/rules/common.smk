@@ -16,13 +16,22 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import estimates, explaining, freshness, hardware, journal, plan, snakemake_files
+from frontier import (
+    estimates,
+    explaining,
+    freshness,
+    hardware,
+    journal,
+    plan,
+    snakemake_files,
+)
 from frontier.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
 from frontier.exchange import bundles
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.host import locks, presence, slurm, workplace
+from frontier.jobs import Jobs
 from frontier.steps import Steps
 
 # A study's jobs are millions of objects that stay: looking through them for cycles again and again
@@ -77,6 +86,7 @@ CONFIG = report_user_errors(read_study)(
     STUDY_FILES or [Path("config/config.yaml")], STUDY_KEYS, CATALOGUE
 )
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
+JOBS = Jobs(STEPS)
 FRESH = freshness.Freshness(
     STEPS,
     # A job's own process would only say it again.

@@ -11,7 +11,7 @@ Steps: fetch at the pinned revision or checksum; draw the seeded, stratified sam
 
 rule fetch_dataset:
     input:
-        environment=dataset_environment,
+        unpack(dataset_inputs),
     output:
         lock="resources/datasets/{dataset}/{identity}/lock.json",
     localrule: True
@@ -26,7 +26,7 @@ rule fetch_dataset:
 
 rule sample:
     input:
-        dataset=sample_datasets,
+        unpack(sample_inputs),
     output:
         rows="resources/samples/{task}/{identity}/sample.jsonl",
         lock="resources/samples/{task}/{identity}/lock.json",
@@ -43,7 +43,7 @@ rule sample:
 
 rule calibrate:
     input:
-        datasets=calibration_datasets,
+        unpack(calibration_inputs),
     output:
         texts="resources/calibrations/{calibration}/{identity}/texts.jsonl",
         lock="resources/calibrations/{calibration}/{identity}/lock.json",

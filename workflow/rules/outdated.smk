@@ -51,13 +51,9 @@ def score_inputs(wildcards):
     measured, altered = FRESH.measured(cell)
     if altered:
         measure_again(cell, measured)
-    folder = f"results/{cell.name}/{STEPS.measure(cell).identity}"
-    inputs = {
-        "requests": f"{folder}/requests.jsonl",
-        "measurement": f"{folder}/measurement.json",
-        "sample": sample_path(cell.task),
-    }
-    return {name: existing(path, needed=not fresh) for name, path in inputs.items()}
+    inputs = inputs_of(JOBS.score(cell), needed=not fresh)
+    requests = JOBS.measure(cell).output.with_name("requests.jsonl")
+    return {"requests": existing(str(requests), needed=not fresh), **inputs}
 
 
 @functools.cache

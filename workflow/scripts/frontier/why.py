@@ -71,7 +71,7 @@ class Why:
             return Cause("altered", altered, inputs=again)
         gone = tuple(path for path in outputs if not (self.root / path).exists())
         records = self._records(job)
-        digests = {record.get("digest") for record in records.values()}
+        digests = {str(record.get("digest")) for record in records.values()}
         if gone and (job.step.identity in digests or self._was_there(job, outputs, records)):
             return Cause("deleted", gone, inputs=again)
         if job.rule == "measure" and (self.root / job.output).with_name("journal.jsonl").exists():
@@ -131,7 +131,7 @@ class Why:
     def _changed_inputs(self, job: Job) -> tuple[str, ...]:
         """What a result as its identity has it was made of that lies there otherwise."""
         if job.rule in ("aggregate", "compare"):
-            listed = (self._content(_lock(job)) or {}).get("cells", {})
+            listed = _block((self._content(_lock(job)) or {}).get("cells"))
             found = self.fresh.cells_now()
             return tuple(
                 sorted(name for name in listed | found if listed.get(name) != found.get(name))
