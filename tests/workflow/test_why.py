@@ -41,14 +41,6 @@ def explained(place: Workspace, *paths: str) -> list[dict[str, Any]]:
     return found
 
 
-def printed(place: Workspace, *arguments: str) -> list[dict[str, Any]]:
-    """What plan.py --why --json prints, of the checkout's own code."""
-    done = place.program("plan", "--why", "--json", *arguments)
-    assert done.returncode == 0, done.stderr
-    found: list[dict[str, Any]] = json.loads(done.stdout)["jobs"]
-    return found
-
-
 def finish(place: Workspace, path: str) -> str:
     """Write what a cell's results say that they are made of, as if it had been measured."""
     with contextlib.chdir(place.root):
@@ -60,12 +52,6 @@ def finish(place: Workspace, path: str) -> str:
         if environment := measuring.reads.get("environment"):
             values.write_json(environment.output, environment.step.spec | {"packages": {}})
     return measuring.output.parent.name
-
-
-def names(found: list[dict[str, Any]]) -> set[str]:
-    """The jobs as tests/workspace.py names those of a dry run."""
-    keys = ("environment", "dataset", "model", "calibration", "variant", "engine", "task")
-    return {" ".join([one["rule"], *(one[key] for key in keys if key in one)]) for one in found}
 
 
 def job(found: list[dict[str, Any]], rule: str, **about: str) -> dict[str, Any]:
@@ -278,28 +264,25 @@ def test_odd_values(place: Workspace) -> None:
         assert explained(place, f"{SUMS}.json")[0]["differences"] == []
 
 
+# Beside those of test_changes.py: for one cell too.
 SAME_JOBS: dict[str, Change] = {
-    "two keys": both(TOKENS, THREADS),
-    "a file": more_reviews,
-    "middle files deleted, and a key": both(FORGET, THREADS),
+    "middle files deleted, and two keys": both(FORGET, THREADS, TOKENS),
     "a measurement deleted, its sample too": delete(f"{SUMS}*", "resources/samples/sums"),
-    "code of an engine": lambda place: place.edit(
-        f"{LIBRARY}/engines/transformers.py", "torch.set_num_threads(", "1 and torch.set_num_threads("
-    ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("change", SAME_JOBS)
 def test_the_jobs_of_a_dry_run(place: Workspace, change: str) -> None:
     """Those that the real Snakemake lists, for the study and for one cell."""
     SAME_JOBS[change](place)
-    assert names(printed(place)) == place.jobs()
-    assert names(printed(place, f"{SUMS}.json")) == place.jobs(f"{SUMS}.json")
+    assert place.would_run() == place.jobs()
+    assert place.would_run(f"{SUMS}.json") == place.jobs(f"{SUMS}.json")
 
 
 def test_code(place: Workspace) -> None:
     """The module; as text a block for many cells, and the command where it is one."""
-    SAME_JOBS["code of an engine"](place)
+    engine = f"{LIBRARY}/engines/transformers.py"
+    place.edit(engine, "torch.set_num_threads(", "1 and torch.set_num_threads(")
     text = place.program("plan", "--why").stdout
     assert text.startswith(
         "15 jobs would run: 6 measure, 6 score, 1 aggregate, 1 compare, 1 render\n"
