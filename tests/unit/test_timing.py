@@ -85,6 +85,21 @@ def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
     assert timing.latency(shuffled)["end_to_end_s"]["p50"]["low"] is None
 
 
+def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
+    """However many sessions of two requests: what goes on within each is seen whole."""
+    rng = np.random.default_rng(6)
+    levels = np.repeat(rng.normal(0, 0.3, 200), 2) + rng.normal(0, 0.05, 400)
+    records = [
+        Record(**vars(record([gap, 1000])) | {"session": place // 2, "start_ns": place})
+        for place, gap in enumerate((10**6 * np.exp(levels)).astype(int).tolist())
+    ]
+    times = [timing.latency_s(one) for one in records]
+    apart, together = timing.dependence(times, records), timing.serial(times)
+    assert apart.lag1 > 0.9 > 0.6 > together.lag1
+    joined = [Record(**vars(one) | {"session": 0}) for one in records]
+    assert timing.dependence(times, joined).lag1 == pytest.approx(together.lag1, abs=0.02)
+
+
 def test_gaps_of_one_request_are_a_cluster() -> None:
     """Slow requests have slow gaps: a thousand gaps of fifty requests are not a thousand."""
     rng = np.random.default_rng(4)

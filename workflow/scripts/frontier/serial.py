@@ -31,11 +31,13 @@ class Serial:
     """An autoregressive process of order 1 below times whose other part is independent.
 
     `lag1` is the autocorrelation of neighbouring residuals, those of what the requests' sizes do
-    not explain; `share` is the residuals' part of the variance.
+    not explain; `share` is the residuals' part of the variance. `begins`: where in the series
+    another process begins, whose first request is nobody's neighbour.
     """
 
     lag1: float
     share: float = 1.0
+    begins: tuple[int, ...] = ()
 
     def of_mean(self, terms: Floats) -> float:
         """By how much the variance of a mean is larger than that of independent terms.
@@ -47,7 +49,7 @@ class Serial:
         """
         if self.lag1 >= STRONGEST:
             return math.inf
-        return 1 + 2 * neighbours(terms) / (1 - self.lag1)
+        return 1 + 2 * neighbours(terms, self.begins) / (1 - self.lag1)
 
     def of_quantile(self, q: float) -> float:
         """The same of the share of times below their q-quantile, with Gaussian dependence."""
@@ -92,8 +94,10 @@ def normal_scores(values: ArrayLike) -> Floats:
     return scores
 
 
-def neighbours(series: Floats) -> float:
+def neighbours(series: Floats, begins: Sequence[int] = ()) -> float:
     """The lag-1 autocorrelation of values in the order of time; negative ones count as none.
+
+    Those at `begins` are no neighbours of the ones before them.
 
     Removing the mean draws the estimate down by (1 + 3 lag1) / n, which is put back. Source:
     Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41 (1954).
@@ -103,11 +107,16 @@ def neighbours(series: Floats) -> float:
     if n <= FEWEST_LAGS or whole == 0:
         return 0.0
     found = float(centred[1:] @ centred[:-1]) / whole
+    if begins:
+        products = np.delete(centred[1:] * centred[:-1], [place - 1 for place in begins])
+        found = float(products.mean()) * (n - 1) / whole if len(products) else 0.0
     return min(max((found + 1 / n) / (1 - 3 / n), 0.0), STRONGEST)
 
 
-def serial(times: ArrayLike, sizes: Sequence[ArrayLike] = ()) -> Serial:
-    """The autocorrelation of times in the order in which they were taken.
+def serial(
+    times: ArrayLike, sizes: Sequence[ArrayLike] = (), begins: tuple[int, ...] = ()
+) -> Serial:
+    """The autocorrelation of times in the order in which they were taken; `begins` as in Serial.
 
     `sizes` are of each request, such as its tokens: what of the times goes with them, on the scale
     of logarithms, is not the machine's. Of the rest the normal scores are looked at, so that a few
@@ -123,7 +132,7 @@ def serial(times: ArrayLike, sizes: Sequence[ArrayLike] = ()) -> Serial:
     left = float(residuals @ residuals)
     if left <= n * ROUNDING**2:
         return INDEPENDENT
-    found = neighbours(normal_scores(residuals))
+    found = neighbours(normal_scores(residuals), begins)
     # Half a standard error more: what is underestimated costs more than what is overestimated.
     unsure = math.sqrt((1 - found**2) / n) / 2 if found else 0.0
-    return Serial(min(found + unsure, STRONGEST), min(left / whole, 1.0))
+    return Serial(min(found + unsure, STRONGEST), min(left / whole, 1.0), begins)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from frontier.jackknife import FEWEST, LOG, jackknife
 from frontier.records import Record
@@ -63,6 +65,16 @@ def sizes(records: Sequence[Record]) -> list[list[int]]:
     return [[record.tokens for record in records], [record.prompt_tokens for record in records]]
 
 
+def dependence(times: ArrayLike, records: Sequence[Record]) -> Serial:
+    """How much of a request's time goes on in the next, of records in the order of time."""
+    begins = (
+        place
+        for place, (before, record) in enumerate(pairwise(records), start=1)
+        if before.session != record.session
+    )
+    return serial(times, sizes(records), tuple(begins))
+
+
 def mean(values: Sequence[float], timed: Serial) -> Estimate:
     """The mean of times in the order in which they were taken."""
     counts = np.column_stack([values, np.ones(len(values))])
@@ -89,7 +101,7 @@ def spread(time: Callable[[Record], float | None], records: Sequence[Record]) ->
     if not timed:
         return dict.fromkeys(("mean", *QUANTILES))
     values, known = [value for value, _ in timed], [record for _, record in timed]
-    goes_on = serial(values, sizes(known))
+    goes_on = dependence(values, known)
     figures = {name: quantile_interval(values, q, timed=goes_on) for name, q in QUANTILES.items()}
     return {"mean": _figure(mean(values, goes_on)), **{n: _figure(f) for n, f in figures.items()}}
 
@@ -107,7 +119,7 @@ def gaps(records: Sequence[Record]) -> dict[str, Any]:
     known, lists = [record for record, _ in ordered], [itl for _, itl in ordered]
     pooled = np.concatenate(lists)
     counts = np.array([[sum(itl), len(itl)] for itl in lists])
-    goes_on = serial(over(counts), sizes(known))
+    goes_on = dependence(over(counts), known)
     average = jackknife(over, counts, scale=LOG, timed=goes_on).estimate
     figures = {name: _clustered(pooled, lists, q, goes_on) for name, q in QUANTILES.items()}
     return {
@@ -157,7 +169,7 @@ def throughput(records: Sequence[Record]) -> dict[str, Any]:
     ordered = in_order(records)
     seconds = np.array([latency_s(record) for record in ordered])
     tokens = np.array([record.tokens for record in ordered], dtype=np.float64)
-    goes_on = serial(seconds, sizes(ordered))
+    goes_on = dependence(seconds, ordered)
     rates = {"output_tokens_per_s": tokens, "requests_per_s": np.ones(len(ordered))}
     return {
         name: _figure(
@@ -190,7 +202,7 @@ def mbu(
     times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
     middle = np.mean([record.prompt_tokens + record.tokens / 2 for record in records])
     moved = weights_bytes + kv_bytes_per_token * float(middle)
-    found = quantile_interval(times, 0.5, timed=serial(times, sizes(tokens)))
+    found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
     median = found or Estimate(float(np.median(times)), None, None, "no interval: too few requests")
 
     def share(seconds: float | None) -> float | None:
@@ -206,7 +218,7 @@ def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> Fi
         return None
     ordered = in_order(records)
     seconds = [latency_s(record) for record in ordered]
-    times = mean(seconds, serial(seconds, sizes(ordered)))
+    times = mean(seconds, dependence(seconds, ordered))
     factor = price_per_hour / 3600 * 1000
     priced = {
         end: None if seconds is None else factor * seconds
