@@ -7,9 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 from frontier.errors import UserError
 
@@ -56,23 +54,3 @@ def cancel_orphans(folder: Path) -> None:
             time.sleep(0.5)
     for job in found:
         print(f"cancelled Slurm job {job}, which a killed run left", file=sys.stderr)
-
-
-def keep_unanswered(executor: Any) -> None:
-    """Let Snakemake's executor ask again for jobs of which Slurm told nothing.
-
-    Version 2.8 forgets all jobs when each of its attempts to ask failed, as while the controller is
-    away, and the run would wait for them for ever. It notes every round that was answered.
-    """
-    check, answered = executor.check_active_jobs, executor._status_query_cycle_rows
-
-    async def check_all(active_jobs: list[Any]) -> AsyncIterator[Any]:
-        before = len(answered)
-        async for job in check(active_jobs):
-            yield job
-        if active_jobs and len(answered) == before:
-            print("Slurm does not answer; it is asked again", file=sys.stderr, flush=True)
-            for job in active_jobs:
-                yield job
-
-    executor.check_active_jobs = check_all
