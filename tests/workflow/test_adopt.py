@@ -80,8 +80,8 @@ def test_one_cell_and_an_altered_one(place: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "keys", "value", "word"),
     [
-        ("devices", "devices/cpu/threads", 2, "threads"),
-        ("tasks", "tasks/sums/max_new_tokens", 5, "max_new_tokens"),
+        ("devices", "devices/cpu/threads", 2, "devices.cpu.threads: 1 → 2"),
+        ("tasks", "tasks/sums/max_new_tokens", 5, "tasks.sums.max_new_tokens: 4 → 5"),
         ("tasks", "tasks/sums/sample/size", 4, "sample"),
         ("models", "models/tiny-llama/grow/seed", 7, "weights"),
     ],

@@ -30,6 +30,8 @@ from frontier.differences import (
 from frontier.errors import UserError
 from frontier.freshness import cell_path, measurement_path
 from frontier.host.files import write_bytes
+from frontier.jobs import Jobs
+from frontier.keys import named
 from frontier.plan import Cell
 from frontier.records import adopted
 from frontier.steps import Steps
@@ -72,9 +74,13 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
     place = root / measurement_path(steps, cell)
     if place.exists():
         raise UserError(f"{cell_path(cell)}: its measurement is current, there is nothing to adopt")
-    current = steps.measure(cell).made_of
+    job = Jobs(steps).measure(cell)
     found = [
-        Candidate(cell, path.parent, differences(identity, current))
+        Candidate(
+            cell,
+            path.parent,
+            named(differences(identity, job.step.made_of), job, steps.catalogue),
+        )
         for path in sorted(place.parent.parent.glob(f"*/{MEASUREMENT}"))
         if (identity := _identity(path)) is not None
     ]
