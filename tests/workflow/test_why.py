@@ -114,7 +114,7 @@ CAUSES: dict[str, tuple[Change, str, str, list[dict[str, Any]]]] = {
     ),
     "a scorer's key": (
         setting("tasks", "tasks/sums/scorer/time_limit_s", 4.0), "score", "differs",
-        [{"kind": "key", "key": "tasks.sums.scorer.time_limit_s", "new": 4.0}],
+        [key("tasks.sums.scorer.time_limit_s", 5.0, 4.0)],
     ),
     "a recipe": (
         setting("models", "models/tiny-llama/grow/seed", 7), "grow_model", "differs",
