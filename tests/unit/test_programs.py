@@ -16,7 +16,10 @@ from workspace import WARM
 PROGRAMS = sorted(path.stem for path in (ROOT / "workflow/scripts").glob("*.py"))
 # This one runs in the generator's own environment.
 BY_HAND = [name for name in PROGRAMS if name != "generate_mathematics"]
-WITHOUT_SPEC = ("plan", "document_config", "environment", "pack_results", "add_results", "adopt")
+WITHOUT_SPEC = (
+    "plan", "document_config", "environment", "pack_results", "add_results", "adopt", "forked",
+    "forking",
+)  # fmt: skip
 
 
 def source(name: str) -> Path:

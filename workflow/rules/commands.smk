@@ -13,6 +13,15 @@ def python_of(environment):
     )
 
 
+def measuring_python(wildcards):
+    """As python_of; for the core on a CPU, a copy of a process that has imported all of it."""
+    environment = setting_of(wildcards).environment
+    copied = device_of(wildcards).accelerator == "cpu" and not environment
+    if copied and sys.platform == "linux" and runs_here() and not in_cluster_job():
+        return "python workflow/scripts/forked.py"
+    return python_of(environment)
+
+
 def folder_of(name):
     """The folder of an input; empty for a finished job, which lists none: see `lists_inputs`."""
 

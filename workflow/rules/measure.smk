@@ -27,7 +27,7 @@ rule measure:
         attempt=lambda wildcards, attempt: attempt,
     params:
         spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
-        python=lambda wildcards: python_of(setting_of(wildcards).environment),
+        python=measuring_python,
         model=folder_of("model"),
         adapter=adapter_option,
         # Only where it is asked for: else each job's resources would be worked out while planning.

@@ -3,6 +3,8 @@
 Inputs: .snakemake/, and the host.
 """
 
+import forked
+
 PRESENCE = Path(".snakemake/presence")
 STARTED = []
 """Holds the open file by which others see this run, once it has started."""
@@ -105,6 +107,7 @@ onstart:
     # Only a local run measures on this host; a cluster's jobs look at their own.
     if runs_here():
         check_host(jobs)
+        atexit.register(forked.end, os.getpid())
     else:
         slurm.SUBMITTED.touch()
         if runs_on_slurm():

