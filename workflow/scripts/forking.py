@@ -1,12 +1,13 @@
-"""Imports what measurements need, then forks for each program that forked.py asks for.
+"""Import what measurements need, then fork for each program that forked.py asks for.
 
-The argument is the path of the socket to listen at. It ends with the Snakemake whose pid is in the
-environment, and with the last copy of itself. It imports nothing of the workflow's own, which may
-change meanwhile, starts no thread, draws no random number and touches no accelerator.
+It ends with the Snakemake whose pid is in the environment, and with the last copy of itself. It
+imports nothing of the workflow's own, which may change meanwhile, starts no thread and touches no
+accelerator.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import gc
@@ -88,8 +89,8 @@ def touch(ranges: list[tuple[int, int]]) -> None:
 class Server:
     """Forks for one program after the other, or for several at once, while its run is alive."""
 
-    def __init__(self, path: str) -> None:
-        """Import, and listen at `path`; each is told by a byte on the standard output."""
+    def __init__(self, path: Path) -> None:
+        """Import, and listen at `path`; behind each, a byte on the standard output."""
         self.surroundings = forked.surroundings()
         os.environ.update(SET)
         for name in IMPORTED:
@@ -100,10 +101,10 @@ class Server:
         self.touched = touched()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the copies
         os.write(1, b".")  # fails where who started this is gone: there may be another by now
-        Path(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX)
         os.umask(0o177)
-        self.listening.bind(path)
+        self.listening.bind(str(path))
         os.umask(self.surroundings["umask"])
         self.listening.listen()
         self.runner = os.pidfd_open(int(os.environ[forked.RUNNER]))
@@ -187,10 +188,12 @@ class Server:
 def main() -> None:
     """Serve; in a copy, run the program, whose end is this process's."""
     sys.path.pop(0)
-    server = Server(sys.argv[1])
-    command = server.serve()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path, help="the socket to listen at")
+    path = parser.parse_args().path
+    command = Server(path).serve()
     if command is None:
-        Path(sys.argv[1]).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         os._exit(0)
     sys.argv = command
     if not sys.flags.safe_path:

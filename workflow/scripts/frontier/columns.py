@@ -131,7 +131,7 @@ COLUMNS: tuple[Column, ...] = (
         for name, (unit, description) in THROUGHPUTS.items()
         for column in _with_interval(name, unit, description)
     ),
-    Column("load_s", pl.Float64(), "s", "time to load the model, before any request"),
+    Column("load_s", pl.Float64(), "s", "time to load the model, its libraries imported before"),
     Column("weights_bytes", pl.Int64(), "bytes", "bytes of the weights as stored for this variant"),
     Column("host_peak_bytes", pl.Int64(), "bytes", "peak memory of the process on the host"),
     Column(
