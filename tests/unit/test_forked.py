@@ -182,8 +182,8 @@ def test_faults_of_ours_have_a_traceback(run: Run) -> None:
 
 WAITING = """
 import os, time
-print(os.getpid(), flush=True)
 try:
+    print(os.getpid(), flush=True)
     time.sleep(600)
 finally:
     print("released")

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 RUNNER = "LLM_FRONTIER_RUNNER"  # frontier/host/presence.py's, which this may not import
 FOLDER = Path(".snakemake")
@@ -39,6 +39,8 @@ def main() -> None:
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
     given = parser.parse_args()
     command = [given.program, *given.arguments]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # no traceback while nothing runs yet
     if sys.platform == "linux" and RUNNER in os.environ and FOLDER.exists():
         run(command)
     os.execv(sys.executable, [sys.executable, *command])
@@ -68,27 +70,39 @@ def run(command: list[str]) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
         if not connect(connection):
             return
+        # Nothing ends this process between the copy's beginning and what passes signals on to it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         asked = json.dumps({"command": command, "surroundings": surroundings()}).encode()
-        socket.send_fds(connection, [len(asked).to_bytes(LENGTH_BYTES, "big")], STANDARD)
-        connection.sendall(asked)
         answer = connection.makefile()
-        child = int(answer.readline() or 0)
-        if not child:
-            return
+        with contextlib.suppress(OSError):  # it may end at any time
+            socket.send_fds(connection, [len(asked).to_bytes(LENGTH_BYTES, "big")], STANDARD)
+            connection.sendall(asked)
+        child = int(line(answer) or 0)
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
 
-        for number in PASSED_ON:  # it may have come to the copy as well, from the terminal
+        for number in PASSED_ON if child else ():  # the terminal may have sent it to both
             signal.signal(number, pass_on)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+        if not child:
+            return
         # Without an answer the process that forks is gone, and its copies with it.
-        code = int(answer.readline() or -signal.SIGKILL)
+        code = int(line(answer) or -signal.SIGKILL)
     if code < 0:
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)
     os._exit(code)
+
+
+def line(answer: TextIO) -> str:
+    """The next line; "" where the process that forks has ended."""
+    try:
+        return answer.readline()
+    except OSError:
+        return ""
 
 
 def receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
