@@ -34,6 +34,12 @@ def answers(folder, settings, prompts, tokens):
     found = {"loaded": dataclasses.asdict(engine.loaded)}
     found["answers"] = [dataclasses.asdict(engine.generate(prompt, tokens, ())) for prompt in prompts]
     found["again"] = engine.generate(prompts[0], tokens, ()).text
+    stop = found["again"][20:23]
+    found["stopped"] = engine.generate(prompts[0], tokens, (stop,)).text
+    found["direct"] = engine.begun(tokens) is not None
+    engine.begun = lambda _: None  # as for a graph that only optimum knows how to feed
+    found["by optimum"] = [engine.generate(prompt, tokens, ()).text for prompt in prompts]
+    found["stopped by optimum"] = engine.generate(prompts[0], tokens, (stop,)).text
     engine.close()
     return found
 
@@ -124,6 +130,15 @@ def check_answers(found: dict[str, Any]) -> None:
         assert times == sorted(set(times))
         assert 0 < times[0] < times[-1] <= answer["end_ns"]
     assert found["again"] == found["answers"][0]["text"]
+
+
+def check_against_optimum(found: dict[str, Any]) -> None:
+    """Asked directly, the graph answers as it does through optimum's `generate`, stopped or not."""
+    assert found["direct"]
+    assert found["by optimum"] == [answer["text"] for answer in found["answers"]]
+    assert found["stopped"] == found["stopped by optimum"]
+    assert found["again"].startswith(found["stopped"])
+    assert len(found["stopped"]) <= 20
 
 
 def greedy(folder: Path, prompt: str) -> list[int]:

@@ -65,6 +65,12 @@ def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
     converted.check_answers(found[label])
 
 
+@pytest.mark.parametrize("label", list(VARIANTS))
+def test_answers_are_those_of_generate(label: str, found: dict[str, Any]) -> None:
+    """Of every architecture and width, by the same kernels."""
+    converted.check_against_optimum(found[label])
+
+
 def test_quantized_layers_are_counted_and_smaller(found: dict[str, Any]) -> None:
     """Every matrix and the embedding: of 5 layers of 7 in stories, whose head is tied to it."""
     layers = {label: found[label]["quantized layers"] for label in VARIANTS}

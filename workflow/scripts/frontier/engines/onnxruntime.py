@@ -1,10 +1,13 @@
-"""ONNX Runtime on a CPU, through optimum's `generate`."""
+"""ONNX Runtime on a CPU, over the graph that optimum exported."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import onnx
 import onnxruntime
 import torch
@@ -14,9 +17,11 @@ from optimum.onnxruntime import ORTModelForCausalLM
 
 from frontier.engines import Generation, Loaded, Settings, UnsupportedError
 from frontier.errors import UserError, one_line
-from frontier.generating import Generating, out_of_memory
+from frontier.generating import out_of_memory
+from frontier.greedy import Greedy, Step
 from frontier.prompting import Prompting, kv_bytes_per_token
 
+FED = {"input_ids", "attention_mask", "position_ids"}
 PROVIDER = "CPUExecutionProvider"
 MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger")
 UNREADABLE = (
@@ -33,10 +38,37 @@ UNREADABLE = (
 )
 
 
-class OnnxRuntime(Generating):
+class OnnxRuntime(Greedy):
     """A session with its key-value cache in float32."""
 
     faults = (faults.RuntimeException, faults.Fail, RuntimeError, DecodeError)
+
+    def begun(self, tokens: int) -> Step | None:
+        """Starts with an empty cache. None for a graph that does not tell its size."""
+        session, model = self.model.session, self.model
+        wanted = {one.name: one for one in session.get_inputs()}
+        past, present = model.key_value_input_names, model.key_value_output_names
+        shapes = {name: shape for name in past if (shape := _empty(wanted[name]))}
+        if not past or len(shapes) < len(past) or not wanted.keys() - {*past} <= FED:
+            return None
+        attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
+        # Arrays, which `run` takes and gives without copying them: to bind them takes longer.
+        fed: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+        seen = 0
+
+        def step(ids: Sequence[int]) -> int:
+            nonlocal seen
+            begin, seen = seen, seen + len(ids)
+            fed["input_ids"] = np.array([ids])
+            if "attention_mask" in wanted:
+                fed["attention_mask"] = attended[:, :seen]
+            if "position_ids" in wanted:
+                fed["position_ids"] = places[:, begin:seen]
+            logits, *cache = session.run(["logits", *present], fed)
+            fed.update(zip(past, cache, strict=True))
+            return int(logits[0, -1].argmax())
+
+        return step
 
     def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
         """Greedy completion. Raises UnsupportedError too where optimum feeds the graph wrongly."""
@@ -79,6 +111,14 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntime:
         kernel=f"{kernel} on {model.providers[0]}",
     )
     return OnnxRuntime(model, prompting, loaded)
+
+
+def _empty(one: Any) -> list[int] | None:
+    """The shape of a cache of no tokens; None where it is not known without running the graph."""
+    sizes = {"batch_size": 1, "past_sequence_length": 0}
+    shape = [sizes.get(size, size) for size in one.shape]
+    known = len(shape) == 4 and all(isinstance(size, int) for size in shape)
+    return shape if known and one.type == "tensor(float)" else None
 
 
 def _stored(path: Path) -> tuple[int, str]:

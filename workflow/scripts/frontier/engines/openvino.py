@@ -1,23 +1,52 @@
-"""OpenVINO on a CPU, through optimum's `generate`."""
+"""OpenVINO on a CPU, over the graph that optimum exported."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from optimum.intel import OVModelForCausalLM
 
 from frontier.engines import Loaded, Settings, UnsupportedError
 from frontier.errors import UserError, one_line
-from frontier.generating import Generating, out_of_memory
+from frontier.generating import out_of_memory
+from frontier.greedy import Greedy, Step
 from frontier.prompting import Prompting, kv_bytes_per_token
 
+FED = {"input_ids", "attention_mask", "position_ids", "beam_idx"}
 WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
 
 
-class OpenVino(Generating):
+class OpenVino(Greedy):
     """A stateful model: its key-value cache is in the request, of which there is one."""
+
+    def begun(self, tokens: int) -> Step | None:
+        """Empties the cache. None for what optimum has a class of its own, or feeds more."""
+        names, request = self.model.input_names, self.model.request
+        if type(self.model) is not OVModelForCausalLM or not self.model.stateful:
+            return None
+        if not {"input_ids", "beam_idx"} <= set(names) <= FED:
+            return None
+        request.reset_state()
+        fed: dict[str, Any] = {"beam_idx": np.zeros(1, np.int32)}  # it only ever follows itself
+        attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
+        seen = 0
+
+        def step(ids: Sequence[int]) -> int:
+            nonlocal seen
+            fed["input_ids"] = np.array([ids])
+            begin, seen = seen, seen + len(ids)
+            if "attention_mask" in names:
+                fed["attention_mask"] = attended[:, :seen]
+            if "position_ids" in names:
+                fed["position_ids"] = places[:, begin:seen]
+            request.infer(fed, share_inputs=True, share_outputs=True)
+            return int(request.get_tensor("logits").data[0, -1].argmax())
+
+        return step
 
     def synchronize(self) -> None:
         """Wait for what an interrupted request left running: until then no other can start."""
