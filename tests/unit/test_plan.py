@@ -84,3 +84,14 @@ def test_program_prints_every_cell() -> None:
     lines = printed.splitlines()
     assert len([line for line in lines if line.split()[1:2] == ["a6000"]]) == 3 * 3 * 4
     assert lines[-1].startswith("36 cells: 36 planned")
+
+
+def test_nobody_reads_on() -> None:
+    """As with `| head`: no traceback."""
+    command = [sys.executable, "workflow/scripts/plan.py", "--why"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""

@@ -73,8 +73,7 @@ def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> Non
     why = Why(fresh, jobs)
     explained = [(job, why.cause(job)) for job in jobs]
     fresh.digests.save()
-    with suppress(BrokenPipeError):  # whoever looks at the first lines only
-        print(explaining.as_json(explained) if as_json else explaining.page(explained), flush=True)
+    print(explaining.as_json(explained) if as_json else explaining.page(explained))
 
 
 def main() -> None:
@@ -105,15 +104,15 @@ def main() -> None:
         sys.exit(bool(faults))
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
-    if arguments.why:
-        explain(steps, cells, tables=not arguments.cells, as_json=arguments.json)
-        return
-    if arguments.spec is None:
-        show(steps, cells)
-        return
-    for cell in cells:
-        name = cell.task if arguments.spec == "sample" else cell
-        print(getattr(steps, arguments.spec)(name).signed)
+    with suppress(BrokenPipeError):  # of whoever wants to see the first lines only
+        if arguments.why:
+            explain(steps, cells, tables=not arguments.cells, as_json=arguments.json)
+        elif arguments.spec is None:
+            show(steps, cells)
+        else:
+            for cell in cells:
+                name = cell.task if arguments.spec == "sample" else cell
+                print(getattr(steps, arguments.spec)(name).signed)
 
 
 if __name__ == "__main__":
