@@ -37,7 +37,7 @@ def answered(folder: Path) -> list[tuple[str, str]]:
 
 
 def test_a_sample_grows_and_shrinks(small: Workspace, tmp_path: Path) -> None:
-    """Measured in a job, as the plan says, which asks what is new; forced, it asks everything."""
+    """Measured in a job, as the plan says, which asks what is new, and everything if its sample is forced."""
     (first,) = small.root.glob("results/tiny-llama/cpu/sums/*")
     small.set("tasks", f"{SUMS}/size", 12)
     log = small.build()
@@ -59,7 +59,7 @@ def test_a_sample_grows_and_shrinks(small: Workspace, tmp_path: Path) -> None:
     assert "measure tiny-llama sums" not in small.jobs()
     assert small.program("plan", "--verify").returncode == 0
     assert small.program("pack_results", str(tmp_path / "bundle.tar.gz")).returncode == 0
-    small.build("--forcerun", "measure")
+    small.build("--forcerun", "sample")
     assert sessions(small) == [12]
     assert answered(grown) == answers
     assert small.jobs() == set()

@@ -19,16 +19,19 @@ def measure_again(cell, measured):
 
 @report_user_errors
 def time_again(jobs):
-    """Have forced measurements ask every request, also what was asked for another sample.
+    """Have measurements that are forced, or finished, ask what was asked for other samples too.
 
     An empty journal says so. One that was altered is forced above, and takes what is left.
     """
     for job in jobs:
-        if job.rule.name == "measure" and is_forced(job):
-            if not FRESH.measured(cell_of(job.wildcards))[1]:
-                folder = Path(job.output.requests).parent
-                folder.mkdir(parents=True, exist_ok=True)
-                folder.joinpath("journal.jsonl").touch()
+        if job.rule.name != "measure":
+            continue
+        # What is finished is made again where something below it is forced.
+        again = is_forced(job) or all(Path(file).exists() for file in job.output)
+        if again and not FRESH.measured(cell_of(job.wildcards))[1]:
+            folder = Path(job.output.requests).parent
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.joinpath("journal.jsonl").touch()
 
 
 @report_user_errors
