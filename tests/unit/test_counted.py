@@ -98,6 +98,46 @@ def test_one_definition_of_each_module(program: str) -> None:
         assert changed == {target.module}, target
 
 
+# What would look at annotations, docstrings, sources or modules' places, which do not count.
+LOOKING = {
+    "typing.get_type_hints", "inspect.signature", "inspect.get_annotations", "inspect.getsource",
+    "inspect.getdoc", "inspect.getfile", "traceback.format_exc",
+}  # fmt: skip
+# These read the texts of libraries' exceptions, none of which we raise there ourselves.
+READING_TEXTS = {
+    ("frontier.generating", "out_of_memory"), ("frontier.prompting", "Prompting"),
+    ("frontier.loading", "check_causal"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_looks_at_what_does_not_count(program: str) -> None:
+    """No annotations, docstrings and sources, nor the texts of errors that we word ourselves."""
+    found = GRAPH.reach(program, *plugins(program))
+    assert not {name for name in found.packages if name in LOOKING}
+    assert not found.attributes & {"__annotations__", "__doc__", "__code__"}
+    for target in reached(program):
+        for statement in GRAPH.read(target.module).definitions[target.name]:
+            compared = (node for node in ast.walk(statement) if isinstance(node, ast.Compare))
+            texts = [
+                one for one in compared if re.search(r"\bstr\((error|fault)\b", ast.unparse(one))
+            ]
+            assert not texts or (target.module, target.name) in READING_TEXTS, target
+
+
+def test_asserts_only_narrow_types() -> None:
+    """`python -O` leaves them out: none may check an input, or do anything."""
+    for path in SCRIPTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assert):
+                narrows = isinstance(node.test, ast.Name) or ast.unparse(node.test).endswith(
+                    " is not None"
+                )
+                calls = any(isinstance(part, ast.Call) for part in ast.walk(node.test))
+                assert narrows, (path, ast.unparse(node))
+                assert not calls, (path, ast.unparse(node))
+
+
 def constants(statement: ast.AST) -> Iterator[tuple[ast.Constant, list[ast.AST]]]:
     """Each constant but docstrings, with what it is in, from the outside inwards."""
 

@@ -197,6 +197,7 @@ SAME: dict[str, Files] = {
     "an annotation of a function": edited((WORK, "plugin, least: int = LEAST) -> str", "plugin: object, least=LEAST)")),
     "a dead function": added(HELPERS, "def dead():\n    return 1\n"),
     "a dead constant": added(HELPERS, "DEAD = frozenset({1, 2})\nOTHER = DEAD | {3}\n"),
+    "a dead record": added(HELPERS, "from dataclasses import dataclass\n@dataclass(frozen=True)\nclass Pair:\n    a: int\n\ndef pair(a):\n    return Pair(a + 1)\n\nONE, TWO = Pair(1), pair(2)\n"),
     "a dead class": added(HELPERS, "class Dead(Exception):\n    x: int = 1\n"),
     "a function that is not reached, in a module that is": edited((WORK, "count(name) + WIDTH", "count(name) - WIDTH")),
     "an unused import": edited(
@@ -301,6 +302,8 @@ OTHER: dict[str, Files] = {
     "a statement in a module that is only loaded": edited((WORK, "import re\n", "import re\nfrom frontier import quiet\n"))
     | {"frontier/quiet.py": "import os\nos.umask(7)\n"},
     "a statement in a package around a module": {"frontier/__init__.py": "import os\nos.umask(7)\n"},
+    "a call of a function that notes something": added(HELPERS, "ALL = []\ndef note(a):\n    ALL.append(a)\n    return a\n\nONE = note(1)\n"),
+    "a call of a class that notes something": added(HELPERS, "ALL = []\nclass One:\n    def __init__(self):\n        ALL.append(self)\n\nONE = One()\n"),
     "a registering decorator": added(HELPERS, "import atexit\n\n@atexit.register\ndef end():\n    pass\n"),
     "a class that its base notes": edited((HELPERS, "WIDTH = 3", "WIDTH = 3\n\nclass Base:\n    def __init_subclass__(cls):\n        ALL.append(cls)\n\nclass One(Base):\n    pass")),
     "a name bound again": added(HELPERS, "WIDTH = 5\n"),
@@ -309,6 +312,8 @@ OTHER: dict[str, Files] = {
     "a builtin shadowed by a star import": edited((TABLES, "import pydantic", "import pydantic\nfrom frontier.helpers import *")) | added(HELPERS, "def len(x):\n    return 3\n"),
     "a module given as a value": edited((WORK, "plugin.act(tables.wide(count, least))", "plugin.act(getattr(tables, name)(count, least))")),
     "a global written by a function": edited((TABLES, "return name.ljust(WIDTH)", "global EVEN\n    EVEN = name\n    return name.ljust(WIDTH)")),
+    "a module asked for a name by globals": edited((TABLES, "return name.ljust(WIDTH)", "return globals()[name]")) ,
+    "a module asked for a name by sys.modules": edited((TABLES, "return name.ljust(WIDTH)", "import sys\n    return sys.modules[__name__]")),
     "a try around an import": edited((TABLES, "def pad(name):\n", "def pad(name):\n    try:\n        import orjson\n    except ImportError:\n        return name\n")),
 }  # fmt: skip
 
@@ -338,6 +343,20 @@ def test_packages_are_those_that_are_referred_to(before: Code, tmp_path: Path) -
     assert list(before.packages) == ["PyYAML"]
     used = coded(tmp_path, edited((TABLES, "name.ljust(WIDTH)", "name.ljust(WIDTH, pydantic)")))
     assert set(used.packages) == {"PyYAML", "pydantic"}
+
+
+def test_all_of_a_module_that_is_asked_by_text_counts(tmp_path: Path) -> None:
+    """Then a definition counts that nothing refers to by its name."""
+    asked = edited((TABLES, "return name.ljust(WIDTH)", "return globals()[name]"))
+    one = coded(tmp_path / "one", asked)
+    asked[TABLES] = (asked[TABLES] or "").replace("TypeAdapter(str)", "TypeAdapter(int)")
+    other = coded(tmp_path / "other", asked)
+    assert other.digest != one.digest
+    assert "pydantic" in other.packages
+    stars = coded(
+        tmp_path / "stars", edited((TABLES, "import yaml\n", "import yaml\nfrom numpy import *\n"))
+    )
+    assert "numpy" in stars.packages
 
 
 def test_each_module_has_its_own_digest(before: Code, tmp_path: Path) -> None:

@@ -7,14 +7,20 @@ the rest.
 
 from __future__ import annotations
 
+import ast
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 import tiny
+from moving import move
 from workspace import Workspace
 
 LIBRARY = "workflow/scripts/frontier"
@@ -136,6 +142,61 @@ def both(*changes: Change) -> Change:
     return change
 
 
+def edit(name: str, *edits: tuple[str, str]) -> Change:
+    """Replace texts of a file of the library that stand in it exactly once."""
+
+    def change(place: Workspace) -> None:
+        for old, new in edits:
+            place.edit(f"{LIBRARY}/{name}", old, new)
+
+    return change
+
+
+def moved(moves: dict[str, str]) -> Change:
+    """Move modules by their dotted names, with what imports them edited."""
+    return lambda place: move(place.path("workflow/scripts"), moves)
+
+
+def moved_function(name: str, source: str, target: str, needs: str = "") -> Change:
+    """Move a function to the end of another file, where it may need imports."""
+
+    def change(place: Workspace) -> None:
+        files = [place.path(f"workflow/scripts/{one}.py") for one in (source, target)]
+        text, other = (path.read_text(encoding="utf-8") for path in files)
+        (found,) = (one for one in ast.parse(text).body if getattr(one, "name", "") == name)
+        lines = text.split("\n")
+        function = "\n".join(lines[found.lineno - 1 : found.end_lineno])
+        files[0].write_text(text.replace(function, ""), encoding="utf-8")
+        files[1].write_text(f"{other}\n\n{needs}\n\n{function}\n", encoding="utf-8")
+
+    return change
+
+
+def rewritten(*texts: Callable[[str], str]) -> Change:
+    """Write each file of the catalogue another way."""
+
+    def change(place: Workspace) -> None:
+        for path in place.path("config").glob("*.yaml"):
+            text = path.read_text(encoding="utf-8")
+            for one in texts:
+                text = one(text)
+            path.write_bytes(text.encode())
+
+    return change
+
+
+def anchored(text: str) -> str:
+    """Whatever block or list stands twice in some YAML is an alias the second time."""
+    known: dict[str, Any] = {}
+
+    def same(value: Any) -> Any:
+        if isinstance(value, dict):
+            return known.setdefault(str(value), {key: same(one) for key, one in value.items()})
+        return known.setdefault(str(value), value) if isinstance(value, list) else value
+
+    return str(yaml.safe_dump(same(yaml.safe_load(text)), sort_keys=False))
+
+
 LLAMA_KEYS, INT8, CPU = "models/tiny-llama", "quantizations/int8", "devices/cpu"
 REVIEWS, SUMS = "tasks/reviews", "tasks/sums"
 
@@ -189,6 +250,133 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "command of a rule": (
         lambda place: place.edit("workflow/rules/score.smk", "--cell {output.cell:q}", "--cell  {output.cell:q}"),
         scores() | LEFT_OUT,
+    ),
+    # Code that is only moved, or whose change decides nothing.
+    "modules moved to other folders": (
+        moved({
+            "frontier.records": "frontier.results.records",
+            "frontier.prompting": "frontier.engines.common.prompting",
+            "frontier.timing": "frontier.scoring.latency",
+            "frontier.host.files": "frontier.host.disk.files",
+        }),
+        NOTHING,
+    ),
+    "a module renamed": (moved({"frontier.scenarios": "frontier.single_stream"}), NOTHING),
+    "a function of the measuring program moved to a module": (
+        both(
+            moved_function("host_peak_bytes", "measure", "frontier/limits"),
+            lambda place: place.edit(
+                "workflow/scripts/measure.py", "from frontier.limits import ", "from frontier.limits import host_peak_bytes, "
+            ),
+        ),
+        NOTHING,
+    ),
+    "a function of scoring moved to a module of measuring": (
+        both(
+            moved_function("in_order", "frontier/timing", "frontier/records"),
+            edit("timing.py", ("from frontier.records import ", "from frontier.records import in_order, ")),
+        ),
+        NOTHING,
+    ),
+    "a function of scoring moved out of a module of measuring": (
+        both(
+            moved_function(
+                "read", "frontier/records", "frontier/text",
+                "from frontier import checksums\nfrom frontier.records import Record\nfrom frontier.values import read_lines",
+            ),
+            lambda place: place.edit(
+                "workflow/scripts/score.py", "from frontier.records import Record, adopted, asking_sessions, read\n",
+                "from frontier.records import Record, adopted, asking_sessions\nfrom frontier.text import read\n",
+            ),
+        ),
+        NOTHING,
+    ),
+    "a function of scoring in a module of measuring": (
+        edit("records.py", ("for line in read_lines(path)", "for line in list(read_lines(path))")),
+        scores() | LEFT_OUT,
+    ),
+    "a log line in the leases": (edit("host/leases.py", ("passed over: ", "left out: ")), NOTHING),
+    "the host's files": (edit("host/files.py", ("temporary.mkdir()", "temporary.mkdir(0o755)")), NOTHING),
+    "an error of the host reworded": (
+        edit("host/locks.py", ("altered since it was locked", "not as it was locked")), NOTHING
+    ),
+    "an engine's errors reworded": (
+        edit(
+            "engines/transformers.py", ("torch.compile failed: ", "torch.compile cannot compile it: "),
+            ('"torch.compile failed"', '"torch.compile cannot compile it"'),
+        ),
+        NOTHING,
+    ),
+    "errors of measuring reworded": (
+        both(
+            lambda place: place.edit("workflow/scripts/measure.py", "another process is measuring", "somebody else measures"),
+            edit("gates.py", ("pause: the process stood still during", "pause: the process did not run during")),
+            edit("prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
+        ),
+        NOTHING,
+    ),
+    "errors of a conversion and of a quantizer reworded": (
+        both(
+            edit("conversions/gguf.py", ("unreadable config: ", "its config cannot be read: ")),
+            edit("quantizers/quanto.py", ("mps has no 8-bit floating-point type", "no float8 on mps")),
+        ),
+        NOTHING,
+    ),
+    "a reason that is known while planning reworded": (
+        edit("linears.py", ("GPT-2 has Conv1D layers instead", "GPT-2 has other layers")),
+        LEFT_OUT | SHOW,
+    ),
+    "unused imports": (
+        both(
+            append("workflow/scripts/measure.py", "\nimport altair\nfrom frontier import estimates\n"),
+            append(f"{LIBRARY}/engines/transformers.py", "\nimport altair\nimport colorsys\n"),
+            append("workflow/scripts/score.py", "\nimport sacrebleu\n"),
+        ),
+        NOTHING,
+    ),
+    "an import written another way": (
+        edit(
+            "scenarios.py", ("from frontier.contention import Watch", "from . import contention as watching"),
+            ("watch: Watch,", "watch: watching.Watch,"),
+        ),
+        NOTHING,
+    ),
+    "a dead function in a helper": (append(f"{LIBRARY}/records.py", "\ndef dead(x: int = 1) -> int:\n    return x\n"), NOTHING),
+    "a dead constant in a helper": (append(f"{LIBRARY}/records.py", "\nDEAD = {1, 2}\n"), NOTHING),
+    "a function renamed": (
+        both(
+            edit("scenarios.py", ("def undisturbed(", "def asked(")),
+            edit("scenarios.py", ("= undisturbed(", "= asked(")),
+        ),
+        NOTHING,
+    ),
+    # Code that may change an answer, a time or an outcome.
+    "a constant of measuring": (edit("scenarios.py", ("MOST_ATTEMPTS = 3", "MOST_ATTEMPTS = 4")), measures()),
+    "a default of measuring": (edit("chat.py", ("ensure_ascii: bool = False", "ensure_ascii: bool = True")), measures()),
+    "a field's default of measuring": (edit("limits.py", ("attempts: int = 1", "attempts: int = 2")), measures()),
+    "what is caught in measuring": (
+        lambda place: place.edit("workflow/scripts/measure.py", "except UnsupportedError as error", "except TypeError as error"),
+        measures(),
+    ),
+    "a log line of measuring": (edit("journal.py", ("cannot be read again is asked again", "cannot be read is asked")), measures()),
+    "a regular expression of a scorer": (
+        edit("equivalence/equivalent.py", ("rounded|nearest", "rounded")), scores(tasks=("sums",))
+    ),
+    # A catalogue that says the same.
+    "CRLF and a byte order mark": (
+        rewritten(lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text), NOTHING
+    ),
+    "0x18 for 24": (rewritten(lambda text: re.sub(r": (\d+)$", lambda n: f": {int(n[1]):#x}", text, flags=re.M)), NOTHING),
+    "anchors and aliases": (rewritten(anchored), NOTHING),
+    "as JSON": (rewritten(lambda text: json.dumps(yaml.safe_load(text))), NOTHING),
+    "defaults said explicitly": (
+        both(
+            put("devices", f"{CPU}/compile", False),
+            put("models", f"{LLAMA_KEYS}/dtype", "float32"),
+            put("tasks", f"{REVIEWS}/sample/seed", 0),
+            put("tasks", f"{SUMS}/scorer/time_limit_s", 5),
+        ),
+        NOTHING,
     ),
     # Keys of a model.
     "model: label": (put("models", f"{LLAMA_KEYS}/label", "Renamed"), {"render"}),
@@ -348,13 +536,22 @@ def test_package_version(
         assert built.jobs(PYTHONPATH=str(tmp_path)) == expected
 
 
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_optimized_python(built: Workspace, level: str) -> None:
+    """`python -O` and `-OO` leave out asserts and docstrings, and no identity is made of those."""
+    assert built.would_run(PYTHONOPTIMIZE=level) == NOTHING
+
+
 def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
-    """Another place changes nothing; a clone without results builds everything once."""
-    moved = Workspace(tmp_path / "elsewhere")
+    """Another place changes nothing, and works; a clone without results builds all once."""
+    moved = Workspace(tmp_path / "a path with spaces")
     shutil.copytree(built.root, moved.root, symlinks=True)
     assert moved.jobs() == NOTHING
     shutil.rmtree(moved.path(".snakemake"))
     assert moved.jobs() == NOTHING
+    moved.path("results/tiny-llama/cpu/sums.json").unlink()
+    moved.build("results/tiny-llama/cpu/sums.json")
+    assert moved.path("results/tiny-llama/cpu/sums.json").exists()
     shutil.rmtree(moved.path("results"))
     assert moved.jobs() == measures() | LEFT_OUT
     for made in ("datasets", "models", "samples"):

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import checksums, contention, gpus, hardware, reuse, scenarios, sessions, templates
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
-from frontier.errors import OutOfMemoryError, Reason, one_line, run
+from frontier.errors import OutOfMemoryError, Reason, UserError, one_line, run
 from frontier.host import presence
 from frontier.host.locks import check_lock
 from frontier.journal import Journal
@@ -220,8 +220,9 @@ def main() -> None:
     folder = arguments.requests.parent
     folder.mkdir(parents=True, exist_ok=True)
     count = device["gpus"] if device["accelerator"] != "mps" else 0
+    busy = UserError(f"{folder}: another process is measuring this cell")
     with (
-        presence.sole(folder / "journal.lock", f"{folder}: another process is measuring this cell"),
+        presence.sole(folder / "journal.lock", busy),
         gpus.reserved(f"device {name!r}", device.get("gpu"), count),
     ):
         measure(arguments, spec, limits)

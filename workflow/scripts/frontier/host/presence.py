@@ -40,16 +40,16 @@ def alone(path: Path) -> tuple[bool, IO[bytes]]:
 
 
 @contextmanager
-def sole(path: Path, fault: str) -> Iterator[None]:
+def sole(path: Path, fault: UserError) -> Iterator[None]:
     """Be the only process that is in such a block for `path`, which is a lock's file.
 
-    Raises UserError with `fault` where another process is in one, and stays there.
+    Raises `fault` where another process is in one, and stays there.
     """
     lock = filelock.FileLock(path, timeout=LOCK_WAIT_S)
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise UserError(fault) from None
+        raise fault from None
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from frontier.identity.scopes import Import
 
@@ -73,6 +73,14 @@ Imports = Mapping[str, Import]
 """A module's imports from outside the project: what is called of the project may do anything."""
 
 
+Own = Callable[[ast.expr], bool]
+"""Whether a call of something of the project's own only makes a value."""
+
+
+def _unknown(_function: ast.expr) -> bool:
+    return False
+
+
 def path_of(node: ast.expr, imports: Imports) -> str | None:
     """The dotted name of what an expression refers to, `re.compile` or a builtin; None: unknown."""
     if isinstance(node, ast.Attribute):
@@ -98,12 +106,8 @@ def has_effect(node: ast.stmt, imports: Imports) -> bool:
             return _decorated(node.decorator_list, imports) or not _all_pure(values, imports)
         case ast.ClassDef():
             return _class_has_effect(node, imports)
-        case ast.Assign():
-            plain = all(map(_is_name, node.targets))
-            return not (plain and is_pure(node.value, imports))
-        case ast.AnnAssign():
-            pure = node.value is None or is_pure(node.value, imports)
-            return not (_is_name(node.target) and pure)
+        case ast.Assign() | ast.AnnAssign():
+            return not only_makes(node, imports)
         case ast.If():
             inside = [*node.body, *node.orelse]
             return not is_pure(node.test, imports) or any(has_effect(n, imports) for n in inside)
@@ -114,21 +118,42 @@ def has_effect(node: ast.stmt, imports: Imports) -> bool:
     return True
 
 
-def is_pure(node: ast.AST, imports: Imports) -> bool:
-    """Whether working out an expression changes nothing."""
+def is_pure(node: ast.AST, imports: Imports, own: Own = _unknown) -> bool:
+    """Whether working out an expression changes nothing; `own` says so of the project's calls."""
     if isinstance(node, ast.Lambda):
         return True
     if isinstance(node, ast.Call):
         parts = [*node.args, *(one.value for one in node.keywords)]
         method = isinstance(node.func, ast.Attribute) and node.func.attr in PURE_METHODS
-        if path_of(node.func, imports) not in PURE and not (method and is_pure(node.func, imports)):
-            return False
-        return _all_pure(parts, imports)
-    return isinstance(node, _PURE_NODES) and _all_pure(ast.iter_child_nodes(node), imports)
+        return _all_pure(parts, imports, own) and (
+            path_of(node.func, imports) in PURE
+            or (method and is_pure(node.func, imports, own))
+            or own(node.func)
+        )
+    inside = ast.iter_child_nodes(node)
+    return isinstance(node, _PURE_NODES) and _all_pure(inside, imports, own)
 
 
-def _all_pure(nodes: Iterable[ast.AST], imports: Imports) -> bool:
-    return all(is_pure(node, imports) for node in nodes)
+def only_makes(node: ast.stmt, imports: Imports, own: Own = _unknown) -> bool:
+    """Whether a statement only binds names to values, or gives one, and changes nothing else."""
+    match node:
+        case ast.Pass() | ast.Expr(value=ast.Constant()):
+            return True
+        case ast.Assign():
+            return all(map(_is_name, node.targets)) and is_pure(node.value, imports, own)
+        case ast.AnnAssign() | ast.Return():
+            bound = isinstance(node, ast.Return) or _is_name(node.target)
+            return bound and (node.value is None or is_pure(node.value, imports, own))
+        case ast.If():
+            inside = [*node.body, *node.orelse]
+            return is_pure(node.test, imports, own) and all(
+                only_makes(part, imports, own) for part in inside
+            )
+    return False
+
+
+def _all_pure(nodes: Iterable[ast.AST], imports: Imports, own: Own = _unknown) -> bool:
+    return all(is_pure(node, imports, own) for node in nodes)
 
 
 def _is_name(node: ast.expr) -> bool:

@@ -94,6 +94,9 @@ class Graph(Digests):
             found.loaded.add(name)
             waiting += [name.rpartition(".")[0], *self.read(name).loads]
             effects += filter(None, [self.effects(name)])
+            # Any name may be one of a package that all names are imported of.
+            stars = (star for star in self.read(name).stars if not self.file(star))
+            found.packages.update(stars)
         return effects
 
     def _subclasses(self, found: Reached) -> list[Target]:

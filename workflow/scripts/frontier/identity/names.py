@@ -10,7 +10,7 @@ import ast
 from functools import cache, cached_property
 from pathlib import Path
 
-from frontier.identity.effects import path_of
+from frontier.identity.effects import only_makes, path_of
 from frontier.identity.modules import Module, read
 from frontier.identity.nodes import Target
 from frontier.identity.scopes import Import, bound_by
@@ -136,7 +136,44 @@ class Names:
             for one, *_ in found.definitions.values()
             if isinstance(one, ast.ClassDef) and any(self._notes(b, module) for b in one.bases)
         ]
-        return [*found.effects, *(one for one in noted if one not in found.effects)]
+        again = [
+            one for several in found.definitions.values() if len(several) > 1 for one in several
+        ]
+        effects = (one for one in found.effects if one in again or not self._makes(one, module))
+        return list(dict.fromkeys([*effects, *noted]))
+
+    def _makes(self, node: ast.stmt, module: str, calling: frozenset[Target] = frozenset()) -> bool:
+        """Whether a statement only makes a value, by functions and records of the project's own."""
+        imports = self.read(module).imports
+        foreign = {name: one for name, one in imports.items() if not self.owns(one.module)}
+
+        def own(function: ast.expr) -> bool:
+            target = self._class(function, module)
+            if target is None or target.kind != "definition" or target in calling:
+                return False
+            (one, *more) = self.read(target.module).definitions[target.name]
+            if isinstance(one, ast.ClassDef):
+                return not more and self._is_record(one, target.module)
+            plain = isinstance(one, ast.FunctionDef) and not one.decorator_list and not more
+            inside = one.body if isinstance(one, ast.FunctionDef) else []
+            within = calling | {target}
+            return plain and all(self._makes(part, target.module, within) for part in inside)
+
+        return only_makes(node, foreign, own)
+
+    def _is_record(self, node: ast.ClassDef, module: str) -> bool:
+        """Whether a class is a dataclass that does nothing when one is made."""
+        called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
+        paths = [path_of(one, self.read(module).imports) for one in called]
+        own = {name for part in node.body for name in bound_by(part)}
+        making = {"__init__", "__post_init__", "__new__", "__setattr__"}
+        factories = {
+            ast.unparse(one.value)
+            for one in ast.walk(node)
+            if isinstance(one, ast.keyword) and one.arg == "default_factory"
+        }
+        plain = not own & making and factories <= {"list", "dict", "set"}
+        return paths == ["dataclasses.dataclass"] and not node.bases and plain
 
     def _notes(self, base: ast.expr, module: str) -> bool:
         """Whether a base class is one of the project's that may note its subclasses somewhere."""

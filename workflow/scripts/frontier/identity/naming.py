@@ -10,6 +10,10 @@ from frontier.identity.modules import Module
 from frontier.identity.nodes import Lookup, Node, Target
 from frontier.identity.scopes import Scope, imported, loaded_from
 
+# By these a module can be asked for any of its own names: then all of them count.
+BY_TEXT = frozenset({"globals", "eval", "exec", "__import__"})
+MODULES = (["sys", "modules"], ["sys.modules"])
+
 
 @dataclass
 class Naming:
@@ -48,6 +52,8 @@ class Naming:
 
     def name(self, node: ast.Name) -> Any:
         target, local = self.targets(node.id)
+        if target is None and not local and node.id in BY_TEXT:
+            return ["Name", node.id, self.refer(Target("module", self.module.name))]
         if target is None or (local and not isinstance(node.ctx, ast.Load)):
             return ["Name", node.id]
         return ["Name", node.id, self.refer(target)] if local else self.refer(target)
@@ -70,6 +76,8 @@ class Naming:
                     break
                 target = found
                 names.pop(0)
+            if target.kind == "package" and [target.name, *names][:2] in MODULES:
+                self.refer(Target("module", self.module.name))
             if target.kind == "package":
                 target = Target("package", "", ".".join([target.name, *names]))
                 names = []
