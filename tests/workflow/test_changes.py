@@ -281,12 +281,12 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a function of scoring moved out of a module of measuring": (
         both(
             moved_function(
-                "read", "frontier/records", "frontier/text",
-                "from frontier import checksums\nfrom frontier.records import Record\nfrom frontier.values import read_lines",
+                "read", "frontier/records", "frontier/timing",
+                "from frontier import checksums\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
                 "workflow/scripts/score.py", "from frontier.records import Record, adopted, asking_sessions, read\n",
-                "from frontier.records import Record, adopted, asking_sessions\nfrom frontier.text import read\n",
+                "from frontier.records import Record, adopted, asking_sessions\nfrom frontier.timing import read\n",
             ),
         ),
         NOTHING,
