@@ -68,11 +68,12 @@ def added_cells():
 
 def all_cells(fresh, lock):
     """The study's cells, for a table of them that is made again unless it is `fresh`."""
+    added = added_cells()
     if not fresh:
         force_rebuild(lock)
     if not lists_inputs(not fresh):
         return []
-    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells] + added_cells()
+    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells] + added
     return paths if not fresh else [existing(path, needed=False) for path in paths]
 
 
@@ -88,6 +89,7 @@ def compared_cells(wildcards):
 
 @report_user_errors
 def report_inputs(wildcards):
+    added_cells()  # refused if altered, also where nothing is to be made of them
     fresh = FRESH.report()
     if not fresh:
         # Not the lock: nobody asks for that, so Snakemake would not miss it.
