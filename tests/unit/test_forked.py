@@ -68,8 +68,10 @@ class Run:
         self.environment = os.environ | {
             "LLM_FRONTIER_RUNNER": str(self.process.pid), "OMP_NUM_THREADS": "1",
             "PYTHONHASHSEED": "0",
+            "CUDA_VISIBLE_DEVICES": "given",
             "PYTHONPATH": f"{folder / 'elsewhere'}:{ROOT / 'workflow' / 'scripts'}",
         }  # fmt: skip
+        self.environment.pop("HF_HUB_OFFLINE", None)
         self.socket = folder / ".snakemake" / f"forked.{self.process.pid}.socket"
 
     def start(self, text: str, *before: str, **environment: str) -> subprocess.Popen[str]:
@@ -160,6 +162,8 @@ def test_random_numbers_are_its_own(run: Run) -> None:
         ("print('x')", 0, "x\n", ""),
         ("import sys; print('x'); sys.exit(3)", 3, "x\n", ""),
         ("import sys; sys.exit('words')", 1, "", "words\n"),
+        ("import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ.get('HF_HUB_OFFLINE'))",
+         0, "given None\n", ""),
         ("import os; os.kill(os.getpid(), 9)", -9, "", ""),
         ("import os; os.kill(os.getpid(), 15)", -15, "", ""),
         ("import frontier.errors as e\ndef main(): raise e.UserError('no')\ne.run(main)", 1, "",

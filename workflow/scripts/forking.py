@@ -92,9 +92,13 @@ class Server:
     def __init__(self, path: Path) -> None:
         """Import, and listen at `path`; behind each, a byte on the standard output."""
         self.surroundings = forked.surroundings()
+        given = self.surroundings["environment"]
         os.environ.update(SET)
         for name in IMPORTED:
             importlib.import_module(name)
+        for name in SET:  # a program is given what it was given by its run, and sets them itself
+            os.environ.pop(name)
+            os.environ.update({name: given[name]} if name in given else {})
         self.libraries = libraries()
         gc.collect()
         gc.freeze()  # looked through no more, so that its memory stays shared
