@@ -44,7 +44,7 @@ environments: setup
 
 # Debian's packages.
 slurm:
-	command -v slurmctld >/dev/null || { apt-get update -qq && \
+	PATH=$$PATH:/usr/sbin:/sbin command -v slurmctld >/dev/null || { apt-get update -qq && \
 	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; }
 
 lint: setup
