@@ -130,9 +130,8 @@ def test_asserts_only_narrow_types() -> None:
     for path in SCRIPTS.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assert):
-                narrows = isinstance(node.test, ast.Name) or ast.unparse(node.test).endswith(
-                    " is not None"
-                )
+                plain = isinstance(node.test, ast.Name | ast.Attribute)
+                narrows = plain or ast.unparse(node.test).endswith(" is not None")
                 calls = any(isinstance(part, ast.Call) for part in ast.walk(node.test))
                 assert narrows, (path, ast.unparse(node))
                 assert not calls, (path, ast.unparse(node))
