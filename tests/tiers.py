@@ -24,11 +24,12 @@ SLURM = {"test_slurm"}
 ENVIRONMENT = "environment"
 """The fixture that builds an engine's environment; tests of the site of Slurm have another one."""
 SLOW = {
-    "test_architectures", "test_bundles", "test_checkpoints", "test_counted", "test_coverage",
-    "test_ending", "test_foreign", "test_forked", "test_freshness", "test_growing", "test_leases", "test_limits",
-    "test_moves", "test_mutations", "test_own_code", "test_programs", "test_report", "test_reuse",
-    "test_scale", "test_score", "test_shared_cache", "test_sources", "test_special_tokens",
-    "test_whole_weights",
+    "test_algebra", "test_architectures", "test_bundles", "test_checkpoints", "test_counted",
+    "test_coverage", "test_datasets", "test_ending", "test_foreign", "test_forked",
+    "test_freshness", "test_growing", "test_leases", "test_limits", "test_moves", "test_mutations",
+    "test_own_code", "test_pauses", "test_programs", "test_report", "test_reuse", "test_scale",
+    "test_score", "test_shared_cache", "test_sources", "test_special_tokens",
+    "test_transformers_engine", "test_whole_weights",
 }  # fmt: skip
 """Files of units that take more than three seconds."""
 
