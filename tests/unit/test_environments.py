@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from environments import run_in
 from frontier import hardware
 from frontier.errors import UserError
 from frontier.fetching import environments, installed
@@ -181,3 +182,9 @@ def test_machines_with_other_processors_share_a_folder(
     assert pythons[0] == pythons[2] != pythons[1]
     assert capfd.readouterr().err.count("making the environment small") == 2
     assert [version(python) for python in pythons] == ["1.17.0"] * 3
+
+
+def test_looking_for_pip_leaves_setuptools_usable() -> None:
+    """Quantizers that compile import setuptools, in the process that built an environment too."""
+    program = "from frontier.fetching import environments as e; assert e._has_pip(); "
+    run_in(Path(sys.executable), program + "import setuptools")

@@ -7,7 +7,6 @@ made of, and looked at before each use: one that has lost a file is built again.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import subprocess
 import sys
@@ -136,7 +135,7 @@ def _build(folder: Path, name: str) -> None:
     from frontier.fetching import installed
 
     pins = PINS / f"{name}.txt"
-    own_pip = importlib.util.find_spec("pip") is not None
+    own_pip = _has_pip()
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if own_pip else []), str(folder)], pins)
     packages, python = site_packages(folder), str(folder / "bin" / "python")
     in_own_checkout = caches.place(lock(name)) == lock(name)  # nobody else's disk or rights
@@ -164,6 +163,15 @@ def _build(folder: Path, name: str) -> None:
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
     values.write_json(folder / "lock.json", locked)
+
+
+def _has_pip() -> bool:
+    """Whether this program's environment has a pip of its own.
+
+    Asked of its metadata: looking for the module makes setuptools, where it is imported later in
+    the same process, take the standard library's distutils for its own and fail.
+    """
+    return any(metadata.distributions(name="pip"))
 
 
 def _run(command: list[str], pins: Path) -> None:
