@@ -148,7 +148,7 @@ def _keys(kind: type[BaseModel]) -> set[str]:
 def modules(package: str) -> tuple[str, ...]:
     """The names that a plugin package offers: its files."""
     paths = importlib.import_module(f"frontier.{package}").__path__
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths)))
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths) if not module.ispkg))
 
 
 def one_of(name: str, names: Collection[str], where: str) -> str:

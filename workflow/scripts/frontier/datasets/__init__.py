@@ -33,7 +33,7 @@ class Row:
 
 def names() -> list[str]:
     """The loaders there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def load(name: str) -> ModuleType:

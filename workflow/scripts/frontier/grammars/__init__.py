@@ -51,7 +51,7 @@ class Example:
 
 def names() -> list[str]:
     """The grammars there are: the modules of this package."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def module_name(grammar: str) -> str:

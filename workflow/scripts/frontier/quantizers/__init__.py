@@ -96,7 +96,7 @@ def load(method: str) -> Any:
 
 def published_methods() -> dict[str, Any]:
     """By the methods that checkpoints are published quantized by, the modules that load them."""
-    modules = (load(name) for _, name, _ in pkgutil.iter_modules(__path__))
+    modules = (load(name) for _, name, package in pkgutil.iter_modules(__path__) if not package)
     return {method: one for one in modules for method in getattr(one, "PUBLISHED", ())}
 
 

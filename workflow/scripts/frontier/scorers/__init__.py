@@ -101,7 +101,7 @@ class Corpus:
 
 def kinds() -> list[str]:
     """The names of all scorers: the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 @cache
