@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 from populations import Condition, Draw, Values, untested
 from sacrebleu.metrics import BLEU, CHRF
 
-from frontier.jackknife import Tested, jackknife
 from frontier.scorers import translation
+from frontier.stats.jackknife import Tested, jackknife
 
 
 def garbled(text: str, rng: random.Random, share: float, others: Sequence[str]) -> str:

@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 import corpora
 import populations
 
-from frontier.columns import SIGNIFICANT
-from frontier.statistics import Estimate, wilson
+from frontier.results.columns import SIGNIFICANT
+from frontier.stats.intervals import Estimate, wilson
 
 REQUESTS = (20, 50, 100, 200, 500)
 CORPORA = ("chrF2", "BLEU", "chrF2 change")

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 
-from frontier import timing
-from frontier.jackknife import LOG, Tested, jackknife
 from frontier.scorers import classification
-from frontier.serial import serial
-from frontier.significance import paired_ratio
-from frontier.statistics import Estimate, quantile_interval
+from frontier.scoring import latency
+from frontier.stats.intervals import Estimate, quantile_interval
+from frontier.stats.jackknife import LOG, Tested, jackknife
+from frontier.stats.serial import serial
+from frontier.stats.significance import paired_ratio
 
 Values = NDArray[Any]
 Draw = Callable[[np.random.Generator, int], Tested]
@@ -52,7 +52,7 @@ def untested(estimate: Estimate | None) -> Tested:
 
 def mean(values: Values) -> Tested:
     """The mean as timing takes it."""
-    return untested(timing.mean(values.tolist(), serial(values)))
+    return untested(latency.mean(values.tolist(), serial(values)))
 
 
 def long_tailed(sigma: float, lag1: float) -> Draw:
@@ -119,7 +119,7 @@ def rates() -> Iterator[Condition]:
         def draw(rng: np.random.Generator, n: int, lag1: float = lag1) -> Tested:
             tokens, seconds = answered(rng, n, lag1, 0.3)
             counts, goes_on = np.column_stack([tokens, seconds]), serial(seconds, [tokens])
-            return untested(jackknife(timing.over, counts, scale=LOG, timed=goes_on).estimate)
+            return untested(jackknife(latency.over, counts, scale=LOG, timed=goes_on).estimate)
 
         truth = 34 - 0.5  # the mean of 4 to 63
         truth /= (2 + truth) * 0.01 * float(np.exp(0.3**2 / 2))

@@ -21,9 +21,13 @@ import numpy as np
 import yaml
 
 import score
-from frontier import checksums, configuration, freshness, hardware, values
-from frontier.plan import Cell
-from frontier.steps import Steps
+from frontier import values
+from frontier.catalogue import configuration
+from frontier.machine import hardware
+from frontier.planning import freshness
+from frontier.planning.cells import Cell
+from frontier.planning.steps import Steps
+from frontier.results import checksums
 from tiny import recipe
 from workspace import copy_project
 

@@ -20,9 +20,9 @@ from typing import Any
 import yaml
 
 import tiny
-from frontier.configuration import read_catalogue, read_study
+from frontier.catalogue.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
-from frontier.steps import Steps
+from frontier.planning.steps import Steps
 from frontier.text import visible
 
 HERE = "PLACEHOLDER"

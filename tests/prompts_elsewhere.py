@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError
-from frontier.prompting import Prompting
 
 STOPS = ((), ("\n",), ("<|im_end|>",), ("<|im_end|>\n",), ("\nQ:", " "))
 

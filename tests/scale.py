@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 import browser
 import many
-from frontier import freshness, plan
+from frontier.planning import cells as plan
+from frontier.planning import freshness
 from workspace import ROOT
 
 REQUESTS = 500

@@ -17,8 +17,8 @@ from typing import Any
 import yaml
 
 import plan
-from frontier.freshness import Freshness
-from frontier.pending import pending
+from frontier.planning.freshness import Freshness
+from frontier.planning.pending import pending
 from warm_snakemake import SNAKEMAKE, Warm
 
 ROOT = Path(__file__).resolve().parent.parent

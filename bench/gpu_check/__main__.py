@@ -23,7 +23,7 @@ from typing import Any
 
 import cells
 from checks import GpuChecks
-from frontier import hardware
+from frontier.machine import hardware
 from rows import Row
 from workbench import CheckError, Workbench
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import cells
 import sharing
-from frontier import plan, timing
+from frontier.planning import cells as planning
+from frontier.scoring import latency as timing
 from rows import Row, row
 from workbench import Run, Workbench
 
@@ -91,7 +92,7 @@ class GpuChecks:
         if wheel and not _has(wheel):
             yield Row(name, "skipped", f"{wheel} is not installed")
             return
-        variant = plan.variant_id("shaped", quantization)
+        variant = planning.variant_id("shaped", quantization)
         cell = self.bench.cell(variant, device, "long")
         if not cell.planned:
             yield Row(name, "skipped", f"{cell.outcome}: {cell.reason}")
@@ -111,14 +112,14 @@ class GpuChecks:
             planned = self.planned(setting)
             yield row(
                 f"{name}: the plan's memory",
-                abs(planned / peak - 1) <= NEAR and peak <= planned + plan.MARGIN_BYTES,
+                abs(planned / peak - 1) <= NEAR and peak <= planned + planning.MARGIN_BYTES,
                 peak_GB=peak / 1e9, planned_GB=planned / 1e9, ratio=planned / peak,
             )  # fmt: skip
 
-    def planned(self, setting: plan.Setting) -> int:
+    def planned(self, setting: planning.Setting) -> int:
         """Bytes of weights and cache as the plan has them, without its margin."""
         new = self.bench.catalogue.tasks["long"].max_new_tokens
-        cache = plan.kv_cache_bytes(setting.model, setting.dtype, new) or 0
+        cache = planning.kv_cache_bytes(setting.model, setting.dtype, new) or 0
         return (setting.weight_bytes or 0) + cache
 
     def latency(self, run: Run) -> dict[str, Any]:
@@ -142,7 +143,8 @@ class GpuChecks:
         """A tenth less than the plan's memory is not enough, a tenth and the margin more is."""
         cell = self.bench.cell("shaped", "here", "long")
         planned = self.planned(self.bench.steps.setting("shaped", "native", "here"))
-        less, more = round(planned * (1 - NEAR)), round(planned * (1 + NEAR)) + plan.MARGIN_BYTES
+        less = round(planned * (1 - NEAR))
+        more = round(planned * (1 + NEAR)) + planning.MARGIN_BYTES
         for within, expected in ((less, "out-of-memory"), (more, "measured")):
             if self.accelerator == "cpu" and within == less:
                 yield Row(expected, "skipped", "torch itself takes more than a small shape")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from frontier import hardware
+from frontier.machine import hardware
 from rows import Row, row
 from workbench import PROBES, CheckError, Workbench
 

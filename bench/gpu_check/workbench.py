@@ -17,11 +17,12 @@ from typing import Any
 import pynvml
 import yaml
 
-from frontier import configuration, hardware
-from frontier.plan import Cell
-from frontier.records import Record
-from frontier.records import read as read_records
-from frontier.steps import Steps
+from frontier.catalogue import configuration
+from frontier.machine import hardware
+from frontier.planning.cells import Cell
+from frontier.planning.steps import Steps
+from frontier.results.records import Record
+from frontier.results.records import read as read_records
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 PROBES = Path(__file__).with_name("probes.py")

@@ -16,12 +16,12 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier.equivalence import algebra
-from frontier.equivalence.algebra import SCRIPTS, Worker, compare, is_too_large
-from frontier.equivalence.equivalent import equivalent
-from frontier.equivalence.expressions import MAX_DEPTH, parse, variables
-from frontier.equivalence.problems import Problem
-from frontier.equivalence.strict import strict
+from frontier.answers.equivalence import algebra
+from frontier.answers.equivalence.algebra import SCRIPTS, Worker, compare, is_too_large
+from frontier.answers.equivalence.equivalent import equivalent
+from frontier.answers.equivalence.expressions import MAX_DEPTH, parse, variables
+from frontier.answers.equivalence.problems import Problem
+from frontier.answers.equivalence.strict import strict
 
 ENDLESS = "((a+b+c+d+e+f)**16)**16"
 
@@ -136,7 +136,7 @@ def test_what_is_too_large_is_unequal_at_once(worker: Worker) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS takes no limit of the address space")
 def test_the_worker_has_a_limit_of_memory() -> None:
     program = (
-        "from frontier.equivalence import algebra\n"
+        "from frontier.answers.equivalence import algebra\n"
         "algebra._limit_memory()\n"
         "try:\n"
         "    bytearray(2 * algebra.MEMORY_BYTES)\n"
@@ -207,8 +207,8 @@ def test_the_worker_is_gone_however_the_context_ends() -> None:
 
 def test_the_worker_does_not_outlive_a_killed_program() -> None:
     program = (
-        "from frontier.equivalence import algebra\n"
-        "from frontier.equivalence.algebra import Worker\n"
+        "from frontier.answers.equivalence import algebra\n"
+        "from frontier.answers.equivalence.algebra import Worker\n"
         "algebra.MAX_TERMS = 10**99\n"
         "with Worker(limit_s=1) as worker:\n"
         "    worker.equal('x', 'y')\n"

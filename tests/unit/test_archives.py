@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frontier import archives
 from frontier.datasets import Row, mathematics, sst2
+from frontier.datasets.common import archives
 from frontier.errors import UserError
 
 NAME, TEXT = "SST-2/dev.tsv", "sentence\tlabel\ngood\t1\nbad\t0\n"
@@ -143,7 +143,7 @@ def test_bombs(tmp_path: Path) -> None:
 def test_a_text_that_is_too_long_to_be_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frontier.corpora.MAX_TEXT", 100)
+    monkeypatch.setattr("frontier.datasets.common.files.MAX_TEXT", 100)
     (tmp_path / "a__b.json").write_text("[" + " " * 200)
     with pytest.raises(UserError, match=r"a__b\.json: is longer than 100 bytes"):
         list(mathematics.rows(tmp_path, mathematics.Options(modules="all")))

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import cells
 from cells import Cell
-from frontier import checksums
 from frontier.errors import UserError
-from frontier.exchange import adding, bundles, packing, private
+from frontier.exchange import adding, packing, private
+from frontier.results import bundles, checksums
 from frontier.values import sha256
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)

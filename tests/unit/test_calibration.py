@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from frontier import calibration
-from frontier.calibration import Draw
 from frontier.errors import UserError
-from frontier.sampling import Drawing
+from frontier.sampling import calibration
+from frontier.sampling.calibration import Draw
+from frontier.sampling.drawing import Drawing
 
 
 def drawing(size: int = 200, seed: int = 0, **options: object) -> Drawing:

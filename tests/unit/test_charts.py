@@ -19,16 +19,16 @@ import pytest
 from hypothesis import given
 
 from cells import Cell, frame, write
-from frontier.comparisons import table as compared
 from frontier.errors import UserError
-from frontier.report import change_chart, charts, svg
-from frontier.report.distributions import FIGURES, QUANTILES, quantiles
-from frontier.report.findings import Group, score_title
-from frontier.report.gather import groups, read_cells
+from frontier.report.deciding.findings import Group, score_title
+from frontier.report.deciding.pareto import front
+from frontier.report.drawing import change_chart, charts, svg
+from frontier.report.drawing.style import log_domain, log_ticks, nominal, quantitative
 from frontier.report.naming import COLOURS, SHAPES, Named, Naming, RenderSpec
-from frontier.report.pareto import front
-from frontier.report.style import log_domain, log_ticks, nominal, quantitative
-from frontier.study import table
+from frontier.report.reading.distributions import FIGURES, QUANTILES, quantiles
+from frontier.report.reading.gather import groups, read_cells
+from frontier.tables.comparisons import table as compared
+from frontier.tables.study import table
 
 SCHEMA = "vegalite/v6/schema/vega-lite-schema.json"
 HOSTILE = "</text></svg><script>alert(\"x\")</script> & '中文' \x00\u202e"

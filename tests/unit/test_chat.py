@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 import chains
 from conftest import ROOT
-from frontier import chat_files
-from frontier.catalogue import Model
-from frontier.chat import ChatTemplate, default_template
-from frontier.configuration import read_catalogue
+from frontier.catalogue.configuration import read_catalogue
+from frontier.catalogue.entries import Model
+from frontier.catalogue.question import Config
+from frontier.checkpoints.chat import ChatTemplate, default_template
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError
-from frontier.prompting import Prompting
-from frontier.question import Config
-from frontier.steps import Steps
+from frontier.planning import chat_files
+from frontier.planning.steps import Steps
 
 DAY = date(2025, 3, 9)
 TURNS = "{% for m in messages %}[{{ m['role'] }}] {{ m['content'] }}\n{% endfor %}"

@@ -20,10 +20,11 @@ from safetensors.torch import load_file, save_file
 import fetch_model as fetch_model_program
 import hub
 from conftest import ROOT
-from frontier import safetensor_files, weights
+from frontier.checkpoints import safetensor_files
+from frontier.conversions.common import weights
+from frontier.conversions.common.simulating import simulate
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
-from frontier.simulating import simulate
 
 ADDRESS = "owner/tiny"
 CONFIGS = {

@@ -16,10 +16,10 @@ from sacrebleu.metrics import CHRF
 from scipy import stats
 
 from cells import ROOT, Cell, frame, translated, write
-from frontier.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
-from frontier.comparisons import joined, latency_ratio, table, verdict
 from frontier.errors import UserError
-from frontier.statistics import quantile_interval
+from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.stats.intervals import quantile_interval
+from frontier.tables.comparisons import joined, latency_ratio, table, verdict
 
 ENGLISH = ("the cat sat on the mat", "we went home", "it rained all day", "who is there")
 

@@ -15,15 +15,15 @@ import yaml
 
 import document_config
 from conftest import ROOT
-from frontier import catalogue, devices, question
-from frontier.catalogue import Catalogue
-from frontier.checking import modules
-from frontier.configuration import FILES as SECTIONS
-from frontier.configuration import read_catalogue, read_config, read_study
-from frontier.entries import Decides, Entry
+from frontier.catalogue import devices, entries, question
+from frontier.catalogue.blocks import Decides, Entry
+from frontier.catalogue.checking import modules
+from frontier.catalogue.configuration import FILES as SECTIONS
+from frontier.catalogue.configuration import read_catalogue, read_config, read_study
+from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.reading import read_yaml
 from frontier.errors import UserError, nearest, one_line
-from frontier.reading import read_yaml
-from frontier.steps import Steps
+from frontier.planning.steps import Steps
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 # Keys that decide nothing by themselves: their content, or what they lead to, does.
@@ -71,7 +71,7 @@ def test_revisions_are_commits() -> None:
 def entry(kind: str) -> type[Entry]:
     """The class of a block, wherever it is."""
     found: type[Entry] = next(
-        vars(module)[kind] for module in (catalogue, devices, question) if kind in vars(module)
+        vars(module)[kind] for module in (entries, devices, question) if kind in vars(module)
     )
     return found
 

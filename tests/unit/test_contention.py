@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier import contention
-from frontier.contention import Reading, loads
-from frontier.journal import Journal
-from frontier.records import Record
+from frontier.measuring import contention
+from frontier.measuring.contention import Reading, loads
+from frontier.results.journal import Journal
+from frontier.results.records import Record
 
 CORES = 2
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from frontier import contents
 from frontier.errors import UserError
+from frontier.fetching import contents
 
 
 @pytest.fixture(autouse=True)

@@ -105,8 +105,8 @@ LOOKING = {
 }  # fmt: skip
 # These read the texts of libraries' exceptions, none of which we raise there ourselves.
 READING_TEXTS = {
-    ("frontier.generating", "out_of_memory"), ("frontier.prompting", "Prompting"),
-    ("frontier.loading", "check_causal"),
+    ("frontier.engines.common.generating", "out_of_memory"), ("frontier.engines.common.prompting", "Prompting"),
+    ("frontier.engines.common.loading", "check_causal"),
 }  # fmt: skip
 
 

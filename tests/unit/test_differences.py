@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier.differences import (
+from frontier.explaining.differences import (
     ABSENT,
     Command,
     Input,

@@ -11,9 +11,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 import chains
-from frontier import token_bytes
-from frontier.prompting import Prompting
-from frontier.stopping import Endings, Written
+from frontier.engines.common import token_bytes
+from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.stopping import Endings, Written
 
 SPECIAL = ("<s>", "</s>", "<|im_end|>")
 LLAMA = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]

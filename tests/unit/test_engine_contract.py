@@ -24,7 +24,7 @@ import transformers
 from tokenizers import decoders, pre_tokenizers
 
 from environments import LIBRARY, ROOT, run_in
-from frontier.checking import modules
+from frontier.catalogue.checking import modules
 from frontier.fetching import environments
 from frontier.quantizers import native
 from stories import stories260k
@@ -440,7 +440,7 @@ def test_planning_imports_no_engine() -> None:
     )
     assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout))
-    assert {"frontier.steps", "frontier.configuration"} <= loaded
+    assert {"frontier.planning.steps", "frontier.catalogue.configuration"} <= loaded
     assert not loaded & {"torch", "tokenizers", "optimum", *ENGINES}
     assert not loaded & {f"frontier.engines.{name}" for name in ENGINES}
 

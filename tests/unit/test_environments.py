@@ -14,10 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 
 from environments import run_in
-from frontier import hardware
 from frontier.errors import UserError
 from frontier.fetching import environments, installed
 from frontier.host import caches
+from frontier.machine import hardware
 
 
 @pytest.fixture

@@ -18,11 +18,11 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier.equivalence.algebra import Worker
-from frontier.equivalence.equivalent import equivalent
-from frontier.equivalence.number_words import spelled
-from frontier.equivalence.problems import Problem, answer_type
-from frontier.equivalence.readings import expression
+from frontier.answers.equivalence.algebra import Worker
+from frontier.answers.equivalence.equivalent import equivalent
+from frontier.answers.equivalence.number_words import spelled
+from frontier.answers.equivalence.problems import Problem, answer_type
+from frontier.answers.equivalence.readings import expression
 
 SUM = Problem("7", "What is 3 + 4?", "arithmetic__add_or_sub")
 HALF = Problem("1/2", "Calculate 3/6.", "arithmetic__div")

@@ -21,15 +21,15 @@ from hypothesis import strategies as st
 
 import cells
 from cells import Cell
-from frontier import comparisons, study
 from frontier.errors import UserError
-from frontier.exchange import adding, packing, tables
+from frontier.exchange import adding, packing, parquet_check
+from frontier.tables import comparisons, study
 
 CELL = "falcon7b/cpu/sst2.json"
 TABLE = "falcon7b/cpu/sst2.parquet"
 
 
-look_apart = tables.check
+look_apart = parquet_check.check
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -38,11 +38,11 @@ def look_here() -> Iterator[None]:
 
     def check(scorers: Mapping[Path, str | None]) -> None:
         for path, scorer in scorers.items():
-            if fault := tables.fault_of(path, scorer):
+            if fault := parquet_check.fault_of(path, scorer):
                 raise UserError(f"{path}: not the requests of a cell: {fault}")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tables, "check", check)
+        patched.setattr(parquet_check, "check", check)
         yield
 
 
@@ -153,7 +153,7 @@ def test_a_table_that_expands(
     """Parquet tells a text that is repeated but once."""
     table = pl.read_parquet(io.BytesIO(sent[TABLE]))
     long = table.with_columns(pl.lit("x" * 1_000_000).alias("input"))
-    monkeypatch.setattr("frontier.exchange.tables.MOST_TEXT", 1 << 20)
+    monkeypatch.setattr("frontier.exchange.parquet_check.MOST_TEXT", 1 << 20)
     refused(packed(tmp_path, sent, table=long), tmp_path, "20000.* bytes of text")
 
 
@@ -343,8 +343,8 @@ def test_a_table_that_ends_its_reader(
     sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As Polars is ended by some; another process's end is one line here."""
-    monkeypatch.setattr("frontier.exchange.tables.fault_of", end)
-    monkeypatch.setattr("frontier.exchange.tables.check", look_apart)
+    monkeypatch.setattr("frontier.exchange.parquet_check.fault_of", end)
+    monkeypatch.setattr("frontier.exchange.parquet_check.check", look_apart)
     refused(packed(tmp_path, sent), tmp_path, "sst2.parquet: .*whoever reads it ends")
 
 

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 import many
-from frontier import contents, freshness
-from frontier.freshness import Freshness
-from frontier.plan import Cell
-from frontier.steps import Steps
+from frontier.fetching import contents
+from frontier.planning import freshness
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import Freshness
+from frontier.planning.steps import Steps
 
 
 @pytest.fixture(scope="module")

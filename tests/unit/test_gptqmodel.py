@@ -15,10 +15,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import harmed
 from environments import run_in
-from frontier import calibrated, quantizers
+from frontier import quantizers
+from frontier.catalogue.recipe import Recipe
+from frontier.conversions.common import calibrated
 from frontier.errors import UserError
 from frontier.growing import train
-from frontier.growing.recipe import Recipe
 from frontier.quantizers import Sizes, Target, awq, gptq
 
 GROUP = 32

@@ -20,10 +20,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 
 from conftest import ROOT
 from frontier import grammars
+from frontier.catalogue.recipe import Corpus, Recipe
 from frontier.errors import UserError
 from frontier.growing import corpus, train
 from frontier.growing.architectures import build
-from frontier.growing.recipe import Corpus, Recipe
 
 ARCHITECTURES = ("gpt2", "llama", "falcon")
 PROMPTS = {

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from frontier.labelled import read
-from frontier.labels import Labels, normal
+from frontier.answers.labelled import read
+from frontier.answers.labels import Labels, normal
 
 LABELS = Labels(["negative", "positive"])
 QUESTION = "{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:"

@@ -15,11 +15,11 @@ from transformers import AutoTokenizer
 
 import harmed
 from environments import run_in
-from frontier import calibrated
+from frontier.catalogue.recipe import Recipe
+from frontier.conversions.common import calibrated
 from frontier.engines import Settings
 from frontier.engines import transformers as engine
 from frontier.growing import train
-from frontier.growing.recipe import Recipe
 from frontier.quantizers import Sizes, Target, llmcompressor
 
 TEXTS = [f"{a} + {b} = {a + b}" for a in range(60, 90) for b in range(5, 25)]

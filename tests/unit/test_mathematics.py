@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier.equivalence.algebra import Worker
-from frontier.equivalence.problems import Problem, answer_type
-from frontier.equivalence.strict import strict
+from frontier.answers.equivalence.algebra import Worker
+from frontier.answers.equivalence.problems import Problem, answer_type
+from frontier.answers.equivalence.strict import strict
 from frontier.scorers import Answer
 from frontier.scorers.mathematics import Options, score
 

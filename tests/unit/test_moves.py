@@ -16,39 +16,39 @@ from moving import move
 
 # Of measuring, of scoring, of neither; into a package of their own name, into one of plugins.
 MOVES = {
-    "frontier.entries": "frontier.catalogues.entries",
-    "frontier.question": "frontier.catalogues.question",
-    "frontier.configuration": "frontier.catalogues.reading",
-    "frontier.growing.recipe": "frontier.catalogues.recipe",
-    "frontier.plan": "frontier.planning.cells",
-    "frontier.estimates": "frontier.planning.estimates",
-    "frontier.step": "frontier.planning.step",
-    "frontier.contents": "frontier.fetching.contents",
-    "frontier.safetensor_files": "frontier.fetching.safetensors",
-    "frontier.sampling": "frontier.drawing.sampling",
-    "frontier.calibration": "frontier.drawing.calibration",
-    "frontier.corpora": "frontier.datasets.common.files",
-    "frontier.generating": "frontier.engines.common.generate",
-    "frontier.prompting": "frontier.engines.common.prompting",
-    "frontier.llama_log": "frontier.engines.common.llama_log",
-    "frontier.linears": "frontier.quantizers.common.linears",
-    "frontier.calibrated": "frontier.conversions.common.calibrating",
-    "frontier.simulating": "frontier.conversions.common.simulating",
-    "frontier.weights": "frontier.conversions.common.weights",
-    "frontier.limits": "frontier.measuring.limits",
-    "frontier.contention": "frontier.measuring.contention",
-    "frontier.scenarios": "frontier.scenarios_of.single_stream",
-    "frontier.records": "frontier.results.records",
-    "frontier.columns": "frontier.results.columns",
-    "frontier.timing": "frontier.scoring.latency",
-    "frontier.statistics": "frontier.scoring.intervals",
-    "frontier.significance": "frontier.scoring.significance",
-    "frontier.equivalence.algebra": "frontier.scoring.equivalence.algebra",
-    "frontier.equivalence.expressions": "frontier.scoring.equivalence.expressions",
-    "frontier.study": "frontier.tables.study",
-    "frontier.comparisons": "frontier.tables.comparisons",
+    "frontier.catalogue.blocks": "frontier.catalogues.entries",
+    "frontier.catalogue.question": "frontier.catalogues.question",
+    "frontier.catalogue.configuration": "frontier.catalogues.reading",
+    "frontier.catalogue.recipe": "frontier.catalogues.recipe",
+    "frontier.planning.cells": "frontier.elsewhere.cells",
+    "frontier.planning.estimates": "frontier.elsewhere.estimates",
+    "frontier.planning.step": "frontier.elsewhere.step",
+    "frontier.fetching.contents": "frontier.elsewhere.contents",
+    "frontier.checkpoints.safetensor_files": "frontier.fetching.safetensors",
+    "frontier.sampling.drawing": "frontier.drawing.sampling",
+    "frontier.sampling.calibration": "frontier.drawing.calibration",
+    "frontier.datasets.common.files": "frontier.elsewhere.files",
+    "frontier.engines.common.generating": "frontier.engines.common.generate",
+    "frontier.engines.common.prompting": "frontier.elsewhere.prompting",
+    "frontier.engines.common.llama_log": "frontier.elsewhere.llama_log",
+    "frontier.quantizers.common.linears": "frontier.elsewhere.linears",
+    "frontier.conversions.common.calibrated": "frontier.conversions.common.calibrating",
+    "frontier.conversions.common.simulating": "frontier.elsewhere.simulating",
+    "frontier.conversions.common.weights": "frontier.elsewhere.weights",
+    "frontier.machine.limits": "frontier.measuring.limits",
+    "frontier.measuring.contention": "frontier.elsewhere.contention",
+    "frontier.scenarios.single_stream": "frontier.scenarios_of.single_stream",
+    "frontier.results.records": "frontier.elsewhere.records",
+    "frontier.results.columns": "frontier.elsewhere.columns",
+    "frontier.scoring.latency": "frontier.elsewhere.latency",
+    "frontier.stats.intervals": "frontier.scoring.intervals",
+    "frontier.stats.significance": "frontier.scoring.significance",
+    "frontier.answers.equivalence.algebra": "frontier.scoring.equivalence.algebra",
+    "frontier.answers.equivalence.expressions": "frontier.scoring.equivalence.expressions",
+    "frontier.tables.study": "frontier.elsewhere.study",
+    "frontier.tables.comparisons": "frontier.elsewhere.comparisons",
     "frontier.host.files": "frontier.host.disk.files",
-    "frontier.report.charts": "frontier.report.drawing.charts",
+    "frontier.report.drawing.charts": "frontier.elsewhere.charts",
 }
 
 
@@ -79,7 +79,7 @@ def test_moves_change_no_identity(moved: Graph, program: str) -> None:
 @pytest.mark.parametrize("program", ["measure", "score"])
 def test_moved_code_runs(moved: Graph, program: str) -> None:
     """What is compared is code that works."""
-    assert not moved.file("frontier.records")
+    assert not moved.file("frontier.results.records")
     command = [sys.executable, str(moved.scripts / f"{program}.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

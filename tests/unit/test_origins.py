@@ -15,14 +15,14 @@ import transformers
 from pydantic import TypeAdapter, ValidationError
 
 import little
-from frontier.catalogue import Catalogue, Model
-from frontier.checking import check
+from frontier.catalogue.checking import check
+from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
+from frontier.catalogue.question import Config
 from frontier.errors import UserError
-from frontier.fetching.origins import Address, HubId, LocalPath, Revision
 from frontier.fetching.sources import Source
 from frontier.host import caches
-from frontier.ingredients import Ingredients
-from frontier.question import Config
+from frontier.planning.ingredients import Ingredients
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier import outputs
+from frontier.results import outputs
 
 START = "=+-@＝＋－＠\t\r\n"
 ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)

@@ -20,12 +20,13 @@ import hub
 import little
 import measure
 from conftest import ROOT
-from frontier import conversions, plan
-from frontier.catalogue import Catalogue
+from frontier import conversions
+from frontier.catalogue.entries import Catalogue
 from frontier.engines import Settings
 from frontier.engines import transformers as engine
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
+from frontier.planning import cells
 
 REPOSITORY = "owner/own"
 PROMPTS = ("Once upon", "What is 2 + 3 ?")
@@ -272,7 +273,7 @@ def test_other_engines_do_not_run_it() -> None:
     )
 
     def reason(quantization: str, device: str) -> str | None:
-        return plan.setting(catalogue, "own", quantization, device).unsupported()
+        return cells.setting(catalogue, "own", quantization, device).unsupported()
 
     assert reason("native", "cpu") is None
     assert reason("rtn", "cpu") is None

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from frontier.report.pareto import Point, best, fastest_within, front, points_per_unit
+from frontier.report.deciding.pareto import Point, best, fastest_within, front, points_per_unit
 
 # Few distinct values, so that ties are common.
 points = st.lists(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from frontier.pauses import SECOND, Pauses
+from frontier.measuring.pauses import SECOND, Pauses
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 

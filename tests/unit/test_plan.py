@@ -8,23 +8,23 @@ import sys
 import pytest
 
 from conftest import ROOT
-from frontier import plan
-from frontier.configuration import read_catalogue
+from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
-from frontier.plan import Cell
+from frontier.planning import cells
+from frontier.planning.cells import Cell
 
 CATALOGUE = read_catalogue(ROOT / "config")
 GB = 10**9
 
 
-def host(gigabytes: float | None) -> plan.HostMemory:
+def host(gigabytes: float | None) -> cells.HostMemory:
     """A host that reports so much memory for every accelerator."""
     return lambda _accelerator, _gpus: None if gigabytes is None else round(gigabytes * GB)
 
 
 def cell(variant: str, device: str, task: str = "sst2", memory: float | None = 64) -> Cell:
     """A cell of the shipped catalogue."""
-    return plan.cell(CATALOGUE, variant, device, task, host(memory))
+    return cells.cell(CATALOGUE, variant, device, task, host(memory))
 
 
 def test_variants_are_matched_and_not_split() -> None:
@@ -58,7 +58,7 @@ def test_what_does_not_fit_tells_both_figures() -> None:
     """Llama 2 13B in half precision is 26 GB of weights; the cache and a margin come on top."""
     found = cell("llama2-13b", "mps", memory=16)
     assert found.outcome == "does-not-fit"
-    needed = 13_015_864_320 * 2 + (1024 + 8) * 40 * 40 * 128 * 2 * 2 + plan.MARGIN_BYTES
+    needed = 13_015_864_320 * 2 + (1024 + 8) * 40 * 40 * 128 * 2 * 2 + cells.MARGIN_BYTES
     assert found.reason == f"needs {needed / GB:.1f} GB, device has 16.0 GB"
 
 

@@ -12,8 +12,8 @@ import torch
 import transformers
 
 from frontier.engines import UnsupportedError
+from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import UserError
-from frontier.prompting import Prompting, kv_bytes_per_token
 from stories import stories260k
 
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harmed
-from frontier.catalogue import Model
-from frontier.devices import Device
+from frontier.catalogue.devices import Device
+from frontier.catalogue.entries import Model
+from frontier.checkpoints.published import published
 from frontier.engines import Settings, UnsupportedError
 from frontier.engines import transformers as engine
-from frontier.plan import Setting
-from frontier.published import published
+from frontier.planning.cells import Setting
 from frontier.quantizers import load as load_quantizer
 
 NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})

@@ -15,8 +15,8 @@ import pytest
 import yaml
 from hypothesis import given
 
+from frontier.catalogue.reading import parse, read_yaml
 from frontier.errors import UserError, one_line
-from frontier.reading import parse, read_yaml
 
 BOMB = "a0: &a0 [lol]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

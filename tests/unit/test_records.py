@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier import contention
 from frontier.errors import UserError
-from frontier.journal import Journal, restore
-from frontier.records import Record, read
+from frontier.measuring import contention
+from frontier.results.journal import Journal, restore
+from frontier.results.records import Record, read
 
 
 def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:

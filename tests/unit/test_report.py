@@ -17,13 +17,13 @@ import pytest
 from hypothesis import given
 
 from cells import ROOT, Cell, write
-from frontier.columns import COLUMNS, COMPARISONS, OUTCOMES
-from frontier.report import words
-from frontier.report.findings import answer
+from frontier import words
+from frontier.report.deciding.findings import answer
+from frontier.report.deciding.verdicts import reason
 from frontier.report.naming import Naming, RenderSpec
-from frontier.report.verdicts import reason
+from frontier.results.columns import COLUMNS, COMPARISONS, OUTCOMES
 from frontier.scorers import Answer, mathematics
-from frontier.study import table
+from frontier.tables.study import table
 from frontier.text import BIDI, ZERO_WIDTH, visible
 
 OWNED = (

@@ -18,14 +18,19 @@ from hypothesis import strategies as st
 
 import little
 import measure
-from frontier import checksums, gates, identity, records, reuse, sampling, scenarios
+from frontier import identity
 from frontier.datasets import Row
 from frontier.engines import transformers as engine
+from frontier.engines.common.generating import Generating
 from frontier.errors import OutOfMemoryError
-from frontier.generating import Generating
-from frontier.journal import Journal
-from frontier.limits import Limits, OutOfTimeError
-from frontier.records import Record, read
+from frontier.machine.limits import Limits, OutOfTimeError
+from frontier.measuring import reuse
+from frontier.results import checksums, records
+from frontier.results.journal import Journal
+from frontier.results.records import Record, read
+from frontier.sampling import drawing
+from frontier.scenarios import single_stream
+from frontier.scoring import gates
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
@@ -48,7 +53,7 @@ class Cell:
 
     def measure(self, size: int = 8, seed: int = 0, **changes: Any) -> Path:
         """Measure a sample; returns its folder. `changes`: to the spec, the code and the rows."""
-        rows = changes.pop("rows", None) or sampling.sample(ROWS, size, seed)
+        rows = changes.pop("rows", None) or drawing.sample(ROWS, size, seed)
         code = changes.pop("code", "one")
         task = TASK | changes.pop("task", {})
         device = DEVICE | changes.pop("device", {})
@@ -112,7 +117,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cell:
     """Nothing is measured yet."""
     made = Cell(tmp_path / "task", checkpoint)
-    load, undisturbed = engine.load, scenarios.undisturbed
+    load, undisturbed = engine.load, single_stream.undisturbed
 
     def counting(*arguments: Any) -> Any:
         made.loads += 1
@@ -125,7 +130,7 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         return undisturbed(engine, prompt, *rest)
 
     monkeypatch.setattr(engine, "load", counting)
-    monkeypatch.setattr(scenarios, "undisturbed", asking)
+    monkeypatch.setattr(single_stream, "undisturbed", asking)
     return made
 
 
@@ -177,7 +182,7 @@ def test_sessions_add_up(cell: Cell) -> None:
 
 def test_another_seed_asks_only_the_new(cell: Cell) -> None:
     """And what two samples have between them is taken from both."""
-    first, second = ({row.id for row in sampling.sample(ROWS, 16, seed)} for seed in (0, 1))
+    first, second = ({row.id for row in drawing.sample(ROWS, 16, seed)} for seed in (0, 1))
     assert 0 < len(first & second) < 16
     cell.measure(16, seed=0)
     cell.measure(16, seed=1)
@@ -206,7 +211,7 @@ def test_another_request_is_asked(cell: Cell, change: dict[str, Any]) -> None:
 
 def test_it_is_the_prompt_that_counts(cell: Cell) -> None:
     """Not the template that it is put together from, the row's id, nor its reference."""
-    rows = sampling.sample(ROWS, 8, 0)
+    rows = drawing.sample(ROWS, 8, 0)
     cell.measure(rows=rows)
     renamed = [replace(row, id=f"new-{row.id}", reference="9") for row in rows]
     assert answers(cell.measure(rows=renamed))[0][0] == f"new-{rows[0].id}"
@@ -221,7 +226,7 @@ def test_it_is_the_prompt_that_counts(cell: Cell) -> None:
 
 def test_a_record_counts_once(cell: Cell) -> None:
     """A prompt that stands twice in a sample is asked twice, as it would be from nothing."""
-    rows = sampling.sample(ROWS, 4, 0)
+    rows = drawing.sample(ROWS, 4, 0)
     twice = [*rows, *(replace(row, id=f"again-{row.id}") for row in rows[:2])]
     cell.measure(rows=rows)
     folder = cell.measure(rows=twice)
@@ -368,13 +373,13 @@ def test_a_disturbed_session_is_not_taken(
     shutil.rmtree(cell.measure(12, foreign_load=-1.0))
     assert cell.asked.total() == 12
     shutil.rmtree(small)
-    undisturbed = scenarios.undisturbed
+    undisturbed = single_stream.undisturbed
 
     def one_paused(*arguments: Any) -> Any:
         generation, attempts, _ = undisturbed(*arguments)
         return generation, attempts, cell.asked.total() == 3
 
-    monkeypatch.setattr(scenarios, "undisturbed", one_paused)
+    monkeypatch.setattr(single_stream, "undisturbed", one_paused)
     cell.measure(8)
     assert counted(cell.measure(12)) == [7, 5]
 

@@ -20,10 +20,10 @@ from sklearn.cluster import KMeans
 
 from frontier import quantizers
 from frontier.conversions import codebook, rounding
+from frontier.conversions.common.simulating import by_group
 from frontier.engines import Settings, UnsupportedError
 from frontier.engines import transformers as engine
 from frontier.errors import UserError
-from frontier.simulating import by_group
 from stories import stories260k
 
 CHANNELS = {"granularity": "channel", "group_size": None}

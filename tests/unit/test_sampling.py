@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conftest import ROOT
 from frontier.datasets import Row
 from frontier.errors import UserError
-from frontier.sampling import sample
+from frontier.sampling.drawing import sample
 
 
 def row(number: int, stratum: str) -> Row:

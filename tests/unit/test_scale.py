@@ -17,7 +17,7 @@ import browser
 import many
 from cells import Cell, write
 from conftest import ROOT
-from frontier.freshness import Freshness
+from frontier.planning.freshness import Freshness
 
 QUANTIZATIONS = ("native", "int8", "int4", "int2", "float8")
 

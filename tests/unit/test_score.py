@@ -15,7 +15,7 @@ import pytest
 
 import score
 from conftest import ROOT
-from frontier.records import Record
+from frontier.results.records import Record
 
 REQUESTS = 40
 SPEC = {

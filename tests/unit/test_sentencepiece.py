@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import little
 from environments import run_in
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
-from frontier.prompting import Prompting
 
 WORDS = ["once", "upon", "a", "time", "there", "was", "little", "model", "read", "zwölf", "好"]
 TEXTS = st.lists(st.sampled_from([*WORDS, "!", "\n", "7", " ", "é"]), min_size=1).map(" ".join)

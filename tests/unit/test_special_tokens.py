@@ -13,9 +13,9 @@ import chains
 import prompts_elsewhere
 from environments import run_in
 from frontier.engines import Settings
+from frontier.engines.common.prompting import Prompting
 from frontier.engines.transformers import load
 from frontier.errors import UserError
-from frontier.prompting import Prompting
 
 FRAMES = ["<s> $A", "$A", "<s> $A </s>", "$A </s>", "<s> <s> $A </s>"]
 TURN = "{% for m in messages %}{{ m['content'] }}{% endfor %}"

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from frontier.jackknife import FEWEST, LOG, jackknife, logit_up_to
-from frontier.serial import INDEPENDENT, Serial, serial
-from frontier.significance import holm, mcnemar_mid_p, paired_difference
-from frontier.statistics import quantile_interval, quantile_p, quantile_ranks, wilson
+from frontier.stats.intervals import quantile_interval, quantile_p, quantile_ranks, wilson
+from frontier.stats.jackknife import FEWEST, LOG, jackknife, logit_up_to
+from frontier.stats.serial import INDEPENDENT, Serial, serial
+from frontier.stats.significance import holm, mcnemar_mid_p, paired_difference
 
 
 @given(n=st.integers(1, 5000), share=st.floats(0, 1), confidence=st.sampled_from([0.8, 0.95, 0.99]))

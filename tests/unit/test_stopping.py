@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import chains
-from frontier.prompting import Prompting
-from frontier.stopping import Written
+from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.stopping import Written
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from cells import ROOT, Cell, frame, summary, write
-from frontier.columns import COLUMNS, OUTCOMES, MetricNote, metric_columns
 from frontier.errors import UserError
-from frontier.outputs import Axes
-from frontier.study import CHUNK, table
+from frontier.results.columns import COLUMNS, OUTCOMES, MetricNote, metric_columns
+from frontier.results.outputs import Axes
+from frontier.tables.study import CHUNK, table
 
 REASON = 'needs 27 GB, "has" 8,\nand that is that'
 

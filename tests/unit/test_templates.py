@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier import templates
-from frontier.catalogue import Model, Task
-from frontier.checking import check
+from frontier.catalogue import templates
+from frontier.catalogue.checking import check
+from frontier.catalogue.entries import Model, Task
 from frontier.errors import UserError
 
 FIELDS = ("sentence", "topic")

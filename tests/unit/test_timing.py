@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier import gates, timing
-from frontier.records import Record
-from frontier.statistics import quantile_interval
+from frontier.results.records import Record
+from frontier.scoring import gates, latency
+from frontier.stats.intervals import quantile_interval
 
 
 def record(gaps: list[int], tail: int = 0, prompt_tokens: int = 10) -> Record:
@@ -25,23 +25,23 @@ GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
 def test_parts_add_up(gaps: list[int], tail: int) -> None:
     """Latency is TTFT and the time of the other tokens; gaps are the ITL."""
     one = record(gaps, tail)
-    assert timing.ttft_s(one) == pytest.approx(gaps[0] / 1e9)
-    assert timing.latency_s(one) == pytest.approx((sum(gaps) + tail) / 1e9)
-    assert timing.itl_s(one) == pytest.approx([gap / 1e9 for gap in gaps[1:]])
-    tpot = timing.tpot_s(one)
+    assert latency.ttft_s(one) == pytest.approx(gaps[0] / 1e9)
+    assert latency.latency_s(one) == pytest.approx((sum(gaps) + tail) / 1e9)
+    assert latency.itl_s(one) == pytest.approx([gap / 1e9 for gap in gaps[1:]])
+    tpot = latency.tpot_s(one)
     if len(gaps) == 1:
         assert tpot is None
     else:
         assert tpot is not None
-        whole = timing.ttft_s(one) + tpot * (len(gaps) - 1)  # type: ignore[operator]
-        assert whole == pytest.approx(timing.latency_s(one))
+        whole = latency.ttft_s(one) + tpot * (len(gaps) - 1)  # type: ignore[operator]
+        assert whole == pytest.approx(latency.latency_s(one))
 
 
 @given(st.lists(GAPS, min_size=2, max_size=20))
 def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
     """Not means of rates, which fast short requests would dominate."""
     records = [record(gaps) for gaps in requests]
-    found = timing.throughput(records)["output_tokens_per_s"]
+    found = latency.throughput(records)["output_tokens_per_s"]
     tokens, seconds = sum(map(len, requests)), sum(map(sum, requests)) / 1e9
     assert found["value"] == pytest.approx(tokens / seconds)
     if found["low"] is None:
@@ -53,9 +53,9 @@ def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
 
 def test_quantiles_are_null_where_the_sample_is_too_small() -> None:
     """Five requests know no median's interval, two hundred no p99's."""
-    few = timing.latency([record([1000, 1000])] * 5)["end_to_end_s"]
+    few = latency.latency([record([1000, 1000])] * 5)["end_to_end_s"]
     mixed = np.random.default_rng(1).permutation(200)
-    many = timing.latency([record([1000 + int(n), 1000]) for n in mixed])["end_to_end_s"]
+    many = latency.latency([record([1000 + int(n), 1000]) for n in mixed])["end_to_end_s"]
     assert few["p50"] is None
     assert many["p50"]["low"] <= many["p50"]["value"] <= many["p50"]["high"]
     assert many["p90"] is not None
@@ -64,7 +64,7 @@ def test_quantiles_are_null_where_the_sample_is_too_small() -> None:
 
 def test_a_steady_drift_leaves_a_median_without_an_interval() -> None:
     """Each request a little slower than the last: two hundred that say as much as a few."""
-    found = timing.latency([record([1000 + n, 1000]) for n in range(200)])["end_to_end_s"]["p50"]
+    found = latency.latency([record([1000 + n, 1000]) for n in range(200)])["end_to_end_s"]["p50"]
     assert found["value"] == pytest.approx(2099.5e-9)
     assert found["low"] is None
     assert "no interval" in found["method"]
@@ -81,8 +81,8 @@ def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
             one = vars(record([gap, gap])) | {"session": session, "start_ns": place * 10**7}
             records.append(Record(**one))
     shuffled = [records[place] for place in rng.permutation(200)]
-    assert timing.latency(shuffled) == timing.latency(records)
-    assert timing.latency(shuffled)["end_to_end_s"]["p50"]["low"] is None
+    assert latency.latency(shuffled) == latency.latency(records)
+    assert latency.latency(shuffled)["end_to_end_s"]["p50"]["low"] is None
 
 
 def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
@@ -93,18 +93,18 @@ def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
         Record(**vars(record([gap, 1000])) | {"session": place // 2, "start_ns": place})
         for place, gap in enumerate((10**6 * np.exp(levels)).astype(int).tolist())
     ]
-    times = [timing.latency_s(one) for one in records]
-    apart, together = timing.dependence(times, records), timing.serial(times)
+    times = [latency.latency_s(one) for one in records]
+    apart, together = latency.dependence(times, records), latency.serial(times)
     assert apart.lag1 > 0.9 > 0.6 > together.lag1
     joined = [Record(**vars(one) | {"session": 0}) for one in records]
-    assert timing.dependence(times, joined).lag1 == pytest.approx(together.lag1, abs=0.02)
+    assert latency.dependence(times, joined).lag1 == pytest.approx(together.lag1, abs=0.02)
 
 
 def test_gaps_of_one_request_are_a_cluster() -> None:
     """Slow requests have slow gaps: a thousand gaps of fifty requests are not a thousand."""
     rng = np.random.default_rng(4)
     records = [record([int(speed)] * 21) for speed in rng.lognormal(14, 0.5, 50)]
-    found = timing.latency(records)["itl_s"]
+    found = latency.latency(records)["itl_s"]
     assert "clustered by request" in found["p50"]["method"]
     gaps = np.repeat([one.token_ns[0] / 1e9 for one in records], 20)
     of_requests = quantile_interval(gaps[::20], 0.5)
@@ -118,46 +118,46 @@ def test_gaps_of_one_request_are_a_cluster() -> None:
 def test_a_mean_of_few_says_what_it_cannot_show() -> None:
     rng = np.random.default_rng(5)
     times = [record([int(gap), 1000]) for gap in rng.lognormal(12, 0.3, 150)]
-    few, many = (timing.latency(times[:n])["end_to_end_s"]["mean"] for n in (60, 150))
+    few, many = (latency.latency(times[:n])["end_to_end_s"]["mean"] for n in (60, 150))
     assert "blind to slow requests rarer than 5%" in few["method"]
     assert "blind" not in many["method"]
 
 
 def test_tpot_is_null_for_single_tokens() -> None:
     """No time per further token where there is none."""
-    assert timing.latency([record([1000])] * 50)["tpot_s"]["p50"] is None
+    assert latency.latency([record([1000])] * 50)["tpot_s"]["p50"] is None
 
 
 def test_mbu_of_a_memory_bound_model() -> None:
     """Reading 10 MB of weights and 2 kB of cache a token in 1 ms from 100 GB/s is a tenth."""
     records = [record([10**6] * 21, prompt_tokens=0)] * 8
-    found = timing.mbu(records, 10_000_000 - 10.5 * 200, 200, 100)
+    found = latency.mbu(records, 10_000_000 - 10.5 * 200, 200, 100)
     assert found is not None
     assert found["value"] == pytest.approx(0.1)
     slower = [record([10**6 + 10**4 * n] * 21, prompt_tokens=0) for n in (3, 0, 7, 1, 5, 2, 6, 4)]
-    ranged = timing.mbu(slower, 1e7, 0, 100)
-    times = timing.latency(slower)["tpot_s"]["p50"]
+    ranged = latency.mbu(slower, 1e7, 0, 100)
+    times = latency.latency(slower)["tpot_s"]["p50"]
     assert ranged is not None
     assert ranged["low"] == pytest.approx(1e7 / times["high"] / 1e11)
     assert ranged["high"] == pytest.approx(1e7 / times["low"] / 1e11)
-    assert timing.mbu(records, 1e7, 200, None) is None
-    assert timing.mbu([record([10])], 1e7, 200, 100) is None
+    assert latency.mbu(records, 1e7, 200, None) is None
+    assert latency.mbu([record([10])], 1e7, 200, 100) is None
 
 
 def test_cost() -> None:
     """A thousand requests of one second at 3.6 an hour cost one."""
-    alike = timing.cost_per_1000([record([10**9])] * 8, 3.6)
+    alike = latency.cost_per_1000([record([10**9])] * 8, 3.6)
     assert alike is not None
     assert alike["value"] == pytest.approx(1)
     assert alike["low"] is None
     assert "all requests are alike" in alike["method"]
     records = [record([10**9 + 10**7 * n]) for n in range(40)]
-    found = timing.cost_per_1000(records, 3.6)
-    seconds = timing.latency(records)["end_to_end_s"]["mean"]
+    found = latency.cost_per_1000(records, 3.6)
+    seconds = latency.latency(records)["end_to_end_s"]["mean"]
     assert found is not None
     for end in ("value", "low", "high"):
         assert found[end] == pytest.approx(seconds[end])
-    assert timing.cost_per_1000([record([10**9])], None) is None
+    assert latency.cost_per_1000([record([10**9])], None) is None
 
 
 def test_disorder() -> None:

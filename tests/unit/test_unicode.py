@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier import checksums
+from frontier.results import checksums
 from frontier.unicode import parse_json, well_formed
 from frontier.values import read_json, read_lines, write_text
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from frontier.visible_gpus import names_slices, visible
+from frontier.machine.visible_gpus import names_slices, visible
 
 UUIDS = ["GPU-1a2b-77", "GPU-1a2c-00", "GPU-9f00-12"]
 

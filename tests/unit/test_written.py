@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from frontier.catalogue import Catalogue
-from frontier.checking import check, plugin
-from frontier.configuration import FILES, read_catalogue, read_study
-from frontier.entries import Plugin, explicit
-from frontier.steps import Steps
+from frontier.catalogue.blocks import Plugin, explicit
+from frontier.catalogue.checking import check, plugin
+from frontier.catalogue.configuration import FILES, read_catalogue, read_study
+from frontier.catalogue.entries import Catalogue
+from frontier.planning.steps import Steps
 
 CONFIG = ROOT / "config"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from frontier import checksums
+from frontier.results import checksums
 from workspace import Workspace, refused
 
 TABLES = {"aggregate", "compare", "render"}

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from disturbed import lines
-from frontier import checksums
+from frontier.results import checksums
 from workspace import Workspace, jobs_in, refused
 
 TABLES = {"aggregate", "compare", "render"}

@@ -212,8 +212,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "comment and blank line in a rules file": (append("workflow/rules/measure.smk", "\n# A remark.\n"), NOTHING),
     "keys in another order": (reverse_keys, NOTHING),
-    "code that only plans": (code(f"{LIBRARY}/plan.py"), NOTHING),
-    "code that only reads the catalogue": (code(f"{LIBRARY}/catalogue.py"), NOTHING),
+    "code that only plans": (code(f"{LIBRARY}/planning/cells.py"), NOTHING),
+    "code that only reads the catalogue": (code(f"{LIBRARY}/catalogue/entries.py"), NOTHING),
     "another scorer than the study's": (code(f"{LIBRARY}/scorers/translation.py"), NOTHING),
     "another loader than the study's": (code(f"{LIBRARY}/datasets/opensubtitles.py"), NOTHING),
     "another grammar than the study's": (code(f"{LIBRARY}/grammars/translation.py"), NOTHING),
@@ -226,11 +226,11 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "engine, with an old file time": (old_code(f"{LIBRARY}/engines/transformers.py"), measures()),
     "quantizer": (code(f"{LIBRARY}/quantizers/quanto.py"), measures(variants=("tiny-llama-int8",))),
     "measuring program": (code("workflow/scripts/measure.py"), measures()),
-    "helper of measuring and scoring": (code(f"{LIBRARY}/records.py"), measures() | LEFT_OUT),
+    "helper of measuring and scoring": (code(f"{LIBRARY}/results/records.py"), measures() | LEFT_OUT),
     "scoring program": (code("workflow/scripts/score.py"), scores() | LEFT_OUT),
-    "latency figures": (code(f"{LIBRARY}/timing.py"), scores() | LEFT_OUT),
+    "latency figures": (code(f"{LIBRARY}/scoring/latency.py"), scores() | LEFT_OUT),
     "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
-    "helper of one scorer": (code(f"{LIBRARY}/equivalence/strict.py"), scores(tasks=("sums",))),
+    "helper of one scorer": (code(f"{LIBRARY}/answers/equivalence/strict.py"), scores(tasks=("sums",))),
     "loader": (
         code(f"{LIBRARY}/datasets/sst2.py"),
         {"sample reviews"} | measures(tasks=("reviews",)),
@@ -240,11 +240,11 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         GROWN | {"sample sums"} | measures(),
     ),
     "training": (code(f"{LIBRARY}/growing/train.py"), GROWN | measures()),
-    "chart": (code(f"{LIBRARY}/report/charts.py"), {"render"}),
+    "chart": (code(f"{LIBRARY}/report/drawing/charts.py"), {"render"}),
     "report's template": (append("resources/report/report.css", "\n/* A remark. */\n"), {"render"}),
     "table": (code("workflow/scripts/aggregate.py"), {"aggregate", "render"}),
-    "comparisons": (code(f"{LIBRARY}/comparisons.py"), {"compare", "render"}),
-    "reading of cells": (code(f"{LIBRARY}/study.py"), SHOW),
+    "comparisons": (code(f"{LIBRARY}/tables/comparisons.py"), {"compare", "render"}),
+    "reading of cells": (code(f"{LIBRARY}/tables/study.py"), SHOW),
     "pins of an environment that the study does not use": (append("workflow/envs/openvino.txt", "six==1.17.0\n"), NOTHING),
     "code that fetches": (code(f"{LIBRARY}/fetching/hub.py"), NOTHING),
     "command of a rule": (
@@ -254,45 +254,45 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     # Code that is only moved, or whose change decides nothing.
     "modules moved to other folders": (
         moved({
-            "frontier.records": "frontier.results.records",
-            "frontier.prompting": "frontier.engines.common.prompting",
-            "frontier.timing": "frontier.scoring.latency",
+            "frontier.results.records": "frontier.records",
+            "frontier.engines.common.prompting": "frontier.engines.shared.prompting",
+            "frontier.scoring.latency": "frontier.latency",
             "frontier.host.files": "frontier.host.disk.files",
         }),
         NOTHING,
     ),
-    "a module renamed": (moved({"frontier.scenarios": "frontier.single_stream"}), NOTHING),
+    "a module renamed": (moved({"frontier.scenarios.single_stream": "frontier.single_stream"}), NOTHING),
     "a function of the measuring program moved to a module": (
         both(
-            moved_function("host_peak_bytes", "measure", "frontier/limits"),
+            moved_function("host_peak_bytes", "measure", "frontier/machine/limits"),
             lambda place: place.edit(
-                "workflow/scripts/measure.py", "from frontier.limits import ", "from frontier.limits import host_peak_bytes, "
+                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import host_peak_bytes, "
             ),
         ),
         NOTHING,
     ),
     "a function of scoring moved to a module of measuring": (
         both(
-            moved_function("in_order", "frontier/timing", "frontier/records"),
-            edit("timing.py", ("from frontier.records import ", "from frontier.records import in_order, ")),
+            moved_function("in_order", "frontier/scoring/latency", "frontier/results/records"),
+            edit("scoring/latency.py", ("from frontier.results.records import ", "from frontier.results.records import in_order, ")),
         ),
         NOTHING,
     ),
     "a function of scoring moved out of a module of measuring": (
         both(
             moved_function(
-                "read", "frontier/records", "frontier/timing",
-                "from frontier import checksums\nfrom frontier.values import read_lines",
+                "read", "frontier/results/records", "frontier/scoring/latency",
+                "from frontier.results import checksums\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
-                "workflow/scripts/score.py", "from frontier.records import Record, adopted, asking_sessions, read\n",
-                "from frontier.records import Record, adopted, asking_sessions\nfrom frontier.timing import read\n",
+                "workflow/scripts/score.py", "from frontier.results.records import Record, adopted, asking_sessions, read\n",
+                "from frontier.results.records import Record, adopted, asking_sessions\nfrom frontier.scoring.latency import read\n",
             ),
         ),
         NOTHING,
     ),
     "a function of scoring in a module of measuring": (
-        edit("records.py", ("for line in read_lines(path)", "for line in list(read_lines(path))")),
+        edit("results/records.py", ("for line in read_lines(path)", "for line in list(read_lines(path))")),
         scores() | LEFT_OUT,
     ),
     "a log line in the leases": (edit("host/leases.py", ("passed over: ", "left out: ")), NOTHING),
@@ -310,8 +310,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "errors of measuring reworded": (
         both(
             lambda place: place.edit("workflow/scripts/measure.py", "another process is measuring", "somebody else measures"),
-            edit("gates.py", ("pause: the process stood still during", "pause: the process did not run during")),
-            edit("prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
+            edit("scoring/gates.py", ("pause: the process stood still during", "pause: the process did not run during")),
+            edit("engines/common/prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
         ),
         NOTHING,
     ),
@@ -323,7 +323,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         NOTHING,
     ),
     "a reason that is known while planning reworded": (
-        edit("linears.py", ("GPT-2 has Conv1D layers instead", "GPT-2 has other layers")),
+        edit("quantizers/common/linears.py", ("GPT-2 has Conv1D layers instead", "GPT-2 has other layers")),
         LEFT_OUT | SHOW,
     ),
     "unused imports": (
@@ -336,31 +336,31 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "an import written another way": (
         edit(
-            "scenarios.py", ("from frontier.contention import Watch", "from . import contention as watching"),
+            "scenarios/single_stream.py", ("from frontier.measuring.contention import Watch", "from . import contention as watching"),
             ("watch: Watch,", "watch: watching.Watch,"),
         ),
         NOTHING,
     ),
-    "a dead function in a helper": (append(f"{LIBRARY}/records.py", "\ndef dead(x: int = 1) -> int:\n    return x\n"), NOTHING),
-    "a dead constant in a helper": (append(f"{LIBRARY}/records.py", "\nDEAD = {1, 2}\n"), NOTHING),
+    "a dead function in a helper": (append(f"{LIBRARY}/results/records.py", "\ndef dead(x: int = 1) -> int:\n    return x\n"), NOTHING),
+    "a dead constant in a helper": (append(f"{LIBRARY}/results/records.py", "\nDEAD = {1, 2}\n"), NOTHING),
     "a function renamed": (
         both(
-            edit("scenarios.py", ("def undisturbed(", "def asked(")),
-            edit("scenarios.py", ("= undisturbed(", "= asked(")),
+            edit("scenarios/single_stream.py", ("def undisturbed(", "def asked(")),
+            edit("scenarios/single_stream.py", ("= undisturbed(", "= asked(")),
         ),
         NOTHING,
     ),
     # Code that may change an answer, a time or an outcome.
-    "a constant of measuring": (edit("scenarios.py", ("MOST_ATTEMPTS = 3", "MOST_ATTEMPTS = 4")), measures()),
-    "a default of measuring": (edit("chat.py", ("ensure_ascii: bool = False", "ensure_ascii: bool = True")), measures()),
-    "a field's default of measuring": (edit("limits.py", ("attempts: int = 1", "attempts: int = 2")), measures()),
+    "a constant of measuring": (edit("scenarios/single_stream.py", ("MOST_ATTEMPTS = 3", "MOST_ATTEMPTS = 4")), measures()),
+    "a default of measuring": (edit("checkpoints/chat.py", ("ensure_ascii: bool = False", "ensure_ascii: bool = True")), measures()),
+    "a field's default of measuring": (edit("machine/limits.py", ("attempts: int = 1", "attempts: int = 2")), measures()),
     "what is caught in measuring": (
         lambda place: place.edit("workflow/scripts/measure.py", "except UnsupportedError as error", "except TypeError as error"),
         measures(),
     ),
-    "a log line of measuring": (edit("journal.py", ("cannot be read again is asked again", "cannot be read is asked")), measures()),
+    "a log line of measuring": (edit("results/journal.py", ("cannot be read again is asked again", "cannot be read is asked")), measures()),
     "a regular expression of a scorer": (
-        edit("equivalence/equivalent.py", ("rounded|nearest", "rounded")), scores(tasks=("sums",))
+        edit("answers/equivalence/equivalent.py", ("rounded|nearest", "rounded")), scores(tasks=("sums",))
     ),
     # A catalogue that says the same.
     "CRLF and a byte order mark": (

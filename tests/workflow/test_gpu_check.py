@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from frontier import hardware
+from frontier.machine import hardware
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = ROOT / "bench" / "gpu_check.sh"

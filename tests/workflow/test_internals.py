@@ -151,7 +151,7 @@ UPGRADES = {
         PLAN, "FORCED.add(output)", "pass", ["is up to date and is going to be made again"],
     ),
     "files of --configfile are read by another function": (
-        "workflow/scripts/frontier/snakemake_files.py", "types.load_configfile = load", "pass",
+        "workflow/scripts/frontier/catalogue/snakemake_files.py", "types.load_configfile = load", "pass",
         ["config.yaml", "was read by Snakemake itself"],
     ),
     "it is too old": (START, '"9.0"', '"9.99"', ["is too old", "9.27"]),

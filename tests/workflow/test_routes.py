@@ -20,10 +20,10 @@ import yaml
 import tiny
 from conftest import ROOT
 from environments import run_in
-from frontier import plan
-from frontier.configuration import read_catalogue
+from frontier.catalogue.configuration import read_catalogue
+from frontier.catalogue.reading import read_yaml
+from frontier.planning import cells
 from frontier.quantizers import Sizes
-from frontier.reading import read_yaml
 from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 25 cells measured
@@ -46,7 +46,7 @@ ROUTES = [
     for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
     for quantization in part["quantizations"]
     for device in part["devices"]
-    if plan.setting(CATALOGUE, "tour-llama", quantization, device).runs
+    if cells.setting(CATALOGUE, "tour-llama", quantization, device).runs
 ]
 CELLS = [route for route in ROUTES if route[0] not in SIBLINGS]
 RUN = """
@@ -87,7 +87,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 def variant(quantization: str) -> str:
     """Its id on the tiny model."""
-    return plan.variant_id(MODEL, quantization)
+    return cells.variant_id(MODEL, quantization)
 
 
 def cell(place: Workspace, quantization: str, device: str) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     hidden = lock["architecture"]["hidden"]
     embedding = lock["architecture"]["vocabulary"] * hidden
     sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
-    setting = plan.setting(read_catalogue(root / "config"), MODEL, quantization, device)
+    setting = cells.setting(read_catalogue(root / "config"), MODEL, quantization, device)
     stored: int = setting.quantizer.stored_bytes(
         setting.options, sizes, setting.dtype, setting.device.engine
     )
@@ -127,7 +127,7 @@ def siblings(
     jobs: dict[str | None, dict[str, Any]] = {}
     for quantization, device in ROUTES:
         if quantization in SIBLINGS:
-            setting = plan.setting(catalogue, MODEL, quantization, device)
+            setting = cells.setting(catalogue, MODEL, quantization, device)
             block = catalogue.quantizations[quantization]
             jobs.setdefault(setting.environment, {})[quantization] = {
                 "method": block.method, "options": block.options,
@@ -148,7 +148,7 @@ def check_weights(
 ) -> None:
     """Really quantized, smaller than the native ones, and as large as the plan reckons."""
     native = cell(tour, "native", device)
-    setting = plan.setting(CATALOGUE, "tour-llama", quantization, device)
+    setting = cells.setting(CATALOGUE, "tour-llama", quantization, device)
     if setting.quantizer.expects_quantized(setting.options):
         assert layers is not None
         assert layers >= 2 * 7
@@ -190,7 +190,7 @@ def test_a_sibling_of_each_is_measured() -> None:
     """Of the same method, on the same engine, in the same environments."""
 
     def way(quantization: str, device: str) -> tuple[Any, ...]:
-        setting = plan.setting(CATALOGUE, "tour-llama", quantization, device)
+        setting = cells.setting(CATALOGUE, "tour-llama", quantization, device)
         made = setting.preparation
         job = made and (made.conversion, made.environment, bool(made.calibration))
         return setting.quantizer.__name__, device, setting.environment, job
@@ -254,9 +254,9 @@ def again(rule: str, variants: set[str]) -> set[str]:
         ("scripts/frontier/conversions/gguf.py", "1 + 1", "llama_cpp", ON_LLAMA, ON_LLAMA),
         ("scripts/frontier/engines/llama_cpp.py", "1 + 1", "llama_cpp", set(), ON_LLAMA),
         ("scripts/frontier/quantizers/hqq.py", "1 + 1", "", set(), {"-hqq4"}),
-        ("scripts/frontier/calibrated.py", "1 + 1", "transformers",
+        ("scripts/frontier/conversions/common/calibrated.py", "1 + 1", "transformers",
          CALIBRATED | {"-fp8-dynamic"}, CALIBRATED | {"-fp8-dynamic"}),
-        ("scripts/frontier/calibration.py", "1 + 1", "transformers", CALIBRATED, CALIBRATED),
+        ("scripts/frontier/sampling/calibration.py", "1 + 1", "transformers", CALIBRATED, CALIBRATED),
         ("scripts/frontier/conversions/onnx.py", "# a comment", "", set(), set()),
     ],
 )  # fmt: skip

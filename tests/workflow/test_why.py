@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 import plan as program
-from frontier import checksums, explaining, values
+from frontier import values
+from frontier.explaining import in_words
+from frontier.explaining.why import Why
 from frontier.fetching import environments
-from frontier.freshness import Freshness
-from frontier.jobs import Jobs
-from frontier.pending import pending
-from frontier.step import environment_step
-from frontier.why import Why
+from frontier.planning.freshness import Freshness
+from frontier.planning.jobs import Jobs
+from frontier.planning.pending import pending
+from frontier.planning.step import environment_step
+from frontier.results import checksums
 from workspace import Workspace
 
 LIBRARY = "workflow/scripts/frontier"
@@ -36,7 +38,7 @@ def explained(place: Workspace, *paths: str) -> list[dict[str, Any]]:
         jobs = pending(fresh, cells or steps.cells, tables=not paths)
         why = Why(fresh, jobs)
         found: list[dict[str, Any]] = json.loads(
-            explaining.as_json([(job, why.cause(job)) for job in jobs])
+            in_words.as_json([(job, why.cause(job)) for job in jobs])
         )["jobs"]
     return found
 
@@ -314,7 +316,7 @@ def test_forced_measurements_are_said(place: Workspace) -> None:
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])
         cells = [cell for cell in steps.cells if cell.planned]
-        line = explaining.announcement(Freshness(steps), cells, "COMMAND")
+        line = in_words.announcement(Freshness(steps), cells, "COMMAND")
     assert line == (
         "6 cells to measure of which there are earlier measurements:"
         " forced (3), tasks.sums.max_new_tokens: 4 → 5 (3); all of it: COMMAND"

@@ -1,8 +1,8 @@
 """What the rules share: the catalogue as steps, and pools.
 
 Inputs: config/*.yaml.
-What a result depends on is decided in frontier/steps.py, whether it is out of date in
-frontier/freshness.py; here, and in inputs.smk, both are told to Snakemake.
+What a result depends on is decided in frontier/planning/steps.py, whether it is out of date in
+frontier/planning/freshness.py; here, and in inputs.smk, both are told to Snakemake.
 """
 
 import atexit
@@ -16,23 +16,18 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from frontier import (
-    estimates,
-    explaining,
-    freshness,
-    hardware,
-    journal,
-    plan,
-    snakemake_files,
-)
-from frontier.configuration import read_catalogue, read_study
+from frontier.catalogue import snakemake_files
+from frontier.catalogue.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
-from frontier.exchange import bundles
+from frontier.explaining import in_words
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.host import locks, presence, slurm, workplace
-from frontier.jobs import Jobs
-from frontier.steps import Steps
+from frontier.machine import hardware
+from frontier.planning import cells, estimates, freshness
+from frontier.planning.jobs import Jobs
+from frontier.planning.steps import Steps
+from frontier.results import bundles, journal
 
 # A study's jobs are millions of objects that stay: looking through them for cycles again and again
 # takes a sixth of the time to plan, and finds next to nothing.

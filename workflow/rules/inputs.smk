@@ -23,7 +23,7 @@ def preparation_of(wildcards):
 
 
 def inputs_of(job, needed):
-    """What a job of frontier/jobs.py reads, by name; `needed`: what it makes is not there."""
+    """What a job of frontier/planning/jobs.py reads, by name; `needed`: what it makes is not there."""
     if not lists_inputs(needed):
         return {}
     return {name: existing(str(one.output), needed) for name, one in job.reads.items()}

@@ -27,7 +27,7 @@ def measure_minutes(wildcards, attempt):
 
 
 def preparation_memory(wildcards, attempt):
-    model, _ = plan.parts(CATALOGUE, wildcards.variant)
+    model, _ = cells.parts(CATALOGUE, wildcards.variant)
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
 
 

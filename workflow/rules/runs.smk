@@ -73,7 +73,7 @@ def say_why():
     study = "".join(
         f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
     )
-    line = explaining.announcement(
+    line = in_words.announcement(
         FRESH,
         [cell_of(job.wildcards) for job in jobs],
         f"python workflow/scripts/plan.py --why{study}",

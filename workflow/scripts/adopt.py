@@ -13,12 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import adoption
-from frontier.adoption import Candidate
 from frontier.errors import UserError, run
-from frontier.freshness import cell_path
-from frontier.plan import Cell
-from frontier.steps import Steps
+from frontier.explaining import adoption
+from frontier.explaining.adoption import Candidate
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import cell_path
+from frontier.planning.steps import Steps
 from frontier.text import visible
 from plan import named, read
 

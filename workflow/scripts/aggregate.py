@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.host.files import write_bytes
-from frontier.outputs import cell_paths, csv, write_lock
-from frontier.study import AggregateSpec, table
+from frontier.results.outputs import cell_paths, csv, write_lock
+from frontier.tables.study import AggregateSpec, table
 from frontier.values import checked_spec, recorded_identity, sha256
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import calibration, values
+from frontier import values
 from frontier.errors import UserError, run
+from frontier.sampling import calibration
 
 
 def main() -> None:

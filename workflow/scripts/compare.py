@@ -9,11 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier.comparisons import table
 from frontier.errors import run
 from frontier.host.files import write_bytes
-from frontier.outputs import cell_paths, csv, write_lock
-from frontier.study import AggregateSpec
+from frontier.results.outputs import cell_paths, csv, write_lock
+from frontier.tables.comparisons import table
+from frontier.tables.study import AggregateSpec
 from frontier.values import checked_spec, recorded_identity, sha256
 
 

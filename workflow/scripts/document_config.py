@@ -17,12 +17,12 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import catalogue, checking, devices, question
-from frontier.catalogue import Catalogue
-from frontier.entries import Decides
+from frontier.catalogue import checking, devices, entries, question
+from frontier.catalogue.blocks import Decides
+from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.question import Config
+from frontier.catalogue.recipe import Recipe
 from frontier.errors import run
-from frontier.growing.recipe import Recipe
-from frontier.question import Config
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
 PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
@@ -131,7 +131,7 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables written anew between their marks."""
-    modules = (catalogue, devices, question)
+    modules = (entries, devices, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier.checking import one_of
+from frontier.catalogue.checking import one_of
 from frontier.errors import run
 from frontier.fetching import environments
 

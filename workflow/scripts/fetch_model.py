@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import safetensor_files, values
+from frontier import values
+from frontier.catalogue.origins import HubId, LocalPath, Revision
+from frontier.checkpoints import safetensor_files
 from frontier.errors import Reason, run
 from frontier.fetching import checkpoints, hub, own_code
-from frontier.fetching.origins import HubId, LocalPath, Revision
 from frontier.host import files
 
 INSTEAD: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"

@@ -16,8 +16,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
+from frontier.catalogue.recipe import Recipe
 from frontier.errors import run
-from frontier.growing.recipe import Recipe
 from frontier.host import files, presence
 from frontier.host.progress import Progress
 

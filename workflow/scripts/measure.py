@@ -21,16 +21,20 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, contention, gpus, hardware, reuse, scenarios, sessions, templates
+from frontier.catalogue import templates
+from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Engine, Loaded, Settings, UnsupportedError
 from frontier.errors import OutOfMemoryError, Reason, UserError, one_line, run
 from frontier.host import presence
 from frontier.host.locks import check_lock
-from frontier.journal import Journal
-from frontier.limits import Limits, OutOfTimeError, limited_memory, limited_time
-from frontier.own_code import raised_by_own_code
-from frontier.pauses import Pauses
+from frontier.machine import gpus, hardware
+from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
+from frontier.measuring import contention, reuse, sessions
+from frontier.measuring.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
+from frontier.results import checksums
+from frontier.results.journal import Journal
+from frontier.scenarios import single_stream
 from frontier.values import read_json, read_lines, read_spec, sha256
 
 
@@ -99,15 +103,19 @@ def run_cell(
             paused = pauses.during(started, loaded)
             journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
             journal.loaded(**vars(engine.loaded) | made_facts(made, engine.loaded))
-            scenarios.check_prompts(engine, prompts)
+            single_stream.check_prompts(engine, prompts)
             asked = list(prompts.values())
             journal.make_room(engine.reserve(asked, spec["task"]["max_new_tokens"]))
             known = journal.answered(prompts)
             if known is None:
-                warmup = scenarios.warm_up(engine, asked, spec["task"], spec["device"]["warmup"])
+                warmup = single_stream.warm_up(
+                    engine, asked, spec["task"], spec["device"]["warmup"]
+                )
                 journal.loaded(warmup=warmup)
                 watch = contention.Watch(settings.accelerator)
-                scenarios.single_stream(engine, prompts, spec["task"], journal, cell, watch, pauses)
+                single_stream.single_stream(
+                    engine, prompts, spec["task"], journal, cell, watch, pauses
+                )
                 journal.loaded(load_average=watch.load_average())
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}

@@ -16,15 +16,17 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import configuration, explaining, hardware
+from frontier.catalogue import configuration
 from frontier.errors import UserError, run
-from frontier.freshness import Freshness
-from frontier.pending import pending
-from frontier.plan import Cell
-from frontier.steps import Steps
+from frontier.explaining import in_words
+from frontier.explaining.why import Why
+from frontier.machine import hardware
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import Freshness
+from frontier.planning.pending import pending
+from frontier.planning.steps import Steps
+from frontier.planning.verifying import verify
 from frontier.text import visible
-from frontier.verifying import verify
-from frontier.why import Why
 
 STEPS = ("sample", "measure", "score")
 
@@ -73,7 +75,7 @@ def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> Non
     why = Why(fresh, jobs)
     explained = [(job, why.cause(job)) for job in jobs]
     fresh.digests.save()
-    print(explaining.as_json(explained) if as_json else explaining.page(explained))
+    print(in_words.as_json(explained) if as_json else in_words.page(explained))
 
 
 def main() -> None:

@@ -21,13 +21,14 @@ from pydantic import BaseModel, ConfigDict
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import conversions, gpus, values
+from frontier import conversions, values
+from frontier.checkpoints.published import published
+from frontier.checkpoints.weight_values import check_unlocked
 from frontier.engines import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError, run
 from frontier.host import caches, files, locks, presence
-from frontier.limits import Limits, OutOfTimeError, limited_time, watched_memory
-from frontier.published import published
-from frontier.weight_values import check_unlocked
+from frontier.machine import gpus
+from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watched_memory
 
 
 class Spec(BaseModel):

@@ -8,14 +8,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier.columns import COLUMNS, COMPARISONS, names
 from frontier.errors import run
 from frontier.host.files import write_bytes
-from frontier.outputs import cell_paths, read_table, write_lock
-from frontier.report.gather import groups, read_cells
+from frontier.report.drawing.svg import png
 from frontier.report.naming import Naming, RenderSpec
-from frontier.report.page import draw, page
-from frontier.report.svg import png
+from frontier.report.reading.gather import groups, read_cells
+from frontier.report.writing.page import draw, page
+from frontier.results.columns import COLUMNS, COMPARISONS, names
+from frontier.results.outputs import cell_paths, read_table, write_lock
 from frontier.values import checked_spec, recorded_identity, sha256
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "resources" / "report"

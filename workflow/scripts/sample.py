@@ -14,9 +14,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import datasets, sampling, values
-from frontier.corpora import LOCK
+from frontier import datasets, values
+from frontier.datasets.common.files import LOCK
 from frontier.errors import run
+from frontier.sampling import drawing
 
 # Subtitles contain them, JSON allows them, and much software ends a line at them.
 SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="sample.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    rows = values.checked_spec(args.spec, sampling.Drawing).rows(args.dataset)
+    rows = values.checked_spec(args.spec, drawing.Drawing).rows(args.dataset)
     values.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
         "files": values.facts([args.output]),

@@ -18,10 +18,13 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import checksums, gates, scorers, templates, timing
+from frontier import scorers
+from frontier.catalogue import templates
 from frontier.errors import UserError, run
 from frontier.host.files import write_bytes
-from frontier.records import Record, adopted, asking_sessions, read
+from frontier.results import checksums
+from frontier.results.records import Record, adopted, asking_sessions, read
+from frontier.scoring import gates, latency
 from frontier.values import read_json, read_lines, read_spec, sha256
 
 FIGURES = (
@@ -110,9 +113,9 @@ def table(
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
                 "finish_reason": record.finish_reason,
-                "latency_s": timing.latency_s(record),
-                "ttft_s": timing.ttft_s(record),
-                "tpot_s": timing.tpot_s(record),
+                "latency_s": latency.latency_s(record),
+                "ttft_s": latency.ttft_s(record),
+                "tpot_s": latency.tpot_s(record),
                 "input": next(iter(answer.fields.values()), ""),
                 "prediction": answer.prediction,
                 "reference": answer.reference,
@@ -135,15 +138,15 @@ def timed(
     device = spec["device"]
     share = spec["model"].get("active_share", 1)
     return {
-        "latency": timing.latency(records),
-        "throughput": timing.throughput(records),
-        "mbu": timing.mbu(
+        "latency": latency.latency(records),
+        "throughput": latency.throughput(records),
+        "mbu": latency.mbu(
             records,
             measurement["weights_bytes"] * share,
             measurement["kv_bytes_per_token"],
             device.get("bandwidth_gb_s"),
         ),
-        "cost_per_1000_requests": timing.cost_per_1000(records, device.get("price_per_hour")),
+        "cost_per_1000_requests": latency.cost_per_1000(records, device.get("price_per_hour")),
     }
 
 
@@ -192,7 +195,7 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
     if measurement["outcome"] != "measured":
         return result, pl.DataFrame()
 
-    records = timing.in_order(read(inputs.requests))
+    records = latency.in_order(read(inputs.requests))
     template = measurement["spec"]["task"]["prompt"]
     rows = {row["id"]: row for row in read_lines(inputs.sample)}
     if rows.keys() != {record.id for record in records}:

@@ -16,8 +16,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from frontier.labels import UNSPACED, Labels, Mention, normal
-from frontier.thoughts import THOUGHT
+from frontier.answers.labels import UNSPACED, Labels, Mention, normal
+from frontier.answers.thoughts import THOUGHT
 
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 END = re.compile(r"\n|[!?:。؟।]|\.(?=\s|$|[\"'*)\]}])")

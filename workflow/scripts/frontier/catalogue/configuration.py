@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from frontier import ids, templates
-from frontier.catalogue import Catalogue
-from frontier.checking import Line, all_of, check, modules, one_of, plugin
+from frontier.catalogue import ids, templates
+from frontier.catalogue.checking import Line, all_of, check, modules, one_of, plugin
+from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.question import Config
+from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.errors import UserError, nearest
-from frontier.question import Config
-from frontier.reading import line_of, parse, read_yaml
 from frontier.text import visible
 
 FILES = {

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from frontier.entries import Dtype, Entry, Label, Measure, Name, Plan, Positive, Rows, Score, Show
+from frontier.catalogue.blocks import (
+    Dtype,
+    Entry,
+    Label,
+    Measure,
+    Name,
+    Plan,
+    Positive,
+    Rows,
+    Score,
+    Show,
+)
 
 
 class Warmup(Entry):

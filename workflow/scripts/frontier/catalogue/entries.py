@@ -7,9 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from frontier import templates
-from frontier.devices import Device
-from frontier.entries import (
+from frontier.catalogue import templates
+from frontier.catalogue.blocks import (
     Arguments,
     Count,
     Dtype,
@@ -25,9 +24,10 @@ from frontier.entries import (
     Score,
     Show,
 )
-from frontier.fetching.origins import HubId, LocalPath, Revision
+from frontier.catalogue.devices import Device
+from frontier.catalogue.origins import HubId, LocalPath, Revision
+from frontier.catalogue.recipe import Recipe
 from frontier.fetching.sources import Source
-from frontier.growing.recipe import Recipe
 
 
 class Adapter(Entry):

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import grammars, templates
+from frontier import grammars
+from frontier.catalogue import templates
 from frontier.errors import nearest
 
 # Small models: a slip of the keyboard is not to be trained until the memory is full.

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frontier.catalogue.reading import read_yaml
 from frontier.errors import UserError, one_line
-from frontier.reading import read_yaml
 
 read: list[Path] | None = None
 """The files that `load` has read; None where `install` was not called, as in a cluster's jobs."""

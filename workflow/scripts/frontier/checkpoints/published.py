@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from frontier import quantizers
+from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.engines import Settings, UnsupportedError
 from frontier.errors import Reason, UserError, nearest
-from frontier.safetensor_files import CONFIG, headers, json_object
 from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")

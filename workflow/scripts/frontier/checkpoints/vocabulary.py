@@ -50,7 +50,7 @@ def _of_pieces(checkpoint: Path, saved: dict[str, Any], own: Any) -> Any:
     transformers 5 takes Llama's spaces and letters for granted, or knows nothing of them.
     Raises UserError where neither gives the ids of SentencePiece.
     """
-    from frontier import pieces  # protobuf and all, which few checkpoints need
+    from frontier.checkpoints import pieces  # protobuf and all, which few checkpoints need
 
     # Without a class, and for Llama's first one, transformers 5 takes one that knows nothing of
     # SentencePiece's spaces.

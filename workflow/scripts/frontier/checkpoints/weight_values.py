@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from frontier.checkpoints.published import published
+from frontier.checkpoints.safetensor_files import CONFIG, Tensor, header, headers
 from frontier.errors import UserError
-from frontier.published import published
-from frontier.safetensor_files import CONFIG, Tensor, header, headers
 
 BEYOND: dict[str, tuple[str, int]] = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from frontier.conversions import Made
-from frontier.simulating import by_group, simulate
+from frontier.conversions.common.simulating import by_group, simulate
 
 ITERATIONS = 100
 

@@ -9,11 +9,17 @@ import os
 from pathlib import Path
 from typing import Any
 
-from frontier import hardware
-from frontier.calibrated import check_rows, collect, made_of, of_checkpoint, workshop
 from frontier.conversions import Made
-from frontier.linears import plain_linear_layers
-from frontier.loading import check_causal, check_whole, no_way
+from frontier.conversions.common.calibrated import (
+    check_rows,
+    collect,
+    made_of,
+    of_checkpoint,
+    workshop,
+)
+from frontier.engines.common.loading import check_causal, check_whole, no_way
+from frontier.machine import hardware
+from frontier.quantizers.common.linears import plain_linear_layers
 
 # Read at import; it fails with less than two, which its own default is on two cores.
 _threads = int(os.environ.get("OMP_NUM_THREADS", hardware.cores()))

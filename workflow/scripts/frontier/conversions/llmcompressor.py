@@ -19,10 +19,16 @@ from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModif
 from llmcompressor.modifiers.smoothquant import SmoothQuantModifier
 from torch.utils.data import DataLoader
 
-from frontier.calibrated import check_rows, collect, made_of, of_checkpoint, workshop
 from frontier.conversions import Made
-from frontier.linears import plain_linear_layers
-from frontier.loading import check_causal, load_whole, no_way
+from frontier.conversions.common.calibrated import (
+    check_rows,
+    collect,
+    made_of,
+    of_checkpoint,
+    workshop,
+)
+from frontier.engines.common.loading import check_causal, load_whole, no_way
+from frontier.quantizers.common.linears import plain_linear_layers
 
 SMOOTHING = 0.8  # share of the outliers that weights take; llmcompressor's own for Llama
 

@@ -19,7 +19,7 @@ from optimum.exporters.onnx.convert import onnx_export_from_model
 
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
-from frontier.loading import check_causal, load_whole, no_way
+from frontier.engines.common.loading import check_causal, load_whole, no_way
 
 LARGE = 2_000_000_000
 """Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""

@@ -16,7 +16,7 @@ import openvino
 from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
 
 from frontier.conversions import Made, copy_settings
-from frontier.loading import check_causal, load_whole, no_way
+from frontier.engines.common.loading import check_causal, load_whole, no_way
 
 BITS = {"int8": 8, "int4": 4}
 PACKED = ("u8", "i8", "u4", "i4")

@@ -12,8 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.corpora import ByteStrings, Entry, entries, lines, text
 from frontier.datasets import Row
+from frontier.datasets.common.files import ByteStrings, Entry, entries, lines, text
 from frontier.errors import UserError, nearest
 
 CATEGORIES = (

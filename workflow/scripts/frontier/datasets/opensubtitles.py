@@ -15,8 +15,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontier.corpora import Entry, entries, lines
 from frontier.datasets import Row
+from frontier.datasets.common.files import Entry, entries, lines
 from frontier.errors import UserError
 
 # Unicode's Han blocks: ideographs, extensions A to H, compatibility, and the iteration mark.

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.corpora import ByteStrings, Entry, entries, lines
 from frontier.datasets import Row
+from frontier.datasets.common.files import ByteStrings, Entry, entries, lines
 from frontier.errors import UserError
 
 LABELS = {"0": "negative", "1": "positive"}

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
-from frontier import templates
+from frontier.catalogue import templates
 
 
 class UnsupportedError(Exception):

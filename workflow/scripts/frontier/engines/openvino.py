@@ -11,10 +11,10 @@ import torch
 from optimum.intel import OVModelForCausalLM
 
 from frontier.engines import Loaded, Settings, UnsupportedError
+from frontier.engines.common.generating import out_of_memory
+from frontier.engines.common.greedy import Greedy, Step
+from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import UserError, one_line
-from frontier.generating import out_of_memory
-from frontier.greedy import Greedy, Step
-from frontier.prompting import Prompting, kv_bytes_per_token
 
 FED = {"input_ids", "attention_mask", "position_ids", "beam_idx"}
 WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}

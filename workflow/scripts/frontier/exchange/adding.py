@@ -10,8 +10,9 @@ import shutil
 from pathlib import Path
 
 from frontier.errors import UserError
-from frontier.exchange import bundles, conflicts, packing
-from frontier.study import read_cell
+from frontier.exchange import conflicts, packing
+from frontier.results import bundles
+from frontier.tables.study import read_cell
 from frontier.text import visible
 from frontier.values import write_json
 

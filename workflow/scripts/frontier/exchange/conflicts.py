@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from frontier.report.words import size
 from frontier.text import visible
+from frontier.words import size
 
 Cell = Mapping[str, Any]
 # key of a cell's hardware -> what it is called

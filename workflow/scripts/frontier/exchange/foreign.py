@@ -14,14 +14,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import checksums, scorers
-from frontier.columns import COLUMNS, OUTCOMES
-from frontier.comparisons import GENERATED
+from frontier import scorers
 from frontier.errors import UserError
-from frontier.exchange import bundles, tables
-from frontier.exchange.tables import LARGEST
+from frontier.exchange import parquet_check
+from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
-from frontier.plan import variant_id
+from frontier.planning.cells import variant_id
+from frontier.results import bundles, checksums
+from frontier.results.columns import COLUMNS, OUTCOMES
+from frontier.tables.comparisons import GENERATED
 from frontier.values import first_fault, sha256
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -233,7 +234,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
             generated[folder / f"{cell}.parquet"] = scorer
         if runs:
             _check_run(runs, told.requests_sha256)
-    tables.check(generated)
+    parquet_check.check(generated)
 
 
 def _check_run(paths: Sequence[Path], digest: str | None) -> None:

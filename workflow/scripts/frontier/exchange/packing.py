@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import IO, Self
 
 from frontier.errors import UserError
-from frontier.exchange import bundles, foreign
+from frontier.exchange import foreign
 from frontier.exchange.private import Private
 from frontier.host.files import replaced
+from frontier.results import bundles
 from frontier.values import sha256
 
 MANIFEST = "manifest.json"

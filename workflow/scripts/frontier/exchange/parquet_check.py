@@ -15,9 +15,9 @@ from pathlib import Path
 
 import polars as pl
 
-from frontier import counted
 from frontier.errors import UserError
 from frontier.scorers import Corpus, corpus_of
+from frontier.scoring import counted
 
 MOST_ROWS = 1_000_000
 MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it

@@ -18,23 +18,17 @@ from typing import Any
 
 import filelock
 
-from frontier import checksums
-from frontier.difference_lines import line, lines
-from frontier.differences import (
-    Difference,
-    differences,
-    leaves,
-    of_an_update,
-    weight,
-)
 from frontier.errors import UserError
-from frontier.freshness import cell_path, measurement_path
+from frontier.explaining.difference_lines import line, lines
+from frontier.explaining.differences import Difference, differences, leaves, of_an_update, weight
+from frontier.explaining.keys import named
 from frontier.host.files import write_bytes
-from frontier.jobs import Jobs
-from frontier.keys import named
-from frontier.plan import Cell
-from frontier.records import adopted
-from frontier.steps import Steps
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import cell_path, measurement_path
+from frontier.planning.jobs import Jobs
+from frontier.planning.steps import Steps
+from frontier.results import checksums
+from frontier.results.records import adopted
 from frontier.text import visible
 from frontier.values import sha256
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from frontier.differences import (
+from frontier.explaining.differences import (
     ABSENT,
     Command,
     Difference,

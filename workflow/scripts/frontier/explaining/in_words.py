@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from frontier.difference_lines import line, lines
-from frontier.differences import Input, Module, leaves, of_an_update
-from frontier.freshness import Freshness
-from frontier.jobs import Job, Jobs
-from frontier.keys import general
-from frontier.plan import Cell
+from frontier.explaining.difference_lines import line, lines
+from frontier.explaining.differences import Input, Module, leaves, of_an_update
+from frontier.explaining.keys import general
+from frontier.explaining.why import TABLES, Cause, Why
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import Freshness
+from frontier.planning.jobs import Job, Jobs
 from frontier.text import visible
-from frontier.why import TABLES, Cause, Why
 
 MOST_NAMES, MOST_LINES, MOST_CAUSES = 4, 12, 3
 NOTHING = (

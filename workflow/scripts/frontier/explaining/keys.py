@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from frontier import plan
-from frontier.catalogue import Catalogue
-from frontier.differences import Difference, Input, Key
-from frontier.jobs import Job
+from frontier.catalogue.entries import Catalogue
+from frontier.explaining.differences import Difference, Input, Key
+from frontier.planning import cells
+from frontier.planning.jobs import Job
 
 # rule -> the beginning of a key in its specification -> what stands there in the catalogue
 PLACES: dict[str, dict[tuple[str, ...], str]] = {
@@ -57,7 +57,7 @@ def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[
     """The differences of a job, their keys called as in the catalogue, where they stand there."""
     names = dict(job.names)
     if "variant" in names:
-        names["model"], names["quantization"] = plan.parts(catalogue, names["variant"])
+        names["model"], names["quantization"] = cells.parts(catalogue, names["variant"])
     if "task" in names:
         names["dataset"] = catalogue.tasks[names["task"]].dataset
     return _named(found, job.rule, names)

@@ -12,14 +12,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from frontier import checksums
-from frontier.differences import Difference, differences, weight
 from frontier.errors import UserError
-from frontier.freshness import Freshness, written
-from frontier.jobs import Job
-from frontier.keys import named
-from frontier.pending import broken_lock
-from frontier.step import Measuring
+from frontier.explaining.differences import Difference, differences, weight
+from frontier.explaining.keys import named
+from frontier.planning.freshness import Freshness, written
+from frontier.planning.jobs import Job
+from frontier.planning.pending import broken_lock
+from frontier.planning.step import Measuring
+from frontier.results import checksums
 from frontier.values import read_json
 
 Kind = Literal["never made", "deleted", "altered", "unfinished", "differs", "input", "forced"]

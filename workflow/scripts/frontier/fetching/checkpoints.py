@@ -12,10 +12,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from frontier import contents, weight_values
+from frontier.checkpoints import weight_values
+from frontier.checkpoints.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 from frontier.errors import UserError
-from frontier.fetching import own_code
-from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
+from frontier.fetching import contents, own_code
 
 SETTINGS = (
     *("config.json", "generation_config.json", "quantize_config.json", "quant_config.json"),

@@ -15,9 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from frontier import hardware, values
+from frontier import values
 from frontier.errors import Reason, UserError
 from frontier.host import caches, files, locks
+from frontier.machine import hardware
 
 PINS = Path(__file__).resolve().parents[3] / "envs"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -16,8 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from frontier import contents
 from frontier.errors import UserError, one_line
+from frontier.fetching import contents
 from frontier.host import caches
 
 Kind = Literal["model", "dataset"]

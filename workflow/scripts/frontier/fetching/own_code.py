@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from frontier.checkpoints.safetensor_files import CONFIG, json_object
 from frontier.errors import UserError
-from frontier.safetensor_files import CONFIG, json_object
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 USED = ("AutoConfig", "AutoModelForCausalLM", "AutoTokenizer")

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import contents, values
-from frontier.corpora import LOCK
+from frontier import values
+from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
+from frontier.datasets.common.files import LOCK
 from frontier.errors import Reason, UserError
-from frontier.fetching import downloads, environments, hub
-from frontier.fetching.origins import Address, HubId, LocalPath, Revision
+from frontier.fetching import contents, downloads, environments, hub
 from frontier.host import files
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"

@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from frontier.growing.recipe import Recipe
+from frontier.catalogue.recipe import Recipe
 
 
 def build(recipe: Recipe, vocabulary: int, end: int) -> PreTrainedModel:

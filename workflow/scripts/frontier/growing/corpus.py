@@ -11,9 +11,10 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from frontier import grammars, templates
+from frontier import grammars
+from frontier.catalogue import templates
+from frontier.catalogue.recipe import Corpus, Recipe
 from frontier.errors import UserError
-from frontier.growing.recipe import Corpus, Recipe
 
 END = "<|endoftext|>"
 IGNORED = -100  # the target of a position that teaches nothing

@@ -16,9 +16,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from frontier.catalogue.recipe import Recipe
 from frontier.growing.architectures import build
 from frontier.growing.corpus import IGNORED, batches, encode, texts, train_tokenizer
-from frontier.growing.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums
 from frontier.identity import SCRIPTS
+from frontier.results import checksums
 
 FOLDER = Path(".snakemake")
 

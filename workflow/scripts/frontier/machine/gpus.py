@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from frontier import hardware
 from frontier.host import leases
-from frontier.visible_gpus import VARIABLE
+from frontier.machine import hardware
+from frontier.machine.visible_gpus import VARIABLE
 
 
 @contextmanager

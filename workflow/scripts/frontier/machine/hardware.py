@@ -19,7 +19,7 @@ import psutil
 import pynvml
 
 from frontier.errors import Reason, UserError
-from frontier.visible_gpus import VARIABLE, names_slices, visible
+from frontier.machine.visible_gpus import VARIABLE, names_slices, visible
 
 # A desktop draws on its GPU with less than this share of the memory; a model takes more.
 TAKEN = 0.05

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from frontier import hardware
-from frontier.records import Record, Recorded
+from frontier.machine import hardware
+from frontier.results.records import Record, Recorded
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over less time than this, load is mostly rounding."""

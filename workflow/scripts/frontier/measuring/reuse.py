@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums, contention
 from frontier.host.files import write_bytes
-from frontier.records import Record, Recorded, finished, input_sha256
+from frontier.measuring import contention
+from frontier.results import checksums
+from frontier.results.records import Record, Recorded, finished, input_sha256
 
 
 @dataclass(eq=False)
@@ -44,7 +45,7 @@ class Session:
     def sound(self, spec: Mapping[str, Any]) -> bool:
         """Whether its times can be published, by the limits of this cell: else nothing is taken.
 
-        Scoring judges the whole once more (frontier/gates.py), whose words measure nothing again.
+        Scoring judges the whole once more (scoring/gates.py), whose words measure nothing again.
         """
         records, most = list(self.records.values()), spec["foreign_load"]
         disturbed = sum((one.foreign_cores or 0) > most for one in records)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from frontier import hardware
+from frontier.machine import hardware
 
 RECORDED_PACKAGES = (
     "torch", "transformers", "tokenizers", "accelerate", "peft", "optimum", "optimum-quanto",

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from frontier.catalogue import Catalogue, Model
-from frontier.checking import check, one_of, plugin
-from frontier.devices import Device
+from frontier.catalogue.checking import check, one_of, plugin
+from frontier.catalogue.devices import Device
+from frontier.catalogue.entries import Catalogue, Model
+from frontier.checkpoints.published import Published, asked, published, refusal
+from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.errors import UserError, nearest
 from frontier.fetching import environments
-from frontier.published import Published, asked, published, refusal
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
-from frontier.safetensor_files import CONFIG
 from frontier.text import shown
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context

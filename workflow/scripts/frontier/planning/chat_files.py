@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from frontier.catalogue import Model
-from frontier.chat import ChatTemplate, default_template
+from frontier.catalogue.entries import Model
+from frontier.checkpoints.chat import ChatTemplate, default_template
+from frontier.checkpoints.safetensor_files import json_object
 from frontier.errors import UserError
-from frontier.safetensor_files import json_object
 
 SETTINGS = "tokenizer_config.json"
 

@@ -5,8 +5,8 @@ They are generous, since a job that is over them is killed; what they leave unus
 
 from __future__ import annotations
 
-from frontier.catalogue import Model, Task
-from frontier.plan import Setting
+from frontier.catalogue.entries import Model, Task
+from frontier.planning.cells import Setting
 from frontier.quantizers import BYTES
 
 RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host

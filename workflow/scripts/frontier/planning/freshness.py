@@ -13,11 +13,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums
-from frontier.contents import Digests
-from frontier.exchange import bundles
-from frontier.plan import Cell
-from frontier.steps import Steps
+from frontier.fetching.contents import Digests
+from frontier.planning.cells import Cell
+from frontier.planning.steps import Steps
+from frontier.results import bundles, checksums
 
 
 def _identity(content: dict[str, Any]) -> Any:

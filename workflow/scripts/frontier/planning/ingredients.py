@@ -10,13 +10,16 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import chat_files, checking, contents, corpora, datasets, entries, plan
-from frontier.catalogue import Catalogue, Dataset
+from frontier import datasets
+from frontier.catalogue import blocks, checking
+from frontier.catalogue.entries import Catalogue, Dataset
+from frontier.catalogue.question import Config
+from frontier.datasets.common import files
 from frontier.errors import UserError
-from frontier.fetching import adapters, checkpoints
+from frontier.fetching import adapters, checkpoints, contents
+from frontier.planning import cells, chat_files
+from frontier.planning.step import Step, environment_step, step
 from frontier.quantizers import Preparation
-from frontier.question import Config
-from frontier.step import Step, environment_step, step
 
 Read = Callable[[Path], Iterable[str]]
 """Names the files of a folder that are read."""
@@ -38,8 +41,8 @@ class Ingredients:
         self.slice = cache(self._slice)
         self.options = cache(self._options)
 
-    def _slice(self, axis: str, name: str, step: entries.Step) -> dict[str, Any]:
-        block: entries.Entry = getattr(self.catalogue, axis)[name]
+    def _slice(self, axis: str, name: str, step: blocks.Step) -> dict[str, Any]:
+        block: blocks.Entry = getattr(self.catalogue, axis)[name]
         return block.slice(step)
 
     def _options(self, package: str, plugin: str, task: str) -> dict[str, Any]:
@@ -47,7 +50,7 @@ class Ingredients:
         block = self.catalogue.tasks[task]
         keys = {"datasets": block.sample, "scorers": block.scorer}[package].options
         module = checking.plugin(package, plugin, f"config/tasks.yaml: tasks.{task}")
-        return entries.explicit(checking.check(module.Options, keys, f"config/tasks.yaml: {task}"))
+        return blocks.explicit(checking.check(module.Options, keys, f"config/tasks.yaml: {task}"))
 
     def source(self, dataset: str) -> Dataset:
         """The dataset with the source that the study puts in its place, if it does."""
@@ -81,7 +84,7 @@ class Ingredients:
         if not path.is_dir():
             return None
         loader = datasets.load(self.source(dataset).loader)
-        return partial(corpora.some_files, wanted=loader.FILES)
+        return partial(files.some_files, wanted=loader.FILES)
 
     def _sample(self, task: str) -> Step:
         block = self.catalogue.tasks[task]
@@ -156,8 +159,8 @@ class Ingredients:
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
-        model, quantization = plan.parts(self.catalogue, variant)
-        quantizer, options = plan.quantizer(self.catalogue, quantization)
+        model, quantization = cells.parts(self.catalogue, variant)
+        quantizer, options = cells.quantizer(self.catalogue, quantization)
         dtype = self.catalogue.models[model].dtype
         found: Preparation | None = quantizer.preparation(options, engine, dtype)
         return found
@@ -167,7 +170,7 @@ class Ingredients:
         if made is None:
             return None
         spec = {"conversion": made.conversion, "options": made.options}
-        model, _ = plan.parts(self.catalogue, variant)
+        model, _ = cells.parts(self.catalogue, variant)
         inputs = {
             "weights": self.weights(model),
             "calibration": made.calibration and self.calibration(made.calibration),

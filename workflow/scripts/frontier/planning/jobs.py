@@ -1,6 +1,6 @@
 """The jobs of a study: which rule makes what, where it lies, and what it reads.
 
-The rules take their inputs from here, and frontier/pending.py what would run.
+The rules take their inputs from here, and frontier/planning/pending.py what would run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from frontier import freshness, plan
 from frontier.fetching import environments
-from frontier.plan import Cell
-from frontier.step import Step, environment_step
-from frontier.steps import Steps
+from frontier.planning import cells, freshness
+from frontier.planning.cells import Cell
+from frontier.planning.step import Step, environment_step
+from frontier.planning.steps import Steps
 
 RESOURCES = Path("resources")
 
@@ -94,7 +94,7 @@ class Jobs:
         step, made = self.steps.quantized(variant, engine), self.steps.preparation(variant, engine)
         if step is None or made is None:
             return None
-        model, _ = plan.parts(self.steps.catalogue, variant)
+        model, _ = cells.parts(self.steps.catalogue, variant)
         reads = {"model": self.model(model), **self._environments(made.environment)}
         if made.calibration:
             reads["texts"] = self.calibration(made.calibration)

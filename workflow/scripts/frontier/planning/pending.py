@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from frontier.freshness import Freshness
 from frontier.host.locks import lock_is_whole
-from frontier.jobs import Job, Jobs
-from frontier.plan import Cell
+from frontier.planning.cells import Cell
+from frontier.planning.freshness import Freshness
+from frontier.planning.jobs import Job, Jobs
 
 STUDY, COMPARISONS, REPORT = (
     Path("results", name) for name in ("study.lock.json", "comparisons.lock.json", "report.html")

@@ -10,15 +10,17 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import gates, identity, plan
-from frontier.catalogue import Catalogue, Model
-from frontier.entries import explicit
+from frontier import identity
+from frontier.catalogue.blocks import explicit
+from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.question import Config
 from frontier.errors import UserError
-from frontier.exchange import bundles
-from frontier.ingredients import Ingredients
-from frontier.plan import Cell, HostMemory
-from frontier.question import Config
-from frontier.step import Measuring, Step, step
+from frontier.planning import cells as plan
+from frontier.planning.cells import Cell, HostMemory
+from frontier.planning.ingredients import Ingredients
+from frontier.planning.step import Measuring, Step, step
+from frontier.results import bundles
+from frontier.scoring import gates
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums
 from frontier.errors import UserError
-from frontier.exchange import bundles
-from frontier.freshness import TABLES, written
 from frontier.host.locks import lock_is_whole
+from frontier.planning.freshness import TABLES, written
+from frontier.results import bundles, checksums
 from frontier.values import read_json, sha256
 
 

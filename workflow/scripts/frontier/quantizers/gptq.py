@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from frontier.errors import Reason
-from frontier.linears import plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
+from frontier.quantizers.common.linears import plain_linear_layers
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = "gptqmodel"

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from frontier.engines import UnsupportedError
 from frontier.errors import Reason
-from frontier.linears import check_whole, passed_over
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
+from frontier.quantizers.common.linears import check_whole, passed_over
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = "loading"

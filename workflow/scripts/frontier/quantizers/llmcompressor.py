@@ -12,8 +12,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from frontier.errors import Reason
-from frontier.linears import passed_over, plain_linear_layers
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
+from frontier.quantizers.common.linears import passed_over, plain_linear_layers
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = None

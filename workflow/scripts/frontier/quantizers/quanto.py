@@ -11,8 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from frontier.errors import Reason
-from frontier.linears import check_whole, passed_over
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
+from frontier.quantizers.common.linears import check_whole, passed_over
 
 ENGINES = frozenset({"transformers"})
 ENVIRONMENT = None

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.outputs import Axes
+from frontier.results.outputs import Axes
 from frontier.text import visible
 
 # Okabe and Ito's colours for the colour-blind, without black and yellow, then three of Paul
@@ -88,7 +88,7 @@ class Axis:
 class Naming:
     """Labels, order, colours and shapes of everything in a study.
 
-    `rows` are rows of the study (see frontier.columns).
+    `rows` are rows of the study (see frontier.results.columns).
     """
 
     def __init__(self, spec: RenderSpec, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from frontier import ids
+from frontier.catalogue import ids
 from frontier.errors import UserError
 from frontier.values import read_json, sha256
 

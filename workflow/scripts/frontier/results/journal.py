@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums
+from frontier.results import checksums
 from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
-from frontier.records import Record, Recorded, closing, finished, opening
+from frontier.results.records import Record, Recorded, closing, finished, opening
 
 
 class Journal(Recorded):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from frontier import checksums
+from frontier.results import checksums
 from frontier.values import read_lines
 
 
@@ -65,7 +65,7 @@ class Recorded:
     Each process that worked on it is a session with a number; `facts` has those of each: hardware,
     versions and, once it has loaded, what only that shows, as `loaded`.
 
-    Counters (frontier/contention.py) are read when a session begins to time, in `begun` by its
+    Counters (frontier/measuring/contention.py) are read when a session begins to time, in `begun` by its
     number, and after each request, in `ended` by its id.
     """
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontier import sampling, templates
-from frontier.sampling import Drawing
+from frontier.catalogue import templates
+from frontier.sampling import drawing
+from frontier.sampling.drawing import Drawing
 
 
 class Draw(BaseModel):
@@ -39,5 +40,5 @@ def texts(draw: Draw, dataset: Path, size: int, seed: int) -> Iterable[str]:
     """
     tested = {row.id for sample in draw.tested for row in sample.rows(dataset)}
     left = (row for row in draw.sample.all_rows(dataset) if row.id not in tested)
-    for row in sampling.sample(left, size, seed):
+    for row in drawing.sample(left, size, seed):
         yield f"{templates.fill(draw.prompt, row.fields)} {row.reference}"

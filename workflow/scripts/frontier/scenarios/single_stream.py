@@ -9,14 +9,14 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from frontier.contention import Watch
 from frontier.engines import Engine, Generation
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
-from frontier.journal import Journal
-from frontier.pauses import Pauses
-from frontier.records import Record, input_sha256
+from frontier.measuring.contention import Watch
+from frontier.measuring.pauses import Pauses
+from frontier.results.journal import Journal
+from frontier.results.records import Record, input_sha256
 
 
 def warm_up(

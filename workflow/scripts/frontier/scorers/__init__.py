@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from frontier.errors import UserError, nearest
-from frontier.serial import Floats
-from frontier.statistics import Estimate
+from frontier.stats.intervals import Estimate
+from frontier.stats.serial import Floats
 
 PROPORTION = "proportion"
 """Unit of metrics in [0, 1]."""

@@ -1,6 +1,6 @@
 """Classification by a label named in the generation, as in SST-2: positive or negative.
 
-The answer is the one label that the generation affirms, as frontier/labelled.py reads it: not what
+The answer is the one label that the generation affirms, as answers/labelled.py reads it: not what
 it repeats of the question, negates, asks or lists. A generation without one is invalid and counts
 as wrong: `invalid_rate` is the share of such, and `ambiguous_rate` that of those among them which
 name a label, but negated, or beside another one without an answer mark ("Answer:").
@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import labelled
+from frontier.answers import labelled
+from frontier.answers.labelled import Reading
+from frontier.answers.labels import Labels, canonical
 from frontier.errors import UserError, nearest
-from frontier.jackknife import jackknife, logit_up_to
-from frontier.labelled import Reading
-from frontier.labels import Labels, canonical
 from frontier.scorers import PROPORTION, Answer, Metric, Score
-from frontier.serial import Floats
-from frontier.statistics import Estimate, wilson
+from frontier.stats.intervals import Estimate, wilson
+from frontier.stats.jackknife import jackknife, logit_up_to
+from frontier.stats.serial import Floats
 
 PRIMARY = "accuracy"
 INVALID = -1

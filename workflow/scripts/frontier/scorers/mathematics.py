@@ -19,13 +19,13 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontier.equivalence.algebra import Worker
-from frontier.equivalence.equivalent import equivalent
-from frontier.equivalence.problems import Problem, answer_type
-from frontier.equivalence.strict import strict
+from frontier.answers.equivalence.algebra import Worker
+from frontier.answers.equivalence.equivalent import equivalent
+from frontier.answers.equivalence.problems import Problem, answer_type
+from frontier.answers.equivalence.strict import strict
 from frontier.scorers import PROPORTION, Answer, Metric, Score
-from frontier.significance import paired_difference
-from frontier.statistics import Estimate, wilson
+from frontier.stats.intervals import Estimate, wilson
+from frontier.stats.significance import paired_difference
 
 PRIMARY = "equivalent"
 

@@ -14,9 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from sacrebleu.metrics import BLEU, CHRF
 
-from frontier.jackknife import jackknife, logit_up_to
 from frontier.scorers import POINTS, Answer, Corpus, Difference, Metric, Score
-from frontier.serial import Floats
+from frontier.stats.jackknife import jackknife, logit_up_to
+from frontier.stats.serial import Floats
 
 PRIMARY = "chrf2"
 WIDTH = 18  # counts of a request: of the hypothesis, the reference and both, for 1- to 6-grams

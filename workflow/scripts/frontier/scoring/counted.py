@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from frontier.scorers import Answer, Corpus
-from frontier.serial import Floats
+from frontier.stats.serial import Floats
 
 COLUMN = "counts"
 TYPE = pl.List(pl.Int64())

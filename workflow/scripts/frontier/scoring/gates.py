@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from frontier.errors import Reason
-from frontier.records import Record
+from frontier.results.records import Record
 
 # Of requests that others may disturb: with more, the mean and the 90th percentile are theirs.
 MOST_DISTURBED = 0.05

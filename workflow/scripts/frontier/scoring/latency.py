@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from frontier.jackknife import FEWEST, LOG, jackknife
-from frontier.records import Record
-from frontier.serial import Floats, Serial, serial
-from frontier.statistics import (
+from frontier.results.records import Record
+from frontier.stats.intervals import (
     CONFIDENCE,
     Estimate,
     between_ranks,
     quantile_interval,
     quantile_ranks,
 )
+from frontier.stats.jackknife import FEWEST, LOG, jackknife
+from frontier.stats.serial import Floats, Serial, serial
 
 Figure = dict[str, Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betainc
 
-from frontier.serial import FEWEST_WORTH, Floats, Serial
+from frontier.stats.serial import FEWEST_WORTH, Floats, Serial
 
 CONFIDENCE = 0.95
 CLOSE = 1e-9  # of ranks

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logit, stdtr, stdtrit
 
-from frontier.serial import FEWEST_WORTH, Floats, Serial
-from frontier.statistics import CONFIDENCE, Estimate, percent
+from frontier.stats.intervals import CONFIDENCE, Estimate, percent
+from frontier.stats.serial import FEWEST_WORTH, Floats, Serial
 
 FEWEST = 6  # requests; with fewer the skewness, and so the interval, is not known
 

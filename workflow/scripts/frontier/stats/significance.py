@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
-from frontier.jackknife import Tested
-from frontier.serial import serial
-from frontier.statistics import CONFIDENCE, Estimate, percent, quantile_interval, quantile_p
+from frontier.stats.intervals import CONFIDENCE, Estimate, percent, quantile_interval, quantile_p
+from frontier.stats.jackknife import Tested
+from frontier.stats.serial import serial
 
 
 def paired_ratio(

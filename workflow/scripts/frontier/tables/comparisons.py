@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from frontier import counted
-from frontier.columns import (
+from frontier.errors import UserError
+from frontier.results.columns import (
     BETTER,
     COMPARISONS,
     FASTER,
@@ -20,13 +20,13 @@ from frontier.columns import (
     SLOWER,
     WORSE,
 )
-from frontier.errors import UserError
-from frontier.jackknife import Tested
-from frontier.outputs import read_requests
+from frontier.results.outputs import read_requests
 from frontier.scorers import PROPORTION, Corpus, Difference, corpus_of
-from frontier.serial import Floats
-from frontier.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
-from frontier.study import is_native, read_cell
+from frontier.scoring import counted
+from frontier.stats.jackknife import Tested
+from frontier.stats.serial import Floats
+from frontier.stats.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
+from frontier.tables.study import is_native, read_cell
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
 COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]

@@ -9,7 +9,8 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from frontier.columns import (
+from frontier.errors import UserError
+from frontier.results.columns import (
     COLUMNS,
     KEY,
     LATENCIES,
@@ -20,8 +21,7 @@ from frontier.columns import (
     latency_column,
     metric_columns,
 )
-from frontier.errors import UserError
-from frontier.outputs import Axes
+from frontier.results.outputs import Axes
 from frontier.unicode import parse_json
 
 

@@ -2,8 +2,8 @@
 
 sympy may think for ever, so it runs in a worker of its own, one for many comparisons, which is
 killed and replaced when it passes the time limit. It gets expressions that
-`frontier.equivalence.expressions` parsed; sympy never sees a text. What would be too large to
-expand is not sent: it is no answer in the form of any reference.
+expressions.py parsed; sympy never sees a text. What would be too large to expand is not sent: it is
+no answer in the form of any reference.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any
 
 import frontier
-from frontier.equivalence.expressions import (
+from frontier.answers.equivalence.expressions import (
     Node,
     Number,
     Power,
@@ -92,7 +92,7 @@ class Worker:
         # PYTHONSAFEPATH would leave it out.
         inherited = {key: text for key, text in os.environ.items() if key != "PYTHONSAFEPATH"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "frontier.equivalence.algebra"],
+            [sys.executable, "-m", __name__],
             cwd=SCRIPTS,
             env=inherited,
             stdin=subprocess.PIPE,

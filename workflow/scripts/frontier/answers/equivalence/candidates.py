@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from frontier.equivalence.marks import (
+from frontier.answers.equivalence.marks import (
     ANOTHER_ANSWER,
     ANOTHER_VALUE,
     APART,
@@ -41,7 +41,7 @@ from frontier.equivalence.marks import (
     is_equation,
     is_formula,
 )
-from frontier.equivalence.sentences import Sentence, split
+from frontier.answers.equivalence.sentences import Sentence, split
 
 UNREADABLE = ""
 """The answer of a box or behind a mark that is none of the type asked for."""

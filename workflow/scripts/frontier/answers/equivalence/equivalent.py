@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from frontier.equivalence.candidates import Reader
-from frontier.equivalence.expressions import parse
-from frontier.equivalence.finished import is_finished
-from frontier.equivalence.marks import CALL
-from frontier.equivalence.problems import Problem, answer_type, clean, number
-from frontier.equivalence.readings import read
-from frontier.equivalence.strict import Equal, in_form, is_form_asked_for, strict
+from frontier.answers.equivalence.candidates import Reader
+from frontier.answers.equivalence.expressions import parse
+from frontier.answers.equivalence.finished import is_finished
+from frontier.answers.equivalence.marks import CALL
+from frontier.answers.equivalence.problems import Problem, answer_type, clean, number
+from frontier.answers.equivalence.readings import read
+from frontier.answers.equivalence.strict import Equal, in_form, is_form_asked_for, strict
 
 VALUES = ("number", "base-n", "ordered list", "unordered list")
 ASKED = re.compile(r"(?:\bfor|\b[Gg]ive|What is) ([a-z])[.?]?\s*$")

@@ -9,7 +9,7 @@ import math
 import re
 from fractions import Fraction
 
-from frontier.equivalence.expressions import (
+from frontier.answers.equivalence.expressions import (
     Node,
     Number,
     Power,
@@ -18,8 +18,8 @@ from frontier.equivalence.expressions import (
     parse,
     variables,
 )
-from frontier.equivalence.forms import is_expanded
-from frontier.equivalence.problems import AnswerType, Problem, clean, is_option
+from frontier.answers.equivalence.forms import is_expanded
+from frontier.answers.equivalence.problems import AnswerType, Problem, clean, is_option
 
 TWO_SIGNS = re.compile(r"[-+*/][-+]")
 SIGN_IN_BRACKETS = re.compile(r"[-+*/]\([-+]")

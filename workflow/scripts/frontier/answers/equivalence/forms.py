@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from frontier.equivalence.expressions import (
+from frontier.answers.equivalence.expressions import (
     Node,
     Number,
     Power,

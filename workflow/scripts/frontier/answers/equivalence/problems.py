@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-from frontier.equivalence.expressions import MAX_LENGTH, parse, variables
-from frontier.equivalence.forms import (
+from frontier.answers.equivalence.expressions import MAX_LENGTH, parse, variables
+from frontier.answers.equivalence.forms import (
     factor_count,
     is_expanded,
     is_polynomial,

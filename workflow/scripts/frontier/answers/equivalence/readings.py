@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from frontier.equivalence.booleans import truth
-from frontier.equivalence.expressions import MAX_LENGTH, parse
-from frontier.equivalence.number_words import spelled
-from frontier.equivalence.problems import (
+from frontier.answers.equivalence.booleans import truth
+from frontier.answers.equivalence.expressions import MAX_LENGTH, parse
+from frontier.answers.equivalence.number_words import spelled
+from frontier.answers.equivalence.problems import (
     LETTER,
     AnswerType,
     Problem,
@@ -19,7 +19,7 @@ from frontier.equivalence.problems import (
     is_option,
     number,
 )
-from frontier.equivalence.units import is_asked_unit
+from frontier.answers.equivalence.units import is_asked_unit
 
 GROUPED = re.compile(r"(?<![0-9A-Za-z,.])([0-9]{1,3}(?:,[0-9]{3})+)(?![0-9A-Za-z]|,[0-9])")
 FRACTION = re.compile(r"([+-]?)\s*\(?([+-]?)([0-9]+)\)?\s*/\s*\(?([0-9]+)\)?")

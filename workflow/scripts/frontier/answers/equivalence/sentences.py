@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier.equivalence.notation import plain
-from frontier.thoughts import THOUGHT
+from frontier.answers.equivalence.notation import plain
+from frontier.answers.thoughts import THOUGHT
 
 MAX_TEXT = 100_000  # characters; what is longer is no short answer
 MAX_SENTENCES = 1_000  # the first and the last ones

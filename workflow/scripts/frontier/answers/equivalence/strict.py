@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from frontier.equivalence.expressions import MAX_LENGTH, Node, parse, variables
-from frontier.equivalence.forms import (
+from frontier.answers.equivalence.expressions import MAX_LENGTH, Node, parse, variables
+from frontier.answers.equivalence.forms import (
     factor_count,
     is_expanded,
     is_polynomial,
     is_simplified_surd,
     is_single_power,
 )
-from frontier.equivalence.problems import (
+from frontier.answers.equivalence.problems import (
     IN_DECIMALS,
     LETTER,
     TIME,
@@ -35,8 +35,8 @@ Equal = Callable[[str, str], bool | None]
 def strict(prediction: str, problem: Problem, equal: Equal) -> bool | None:
     """Whether a prediction answers a problem; None where `equal` came to no verdict in its time.
 
-    `equal` compares two admitted expressions, see `frontier.equivalence.algebra`; it is asked only
-    where the form is right and the texts differ.
+    `equal` compares two admitted expressions, see algebra.py; it is asked only where the form
+    is right and the texts differ.
     """
     answer, reference = clean(prediction), clean(problem.reference)
     if answer == reference:

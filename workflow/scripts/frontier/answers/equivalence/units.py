@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from frontier.equivalence.problems import Problem
+from frontier.answers.equivalence.problems import Problem
 
 PREFIXES = {"": "", "kilo": "k", "centi": "c", "milli": "m", "micro": "u", "nano": "n"}
 BASES = {"meter": "m", "metre": "m", "gram": "g", "litre": "l", "liter": "l", "second": "s"}

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 import transformers
 
-from frontier import safetensor_files
+from frontier.checkpoints import safetensor_files
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line

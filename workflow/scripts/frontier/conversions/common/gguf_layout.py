@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from frontier.weights import Array, Tensor
+from frontier.conversions.common.weights import Array, Tensor
 
 
 def stacked(parts: list[Tensor]) -> Array:

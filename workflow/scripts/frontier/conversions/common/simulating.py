@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from frontier import values
+from frontier.checkpoints.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 from frontier.conversions import Made, copy_settings
 from frontier.engines import UnsupportedError
 from frontier.errors import UserError, one_line
-from frontier.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")

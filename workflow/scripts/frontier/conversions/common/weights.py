@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from frontier.safetensor_files import headers
+from frontier.checkpoints.safetensor_files import headers
 
 Array = NDArray[np.float32]
 

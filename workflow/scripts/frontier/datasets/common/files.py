@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from frontier import archives
-from frontier.archives import Open
-from frontier.contents import visible_files
+from frontier.datasets.common import archives
+from frontier.datasets.common.archives import Open
 from frontier.errors import UserError
+from frontier.fetching.contents import visible_files
 
 LOCK = "lock.json"
 BYTES = re.compile(r"""[bB]('.*'|".*")""", re.DOTALL)

@@ -10,11 +10,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from frontier.checkpoints.weight_values import check_adapter_values
+from frontier.engines.common.generating import out_of_memory
+from frontier.engines.common.loading import reason, some
 from frontier.errors import OutOfMemoryError, UserError, nearest, one_line
-from frontier.generating import out_of_memory
-from frontier.limits import OutOfTimeError
-from frontier.loading import reason, some
-from frontier.weight_values import check_adapter_values
+from frontier.machine.limits import OutOfTimeError
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

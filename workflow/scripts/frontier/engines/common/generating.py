@@ -14,11 +14,11 @@ from typing import Any
 import torch
 import transformers
 
+from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Generation, Loaded, UnsupportedError
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, one_line
-from frontier.limits import OutOfTimeError
-from frontier.own_code import raised_by_own_code
-from frontier.prompting import Prompting
+from frontier.machine.limits import OutOfTimeError
 
 OUT_OF_MEMORY = (
     "not enough memory",

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from frontier.engines import Generation
-from frontier.generating import Generating, out_of_memory
+from frontier.engines.common.generating import Generating, out_of_memory
 
 Step = Callable[[Sequence[int]], int]
 """From the ids of what comes next, the prompt at first, to the id of the token behind them."""

@@ -16,15 +16,15 @@ import safetensors
 import torch
 import transformers
 
+from frontier.checkpoints.own_code import raised_by_own_code
+from frontier.checkpoints.published import published
+from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
+from frontier.checkpoints.weight_values import check_unlocked, same_bytes
 from frontier.engines import UnsupportedError
+from frontier.engines.common.generating import out_of_memory
+from frontier.engines.common.prompting import UNTRUSTED
 from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
-from frontier.generating import out_of_memory
-from frontier.limits import OutOfTimeError
-from frontier.own_code import raised_by_own_code
-from frontier.prompting import UNTRUSTED
-from frontier.published import published
-from frontier.safetensor_files import CONFIG, headers, json_object
-from frontier.weight_values import check_unlocked, same_bytes
+from frontier.machine.limits import OutOfTimeError
 
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
 """Causal masks, which old files of GPT-2, GPT-Neo and GPT-NeoX hold, and which are computed now."""

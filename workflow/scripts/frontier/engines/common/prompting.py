@@ -16,11 +16,13 @@ from typing import Any
 
 import transformers
 
-from frontier import special_tokens, templates, token_bytes, vocabulary
-from frontier.chat import ChatTemplate, default_template
+from frontier.catalogue import templates
+from frontier.checkpoints import special_tokens, vocabulary
+from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings, UnsupportedError
+from frontier.engines.common import token_bytes
+from frontier.engines.common.stopping import Endings, Written
 from frontier.errors import Reason, UserError, one_line
-from frontier.stopping import Endings, Written
 
 UNTRUSTED: Reason = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "

@@ -1,6 +1,6 @@
 """What was found for a task on a device: its measured variants, and the answer in words.
 
-Rows are the study's (see frontier.columns).
+Rows are the study's (see frontier.results.columns).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from frontier.columns import latency_column
-from frontier.report import words
-from frontier.report.charts import Entry
+from frontier import words
+from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
+from frontier.report.drawing.charts import Entry
 from frontier.report.naming import Naming
-from frontier.report.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
+from frontier.results.columns import latency_column
 
 Row = Mapping[str, Any]
 P50, P50_LOW, P50_HIGH = (latency_column("latency", "p50", end) for end in ("", "low", "high"))

@@ -1,7 +1,7 @@
 """What the comparisons say, in words: what is significant, and why the slower ones are slower.
 
 A reason is given only as far as the figures carry it. Rows of comparisons.parquet and of the study
-(see frontier.columns).
+(see frontier.results.columns).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
-from frontier.report import words
-from frontier.report.findings import Group
+from frontier import words
+from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
+from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.text import visible
 
 Row = Mapping[str, Any]

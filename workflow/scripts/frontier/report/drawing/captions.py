@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from frontier.report import charts, words
-from frontier.report.charts import Entry
-from frontier.report.findings import Group
+from frontier import words
+from frontier.report.deciding.findings import Group
+from frontier.report.deciding.pareto import fastest_within, front
+from frontier.report.drawing import charts
+from frontier.report.drawing.charts import Entry
 from frontier.report.naming import Naming
-from frontier.report.pareto import fastest_within, front
 
 
 def _requests(group: Group) -> str:

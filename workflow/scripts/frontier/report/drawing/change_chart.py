@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontier.report.charts import WIDTH, Row, data, finished, layer, names, variants_axis
+from frontier.report.drawing.charts import WIDTH, Row, data, finished, layer, names, variants_axis
+from frontier.report.drawing.style import QUIET, Json, colour, nominal, quantitative, shape
 from frontier.report.naming import Naming
-from frontier.report.style import QUIET, Json, colour, nominal, quantitative, shape
 
 
 def _panel(

@@ -1,6 +1,6 @@
 """The charts of latencies and scores, each for one task on one device, as Vega-Lite.
 
-Rows are the study's (see frontier.columns). A chart is None where it would be empty.
+Rows are the study's (see frontier.results.columns). A chart is None where it would be empty.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.report.distributions import FIGURES
-from frontier.report.naming import Naming
-from frontier.report.pareto import Point, best, fastest_within, front
-from frontier.report.style import (
+from frontier.report.deciding.pareto import Point, best, fastest_within, front
+from frontier.report.drawing.style import (
     CONFIG,
     FAINT,
     INK,
@@ -24,7 +22,9 @@ from frontier.report.style import (
     quantitative,
     shape,
 )
-from frontier.report.words import time_unit
+from frontier.report.naming import Naming
+from frontier.report.reading.distributions import FIGURES
+from frontier.words import time_unit
 
 WIDTH = 350
 LABELS = 115  # least room for the variants' names, so that charts of a kind are equally wide

@@ -13,15 +13,15 @@ from typing import Any
 
 import polars as pl
 
-from frontier.columns import MetricNote
 from frontier.errors import UserError
-from frontier.outputs import read_requests
-from frontier.report.charts import Entry, points
-from frontier.report.distributions import FIGURES, quantiles
-from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
+from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
+from frontier.report.deciding.pareto import points_per_unit
+from frontier.report.drawing.charts import Entry, points
 from frontier.report.naming import Naming
-from frontier.report.pareto import points_per_unit
-from frontier.study import metric_notes, read_cell
+from frontier.report.reading.distributions import FIGURES, quantiles
+from frontier.results.columns import MetricNote
+from frontier.results.outputs import read_requests
+from frontier.tables.study import metric_notes, read_cell
 from frontier.text import visible
 
 Key = tuple[str, str, str]

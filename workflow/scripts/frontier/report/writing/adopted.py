@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.report.findings import Group
+from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
 from frontier.text import visible
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from frontier.report import words
-from frontier.report.findings import P50, Group, Row
+from frontier import words
+from frontier.report.deciding.findings import P50, Group, Row
+from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
-from frontier.report.pareto import points_per_unit
-from frontier.report.picking import of_row
-from frontier.report.tables import RANDOM, SIMULATED, Box
+from frontier.report.writing.picking import of_row
+from frontier.report.writing.tables import RANDOM, SIMULATED, Box
 from frontier.text import visible
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier.exchange import bundles, conflicts
-from frontier.report import words
-from frontier.report.findings import Group, Row, latency_text, score_text, timed
-from frontier.report.gather import Cells, key
+from frontier import words
+from frontier.exchange import conflicts
+from frontier.report.deciding.findings import Group, Row, latency_text, score_text, timed
 from frontier.report.naming import Naming
-from frontier.study import read_cell
+from frontier.report.reading.gather import Cells, key
+from frontier.results import bundles
+from frontier.tables.study import read_cell
 
 
 @dataclass(frozen=True)

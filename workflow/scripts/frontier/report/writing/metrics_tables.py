@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.report import words
-from frontier.report.findings import Group
-from frontier.report.gather import Cells, key
+from frontier import words
+from frontier.report.deciding.findings import Group
+from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
-from frontier.report.pareto import points_per_unit
-from frontier.report.tables import Box
+from frontier.report.reading.gather import Cells, key
+from frontier.report.writing.tables import Box
 from frontier.text import visible
 
 MEANINGS = {

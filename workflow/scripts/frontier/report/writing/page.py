@@ -12,26 +12,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
-from frontier.columns import COLUMNS, COMPARISONS, LATENCIES, OUTCOMES, metric_columns
+from frontier import words
 from frontier.errors import UserError
-from frontier.report import (
-    captions,
-    cell_tables,
-    change_chart,
-    charts,
-    few,
-    picking,
-    svg,
-    tables,
-    words,
-)
-from frontier.report.adopted import adopted_cells
-from frontier.report.findings import Group, answers, comparable, score_title
-from frontier.report.gather import Cells, Example, Provenance, examples
-from frontier.report.machines import machines
-from frontier.report.metrics_tables import metrics_tables
+from frontier.report.deciding import few
+from frontier.report.deciding.findings import Group, answers, comparable, score_title
+from frontier.report.deciding.verdicts import Verdicts, verdicts
+from frontier.report.drawing import captions, change_chart, charts, svg
 from frontier.report.naming import Axis, Naming, RenderSpec
-from frontier.report.verdicts import Verdicts, verdicts
+from frontier.report.reading.gather import Cells, Example, Provenance, examples
+from frontier.report.writing import cell_tables, picking, tables
+from frontier.report.writing.adopted import adopted_cells
+from frontier.report.writing.machines import machines
+from frontier.report.writing.metrics_tables import metrics_tables
+from frontier.results.columns import COLUMNS, COMPARISONS, LATENCIES, OUTCOMES, metric_columns
 from frontier.text import visible
 
 Draw = Callable[[Group, str], dict[str, Any] | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier.report.findings import Group, Row
+from frontier.report.deciding.findings import Group, Row
 from frontier.report.naming import Axis, Naming
 
 

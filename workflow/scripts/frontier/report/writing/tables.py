@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.columns import Column
-from frontier.report import words
-from frontier.report.findings import P50, P50_HIGH, P50_LOW, Group, Row, comparable, point
+from frontier import words
+from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, Row, comparable, point
+from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
-from frontier.report.pareto import best, fastest_within, points_per_unit
+from frontier.results.columns import Column
 from frontier.text import visible
 
 

@@ -1,0 +1,1 @@
+"""What a checkpoint's files say: weights, tokenizer, chat template, published quantization."""

@@ -1,0 +1,1 @@
+"""What loaders share: the files of a dataset, in archives too."""

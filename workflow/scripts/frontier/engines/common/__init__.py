@@ -1,0 +1,1 @@
+"""What engines share: loading a checkpoint, prompts, stop texts, generating."""

@@ -1,0 +1,1 @@
+"""What this machine is, what a job may use of it: values that are recorded or decide an outcome."""

@@ -1,0 +1,1 @@
+"""One cell under measurement: sessions, foreign load, pauses, requests asked before."""

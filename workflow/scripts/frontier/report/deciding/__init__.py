@@ -1,0 +1,1 @@
+"""What the report says of them: groups, verdicts, the Pareto frontier."""

@@ -1,0 +1,1 @@
+"""Charts: their data, marks, style and captions."""

@@ -1,0 +1,1 @@
+"""The tables and cells that the report shows, read."""

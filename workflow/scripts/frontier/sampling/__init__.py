@@ -1,0 +1,1 @@
+"""Samples of datasets, and the texts that calibrate quantizations."""

@@ -1,0 +1,1 @@
+"""How requests reach an engine: MLPerf's scenarios. One file each."""

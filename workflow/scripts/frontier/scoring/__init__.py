@@ -1,0 +1,1 @@
+"""From records to metrics: latencies, gates, counts of corpus metrics."""
