@@ -1,4 +1,5 @@
-# Everything in one line each; the programs themselves say what they do with --help.
+# Everything in one line each (`make help` lists them); the programs say what they do with --help.
+.DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -7,9 +8,16 @@ LATER := /tests/|/kubernetes/|/transformers/models/(?!auto/|llama/)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
-.PHONY: setup demo fast test test-engines test-slurm environments slurm lint clean
+# Programs that write what the repository holds and a test compares with the code.
+DOCUMENTS := document_config
 
-setup: .venv/installed
+.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	    while IFS='|' read -r name words; do printf 'make %-14s %s\n' "$$name" "$$words"; done
+
+setup: .venv/installed ## install the pinned packages into .venv
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -18,41 +26,54 @@ setup: .venv/installed
 	$(BIN)/python -m compileall -qq -j 0 -x '$(LATER)' .venv/lib || true # some are for other Pythons
 	touch $@
 
-demo: setup
+demo: setup ## run the study of config/config.yaml on two cores: results/report.html
 	$(BIN)/snakemake --cores 2 --quiet rules host
 	@echo "The report: $(CURDIR)/results/report.html"
 
 # tests/tiers.py says which tests each of these runs.
-fast: setup
+fast: setup ## run the quickest of the tests, in a minute
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=fast
 
-test: setup
+test: setup ## run the tests that need nothing but .venv, in ten minutes
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=main
 
-test-engines: setup
+test-engines: setup ## run those that need engines' environments, or longer
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=engines
 
 # They start a cluster of their own and stop it; mostly it is waited for.
-test-slurm: setup slurm
+test-slurm: setup slurm ## run those of a Slurm cluster, which they start and stop
 	$(PYTEST) --tier=slurm
 
 # The Python environments that engines have of their own; tests and studies build them if need be.
-environments: setup
+environments: setup ## build the environments of all engines now, not when they are needed
 	for name in $(filter-out mathematics,$(basename $(notdir $(wildcard workflow/envs/*.txt)))); do \
 	    $(BIN)/python workflow/scripts/environment.py $$name || exit 1; \
 	done
 
 # Debian's packages.
-slurm:
+slurm: ## install Slurm by apt-get, for make test-slurm
 	PATH=$$PATH:/usr/sbin:/sbin command -v slurmctld >/dev/null || { apt-get update -qq && \
 	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; }
 
-lint: setup
+lint: setup ## check format, lint, types and the rules; change nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/workflow/test_lint.py # Snakemake's linter, with our exceptions
 
-clean: # results stay: they are what this is for
+documents: setup ## write the documents that are generated: config/schema.json and the like
+	for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
+
+fix: setup ## mend format and lint, and write the generated documents
+	$(BIN)/ruff check --fix --quiet . || true # what it cannot mend is for make lint to say
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+	$(MAKE) --silent documents
+
+hooks: setup ## have git do the same before each commit, and check types before each push
+	$(BIN)/pre-commit install
+
+# Results stay: they are what this is for.
+clean: ## delete .venv and all of resources/ that can be fetched or made again
 	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs models quantized samples)
