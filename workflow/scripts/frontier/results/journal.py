@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from frontier.results import checksums
 from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
+from frontier.results import checksums
 from frontier.results.records import Record, Recorded, closing, finished, opening
 
 

@@ -10,9 +10,8 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
-from frontier.results import checksums
 from frontier.errors import UserError
-from frontier.results import bundles
+from frontier.results import bundles, checksums
 from frontier.values import sha256
 
 # What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.

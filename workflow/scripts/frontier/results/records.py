@@ -65,8 +65,8 @@ class Recorded:
     Each process that worked on it is a session with a number; `facts` has those of each: hardware,
     versions and, once it has loaded, what only that shows, as `loaded`.
 
-    Counters (frontier/measuring/contention.py) are read when a session begins to time, in `begun` by its
-    number, and after each request, in `ended` by its id.
+    Counters (frontier/measuring/contention.py) are read when a session begins to time, in `begun`
+    by its number, and after each request, in `ended` by its id.
     """
 
     def __init__(self) -> None:
