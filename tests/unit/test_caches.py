@@ -30,7 +30,7 @@ def make(new):
     with (new / "model.safetensors").open("ab") as file:
         file.write(b"second half")
     values.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
-caches.made_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
+caches.build_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
 """
 OWN = Path("resources/quantized/v/e/0123456789abcdef")
 
@@ -93,10 +93,10 @@ def test_without_a_shared_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """All is the checkout's own; what was given by hand lies where it says."""
     monkeypatch.delenv(caches.VARIABLE, raising=False)
     monkeypatch.chdir(tmp_path)
-    assert caches.place(OWN) == OWN
+    assert caches.shared_path(OWN) == OWN
     monkeypatch.setenv(caches.VARIABLE, "~/shared")
-    assert caches.place(OWN) == Path.home() / "shared/quantized/v/e" / OWN.name
-    assert caches.place(tmp_path / "by-hand") == tmp_path / "by-hand"
+    assert caches.shared_path(OWN) == Path.home() / "shared/quantized/v/e" / OWN.name
+    assert caches.shared_path(tmp_path / "by-hand") == tmp_path / "by-hand"
 
 
 def test_the_lock_is_the_checkouts_own(tmp_path: Path) -> None:

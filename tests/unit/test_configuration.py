@@ -22,7 +22,7 @@ from frontier.catalogue.configuration import FILES as SECTIONS
 from frontier.catalogue.configuration import read_catalogue, read_config, read_study
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.reading import read_yaml
-from frontier.errors import UserError, nearest, one_line
+from frontier.errors import UserError, did_you_mean, one_line
 from frontier.planning.steps import Steps
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
@@ -248,8 +248,8 @@ def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
     keys = list(kind.model_fields)
     for key in keys:
         for typo in typos(key) - set(keys):
-            assert re.search(r"\(did you mean '\w+'\?\)", nearest(typo, keys)), typo
-    assert nearest("labl", keys) == " (did you mean 'label'?)" or "label" not in keys
+            assert re.search(r"\(did you mean '\w+'\?\)", did_you_mean(typo, keys)), typo
+    assert did_you_mean("labl", keys) == " (did you mean 'label'?)" or "label" not in keys
 
 
 def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
@@ -260,7 +260,7 @@ def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
     for names in named:
         for name in names:
             for typo in typos(name) - set(names):
-                assert "did you mean" in nearest(typo, names), typo
+                assert "did you mean" in did_you_mean(typo, names), typo
 
 
 @pytest.mark.parametrize(

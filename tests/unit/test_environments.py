@@ -26,9 +26,9 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "small.txt").write_text("# why it is apart\nsix==1.17.0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(environments, "PINS", tmp_path)
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
     yield tmp_path / "small.txt"
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
 
 
 def version(python: Path) -> str:
@@ -74,17 +74,17 @@ def test_identity_is_made_of_pins_and_not_of_comments(pins: Path) -> None:
     """Other words about the same pins are the same environment."""
     before = environments.identity("small")
     pins.write_text("six==1.17.0  # still\n\n# more\n")
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
     assert environments.identity("small") == before
     pins.write_text("six==1.16.0\n")
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
     assert environments.identity("small") != before
 
 
 def test_what_cannot_be_installed_is_told_in_one_line(pins: Path) -> None:
     """pip's last word, and nothing that looks finished is left."""
     pins.write_text("six==0.0.0.1\n")
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
     with pytest.raises(UserError, match=r"small\.txt: ERROR: No matching distribution"):
         environments.python("small")
     assert not environments.lock("small").exists()
@@ -152,7 +152,7 @@ def test_what_is_not_whole_is_left_to_pip(
 
 def test_torch_brings_what_nothing_pins() -> None:
     """Of torch's own needs those that are pinned are not taken along: their pins say which."""
-    pins = environments.made_of("onnxruntime")["pins"]
+    pins = environments.requirements("onnxruntime")["pins"]
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     needed: dict[str, metadata.Distribution | None] = {}
     installed._with_unpinned(Requirement(torch), {"sympy"}, needed, set())
@@ -174,7 +174,7 @@ def test_machines_with_other_processors_share_a_folder(
     """What is compiled is each one's own, so that neither builds it again under the other's feet."""
     monkeypatch.setenv(caches.VARIABLE, str(tmp_path / "shared"))
     pins.write_text("six==1.17.0 --config-settings=one=two\n")
-    environments.made_of.cache_clear()
+    environments.requirements.cache_clear()
     pythons = []
     for processor in ("Xeon", "EPYC", "Xeon"):
         monkeypatch.setattr(hardware, "cpu_name", lambda name=processor: name)

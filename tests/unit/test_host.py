@@ -33,7 +33,7 @@ HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
 # The ids of the GPUs that are free among those which the caller says would do: alike to a result.
 LEASES = {"leased": Iterator[list[str]]}
 # Text that is only told: that it reaches nothing else is looked at below.
-TOLD = {"one_line", "nearest"}
+TOLD = {"one_line", "did_you_mean"}
 # A base class, or a word, without anything inside that could decide.
 NAMES = {"UserError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
 PLACES = {"OWN"}

@@ -41,7 +41,7 @@ def main():
     def make(new):
         (new / "model.safetensors").write_bytes(b"weights")
         values.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
-    caches.made_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
+    caches.build_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
     environments.python("x")
 
 def build(new, name):

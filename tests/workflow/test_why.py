@@ -238,7 +238,7 @@ def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
     def pinned(text: str) -> None:
         (pins / "onnxruntime.txt").write_text(text)
-        for one in (environments.made_of, environment_step):
+        for one in (environments.requirements, environment_step):
             one.cache_clear()
 
     pinned("onnx==1.0\noptimum-onnx==0.1\n")

@@ -25,7 +25,7 @@ def write_protected(paths):
 
 
 def refuse_unlocking():
-    if not presence.alone(PRESENCE)[0]:
+    if not presence.acquire_run_lock(PRESENCE)[0]:
         another_run()
 
 
@@ -39,9 +39,9 @@ def start_run():
         )
     if not starts_jobs():
         return
-    alone, file = presence.alone(PRESENCE)
+    first, file = presence.acquire_run_lock(PRESENCE)
     STARTED.append(file)
-    if alone:
+    if first:
         slurm.cancel_orphans(Path.cwd())
         lift_locks()
     else:

@@ -18,7 +18,7 @@ from frontier.errors import Reason, run
 from frontier.fetching import adapters, hub
 from frontier.host import files
 
-INSTEAD: Reason = "; to use a copy of your own, give the adapter its path in config/models.yaml"
+HINT: Reason = "; to use a copy of your own, give the adapter its path in config/models.yaml"
 
 
 def main() -> None:
@@ -46,7 +46,7 @@ def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:
     if adapter.hub is None or adapter.revision is None:
         assert adapter.path is not None, "one of hub and path is given"
         return {"local": True}, adapter.path
-    snapshot = hub.snapshot(adapter.hub, adapter.revision, "model", adapters.READ, instead=INSTEAD)
+    snapshot = hub.snapshot(adapter.hub, adapter.revision, "model", adapters.READ, hint=HINT)
     origin = {"hub": adapter.hub, "revision": adapter.revision, "commit": snapshot.commit}
     return origin, snapshot.folder
 

@@ -24,7 +24,7 @@ from frontier.errors import Reason, run
 from frontier.fetching import checkpoints, hub, own_code
 from frontier.host import files
 
-INSTEAD: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"
+HINT: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"
 
 
 class Spec(BaseModel):
@@ -72,13 +72,13 @@ def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:
     if spec.hub is None or spec.revision is None:
         assert spec.path is not None, "one of hub and path is given"
         return {"local": True}, spec.path
-    fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, instead=INSTEAD)
+    fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, hint=HINT)
     # First what is small, which says which of the large files are the weights.
     small = (*checkpoints.settings_globs(spec.trust_remote_code), safetensor_files.INDEX)
-    snapshot = fetch(spec.revision, take=small, leave=("*/*",))
+    snapshot = fetch(spec.revision, include=small, exclude=("*/*",))
     own_code.check(snapshot.folder, spec.trust_remote_code, snapshot.listed.__contains__)
     weights = safetensor_files.chosen(snapshot.folder, snapshot.listed).files
-    fetch(snapshot.commit, take=tuple(map(glob.escape, weights)))
+    fetch(snapshot.commit, include=tuple(map(glob.escape, weights)))
     origin = {"hub": spec.hub, "revision": spec.revision, "commit": snapshot.commit}
     return origin, snapshot.folder
 

@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     args = parser.parse_args()
-    presence.end_with_runner()
+    presence.exit_with_runner()
     recipe = values.checked_spec(args.spec, Recipe)
     # Only now: they take seconds to import.
     import torch

@@ -230,7 +230,7 @@ def main() -> None:
     count = device["gpus"] if device["accelerator"] != "mps" else 0
     busy = UserError(f"{folder}: another process is measuring this cell")
     with (
-        presence.sole(folder / "journal.lock", busy),
+        presence.exclusive(folder / "journal.lock", busy),
         gpus.reserved(f"device {name!r}", device.get("gpu"), count),
     ):
         measure(arguments, spec, limits)

@@ -56,7 +56,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Convert into a new folder, lock it, and only then put it into its place."""
     args = arguments()
-    presence.end_with_runner()
+    presence.exit_with_runner()
     spec, identity = values.checked_spec(args.spec, Spec), values.recorded_identity(args.spec)
     limits = Limits(**values.read_spec(args.limits))
     locks.check_lock(args.model)
@@ -84,7 +84,7 @@ def main() -> None:
     with gpus.reserved(what, None, args.gpus):
         try:
             with limited_time(limits.seconds), watched_memory(limits.memory_bytes):
-                caches.made_once(args.output, make)
+                caches.build_once(args.output, make)
             return
         except UnsupportedError as error:
             outcome = {"outcome": "unsupported", "reason": str(error)}

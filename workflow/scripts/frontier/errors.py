@@ -55,7 +55,7 @@ def closest(name: str, names: Iterable[str]) -> str | None:
     return known[close[0]] if close else None
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str]) -> str:
     """The hint to end an error with: " (did you mean 'x'?)" for the closest name.
 
     Where none is close, a few names are listed, many are not.
@@ -86,11 +86,11 @@ def run(main: Callable[[], None]) -> None:
         main()
     except BaseException as error:
         if _interrupted.is_set():  # a library may have made another exception of it
-            leave(INTERRUPTED)
+            exit_process(INTERRUPTED)
         if line := _fault(error):
             sys.exit(f"error: {line}")
         raise
-    leave(INTERRUPTED if _interrupted.is_set() else 0)
+    exit_process(INTERRUPTED if _interrupted.is_set() else 0)
 
 
 def _fault(error: BaseException) -> str | None:
@@ -114,7 +114,7 @@ def lack_of_memory(error: BaseException | None) -> BaseException | None:
     return None
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End the process without taking the interpreter down, which takes most of a second with torch.
 
     All that an exit promises is done first: threads end, exit handlers run, output is written.

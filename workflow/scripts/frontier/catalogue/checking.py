@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from frontier.errors import UserError, closest, nearest
+from frontier.errors import UserError, closest, did_you_mean
 from frontier.text import LONGEST, shown, visible
 
 Block = TypeVar("Block", bound=BaseModel)
@@ -47,10 +47,12 @@ def check(
     path = _path(value, error["loc"])
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
-        hint = nearest(path[-1], own if closest(path[-1], own) else own | _keys(kind) - {path[-1]})
+        hint = did_you_mean(
+            path[-1], own if closest(path[-1], own) else own | _keys(kind) - {path[-1]}
+        )
         message = f"unknown key{hint}"
     elif error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
-        message = f"unknown key{nearest(typo, [path[-1]])}"
+        message = f"unknown key{did_you_mean(typo, [path[-1]])}"
         path = (*path[:-1], typo)
     else:
         message = _message([one for one in errors if _path(value, one["loc"]) == path])
@@ -92,7 +94,7 @@ def _closest(errors: list[Any], given: Any) -> str:
         error["ctx"]["expected"] for error in errors if error["type"] == "literal_error"
     )
     words = re.findall(r"'([^']*)'", expected)
-    return nearest(given, words) if isinstance(given, str) and closest(given, words) else ""
+    return did_you_mean(given, words) if isinstance(given, str) and closest(given, words) else ""
 
 
 def _mistyped(kind: type[BaseModel], missing: str, given: Any) -> str | None:
@@ -154,7 +156,7 @@ def modules(package: str) -> tuple[str, ...]:
 def one_of(name: str, names: Collection[str], where: str) -> str:
     """`name` if it is among `names`. Raises UserError with the nearest one."""
     if name not in names:
-        raise UserError(f"{where}: unknown id {shown(name)}{nearest(name, names)}")
+        raise UserError(f"{where}: unknown id {shown(name)}{did_you_mean(name, names)}")
     return name
 
 

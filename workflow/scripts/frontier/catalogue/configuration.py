@@ -12,7 +12,7 @@ from frontier.catalogue.checking import Line, all_of, check, modules, one_of, pl
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 from frontier.text import visible
 
 FILES = {
@@ -70,7 +70,7 @@ def read_catalogue(folder: Path) -> Catalogue:
         content = read_yaml(path)
         for key in content:
             if key not in expected:
-                hint = nearest(key, expected)
+                hint = did_you_mean(key, expected)
                 raise UserError(f"config/{path.name}: {visible(key, 80)}: unknown key{hint}")
         for key in expected:
             field = Catalogue.model_fields[key]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from frontier import grammars
 from frontier.catalogue import templates
-from frontier.errors import nearest
+from frontier.errors import did_you_mean
 
 # Small models: a slip of the keyboard is not to be trained until the memory is full.
 Count = Annotated[int, Field(ge=1, le=10**7)]
@@ -65,7 +65,9 @@ class Recipe(BaseModel):
         for name, corpus in self.corpora.items():
             known = grammars.names()
             if name not in known:
-                raise ValueError(f"corpora: there is no grammar {name!r}{nearest(name, known)}")
+                raise ValueError(
+                    f"corpora: there is no grammar {name!r}{did_you_mean(name, known)}"
+                )
             fields = grammars.load(name).FIELDS
             try:
                 templates.check(corpus.prompt, fields)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from string import Formatter
 
-from frontier.errors import closest, nearest
+from frontier.errors import closest, did_you_mean
 
 TODAY = date(2024, 7, 26)
 """The day that chat templates are given as today's, unless the model's block names another."""
@@ -32,7 +32,7 @@ def check(template: str, fields: Collection[str]) -> None:
                 "write '{{' and '}}' for braces"
             )
         if name not in fields:
-            raise ValueError(f"no field {name!r}{nearest(str(name), fields)}")
+            raise ValueError(f"no field {name!r}{did_you_mean(str(name), fields)}")
     if not used:
         raise ValueError(
             f"has no {{field}}, so that all requests would be the same; there are {sorted(fields)}"
@@ -46,7 +46,7 @@ def style(prompt: str) -> str:
             check(prompt, ("prompt",))
         except ValueError as error:
             known = ("plain", "chat")
-            hint = nearest(prompt, known) if closest(prompt, known) else ""
+            hint = did_you_mean(prompt, known) if closest(prompt, known) else ""
             raise ValueError(
                 f"must be 'plain', 'chat' or a template containing {{prompt}}{hint}: {error}"
             ) from None

@@ -17,7 +17,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from frontier.errors import Reason, UserError, nearest, one_line
+from frontier.errors import Reason, UserError, did_you_mean, one_line
 
 PROBE = "Question"
 FAULTS = (
@@ -100,8 +100,9 @@ class ChatTemplate:
         own = sorted(mentioned - GIVEN - tokens.keys() - environment.globals.keys())
         for name in arguments:
             if name not in own:
+                hint = did_you_mean(name, own)
                 raise UserError(
-                    f"template_arguments: the chat template uses no {name!r}{nearest(name, own)}; "
+                    f"template_arguments: the chat template uses no {name!r}{hint}; "
                     f"it uses: {', '.join(own) or 'none'}"
                 )
         now = datetime.combine(today, time(), UTC)

@@ -9,7 +9,7 @@ from typing import Any
 from frontier import quantizers
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.engines import Settings, UnsupportedError
-from frontier.errors import Reason, UserError, nearest
+from frontier.errors import Reason, UserError, did_you_mean
 from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")
@@ -80,7 +80,7 @@ def refusal(found: Published, wanted: str) -> Reason | None:
     if wanted != "native":
         return f"published quantized: {found}; it takes no other quantization, as {wanted} is"
     if quantizers.of_published(found.method) is None:
-        hint = nearest(found.method, quantizers.published_methods())
+        hint = did_you_mean(found.method, quantizers.published_methods())
         return f"published quantized: {found}, which nothing here loads{hint}"
     return None
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -39,5 +39,5 @@ def names() -> list[str]:
 def load(name: str) -> ModuleType:
     """A loader by its name. Raises UserError with the nearest one where there is none."""
     if name not in names():
-        raise UserError(f"no dataset loader {name!r}{nearest(name, names())}")
+        raise UserError(f"no dataset loader {name!r}{did_you_mean(name, names())}")
     return importlib.import_module(f"{__name__}.{name}")

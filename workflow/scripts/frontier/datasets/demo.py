@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from frontier import grammars
 from frontier.datasets import Row
-from frontier.errors import nearest
+from frontier.errors import did_you_mean
 
 FILES = re.compile(".*")
 
@@ -33,7 +33,7 @@ class Options(BaseModel):
     def _exists(cls, name: str) -> str:
         known = grammars.names()
         if name not in known:
-            raise ValueError(f"there is no grammar {name!r}{nearest(name, known)}")
+            raise ValueError(f"there is no grammar {name!r}{did_you_mean(name, known)}")
         return name
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from frontier.datasets import Row
 from frontier.datasets.common.files import ByteStrings, Entry, entries, lines, text
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 
 CATEGORIES = (
     "algebra",
@@ -80,7 +80,7 @@ def rows(folder: Path, options: Options) -> Iterator[Row]:
     for name, found in (asked or {}).items():
         if not found:
             known = there | {module.partition("__")[0] for module in there}
-            raise UserError(f"{folder}: no module or category {name!r}{nearest(name, known)}")
+            raise UserError(f"{folder}: no module or category {name!r}{did_you_mean(name, known)}")
 
 
 def _belongs(entry: Entry, split: str) -> bool:

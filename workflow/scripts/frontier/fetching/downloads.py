@@ -21,7 +21,7 @@ TIMEOUT_S = 60
 PROGRESS_S = 10
 
 
-def download(url: str, sha256: str | None, instead: str = "") -> Path:
+def download(url: str, sha256: str | None, hint: str = "") -> Path:
     """The file behind `url` in downloads/, fetched unless it lies there already.
 
     A connection that breaks is taken up again as long as each attempt brings something. Without
@@ -39,11 +39,11 @@ def download(url: str, sha256: str | None, instead: str = "") -> Path:
             if sha256 is None or values.sha256(done) == sha256:
                 return done
             done.unlink()  # it was right once: damaged on this disk
-        _fetch(url, sha256, instead, done)
+        _fetch(url, sha256, hint, done)
     return done
 
 
-def _fetch(url: str, sha256: str | None, instead: str, done: Path) -> None:
+def _fetch(url: str, sha256: str | None, hint: str, done: Path) -> None:
     """Receive the file as a part beside `done`, which takes its name when it is right."""
     part = done.with_name(done.name + ".part")
     while True:
@@ -51,10 +51,10 @@ def _fetch(url: str, sha256: str | None, instead: str, done: Path) -> None:
         try:
             total = _receive(url, part, checked=sha256 is not None)
         except (OSError, HTTPException) as error:
-            _raise_if_final(url, error, instead)
+            _raise_if_final(url, error, hint)
             if part.exists() and part.stat().st_size > before:
                 continue
-            raise UserError(f"cannot download {url} ({one_line(error)}){instead}") from None
+            raise UserError(f"cannot download {url} ({one_line(error)}){hint}") from None
         size = part.stat().st_size
         if total is None or size == total:
             break
@@ -78,12 +78,12 @@ def _validator(part: Path) -> Path:
     return part.with_name(part.name + ".etag")
 
 
-def _raise_if_final(url: str, error: Exception, instead: str) -> None:
+def _raise_if_final(url: str, error: Exception, hint: str) -> None:
     """Tell the errors that another attempt cannot mend."""
     if isinstance(error, urllib.error.HTTPError):
-        raise UserError(f"cannot download {url} (HTTP {error.code} {error.reason}){instead}")
+        raise UserError(f"cannot download {url} (HTTP {error.code} {error.reason}){hint}")
     if isinstance(error, urllib.error.URLError):
-        raise UserError(f"cannot download {url} ({error.reason}){instead}")
+        raise UserError(f"cannot download {url} ({error.reason}){hint}")
     if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
         raise error
 

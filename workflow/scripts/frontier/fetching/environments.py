@@ -30,7 +30,7 @@ def names() -> list[str]:
 
 
 @cache
-def made_of(name: str) -> dict[str, Any]:
+def requirements(name: str) -> dict[str, Any]:
     """What an environment follows from: its pins, comments left out, and the version of Python."""
     lines = (PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     pins = [pin for line in lines if (pin := line.partition("#")[0].strip())]
@@ -39,7 +39,7 @@ def made_of(name: str) -> dict[str, Any]:
 
 def identity(name: str) -> str:
     """The digest of what an environment is made of."""
-    made = made_of(name)
+    made = requirements(name)
     return hashlib.sha256("\n".join((made["python"], *made["pins"])).encode()).hexdigest()[:16]
 
 
@@ -73,13 +73,13 @@ def _mend(folder: Path, name: str) -> None:
 
 def compiled_for(name: str) -> str | None:
     """The processor for which an environment is compiled here; None where nothing is compiled."""
-    return hardware.cpu_name() if "--config-settings" in str(made_of(name)) else None
+    return hardware.cpu_name() if "--config-settings" in str(requirements(name)) else None
 
 
 def _place(name: str) -> Path:
     """Where an environment lies; machines with other processors may share the folder."""
     own = lock(name).parent
-    shared = caches.place(own)
+    shared = caches.shared_path(own)
     processor = compiled_for(name)
     if shared != own and processor:
         suffix = hashlib.sha256(processor.encode()).hexdigest()[:8]
@@ -139,11 +139,11 @@ def _build(folder: Path, name: str) -> None:
     own_pip = _has_pip()
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if own_pip else []), str(folder)], pins)
     packages, python = site_packages(folder), str(folder / "bin" / "python")
-    in_own_checkout = caches.place(lock(name)) == lock(name)  # nobody else's disk or rights
-    taken = installed.take(made_of(name)["pins"], packages, linked=in_own_checkout)
+    in_own_checkout = caches.shared_path(lock(name)) == lock(name)  # nobody else's disk or rights
+    taken = installed.take(requirements(name)["pins"], packages, linked=in_own_checkout)
     pip = [sys.executable, "-m", "pip", "--python", python] if own_pip else [python, "-m", "pip"]
     pip += ["--disable-pip-version-check", "install", "--quiet"]
-    for torch in (pin for pin in made_of(name)["pins"] if pin.startswith("torch==")):
+    for torch in (pin for pin in requirements(name)["pins"] if pin.startswith("torch==")):
         # What else it needs differs from platform to platform (CUDA's libraries), so it may bring
         # that; the pins name all that any other package needs, and leave out what it only wants.
         if "torch" not in taken:
@@ -151,13 +151,13 @@ def _build(folder: Path, name: str) -> None:
     _run([*pip, "--no-deps", "--requirement", str(pins)], pins)
     distributions = metadata.distributions(path=[str(packages)])
     found = {one.metadata["Name"]: one.version for one in distributions}
-    if missing := installed.lacking(made_of(name)["pins"], found):
+    if missing := installed.lacking(requirements(name)["pins"], found):
         raise UserError(f"cannot make the environment of {pins.name}: it lacks {missing}")
     records = sorted(packages.glob("*.dist-info/RECORD"))
     content = "".join(values.sha256(record) for record in records)
     locked = {
         "name": name,
-        **made_of(name),
+        **requirements(name),
         # Pins with build settings are compiled here, for this processor's own instructions.
         "compiled_for": compiled_for(name),
         "packages": dict(sorted(found.items())),

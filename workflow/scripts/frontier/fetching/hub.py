@@ -63,32 +63,32 @@ def snapshot(
     repo: str,
     revision: str,
     kind: Kind,
-    take: tuple[str, ...],
-    leave: tuple[str, ...] = (),
+    include: tuple[str, ...],
+    exclude: tuple[str, ...] = (),
     gated: bool = False,
-    instead: str = "",
+    hint: str = "",
 ) -> Snapshot:
-    """Fetch the files that match `take` and not `leave` (globs over whole names).
+    """Fetch the files that match `include` and not `exclude` (globs over whole names).
 
-    `gated` says that a token is needed; `instead` ends the message where the hub is out of reach.
+    `gated` says that a token is needed; `hint` ends the message where the hub is out of reach.
     The token is read from HF_TOKEN and from nowhere else. Each file is checked against the hash
     under which the hub lists it. Raises UserError for everything that can go wrong on the way.
     """
     print(f"fetching {repo} at {revision} from the hub", file=sys.stderr, flush=True)
     with caches.shared():
         try:
-            folder = _folder(repo, revision, kind, take, leave, gated)
+            folder = _folder(repo, revision, kind, include, exclude, gated)
             listed = _listed(repo, folder.name, kind)
         except UserError:
             raise
         except Exception as error:
-            raise _told(error, repo, revision, kind, instead) from None
+            raise _user_error(error, repo, revision, kind, hint) from None
         if shared := cache_folder():
             name = folder.parents[1].name
             for part in (shared / name / "trees", shared / ".locks" / name):
                 for path in part.glob("*"):  # which the library closes to other users
-                    caches.opened(path)
-        found = _chosen(folder, take, leave)
+                    caches.open_to_users(path)
+        found = _chosen(folder, include, exclude)
         for name, path in found.items():
             _check(f"{repo} at {revision}: {name}", path)
     return Snapshot(folder.name, folder, found, listed)
@@ -101,7 +101,12 @@ def cache_folder() -> Path | None:
 
 
 def _folder(
-    repo: str, revision: str, kind: Kind, take: tuple[str, ...], leave: tuple[str, ...], gated: bool
+    repo: str,
+    revision: str,
+    kind: Kind,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    gated: bool,
 ) -> Path:
     """The cache's folder with the files at the commit that `revision` stands for."""
     import huggingface_hub as hf  # half a second, which readers of folders do without
@@ -115,8 +120,8 @@ def _folder(
         hf.snapshot_download,
         repo,
         repo_type=kind,
-        allow_patterns=list(take),
-        ignore_patterns=list(leave),
+        allow_patterns=list(include),
+        ignore_patterns=list(exclude),
         token=token,
         cache_dir=cache_folder(),
     )
@@ -143,7 +148,7 @@ def _listed(repo: str, commit: str, kind: Kind) -> frozenset[str]:
     return frozenset(file.path for file in tree)
 
 
-def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) -> Exception:
+def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: str) -> Exception:
     """What to tell the user of an error; the error itself where it is none of the user's."""
     from huggingface_hub import errors
 
@@ -168,7 +173,7 @@ def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) 
     if client or isinstance(error, away):
         endpoint = os.environ.get("HF_ENDPOINT") or HUB
         cause = one_line(error.__cause__ or error)[:200]
-        return UserError(f"cannot fetch {what} from {endpoint} ({cause}){instead}")
+        return UserError(f"cannot fetch {what} from {endpoint} ({cause}){hint}")
     if isinstance(error, errors.XetDownloadError) or (
         isinstance(error, OSError) and error.errno is None  # the library's own, not the disk's
     ):
@@ -176,13 +181,13 @@ def _told(error: Exception, repo: str, revision: str, kind: Kind, instead: str) 
     return error
 
 
-def _chosen(folder: Path, take: tuple[str, ...], leave: tuple[str, ...]) -> dict[str, Path]:
+def _chosen(folder: Path, include: tuple[str, ...], exclude: tuple[str, ...]) -> dict[str, Path]:
     """What is asked for, of all that earlier fetches may have left in the cache's folder."""
     return {
         name: path
         for name, path in contents.visible_files(folder).items()
-        if any(fnmatchcase(name, glob) for glob in take)
-        and not any(fnmatchcase(name, glob) for glob in leave)
+        if any(fnmatchcase(name, glob) for glob in include)
+        and not any(fnmatchcase(name, glob) for glob in exclude)
     }
 
 

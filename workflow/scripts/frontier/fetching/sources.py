@@ -18,9 +18,7 @@ from frontier.fetching import contents, downloads, environments, hub
 from frontier.host import files
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"
-INSTEAD: Reason = (
-    "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
-)
+HINT: Reason = "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
 
 
 class Source(BaseModel):
@@ -107,7 +105,7 @@ def _collect(source: Source) -> tuple[dict[str, Any], dict[str, Path]]:
     """What the lock tells of the source, and its files by the names they get."""
     if source.hub is not None:
         revision = source.revision or ""
-        snapshot = hub.snapshot(source.hub, revision, "dataset", source.files, instead=INSTEAD)
+        snapshot = hub.snapshot(source.hub, revision, "dataset", source.files, hint=HINT)
         if not snapshot.files:
             raise UserError(
                 f"{source.hub} at {revision} has no file that matches {', '.join(source.files)}"
@@ -115,7 +113,7 @@ def _collect(source: Source) -> tuple[dict[str, Any], dict[str, Path]]:
         origin = {"hub": source.hub, "revision": revision, "commit": snapshot.commit}
         return origin, snapshot.files
     if source.url is not None:
-        archive = downloads.download(source.url, source.sha256, INSTEAD)
+        archive = downloads.download(source.url, source.sha256, HINT)
         name = archive.name.partition("-")[2]
         return {"url": source.url, "sha256": contents.digest(archive)}, {name: archive}
     assert source.path is not None, "one of hub, url, path, generator is given"

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Literal, TypeVar
 
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 
 T = TypeVar("T")
 Split = Literal["train", "test"]
@@ -57,7 +57,7 @@ def names() -> list[str]:
 def module_name(grammar: str) -> str:
     """The full name of a grammar's module, for digests of the code that an example depends on."""
     if grammar not in names():
-        raise UserError(f"there is no grammar {grammar!r}{nearest(grammar, names())}")
+        raise UserError(f"there is no grammar {grammar!r}{did_you_mean(grammar, names())}")
     return f"{__name__}.{grammar}"
 
 

@@ -28,7 +28,7 @@ def root() -> Path:
     return files.expanded(Path(named)) if named else OWN
 
 
-def place(own: Path) -> Path:
+def shared_path(own: Path) -> Path:
     """Where what belongs at resources/… really lies; anything else lies where it says."""
     return root() / own.relative_to(OWN) if own.is_relative_to(OWN) else own
 
@@ -68,7 +68,7 @@ def shared() -> Iterator[None]:
         os.umask(before)
 
 
-def opened(path: Path) -> None:
+def open_to_users(path: Path) -> None:
     """Make a file of this user's as open as the shared folder, where a tool closed it to others."""
     with suppress(PermissionError):  # somebody else's
         path.chmod(path.stat().st_mode | root().stat().st_mode & READ_WRITE)
@@ -83,13 +83,13 @@ def locked(path: Path) -> Iterator[None]:
             yield
 
 
-def made_once(own: Path, make: Callable[[Path], None]) -> None:
+def build_once(own: Path, make: Callable[[Path], None]) -> None:
     """Have the folder `own`: `make` fills a new one, unless the shared folder has it complete.
 
     Complete is a folder whose files are as its lock.json says. From a shared folder they are
     linked, and the lock copied, so that this checkout's own state is its own.
     """
-    there = place(own)
+    there = shared_path(own)
     with shared():
         if not _complete(there):
             with locked(there):
@@ -97,7 +97,7 @@ def made_once(own: Path, make: Callable[[Path], None]) -> None:
                     with files.replaced_folder(there) as new:
                         make(new)
                         for path in new.iterdir() if there != own else ():
-                            opened(path)
+                            open_to_users(path)
     if there != own:
         with files.replaced_folder(own) as new:
             for path in sorted(there.iterdir()):

@@ -22,7 +22,7 @@ RUNNER = "LLM_FRONTIER_RUNNER"
 LOCK_WAIT_S = 60
 
 
-def alone(path: Path) -> tuple[bool, IO[bytes]]:
+def acquire_run_lock(path: Path) -> tuple[bool, IO[bytes]]:
     """Whether no other live process has called this for `path`, and the open file that says so.
 
     Every caller keeps a shared lock for as long as the file stays open, that is for its life, and
@@ -40,7 +40,7 @@ def alone(path: Path) -> tuple[bool, IO[bytes]]:
 
 
 @contextmanager
-def sole(path: Path, fault: UserError) -> Iterator[None]:
+def exclusive(path: Path, fault: UserError) -> Iterator[None]:
     """Be the only process that is in such a block for `path`, which is a lock's file.
 
     Raises `fault` where another process is in one, and stays there.
@@ -63,7 +63,7 @@ class Runner:
         """Its pid is in the environment: were it looked for now, it might be gone already."""
         self._pid = os.environ.get(RUNNER)
 
-    def gone(self) -> bool:
+    def has_exited(self) -> bool:
         """Whether there was one and it has ended, so that nobody waits for this process."""
         if self._pid is None:
             return False
@@ -75,7 +75,7 @@ class Runner:
             return True
 
 
-def end_with_runner() -> None:
+def exit_with_runner() -> None:
     """End this process soon after the Snakemake that started it, which no longer waits for it.
 
     For long work that writes nothing until its end; measuring looks between its requests instead.
@@ -83,7 +83,7 @@ def end_with_runner() -> None:
     runner = Runner()
 
     def watch() -> None:
-        while not runner.gone():
+        while not runner.has_exited():
             time.sleep(1)
         print("Snakemake has ended: so does this", file=sys.stderr, flush=True)
         os._exit(1)

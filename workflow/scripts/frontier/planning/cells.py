@@ -12,7 +12,7 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.checkpoints.published import Published, asked, published, refusal
 from frontier.checkpoints.safetensor_files import CONFIG
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 from frontier.fetching import environments
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
 from frontier.text import shown
@@ -219,7 +219,7 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
         known = model in catalogue.models and quantization in catalogue.quantizations
         if known and variant_id(model, quantization) == variant:
             return model, quantization
-    raise UserError(f"unknown variant {shown(variant)}{nearest(variant, variants(catalogue))}")
+    raise UserError(f"unknown variant {shown(variant)}{did_you_mean(variant, variants(catalogue))}")
 
 
 def cell(

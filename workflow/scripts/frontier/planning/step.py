@@ -17,8 +17,8 @@ from frontier.identity.commands import shells
 class Step:
     """A job to be: `spec` is handed to its program, `identity` names its result.
 
-    `made_of` is what the result keeps: the digest, everything that it is of, and the records of the
-    inputs that are results of jobs themselves, as far down as there are any.
+    `depends_on` is recorded with the result: the digest, everything that enters it, and the same of
+    the inputs that are results of jobs themselves, all the way down.
     """
 
     spec: dict[str, Any]
@@ -102,5 +102,5 @@ def _digest(made_of: dict[str, Any]) -> str:
 @cache
 def environment_step(name: str) -> Step:
     """An environment of its own, for whose building the pins and Python's version are all."""
-    spec, digest = {"name": name, **environments.made_of(name)}, environments.identity(name)
+    spec, digest = {"name": name, **environments.requirements(name)}, environments.identity(name)
     return Step(spec, digest, {"rule": "environment", "digest": digest, "spec": spec})

@@ -99,7 +99,7 @@ def single_stream(
     for identifier, prompt in prompts.items():
         if identifier in finished:
             continue
-        if runner.gone():
+        if runner.has_exited():
             # Going on would disturb what the next run measures.
             raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
         generation, attempts, paused = undisturbed(engine, prompt, task, pauses)

@@ -18,7 +18,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 from frontier.stats.intervals import Estimate
 from frontier.stats.serial import Floats
 
@@ -109,7 +109,7 @@ def load(kind: str) -> ModuleType:
     """The scorer of a kind; UserError with the nearest kind's name where there is none."""
     if kind not in kinds():
         raise UserError(
-            f"no scorer {kind!r}{nearest(kind, kinds())}; there are: {', '.join(kinds())}"
+            f"no scorer {kind!r}{did_you_mean(kind, kinds())}; there are: {', '.join(kinds())}"
         )
     return importlib.import_module(f"{__name__}.{kind}")
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from frontier.answers import labelled
 from frontier.answers.labelled import Reading
 from frontier.answers.labels import Labels, canonical
-from frontier.errors import UserError, nearest
+from frontier.errors import UserError, did_you_mean
 from frontier.scorers import PROPORTION, Answer, Metric, Score
 from frontier.stats.intervals import Estimate, wilson
 from frontier.stats.jackknife import jackknife, logit_up_to
@@ -50,9 +50,8 @@ class Options(BaseModel):
         if len(set(folded)) < len(folded) or not all(folded):
             raise ValueError("labels must be non-empty words that differ in more than case")
         if self.positive is not None and self.positive not in self.labels:
-            raise ValueError(
-                f"positive: {self.positive!r} is not a label{nearest(self.positive, self.labels)}"
-            )
+            hint = did_you_mean(self.positive, self.labels)
+            raise ValueError(f"positive: {self.positive!r} is not a label{hint}")
         if self.positive is not None and len(self.labels) > 2:
             raise ValueError("positive: only for two labels; leave it out to get macro F1")
         return self
@@ -84,7 +83,7 @@ def score(answers: Sequence[Answer], options: Options) -> Score:
     """
     for answer in answers:
         if answer.reference not in options.labels:
-            hint = nearest(answer.reference, options.labels)
+            hint = did_you_mean(answer.reference, options.labels)
             raise UserError(
                 f"request {answer.id}: reference {answer.reference!r} is no label{hint}"
             )

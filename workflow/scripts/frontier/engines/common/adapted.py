@@ -13,7 +13,7 @@ from typing import Any
 from frontier.checkpoints.weight_values import check_adapter_values
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.loading import reason, some
-from frontier.errors import OutOfMemoryError, UserError, nearest, one_line
+from frontier.errors import OutOfMemoryError, UserError, did_you_mean, one_line
 from frontier.machine.limits import OutOfTimeError
 
 WEIGHTS = "adapter_model.safetensors"
@@ -65,5 +65,5 @@ def _check_layers(config: Any, names: set[str], adapter: Path, kind: str) -> Non
         if target not in names and not any(name.endswith(f".{target}") for name in names):
             raise UserError(
                 f"{adapter / CONFIG}: target_modules names {target!r}, and {kind} has no such "
-                f"layer{nearest(target, ends)}"
+                f"layer{did_you_mean(target, ends)}"
             )
