@@ -1,0 +1,228 @@
+"""The pages hold: commands run or say why not, YAML is valid, links lead somewhere, examples plan."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snakemake.cli
+import yaml
+
+import pages
+import plan
+import tiny
+from conftest import ROOT
+from pages import Block, Command
+from warm_snakemake import SNAKEMAKE
+from workspace import NO_BYTECODE, WARM, Workspace, copy_project
+
+PAGES = pages.written()
+WITH_BLOCKS = [page for page in PAGES if any(one.language in ("sh", "yaml") for one in pages.blocks(page))]
+LANGUAGES = {"", "sh", "yaml", "text"}
+"""Blocks without a language are drawings."""
+CELL = re.compile(r"results/[^/]+/[^/]+/[^/]+\.json")
+OF_THE_PROJECT = re.compile(r"(?:bench|config|docs|examples|profiles|tests|workflow)/[\w./-]+")
+KNOWN = {"bash", "cat", "cp", "du", "export", "kubectl", "make", "mkdir", "mv", "python", "rm", "snakemake", "source"}  # fmt: skip
+LONGEST_README = 200
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The project with its demo made small, and finished; to be copied."""
+    made = Workspace(copy_project(tmp_path_factory.mktemp("docs") / "checkout"))
+    for model in ("llama", "falcon", "gpt2"):
+        made.set("models", f"models/demo-{model}/grow", tiny.recipe(model))
+    for task in ("sentiment", "translation", "arithmetic"):
+        made.set("tasks", f"tasks/demo-{task}/sample/size", 8)
+    warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
+    busy = {"accelerator": "cpu", "threads": 1, "warmup": warmup, "foreign_load": 64}
+    made.set("devices", "devices/cpu", busy)
+    study = {
+        "models": ["demo-llama"], "quantizations": ["native", "int8"],
+        "devices": ["cpu"], "tasks": ["demo-sentiment", "demo-arithmetic"],
+    }  # fmt: skip
+    made.set("config", "study", study)
+    made.build()
+    return made
+
+
+@pytest.fixture
+def place(demo: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the small demo, in which a page may do what it likes."""
+    shutil.copytree(demo.root, tmp_path / "checkout", symlinks=True)
+    made = Workspace(tmp_path / "checkout")
+    made.path(".venv").symlink_to(sys.prefix)
+    # What the pages take for granted: a dataset of one's own, another machine's results.
+    tiny.reviews(made.path("data/SST-2"))
+    shutil.copy(made.path("data/SST-2/dev.tsv"), made.path("data/SST-2/train.tsv"))
+    shutil.copytree(made.path("results"), tmp_path / "from-mac/results")
+    return made
+
+
+@pytest.mark.parametrize("page", WITH_BLOCKS, ids=str)
+def test_what_a_page_says_works(page: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From top to bottom: configuration is written, commands run; a fault names its line."""
+    if page.stem == "adopt":
+        update_engine(place)
+    environment: dict[str, str] = {}
+    monkeypatch.chdir(place.root)
+    for block in pages.blocks(page):
+        where = f"{page}:{block.line}"
+        assert block.language in LANGUAGES, f"{where}: sh, yaml or text?"
+        if block.language == "yaml":
+            configure(place, block, where)
+        elif block.language == "sh":
+            for command in pages.commands(block):
+                where = f"{page}:{block.line}: {command.text.strip()}"
+                assert_sensible(place, command, where)
+                if command.tried:
+                    run(place, command, environment, where)
+
+
+def update_engine(place: Workspace) -> None:
+    """A change of code that measuring reaches and that changes nothing."""
+    (path,) = place.root.glob("workflow/scripts/frontier/engines/transformers*.py")
+    path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")
+
+
+def configure(place: Workspace, block: Block, where: str) -> None:
+    """Write a block to the file that its first line names, or add it to one of the catalogue's."""
+    named = re.match(r"# ([\w./-]+\.yaml)\n", block.text)
+    assert named, f"{where}: the first line is to name the file"
+    path = place.path(named[1])
+    if not named[1].startswith("config/"):
+        path.write_text(block.text, "utf-8")
+        plan.read([path])
+        return
+    add(path, yaml.safe_load(block.text))
+    plan.read([Path("config/config.yaml")])
+
+
+def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
+    """Add blocks to a file of the catalogue; none may be there."""
+    content = yaml.safe_load(path.read_text("utf-8"))
+    for section, entries in sections.items():
+        assert not entries.keys() & content[section].keys()
+        content[section] |= entries
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+
+def run(place: Workspace, command: Command, environment: dict[str, str], where: str) -> None:
+    """Run a command as a shell would, but for starting Python anew; `export` holds for the page."""
+    name, *arguments = command.words
+    if name == "make":
+        # Setting up is nothing that a test may do to the environment in which it runs.
+        dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
+        assert dry.returncode == 0, f"{where}\n{dry.stderr}"
+        for line in re.findall(r"^\.venv/bin/(snakemake .*)$", dry.stdout, re.MULTILINE):
+            run(place, Command(line, True), environment, where)
+        return
+    if name == "export":
+        environment |= dict(one.split("=", 1) for one in arguments)
+        return
+    whole = dict(os.environ) | NO_BYTECODE | environment
+    if name == "snakemake":
+        done = WARM.run(place.root, SNAKEMAKE, arguments, whole)
+    elif name == "python" and arguments[0].endswith(".py"):
+        done = WARM.run(place.root, arguments[0], arguments[1:], whole)
+    else:
+        path = f"{Path(sys.executable).parent}:{whole['PATH']}"
+        done = place.run("bash", "-ec", command.text, **environment, PATH=path)
+    assert done.returncode == 0, f"{where}\n{done.stdout}{done.stderr}"
+
+
+def assert_sensible(place: Workspace, command: Command, where: str) -> None:
+    """Whether the command can be meant: programs, options, cells and files that there are."""
+    words = command.words
+    while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
+        words.pop(0)
+    name, *arguments = words
+    assert name in KNOWN, f"{where}: neither known to this test nor to be parsed"
+    if name == "make":
+        assert_target(arguments[0], where)
+    elif name == "snakemake":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["snakemake", *arguments])
+            try:
+                parser = snakemake.cli.get_argument_parser()
+                given, unknown = parser.parse_known_args(arguments)
+            except SystemExit as error:
+                raise AssertionError(f"{where}: Snakemake has no such options") from error
+        assert not unknown, f"{where}: {unknown}"
+        if given.profile:
+            assert (ROOT / given.profile / "config.yaml").exists(), where
+        for file in given.configfile or ():
+            assert place.path(str(file)).exists(), f"{where}: {file}"
+        for target in filter(CELL.fullmatch, given.targets or ()):
+            steps = plan.read([Path("config/config.yaml")])
+            plan.named(steps, target)
+    elif name == "python" and arguments[0].endswith(".py"):
+        help_text = program_help(place, arguments[0])
+        for option in (one.partition("=")[0] for one in arguments if one.startswith("--")):
+            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text), f"{where}: {option}"
+    for word in arguments:
+        if OF_THE_PROJECT.fullmatch(word):
+            assert place.path(word).exists() or (ROOT / word).exists(), f"{where}: {word}"
+
+
+def assert_target(target: str, where: str) -> None:
+    """Whether make knows a target, and whether continuous integration or the demo's test runs it."""
+    dry = subprocess.run(["make", "--dry-run", "--old-file=.venv/installed", target], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
+    assert dry.returncode == 0, f"{where}\n{dry.stderr}"
+
+
+def program_help(place: Workspace, program: str) -> str:
+    """The options of one of the project's programs."""
+    environment = dict(os.environ) | NO_BYTECODE
+    folder = place.root if place.path(program).exists() else ROOT
+    done = WARM.run(folder, program, ["--help"], environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Within the project, to headings too; other sites are not asked."""
+    for link in pages.links(page):
+        if re.match(r"https?:", link):
+            continue
+        name, _, heading = link.partition("#")
+        target = (ROOT / page.parent / name).resolve() if name else ROOT / page
+        assert target.exists(), f"{page}: {link}"
+        assert target.is_relative_to(ROOT), f"{page}: {link}"
+        if heading:
+            assert heading in pages.anchors(target.relative_to(ROOT)), f"{page}: {link}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_code_in_sentences(page: Path, demo: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that a page names are there, and commands can be meant; not run, as pages show those in blocks."""
+    monkeypatch.chdir(demo.root)
+    for text in pages.code(page):
+        if OF_THE_PROJECT.fullmatch(text) and not re.search("[A-Z]{4}", text):
+            assert (ROOT / text).exists(), f"{page}: {text}"
+        if text.startswith(pages.PROGRAMS):
+            assert_sensible(demo, Command(text, False), f"{page}: {text}")
+
+
+def test_every_page_is_in_an_index() -> None:
+    """docs/, its decisions and the examples each have one; the README leads to all of them."""
+    for folder in ("docs", "docs/decisions", "examples"):
+        index = Path(folder, "README.md")
+        linked = {(ROOT / folder / link).resolve() for link in pages.links(index)}
+        for page in PAGES:
+            below = index.parent in (page.parent, page.parent.parent) and page != index
+            if below and (page.parent == index.parent or page.name == "README.md"):
+                assert (ROOT / page).resolve() in linked, f"{index} does not name {page}"
+
+
+def test_the_readme_is_short() -> None:
+    """A reader's first page."""
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= LONGEST_README
