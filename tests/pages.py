@@ -68,13 +68,25 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a block of `sh`: one a line, or several lines that end in a backslash."""
+    """The commands of a block of `sh`: one a line, or several lines that end in a backslash.
+
+    What follows a line `# Not tried here: needs …` or `takes …` is not tried. Raises ValueError for
+    a line that is nearly such a one.
+    """
     tried = True
     for line in block.text.replace("\\\n", " ").splitlines():
         if NOT_TRIED.fullmatch(line):
             tried = False
+        elif re.match(r"\s*#\s*not (tried|run|tested)", line, re.IGNORECASE):
+            raise ValueError(f"{line}: say `# Not tried here: needs …` or `takes …`")
         elif line.strip() and not line.lstrip().startswith("#"):
             yield Command(line, tried)
+
+
+def stray(block: Block) -> list[str]:
+    """The commands in a block that is none of `sh`, where nothing would try them."""
+    lines = [line.strip().removeprefix("$ ") for line in block.text.splitlines()]
+    return [line for line in lines if block.language != "sh" and line.startswith(PROGRAMS)]
 
 
 def code(page: Path) -> list[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,15 @@ import pages
 import plan
 import tiny
 from conftest import ROOT
+from frontier.errors import UserError
 from pages import Block, Command
 from warm_snakemake import SNAKEMAKE
 from workspace import NO_BYTECODE, WARM, Workspace, copy_project
 
 PAGES = pages.written()
-WITH_BLOCKS = [page for page in PAGES if any(one.language in ("sh", "yaml") for one in pages.blocks(page))]
+WITH_BLOCKS = [
+    page for page in PAGES if any(one.language in ("sh", "yaml") for one in pages.blocks(page))
+]
 LANGUAGES = {"", "sh", "yaml", "text"}
 """Blocks without a language are drawings."""
 CELL = re.compile(r"results/[^/]+/[^/]+/[^/]+\.json")
@@ -67,29 +68,41 @@ def place(demo: Workspace, tmp_path: Path) -> Workspace:
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=str)
-def test_what_a_page_says_works(page: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_page_says_works(
+    page: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From top to bottom: configuration is written, commands run; a fault names its line."""
     if page.stem == "adopt":
         update_engine(place)
+    if page.parent.parent.name == "examples":
+        add_example(place, page.parent)
     environment: dict[str, str] = {}
     monkeypatch.chdir(place.root)
     for block in pages.blocks(page):
         where = f"{page}:{block.line}"
         assert block.language in LANGUAGES, f"{where}: sh, yaml or text?"
+        assert not pages.stray(block), f"{where}: commands belong into a block of sh"
         if block.language == "yaml":
             configure(place, block, where)
         elif block.language == "sh":
             for command in pages.commands(block):
                 where = f"{page}:{block.line}: {command.text.strip()}"
-                assert_sensible(place, command, where)
                 if command.tried:
                     run(place, command, environment, where)
+                else:
+                    assert_sensible(place, command, where)
 
 
 def update_engine(place: Workspace) -> None:
     """A change of code that measuring reaches and that changes nothing."""
     (path,) = place.root.glob("workflow/scripts/frontier/engines/transformers*.py")
     path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")
+
+
+def add_example(place: Workspace, folder: Path) -> None:
+    """Add an example's blocks to the catalogue, as its page says."""
+    (file,) = (path for path in place.path(str(folder)).glob("*.yaml") if path.stem != "study")
+    add(place.path(f"config/{file.name}"), yaml.safe_load(file.read_text("utf-8")))
 
 
 def configure(place: Workspace, block: Block, where: str) -> None:
@@ -117,6 +130,7 @@ def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
 def run(place: Workspace, command: Command, environment: dict[str, str], where: str) -> None:
     """Run a command as a shell would, but for starting Python anew; `export` holds for the page."""
     name, *arguments = command.words
+    assert name in KNOWN, f"{where}: not known to this test"
     if name == "make":
         # Setting up is nothing that a test may do to the environment in which it runs.
         dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
@@ -139,14 +153,14 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
 
 
 def assert_sensible(place: Workspace, command: Command, where: str) -> None:
-    """Whether the command can be meant: programs, options, cells and files that there are."""
+    """Whether a command that is not tried can be meant: its options, cells and files exist."""
     words = command.words
     while re.fullmatch(r"[A-Z_]+=\S*", words[0]):
         words.pop(0)
     name, *arguments = words
-    assert name in KNOWN, f"{where}: neither known to this test nor to be parsed"
+    assert name in KNOWN, f"{where}: not known to this test"
     if name == "make":
-        assert_target(arguments[0], where)
+        run(place, command, {}, where)
     elif name == "snakemake":
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["snakemake", *arguments])
@@ -156,8 +170,8 @@ def assert_sensible(place: Workspace, command: Command, where: str) -> None:
             except SystemExit as error:
                 raise AssertionError(f"{where}: Snakemake has no such options") from error
         assert not unknown, f"{where}: {unknown}"
-        if given.profile:
-            assert (ROOT / given.profile / "config.yaml").exists(), where
+        for profile in given.profile or ():
+            assert (ROOT / profile / "config.yaml").exists(), where
         for file in given.configfile or ():
             assert place.path(str(file)).exists(), f"{where}: {file}"
         for target in filter(CELL.fullmatch, given.targets or ()):
@@ -166,25 +180,50 @@ def assert_sensible(place: Workspace, command: Command, where: str) -> None:
     elif name == "python" and arguments[0].endswith(".py"):
         help_text = program_help(place, arguments[0])
         for option in (one.partition("=")[0] for one in arguments if one.startswith("--")):
-            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text), f"{where}: {option}"
+            assert re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text), (
+                f"{where}: {option}"
+            )
     for word in arguments:
         if OF_THE_PROJECT.fullmatch(word):
             assert place.path(word).exists() or (ROOT / word).exists(), f"{where}: {word}"
 
 
-def assert_target(target: str, where: str) -> None:
-    """Whether make knows a target, and whether continuous integration or the demo's test runs it."""
-    dry = subprocess.run(["make", "--dry-run", "--old-file=.venv/installed", target], cwd=ROOT, capture_output=True, text=True, check=False)  # fmt: skip
-    assert dry.returncode == 0, f"{where}\n{dry.stderr}"
-
-
 def program_help(place: Workspace, program: str) -> str:
     """The options of one of the project's programs."""
-    environment = dict(os.environ) | NO_BYTECODE
+    # As Python does it for a program; the tests are in the project alone.
     folder = place.root if place.path(program).exists() else ROOT
+    environment = dict(os.environ) | NO_BYTECODE | {"PYTHONPATH": str((folder / program).parent)}
     done = WARM.run(folder, program, ["--help"], environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "frontier --run", "snakemake --cors 2", "snakemake --cores 2 --profile a60000",
+        "snakemake --configfile config/studies/b6000.yaml", "snakemake results/demo-lama/cpu/demo-sentiment.json",
+        "python workflow/scripts/plan.py --wy", "python workflow/scripts/plam.py", "bash bench/gpu_chek.sh",
+    ],
+)  # fmt: skip
+def test_a_command_that_cannot_be_meant_is_found(
+    command: str, demo: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a page says that it is not tried."""
+    monkeypatch.chdir(demo.root)
+    with pytest.raises((AssertionError, UserError)):
+        assert_sensible(demo, Command(command, False), "here")
+
+
+def test_what_is_not_tried_says_why() -> None:
+    """From such a line on, to the end of its block."""
+    text = "make demo\n# Not tried here: needs a GPU.\nmake \\\n  test\n"
+    found = list(pages.commands(Block("sh", text, 1)))
+    assert [(one.words, one.tried) for one in found] == [(["make", "demo"], True), (["make", "test"], False)]  # fmt: skip
+    for line in ("# Not tried here", "# not tried here: needs a GPU.", "# Not tried: a GPU"):
+        with pytest.raises(ValueError, match="Not tried here"):
+            list(pages.commands(Block("sh", line, 1)))
+    assert pages.stray(Block("text", "output\n$ make demo\n", 1)) == ["make demo"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
