@@ -1,7 +1,8 @@
 """What modules there are below a folder, what is in them, and what their names refer to.
 
-What lies in `frontier/host` and `frontier/errors.py` counts as a word: it can change neither an
-answer nor a time nor an outcome.
+What lies in `frontier/host`, `frontier/errors.py` and `frontier/registry.py` counts as a word: it
+can change neither an answer nor a time nor an outcome. The registry imports the plug-in that a step
+names, whose module is one of the step's own, or refuses it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from frontier.identity.nodes import Target
 from frontier.identity.scopes import Import, bound_by
 from frontier.identity.wording import BUILTIN, REASON
 
-HOST = ("frontier.host", "frontier.errors")
+HOST = ("frontier.host", "frontier.errors", "frontier.registry")
 
 
 def in_host(module: str) -> bool:
