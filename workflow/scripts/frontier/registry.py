@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any, Generic, TypeVar
 
-from frontier.errors import UserError, lack_of_memory, nearest, one_line
+from frontier.errors import UserError, did_you_mean, lack_of_memory, one_line
 from frontier.text import shown
 
 Plugin = TypeVar("Plugin")
@@ -65,7 +65,7 @@ class Registry(Generic[Plugin]):
             names = self.names()
             if name not in names:
                 asked = where or f"frontier/{self.kind}"
-                raise UserError(f"{asked}: unknown id {shown(name)}{nearest(name, names)}")
+                raise UserError(f"{asked}: unknown id {shown(name)}{did_you_mean(name, names)}")
             self._loaded[name] = self._checked(self._import(name), name)
         return self._loaded[name]
 
@@ -120,7 +120,7 @@ def _missing(plugin: type, base: type) -> Iterator[str]:
     """The base's methods and class variables that a plug-in has not."""
     own = [name for name in vars(plugin) if not name.startswith("_")]
     for name in sorted(getattr(plugin, "__abstractmethods__", ())):
-        yield f"lacks {name}(){nearest(name, own) if own else ''}"
+        yield f"lacks {name}(){did_you_mean(name, own) if own else ''}"
     for part in base.__mro__:
         for name, annotation in inspect.get_annotations(part).items():
             constant = str(annotation).removeprefix("typing.").startswith("ClassVar")
