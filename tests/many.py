@@ -138,14 +138,14 @@ def draw(steps: Steps) -> dict[str, Path]:
     """Each task's sample, drawn by the workflow's programs; a lock in place of each model."""
     made = steps.dataset("demo")
     dataset = f"resources/datasets/demo/{made.identity}"
-    _program("fetch_dataset", "--spec", made.signed, "--output", dataset)
+    _program("fetch_dataset", "--spec", made.spec_with_identity, "--output", dataset)
     samples = {}
     for task in steps.config.study.tasks:
         folder = Path("resources/samples", task, steps.sample(task).identity)
         samples[task] = folder / "sample.jsonl"
         lock = folder / "lock.json"
         places = ("--dataset", dataset, "--output", str(samples[task]), "--lock", str(lock))
-        _program("sample", "--spec", steps.sample(task).signed, *places)
+        _program("sample", "--spec", steps.sample(task).spec_with_identity, *places)
     for model in steps.config.study.models:
         values.write_text(
             Path("resources/models", model, steps.model(model).identity, "lock.json"),
@@ -169,7 +169,7 @@ def finish(folder: Path) -> None:
             values.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             told = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
-            told["spec"] = json.loads(steps.measure(cell).signed)
+            told["spec"] = json.loads(steps.measure(cell).spec_with_identity)
             values.write_json(place.with_suffix(".json"), told)
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
@@ -189,8 +189,12 @@ def _finish(steps: Steps, cell: Cell, pool: Path, told: dict[str, Any], result: 
     measured.parent.mkdir(parents=True)
     os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
     os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))
-    made = json.loads(steps.measure(cell).signed)
+    made = json.loads(steps.measure(cell).spec_with_identity)
     checksums.write(measured, {**told, "spec": made})
-    signed = json.loads(steps.score(cell).signed)
-    whole = {"cell": signed["cell"], **result, "identity": signed["identity"]}
+    spec_with_identity = json.loads(steps.score(cell).spec_with_identity)
+    whole = {
+        "cell": spec_with_identity["cell"],
+        **result,
+        "identity": spec_with_identity["identity"],
+    }
     checksums.write(path, whole)

@@ -138,7 +138,9 @@ def tables(folder: Path, cells: int, runs: int) -> None:
     options["render"] += ["--output=results/report.html", "--charts=results/charts"]
     with many.steps_of(ours) as steps:
         for rule in made:
-            Path(f"{rule}.json").write_text(getattr(steps, rule).signed, encoding="utf-8")
+            Path(f"{rule}.json").write_text(
+                getattr(steps, rule).spec_with_identity, encoding="utf-8"
+            )
     for rule, name in made.items():
         line = ["python", f"workflow/scripts/{rule}.py", f"--spec={rule}.json", *options[rule]]
         line.append(f"--lock=results/{name}.lock.json")

@@ -108,19 +108,19 @@ class GpuChecks:
         yield row(name, len(run.records) == self.requests, **self.latency(run))
         peak = run.facts["memory"]["device_peak_bytes"]
         if peak is not None:
-            setting = self.bench.steps.setting("shaped", quantization, device)
-            planned = self.planned(setting)
+            placement = self.bench.steps.placement("shaped", quantization, device)
+            planned = self.planned(placement)
             yield row(
                 f"{name}: the plan's memory",
                 abs(planned / peak - 1) <= NEAR and peak <= planned + planning.MARGIN_BYTES,
                 peak_GB=peak / 1e9, planned_GB=planned / 1e9, ratio=planned / peak,
             )  # fmt: skip
 
-    def planned(self, setting: planning.Setting) -> int:
+    def planned(self, placement: planning.Placement) -> int:
         """Bytes of weights and cache as the plan has them, without its margin."""
         new = self.bench.catalogue.tasks["long"].max_new_tokens
-        cache = planning.kv_cache_bytes(setting.model, setting.dtype, new) or 0
-        return (setting.weight_bytes or 0) + cache
+        cache = planning.kv_cache_bytes(placement.model, placement.dtype, new) or 0
+        return (placement.weight_bytes or 0) + cache
 
     def latency(self, run: Run) -> dict[str, Any]:
         """Medians in ms, the bandwidth's limit of TPOT, and what a token took in joules."""
@@ -142,7 +142,7 @@ class GpuChecks:
     def memory(self) -> Iterator[Row]:
         """A tenth less than the plan's memory is not enough, a tenth and the margin more is."""
         cell = self.bench.cell("shaped", "here", "long")
-        planned = self.planned(self.bench.steps.setting("shaped", "native", "here"))
+        planned = self.planned(self.bench.steps.placement("shaped", "native", "here"))
         less = round(planned * (1 - NEAR))
         more = round(planned * (1 + NEAR)) + planning.MARGIN_BYTES
         for within, expected in ((less, "out-of-memory"), (more, "measured")):

@@ -126,7 +126,7 @@ class Workbench:
         with ExitStack() as stack:
             running = []
             for model, output in outputs.items():
-                spec = self.steps.model(model).signed
+                spec = self.steps.model(model).spec_with_identity
                 command = (str(SCRIPTS / "grow_model.py"), "--spec", spec, "--output", str(output))
                 running.append(stack.enter_context(self.background(*command)))
             yield outputs
@@ -140,8 +140,10 @@ class Workbench:
         data, output = self.folder / "data", self.folder / "samples" / task / "sample.jsonl"
         dataset = self.steps.dataset(self.catalogue.tasks[task].dataset)
         if not data.exists():
-            self.program("fetch_dataset", "--spec", dataset.signed, "--output", str(data))
-        spec = self.steps.sample(task).signed
+            self.program(
+                "fetch_dataset", "--spec", dataset.spec_with_identity, "--output", str(data)
+            )
+        spec = self.steps.sample(task).spec_with_identity
         places = ("--output", str(output), "--lock", str(output.with_name("lock.json")))
         self.program("sample", "--spec", spec, "--dataset", str(data), *places)
         return output
@@ -157,7 +159,8 @@ class Workbench:
         folder = self.folder / "results" / cell.name / (name or "run")
         folder.mkdir(parents=True)
         (folder / "spec.json").write_text(
-            json.dumps(json.loads(self.steps.measure(cell).signed) | spec), encoding="utf-8"
+            json.dumps(json.loads(self.steps.measure(cell).spec_with_identity) | spec),
+            encoding="utf-8",
         )
         paths = {
             "spec": folder / "spec.json", "model": model, "sample": sample,

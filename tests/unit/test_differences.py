@@ -37,13 +37,13 @@ def record(inputs: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     def made(parts: tuple[Any, ...]) -> dict[str, Any]:
         spec, read, command, code, packages = parts
         steps = {name: one for name, one in read.items() if isinstance(one, dict)}
-        made_of = {
+        depends_on = {
             "spec": spec,
             "inputs": {name: one["digest"] if name in steps else one for name, one in read.items()},
             "command": command, "code": code, "packages": packages,
         }  # fmt: skip
-        counted = made_of | {"code": sorted(set(code.values()))}
-        return {"rule": "r", "digest": canonical(counted), **made_of, "upstream": steps}
+        counted = depends_on | {"code": sorted(set(code.values()))}
+        return {"rule": "r", "digest": canonical(counted), **depends_on, "upstream": steps}
 
     return st.tuples(SPECS, inputs, st.sampled_from(["run", "go"]), TEXTS, TEXTS).map(made)
 

@@ -22,7 +22,7 @@ from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.fetching.sources import Source
 from frontier.host import caches
-from frontier.planning.ingredients import Ingredients
+from frontier.planning.input_steps import InputSteps
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -100,7 +100,7 @@ def ground(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path / "own"
 
 
-def ingredients(ground: Path, **places: Any) -> Ingredients:
+def input_steps(ground: Path, **places: Any) -> InputSteps:
     place = {name: str(ground / name) for name in ("model", "adapter", "data")} | places
     catalogue = {
         "models": {"m": {"path": place["model"], "adapter": {"path": place["adapter"]}}},
@@ -116,13 +116,13 @@ def ingredients(ground: Path, **places: Any) -> Ingredients:
         },
     }  # fmt: skip
     study = {"models": ["m"], "devices": ["cpu"], "tasks": ["t"]}
-    return Ingredients(
+    return InputSteps(
         Catalogue.model_validate(catalogue), Config.model_validate({"title": "x", "study": study})
     )
 
 
 def identities(ground: Path, **places: Any) -> dict[str, str]:
-    steps = ingredients(ground, **places)
+    steps = input_steps(ground, **places)
     adapter = steps.adapter("m")
     assert adapter
     named = {"model": steps.model("m"), "adapter": adapter}

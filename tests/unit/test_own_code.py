@@ -273,7 +273,7 @@ def test_other_engines_do_not_run_it() -> None:
     )
 
     def reason(quantization: str, device: str) -> str | None:
-        return cells.setting(catalogue, "own", quantization, device).unsupported()
+        return cells.placement(catalogue, "own", quantization, device).unsupported()
 
     assert reason("native", "cpu") is None
     assert reason("rtn", "cpu") is None

@@ -20,7 +20,7 @@ from frontier.catalogue.entries import Model
 from frontier.checkpoints.published import published
 from frontier.engines import Settings, UnsupportedError
 from frontier.engines import transformers as engine
-from frontier.planning.cells import Setting
+from frontier.planning.cells import Placement
 from frontier.quantizers import load as load_quantizer
 
 NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
@@ -189,13 +189,13 @@ def test_any_block_has_words(tmp_path_factory: pytest.TempPathFactory, block: An
     assert len(str(found)) < 120
 
 
-def setting(
+def placement(
     model: Model, method: str, accelerator: str = "cpu", engine: str = "transformers", **keys: Any
-) -> Setting:
+) -> Placement:
     """A variant on a device."""
     module = load_quantizer(method)
     device = Device(accelerator=accelerator, engine=engine, gpus=int(accelerator == "mps"))
-    return Setting(module, module.Options(**keys), model, device)
+    return Placement(module, module.Options(**keys), model, device)
 
 
 def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
@@ -204,20 +204,20 @@ def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
     local = Model(path=configured(base, tmp_path / "gptq", block))
     hub = Model(hub="an/id", revision="0" * 40, published="gptq")
     for model in (local, hub):
-        native = setting(model, "native")
+        native = placement(model, "native")
         assert native.unsupported() is None
         assert native.environment == "gptqmodel"
         assert native.loader is load_quantizer("gptq")
-        reason = setting(model, "quanto", weights="int8").unsupported()
+        reason = placement(model, "quanto", weights="int8").unsupported()
         assert reason is not None
         assert "published quantized: gptq" in reason
         assert "quanto (weights: int8)" in reason
         for engine_name in ("llama_cpp", "onnxruntime", "openvino"):
-            reason = setting(model, "native", engine=engine_name).unsupported()
+            reason = placement(model, "native", engine=engine_name).unsupported()
             assert reason is not None
             assert engine_name in reason
-        assert "mps" in (setting(model, "native", accelerator="mps").unsupported() or "")
-    plain = setting(Model(path=base), "native")
+        assert "mps" in (placement(model, "native", accelerator="mps").unsupported() or "")
+    plain = placement(Model(path=base), "native")
     assert plain.environment is None
     assert plain.published is None
 

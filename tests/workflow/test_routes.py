@@ -46,7 +46,7 @@ ROUTES = [
     for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
     for quantization in part["quantizations"]
     for device in part["devices"]
-    if cells.setting(CATALOGUE, "tour-llama", quantization, device).runs
+    if cells.placement(CATALOGUE, "tour-llama", quantization, device).runs
 ]
 CELLS = [route for route in ROUTES if route[0] not in SIBLINGS]
 RUN = """
@@ -104,9 +104,9 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     hidden = lock["architecture"]["hidden"]
     embedding = lock["architecture"]["vocabulary"] * hidden
     sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
-    setting = cells.setting(read_catalogue(root / "config"), MODEL, quantization, device)
-    stored: int = setting.quantizer.stored_bytes(
-        setting.options, sizes, setting.dtype, setting.device.engine
+    placement = cells.placement(read_catalogue(root / "config"), MODEL, quantization, device)
+    stored: int = placement.quantizer.stored_bytes(
+        placement.options, sizes, placement.dtype, placement.device.engine
     )
     return stored
 
@@ -127,12 +127,12 @@ def siblings(
     jobs: dict[str | None, dict[str, Any]] = {}
     for quantization, device in ROUTES:
         if quantization in SIBLINGS:
-            setting = cells.setting(catalogue, MODEL, quantization, device)
+            placement = cells.placement(catalogue, MODEL, quantization, device)
             block = catalogue.quantizations[quantization]
-            jobs.setdefault(setting.environment, {})[quantization] = {
+            jobs.setdefault(placement.environment, {})[quantization] = {
                 "method": block.method, "options": block.options,
-                "engine": setting.device.engine, "native": setting.model.dtype,
-                "dtype": setting.dtype, "texts": str(texts), "prompts": prompts,
+                "engine": placement.device.engine, "native": placement.model.dtype,
+                "dtype": placement.dtype, "texts": str(texts), "prompts": prompts,
             }  # fmt: skip
     found: dict[str, Any] = {}
     for name, part in jobs.items():
@@ -148,13 +148,13 @@ def check_weights(
 ) -> None:
     """Really quantized, smaller than the native ones, and as large as the plan reckons."""
     native = cell(tour, "native", device)
-    setting = cells.setting(CATALOGUE, "tour-llama", quantization, device)
-    if setting.quantizer.expects_quantized(setting.options):
+    placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
+    if placement.quantizer.expects_quantized(placement.options):
         assert layers is not None
         assert layers >= 2 * 7
     if quantization in ("fp32", "fp16"):
         assert found["weights_bytes"] >= native["weights_bytes"]
-    elif quantization != "native" and setting.quantizer.__name__ not in DENSE:
+    elif quantization != "native" and placement.quantizer.__name__ not in DENSE:
         assert found["weights_bytes"] < native["weights_bytes"]
     if not found["simulated"]:  # what is stored then is as large as the native weights
         predicted = predicted_bytes(tour.root, quantization, device)
@@ -190,10 +190,10 @@ def test_a_sibling_of_each_is_measured() -> None:
     """Of the same method, on the same engine, in the same environments."""
 
     def way(quantization: str, device: str) -> tuple[Any, ...]:
-        setting = cells.setting(CATALOGUE, "tour-llama", quantization, device)
-        made = setting.preparation
+        placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
+        made = placement.preparation
         job = made and (made.conversion, made.environment, bool(made.calibration))
-        return setting.quantizer.__name__, device, setting.environment, job
+        return placement.quantizer.__name__, device, placement.environment, job
 
     ways = {way(*route) for route in CELLS}
     assert {way(*route) for route in ROUTES} == ways

@@ -49,8 +49,8 @@ def finish(place: Workspace, path: str) -> str:
         steps = program.read([Path("config/config.yaml")])
         scoring = Jobs(steps).score(program.named(steps, path))
         measuring = scoring.reads["measurement"]
-        checksums.write(measuring.output, {"spec": json.loads(measuring.step.signed)})
-        checksums.write(scoring.output, {"identity": scoring.step.made_of})
+        checksums.write(measuring.output, {"spec": json.loads(measuring.step.spec_with_identity)})
+        checksums.write(scoring.output, {"identity": scoring.step.depends_on})
         if environment := measuring.reads.get("environment"):
             values.write_json(environment.output, environment.step.spec | {"packages": {}})
     return measuring.output.parent.name

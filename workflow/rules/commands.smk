@@ -15,7 +15,7 @@ def python_of(environment):
 
 def measuring_python(wildcards):
     """As python_of; for the core on a CPU, a copy of a process that has imported all of it."""
-    environment = setting_of(wildcards).environment
+    environment = placement_of(wildcards).environment
     copied = device_of(wildcards).accelerator == "cpu" and not environment
     if copied and sys.platform == "linux" and runs_here() and not in_cluster_job():
         return "python workflow/scripts/forked.py"

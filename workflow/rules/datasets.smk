@@ -18,7 +18,7 @@ rule fetch_dataset:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.dataset(wildcards.dataset).signed,
+        spec=lambda wildcards: STEPS.dataset(wildcards.dataset).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/fetch_dataset.py --spec {params.spec:q} --output {params.folder:q}"
@@ -34,7 +34,7 @@ rule sample:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.sample(wildcards.task).signed,
+        spec=lambda wildcards: STEPS.sample(wildcards.task).spec_with_identity,
         dataset=folder_of("dataset"),
     shell:
         "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
@@ -51,7 +51,7 @@ rule calibrate:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).signed,
+        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).spec_with_identity,
         datasets=lambda wildcards, input: [Path(lock).parent for lock in input.datasets],
     shell:
         "python workflow/scripts/calibrate.py --spec {params.spec:q}"

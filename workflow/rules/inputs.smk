@@ -13,9 +13,9 @@ def device_of(wildcards):
     return CATALOGUE.devices[wildcards.device]
 
 
-def setting_of(wildcards):
+def placement_of(wildcards):
     cell = cell_of(wildcards)
-    return STEPS.setting(cell.model, cell.quantization, cell.device)
+    return STEPS.placement(cell.model, cell.quantization, cell.device)
 
 
 def preparation_of(wildcards):

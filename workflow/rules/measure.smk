@@ -26,7 +26,7 @@ rule measure:
         runtime=measure_minutes,
         attempt=lambda wildcards, attempt: attempt,
     params:
-        spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).signed,
+        spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).spec_with_identity,
         python=measuring_python,
         model=folder_of("model"),
         adapter=adapter_option,

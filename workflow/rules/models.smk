@@ -20,7 +20,7 @@ rule fetch_model:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.model(wildcards.model).signed,
+        spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/fetch_model.py --spec {params.spec:q}"
@@ -35,7 +35,7 @@ rule grow_model:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.model(wildcards.model).signed,
+        spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/grow_model.py --spec {params.spec:q} --output {params.folder:q}"
@@ -48,7 +48,7 @@ rule fetch_adapter:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.adapter(wildcards.model).signed,
+        spec=lambda wildcards: STEPS.adapter(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         "python workflow/scripts/fetch_adapter.py --spec {params.spec:q} --output {params.folder:q}"
@@ -69,7 +69,7 @@ rule quantize_model:
     params:
         spec=lambda wildcards: STEPS.quantized(
             wildcards.variant, wildcards.engine
-        ).signed,
+        ).spec_with_identity,
         python=lambda wildcards: python_of(preparation_of(wildcards).environment),
         texts=lambda wildcards, input: (
             f"--texts {input.texts}" if "texts" in input.keys() else ""

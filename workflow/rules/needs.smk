@@ -17,12 +17,12 @@ def preparation_gpus(wildcards):
 
 
 def measure_memory(wildcards, attempt):
-    return estimates.host_bytes(setting_of(wildcards), attempt) // 10**6
+    return estimates.host_bytes(placement_of(wildcards), attempt) // 10**6
 
 
 def measure_minutes(wildcards, attempt):
     return estimates.minutes(
-        setting_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
+        placement_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
     )
 
 

@@ -19,7 +19,7 @@ rule aggregate:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.aggregate.signed,
+        spec=lambda wildcards: STEPS.aggregate.spec_with_identity,
     shell:
         "python workflow/scripts/aggregate.py --spec {params.spec:q} --results results"
         " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
@@ -36,7 +36,7 @@ rule compare:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.compare.signed,
+        spec=lambda wildcards: STEPS.compare.spec_with_identity,
     shell:
         "python workflow/scripts/compare.py --spec {params.spec:q} --results results"
         " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
@@ -53,7 +53,7 @@ rule render:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.render.signed,
+        spec=lambda wildcards: STEPS.render.spec_with_identity,
     shell:
         "python workflow/scripts/render.py --spec {params.spec:q} --results results"
         " --study results/study.parquet --comparisons results/comparisons.parquet"

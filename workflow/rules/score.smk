@@ -16,7 +16,7 @@ rule score:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.score(cell_of(wildcards)).signed,
+        spec=lambda wildcards: STEPS.score(cell_of(wildcards)).spec_with_identity,
         measured=measured_options,
     shell:
         "python workflow/scripts/score.py --spec {params.spec:q} {params.measured}"

@@ -103,7 +103,7 @@ def table(kind: type[BaseModel]) -> str:
     """A block's keys as a Markdown table."""
     properties = kind.model_json_schema()["properties"]
     marks = {
-        name: next((mark.step for mark in field.metadata if isinstance(mark, Decides)), None)
+        name: next((mark.stage for mark in field.metadata if isinstance(mark, Decides)), None)
         for name, field in kind.model_fields.items()
     }
     redone = any(marks.values())

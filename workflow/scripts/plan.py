@@ -114,7 +114,7 @@ def main() -> None:
         else:
             for cell in cells:
                 name = cell.task if arguments.spec == "sample" else cell
-                print(getattr(steps, arguments.spec)(name).signed)
+                print(getattr(steps, arguments.spec)(name).spec_with_identity)
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def main() -> None:
         for stale in set(args.charts.glob(f"{kind}-*.*")) - set(files):
             stale.unlink()
     write_bytes(args.output, html.encode())
-    made_of = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
-    write_lock(args.lock, recorded_identity(args.spec), files, **made_of)
+    facts = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
+    write_lock(args.lock, recorded_identity(args.spec), files, **facts)
     print(f"{args.output}: {len(study)} cells, {len(files) - 1} chart files in {args.charts}")
 
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from frontier.text import visible
 
-Step = Literal["fetch", "sample", "measure", "score", "show", "plan"]
+Stage = Literal["fetch", "sample", "measure", "score", "show", "plan"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Decides:
     `plan` stands for keys that decide only whether a cell is planned at all.
     """
 
-    step: Step
+    stage: Stage
 
 
 Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
@@ -68,12 +68,12 @@ class Entry(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    def slice(self, step: Step) -> dict[str, Any]:
-        """The keys that decide `step`, as JSON-able values; unset keys are left out."""
+    def slice(self, stage: Stage) -> dict[str, Any]:
+        """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
         chosen = {
             name
             for name, field in type(self).model_fields.items()
-            if any(isinstance(mark, Decides) and mark.step == step for mark in field.metadata)
+            if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
         }
         return self.model_dump(mode="json", include=chosen, exclude_none=True)
 

@@ -73,7 +73,7 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
         Candidate(
             cell,
             path.parent,
-            named(differences(identity, job.step.made_of), job, steps.catalogue),
+            named(differences(identity, job.step.depends_on), job, steps.catalogue),
         )
         for path in sorted(place.parent.parent.glob(f"*/{MEASUREMENT}"))
         if (identity := _identity(path)) is not None
@@ -132,7 +132,7 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
     """
     content = _read(found.folder)
     before = content["spec"]["identity"]
-    now = json.loads(steps.measure(found.cell).signed)["identity"]
+    now = json.loads(steps.measure(found.cell).spec_with_identity)["identity"]
     note = {
         "from": before["digest"],
         "when": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,6 +1,6 @@
 """What differs between two recorded identities, down to the key, module or package.
 
-A record is what a result keeps of what it was made of (`made_of` in planning/step.py). Pure: it
+A record is what a result keeps of what it was made of (`depends_on` in planning/step.py). Pure: it
 reads no file, and takes records of other releases and of anybody as they are.
 """
 

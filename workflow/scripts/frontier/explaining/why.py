@@ -91,7 +91,9 @@ class Why:
         self, job: Job, records: Mapping[Path, dict[str, Any]]
     ) -> tuple[Path, tuple[Difference, ...]]:
         """The record that differs least from a job's; of several the one that was written last."""
-        found = [(path, differences(record, job.step.made_of)) for path, record in records.items()]
+        found = [
+            (path, differences(record, job.step.depends_on)) for path, record in records.items()
+        ]
         return min(
             found,
             key=lambda one: (*weight(one[1]), -(self.root / one[0]).stat().st_mtime_ns, one[0]),

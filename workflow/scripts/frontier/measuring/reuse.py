@@ -66,16 +66,16 @@ def take_over(
     Taken is what this machine, as `here` describes it, measured with the same packages, in a
     session whose times are sound. Each record counts once, however many requests have its prompt.
     """
-    made_of = spec.get("identity", {})
-    if "request" not in made_of:
+    depends_on = spec.get("identity", {})
+    if "request" not in depends_on:
         return
     wanted = {name: input_sha256(prompt) for name, prompt in prompts.items()}
-    sessions = _sessions(journal.parent, made_of["request"])
+    sessions = _sessions(journal.parent, depends_on["request"])
     alike = [one for one in sessions if _alike(one.facts, here)]
     sound = [one for one in alike if one.sound(spec)]
     taken = _assign(sound, wanted)
     if taken:
-        write_bytes(journal, _journal(taken).lines(made_of["digest"]))
+        write_bytes(journal, _journal(taken).lines(depends_on["digest"]))
     counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
     said = (
         ("for another sample", counts[0]),
@@ -123,9 +123,9 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
     identity = folder.name
     try:
         measurement = checksums.read((folder / "measurement.json").read_bytes())
-        made_of = measurement["spec"].get("identity", {}) if measurement else {}
-        if measurement and made_of.get("digest") == identity:
-            if made_of.get("request") != request:
+        depends_on = measurement["spec"].get("identity", {}) if measurement else {}
+        if measurement and depends_on.get("digest") == identity:
+            if depends_on.get("request") != request:
                 return None
             return _as_adopted(finished(folder / "requests.jsonl", measurement, identity), request)
     except OSError:

@@ -61,7 +61,7 @@ def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Placement:
     """A variant on a device, as its quantizer sees them."""
 
     quantizer: Any
@@ -186,10 +186,10 @@ def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:
     return module, check(module.Options, block.options, where)
 
 
-def setting(catalogue: Catalogue, model: str, quantization: str, device: str) -> Setting:
+def placement(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
     """The blocks of those ids together. Raises UserError for a wrong key of the quantization."""
     module, options = quantizer(catalogue, quantization)
-    return Setting(module, options, catalogue.models[model], catalogue.devices[device])
+    return Placement(module, options, catalogue.models[model], catalogue.devices[device])
 
 
 def kv_cache_bytes(model: Model, dtype: str, new_tokens: int) -> int | None:
@@ -230,7 +230,7 @@ def cell(
     one_of(device, catalogue.devices, "device")
     one_of(task, catalogue.tasks, "task")
     names = (variant, model, quantization, device, task)
-    found = setting(catalogue, model, quantization, device)
+    found = placement(catalogue, model, quantization, device)
     reason = found.unsupported()
     if reason:
         return Cell(*names, "unsupported", reason)

@@ -6,7 +6,7 @@ They are generous, since a job that is over them is killed; what they leave unus
 from __future__ import annotations
 
 from frontier.catalogue.entries import Model, Task
-from frontier.planning.cells import Setting
+from frontier.planning.cells import Placement
 from frontier.quantizers import BYTES
 
 RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host
@@ -29,27 +29,27 @@ def preparation_bytes(model: Model, attempt: int) -> int:
     return int(attempt * (RUNTIME_BYTES + 2.5 * native_bytes(model)))
 
 
-def host_bytes(setting: Setting, attempt: int) -> int:
+def host_bytes(placement: Placement, attempt: int) -> int:
     """Host memory: the checkpoint passes through it, and stays there on a CPU with its copy."""
-    weights = native_bytes(setting.model)
-    copies = 2.5 if setting.device.accelerator == "cpu" else 1.2
+    weights = native_bytes(placement.model)
+    copies = 2.5 if placement.device.accelerator == "cpu" else 1.2
     return int(attempt * (RUNTIME_BYTES + copies * weights))
 
 
-def seconds(setting: Setting, task: Task, attempt: int) -> float:
+def seconds(placement: Placement, task: Task, attempt: int) -> float:
     """Time to load, warm up and answer all requests at full length, each token reading all weights.
 
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
-    weights = setting.weight_bytes or native_bytes(setting.model)
-    told = setting.device.bandwidth_gb_s
-    bandwidth = told * 1e9 if told else BANDWIDTH_BYTES_S[setting.device.accelerator]
+    weights = placement.weight_bytes or native_bytes(placement.model)
+    told = placement.device.bandwidth_gb_s
+    bandwidth = told * 1e9 if told else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
-    requests = task.sample.size + setting.device.warmup.maximum
-    load = native_bytes(setting.model) / LOAD_BYTES_S
+    requests = task.sample.size + placement.device.warmup.maximum
+    load = native_bytes(placement.model) / LOAD_BYTES_S
     return attempt * (START_S + load + requests * task.max_new_tokens * token)
 
 
-def minutes(setting: Setting, task: Task, attempt: int) -> int:
+def minutes(placement: Placement, task: Task, attempt: int) -> int:
     """The same in whole minutes, as clusters want it."""
-    return int(-(-seconds(setting, task, attempt) // MINUTE_S))
+    return int(-(-seconds(placement, task, attempt) // MINUTE_S))

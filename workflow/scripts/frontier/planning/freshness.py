@@ -21,8 +21,8 @@ from frontier.results import bundles, checksums
 
 def _identity(content: dict[str, Any]) -> Any:
     """The digest that a result carries, if it does."""
-    made_of = content.get("identity")
-    return made_of.get("digest") if isinstance(made_of, dict) else None
+    depends_on = content.get("identity")
+    return depends_on.get("digest") if isinstance(depends_on, dict) else None
 
 
 # Beside Snakemake's own notes: where a file was moved or copied, its bytes are read again.

@@ -103,11 +103,11 @@ class Jobs:
 
     def _measure(self, cell: Cell) -> Job:
         engine = self.steps.catalogue.devices[cell.device].engine
-        setting = self.steps.setting(cell.model, cell.quantization, cell.device)
+        placement = self.steps.placement(cell.model, cell.quantization, cell.device)
         reads = {
             "model": self.quantized(cell.variant, engine) or self.model(cell.model),
             "sample": self.sample(cell.task),
-            **self._environments(setting.environment),
+            **self._environments(placement.environment),
             **self.adapters(cell.model),
         }
         output = freshness.measurement_path(self.steps, cell)

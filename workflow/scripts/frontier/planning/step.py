@@ -23,12 +23,12 @@ class Step:
 
     spec: dict[str, Any]
     identity: str
-    made_of: dict[str, Any]
+    depends_on: dict[str, Any]
 
     @property
-    def signed(self) -> str:
+    def spec_with_identity(self) -> str:
         """The program's --spec, with what the identity is made of for the result to keep."""
-        return identity.canonical({**self.spec, "identity": self.made_of})
+        return identity.canonical({**self.spec, "identity": self.depends_on})
 
 
 @dataclass(frozen=True)
@@ -42,16 +42,16 @@ class Measuring(Step):
         That is what the measurement is made of, without the sample and the task's template: they
         say what is asked, and are in the prompts.
         """
-        spec, inputs = self.made_of["spec"], self.made_of["inputs"]
+        spec, inputs = self.depends_on["spec"], self.depends_on["inputs"]
         task = {key: value for key, value in spec["task"].items() if key != "prompt"}
         inputs = {key: value for key, value in inputs.items() if key != "sample"}
-        return _digest(self.made_of | {"spec": spec | {"task": task}, "inputs": inputs})
+        return _digest(self.depends_on | {"spec": spec | {"task": task}, "inputs": inputs})
 
     @property
-    def signed(self) -> str:
+    def spec_with_identity(self) -> str:
         """As any step's, with the identity of a request."""
-        made_of = self.made_of | {"request": self.request}
-        return identity.canonical({**self.spec, "identity": made_of})
+        depends_on = self.depends_on | {"request": self.request}
+        return identity.canonical({**self.spec, "identity": depends_on})
 
 
 def step(
@@ -59,14 +59,14 @@ def step(
     spec: dict[str, Any],
     inputs: Mapping[str, Any],
     *plugins: str,
-    decides: Any = None,
+    identity_spec: Any = None,
     environment: str | None = None,
     fetched: Mapping[str, Step] | None = None,
 ) -> Step:
     """A rule's job. `plugins` are the modules that its program picks by name.
 
     `inputs`: what it reads, by name: a step, or anything else by which the content is known.
-    `decides`: what of the specification the identity is made of, where that is not all.
+    `identity_spec`: what of the specification the identity is made of, where that is not all.
     `environment`: where it runs, whose pins then stand for the versions of the core's packages.
     `fetched`: by which steps the inputs come that are known by their content or their pinned place.
     """
@@ -74,29 +74,29 @@ def step(
     if environment:
         inputs = {**inputs, "environment": environment_step(environment)}
     steps = {name: one for name, one in inputs.items() if isinstance(one, Step)}
-    made_of = {
-        "spec": spec if decides is None else decides,
+    depends_on = {
+        "spec": spec if identity_spec is None else identity_spec,
         "inputs": {**inputs, **{name: one.identity for name, one in steps.items()}},
         "command": shells()[rule],
         "definitions": found.digest,
         "code": found.modules,
         "packages": {} if environment else found.packages,
     }
-    digest = _digest(made_of)
-    upstream = {name: one.made_of for name, one in steps.items()}
+    digest = _digest(depends_on)
+    upstream = {name: one.depends_on for name, one in steps.items()}
     come = {name: one.identity for name, one in (fetched or {}).items()}
     more = {"upstream": upstream, "fetched": come}
-    return Step(spec, digest, {"rule": rule, "digest": digest, **made_of, **more})
+    return Step(spec, digest, {"rule": rule, "digest": digest, **depends_on, **more})
 
 
-def _digest(made_of: dict[str, Any]) -> str:
+def _digest(depends_on: dict[str, Any]) -> str:
     """The digest of what a result depends on.
 
     Where its inputs come from is no part of it; nor is "code", which says by module what the
     definitions are: those may move from one module to another.
     """
     parts = ("spec", "inputs", "command", "definitions", "packages")
-    return identity.digest({part: made_of[part] for part in parts})
+    return identity.digest({part: depends_on[part] for part in parts})
 
 
 @cache

@@ -17,7 +17,7 @@ from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
-from frontier.planning.ingredients import Ingredients
+from frontier.planning.input_steps import InputSteps
 from frontier.planning.step import Measuring, Step, step
 from frontier.results import bundles
 from frontier.scoring import gates
@@ -25,7 +25,7 @@ from frontier.scoring import gates
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
 
-class Steps(Ingredients):
+class Steps(InputSteps):
     """Every step of a catalogue under a study; each is worked out once, when asked for."""
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
@@ -35,8 +35,10 @@ class Steps(Ingredients):
         self.cell = cache(
             lambda variant, device, task: plan.cell(catalogue, variant, device, task, memory)
         )
-        self.setting = cache(
-            lambda model, quantization, device: plan.setting(catalogue, model, quantization, device)
+        self.placement = cache(
+            lambda model, quantization, device: plan.placement(
+                catalogue, model, quantization, device
+            )
         )
         self.measure = cache(self._measure)
         self.score = cache(self._score)
@@ -44,14 +46,14 @@ class Steps(Ingredients):
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
         quantization = self.catalogue.quantizations[cell.quantization]
-        setting = self.setting(cell.model, cell.quantization, cell.device)
+        placement = self.placement(cell.model, cell.quantization, cell.device)
         made = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
-        published = setting.published and setting.published.method
-        decides = {
+        published = placement.published and placement.published.method
+        identity_spec = {
             "model": self.slice("models", cell.model, "measure")
             | ({"published": published} if published else {}),
-            "quantization": {"method": quantization.method, **explicit(setting.options)},
+            "quantization": {"method": quantization.method, **explicit(placement.options)},
             "device": self.slice("devices", cell.device, "measure"),
             "task": self.slice("tasks", cell.task, "measure"),
         }
@@ -59,10 +61,10 @@ class Steps(Ingredients):
         spec = {
             "cell": {name: getattr(cell, name) for name in names},
             "memory_bytes": plan.device_bytes(device, self.host_memory),
-            "environment": setting.environment,
+            "environment": placement.environment,
             "foreign_load": device.foreign_load,
             "most_disturbed": gates.MOST_DISTURBED,
-            **decides,
+            **identity_spec,
         }
         inputs = {
             "sample": self.sample(cell.task),
@@ -70,18 +72,18 @@ class Steps(Ingredients):
             "adapter": adapter,
         }
         engine = f"frontier.engines.{device.engine}"
-        quantizers = {f"frontier.quantizers.{quantization.method}", setting.loader.__name__}
-        made_of = step(
+        quantizers = {f"frontier.quantizers.{quantization.method}", placement.loader.__name__}
+        base = step(
             "measure",
             spec,
             inputs,
             engine,
             *sorted(quantizers),
-            decides=decides,
-            environment=setting.environment,
+            identity_spec=identity_spec,
+            environment=placement.environment,
             fetched={"model": self.model(cell.model)},
         )
-        return Measuring(**vars(made_of))
+        return Measuring(**vars(base))
 
     def _score(self, cell: Cell) -> Step:
         names = {name: getattr(cell, name) for name in ("variant", "model", "quantization")}
@@ -110,7 +112,7 @@ class Steps(Ingredients):
             for model in part.models
             for quantization in part.quantizations
             for device in part.devices
-            if self.setting(model, quantization, device).runs
+            if self.placement(model, quantization, device).runs
             for task in study.tasks
         )
         return [self.cell(*name) for name in names]

@@ -99,7 +99,7 @@ def csv(table: pl.DataFrame) -> bytes:
     return safe.rename(names).write_csv().encode()
 
 
-def write_lock(path: Path, identity: Any, files: Iterable[Path], **made_of: Any) -> None:
+def write_lock(path: Path, identity: Any, files: Iterable[Path], **facts: Any) -> None:
     """Write the job's identity, each written file's hash by its name, and what they are made of."""
     hashes = {file.name: sha256(file) for file in files}
-    checksums.write(path, {"identity": identity, "files": hashes, **made_of})
+    checksums.write(path, {"identity": identity, "files": hashes, **facts})

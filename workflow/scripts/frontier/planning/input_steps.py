@@ -25,7 +25,7 @@ Read = Callable[[Path], Iterable[str]]
 """Names the files of a folder that are read."""
 
 
-class Ingredients:
+class InputSteps:
     """What cells are measured with; each step is worked out once, when asked for."""
 
     def __init__(self, catalogue: Catalogue, config: Config) -> None:
@@ -41,9 +41,9 @@ class Ingredients:
         self.slice = cache(self._slice)
         self.options = cache(self._options)
 
-    def _slice(self, axis: str, name: str, step: blocks.Step) -> dict[str, Any]:
+    def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, Any]:
         block: blocks.Entry = getattr(self.catalogue, axis)[name]
-        return block.slice(step)
+        return block.slice(stage)
 
     def _options(self, package: str, plugin: str, task: str) -> dict[str, Any]:
         """What a task says to its loader or its scorer, defaults included."""
@@ -62,7 +62,7 @@ class Ingredients:
         source = self.source(dataset).source
         spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
         if source.path:
-            return step("fetch_dataset", spec, {"content": self._raw(dataset)}, decides={})
+            return step("fetch_dataset", spec, {"content": self._raw(dataset)}, identity_spec={})
         if source.generator == "mathematics":
             pins = {"environment": environment_step("mathematics")}
             return step("fetch_dataset", spec, pins, "generate_mathematics")
@@ -105,9 +105,9 @@ class Ingredients:
         code = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
             place = {"path": str(block.path), **code}
-            return step("fetch_model", place, {"content": self._weights(model)}, decides=code)
+            return step("fetch_model", place, {"content": self._weights(model)}, identity_spec=code)
         pinned = {**block.slice("fetch"), **code}
-        return step("fetch_model", {**pinned, "gated": block.gated}, {}, decides=pinned)
+        return step("fetch_model", {**pinned, "gated": block.gated}, {}, identity_spec=pinned)
 
     def _check_chat(self, model: str, folder: Path) -> None:
         """Of a checkpoint that is here already, as far as no code of its own has a say in it."""
@@ -134,7 +134,7 @@ class Ingredients:
         if adapter.path:
             content = _content(adapter.path, f"models.{model}.adapter", adapters.read_files)
             place, read = {"path": str(adapter.path)}, {"content": content}
-            return step("fetch_adapter", place, read, decides={})
+            return step("fetch_adapter", place, read, identity_spec={})
         return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), {})
 
     def _calibration(self, name: str) -> Step:
