@@ -51,7 +51,9 @@ rule calibrate:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.calibration(wildcards.calibration).spec_with_identity,
+        spec=lambda wildcards: STEPS.calibration(
+            wildcards.calibration
+        ).spec_with_identity,
         datasets=lambda wildcards, input: [Path(lock).parent for lock in input.datasets],
     shell:
         "python workflow/scripts/calibrate.py --spec {params.spec:q}"
