@@ -15,8 +15,8 @@ import yaml
 
 import document_config
 from conftest import ROOT
+from frontier.blocks import Decides, Entry
 from frontier.catalogue import devices, entries, question
-from frontier.catalogue.blocks import Decides, Entry
 from frontier.catalogue.checking import modules
 from frontier.catalogue.configuration import FILES as SECTIONS
 from frontier.catalogue.configuration import read_catalogue, read_config, read_study

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from frontier.catalogue.blocks import Plugin, explicit
+from frontier.blocks import Plugin, explicit
 from frontier.catalogue.checking import check, plugin
 from frontier.catalogue.configuration import FILES, read_catalogue, read_study
 from frontier.catalogue.entries import Catalogue

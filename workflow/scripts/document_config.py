@@ -17,8 +17,8 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier.blocks import Decides
 from frontier.catalogue import checking, devices, entries, question
-from frontier.catalogue.blocks import Decides
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from frontier.catalogue.blocks import (
+from frontier.blocks import (
     Dtype,
     Entry,
     Label,

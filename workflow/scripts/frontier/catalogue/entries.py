@@ -7,8 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from frontier.catalogue import templates
-from frontier.catalogue.blocks import (
+from frontier.blocks import (
     Arguments,
     Count,
     Dtype,
@@ -24,6 +23,7 @@ from frontier.catalogue.blocks import (
     Score,
     Show,
 )
+from frontier.catalogue import templates
 from frontier.catalogue.devices import Device
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe

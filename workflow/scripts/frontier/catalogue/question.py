@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from frontier.catalogue.blocks import Entry, Label
+from frontier.blocks import Entry, Label
 from frontier.fetching.sources import Source
 
 

@@ -10,8 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import datasets
-from frontier.catalogue import blocks, checking
+from frontier import blocks, datasets
+from frontier.catalogue import checking
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
 from frontier.datasets.common import files

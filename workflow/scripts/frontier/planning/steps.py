@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import identity
-from frontier.catalogue.blocks import explicit
+from frontier.blocks import explicit
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
 from frontier.errors import UserError
