@@ -45,7 +45,8 @@ def answers(folder, settings, prompts, tokens):
 
 with contextlib.redirect_stdout(sys.stderr):
     from frontier import conversions, quantizers
-    from frontier.engines import Settings, UnsupportedError
+    from frontier.engines import Settings
+    from frontier.errors import UnsupportedError
     from frontier.errors import UserError
     from harmed import conversion_refusals
 

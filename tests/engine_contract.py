@@ -18,7 +18,8 @@ from typing import Any
 
 import psutil
 
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
+from frontier.errors import UnsupportedError
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
 CUTS = (0.2, 0.5, 0.8)

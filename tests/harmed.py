@@ -131,8 +131,7 @@ def unfit(folder: Path) -> dict[str, str]:
 
 def conversion_refusals(convert: Any, folders: dict[str, str], output: Path, *work: Any) -> Any:
     """What a conversion says of the unfit, by name."""
-    from frontier.engines import UnsupportedError
-    from frontier.errors import UserError
+    from frontier.errors import UnsupportedError, UserError
 
     found: dict[str, str | None] = {}
     for name, folder in folders.items():
@@ -157,9 +156,9 @@ def check_refusals(found: dict[str, str | None]) -> None:
 
 def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:
     """What the transformers engine says of [method, keys, folder]; None where it loads."""
-    from frontier.engines import Settings, UnsupportedError
+    from frontier.engines import Settings
     from frontier.engines import transformers as engine
-    from frontier.errors import UserError
+    from frontier.errors import UnsupportedError, UserError
 
     found: list[str | None] = []
     for method, keys, folder in jobs:

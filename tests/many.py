@@ -23,6 +23,7 @@ import yaml
 import score
 from frontier import values
 from frontier.catalogue import configuration
+from frontier.host import files
 from frontier.machine import hardware
 from frontier.planning import freshness
 from frontier.planning.cells import Cell
@@ -147,7 +148,7 @@ def draw(steps: Steps) -> dict[str, Path]:
         places = ("--dataset", dataset, "--output", str(samples[task]), "--lock", str(lock))
         _program("sample", "--spec", steps.sample(task).spec_with_identity, *places)
     for model in steps.config.study.models:
-        values.write_text(
+        files.write_text(
             Path("resources/models", model, steps.model(model).identity, "lock.json"),
             '{"files": {}}',
         )
@@ -166,11 +167,11 @@ def finish(folder: Path) -> None:
             seed = variety + 7 * list(QUANTIZATIONS).index(quantization)
             records = answers(values.read_lines(samples[task]), WRONG[quantization], seed)
             requests = place.with_suffix(".jsonl")
-            values.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
+            files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             told = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
             told["spec"] = json.loads(steps.measure(cell).spec_with_identity)
-            values.write_json(place.with_suffix(".json"), told)
+            files.write_json(place.with_suffix(".json"), told)
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
             )

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
+from frontier.errors import UnsupportedError
 
 Job = tuple[str, dict[str, Any], str, str]
 """Method, its keys, the checkpoint's folder, the precision to load at."""

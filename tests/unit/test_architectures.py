@@ -13,10 +13,10 @@ import torch
 import transformers
 
 import harmed
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
 from frontier.engines.common.prompting import kv_bytes_per_token
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 
 NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
 SIZES: dict[str, Any] = {"vocab_size": harmed.WORDS, "hidden_size": 32, "num_hidden_layers": 2}

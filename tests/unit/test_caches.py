@@ -20,7 +20,7 @@ MAKE = """
 import os, sys, time
 from pathlib import Path
 from frontier import values
-from frontier.host import caches, locks
+from frontier.host import caches, files, locks
 os.chdir(sys.argv[1])
 def make(new):
     with open(sys.argv[2], "a") as log:
@@ -29,7 +29,7 @@ def make(new):
     time.sleep(float(sys.argv[3]))
     with (new / "model.safetensors").open("ab") as file:
         file.write(b"second half")
-    values.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
+    files.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
 caches.build_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
 """
 OWN = Path("resources/quantized/v/e/0123456789abcdef")

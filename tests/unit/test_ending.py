@@ -124,8 +124,8 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
     found = interrupted(
         tmp_path,
         f"""
-        from frontier import values
-        from frontier.journal import Journal
+        from frontier.host import files
+        from frontier.results.journal import Journal
         journal = Journal(Path("journal.jsonl"), {{}})
         journal.begin({{}})
         before = Path("journal.jsonl").read_bytes()
@@ -137,7 +137,7 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
                 {swallow}
         except RuntimeError:
             pass
-        for write in (lambda: values.write_text(Path("whole"), "x"), lambda: journal.begin({{}})):
+        for write in (lambda: files.write_text(Path("whole"), "x"), lambda: journal.begin({{}})):
             try:
                 write()
             except KeyboardInterrupt:

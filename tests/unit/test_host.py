@@ -36,7 +36,7 @@ LEASES = {"leased": Iterator[list[str]]}
 # Text that is only told: that it reaches nothing else is looked at below.
 TOLD = {"one_line", "did_you_mean"}
 # A base class, or a word, without anything inside that could decide.
-NAMES = {"UserError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
+NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
 # Gives what the named file holds, which counts itself, or refuses: tests/unit/test_registry.py.
 FINDERS = {"Registry"}
 PLACES = {"OWN"}

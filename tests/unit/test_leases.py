@@ -20,7 +20,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
 JOB = """
 import os, sys, time
 from pathlib import Path
-from frontier import gpus
+from frontier.machine import gpus
 from frontier.errors import UserError
 count, hold, log, name = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
 begun = time.monotonic()
@@ -40,7 +40,7 @@ except UserError as error:
 FORK = """
 import os, sys, time
 from pathlib import Path
-from frontier import gpus
+from frontier.machine import gpus
 folder, jobs = Path(sys.argv[1]), sys.argv[2].split(",")
 children = []
 for number, count in enumerate(jobs):

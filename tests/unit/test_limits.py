@@ -18,7 +18,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a 
 START = """
 import mmap, signal, sys, time
 from pathlib import Path
-from frontier import limits
+from frontier.machine import limits
 from frontier.errors import OutOfMemoryError
 
 limits.AGAIN_S = 0.5

@@ -242,7 +242,8 @@ from dataclasses import replace
 from pathlib import Path
 import llama_cpp, psutil
 from frontier.conversions import gguf
-from frontier.engines import Settings, UnsupportedError, llama_cpp as engine
+from frontier.engines import Settings, llama_cpp as engine
+from frontier.errors import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError
 
 checkpoint, output, broken = map(Path, sys.argv[1:4])
@@ -412,7 +413,8 @@ NARROW = """
 import json, sys
 from pathlib import Path
 from frontier.conversions import gguf
-from frontier.engines import Settings, UnsupportedError, llama_cpp as engine
+from frontier.engines import Settings, llama_cpp as engine
+from frontier.errors import UnsupportedError
 from frontier.errors import UserError
 
 folder, output = map(Path, sys.argv[1:3])

@@ -42,7 +42,7 @@ import json, sys
 from dataclasses import asdict
 from pathlib import Path
 from frontier import conversions, quantizers
-from frontier.engines import UnsupportedError
+from frontier.errors import UnsupportedError
 from frontier.errors import UserError
 from harmed import conversion_refusals
 

@@ -19,8 +19,8 @@ from frontier.catalogue.checking import check
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
 from frontier.catalogue.question import Config
+from frontier.catalogue.source import Source
 from frontier.errors import UserError
-from frontier.fetching.sources import Source
 from frontier.host import caches
 from frontier.planning.input_steps import InputSteps
 

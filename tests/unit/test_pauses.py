@@ -68,11 +68,11 @@ PROGRAM = """
 import json, sys, time
 from dataclasses import asdict
 from pathlib import Path
-from frontier import scenarios
-from frontier.contention import Watch
+from frontier.scenarios import single_stream
+from frontier.measuring.contention import Watch
 from frontier.engines import Generation
-from frontier.pauses import Pauses
-from frontier.journal import Journal
+from frontier.measuring.pauses import Pauses
+from frontier.results.journal import Journal
 
 class Engine:
     def render(self, prompt):
@@ -91,7 +91,7 @@ journal = Journal(Path(sys.argv[1]), {})
 prompts = {f"r{number}": "?" for number in range(20)}
 task = {"max_new_tokens": 1, "stop": []}
 with Pauses() as pauses:
-    scenarios.single_stream(Engine(), prompts, task, journal, "cell", Watch("cpu"), pauses)
+    single_stream.single_stream(Engine(), prompts, task, journal, "cell", Watch("cpu"), pauses)
 """
 
 
@@ -125,7 +125,7 @@ def test_a_request_during_which_the_process_was_stopped_is_timed_again(
 
 ALONE = """
 import os, signal, time
-from frontier.pauses import Pauses
+from frontier.measuring.pauses import Pauses
 
 before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
 with Pauses() as pauses:

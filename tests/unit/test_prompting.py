@@ -11,9 +11,8 @@ import pytest
 import torch
 import transformers
 
-from frontier.engines import UnsupportedError
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 
 

@@ -18,8 +18,9 @@ import harmed
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Model
 from frontier.checkpoints.published import published
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
+from frontier.errors import UnsupportedError
 from frontier.planning.cells import Placement
 from frontier.quantizers import load as load_quantizer
 

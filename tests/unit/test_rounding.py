@@ -21,9 +21,9 @@ from sklearn.cluster import KMeans
 from frontier import quantizers
 from frontier.conversions import codebook, rounding
 from frontier.conversions.common.simulating import by_group
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 
 CHANNELS = {"granularity": "channel", "group_size": None}

@@ -27,7 +27,7 @@ Pair = tuple[Prompting, Any]
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from frontier.prompting import Prompting
+from frontier.engines.common.prompting import Prompting
 prompting = Prompting(Path(sys.argv[1]), "plain")
 print(json.dumps([prompting.encode(text, 1) for text in json.loads(sys.argv[2])]))
 """

@@ -27,7 +27,7 @@ import json, os, sys
 from pathlib import Path
 import fetch_dataset, fetch_model
 from frontier import values
-from frontier.host import caches
+from frontier.host import caches, files
 from frontier.errors import run
 from frontier.fetching import environments
 
@@ -40,7 +40,7 @@ def main():
         globals()[program].main()
     def make(new):
         (new / "model.safetensors").write_bytes(b"weights")
-        values.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
+        files.write_json(new / "lock.json", {"files": values.facts([new / "model.safetensors"])})
     caches.build_once(Path("resources/quantized/v/e/0123456789abcdef"), make)
     environments.python("x")
 
@@ -48,7 +48,7 @@ def build(new, name):
     (new / "bin").mkdir()
     (new / "bin" / "python").symlink_to("/bin/sh")
     environments.site_packages(new).mkdir(parents=True)
-    values.write_json(new / "lock.json", {"compiled_for": None, "packages": {}})
+    files.write_json(new / "lock.json", {"compiled_for": None, "packages": {}})
 
 environments._build = build
 environments.PINS = Path(__import__("tempfile").mkdtemp())

@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 
 

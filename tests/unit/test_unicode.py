@@ -9,9 +9,10 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frontier.host.files import write_text
 from frontier.results import checksums
 from frontier.unicode import parse_json, well_formed
-from frontier.values import read_json, read_lines, write_text
+from frontier.values import read_json, read_lines
 
 ANY = st.text(st.characters(exclude_categories=()))  # surrogates too
 

@@ -14,9 +14,9 @@ import torch
 
 import harmed
 from environments import run_in
-from frontier.engines import Settings, UnsupportedError
+from frontier.engines import Settings
 from frontier.engines import transformers as engine
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 from frontier.fetching import checkpoints
 from harmed import added, reconfigure, refusals, renamed, rewrite, spoilt, stored_as, without
 

@@ -328,7 +328,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "unused imports": (
         both(
-            append("workflow/scripts/measure.py", "\nimport altair\nfrom frontier import estimates\n"),
+            append("workflow/scripts/measure.py", "\nimport altair\nfrom frontier.planning import estimates\n"),
             append(f"{LIBRARY}/engines/transformers.py", "\nimport altair\nimport colorsys\n"),
             append("workflow/scripts/score.py", "\nimport sacrebleu\n"),
         ),

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import plan as program
-from frontier import values
 from frontier.explaining import in_words
 from frontier.explaining.why import Why
 from frontier.fetching import environments
+from frontier.host import files
 from frontier.planning.freshness import Freshness
 from frontier.planning.jobs import Jobs
 from frontier.planning.pending import pending
@@ -52,7 +52,7 @@ def finish(place: Workspace, path: str) -> str:
         checksums.write(measuring.output, {"spec": json.loads(measuring.step.spec_with_identity)})
         checksums.write(scoring.output, {"identity": scoring.step.depends_on})
         if environment := measuring.reads.get("environment"):
-            values.write_json(environment.output, environment.step.spec | {"packages": {}})
+            files.write_json(environment.output, environment.step.spec | {"packages": {}})
     return measuring.output.parent.name
 
 

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
 from frontier.errors import UserError, run
+from frontier.host import files
 from frontier.sampling import calibration
 
 
@@ -36,13 +37,13 @@ def main() -> None:
         for draw, dataset in zip(spec.draws, args.datasets, strict=True)
         for text in calibration.texts(draw, dataset, spec.size, spec.seed)
     ]
-    values.write_text(args.output, "".join(lines))
+    files.write_text(args.output, "".join(lines))
     lock = {
         "files": values.facts([args.output]),
         "texts": len(lines),
         "identity": values.recorded_identity(args.spec),
     }
-    values.write_json(args.lock, lock)
+    files.write_json(args.lock, lock)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def main() -> None:
             "files": values.facts(new / name for name in adapters.READ),
             "identity": values.recorded_identity(args.spec),
         }
-        values.write_json(new / "lock.json", lock)
+        files.write_json(new / "lock.json", lock)
 
 
 def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
+from frontier.catalogue.source import Source
 from frontier.errors import run
 from frontier.fetching import sources
 
@@ -26,7 +27,7 @@ class Spec(BaseModel):
     """Where the dataset comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    source: sources.Source
+    source: Source
 
 
 def main() -> None:

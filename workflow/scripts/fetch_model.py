@@ -64,7 +64,7 @@ def main() -> None:
         for name in facts["files"]:
             files.link(folder / name, new / name)
     identity = values.recorded_identity(args.spec)
-    values.write_json(args.lock, {"source": origin, **facts, "identity": identity})
+    files.write_json(args.lock, {"source": origin, **facts, "identity": identity})
 
 
 def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:

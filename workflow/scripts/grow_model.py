@@ -60,7 +60,7 @@ def main() -> None:
             "training": training,
             "identity": values.recorded_identity(args.spec),
         }
-        values.write_json(new / "lock.json", lock)
+        files.write_json(new / "lock.json", lock)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import templates
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Engine, Loaded, Settings, UnsupportedError
-from frontier.errors import OutOfMemoryError, Reason, UserError, one_line, run
+from frontier.engines import Engine, Loaded, Settings
+from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import presence
 from frontier.host.locks import check_lock
 from frontier.machine import gpus, hardware

@@ -24,8 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 from frontier import conversions, values
 from frontier.checkpoints.published import published
 from frontier.checkpoints.weight_values import check_unlocked
-from frontier.engines import UnsupportedError
-from frontier.errors import OutOfMemoryError, UserError, run
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, run
 from frontier.host import caches, files, locks, presence
 from frontier.machine import gpus
 from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watched_memory
@@ -78,7 +77,7 @@ def main() -> None:
             raise UserError(f"{spec.conversion} wrote no weights")
         told = conversions.lock(new, spec.model_dump(), made)
         told |= {"random_weights": random_weights, "identity": identity}
-        values.write_json(new / "lock.json", told)
+        files.write_json(new / "lock.json", told)
 
     what = f"quantizing by {spec.conversion}"
     with gpus.reserved(what, None, args.gpus):
@@ -92,7 +91,7 @@ def main() -> None:
             outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
         with files.replaced_folder(args.output) as new:  # not shared: others may have more
             told = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
-            values.write_json(new / "lock.json", told)
+            files.write_json(new / "lock.json", told)
 
 
 if __name__ == "__main__":

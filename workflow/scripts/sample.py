@@ -15,8 +15,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import datasets, values
-from frontier.datasets.common.files import LOCK
 from frontier.errors import run
+from frontier.host import files
 from frontier.sampling import drawing
 
 # Subtitles contain them, JSON allows them, and much software ends a line at them.
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
     rows = values.checked_spec(args.spec, drawing.Drawing).rows(args.dataset)
-    values.write_text(args.output, "".join(_line(row) for row in rows))
+    files.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
         "files": values.facts([args.output]),
         "rows": len(rows),
@@ -42,7 +42,7 @@ def main() -> None:
         "source": _source(args.dataset),
         "identity": values.recorded_identity(args.spec),
     }
-    values.write_json(args.lock, lock)
+    files.write_json(args.lock, lock)
 
 
 def _line(row: datasets.Row) -> str:
@@ -54,7 +54,7 @@ def _line(row: datasets.Row) -> str:
 def _source(dataset: Path) -> dict[str, Any] | None:
     """Where the dataset came from, as its lock tells; None for a folder that was not fetched."""
     try:
-        lock = json.loads((dataset / LOCK).read_text(encoding="utf-8"))
+        lock = json.loads((dataset / values.LOCK).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
     return {**lock["source"], "content_sha256": lock["sha256"]}

@@ -42,6 +42,10 @@ class UserError(Exception):
     """What the user gave cannot work; the message is one line that says where and why."""
 
 
+class UnsupportedError(Exception):
+    """An engine, device or quantization cannot run a variant; the message is the reason shown."""
+
+
 class OutOfMemoryError(Exception):
     """More memory was needed than there is: a cell's outcome, and nobody's fault."""
 

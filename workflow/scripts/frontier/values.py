@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from frontier.errors import UserError
-from frontier.host.files import write_bytes
 from frontier.text import shown
-from frontier.unicode import parse_json, well_formed
+from frontier.unicode import parse_json
+
+LOCK = "lock.json"
+"""The file that says what a folder holds, and where it came from."""
 
 Spec = TypeVar("Spec", bound=BaseModel)
 
@@ -91,13 +93,3 @@ def facts(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
     return {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(paths)
     }
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 file or nothing."""
-    write_bytes(path, well_formed(text).encode())
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, in the order of its keys, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")

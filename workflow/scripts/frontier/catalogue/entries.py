@@ -27,7 +27,7 @@ from frontier.catalogue import templates
 from frontier.catalogue.devices import Device
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
-from frontier.fetching.sources import Source
+from frontier.catalogue.source import Source
 
 
 class Adapter(Entry):

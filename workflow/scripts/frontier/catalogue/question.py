@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from frontier.blocks import Entry, Label
-from frontier.fetching.sources import Source
+from frontier.catalogue.source import Source
 
 
 class Beside(Entry):

@@ -8,8 +8,8 @@ from typing import Any
 
 from frontier import quantizers
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
-from frontier.engines import Settings, UnsupportedError
-from frontier.errors import Reason, UserError, did_you_mean
+from frontier.engines import Settings
+from frontier.errors import Reason, UnsupportedError, UserError, did_you_mean
 from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")

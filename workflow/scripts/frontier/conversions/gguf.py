@@ -23,9 +23,8 @@ from frontier.checkpoints.safetensor_files import CONFIG, json_object
 from frontier.conversions import Made, copy_settings
 from frontier.conversions.common import gguf_layout, gguf_tensors
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
-from frontier.engines import UnsupportedError
 from frontier.engines.common import llama_log
-from frontier.errors import UserError, one_line
+from frontier.errors import UnsupportedError, UserError, one_line
 from frontier.machine import hardware
 
 FAMILIES = {

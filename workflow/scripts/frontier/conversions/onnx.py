@@ -18,8 +18,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from optimum.exporters.onnx.convert import onnx_export_from_model
 
 from frontier.conversions import Made, copy_settings
-from frontier.engines import UnsupportedError
 from frontier.engines.common.loading import check_causal, load_whole, no_way
+from frontier.errors import UnsupportedError
 
 LARGE = 2_000_000_000
 """Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""

@@ -15,10 +15,6 @@ from typing import Any, Protocol
 from frontier.catalogue import templates
 
 
-class UnsupportedError(Exception):
-    """This engine cannot run this variant; the message is the reason shown in the report."""
-
-
 @dataclass(frozen=True)
 class Settings:
     """How an engine is to run: the decided part of a cell's specification."""

@@ -17,10 +17,10 @@ import llama_cpp
 import numpy as np
 import pynvml
 
-from frontier.engines import Generation, Loaded, Settings, UnsupportedError
+from frontier.engines import Generation, Loaded, Settings
 from frontier.engines.common import llama_log
 from frontier.engines.common.prompting import Prompting
-from frontier.errors import OutOfMemoryError, UserError
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 
 CONTEXT = 4096  # tokens; the cache is allocated whole, and a model's positions may be 131,072
 OUT_OF_MEMORY = ("allocate", "out of memory")

@@ -15,11 +15,11 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnxruntime.capi import onnxruntime_pybind11_state as faults
 from optimum.onnxruntime import ORTModelForCausalLM
 
-from frontier.engines import Generation, Loaded, Settings, UnsupportedError
+from frontier.engines import Generation, Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Greedy, Step
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
-from frontier.errors import UserError, one_line
+from frontier.errors import UnsupportedError, UserError, one_line
 
 FED = {"input_ids", "attention_mask", "position_ids"}
 PROVIDER = "CPUExecutionProvider"

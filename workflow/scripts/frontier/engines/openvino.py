@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from optimum.intel import OVModelForCausalLM
 
-from frontier.engines import Loaded, Settings, UnsupportedError
+from frontier.engines import Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Greedy, Step
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
-from frontier.errors import UserError, one_line
+from frontier.errors import UnsupportedError, UserError, one_line
 
 FED = {"input_ids", "attention_mask", "position_ids", "beam_idx"}
 WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}

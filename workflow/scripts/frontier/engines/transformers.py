@@ -11,12 +11,12 @@ import transformers
 import transformers.modeling_utils  # takes most of a second: not part of the time to load
 
 from frontier.checkpoints.published import quantizer_of
-from frontier.engines import Generation, Loaded, Settings, UnsupportedError
+from frontier.engines import Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import Generating, out_of_memory
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
-from frontier.errors import Reason, one_line
+from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import load as load_quantizer
 
 LEAST_CACHE = 256  # tokens; a compiled model's cache is of this length or doubles it

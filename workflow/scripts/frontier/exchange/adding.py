@@ -11,10 +11,10 @@ from pathlib import Path
 
 from frontier.errors import UserError
 from frontier.exchange import conflicts, packing
+from frontier.host.files import write_json
 from frontier.results import bundles
 from frontier.tables.study import read_cell
 from frontier.text import visible
-from frontier.values import write_json
 
 
 def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, list[str]]]:

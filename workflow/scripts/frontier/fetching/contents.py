@@ -12,6 +12,7 @@ from pathlib import Path
 
 from frontier import values
 from frontier.errors import UserError
+from frontier.host import files
 
 # Relative to the working directory, as every path of the workflow.
 CACHE = Path("resources/digests.json")
@@ -74,7 +75,7 @@ def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
     if known != before:
         # It only saves time; a disk that cannot be written to shows where it matters.
         with suppress(OSError):
-            values.write_json(CACHE, known)
+            files.write_json(CACHE, known)
     return shas
 
 
@@ -145,4 +146,4 @@ class Digests:
             return
         there = {key: entry for key, entry in self._known.items() if Path(key).exists()}
         with suppress(OSError):
-            values.write_json(self._cache, there)
+            files.write_json(self._cache, there)

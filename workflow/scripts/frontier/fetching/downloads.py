@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from frontier import values
 from frontier.errors import UserError, one_line
-from frontier.host import caches
+from frontier.host import caches, files
 
 CHUNK = 1 << 20
 TIMEOUT_S = 60
@@ -113,7 +113,7 @@ def _receive(url: str, part: Path, checked: bool) -> int | None:
             have = 0
             etag = response.headers.get("ETag", "")
             if etag and not etag.startswith("W/"):
-                values.write_text(_validator(part), etag)
+                files.write_text(_validator(part), etag)
             else:
                 _validator(part).unlink(missing_ok=True)
         length = response.headers.get("Content-Length")

@@ -163,7 +163,7 @@ def _build(folder: Path, name: str) -> None:
         "packages": dict(sorted(found.items())),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
-    values.write_json(folder / "lock.json", locked)
+    files.write_json(folder / "lock.json", locked)
 
 
 def _has_pip() -> bool:

@@ -1,4 +1,4 @@
-"""Where a dataset comes from, and how its files come into a folder with a lock."""
+"""A dataset's files, brought from its source into a folder with a lock."""
 
 from __future__ import annotations
 
@@ -6,51 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
-from frontier import values
-from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
-from frontier.datasets.common.files import LOCK
+from frontier.catalogue.source import Source
 from frontier.errors import Reason, UserError
 from frontier.fetching import contents, downloads, environments, hub
 from frontier.host import files
+from frontier.values import LOCK
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"
 HINT: Reason = "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
-
-
-class Source(BaseModel):
-    """One of: a hub dataset, a file behind a URL, a local file or folder, a generator."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    hub: HubId | None = None
-    revision: Revision | None = None
-    files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    url: Address | None = None
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
-    path: LocalPath | None = None
-    generator: Literal["demo", "mathematics"] | None = None
-    per_module: int | None = Field(default=None, gt=0, le=10**6)
-    """Questions that the mathematics generator makes for each module."""
-    seed: int | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Source:
-        kinds = [
-            kind for kind in ("hub", "url", "path", "generator") if getattr(self, kind) is not None
-        ]
-        if len(kinds) != 1:
-            raise ValueError(f"give exactly one of hub, url, path, generator (found {kinds})")
-        if bool(self.hub) != bool(self.revision) or bool(self.hub) != bool(self.files):
-            raise ValueError("hub, revision and files go together")
-        if self.sha256 and not self.url:
-            raise ValueError("sha256 goes with url")
-        made = self.generator == "mathematics"
-        if made != (self.per_module is not None) or made != (self.seed is not None):
-            raise ValueError("generator: mathematics, per_module and seed go together")
-        return self
 
 
 def fetch(source: Source, folder: Path, identity: Any = None) -> None:
@@ -74,7 +39,7 @@ def fetch(source: Source, folder: Path, identity: Any = None) -> None:
             shas[name] = contents.digest(path)
             listed[name] = {"bytes": path.stat().st_size, "sha256": shas[name]}
         lock = {"source": origin, "files": listed, "sha256": contents.folder_digest(shas)}
-        values.write_json(new / LOCK, {**lock, "identity": identity})
+        files.write_json(new / LOCK, {**lock, "identity": identity})
 
 
 def _generate(source: Source, folder: Path) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from frontier.errors import UserError, check_interrupted
+from frontier.unicode import well_formed
 
 
 def expanded(path: Path) -> Path:
@@ -69,6 +72,16 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a whole file or nothing."""
     with replaced(path) as temporary:
         temporary.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file or nothing."""
+    write_bytes(path, well_formed(text).encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, in the order of its keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def link(target: Path, at: Path) -> None:

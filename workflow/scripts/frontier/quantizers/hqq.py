@@ -11,8 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from frontier.engines import UnsupportedError
-from frontier.errors import Reason
+from frontier.errors import Reason, UnsupportedError
 from frontier.quantizers import BYTES, Preparation, Sizes, Target
 from frontier.quantizers.common.linears import check_whole, passed_over
 

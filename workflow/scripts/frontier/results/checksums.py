@@ -11,8 +11,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from frontier.host.files import write_text
 from frontier.unicode import parse_json, well_formed
-from frontier.values import write_text
 
 KEY = "checksum"
 _LENGTH = 16

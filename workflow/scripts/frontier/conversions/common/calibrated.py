@@ -16,8 +16,7 @@ import transformers
 
 from frontier.checkpoints import safetensor_files
 from frontier.conversions import Made, copy_settings
-from frontier.engines import UnsupportedError
-from frontier.errors import UserError, one_line
+from frontier.errors import UnsupportedError, UserError, one_line
 
 BLOCK = 512  # tokens at most
 LEAST = 32  # tokens of all texts together

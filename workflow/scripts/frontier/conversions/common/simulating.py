@@ -15,11 +15,10 @@ from pathlib import Path
 
 import torch
 
-from frontier import values
 from frontier.checkpoints.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
 from frontier.conversions import Made, copy_settings
-from frontier.engines import UnsupportedError
-from frontier.errors import UserError, one_line
+from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.host import files
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")
@@ -58,7 +57,7 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
     if index := chosen(checkpoint).index:
         listed = json_object(checkpoint / index)
         names = {tensor: _flat(name) for tensor, name in listed["weight_map"].items()}
-        values.write_json(output / index, {**listed, "weight_map": names})
+        files.write_json(output / index, {**listed, "weight_map": names})
     return Made(quantized_layers=layers, simulated_bytes=packed)
 
 

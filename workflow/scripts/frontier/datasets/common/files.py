@@ -14,8 +14,8 @@ from frontier.datasets.common import archives
 from frontier.datasets.common.archives import Open
 from frontier.errors import UserError
 from frontier.fetching.contents import visible_files
+from frontier.values import LOCK
 
-LOCK = "lock.json"
 BYTES = re.compile(r"""[bB]('.*'|".*")""", re.DOTALL)
 MAX_ROW, MAX_TEXT = 1 << 24, 1 << 30
 """Bytes; what is longer is no row, and no file to be read at once."""

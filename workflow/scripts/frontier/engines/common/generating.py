@@ -15,9 +15,9 @@ import torch
 import transformers
 
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Generation, Loaded, UnsupportedError
+from frontier.engines import Generation, Loaded
 from frontier.engines.common.prompting import Prompting
-from frontier.errors import OutOfMemoryError, Reason, one_line
+from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, one_line
 from frontier.machine.limits import OutOfTimeError
 
 OUT_OF_MEMORY = (

@@ -20,10 +20,9 @@ from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.checkpoints.published import published
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.checkpoints.weight_values import check_unlocked, same_bytes
-from frontier.engines import UnsupportedError
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import UNTRUSTED
-from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
+from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.machine.limits import OutOfTimeError
 
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")

@@ -19,10 +19,10 @@ import transformers
 from frontier.catalogue import templates
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
-from frontier.engines import Generation, Settings, UnsupportedError
+from frontier.engines import Generation, Settings
 from frontier.engines.common import token_bytes
 from frontier.engines.common.stopping import Endings, Written
-from frontier.errors import Reason, UserError, one_line
+from frontier.errors import Reason, UnsupportedError, UserError, one_line
 
 UNTRUSTED: Reason = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "

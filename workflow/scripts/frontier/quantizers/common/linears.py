@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from frontier.engines import UnsupportedError
-from frontier.errors import Reason
+from frontier.errors import Reason, UnsupportedError
 
 
 def passed_over(tool: str, architecture: str | None) -> Reason | None:

@@ -1,0 +1,41 @@
+"""Where a dataset comes from, as a task's block says it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
+
+
+class Source(BaseModel):
+    """One of: a hub dataset, a file behind a URL, a local file or folder, a generator."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    hub: HubId | None = None
+    revision: Revision | None = None
+    files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    url: Address | None = None
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    path: LocalPath | None = None
+    generator: Literal["demo", "mathematics"] | None = None
+    per_module: int | None = Field(default=None, gt=0, le=10**6)
+    """Questions that the mathematics generator makes for each module."""
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Source:
+        kinds = [
+            kind for kind in ("hub", "url", "path", "generator") if getattr(self, kind) is not None
+        ]
+        if len(kinds) != 1:
+            raise ValueError(f"give exactly one of hub, url, path, generator (found {kinds})")
+        if bool(self.hub) != bool(self.revision) or bool(self.hub) != bool(self.files):
+            raise ValueError("hub, revision and files go together")
+        if self.sha256 and not self.url:
+            raise ValueError("sha256 goes with url")
+        made = self.generator == "mathematics"
+        if made != (self.per_module is not None) or made != (self.seed is not None):
+            raise ValueError("generator: mathematics, per_module and seed go together")
+        return self
