@@ -20,12 +20,13 @@ from hypothesis import given
 
 from cells import Cell, frame, write
 from frontier.errors import UserError
+from frontier.report.deciding.entries import DISTRIBUTIONS, points
 from frontier.report.deciding.findings import Group, score_title
 from frontier.report.deciding.pareto import front
 from frontier.report.drawing import change_chart, charts, svg
 from frontier.report.drawing.style import log_domain, log_ticks, nominal, quantitative
 from frontier.report.naming import COLOURS, SHAPES, Named, Naming, RenderSpec
-from frontier.report.reading.distributions import FIGURES, QUANTILES, quantiles
+from frontier.report.reading.distributions import QUANTILES, quantiles
 from frontier.report.reading.gather import groups, read_cells
 from frontier.tables.comparisons import table as compared
 from frontier.tables.study import table
@@ -83,7 +84,7 @@ def test_only_cells_with_times_are_drawn(study: tuple[Group, Naming]) -> None:
         "llama", "llama-int4", "llama-int8", "falcon", "random",
     ]  # fmt: skip
     # Random weights have a latency and no score: among the distributions, not on the frontier.
-    assert [point.name for point in charts.points(study[0].entries)] == [
+    assert [point.name for point in points(study[0].entries)] == [
         "llama", "llama-int4", "llama-int8", "falcon",
     ]  # fmt: skip
     layers = values(drawn(study)["distributions"])
@@ -104,7 +105,7 @@ def test_the_frontier_shows_the_figures_and_their_intervals(study: tuple[Group, 
         assert row["variant"] == naming.variant(entry.variant)
     line = next(rows for rows in layers if len(rows[0]) == 2 and "x" in rows[0] and len(rows) > 1)
     steps = [(row["x"], row["y"]) for row in line[:-1]]
-    expected = [(p.latency * 1000, p.score) for p in front(charts.points(group.entries))]
+    expected = [(p.latency * 1000, p.score) for p in front(points(group.entries))]
     assert steps == [pytest.approx(pair) for pair in expected]
 
 
@@ -201,7 +202,7 @@ def test_nothing_measured_draws_nothing(study: tuple[Group, Naming]) -> None:
 def test_quantiles_are_numpys_and_unknown_for_few_requests() -> None:
     requests = frame(Cell("llama", tokens=3))
     assert requests["tpot_s"].null_count() > 0
-    for figure in FIGURES:
+    for figure in DISTRIBUTIONS:
         known = requests[figure].drop_nulls().to_numpy()
         found = quantiles(requests, figure)
         assert found == {

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+from frontier.report.deciding.entries import points
 from frontier.report.deciding.findings import Group, Row
 from frontier.report.deciding.pareto import front
-from frontier.report.drawing.charts import points
 
 MOST = 60
 

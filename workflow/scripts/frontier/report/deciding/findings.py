@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from frontier import words
+from frontier.report.deciding.entries import Entry
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
-from frontier.report.drawing.charts import Entry
 from frontier.report.naming import Naming
 from frontier.results.columns import latency_column
 

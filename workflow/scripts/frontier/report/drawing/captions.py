@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from frontier import words
+from frontier.report.deciding.entries import Entry, points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import fastest_within, front
-from frontier.report.drawing import charts
-from frontier.report.drawing.charts import Entry
 from frontier.report.naming import Naming
 
 
@@ -46,7 +45,7 @@ def quantization(group: Group, naming: Naming) -> str:
 
 
 def _on_line(group: Group) -> list[Entry]:
-    line = {point.name for point in front(charts.points(group.entries))}
+    line = {point.name for point in front(points(group.entries))}
     on_it = [entry for entry in group.entries if entry.variant in line]
     return sorted(on_it, key=lambda entry: entry.latency)
 
@@ -59,7 +58,7 @@ def _figures(entry: Entry, naming: Naming) -> str:
 def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
     """What a chart shows, in words, for whoever cannot see it."""
     if kind == "frontier":
-        chosen = fastest_within(charts.points(group.entries), margin)
+        chosen = fastest_within(points(group.entries), margin)
         named = naming.variant(chosen.name) if chosen else "none"
         told = "; ".join(_figures(entry, naming) for entry in _on_line(group))
         return f"On the Pareto line, fastest first: {told}. Fastest within {margin:g}: {named}."

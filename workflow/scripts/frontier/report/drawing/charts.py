@@ -6,10 +6,10 @@ Rows are the study's (see frontier.results.columns). A chart is None where it wo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from frontier.report.deciding.pareto import Point, best, fastest_within, front
+from frontier.report.deciding.entries import DISTRIBUTIONS, Entry, points
+from frontier.report.deciding.pareto import best, fastest_within, front
 from frontier.report.drawing.style import (
     CONFIG,
     FAINT,
@@ -23,33 +23,11 @@ from frontier.report.drawing.style import (
     shape,
 )
 from frontier.report.naming import Naming
-from frontier.report.reading.distributions import FIGURES
 from frontier.words import time_unit
 
 WIDTH = 350
 LABELS = 115  # least room for the variants' names, so that charts of a kind are equally wide
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A variant with times: median seconds, score in points if it has one, requests' quantiles."""
-
-    variant: str
-    latency: float
-    score: float | None
-    latency_ends: tuple[float | None, float | None]
-    score_ends: tuple[float | None, float | None]
-    quantiles: Mapping[str, Mapping[str, float] | None]
-
-
-def points(entries: Iterable[Entry]) -> list[Point]:
-    """The entries that have a score, as points named by their variants."""
-    return [
-        Point(entry.variant, entry.latency, entry.score)
-        for entry in entries
-        if entry.score is not None
-    ]
 
 
 def data(rows: Iterable[Row]) -> Json:
@@ -168,7 +146,7 @@ def distributions(entries: Sequence[Entry], naming: Naming, title: str) -> Json 
     """Whiskers from the 5th to the 95th percentile, box of the middle half, tick at the median."""
     order = [naming.variant(entry.variant) for entry in entries]
     panels = []
-    for figure, called in FIGURES.items():
+    for figure, called in DISTRIBUTIONS.items():
         known = [(entry, q) for entry in entries if (q := entry.quantiles.get(figure))]
         if not known:
             continue

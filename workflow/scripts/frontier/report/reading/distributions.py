@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-# column of the requests -> what it is called
-FIGURES = {
-    "ttft_s": "Time to first token",
-    "tpot_s": "Time per further token",
-    "latency_s": "End to end",
-}
 QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 FEWEST = 20  # below it a 5 % quantile is the smallest value, whatever the distribution
 

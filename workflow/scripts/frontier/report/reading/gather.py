@@ -14,11 +14,11 @@ from typing import Any
 import polars as pl
 
 from frontier.errors import UserError
+from frontier.report.deciding.entries import DISTRIBUTIONS, Entry, points
 from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
 from frontier.report.deciding.pareto import points_per_unit
-from frontier.report.drawing.charts import Entry, points
 from frontier.report.naming import Naming
-from frontier.report.reading.distributions import FIGURES, quantiles
+from frontier.report.reading.distributions import quantiles
 from frontier.results.columns import MetricNote
 from frontier.results.outputs import read_requests
 from frontier.tables.study import metric_notes, read_cell
@@ -124,7 +124,7 @@ def _scaled(row: Row, factor: float) -> tuple[float | None, float | None]:
 def entry(row: Row, cells: Cells) -> Entry:
     """A timed cell with its requests' quantiles."""
     path = cells.paths[key(row)].with_suffix(".parquet")
-    requests = read_requests(path, list(FIGURES))
+    requests = read_requests(path, list(DISTRIBUTIONS))
     factor = points_per_unit(row["score_unit"])
     return Entry(
         row["variant"],
@@ -132,7 +132,7 @@ def entry(row: Row, cells: Cells) -> Entry:
         None if row["score"] is None else row["score"] * factor,
         (row[P50_LOW], row[P50_HIGH]),
         _scaled(row, factor),
-        {figure: quantiles(requests, figure) for figure in FIGURES},
+        {figure: quantiles(requests, figure) for figure in DISTRIBUTIONS},
     )
 
 

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from frontier import words
 from frontier.errors import UserError
 from frontier.report.deciding import few
+from frontier.report.deciding.entries import points
 from frontier.report.deciding.findings import Group, answers, comparable, score_title
 from frontier.report.deciding.verdicts import Verdicts, verdicts
 from frontier.report.drawing import captions, change_chart, charts, svg
@@ -113,7 +114,7 @@ def _examples(
     """For each task, examples from the first device on which it was measured."""
     shown: dict[str, tuple[str, str, list[Example]]] = {}
     for group in groups:
-        if charts.points(group.entries) and group.task not in shown:
+        if points(group.entries) and group.task not in shown:
             task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
             shown[group.task] = (task, device, examples(group, cells, naming))
     return list(shown.values())

@@ -1,0 +1,36 @@
+"""Variants with times, of one task on one device: what charts show and verdicts compare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from frontier.report.deciding.pareto import Point
+
+DISTRIBUTIONS = {
+    "ttft_s": "Time to first token",
+    "tpot_s": "Time per further token",
+    "latency_s": "End to end",
+}
+"""The columns of requests whose distribution is shown, and their titles."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A variant with times: median seconds, score in points if it has one, requests' quantiles."""
+
+    variant: str
+    latency: float
+    score: float | None
+    latency_ends: tuple[float | None, float | None]
+    score_ends: tuple[float | None, float | None]
+    quantiles: Mapping[str, Mapping[str, float] | None]
+
+
+def points(entries: Iterable[Entry]) -> list[Point]:
+    """The entries that have a score, as points named by their variants."""
+    return [
+        Point(entry.variant, entry.latency, entry.score)
+        for entry in entries
+        if entry.score is not None
+    ]
