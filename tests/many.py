@@ -22,6 +22,7 @@ import yaml
 
 import score
 from frontier import values
+from frontier.arrivals import one_by_one
 from frontier.catalogue import configuration
 from frontier.host import files
 from frontier.machine import hardware
@@ -29,6 +30,7 @@ from frontier.planning import freshness
 from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
 from frontier.results import checksums
+from frontier.results.records import Record
 from tiny import recipe
 from workspace import copy_project
 
@@ -105,11 +107,11 @@ def answers(rows: list[dict[str, Any]], wrong: float, seed: int) -> list[dict[st
         tokens = 2 + len(text.split())
         times = np.cumsum(random.lognormal(15, 0.2, tokens)).astype(int).tolist()
         records.append(
-            {
-                "id": row["id"], "prompt_sha256": "0" * 64, "text": text, "tokens": tokens,
-                "prompt_tokens": 20, "finish_reason": "stop", "start_ns": 10**9,
-                "token_ns": times, "end_ns": times[-1] + 10_000, "session": 0,
-            }
+            Record(
+                id=row["id"], prompt_sha256="0" * 64, text=text, tokens=tokens, prompt_tokens=20,
+                finish_reason="stop", due_ns=10**9, start_ns=10**9, arrivals=one_by_one(times),
+                end_ns=times[-1] + 10_000, session=0,
+            ).line()
         )  # fmt: skip
     return records
 

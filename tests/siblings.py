@@ -48,7 +48,7 @@ def _examine(
     found = {
         "weights_bytes": loaded.loaded.weights_bytes,
         "quantized_layers": loaded.loaded.quantized_layers,
-        "tokens": [len(answer.token_ns) for answer in answers],
+        "tokens": [answer.tokens for answer in answers],
         "simulated": False,
     }
     loaded.close()

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frontier.arrivals import Arrival
 from frontier.measuring import contention
 from frontier.measuring.contention import Reading, loads
 from frontier.results.journal import Journal
@@ -20,7 +21,7 @@ CORES = 2
 
 def record(number: int, session: int = 0) -> Record:
     """A request of ten milliseconds."""
-    return Record(f"r{number}", "", "yes", 1, 2, "stop", 3, [4], 10**7, session)
+    return Record(f"r{number}", "", "yes", 1, 2, "stop", 3, 3, [Arrival(4, 1)], 10**7, session)
 
 
 def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> list[Reading]:

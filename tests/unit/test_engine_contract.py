@@ -268,14 +268,15 @@ def chained(found: dict[str, Any], work: dict[str, Any]) -> Answers:
 
 def said(answer: dict[str, Any]) -> tuple[str, int, str, int]:
     """All of an answer but its times."""
-    return answer["text"], len(answer["token_ns"]), answer["finish_reason"], answer["prompt_tokens"]
+    return answer["text"], len(answer["arrivals"]), answer["finish_reason"], answer["prompt_tokens"]
 
 
 def test_times(found: dict[str, Any], checkpoint: str) -> None:
     """Of each request: within it, strictly rising, the first after the start, the last by the end."""
     last = 0
     for answer in found[checkpoint]["answers"]:
-        times = answer["token_ns"]
+        times = [ns for ns, tokens in answer["arrivals"] if tokens == 1]
+        assert len(times) == len(answer["arrivals"])
         assert times == sorted(set(times))
         assert times[0] > 0
         assert times[-1] <= answer["end_ns"]
@@ -289,9 +290,9 @@ def test_tokens_are_timed_when_they_come(found: dict[str, Any]) -> None:
 
     The best of several answers counts, since another process may delay any of them.
     """
-    answers = [answer for answer in found["chain"]["after"] if len(answer["token_ns"]) == LONG]
+    answers = [answer for answer in found["chain"]["after"] if len(answer["arrivals"]) == LONG]
     for token, share in ((0, 0.5), (LONG // 2, 0.75)):
-        assert min(answer["token_ns"][token] / answer["end_ns"] for answer in answers) < share
+        assert min(answer["arrivals"][token][0] / answer["end_ns"] for answer in answers) < share
 
 
 def test_every_token_counts_and_once(chained: Answers) -> None:
@@ -364,7 +365,7 @@ def test_a_pretrained_models_ends(
     assert said(whole)[1:3] == (TOKENS, "length")
     assert stopped["text"] == whole["text"][: whole["text"].index(".")]
     assert stopped["finish_reason"] == "stop"
-    assert len(stopped["token_ns"]) < TOKENS
+    assert len(stopped["arrivals"]) < TOKENS
     assert said(one)[1:3] == (1, "length")
 
 

@@ -82,7 +82,7 @@ for name, kinds in json.loads(sys.argv[2]).items():
         found[f"{name}-{kind}"] = {
             "files": sorted(path.name for path in output.iterdir()),
             "quantized": made.quantized_layers, "text": answer.text,
-            "tokens": len(answer.token_ns), "first": exact, "last": logits(loaded),
+            "tokens": answer.tokens, "first": exact, "last": logits(loaded),
             **vars(loaded.loaded),
         }
         loaded.close()

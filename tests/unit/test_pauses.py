@@ -68,11 +68,12 @@ PROGRAM = """
 import json, sys, time
 from dataclasses import asdict
 from pathlib import Path
-from frontier.scenarios import single_stream
-from frontier.measuring.contention import Watch
+from frontier.arrivals import one_by_one
 from frontier.engines import Generation
+from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
+from frontier.scenarios import single_stream
 
 class Engine:
     def render(self, prompt):
@@ -85,7 +86,7 @@ class Engine:
             time.sleep(0.1)
         while time.perf_counter_ns() - start < 100_000_000:
             pass
-        return Generation("x", 1, "stop", start, [1], time.perf_counter_ns() - start)
+        return Generation("x", 1, "stop", start, one_by_one([1]), time.perf_counter_ns() - start)
 
 journal = Journal(Path(sys.argv[1]), {})
 prompts = {f"r{number}": "?" for number in range(20)}

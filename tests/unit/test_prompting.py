@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 
+from frontier.arrivals import one_by_one
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
@@ -91,7 +92,7 @@ def test_answers(stories: Path) -> None:
     ids = prompting.tokenizer("One. Two. Three", add_special_tokens=False)["input_ids"]
     times = list(range(1, len(ids) + 1))
     cut = prompting.answer(4, ids, times, 0, (" Th", "."))
-    assert (cut.text, cut.finish_reason, cut.token_ns) == ("One", "stop", times)
+    assert (cut.text, cut.finish_reason, cut.arrivals) == ("One", "stop", one_by_one(times))
     whole = prompting.answer(4, ids, times, 0, ())
     assert (whole.text, whole.finish_reason, whole.prompt_tokens) == (
         "One. Two. Three",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from frontier.arrivals import Arrival
 from frontier.errors import UserError
 from frontier.measuring import contention
 from frontier.results.journal import Journal, restore
@@ -17,7 +19,7 @@ from frontier.results.records import Record, read
 
 def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:
     """A request."""
-    return Record(f"r{number}", "", text, 1, 2, "stop", 3, [4], end_ns, session)
+    return Record(f"r{number}", "", text, 1, 2, "stop", 3, 3, [Arrival(4, 1)], end_ns, session)
 
 
 def journal_of(path: Path, count: int, text: str = "positive", identity: str = "me") -> Journal:
@@ -166,6 +168,31 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
     assert again.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
     assert contention.with_loads(again) == again.records
     assert contention.summary(again, again.records)["foreign_gpu_processes"] == 2
+
+
+def test_former_layout_is_named(tmp_path: Path) -> None:
+    """Not read in part: a time for each token was written in place of arrivals."""
+    line = record(0).line()
+    former = {key: one for key, one in line.items() if key not in ("arrivals", "due_ns")}
+    path = tmp_path / "requests.jsonl"
+    path.write_text(f"{json.dumps(line)}\n{json.dumps(former | {'token_ns': [4]})}\n")
+    with pytest.raises(UserError, match=r"requests\.jsonl: written by an earlier release .*again"):
+        read(path)
+    for odd, words in ((former, "'arrivals', 'due_ns'"), ({**line, "x": 1}, "'x'"), ([], "'id'")):
+        path.write_text(f"{json.dumps(line)}\n{json.dumps(odd)}\n")
+        with pytest.raises(UserError, match=f"line 2 is no request: .*{words}"):
+            read(path)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(1, 9)), max_size=30))
+def test_arrivals_are_read_as_written(chunks: list[tuple[int, int]]) -> None:
+    """As pairs in JSON, and as arrivals again."""
+    one = replace(record(0), arrivals=[Arrival(*chunk) for chunk in chunks])
+    line = json.loads(json.dumps(one.line()))
+    assert line["arrivals"] == [[ns, tokens] for ns, tokens in chunks]
+    again = Record.of_line(line)
+    assert again == one
+    assert all(type(arrival) is Arrival for arrival in again.arrivals)
 
 
 def test_unreadable_files_are_told(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import little
 import measure
 from frontier import identity
+from frontier.arrivals import one_by_one
 from frontier.datasets import Row
 from frontier.engines import transformers as engine
 from frontier.engines.common.generating import Generating
@@ -426,7 +427,21 @@ def test_as_much_is_taken_as_can_be(
             start_ns += 1
             sha = records.input_sha256(prompt)
             journal.append(
-                Record(name, "", prompt, 1, 1, "stop", start_ns, [1], 2, 0, input_sha256=sha), {}
+                Record(
+                    name,
+                    "",
+                    prompt,
+                    1,
+                    1,
+                    "stop",
+                    start_ns,
+                    start_ns,
+                    one_by_one([1]),
+                    2,
+                    0,
+                    input_sha256=sha,
+                ),
+                {},
             )
     path = task / "new" / "journal.jsonl"
     path.parent.mkdir()

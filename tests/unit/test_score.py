@@ -15,6 +15,7 @@ import pytest
 
 import score
 from conftest import ROOT
+from frontier.arrivals import Arrival, one_by_one
 from frontier.results.records import Record
 
 REQUESTS = 40
@@ -62,8 +63,8 @@ def scored(
         for n in range(REQUESTS)
     ]
     records = [
-        Record(f"r{n}", "", wrong if n % 4 == 0 else reference, 3, 9, "stop", 0,
-               [10**6, 2 * 10**6, 3 * 10**6 + n], 4 * 10**6 + n, int(n in later))
+        Record(f"r{n}", "", wrong if n % 4 == 0 else reference, 3, 9, "stop", 0, 0,
+               one_by_one([10**6, 2 * 10**6, 3 * 10**6 + n]), 4 * 10**6 + n, int(n in later))
         for n in range(REQUESTS)
     ]  # fmt: skip
     for name, lines in (("sample", rows), ("requests", map(vars, records))):
@@ -137,7 +138,7 @@ def test_what_was_asked_reaches_the_scorer() -> None:
     """Answers that repeat the question are no answers."""
     question = "text 4\nIs it positive or negative?"
     assert score.answers([], [], "{sentence}") == []
-    record = Record("r4", "", question, 3, 9, "stop", 0, [1, 2, 3], 4, 0)
+    record = Record("r4", "", question, 3, 9, "stop", 0, 0, one_by_one([1, 2, 3]), 4, 0)
     row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
     (answer,) = score.answers([record], [row], "{sentence}\nIs it positive or negative?")
     assert answer.prompt == question
@@ -186,7 +187,9 @@ def test_a_gate_that_failed_keeps_the_score_alone(
 
 def records(*disturbed: dict[str, Any]) -> list[Record]:
     """Forty requests, of which the first are changed so."""
-    whole = Record("r", "", "yes", 1, 9, "stop", 0, [10**6], 2 * 10**6, 0, foreign_cores=0.1)
+    whole = Record(
+        "r", "", "yes", 1, 9, "stop", 0, 0, [Arrival(10**6, 1)], 2 * 10**6, 0, foreign_cores=0.1
+    )
     changed = [replace(whole, **facts) for facts in disturbed]
     return changed + [whole] * (REQUESTS - len(changed))
 

@@ -89,7 +89,7 @@ def answer(folder: Path, tokens: int, *stop: str) -> tuple[str, int, str]:
     engine = load(folder, Settings("cpu", "float32", 1, "plain", "native"))
     made = engine.generate("x=", tokens, stop)
     engine.close()
-    return made.text, len(made.token_ns), made.finish_reason
+    return made.text, made.tokens, made.finish_reason
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import accumulate
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frontier.arrivals import Arrival, one_by_one
 from frontier.results.records import Record
 from frontier.scoring import gates, latency
 from frontier.stats.intervals import quantile_interval
@@ -15,7 +19,13 @@ from frontier.stats.intervals import quantile_interval
 def record(gaps: list[int], tail: int = 0, prompt_tokens: int = 10) -> Record:
     """A request whose tokens came after these gaps (ns), complete `tail` ns after the last."""
     times = [int(time) for time in np.cumsum(gaps)]
-    return Record("r", "", "", len(gaps), prompt_tokens, "stop", 123, times, times[-1] + tail, 0)
+    return of_arrivals(one_by_one(times), tail, prompt_tokens)
+
+
+def of_arrivals(arrivals: list[Arrival], tail: int = 0, prompt_tokens: int = 10) -> Record:
+    """A request whose tokens came so, complete `tail` ns after the last."""
+    tokens, end_ns = sum(one.tokens for one in arrivals), arrivals[-1].ns + tail
+    return Record("r", "", "", tokens, prompt_tokens, "stop", 123, 123, arrivals, end_ns, 0)
 
 
 GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
@@ -35,6 +45,57 @@ def test_parts_add_up(gaps: list[int], tail: int) -> None:
         assert tpot is not None
         whole = latency.ttft_s(one) + tpot * (len(gaps) - 1)  # type: ignore[operator]
         assert whole == pytest.approx(latency.latency_s(one))
+
+
+CHUNKS = st.lists(
+    st.tuples(st.integers(1, 10**10), st.integers(1, 8)), min_size=1, max_size=40
+).map(
+    lambda chunks: [
+        Arrival(ns, n)
+        for ns, n in zip(accumulate(gap for gap, _ in chunks), (n for _, n in chunks), strict=True)
+    ]
+)
+
+
+@given(CHUNKS, st.integers(0, 10**9))
+def test_a_chunk_is_no_token(arrivals: list[Arrival], tail: int) -> None:
+    """Of several tokens that came together the time of one is known, that of the last."""
+    one = of_arrivals(arrivals, tail)
+    times = np.repeat(*zip(*arrivals, strict=True)) / 1e9  # as if each had the last one's time
+    assert gates.disorder(one) is None
+    assert latency.ttft_s(one) == pytest.approx(times[0])
+    assert latency.itl_s(one) == pytest.approx(np.diff(np.unique(times)), rel=1e-6, abs=1e-9)
+    later = times[arrivals[0].tokens :]
+    tpot = latency.tpot_s(one)
+    assert (tpot is None) == (later.size == 0)
+    if tpot is not None:
+        assert tpot == pytest.approx((one.end_ns / 1e9 - times[0]) / later.size)
+        assert tpot <= (one.end_ns - arrivals[0].ns) / 1e9 / (len(arrivals) - 1)
+
+
+@given(st.lists(CHUNKS, min_size=1, max_size=20))
+def test_gaps_of_chunks_are_marked(requests: list[list[Arrival]]) -> None:
+    """A median gap between chunks is not taken for one between tokens."""
+    records = [of_arrivals(arrivals) for arrivals in requests]
+    gaps = np.concatenate([np.diff([one.ns for one in each]) for each in requests]) / 1e9
+    found = latency.latency(records)["itl_s"]
+    if gaps.size == 0:
+        assert found["mean"] is None
+        return
+    assert found["mean"]["value"] == pytest.approx(gaps.mean())
+    chunked = any(one.tokens > 1 for each in requests for one in each)
+    assert ("between arrivals of" in found["mean"]["method"]) == chunked
+    tokens = sum(one.tokens for each in requests for one in each)
+    assert latency.tokens_per_arrival(records) == pytest.approx(tokens / sum(map(len, requests)))
+    rate = latency.throughput(records)["output_tokens_per_s"]["value"]
+    assert rate == pytest.approx(tokens / sum(each[-1].ns / 1e9 for each in requests))
+
+
+def test_waiting_to_be_sent_counts() -> None:
+    """Latency is counted from when a request was due, its parts from when it was sent."""
+    late = replace(record([10, 10]), due_ns=23)
+    assert latency.latency_s(late) == pytest.approx(120e-9)
+    assert (latency.ttft_s(late), latency.tpot_s(late)) == pytest.approx((10e-9, 10e-9))
 
 
 @given(st.lists(GAPS, min_size=2, max_size=20))
@@ -78,7 +139,11 @@ def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
     for session in (0, 1):
         for place in range(100):
             gap = 10**6 + 10**4 * (100 * session + place) + int(rng.integers(10**4))
-            one = vars(record([gap, gap])) | {"session": session, "start_ns": place * 10**7}
+            one = vars(record([gap, gap])) | {
+                "session": session,
+                "due_ns": place * 10**7,
+                "start_ns": place * 10**7,
+            }
             records.append(Record(**one))
     shuffled = [records[place] for place in rng.permutation(200)]
     assert latency.latency(shuffled) == latency.latency(records)
@@ -90,7 +155,10 @@ def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
     rng = np.random.default_rng(6)
     levels = np.repeat(rng.normal(0, 0.3, 200), 2) + rng.normal(0, 0.05, 400)
     records = [
-        Record(**vars(record([gap, 1000])) | {"session": place // 2, "start_ns": place})
+        Record(
+            **vars(record([gap, 1000]))
+            | {"session": place // 2, "due_ns": place, "start_ns": place}
+        )
         for place, gap in enumerate((10**6 * np.exp(levels)).astype(int).tolist())
     ]
     times = [latency.latency_s(one) for one in records]
@@ -106,7 +174,7 @@ def test_gaps_of_one_request_are_a_cluster() -> None:
     records = [record([int(speed)] * 21) for speed in rng.lognormal(14, 0.5, 50)]
     found = latency.latency(records)["itl_s"]
     assert "clustered by request" in found["p50"]["method"]
-    gaps = np.repeat([one.token_ns[0] / 1e9 for one in records], 20)
+    gaps = np.repeat([one.arrivals[0].ns / 1e9 for one in records], 20)
     of_requests = quantile_interval(gaps[::20], 0.5)
     assert of_requests is not None
     assert found["p50"]["low"] == pytest.approx(of_requests.low, rel=0.2)
@@ -161,8 +229,16 @@ def test_cost() -> None:
 
 
 def test_disorder() -> None:
-    """Times that run backwards, or are not as many as the tokens, are found."""
+    """Times that run backwards, and arrivals that do not have the tokens, are found."""
     good = record([5, 5])
     assert gates.disorder(good) is None
-    assert "backwards" in str(gates.disorder(Record(**(vars(good) | {"token_ns": [10, 5]}))))
-    assert "tokens" in str(gates.disorder(Record(**(vars(good) | {"tokens": 3}))))
+    assert gates.disorder(of_arrivals([Arrival(5, 3), Arrival(5, 1)])) is None
+    for wrong, words in (
+        ({"arrivals": one_by_one([10, 5])}, "backwards"),
+        ({"end_ns": 9}, "backwards"),
+        ({"due_ns": 124}, "backwards"),
+        ({"tokens": 3}, "3 tokens, of which 2 have arrived"),
+        ({"arrivals": []}, "2 tokens, of which 0 have arrived"),
+        ({"arrivals": [Arrival(5, 2), Arrival(10, 0)]}, "an arrival without a token"),
+    ):
+        assert words in str(gates.disorder(replace(good, **wrong)))

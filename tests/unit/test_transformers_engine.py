@@ -86,7 +86,7 @@ def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
     assert first.text == eager.generate(prompts[0], 30, ()).text
     for prompt in prompts:
         assert compiled.generate(prompt, 30, ()).text == eager.generate(prompt, 30, ()).text
-    assert len(compiled.generate(prompts[1], 270, ()).token_ns) == 270
+    assert len(compiled.generate(prompts[1], 270, ()).arrivals) == 270
     assert counts["unique_graphs"] == graphs
     compiled.close()
 

@@ -118,13 +118,13 @@ def test_mathematics_exact_match(study: Workspace) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_published_latencies_from_the_records(study: Workspace, task: str) -> None:
-    """Medians, means and rates by numpy from token times; nothing else went into them."""
+    """Medians, means and rates by numpy from the arrivals, each of one token; nothing else went into them."""
     summary, requests = cell(study, task)
     path = next(study.root.glob(f"results/stories/cpu/{task}/*/requests.jsonl"))
     records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     latency = np.array([record["end_ns"] for record in records]) / 1e9
-    first = np.array([record["token_ns"][0] for record in records]) / 1e9
-    count = np.array([len(record["token_ns"]) for record in records])
+    first = np.array([record["arrivals"][0][0] for record in records]) / 1e9
+    count = np.array([len(record["arrivals"]) for record in records])
     per_token = ((latency - first)[count > 1] / (count - 1)[count > 1]).tolist()
     assert [record["tokens"] for record in records] == count.tolist()
     published = summary["latency"]

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Protocol
 
+from frontier.arrivals import Arrival
 from frontier.catalogue import templates
 
 
@@ -39,16 +40,21 @@ class Settings:
 class Generation:
     """One request's outcome. Times are monotonic nanoseconds; all but the start relative to it.
 
-    `token_ns` has one time for every generated token (an end-of-text token too), each read when
-    the token was known to the host. `end_ns` is when the text was complete.
+    `arrivals` has every generated token (an end-of-text token too), each at the time at which it
+    was known to the host. `end_ns` is when the text was complete.
     """
 
     text: str
     prompt_tokens: int
     finish_reason: str
     start_ns: int
-    token_ns: list[int]
+    arrivals: list[Arrival]
     end_ns: int
+
+    @property
+    def tokens(self) -> int:
+        """The number of generated tokens."""
+        return sum(arrival.tokens for arrival in self.arrivals)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +61,7 @@ class Journal(Recorded):
 
     def append(self, record: Record, reading: dict[str, Any]) -> None:
         """Add a record and the counters behind it."""
-        self._write({**asdict(record), "reading": reading})
+        self._write({**record.line(), "reading": reading})
         self.add(record, reading)
 
     def loaded(self, **facts: Any) -> None:
@@ -110,7 +109,7 @@ class Journal(Recorded):
 
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
         """Write the records, as they are at last, as `path`, in the order of the sample's ids."""
-        by_id = {record.id: asdict(record) for record in records}
+        by_id = {record.id: record.line() for record in records}
         kept = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
         write_bytes(path, b"".join(kept))
         self._file.close()

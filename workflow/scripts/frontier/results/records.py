@@ -5,25 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self
 
+from frontier.arrivals import Arrival
+from frontier.errors import UserError
 from frontier.results import checksums
 from frontier.values import read_lines
 
 
 @dataclass(frozen=True)
 class Record:
-    """One timed request. All times but `start_ns` are nanoseconds since the request's start.
+    """One timed request.
 
-    `start_ns` is on the monotonic clock of the process numbered `session`; a measurement that was
-    interrupted has several. `token_ns` has one time a generated token, `end_ns` is the end-to-end
-    latency, tokenization and detokenization included. `foreign_cores` are those that other
-    processes used meanwhile. A request during which the process was stopped is asked again, so
-    that there are several `attempts`; `paused`: none of them was undisturbed. `prompt_sha256` is of
-    the prompt as the model reads it: in the chat template, or in the user's. `input_sha256` is of
-    the task's own prompt, by which another sample's measurement finds it.
+    `due_ns`, when its scenario wanted it sent, and `start_ns`, when it was, are nanoseconds on the
+    monotonic clock of the process numbered `session` (a measurement that was interrupted has
+    several); all other times are nanoseconds since `start_ns`. `end_ns` is when the text was
+    complete, tokenization and detokenization included. `tokens` were generated, as `counted_by`
+    the engine or by a server's `usage`; `arrivals` has all of them, in order of time.
+
+    `foreign_cores` are those that other processes used meanwhile. A request during which the
+    process was stopped is asked again, so that there are several `attempts`; `paused`: none of
+    them was undisturbed. `prompt_sha256` is of the prompt as the model reads it: in the chat
+    template, or in the user's. `input_sha256` is of the task's own prompt, by which another
+    sample's measurement finds it.
     """
 
     id: str
@@ -32,14 +38,27 @@ class Record:
     tokens: int
     prompt_tokens: int
     finish_reason: str
+    due_ns: int
     start_ns: int
-    token_ns: list[int]
+    arrivals: list[Arrival]
     end_ns: int
     session: int
     foreign_cores: float | None = None
     attempts: int = 1
     paused: bool = False
     input_sha256: str = ""
+    counted_by: Literal["engine", "usage"] = "engine"
+
+    @classmethod
+    def of_line(cls, value: Mapping[str, Any]) -> Self | None:
+        """Returns the record that a line's JSON holds; None unless it has exactly our keys."""
+        if value.keys() != _KEYS:
+            return None
+        return cls(**{**value, "arrivals": [Arrival(*one) for one in value["arrivals"]]})
+
+    def line(self) -> dict[str, Any]:
+        """Returns what `of_line` reads, ready for JSON."""
+        return dict(vars(self))
 
 
 def input_sha256(prompt: str) -> str:
@@ -47,16 +66,24 @@ def input_sha256(prompt: str) -> str:
     return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
 
 
-_FIELDS = frozenset(field.name for field in fields(Record))
-_NEEDED = _FIELDS - {"input_sha256"}  # which earlier releases did not write
+_KEYS = {field.name for field in fields(Record)}
+FORMER = "token_ns"  # a time for each token: what earlier releases wrote in place of arrivals
 
 
 def read(path: Path) -> list[Record]:
     """The records of a requests.jsonl. Raises UserError naming a line that is none."""
-    return [
-        Record(**{key: value for key, value in line.items() if key != checksums.KEY})
-        for line in read_lines(path)
-    ]
+    records = []
+    for number, line in enumerate(read_lines(path), start=1):
+        value = dict(line) if isinstance(line, dict) else {}
+        if FORMER in value:
+            raise UserError(f"{path}: written by an earlier release ({FORMER!r}); measure it again")
+        value.pop(checksums.KEY, None)
+        record = Record.of_line(value)
+        if record is None:
+            odd = ", ".join(map(repr, sorted(_KEYS ^ value.keys())))
+            raise UserError(f"{path}: line {number} is no request: missing or unknown: {odd}")
+        records.append(record)
+    return records
 
 
 class Recorded:
@@ -103,9 +130,10 @@ class Recorded:
         if value.keys() == _CLOSING:
             self.facts[session]["loaded"] = value["loaded"]
             return True
-        if not _NEEDED <= value.keys() <= _FIELDS or value["id"] in self.ended:
+        record = Record.of_line(value)
+        if record is None or record.id in self.ended:
             return False
-        self.add(Record(**value), reading)
+        self.add(record, reading)
         return True
 
     def lines(self, identity: str) -> bytes:
@@ -116,7 +144,7 @@ class Recorded:
                 opening(number, self.facts[number], self.begun[number])
                 for number in sorted(self.begun)
             ),
-            *({**asdict(record), "reading": self.ended[record.id]} for record in ordered),
+            *({**record.line(), "reading": self.ended[record.id]} for record in ordered),
         ]
         return b"".join(checksums.line(value, identity) for value in values)
 

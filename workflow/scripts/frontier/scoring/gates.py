@@ -77,10 +77,19 @@ def _several(key: str, sessions: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def disorder(record: Record) -> Reason | None:
-    """What is wrong with a record's times, if anything: the clock must never run backwards."""
-    times = [0, *record.token_ns, record.end_ns]
-    if record.tokens != len(record.token_ns):
-        return f"request {record.id}: {record.tokens} tokens but {len(record.token_ns)} times"
-    if any(later < earlier for earlier, later in pairwise(times)):
+    """What is wrong with a record's times, if anything.
+
+    Its arrivals must have all of its tokens, none may be empty (a server's first chunk often is),
+    and no clock may run backwards.
+    """
+    arrived = sum(arrival.tokens for arrival in record.arrivals)
+    if record.tokens != arrived:
+        return f"request {record.id}: {record.tokens} tokens, of which {arrived} have arrived"
+    if any(arrival.tokens < 1 for arrival in record.arrivals):
+        return f"request {record.id}: an arrival without a token"
+    times = [0, *(arrival.ns for arrival in record.arrivals), record.end_ns]
+    if record.start_ns < record.due_ns or any(
+        later < earlier for earlier, later in pairwise(times)
+    ):
         return f"request {record.id}: its times run backwards"
     return None

@@ -1,4 +1,9 @@
-"""From recorded token times to latencies, by the definitions of MLPerf Inference."""
+"""From recorded arrivals of tokens to latencies, by the definitions of MLPerf Inference.
+
+Source: MLCommons, "MLPerf Inference Rules", sections on scenarios and on LLM benchmarks' metrics
+(TTFT, TPOT), https://github.com/mlcommons/inference_policies. They assume a time for each token; of
+an arrival with several tokens only the last one's time is known, and what follows counts from it.
+"""
 
 from __future__ import annotations
 
@@ -29,26 +34,33 @@ SHOWS_TAIL = 100  # requests; a mean of fewer is wrong wherever rare ones are mu
 
 
 def latency_s(record: Record) -> float:
-    """Request handed over -> text of the last token available, in seconds."""
-    return record.end_ns / SECOND
+    """Request due -> text of the last token available, in seconds.
+
+    From when it was due, as MLPerf's LoadGen counts, lest waiting to be sent is left out; in
+    SingleStream a request is handed over when it is due.
+    """
+    return (record.start_ns - record.due_ns + record.end_ns) / SECOND
 
 
 def ttft_s(record: Record) -> float | None:
-    """Request handed over -> first generated token, in seconds; None without a token."""
-    return record.token_ns[0] / SECOND if record.token_ns else None
+    """Request handed over -> first arrival of a generated token, in seconds; None without one."""
+    return record.arrivals[0].ns / SECOND if record.arrivals else None
 
 
 def tpot_s(record: Record) -> float | None:
-    """(latency - TTFT) / (tokens - 1) in seconds; None for fewer than two tokens."""
-    first = ttft_s(record)
-    if first is None or record.tokens < 2:
-        return None
-    return (latency_s(record) - first) / (record.tokens - 1)
+    """The time per output token after the first arrival, in seconds; None where there is none.
+
+    (end - first arrival) / (tokens - tokens of the first arrival): MLPerf's
+    (latency - TTFT) / (tokens - 1) where the first token came alone.
+    """
+    later = record.tokens - record.arrivals[0].tokens if record.arrivals else 0
+    return (record.end_ns - record.arrivals[0].ns) / SECOND / later if later else None
 
 
 def itl_s(record: Record) -> list[float]:
-    """The gaps between consecutive tokens, in seconds."""
-    return [float(gap) for gap in np.diff(np.asarray(record.token_ns, dtype=np.float64)) / SECOND]
+    """The gaps between consecutive arrivals, in seconds: between tokens where each came alone."""
+    times = np.array([arrival.ns for arrival in record.arrivals], dtype=np.float64)
+    return [float(gap) for gap in np.diff(times) / SECOND]
 
 
 def _figure(estimate: Estimate | None) -> Figure | None:
@@ -107,7 +119,10 @@ def spread(time: Callable[[Record], float | None], records: Sequence[Record]) ->
 
 
 def gaps(records: Sequence[Record]) -> dict[str, Any]:
-    """Mean and quantiles of all gaps between tokens; a request's gaps are a cluster.
+    """Mean and quantiles of all gaps between arrivals; a request's gaps are a cluster.
+
+    Where arrivals had several tokens, which have no time of their own, each figure's method says
+    how many they had on average.
 
     A quantile's interval is that of as many independent gaps as have the same spread: the gaps
     over the design effect of the share below it. Source: Woodruff, "Confidence intervals for
@@ -122,10 +137,24 @@ def gaps(records: Sequence[Record]) -> dict[str, Any]:
     goes_on = dependence(over(counts), known)
     average = jackknife(over, counts, scale=LOG, timed=goes_on).estimate
     figures = {name: _clustered(pooled, lists, q, goes_on) for name, q in QUANTILES.items()}
-    return {
-        "mean": _figure(_known_tail(average, len(known))),
-        **{name: _figure(figure) for name, figure in figures.items()},
-    }
+    found = {"mean": _known_tail(average, len(known)), **figures}
+    return {name: _figure(_between_arrivals(figure, known)) for name, figure in found.items()}
+
+
+def _between_arrivals(figure: Estimate | None, records: Sequence[Record]) -> Estimate | None:
+    """The estimate, saying so if its gaps are not those between single tokens."""
+    each = tokens_per_arrival(records)
+    if figure is None or each == 1:
+        return figure
+    return replace(
+        figure, method=f"between arrivals of {each:.3g} tokens on average; {figure.method}"
+    )
+
+
+def tokens_per_arrival(records: Sequence[Record]) -> float | None:
+    """Generated tokens over the arrivals that had them; 1 where each has a time of its own."""
+    arrivals = sum(len(record.arrivals) for record in records)
+    return sum(record.tokens for record in records) / arrivals if arrivals else None
 
 
 def _clustered(

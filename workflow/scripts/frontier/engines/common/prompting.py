@@ -16,6 +16,7 @@ from typing import Any
 
 import transformers
 
+from frontier.arrivals import one_by_one
 from frontier.catalogue import templates
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
@@ -154,7 +155,7 @@ class Prompting:
         start_ns: int,
         stop: Sequence[str],
     ) -> Generation:
-        """The generation made of `tokens`; reads the clock when the text is complete."""
+        """The generation of `tokens` at their times; reads the clock when its text is complete."""
         ended = bool(tokens) and tokens[-1] in self.eos
         written = self._written(tokens[:-1] if ended else tokens)
         text = written.answer(stop)
@@ -165,7 +166,7 @@ class Prompting:
             prompt_tokens=prompt_tokens,
             finish_reason="stop" if ended else "length",
             start_ns=start_ns,
-            token_ns=token_ns,
+            arrivals=one_by_one(token_ns),
             end_ns=end - start_ns,
         )
 
