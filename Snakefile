@@ -6,6 +6,7 @@ Any cell of the catalogue can be asked for by its path: results/VARIANT/DEVICE/T
 
 
 include: "workflow/rules/internals.smk"
+include: "workflow/rules/internals_module.smk"
 include: "workflow/rules/internals_plan.smk"
 include: "workflow/rules/internals_run.smk"
 include: "workflow/rules/common.smk"
@@ -15,6 +16,7 @@ include: "workflow/rules/inputs.smk"
 include: "workflow/rules/outdated.smk"
 include: "workflow/rules/commands.smk"
 include: "workflow/rules/needs.smk"
+include: "workflow/rules/starts.smk"
 include: "workflow/rules/environments.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/models.smk"

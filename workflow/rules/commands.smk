@@ -7,7 +7,7 @@ Inputs: what inputs.smk and outdated.smk found.
 def python_of(environment):
     """What starts a program: the core's python, or that of an environment of its own."""
     return (
-        f"python workflow/scripts/environment.py {environment}"
+        located(f"python workflow/scripts/environment.py {environment}")
         if environment
         else "python"
     )
@@ -18,7 +18,7 @@ def measuring_python(wildcards):
     environment = placement_of(wildcards).environment
     copied = device_of(wildcards).accelerator == "cpu" and not environment
     if copied and sys.platform == "linux" and runs_here() and not in_cluster_job():
-        return "python workflow/scripts/forked.py"
+        return located("python workflow/scripts/forked.py")
     return python_of(environment)
 
 

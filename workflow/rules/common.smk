@@ -14,10 +14,9 @@ import re
 import shlex
 import sys
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+sys.path.insert(0, str(code_folder() / "workflow" / "scripts"))
 
-from frontier.catalogue import snakemake_files
-from frontier.catalogue.configuration import read_catalogue, read_study
+from frontier.catalogue import configuration, snakemake_files
 from frontier.errors import UserError, one_line
 from frontier.explaining import in_words
 from frontier.fetching import environments
@@ -35,11 +34,15 @@ gc.freeze()
 gc.set_threshold(200_000, 20, 50)
 
 # `python` in a rule is the one that runs Snakemake, also where its environment is not activated;
-# programs are told who runs them, to end with it.
-shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
-    f" {presence.RUNNER}={os.getpid()}; "
-)
+# programs learn who runs them, to end with it.
+path = os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
+os.environ.update({"PATH": path, presence.RUNNER: str(os.getpid())})
+SCRIPTS = os.path.relpath(code_folder() / "workflow" / "scripts")
+
+
+def located(command):
+    """A rule's command as it is typed in this folder, which may be another workflow's."""
+    return command.replace("workflow/scripts", shlex.quote(SCRIPTS))
 
 
 def report_user_errors(function):
@@ -70,16 +73,23 @@ resource_scopes:
     gpu="local",
 
 
-CATALOGUE = report_user_errors(read_catalogue)(Path("config"))
+@report_user_errors
+def read_config():
+    """The catalogue and the study: that of another workflow, or of files, or of this folder."""
+    catalogue = configuration.read_catalogue(configuration.catalogue_folder())
+    if (given := module_study()) is not None:
+        where = "config of the module"
+        return catalogue, configuration.read_config(given, catalogue, where)
+    if snakemake_files.bypassed(STUDY_FILES):
+        fault = "was read by Snakemake itself, so code in it may have run"
+        raise UserError(f"{STUDY_FILES[0]}: {fault}")
+    files = STUDY_FILES or [Path("config/config.yaml")]
+    return catalogue, configuration.read_study(files, STUDY_KEYS, catalogue)
+
+
 # Not Snakemake's own `config`, which merges a study into another one and runs code that it finds.
 STUDY_FILES, STUDY_KEYS = study_settings()
-if snakemake_files.bypassed(STUDY_FILES):
-    end_run(
-        f"{STUDY_FILES[0]}: was read by Snakemake itself, so code in it may have run"
-    )
-CONFIG = report_user_errors(read_study)(
-    STUDY_FILES or [Path("config/config.yaml")], STUDY_KEYS, CATALOGUE
-)
+CATALOGUE, CONFIG = read_config()
 STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
 JOBS = Jobs(STEPS)
 FRESH = freshness.Freshness(

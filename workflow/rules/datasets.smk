@@ -21,7 +21,9 @@ rule fetch_dataset:
         spec=lambda wildcards: STEPS.dataset(wildcards.dataset).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
-        "python workflow/scripts/fetch_dataset.py --spec {params.spec:q} --output {params.folder:q}"
+        located(
+            "python workflow/scripts/fetch_dataset.py --spec {params.spec:q} --output {params.folder:q}"
+        )
 
 
 rule sample:
@@ -37,8 +39,10 @@ rule sample:
         spec=lambda wildcards: STEPS.sample(wildcards.task).spec_with_identity,
         dataset=folder_of("dataset"),
     shell:
-        "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
-        " --output {output.rows:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
+            " --output {output.rows:q} --lock {output.lock:q}"
+        )
 
 
 rule calibrate:
@@ -56,5 +60,7 @@ rule calibrate:
         ).spec_with_identity,
         datasets=lambda wildcards, input: [Path(lock).parent for lock in input.datasets],
     shell:
-        "python workflow/scripts/calibrate.py --spec {params.spec:q}"
-        " --datasets {params.datasets:q} --output {output.texts:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/calibrate.py --spec {params.spec:q}"
+            " --datasets {params.datasets:q} --output {output.texts:q} --lock {output.lock:q}"
+        )

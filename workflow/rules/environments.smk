@@ -13,4 +13,4 @@ rule environment:
     resources:
         machine=1,
     shell:
-        "python workflow/scripts/environment.py {wildcards.environment:q}"
+        located("python workflow/scripts/environment.py {wildcards.environment:q}")

@@ -9,7 +9,7 @@ import types
 import snakemake.common
 import snakemake.rules
 
-FORCED = set()
+FORCED = shared("forced", set())
 
 
 def default_pool(name, size):
@@ -33,9 +33,9 @@ def force_rebuild(output):
         part(workflow.dag, "forcefiles").add(output)
 
 
-def jobs_to_run():
-    """The jobs that will run, in any order: job.rule.name, job.wildcards, job.output."""
-    return list(part(workflow.dag, "needrun_jobs")())
+def jobs_to_run(name=None):
+    """Our jobs that will run, in any order, or those of one rule: job.wildcards, job.output."""
+    return [job for job in part(workflow.dag, "needrun_jobs")() if is_ours(job, name)]
 
 
 def is_forced(job):
@@ -71,8 +71,9 @@ def around_planning(before, after):
         build()
         after()
 
-    if not in_job():
+    if not (in_job() or shared("planned", [])):
         workflow._build_dag = planned
+        shared("planned", []).append(planned)
 
 
 def remember_parameters():

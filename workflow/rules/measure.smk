@@ -33,6 +33,8 @@ rule measure:
         # Only where it is asked for: else each job's resources would be worked out while planning.
         limits=limits_option if in_cluster_job() else "",
     shell:
-        "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
-        " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
-        " --measurement {output.measurement:q} {params.limits}"
+        located(
+            "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
+            " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
+            " --measurement {output.measurement:q} {params.limits}"
+        )

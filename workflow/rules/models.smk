@@ -23,8 +23,10 @@ rule fetch_model:
         spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
-        "python workflow/scripts/fetch_model.py --spec {params.spec:q}"
-        " --output {params.folder:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/fetch_model.py --spec {params.spec:q}"
+            " --output {params.folder:q} --lock {output.lock:q}"
+        )
 
 
 rule grow_model:
@@ -38,7 +40,9 @@ rule grow_model:
         spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
-        "python workflow/scripts/grow_model.py --spec {params.spec:q} --output {params.folder:q}"
+        located(
+            "python workflow/scripts/grow_model.py --spec {params.spec:q} --output {params.folder:q}"
+        )
 
 
 rule fetch_adapter:
@@ -51,7 +55,9 @@ rule fetch_adapter:
         spec=lambda wildcards: STEPS.adapter(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
-        "python workflow/scripts/fetch_adapter.py --spec {params.spec:q} --output {params.folder:q}"
+        located(
+            "python workflow/scripts/fetch_adapter.py --spec {params.spec:q} --output {params.folder:q}"
+        )
 
 
 rule quantize_model:
@@ -78,6 +84,8 @@ rule quantize_model:
         folder=subpath(output.lock, parent=True),
         limits=limits_option if in_cluster_job() else "",
     shell:
-        "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
-        " --model {params.model:q} {params.texts} --gpus {resources.gpu} --output {params.folder:q}"
-        " {params.limits}"
+        located(
+            "{params.python} workflow/scripts/quantize_model.py --spec {params.spec:q}"
+            " --model {params.model:q} {params.texts} --gpus {resources.gpu} --output {params.folder:q}"
+            " {params.limits}"
+        )

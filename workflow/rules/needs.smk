@@ -36,16 +36,12 @@ def preparation_minutes(wildcards, attempt):
 
 
 @report_user_errors
-def check_host(jobs):
+def check_host():
     """What can be known to fail is told before anything is fetched, grown or measured."""
-    for name in sorted(
-        {job.wildcards.device for job in jobs if job.rule.name == "measure"}
-    ):
+    for name in sorted({job.wildcards.device for job in jobs_to_run("measure")}):
         device = CATALOGUE.devices[name]
         hardware.require(name, device.accelerator, device.gpu, device.gpus)
-    for name in sorted(
-        {job.wildcards.model for job in jobs if job.rule.name == "fetch_model"}
-    ):
+    for name in sorted({job.wildcards.model for job in jobs_to_run("fetch_model")}):
         model = CATALOGUE.models[name]
         if model.gated and model.hub:
             require_token(model.hub, model.revision)

@@ -4,7 +4,7 @@ Inputs: the freshness of common.smk.
 They have fixed names: one that is out of date is made again because this says so.
 """
 
-LEFT_OF = {}
+LEFT_OF = shared("left_of", {})
 """What a measurement says that is not as it was written, by its requests: for `restore_records`."""
 
 
@@ -18,14 +18,12 @@ def measure_again(cell, measured):
 
 
 @report_user_errors
-def time_again(jobs):
+def time_again():
     """Have measurements that are forced, or finished, ask what was asked for other samples too.
 
     An empty journal says so. One that was altered is forced above, and takes what is left.
     """
-    for job in jobs:
-        if job.rule.name != "measure":
-            continue
+    for job in jobs_to_run("measure"):
         # What is finished is made again where something below it is forced.
         again = is_forced(job) or all(Path(file).exists() for file in job.output)
         if again and not FRESH.measured(cell_of(job.wildcards))[1]:

@@ -21,8 +21,10 @@ rule aggregate:
     params:
         spec=lambda wildcards: STEPS.aggregate.spec_with_identity,
     shell:
-        "python workflow/scripts/aggregate.py --spec {params.spec:q} --results results"
-        " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/aggregate.py --spec {params.spec:q} --results results"
+            " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+        )
 
 
 rule compare:
@@ -38,8 +40,10 @@ rule compare:
     params:
         spec=lambda wildcards: STEPS.compare.spec_with_identity,
     shell:
-        "python workflow/scripts/compare.py --spec {params.spec:q} --results results"
-        " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/compare.py --spec {params.spec:q} --results results"
+            " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+        )
 
 
 rule render:
@@ -55,6 +59,8 @@ rule render:
     params:
         spec=lambda wildcards: STEPS.render.spec_with_identity,
     shell:
-        "python workflow/scripts/render.py --spec {params.spec:q} --results results"
-        " --study results/study.parquet --comparisons results/comparisons.parquet"
-        " --output {output.report:q} --charts {output.charts:q} --lock {output.lock:q}"
+        located(
+            "python workflow/scripts/render.py --spec {params.spec:q} --results results"
+            " --study results/study.parquet --comparisons results/comparisons.parquet"
+            " --output {output.report:q} --charts {output.charts:q} --lock {output.lock:q}"
+        )

@@ -33,10 +33,17 @@ def refuse_unlocking():
 def start_run():
     """Take up what a killed run left, if no other run is alive: the same command goes on."""
     if is_run() and not default_profile_is_read():
+        mend = (
+            "--workflow-profile names another, or one that does not exist; leave it out"
+        )
+        if is_module() and not Path("profiles/default").exists():
+            mend = "copy that folder of llm-frontier's to the same place here"
         raise UserError(
             "profiles/default is not read, without which finished work is repeated or left out:"
-            " --workflow-profile names another, or one that does not exist; leave it out"
+            f" {mend}"
         )
+    # Jobs of another workflow run beside what is timed as little as ours do.
+    give_others("machine", 1)
     if not starts_jobs():
         return
     first, file = presence.acquire_run_lock(PRESENCE)
@@ -64,19 +71,21 @@ def check_plan():
         raise UserError(
             f"{output}: is up to date and is going to be made again {otherwise}"
         )
-    say_why()
+    if module_study() is None:  # plan.py knows files
+        say_why()
+    if is_module() and starts_jobs():
+        around_jobs(begin, succeed)
 
 
 def say_why():
     """Say in one line why cells are measured again, and what says all."""
-    jobs = [job for job in jobs_to_run() if job.rule.name == "measure"]
     study = "".join(
         f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
     )
     line = in_words.announcement(
         FRESH,
-        [cell_of(job.wildcards) for job in jobs],
-        f"python workflow/scripts/plan.py --why{study}",
+        [cell_of(job.wildcards) for job in jobs_to_run("measure")],
+        located(f"python workflow/scripts/plan.py --why{study}"),
     )
     if line:
         print(line, file=sys.stderr)
@@ -85,34 +94,3 @@ def say_why():
 when_protected(write_protected)
 before_unlocking(refuse_unlocking)
 around_planning(start_run, check_plan)
-
-
-def how_to_go_on():
-    print("What is finished is kept; the same command goes on.", file=sys.stderr)
-
-
-onstart:
-    # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
-    # cannot write down what it did.
-    atexit.register(how_to_go_on)
-    jobs = jobs_to_run()
-    if not STARTED or not jobs:
-        end_run(f"Snakemake {snakemake.__version__} starts otherwise than {TRIED}")
-    lift_rate_limit()
-    report_user_errors(workplace.check_writable)(
-        Path(file) for job in jobs for file in job.output
-    )
-    restore_records()
-    time_again(jobs)
-    # Only a local run measures on this host; a cluster's jobs look at their own.
-    if runs_here():
-        check_host(jobs)
-        atexit.register(forked.end, os.getpid())
-    else:
-        slurm.SUBMITTED.touch()
-        if runs_on_slurm():
-            ask_slurm_again()
-
-
-onsuccess:
-    atexit.unregister(how_to_go_on)

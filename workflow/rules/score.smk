@@ -19,5 +19,7 @@ rule score:
         spec=lambda wildcards: STEPS.score(cell_of(wildcards)).spec_with_identity,
         measured=measured_options,
     shell:
-        "python workflow/scripts/score.py --spec {params.spec:q} {params.measured}"
-        " --cell {output.cell:q} --table {output.requests:q}"
+        located(
+            "python workflow/scripts/score.py --spec {params.spec:q} {params.measured}"
+            " --cell {output.cell:q} --table {output.requests:q}"
+        )

@@ -35,7 +35,7 @@ def read(config: Sequence[Path]) -> Steps:
     """The steps of the catalogue in config/ under the study of these files and KEY=VALUEs."""
     keys = [str(one) for one in config if "=" in str(one) and not one.exists()]
     files = [one for one in config if str(one) not in keys] or [Path("config/config.yaml")]
-    catalogue = configuration.read_catalogue(Path("config"))
+    catalogue = configuration.read_catalogue(configuration.catalogue_folder())
     study = configuration.read_study(files, keys, catalogue)
     steps = Steps(catalogue, study, hardware.memory_bytes)
     steps.check()

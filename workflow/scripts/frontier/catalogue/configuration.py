@@ -62,6 +62,17 @@ def _check_engines(catalogue: Catalogue) -> None:
         one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
 
 
+def catalogue_folder() -> Path:
+    """config/ of the working directory, or the workflow's own where that has no catalogue.
+
+    Another workflow that uses this one as a module need not have one.
+    """
+    here = Path("config")
+    if any(here.joinpath(f"{stem}.yaml").exists() for stem in FILES):
+        return here
+    return Path(__file__).resolve().parents[4] / "config"
+
+
 def read_catalogue(folder: Path) -> Catalogue:
     """The catalogue in `folder` (config/). Raises UserError in one line for the first fault."""
     sections: dict[str, Any] = {}

@@ -27,6 +27,6 @@ def shells() -> dict[str, str]:
                 inside = True
             elif inside and token.type == tokenize.STRING:
                 found[rule] = found.get(rule, "") + ast.literal_eval(token.string)
-            elif token.type == tokenize.NAME:
+            elif token.type == tokenize.NAME and token.string != "located":
                 inside = False
     return found

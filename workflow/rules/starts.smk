@@ -1,0 +1,44 @@
+"""What happens when the jobs of a run are known and about to start, and when all went well.
+
+Inputs: the plan, and the host.
+"""
+
+
+def how_to_go_on():
+    print("What is finished is kept; the same command goes on.", file=sys.stderr)
+
+
+def begin():
+    """What is to be done once the jobs are known, and before the first of them."""
+    # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
+    # cannot write down what it did.
+    atexit.register(how_to_go_on)
+    jobs = jobs_to_run()
+    if not STARTED or not (jobs or is_module()):
+        end_run(f"Snakemake {snakemake.__version__} starts otherwise than {TRIED}")
+    lift_rate_limit()
+    report_user_errors(workplace.check_writable)(
+        Path(file) for job in jobs for file in job.output
+    )
+    restore_records()
+    time_again()
+    # Only a local run measures on this host; a cluster's jobs look at their own.
+    if runs_here():
+        check_host()
+        atexit.register(forked.end, os.getpid())
+    else:
+        slurm.SUBMITTED.touch()
+        if runs_on_slurm():
+            ask_slurm_again()
+
+
+def succeed():
+    atexit.unregister(how_to_go_on)
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    succeed()
