@@ -26,7 +26,6 @@ from frontier.arrivals import one_by_one
 from frontier.catalogue import configuration
 from frontier.host import files
 from frontier.machine import hardware
-from frontier.planning import freshness
 from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
 from frontier.results import checksums
@@ -188,7 +187,7 @@ def finish(folder: Path) -> None:
 
 
 def _finish(steps: Steps, cell: Cell, pool: Path, told: dict[str, Any], result: Any) -> None:
-    path, measured = freshness.cell_path(cell), freshness.measurement_path(steps, cell)
+    path, measured = cell.place.summary, steps.measurement(cell)
     measured.parent.mkdir(parents=True)
     os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
     os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))

@@ -30,7 +30,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 import browser
 import many
 from frontier.planning import cells as plan
-from frontier.planning import freshness
 from workspace import ROOT
 
 REQUESTS = 500
@@ -157,7 +156,7 @@ def scoring(folder: Path, cells: int, runs: int) -> None:
     ours = many.project(folder / f"score-{cells}", cells, REQUESTS)
     many.finish(ours)
     with many.steps_of(ours) as steps:
-        paths = [freshness.cell_path(cell) for cell in steps.cells]
+        paths = [cell.place.summary for cell in steps.cells]
     for path in paths:
         (ours / path).unlink()
     line = (*SNAKEMAKE, *map(str, paths))

@@ -16,7 +16,7 @@ import cells
 from cells import Cell
 from frontier.errors import UserError
 from frontier.exchange import adding, packing, private
-from frontier.results import bundles, checksums
+from frontier.results import bundles, checksums, layout
 from frontier.values import sha256
 
 FALCON = Cell("falcon7b", device="a6000", task="sst2", requests=20)
@@ -197,7 +197,7 @@ def test_removed(bundle: Path, tmp_path: Path) -> None:
         adding.remove("server", here)
         assert files(here) == before
     adding.add(bundle, "server", here)
-    bundles.manifest(here, "server").unlink()
+    layout.added(here, "server").unlink()
     assert bundles.added(here) == {}
     adding.remove("server", here)
     with pytest.raises(UserError, match="nothing was added as 'server'"):

@@ -54,19 +54,19 @@ def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
 
 
 def summary(steps: Steps, cell: Cell) -> Path:
-    return freshness.cell_path(cell)
+    return cell.place.summary
 
 
 def table(steps: Steps, cell: Cell) -> Path:
-    return freshness.cell_path(cell).with_suffix(".parquet")
+    return cell.place.requests
 
 
 def measurement(steps: Steps, cell: Cell) -> Path:
-    return freshness.measurement_path(steps, cell)
+    return steps.measurement(cell)
 
 
 def requests(steps: Steps, cell: Cell) -> Path:
-    return freshness.measurement_path(steps, cell).with_name("requests.jsonl")
+    return steps.measurement(cell).with_name("requests.jsonl")
 
 
 def cut(path: Path) -> None:

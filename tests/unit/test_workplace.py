@@ -13,23 +13,24 @@ import pytest
 from frontier import errors
 from frontier.errors import OutOfMemoryError, UserError
 from frontier.host import workplace
+from frontier.results import layout
 
 
-@pytest.mark.parametrize("name", workplace.FOLDERS)
+@pytest.mark.parametrize("name", ["results", "resources"])
 def test_folders(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They may be absent or links to folders; a file and a link to nothing are in the way."""
     monkeypatch.chdir(tmp_path)
-    workplace.check_folders()
+    workplace.check_folders(layout.FOLDERS)
     Path("elsewhere").mkdir()
     Path(name).symlink_to("elsewhere")
-    workplace.check_folders()
+    workplace.check_folders(layout.FOLDERS)
     Path("elsewhere").rmdir()
     with pytest.raises(UserError, match=f"{name}: a link to elsewhere, where nothing lies"):
-        workplace.check_folders()
+        workplace.check_folders(layout.FOLDERS)
     Path(name).unlink()
     Path(name).touch()
     with pytest.raises(UserError, match=f"{name}: is not a folder"):
-        workplace.check_folders()
+        workplace.check_folders(layout.FOLDERS)
 
 
 def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from frontier.machine import hardware
 from frontier.planning import cells, estimates, freshness
 from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
-from frontier.results import bundles, journal
+from frontier.results import bundles, journal, layout
 
 # A study's jobs are millions of objects that stay: looking through them for cycles again and again
 # takes a sixth of the time to plan, and finds next to nothing.
@@ -58,7 +58,7 @@ def report_user_errors(function):
     return reporting
 
 
-report_user_errors(workplace.check_folders)()
+report_user_errors(workplace.check_folders)(layout.FOLDERS)
 report_user_errors(workplace.check_memory)()
 
 # This host's pools, which the command line may set otherwise: a timed job on the CPU takes the

@@ -13,7 +13,7 @@ rule fetch_dataset:
     input:
         unpack(dataset_inputs),
     output:
-        lock="resources/datasets/{dataset}/{identity}/lock.json",
+        lock=layout.dataset("{dataset}", "{identity}"),
     localrule: True
     resources:
         machine=1,
@@ -30,8 +30,8 @@ rule sample:
     input:
         unpack(sample_inputs),
     output:
-        rows="resources/samples/{task}/{identity}/sample.jsonl",
-        lock="resources/samples/{task}/{identity}/lock.json",
+        rows=layout.sample("{task}", "{identity}"),
+        lock=layout.lock_beside(layout.sample("{task}", "{identity}")),
     localrule: True
     resources:
         machine=1,
@@ -49,8 +49,8 @@ rule calibrate:
     input:
         unpack(calibration_inputs),
     output:
-        texts="resources/calibrations/{calibration}/{identity}/texts.jsonl",
-        lock="resources/calibrations/{calibration}/{identity}/lock.json",
+        texts=layout.calibration("{calibration}", "{identity}"),
+        lock=layout.lock_beside(layout.calibration("{calibration}", "{identity}")),
     localrule: True
     resources:
         machine=1,

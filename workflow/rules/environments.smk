@@ -8,7 +8,7 @@ Steps: make a virtual environment and install the pins; looked at again before e
 
 rule environment:
     output:
-        lock="resources/envs/{environment}/{identity}/lock.json",
+        lock=environments.lock_of("{environment}", "{identity}"),
     localrule: True
     resources:
         machine=1,

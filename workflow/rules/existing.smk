@@ -5,7 +5,7 @@ Inputs: the lock.json beside what lies in resources/.
 
 @functools.cache
 def broken_lock(folder):
-    lock = Path(folder, "lock.json")
+    lock = Path(folder, locks.NAME)
     broken = lock.exists() and not locks.lock_is_whole(lock)
     if broken and not in_job():
         words = "not as it was written; what it is of is made again"

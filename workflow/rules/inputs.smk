@@ -38,14 +38,14 @@ def dataset_inputs(wildcards):
 @report_user_errors
 def sample_inputs(wildcards):
     job = JOBS.sample(wildcards.task)
-    needed = to_make(job.output, job.output.with_name("lock.json"))
+    needed = to_make(job.output, layout.lock_beside(job.output))
     return inputs_of(job, needed)
 
 
 @report_user_errors
 def calibration_inputs(wildcards):
     job = JOBS.calibration(wildcards.calibration)
-    needed = to_make(job.output, job.output.with_name("lock.json"))
+    needed = to_make(job.output, layout.lock_beside(job.output))
     return {"datasets": list(inputs_of(job, needed).values())}
 
 

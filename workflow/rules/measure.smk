@@ -11,8 +11,8 @@ rule measure:
     input:
         unpack(measure_inputs),
     output:
-        requests="results/{variant}/{device}/{task}/{identity}/requests.jsonl",
-        measurement="results/{variant}/{device}/{task}/{identity}/measurement.json",
+        requests=layout.WILDCARDS.measurement("{identity}").with_name(layout.REQUESTS),
+        measurement=layout.WILDCARDS.measurement("{identity}"),
     # Scoring takes no device and waits, for two of it run side by side when the device is free.
     priority: 1
     resources:

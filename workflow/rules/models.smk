@@ -13,7 +13,7 @@ Steps: fetch at the pinned revision, or link a local folder, or train from scrat
 
 rule fetch_model:
     output:
-        lock="resources/models/{model}/{identity}/lock.json",
+        lock=layout.model("{model}", "{identity}"),
     wildcard_constraints:
         model=any_of(GIVEN_MODELS),
     localrule: True
@@ -31,7 +31,7 @@ rule fetch_model:
 
 rule grow_model:
     output:
-        lock="resources/models/{model}/{identity}/lock.json",
+        lock=layout.model("{model}", "{identity}"),
     wildcard_constraints:
         model=any_of(GROWN_MODELS),
     resources:
@@ -47,7 +47,7 @@ rule grow_model:
 
 rule fetch_adapter:
     output:
-        lock="resources/adapters/{model}/{identity}/lock.json",
+        lock=layout.adapter("{model}", "{identity}"),
     localrule: True
     resources:
         machine=1,
@@ -64,7 +64,7 @@ rule quantize_model:
     input:
         unpack(preparation_inputs),
     output:
-        lock="resources/quantized/{variant}/{engine}/{identity}/lock.json",
+        lock=layout.quantized("{variant}", "{engine}", "{identity}"),
     resources:
         # Beside other light jobs, but two of them only one after the other: they use every core.
         machine=51,

@@ -10,9 +10,9 @@ LEFT_OF = shared("left_of", {})
 
 def measure_again(cell, measured):
     """Have a measurement made again that is not as it was written, but for what is left of it."""
-    requests = freshness.measurement_path(STEPS, cell).with_name("requests.jsonl")
+    requests = STEPS.measurement(cell).with_name(layout.REQUESTS)
     force_rebuild(str(requests))
-    force_rebuild(str(requests.with_name("measurement.json")))
+    force_rebuild(str(requests.with_name(layout.MEASUREMENT)))
     if measured:
         LEFT_OF[requests] = (measured, STEPS.measure(cell).identity)
 
@@ -29,14 +29,14 @@ def time_again():
         if again and not FRESH.measured(cell_of(job.wildcards))[1]:
             folder = Path(job.output.requests).parent
             folder.mkdir(parents=True, exist_ok=True)
-            folder.joinpath("journal.jsonl").touch()
+            folder.joinpath(layout.JOURNAL).touch()
 
 
 @report_user_errors
 def restore_records():
     """Write down what is left of altered measurements before Snakemake deletes them."""
     for requests, (measured, identity) in LEFT_OF.items():
-        left = requests.with_name("journal.jsonl")
+        left = requests.with_name(layout.JOURNAL)
         if not (left.exists() and left.stat().st_size):
             journal.restore(requests, measured, identity)
 
@@ -46,43 +46,43 @@ def score_inputs(wildcards):
     cell = cell_of(wildcards)
     fresh = FRESH.cell(cell)
     if not fresh:
-        force_rebuild(str(freshness.cell_path(cell)))
+        force_rebuild(str(cell.place.summary))
     if not cell.planned or not lists_inputs(not fresh):
         return {}
     measured, altered = FRESH.measured(cell)
     if altered:
         measure_again(cell, measured)
     inputs = inputs_of(JOBS.score(cell), needed=not fresh)
-    requests = JOBS.measure(cell).output.with_name("requests.jsonl")
+    requests = JOBS.measure(cell).output.with_name(layout.REQUESTS)
     return {"requests": existing(str(requests), needed=not fresh), **inputs}
 
 
 @functools.cache
 def added_cells():
     """The cells from elsewhere, unaltered."""
-    bundles.check_added(Path("results"), shown=True)
-    return list(map(str, bundles.added_cells(Path("results"))))
+    bundles.check_added(layout.RESULTS, shown=True)
+    return list(map(str, bundles.added_cells(layout.RESULTS)))
 
 
 def all_cells(fresh, lock):
     """The study's cells, for a table of them that is made again unless it is `fresh`."""
     added = added_cells()
     if not fresh:
-        force_rebuild(lock)
+        force_rebuild(str(lock))
     if not lists_inputs(not fresh):
         return []
-    paths = [str(freshness.cell_path(cell)) for cell in STEPS.cells] + added
+    paths = [str(cell.place.summary) for cell in STEPS.cells] + added
     return paths if not fresh else [existing(path, needed=False) for path in paths]
 
 
 @report_user_errors
 def study_cells(wildcards):
-    return all_cells(FRESH.study(), "results/study.lock.json")
+    return all_cells(FRESH.study(), layout.lock(layout.STUDY))
 
 
 @report_user_errors
 def compared_cells(wildcards):
-    return all_cells(FRESH.comparisons(), "results/comparisons.lock.json")
+    return all_cells(FRESH.comparisons(), layout.lock(layout.COMPARISONS))
 
 
 @report_user_errors
@@ -91,8 +91,8 @@ def report_inputs(wildcards):
     fresh = FRESH.report()
     if not fresh:
         # Not the lock: nobody asks for that, so Snakemake would not miss it.
-        force_rebuild("results/report.html")
+        force_rebuild(str(layout.report()))
     if not lists_inputs(not fresh):
         return {}
-    tables = {name: f"results/{name}.lock.json" for name in ("study", "comparisons")}
+    tables = {name: str(layout.lock(name)) for name in layout.TABLES}
     return {name: existing(path, needed=not fresh) for name, path in tables.items()}

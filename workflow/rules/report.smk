@@ -12,17 +12,18 @@ rule aggregate:
     input:
         cells=study_cells,
     output:
-        parquet="results/study.parquet",
-        csv="results/study.csv",
-        lock="results/study.lock.json",
+        parquet=layout.table(layout.STUDY),
+        csv=layout.table(layout.STUDY, "csv"),
+        lock=layout.lock(layout.STUDY),
     localrule: True
     resources:
         machine=1,
     params:
         spec=lambda wildcards: STEPS.aggregate.spec_with_identity,
+        results=layout.RESULTS,
     shell:
         located(
-            "python workflow/scripts/aggregate.py --spec {params.spec:q} --results results"
+            "python workflow/scripts/aggregate.py --spec {params.spec:q} --results {params.results:q}"
             " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
         )
 
@@ -31,17 +32,18 @@ rule compare:
     input:
         cells=compared_cells,
     output:
-        parquet="results/comparisons.parquet",
-        csv="results/comparisons.csv",
-        lock="results/comparisons.lock.json",
+        parquet=layout.table(layout.COMPARISONS),
+        csv=layout.table(layout.COMPARISONS, "csv"),
+        lock=layout.lock(layout.COMPARISONS),
     localrule: True
     resources:
         machine=1,
     params:
         spec=lambda wildcards: STEPS.compare.spec_with_identity,
+        results=layout.RESULTS,
     shell:
         located(
-            "python workflow/scripts/compare.py --spec {params.spec:q} --results results"
+            "python workflow/scripts/compare.py --spec {params.spec:q} --results {params.results:q}"
             " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
         )
 
@@ -50,17 +52,20 @@ rule render:
     input:
         unpack(report_inputs),
     output:
-        report="results/report.html",
-        charts=directory("results/charts"),
-        lock="results/report.lock.json",
+        report=layout.report(),
+        charts=directory(layout.charts()),
+        lock=layout.lock(layout.REPORT),
     localrule: True
     resources:
         machine=1,
     params:
         spec=lambda wildcards: STEPS.render.spec_with_identity,
+        results=layout.RESULTS,
+        study=layout.table(layout.STUDY),
+        comparisons=layout.table(layout.COMPARISONS),
     shell:
         located(
-            "python workflow/scripts/render.py --spec {params.spec:q} --results results"
-            " --study results/study.parquet --comparisons results/comparisons.parquet"
+            "python workflow/scripts/render.py --spec {params.spec:q} --results {params.results:q}"
+            " --study {params.study:q} --comparisons {params.comparisons:q}"
             " --output {output.report:q} --charts {output.charts:q} --lock {output.lock:q}"
         )

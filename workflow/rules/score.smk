@@ -10,8 +10,8 @@ rule score:
     input:
         unpack(score_inputs),
     output:
-        cell="results/{variant}/{device}/{task}.json",
-        requests="results/{variant}/{device}/{task}.parquet",
+        cell=layout.WILDCARDS.summary,
+        requests=layout.WILDCARDS.requests,
     localrule: True
     resources:
         machine=1,

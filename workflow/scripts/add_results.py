@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import UserError, run
 from frontier.exchange import adding
+from frontier.results import layout
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     )
     which.add_argument("--remove", metavar="NAME", help="delete what was added under this name")
     parser.add_argument("--name", help="what to call its devices after @; else the bundle's name")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
+    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
     args = parser.parse_args()
     if args.remove:
         adding.remove(args.remove, args.results)

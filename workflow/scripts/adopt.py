@@ -17,8 +17,8 @@ from frontier.errors import UserError, run
 from frontier.explaining import adoption
 from frontier.explaining.adoption import Candidate
 from frontier.planning.cells import Cell
-from frontier.planning.freshness import cell_path
 from frontier.planning.steps import Steps
+from frontier.results import layout
 from frontier.text import visible
 from plan import named, read
 
@@ -61,7 +61,7 @@ def show(found: Sequence[Candidate]) -> None:
         groups.setdefault(tuple(one.reasons), []).append(one)
     for differs, ours in groups.items():
         for one in ours:
-            print(f"{cell_path(one.cell)}  (measured as {one.folder.name})")
+            print(f"{one.cell.place.summary}  (measured as {one.folder.name})")
         for line in differs or ("nothing but its place",):
             print(f"    {visible(line, 200)}")
 
@@ -69,7 +69,7 @@ def show(found: Sequence[Candidate]) -> None:
 def main() -> None:
     """Read the arguments, list, adopt or undo."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cells", nargs="*", help="paths of cells: results/VARIANT/DEVICE/TASK.json")
+    parser.add_argument("cells", nargs="*", help=f"paths of cells: {layout.CELL}")
     parser.add_argument("--all", action="store_true", help="every cell of the study")
     parser.add_argument("--because", help="why the earlier measurements still hold")
     parser.add_argument("--undo", action="store_true", help="delete what was adopted")
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, action="append", help="the study's file")
     arguments = parser.parse_args()
     if bool(arguments.cells) == arguments.all:
-        raise UserError("name cells (results/VARIANT/DEVICE/TASK.json), or give --all")
+        raise UserError(f"name cells ({layout.CELL}), or give --all")
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
     if arguments.undo:

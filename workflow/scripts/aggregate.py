@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.host.files import write_bytes
+from frontier.results import layout
 from frontier.results.outputs import cell_paths, csv, write_lock
 from frontier.tables.study import AggregateSpec, table
 from frontier.values import checked_spec, recorded_identity, sha256
@@ -20,7 +21,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", default="{}", help="the study's axes: JSON, or a file")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
+    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
     parser.add_argument("--cells-from", type=Path, help="other cells: a file with a path a line")
     parser.add_argument("--parquet", type=Path, required=True, help="the table to write")
     parser.add_argument("--csv", type=Path, required=True, help="the same table as CSV")
@@ -39,7 +40,7 @@ def main() -> None:
     study.write_parquet(parquet)
     write_bytes(args.parquet, parquet.getvalue())
     write_bytes(args.csv, csv(study))
-    cells = {"/".join(path.with_suffix("").parts[-3:]): sha256(path) for path in paths}
+    cells = {layout.name_of(path): sha256(path) for path in paths}
     identity = recorded_identity(args.spec)
     write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
     outcomes = study["outcome"].value_counts(sort=True).rows()

@@ -25,14 +25,13 @@ from frontier.catalogue import templates
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Engine, Loaded, Settings
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
-from frontier.host import presence
-from frontier.host.locks import check_lock
+from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
 from frontier.quantizers import load as load_quantizer
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.scenarios import single_stream
 from frontier.values import read_json, read_lines, read_spec, sha256
@@ -151,7 +150,7 @@ def loaded_in(journal: Journal, session: int) -> dict[str, Any]:
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:
     """What is known of a checkpoint; nothing of a folder that somebody put there by hand."""
-    lock = checkpoint / "lock.json"
+    lock = checkpoint / locks.NAME
     return read_json(lock) if lock.exists() else {}
 
 
@@ -177,7 +176,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
     facts = sessions.here(spec, weights)
-    path = arguments.requests.with_name("journal.jsonl")
+    path = arguments.requests.with_name(layout.JOURNAL)
     if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
         reuse.take_over(path, spec, prompts, facts)
     journal = Journal(path, facts, spec.get("identity", {}).get("digest", ""))
@@ -223,14 +222,14 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
     for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
         if folder:
-            check_lock(folder)
+            locks.check_lock(folder)
     limits = Limits(**read_spec(arguments.limits))
     folder = arguments.requests.parent
     folder.mkdir(parents=True, exist_ok=True)
     count = device["gpus"] if device["accelerator"] != "mps" else 0
     busy = UserError(f"{folder}: another process is measuring this cell")
     with (
-        presence.exclusive(folder / "journal.lock", busy),
+        presence.exclusive(folder / layout.JOURNAL_LOCK, busy),
         gpus.reserved(f"device {name!r}", device.get("gpu"), count),
     ):
         measure(arguments, spec, limits)

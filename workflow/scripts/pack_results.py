@@ -14,13 +14,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.exchange import packing
+from frontier.results import layout
 
 
 def main() -> None:
     """Run the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="the file to write, such as a6000.tar.gz")
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
+    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
     args = parser.parse_args()
     count = packing.pack(args.results, args.bundle)
     print(f"{args.bundle}: {count} cells, {args.bundle.stat().st_size / 1e6:.1f} MB")

@@ -26,6 +26,7 @@ from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
 from frontier.planning.steps import Steps
 from frontier.planning.verifying import verify
+from frontier.results import layout
 from frontier.text import visible
 
 STEPS = ("sample", "measure", "score")
@@ -45,8 +46,8 @@ def read(config: Sequence[Path]) -> Steps:
 def named(steps: Steps, path: str) -> Cell:
     """The cell of a result's path. Raises UserError for a path that is none."""
     parts = Path(path).parts
-    if len(parts) != 4 or parts[0] != "results" or not path.endswith(".json"):
-        raise UserError(f"{path}: a cell's path is results/VARIANT/DEVICE/TASK.json")
+    if len(parts) != 4 or Path(parts[0]) != layout.RESULTS or not path.endswith(".json"):
+        raise UserError(f"{path}: a cell's path is {layout.CELL}")
     return steps.cell(parts[1], parts[2], Path(path).stem)
 
 

@@ -14,6 +14,7 @@ from frontier.report.drawing.svg import png
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.reading.gather import groups, read_cells
 from frontier.report.writing.page import draw, page
+from frontier.results import layout
 from frontier.results.columns import COLUMNS, COMPARISONS, names
 from frontier.results.outputs import cell_paths, read_table, write_lock
 from frontier.values import checked_spec, recorded_identity, sha256
@@ -29,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--comparisons", type=Path, required=True, help="comparisons.parquet of compare.py"
     )
-    parser.add_argument("--results", type=Path, default=Path("results"), help="where cells lie")
+    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
     parser.add_argument("--cells-from", type=Path, help="other cells: a file with a path a line")
     parser.add_argument("--template", type=Path, default=TEMPLATE, help="the template's folder")
     parser.add_argument("--charts", type=Path, required=True, help="folder for SVG and PNG")

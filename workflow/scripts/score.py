@@ -22,7 +22,7 @@ from frontier import scorers
 from frontier.catalogue import templates
 from frontier.errors import UserError, run
 from frontier.host.files import write_bytes
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.results.records import Record, adopted, asking_sessions, read
 from frontier.scoring import gates, latency
 from frontier.values import read_json, read_lines, read_spec, sha256
@@ -242,7 +242,7 @@ def main() -> None:
     checksums.write(arguments.cell, whole)
     if arguments.requests:
         # Kept until here, so that a run killed between measuring and now repeats no request.
-        arguments.requests.with_name("journal.jsonl").unlink(missing_ok=True)
+        arguments.requests.with_name(layout.JOURNAL).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ ID = re.compile(PATTERN)
 LONGEST = 48
 # With what a cell's or a table's file ends: a task `a.json` would be the file of a task `a`.
 ENDINGS = (".json", ".jsonl", ".parquet", ".csv", ".html", ".svg", ".png", ".lock", ".tmp")
-# Folders of results/ that hold no variant.
+# Folders beside the variants' own (frontier/results/layout.py).
 FOLDERS = ("added", "charts")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from frontier.errors import UserError
 from frontier.exchange import conflicts, packing
 from frontier.host.files import write_json
-from frontier.results import bundles
+from frontier.results import bundles, layout
 from frontier.tables.study import read_cell
 from frontier.text import visible
 
@@ -25,18 +25,18 @@ def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, li
     was made here is not touched. Raises UserError, and adds nothing, for a name that is none and
     for a source that is not whole.
     """
-    if not bundles.NAME.fullmatch(name) or len(name) > bundles.LONGEST:
+    if not bundles.NAME.fullmatch(name) or len(name) > layout.LONGEST:
         raise UserError(
             f"name {name!r}: use small letters and digits, with '.', '_' or '-' between"
         )
     # Beside what it becomes: files are moved to their place, not written there.
-    incoming = results / bundles.ADDED / f".{name}.incoming"
+    incoming = layout.incoming(results, name)
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
     try:
         take = packing.copy if source.is_dir() else packing.unpack
         digests = take(source, incoming)
-        cells = [name for name in digests if bundles.CELL.fullmatch(name)]
+        cells = [name for name in digests if layout.place_of(name)]
         found = {cell.removesuffix(".json"): _conflict(cell, incoming, results) for cell in cells}
         _place(incoming, digests, name, results)
     except UserError as error:  # which names files as they lie for this moment
@@ -59,7 +59,7 @@ def _place(incoming: Path, digests: dict[str, str], name: str, results: Path) ->
     """Move checked files to where they are read from."""
     places = {file: _renamed(file, name) for file in digests}
     files = {place: digests[file] for file, place in places.items()}
-    write_json(bundles.manifest(results, name), {"files": files})
+    write_json(layout.added(results, name), {"files": files})
     _clear(name, results)
     for file, place in places.items():
         (results / place).parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def remove(name: str, results: Path) -> None:
     """Delete what was added as `name`. Raises UserError where nothing was."""
     if not bundles.NAME.fullmatch(name):
         raise UserError(f"name {name!r}: none that anything could have been added as")
-    listed = bundles.manifest(results, name)
+    listed = layout.added(results, name)
     there = listed.exists()
     # Ended in between, it leaves files that nothing names and the same command deletes.
     listed.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from frontier.exchange import parquet_check
 from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
-from frontier.results import bundles, checksums
+from frontier.results import checksums, layout
 from frontier.results.columns import COLUMNS, OUTCOMES
 from frontier.tables.comparisons import GENERATED
 from frontier.values import first_fault, sha256
@@ -183,7 +183,7 @@ def summary(path: Path) -> Summary:
     found: Summary = _read(path, Summary)
     names = found.cell
     place = f"{names.variant}/{names.device}/{names.task}"
-    if "/".join(path.with_suffix("").parts[-3:]) != place:
+    if layout.name_of(path) != place:
         raise UserError(f"{path}: says that it is the cell {place[:200]!r}")
     if names.variant != variant_id(names.model, names.quantization):
         raise UserError(f"{path}: variant {names.variant!r} is not its model and quantization")
@@ -220,7 +220,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
     files: dict[str, list[str]] = {}
     generated: dict[Path, str | None] = {}
     for name in names:
-        files.setdefault(bundles.cell_of(name) or "", []).append(name)
+        files.setdefault(layout.cell_of(name) or "", []).append(name)
     for cell, found in files.items():
         own = {f"{cell}.json", f"{cell}.parquet"}
         told = summary(folder / f"{cell}.json")
@@ -239,7 +239,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
 
 def _check_run(paths: Sequence[Path], digest: str | None) -> None:
     """Raise UserError unless these are one measurement and the requests that the cell tells."""
-    whole = [path.name for path in paths] == ["measurement.json", "requests.jsonl"]
+    whole = [path.name for path in paths] == [layout.MEASUREMENT, layout.REQUESTS]
     if not whole or paths[0].parent != paths[1].parent:
         raise UserError(f"{paths[0].parent}: not one measurement with its requests")
     measurement, requests = paths

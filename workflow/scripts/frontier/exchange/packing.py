@@ -20,7 +20,7 @@ from frontier.errors import UserError
 from frontier.exchange import foreign
 from frontier.exchange.private import Private
 from frontier.host.files import replaced
-from frontier.results import bundles
+from frontier.results import layout
 from frontier.values import sha256
 
 MANIFEST = "manifest.json"
@@ -32,13 +32,13 @@ MOST_MANIFEST = 64 << 20
 def files_of(cell: Path) -> Iterator[Path]:
     """A cell's own files: summary, table of requests, and what they were scored from."""
     yield cell
-    yield cell.with_suffix(".parquet")
+    yield layout.requests_of(cell)
     scored = foreign.summary(cell).requests_sha256
-    for measurement in sorted(cell.with_suffix("").glob("*/measurement.json")):
+    for measurement in layout.measurements_of(cell):
         # Of several measurements, each with other code or settings, the one that was scored.
         if scored and foreign.measured(measurement) == scored:
             yield measurement
-            yield measurement.with_name("requests.jsonl")
+            yield measurement.with_name(layout.REQUESTS)
             return
 
 
@@ -69,7 +69,7 @@ def pack(results: Path, bundle: Path) -> int:
 
 
 def _sendable(results: Path) -> list[Path]:
-    found = bundles.cells(results)
+    found = layout.cells(results)
     if not found:
         raise UserError(f"{results}: no cells that were made there")
     return found
@@ -150,7 +150,7 @@ def unpack(bundle: Path, folder: Path) -> dict[str, str]:
                     content = archive.extractfile(member)
                     if member.name == MANIFEST and content and not manifest:
                         manifest.append(content.read(MOST_MANIFEST))
-                    elif "@" in member.name or not bundles.cell_of(member.name) or not content:
+                    elif "@" in member.name or not layout.cell_of(member.name) or not content:
                         raise UserError(f"{member.name[:200]!r} is no file of a cell")
                     elif member.name in written:
                         raise UserError(f"{member.name} is there twice")

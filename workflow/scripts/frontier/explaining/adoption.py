@@ -24,15 +24,13 @@ from frontier.explaining.differences import Difference, differences, leaves, of_
 from frontier.explaining.keys import named
 from frontier.host.files import write_bytes
 from frontier.planning.cells import Cell
-from frontier.planning.freshness import cell_path, measurement_path
 from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
-from frontier.results import checksums
+from frontier.results import checksums, layout
+from frontier.results.layout import MEASUREMENT, REQUESTS
 from frontier.results.records import adopted
 from frontier.text import visible
 from frontier.values import sha256
-
-MEASUREMENT, REQUESTS = "measurement.json", "requests.jsonl"
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,12 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
     Raises UserError where there is none: with what differs in the nearest one.
     """
     if not cell.planned:
-        raise UserError(f"{cell_path(cell)}: is left out ({cell.outcome}): nothing to adopt")
-    place = root / measurement_path(steps, cell)
+        raise UserError(f"{cell.place.summary}: is left out ({cell.outcome}): nothing to adopt")
+    place = root / steps.measurement(cell)
     if place.exists():
-        raise UserError(f"{cell_path(cell)}: its measurement is current, there is nothing to adopt")
+        raise UserError(
+            f"{cell.place.summary}: its measurement is current, there is nothing to adopt"
+        )
     job = Jobs(steps).measure(cell)
     found = [
         Candidate(
@@ -75,16 +75,16 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
             path.parent,
             named(differences(identity, job.step.depends_on), job, steps.catalogue),
         )
-        for path in sorted(place.parent.parent.glob(f"*/{MEASUREMENT}"))
+        for path in layout.measurements_of(root / cell.place.summary)
         if (identity := _identity(path)) is not None
     ]
     if not found:
-        raise UserError(f"{cell_path(cell)}: no earlier measurement of it lies here whole")
+        raise UserError(f"{cell.place.summary}: no earlier measurement of it lies here whole")
     nearest = min(found, key=lambda one: weight(one.differs))
     if refused := nearest.beyond:
         words = "; ".join(refused[:3])
         raise UserError(
-            f"{cell_path(cell)}: more than code and versions differs: {visible(words, 400)}"
+            f"{cell.place.summary}: more than code and versions differs: {visible(words, 400)}"
         )
     _check_sample(steps, nearest, root)
     return nearest
@@ -107,14 +107,14 @@ def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
     content = _read(found.folder)
     if content["spec"]["identity"]["inputs"]["sample"] == identity:
         return
-    sample = Path("resources/samples", task, identity, "sample.jsonl")
+    sample = layout.sample(task, identity)
     if not (root / sample).exists():
         raise UserError(
-            f"{cell_path(found.cell)}: the code that draws samples differs too; draw it first: "
+            f"{found.cell.place.summary}: the code that draws samples differs too; draw it first: "
             f"snakemake --cores 1 {sample}"
         )
     if sha256(root / sample) != content["sample_sha256"]:
-        raise UserError(f"{cell_path(found.cell)}: {sample} is another sample than was measured")
+        raise UserError(f"{found.cell.place.summary}: {sample} is another sample than was measured")
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
         "because": because,
         "differs": found.reasons,
     }
-    path = root / measurement_path(steps, found.cell)
+    path = root / steps.measurement(found.cell)
     requests = (found.folder / REQUESTS).read_bytes()
     try:
         requests = _rebound(requests, before["digest"], now["digest"])
@@ -176,9 +176,9 @@ def _noted(session: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any
 def _unmeasured(folder: Path) -> filelock.BaseFileLock:
     """The lock of a cell's journal. Raises UserError where a process is measuring there."""
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "journal.jsonl").exists():
+    if (folder / layout.JOURNAL).exists():
         raise UserError(f"{folder}: has been measured in part already; the next run goes on there")
-    return filelock.FileLock(folder / "journal.lock", timeout=0)
+    return filelock.FileLock(folder / layout.JOURNAL_LOCK, timeout=0)
 
 
 def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
@@ -188,7 +188,7 @@ def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
     """
     copies: list[Path] = []
     for cell in cells:
-        for path in sorted((root / cell_path(cell).with_suffix("")).glob(f"*/{MEASUREMENT}")):
+        for path in layout.measurements_of(root / cell.place.summary):
             content = checksums.read(path.read_bytes()) or {}
             if not adopted(content.get("sessions", [])):
                 continue
@@ -199,8 +199,8 @@ def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
                 )
             copies.append(path.parent)
     for folder in copies:
-        summary = folder.parent.with_suffix(".json")
-        for file in (summary, summary.with_suffix(".parquet")):
+        summary = layout.scored_of(folder / MEASUREMENT)
+        for file in (summary, layout.requests_of(summary)):
             file.unlink(missing_ok=True)
         shutil.rmtree(folder)
     return copies

@@ -15,15 +15,16 @@ from typing import Any, Literal
 from frontier.errors import UserError
 from frontier.explaining.differences import Difference, differences, weight
 from frontier.explaining.keys import named
-from frontier.planning.freshness import Freshness, written
+from frontier.host import locks
+from frontier.planning.freshness import Freshness
 from frontier.planning.jobs import Job
 from frontier.planning.pending import broken_lock
 from frontier.planning.step import Measuring
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.values import read_json
 
 Kind = Literal["never made", "deleted", "altered", "unfinished", "differs", "input", "forced"]
-TABLES = {"aggregate": "study", "compare": "comparisons", "render": "report"}
+TABLES = {"aggregate": layout.STUDY, "compare": layout.COMPARISONS, "render": layout.REPORT}
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Why:
         digests = {str(record.get("digest")) for record in records.values()}
         if gone and (job.step.identity in digests or self._was_there(job, outputs, records)):
             return Cause("deleted", gone, inputs=again)
-        if job.rule == "measure" and (self.root / job.output).with_name("journal.jsonl").exists():
+        if job.rule == "measure" and (self.root / job.output).with_name(layout.JOURNAL).exists():
             return Cause("unfinished", inputs=again)
         if job.step.identity in digests:
             # As its identity has it, but what it reads was made again since, or is now.
@@ -102,28 +103,28 @@ class Why:
     def _outputs(self, job: Job) -> list[Path]:
         """What a job writes, as far as anybody looks whether it is there."""
         if job.rule == "measure":
-            return [job.output, job.output.with_name("requests.jsonl")]
+            return [job.output, job.output.with_name(layout.REQUESTS)]
         if job.rule == "score":
-            return [job.output, job.output.with_suffix(".parquet")]
+            return [job.output, layout.requests_of(job.output)]
         if job.rule in TABLES:
             files = (self._content(_lock(job)) or {}).get("files")
             names = files if isinstance(files, dict) else {}
-            return [_lock(job), *(written(Path("results"), name) for name in names)]
+            return [_lock(job), *(layout.written(name) for name in names)]
         return [job.output]
 
     def _altered(self, job: Job, outputs: list[Path]) -> tuple[Path, ...]:
         """What of it is not as it was written."""
         if job.rule in ("measure", "score", *TABLES):
             return tuple(path for path in outputs if path in self.fresh.altered)
-        return (job.output.with_name("lock.json"),) if broken_lock(self.root, job) else ()
+        return (layout.lock_beside(job.output),) if broken_lock(self.root, job) else ()
 
     def _was_there(self, job: Job, outputs: list[Path], records: Mapping[Path, Any]) -> bool:
         """Whether something else on the disk shows that what is missing was made."""
         if records and job.rule in ("score", *TABLES):
             return False  # it is there, and made of something else
         if job.rule in TABLES:
-            names = [f"results/{TABLES[job.rule]}.{end}" for end in ("parquet", "html")]
-            return any((self.root / name).exists() for name in names)
+            files = [layout.table(TABLES[job.rule], end) for end in ("parquet", "html")]
+            return any((self.root / file).exists() for file in files)
         if job.rule == "score":
             return job.about in self._tabled or any((self.root / path).exists() for path in outputs)
         if job.rule == "measure":
@@ -147,13 +148,13 @@ class Why:
         elif job.rule == "score":
             paths = [job.output]
         else:
-            name = "measurement.json" if job.rule == "measure" else "lock.json"
+            name = layout.MEASUREMENT if job.rule == "measure" else locks.NAME
             found = (self.root / job.output.parent.parent).glob(f"*/{name}")
             paths = sorted(path.relative_to(self.root) for path in found)
         records = {path: record for path in paths if (record := self._record(path))}
         if job.rule == "measure":
             # It may have been deleted since the cell was scored, which has its record.
-            cell = job.output.parent.parent.with_suffix(".json")
+            cell = layout.scored_of(job.output)
             scored = _block((self._record(cell) or {}).get("upstream")).get("measurement")
             digests = [record.get("digest") for record in records.values()]
             if isinstance(scored, dict) and scored.get("digest") not in digests:
@@ -163,7 +164,7 @@ class Why:
     def _record(self, path: Path) -> dict[str, Any] | None:
         """What a result says that it was made of; None where it does not."""
         content = self._content(path) or {}
-        holder = content.get("spec") if path.name == "measurement.json" else content
+        holder = content.get("spec") if path.name == layout.MEASUREMENT else content
         if isinstance(found := _block(holder).get("identity"), dict):
             return found
         if "pins" in content:
@@ -174,7 +175,7 @@ class Why:
     def _content(self, path: Path) -> dict[str, Any] | None:
         """A result's JSON; None where there is none, or it is not as it was written."""
         try:
-            if path.name == "lock.json":
+            if path.name == locks.NAME:
                 found = read_json(self.root / path)
                 return found if isinstance(found, dict) else None
             return checksums.read((self.root / path).read_bytes())
@@ -193,13 +194,13 @@ class Why:
     @cached_property
     def _tabled(self) -> set[str]:
         """The cells that a table was made of."""
-        locks = (self._content(Path(f"results/{name}.lock.json")) for name in TABLES.values())
+        locks = (self._content(layout.lock(name)) for name in TABLES.values())
         return {name for lock in locks for name in _block((lock or {}).get("cells"))}
 
 
 def _lock(job: Job) -> Path:
     """The lock of a table or of the report."""
-    return Path(f"results/{TABLES[job.rule]}.lock.json")
+    return layout.lock(TABLES[job.rule])
 
 
 def _needs(job: Job, other: Job) -> bool:

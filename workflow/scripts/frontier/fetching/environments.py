@@ -45,7 +45,12 @@ def identity(name: str) -> str:
 
 def lock(name: str) -> Path:
     """The file that says what was installed; it is there when the environment is complete."""
-    return caches.OWN / "envs" / name / identity(name) / "lock.json"
+    return lock_of(name, identity(name))
+
+
+def lock_of(name: str, identity: str) -> Path:
+    """The same, of an environment of that identity."""
+    return caches.OWN / "envs" / name / identity / locks.NAME
 
 
 def python(name: str) -> Path:

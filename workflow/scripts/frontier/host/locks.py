@@ -8,6 +8,7 @@ from pathlib import Path
 from frontier.errors import UserError
 from frontier.values import read_json, sha256
 
+NAME = "lock.json"
 SMALL_BYTES = 1 << 24
 
 
@@ -25,7 +26,7 @@ def check_lock(folder: Path) -> None:
 
     Small files are compared by sha256, large ones (weights) by size.
     """
-    lock = folder / "lock.json"
+    lock = folder / NAME
     if not lock.exists():
         return
     if not lock_is_whole(lock):

@@ -9,20 +9,18 @@ from pathlib import Path
 
 from frontier.errors import UserError
 
-FOLDERS = ("results", "resources")
 # Of addresses and of data, to import what our programs import; tried on Linux without a GPU.
 ENOUGH_BYTES = {"RLIMIT_AS": 1_500_000_000, "RLIMIT_DATA": 600_000_000}
 COMMANDS = {"RLIMIT_AS": "ulimit -v", "RLIMIT_DATA": "ulimit -d"}
 
 
-def check_folders() -> None:
+def check_folders(folders: Iterable[Path]) -> None:
     """Raise UserError where something else lies in the place of a folder that we write to."""
-    for name in FOLDERS:
-        path = Path(name)
+    for path in folders:
         if path.is_symlink() and not path.exists():
-            raise UserError(f"{name}: a link to {path.readlink()}, where nothing lies")
+            raise UserError(f"{path}: a link to {path.readlink()}, where nothing lies")
         if path.exists() and not path.is_dir():
-            raise UserError(f"{name}: is not a folder; move it away, results and inputs go there")
+            raise UserError(f"{path}: is not a folder; move it away, results and inputs go there")
 
 
 def check_memory() -> None:

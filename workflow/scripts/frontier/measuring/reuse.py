@@ -15,7 +15,7 @@ from typing import Any
 
 from frontier.host.files import write_bytes
 from frontier.measuring import contention
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.results.records import Record, Recorded, finished, input_sha256
 
 
@@ -122,16 +122,16 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
     """
     identity = folder.name
     try:
-        measurement = checksums.read((folder / "measurement.json").read_bytes())
+        measurement = checksums.read((folder / layout.MEASUREMENT).read_bytes())
         depends_on = measurement["spec"].get("identity", {}) if measurement else {}
         if measurement and depends_on.get("digest") == identity:
             if depends_on.get("request") != request:
                 return None
-            return _as_adopted(finished(folder / "requests.jsonl", measurement, identity), request)
+            return _as_adopted(finished(folder / layout.REQUESTS, measurement, identity), request)
     except OSError:
         pass
     try:
-        lines = (folder / "journal.jsonl").read_bytes().split(b"\n")
+        lines = (folder / layout.JOURNAL).read_bytes().split(b"\n")
     except OSError:
         return None
     recorded = Recorded()

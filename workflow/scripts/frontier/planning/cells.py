@@ -15,6 +15,7 @@ from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.errors import UserError, did_you_mean
 from frontier.fetching import environments
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
+from frontier.results.layout import Place
 from frontier.text import shown
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
@@ -37,8 +38,13 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """VARIANT/DEVICE/TASK, the cell's place below results/."""
-        return f"{self.variant}/{self.device}/{self.task}"
+        """VARIANT/DEVICE/TASK."""
+        return self.place.name
+
+    @cached_property
+    def place(self) -> Place:
+        """Where it lies."""
+        return Place(self.variant, self.device, self.task)
 
     @property
     def planned(self) -> bool:

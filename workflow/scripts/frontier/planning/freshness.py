@@ -16,7 +16,7 @@ from typing import Any
 from frontier.fetching.contents import Digests
 from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
-from frontier.results import bundles, checksums
+from frontier.results import bundles, checksums, layout
 
 
 def _identity(content: dict[str, Any]) -> Any:
@@ -27,7 +27,6 @@ def _identity(content: dict[str, Any]) -> Any:
 
 # Beside Snakemake's own notes: where a file was moved or copied, its bytes are read again.
 DIGESTS = Path(".snakemake/digests.json")
-TABLES = ("study", "comparisons", "report")
 
 
 class Freshness:
@@ -45,7 +44,7 @@ class Freshness:
         self.digests = Digests(root / DIGESTS)
         self.cell = cache(self._cell)
         self.measured = cache(self._measured)
-        self._summary = cache(lambda cell: self._read(cell_path(cell), "scored again"))
+        self._summary = cache(lambda cell: self._read(cell.place.summary, "scored again"))
         self.study = cache(self._study)
         self.comparisons = cache(self._comparisons)
 
@@ -73,12 +72,10 @@ class Freshness:
         return bool(found == digest)
 
     def _cell(self, cell: Cell) -> bool:
-        path = cell_path(cell)
         result, _ = self._summary(cell)
         if _identity(result) != self.steps.score(cell).identity:
             return False
-        table = path.with_suffix(".parquet")
-        if not self._whole(table, result["table_sha256"], "the cell is scored again"):
+        if not self._whole(cell.place.requests, result["table_sha256"], "the cell is scored again"):
             return False
         if not cell.planned:
             return True
@@ -92,8 +89,8 @@ class Freshness:
         Empty where there is none, or it is not as it was written. Must be: it, or its requests, are
         there and not as they were written.
         """
-        path = measurement_path(self.steps, cell)
-        requests = path.with_name("requests.jsonl")
+        path = self.steps.measurement(cell)
+        requests = path.with_name(layout.REQUESTS)
         if not ((self.root / path).exists() and (self.root / requests).exists()):
             return {}, False
         found, _ = self._read(path, "measured again")
@@ -116,15 +113,15 @@ class Freshness:
         return own | self._added
 
     def _study(self) -> bool:
-        """Whether results/study.* is made of the cells as they are."""
-        return self._made_of_cells("study", self.steps.aggregate.identity)
+        """Whether the study's table is made of the cells as they are."""
+        return self._made_of_cells(layout.STUDY, self.steps.aggregate.identity)
 
     def _comparisons(self) -> bool:
-        """Whether results/comparisons.* is made of the cells as they are."""
-        return self._made_of_cells("comparisons", self.steps.compare.identity)
+        """Whether the comparisons are made of the cells as they are."""
+        return self._made_of_cells(layout.COMPARISONS, self.steps.compare.identity)
 
     def _made_of_cells(self, table: str, identity: str) -> bool:
-        lock, _ = self._read(Path(f"results/{table}.lock.json"), "made again")
+        lock, _ = self._read(layout.lock(table), "made again")
         return (
             _identity(lock) == identity
             and self._written(lock)
@@ -136,47 +133,30 @@ class Freshness:
         )
 
     def report(self) -> bool:
-        """Whether results/report.html and its charts are made of the tables as they are."""
-        lock, _ = self._read(Path("results/report.lock.json"), "made again")
+        """Whether the report and its charts are made of the tables as they are."""
+        lock, _ = self._read(layout.lock(layout.REPORT), "made again")
         return (
             _identity(lock) == self.steps.render.identity
             and self._written(lock)
             and self.study()
             and self.comparisons()
             and all(
-                self.digests.of(self.root / f"results/{table}.parquet") == lock[f"{table}_sha256"]
-                for table in ("study", "comparisons")
+                self.digests.of(self.root / layout.table(table)) == lock[f"{table}_sha256"]
+                for table in layout.TABLES
             )
         )
 
     @cached_property
     def _added(self) -> dict[str, str]:
         """The digests of the cells that were added from elsewhere, by their places."""
-        results = self.root / "results"
+        results = self.root / layout.RESULTS
         return {
-            str(path.relative_to(results).with_suffix("")): digest
-            for path, digest in bundles.added_cells(results).items()
+            layout.name_of(path): digest for path, digest in bundles.added_cells(results).items()
         }
 
     def _written(self, lock: dict[str, Any]) -> bool:
         """Whether every file that a lock names is there, and as it was written."""
         return all(
-            self._whole(written(Path("results"), name), digest, "it is made again")
+            self._whole(layout.written(name), digest, "it is made again")
             for name, digest in lock["files"].items()
         )
-
-
-def written(results: Path, name: str) -> Path:
-    """Where a file lies that a lock of tables or the report names."""
-    return results / "charts" / name if name.endswith((".svg", ".png")) else results / name
-
-
-def cell_path(cell: Cell) -> Path:
-    """Where a cell's summary lies."""
-    return Path("results", cell.variant, cell.device, f"{cell.task}.json")
-
-
-def measurement_path(steps: Steps, cell: Cell) -> Path:
-    """Where a planned cell's measurement lies."""
-    folder = Path("results", cell.variant, cell.device, cell.task)
-    return folder / steps.measure(cell).identity / "measurement.json"

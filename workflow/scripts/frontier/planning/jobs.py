@@ -11,12 +11,11 @@ from functools import cache
 from pathlib import Path
 
 from frontier.fetching import environments
-from frontier.planning import cells, freshness
+from frontier.planning import cells
 from frontier.planning.cells import Cell
 from frontier.planning.step import Step, environment_step
 from frontier.planning.steps import Steps
-
-RESOURCES = Path("resources")
+from frontier.results import layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,32 +61,32 @@ class Jobs:
     def _dataset(self, name: str) -> Job:
         step, generator = self.steps.dataset(name), self.steps.source(name).source.generator
         own = self._environments(generator if generator in environments.names() else None)
-        output = RESOURCES / "datasets" / name / step.identity / "lock.json"
+        output = layout.dataset(name, step.identity)
         return Job("fetch_dataset", {"dataset": name}, step, output, own)
 
     def _sample(self, task: str) -> Job:
         step = self.steps.sample(task)
         reads = {"dataset": self.dataset(self.steps.catalogue.tasks[task].dataset)}
-        output = RESOURCES / "samples" / task / step.identity / "sample.jsonl"
+        output = layout.sample(task, step.identity)
         return Job("sample", {"task": task}, step, output, reads)
 
     def _model(self, model: str) -> Job:
         step = self.steps.model(model)
         rule = "grow_model" if self.steps.catalogue.models[model].grow else "fetch_model"
-        output = RESOURCES / "models" / model / step.identity / "lock.json"
+        output = layout.model(model, step.identity)
         return Job(rule, {"model": model}, step, output)
 
     def _adapters(self, model: str) -> dict[str, Job]:
         step = self.steps.adapter(model)
         if step is None:
             return {}
-        output = RESOURCES / "adapters" / model / step.identity / "lock.json"
+        output = layout.adapter(model, step.identity)
         return {"adapter": Job("fetch_adapter", {"model": model}, step, output)}
 
     def _calibration(self, name: str) -> Job:
         step, tasks = self.steps.calibration(name), self.steps.catalogue.calibrations[name].tasks
         reads = {task: self.dataset(self.steps.catalogue.tasks[task].dataset) for task in tasks}
-        output = RESOURCES / "calibrations" / name / step.identity / "texts.jsonl"
+        output = layout.calibration(name, step.identity)
         return Job("calibrate", {"calibration": name}, step, output, reads)
 
     def _quantized(self, variant: str, engine: str) -> Job | None:
@@ -98,7 +97,7 @@ class Jobs:
         reads = {"model": self.model(model), **self._environments(made.environment)}
         if made.calibration:
             reads["texts"] = self.calibration(made.calibration)
-        output = RESOURCES / "quantized" / variant / engine / step.identity / "lock.json"
+        output = layout.quantized(variant, engine, step.identity)
         return Job("quantize_model", {"variant": variant, "engine": engine}, step, output, reads)
 
     def _measure(self, cell: Cell) -> Job:
@@ -110,7 +109,7 @@ class Jobs:
             **self._environments(placement.environment),
             **self.adapters(cell.model),
         }
-        output = freshness.measurement_path(self.steps, cell)
+        output = self.steps.measurement(cell)
         return Job("measure", _names(cell), self.steps.measure(cell), output, reads)
 
     def score(self, cell: Cell) -> Job:
@@ -120,8 +119,7 @@ class Jobs:
             if cell.planned
             else {}
         )
-        output = freshness.cell_path(cell)
-        return Job("score", _names(cell), self.steps.score(cell), output, reads)
+        return Job("score", _names(cell), self.steps.score(cell), cell.place.summary, reads)
 
 
 def _names(cell: Cell) -> dict[str, str]:

@@ -13,10 +13,7 @@ from frontier.host.locks import lock_is_whole
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
 from frontier.planning.jobs import Job, Jobs
-
-STUDY, COMPARISONS, REPORT = (
-    Path("results", name) for name in ("study.lock.json", "comparisons.lock.json", "report.html")
-)
+from frontier.results import layout
 
 
 def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
@@ -49,7 +46,7 @@ def lacks(root: Path, job: Job) -> bool:
 
 def broken_lock(root: Path, job: Job) -> bool:
     """Whether the lock beside what a job made is there, and not as it was written."""
-    lock = root / job.output.with_name("lock.json")
+    lock = root / layout.lock_beside(job.output)
     return lock.exists() and not lock_is_whole(lock)
 
 
@@ -71,11 +68,12 @@ def _tables(fresh: Freshness, scores: dict[str, Job]) -> Iterator[Job]:
     steps = fresh.steps
     if fresh.report():
         return
-    study = Job("aggregate", {}, steps.aggregate, STUDY, scores)
-    comparisons = Job("compare", {}, steps.compare, COMPARISONS, scores)
+    study = Job("aggregate", {}, steps.aggregate, layout.lock(layout.STUDY), scores)
+    compared = layout.lock(layout.COMPARISONS)
+    comparisons = Job("compare", {}, steps.compare, compared, scores)
     if not fresh.study():
         yield study
     if not fresh.comparisons():
         yield comparisons
     reads = {"study": study, "comparisons": comparisons}
-    yield Job("render", {}, steps.render, REPORT, reads)
+    yield Job("render", {}, steps.render, layout.report(), reads)

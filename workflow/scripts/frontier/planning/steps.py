@@ -19,7 +19,7 @@ from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.step import Measuring, Step, step
-from frontier.results import bundles
+from frontier.results import bundles, layout
 from frontier.scoring import gates
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
@@ -84,6 +84,10 @@ class Steps(InputSteps):
             fetched={"model": self.model(cell.model)},
         )
         return Measuring(**vars(base))
+
+    def measurement(self, cell: Cell) -> Path:
+        """Where a planned cell's measurement lies."""
+        return cell.place.measurement(self.measure(cell).identity)
 
     def _score(self, cell: Cell) -> Step:
         names = {name: getattr(cell, name) for name in ("variant", "model", "quantization")}
@@ -158,7 +162,10 @@ class Steps(InputSteps):
     @cached_property
     def render(self) -> Step:
         """The charts and the report."""
-        places = sorted(path.parts[-3:] for path in bundles.added_cells(Path("results")))
+        found = bundles.added_cells(layout.RESULTS)
+        places = sorted(
+            place for path in found if (place := layout.place_of(Path(*path.parts[-3:])))
+        )
         added = self._added(places)
         shown: dict[str, list[dict[str, str | None]]] = {
             axis: [
@@ -167,7 +174,7 @@ class Steps(InputSteps):
             ]
             for axis in ("models", "quantizations", "devices", "tasks")
         }
-        devices = dict.fromkeys(device for _, device, _ in places)
+        devices = dict.fromkeys(place.device for place in places)
         shown["devices"] += map(self._added_device, devices)
         spec = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
@@ -178,15 +185,14 @@ class Steps(InputSteps):
         }
         return step("render", spec, inputs)
 
-    def _added(self, places: list[tuple[str, ...]]) -> dict[str, list[str]]:
+    def _added(self, places: list[layout.Place]) -> dict[str, list[str]]:
         """Of which models, quantizations and tasks cells were added, where we know them as well."""
         known = plan.variants(self.catalogue) if places else {}
-        pairs = [known[name] for name, _, _ in places if name in known]
-        tasks = [file.removesuffix(".json") for _, _, file in places]
+        pairs = [known[place.variant] for place in places if place.variant in known]
         return {
             "models": [model for model, _ in pairs],
             "quantizations": [quantization for _, quantization in pairs],
-            "tasks": [task for task in tasks if task in self.catalogue.tasks],
+            "tasks": [place.task for place in places if place.task in self.catalogue.tasks],
         }
 
     def _added_device(self, device: str) -> dict[str, str | None]:

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from frontier.errors import UserError
-from frontier.host.locks import lock_is_whole
-from frontier.planning.freshness import TABLES, written
-from frontier.results import bundles, checksums
+from frontier.host import locks
+from frontier.results import bundles, checksums, layout
 from frontier.values import read_json, sha256
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
     """How many files there are below a checkout that have a checksum, and a line for each fault."""
-    found = [*_cells(root / "results"), *_tables(root / "results"), *_inputs(root / "resources")]
+    results = root / layout.RESULTS
+    found = [*_cells(results), *_tables(results), *_inputs(root / layout.RESOURCES)]
     faults = [f"{path}: not as it was written" for path, whole in found if not whole]
     try:
-        bundles.check_added(root / "results")
-        found += [(path, True) for path in bundles.added(root / "results")]
+        bundles.check_added(results)
+        found += [(path, True) for path in bundles.added(results)]
     except UserError as error:
         faults.append(str(error))
     return len(found), faults
@@ -27,30 +27,31 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 def _cells(results: Path) -> Iterator[tuple[Path, bool]]:
     """The cells that were made here, their tables of requests, and what they were scored from."""
-    for cell in bundles.cells(results):
+    for cell in layout.cells(results):
         summary = checksums.read(cell.read_bytes())
         yield cell, summary is not None
-        table = cell.with_suffix(".parquet")
+        table = layout.requests_of(cell)
         if summary is not None:
             yield table, _is(table, summary.get("table_sha256"))
-        for measurement in sorted(cell.with_suffix("").glob("*/measurement.json")):
+        for measurement in layout.measurements_of(cell):
             told = checksums.read(measurement.read_bytes())
             yield measurement, told is not None
-            requests = measurement.with_name("requests.jsonl")
+            requests = measurement.with_name(layout.REQUESTS)
             if told is not None and requests.exists():
                 yield requests, _is(requests, told.get("requests_sha256"))
 
 
 def _tables(results: Path) -> Iterator[tuple[Path, bool]]:
     """The tables, the report and its charts."""
-    for name in TABLES:
-        path = results / f"{name}.lock.json"
+    for name in (*layout.TABLES, layout.REPORT):
+        path = layout.lock(name, results)
         if not path.exists():
             continue
         lock = checksums.read(path.read_bytes())
         yield path, lock is not None
         for file, digest in (lock or {}).get("files", {}).items():
-            yield written(results, file), _is(written(results, file), digest)
+            written = layout.written(file, results)
+            yield written, _is(written, digest)
 
 
 def _inputs(resources: Path) -> Iterator[tuple[Path, bool]]:
@@ -59,8 +60,8 @@ def _inputs(resources: Path) -> Iterator[tuple[Path, bool]]:
         return
     # Environments are looked at before each use.
     folders = (one for one in sorted(resources.iterdir()) if one.is_dir() and one.name != "envs")
-    for path in (lock for folder in folders for lock in sorted(folder.rglob("lock.json"))):
-        if not lock_is_whole(path):
+    for path in (lock for folder in folders for lock in sorted(folder.rglob(locks.NAME))):
+        if not locks.lock_is_whole(path):
             yield path, False
             continue
         files: dict[str, Any] = read_json(path).get("files", {})

@@ -7,50 +7,24 @@ names every file that came with its sha256: a file that it does not name is none
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from frontier.catalogue import ids
 from frontier.errors import UserError
+from frontier.results import layout
 from frontier.values import read_json, sha256
 
-ADDED = "added"  # the folder below results/ with the manifests of what was added
-_ID = ids.PATTERN
 NAME = ids.ID
-CELL = re.compile(rf"{_ID}/{_ID}/{_ID}\.json")
-# A cell's summary, its table of requests, and what both were scored from.
-FILE = re.compile(
-    rf"(?P<cell>{_ID}/{_ID}(?:@{_ID})?/{_ID})"
-    r"(?:\.json|\.parquet|/[0-9a-f]{16}/(?:measurement\.json|requests\.jsonl))"
-)
-LONGEST = 100  # letters of an id: file systems take 255 bytes, temporary names and @NAME included
-
-
-def cell_of(file: str) -> str | None:
-    """The cell, VARIANT/DEVICE/TASK, that a name below results/ belongs to; None if to none."""
-    found = FILE.fullmatch(file)
-    return found["cell"] if found and max(map(len, file.split("/"))) <= LONGEST else None
-
-
-def cells(results: Path) -> list[Path]:
-    """The cells that were made here: VARIANT/DEVICE/TASK.json; none that were added."""
-    found = results.glob("*/*/*.json")
-    return sorted(path for path in found if CELL.fullmatch(path.relative_to(results).as_posix()))
-
-
-def manifest(results: Path, name: str) -> Path:
-    """Where the files that were added as `name` are listed."""
-    return results / ADDED / f"{name}.json"
 
 
 def added(results: Path) -> dict[Path, str]:
     """Every file that was added, with its sha256 as it was sent. Raises UserError."""
     found: dict[Path, str] = {}
-    for path in sorted((results / ADDED).glob("*.json")):
+    for path in layout.lists_of_added(results):
         listed = read_json(path)
         files = listed.get("files") if isinstance(listed, dict) else None
-        if not isinstance(files, dict) or not all(map(cell_of, files)):
+        if not isinstance(files, dict) or not all(map(layout.cell_of, files)):
             raise UserError(f"{path}: no list of added files; {_mend(path.stem)}")
         found |= {results / name: digest for name, digest in files.items()}
     return found
@@ -74,11 +48,17 @@ def _mend(name: str) -> str:
 
 def added_cells(results: Path) -> dict[Path, str]:
     """The summaries among what was added."""
-    return {path: digest for path, digest in added(results).items() if _is_cell(path, results)}
+    return {
+        path: digest
+        for path, digest in added(results).items()
+        if layout.place_of(path.relative_to(results))
+    }
 
 
-def _is_cell(path: Path, results: Path) -> bool:
-    return path.suffix == ".json" and len(path.relative_to(results).parts) == 3
+def added_places(results: Path) -> list[layout.Place]:
+    """Where the cells lie that were added."""
+    found = (layout.place_of(path.relative_to(results)) for path in added(results))
+    return [place for place in found if place]
 
 
 def origins(devices: Iterable[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.results.records import Record, Recorded, closing, finished, opening
 
 
@@ -122,4 +122,4 @@ def restore(requests: Path, measurement: dict[str, Any], identity: str) -> None:
     measures asks only the requests that are not in the journal.
     """
     found = finished(requests, measurement, identity)
-    write_bytes(requests.with_name("journal.jsonl"), found.lines(identity))
+    write_bytes(requests.with_name(layout.JOURNAL), found.lines(identity))

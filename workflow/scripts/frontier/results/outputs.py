@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from frontier.errors import UserError
 from frontier.results import bundles, checksums
+from frontier.results.layout import Place
 from frontier.values import sha256
 
 # What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.
@@ -30,7 +31,7 @@ class Axes(BaseModel):
     def paths(self, results: Path) -> list[Path]:
         """Where the cells lie below results/."""
         return [
-            results / variant / device / f"{task}.json"
+            Place(variant, device, task).summary_in(results)
             for device, variants in self.variants.items()
             for variant in variants
             for task in self.tasks

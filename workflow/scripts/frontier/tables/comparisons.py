@@ -20,6 +20,7 @@ from frontier.results.columns import (
     SLOWER,
     WORSE,
 )
+from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests
 from frontier.scorers import PROPORTION, Corpus, Difference, corpus_of
 from frontier.scoring import counted
@@ -115,7 +116,7 @@ def _requests(side: Side) -> pl.DataFrame:
 
     Raises UserError for counts that are not those of the requests.
     """
-    path = side.path.with_suffix(".parquet")
+    path = requests_of(side.path)
     corpus = corpus_of(side.scorer["kind"]) if side.scorer else None
     requests = read_requests(path, COLUMNS, also=counted.COLUMN if corpus else None)
     if not corpus or counted.COLUMN not in requests.columns:

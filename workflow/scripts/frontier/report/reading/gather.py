@@ -20,6 +20,7 @@ from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
 from frontier.results.columns import MetricNote
+from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests
 from frontier.tables.study import metric_notes, read_cell
 from frontier.text import visible
@@ -123,7 +124,7 @@ def _scaled(row: Row, factor: float) -> tuple[float | None, float | None]:
 
 def entry(row: Row, cells: Cells) -> Entry:
     """A timed cell with its requests' quantiles."""
-    path = cells.paths[key(row)].with_suffix(".parquet")
+    path = requests_of(cells.paths[key(row)])
     requests = read_requests(path, list(DISTRIBUTIONS))
     factor = points_per_unit(row["score_unit"])
     return Entry(
@@ -192,7 +193,7 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
     variants = [entry.variant for entry in group.entries if entry.variant in chosen]
     frames = {}
     for variant in variants:
-        path = cells.paths[group.task, group.device, variant].with_suffix(".parquet")
+        path = requests_of(cells.paths[group.task, group.device, variant])
         frames[variant] = read_requests(path, ["id", "input", "reference", "prediction", "score"])
     scores = pl.concat([frame.select("id", "score") for frame in frames.values()])
     spread = scores.group_by("id", maintain_order=True).agg(
