@@ -39,14 +39,14 @@ frame.style.cssText = "width:100vw;height:100vh;border:0";
 const start = performance.now();
 frame.onload = async () => {
   await painted();
-  const found = {open_ms: performance.now() - start, picks: {}, rows: {}};
+  const found = {open_ms: performance.now() - start, filters: {}, rows: {}};
   const inside = frame.contentDocument;
   const rows = [...inside.querySelectorAll(".one")];
-  inside.querySelector(".picks").scrollIntoView();
+  inside.querySelector(".filters").scrollIntoView();
   await settled();
   found.open_task_ms = Math.max(0, ...long);
   long.length = 0;
-  for (const select of inside.querySelectorAll(".picks select")) {
+  for (const select of inside.querySelectorAll(".filters select")) {
     const name = select.parentElement.textContent.trim().split(" ")[0], times = [];
     for (const place of [1, select.options.length - 1, 0]) {
       await painted();
@@ -55,7 +55,7 @@ frame.onload = async () => {
       await painted();
       times.push(performance.now() - before);
     }
-    found.picks[name] = Math.max(...times);
+    found.filters[name] = Math.max(...times);
   }
   await settled();
   found.pick_task_ms = Math.max(0, ...long);
@@ -66,7 +66,7 @@ frame.onload = async () => {
   }
   await settled();
   found.scroll_task_ms = Math.max(0, ...long);
-  for (const select of inside.querySelectorAll(".picks select")) {
+  for (const select of inside.querySelectorAll(".filters select")) {
     select.selectedIndex = 1;
     const name = select.parentElement.textContent.trim().split(" ")[0];
     found.rows[name] = rows.filter(row => row.checkVisibility()).length;

@@ -75,7 +75,7 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
     files["quantizations"]["calibrations"] = {"texts": {"tasks": ["sums"], "size": 4, "seed": 1}}
     files["devices"]["devices"]["gpu"] = {
         "engine": "transformers", "accelerator": "cuda", "gpu": "A6000", "gpus": 1, "compile": False,
-        "gpu_model": "a6000", "dtype": "float16", "lacks": ["bfloat16"], "memory_gb": 48,
+        "gpu_model": "a6000", "dtype": "float16", "unsupported_dtypes": ["bfloat16"], "memory_gb": 48,
         "bandwidth_gb_s": 768, "price_per_hour": 0.5, "label": "GPU",
     }  # fmt: skip
     files["tasks"]["datasets"]["far"] = {

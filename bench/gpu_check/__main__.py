@@ -24,7 +24,7 @@ from typing import Any
 import cells
 from checks import GpuChecks
 from frontier.machine import hardware
-from rows import Row
+from rows import Finding
 from workbench import CheckError, Workbench
 
 
@@ -50,17 +50,17 @@ def host() -> dict[str, Any]:
     }
 
 
-def run(check: GpuChecks, seconds: float) -> Iterator[Row]:
+def run(check: GpuChecks, seconds: float) -> Iterator[Finding]:
     """Every check's rows; one that fails does not end the others, one too late is skipped."""
     ends = time.monotonic() + seconds
     for name, work in check.checks():
         if time.monotonic() > ends:
-            yield Row(name, "skipped", f"the {seconds:.0f} s are over")
+            yield Finding(name, "skipped", f"the {seconds:.0f} s are over")
             continue
         try:
             yield from work()
         except (CheckError, KeyError) as error:
-            yield Row(name, "WRONG", str(error))
+            yield Finding(name, "WRONG", str(error))
 
 
 def main() -> int:

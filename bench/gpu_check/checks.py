@@ -14,7 +14,7 @@ import cells
 import sharing
 from frontier.planning import cells as planning
 from frontier.scoring import latency as timing
-from rows import Row, row
+from rows import Finding, row
 from workbench import Run, Workbench
 
 PROMPT_BYTES = 256
@@ -35,7 +35,7 @@ class GpuChecks:
         self.bytes_s = 0.0
         self.grown: dict[str, Path] = {}
 
-    def checks(self) -> Iterator[tuple[str, Callable[[], Iterator[Row]]]]:
+    def checks(self) -> Iterator[tuple[str, Callable[[], Iterator[Finding]]]]:
         """Every check by its name."""
         yield "copy bandwidth", self.bandwidth
         yield "checkpoints", self.checkpoints
@@ -56,7 +56,7 @@ class GpuChecks:
         """What the checks of sharing use. Raises KeyError where the model did not grow."""
         return self.bench, self.grown["grown-llama"], self.accelerator
 
-    def bandwidth(self) -> Iterator[Row]:
+    def bandwidth(self) -> Iterator[Finding]:
         """What a copy in the device's memory reaches."""
         size = str(1 << (28 if self.small else 32))
         self.bytes_s = self.bench.probe("copy", "--device", self.accelerator, "--bytes", size)[
@@ -64,7 +64,7 @@ class GpuChecks:
         ]
         yield row("copy bandwidth", self.bytes_s > 0, GB_s=self.bytes_s / 1e9)
 
-    def checkpoints(self) -> Iterator[Row]:
+    def checkpoints(self) -> Iterator[Finding]:
         """Random weights of the shape, and two small models that are trained meanwhile.
 
         The shape's prompts have so many bytes, which are as many tokens.
@@ -84,23 +84,23 @@ class GpuChecks:
         planned = cells.parameters(self.shape)
         yield row("checkpoints", made == planned, parameters=made, grown=len(grown))
 
-    def route(self, quantization: str, device: str) -> Iterator[Row]:
+    def route(self, quantization: str, device: str) -> Iterator[Finding]:
         """Latency beside what bandwidth allows, and peak memory beside the plan's."""
         name = _name(quantization) + (" compiled" if device == "compiled" else "")
         method = cells.QUANTIZATIONS[quantization]["method"]
         wheel = cells.WHEELS.get(method)
         if wheel and not _has(wheel):
-            yield Row(name, "skipped", f"{wheel} is not installed")
+            yield Finding(name, "skipped", f"{wheel} is not installed")
             return
         variant = planning.variant_id("shaped", quantization)
         cell = self.bench.cell(variant, device, "long")
         if not cell.planned:
-            yield Row(name, "skipped", f"{cell.outcome}: {cell.reason}")
+            yield Finding(name, "skipped", f"{cell.outcome}: {cell.reason}")
             return
         run = self.bench.measure(cell, self.model, self.sample)
         outcome = run.facts["outcome"]
         if outcome == "unsupported":
-            yield Row(name, "skipped", f"unsupported: {run.facts['reason']}")
+            yield Finding(name, "skipped", f"unsupported: {run.facts['reason']}")
             return
         if outcome != "measured":
             yield row(name, False, f"{outcome}: {run.facts['reason']}")
@@ -139,7 +139,7 @@ class GpuChecks:
             "J_token": run.joules / tokens if run.joules is not None else None,
         }
 
-    def memory(self) -> Iterator[Row]:
+    def memory(self) -> Iterator[Finding]:
         """A tenth less than the plan's memory is not enough, a tenth and the margin more is."""
         cell = self.bench.cell("shaped", "here", "long")
         planned = self.planned(self.bench.steps.placement("shaped", "native", "here"))
@@ -147,14 +147,14 @@ class GpuChecks:
         more = round(planned * (1 + NEAR)) + planning.MARGIN_BYTES
         for within, expected in ((less, "out-of-memory"), (more, "measured")):
             if self.accelerator == "cpu" and within == less:
-                yield Row(expected, "skipped", "torch itself takes more than a small shape")
+                yield Finding(expected, "skipped", "torch itself takes more than a small shape")
                 continue
             run = self.bench.measure(cell, self.model, self.sample, name=expected, within=within)
             found, reason = run.facts["outcome"], run.facts["reason"] or ""
             name = f"within {within / 1e9:.1f} GB"
             yield row(name, found == expected, reason, outcome=found, planned_GB=planned / 1e9)
 
-    def answers(self) -> Iterator[Row]:
+    def answers(self) -> Iterator[Finding]:
         """In float32 the GPU answers as the CPU does."""
         for model, checkpoint in self.grown.items():
             for task in cells.TASKS[:1] if self.small else cells.TASKS:
@@ -179,7 +179,7 @@ class GpuChecks:
                     of=len(given[0]),
                 )
 
-    def attention(self) -> Iterator[Row]:
+    def attention(self) -> Iterator[Finding]:
         """SDPA's kernels at the model's shape; the flash-attn package is looked for."""
         heads, tokens = str(self.shape["num_attention_heads"]), str(128 if self.small else 2048)
         found = self.bench.probe(
@@ -187,11 +187,11 @@ class GpuChecks:
         )
         for name, one in found.items():
             if one["ms"] is None:
-                yield Row(f"SDPA {name}", "skipped", one["reason"])
+                yield Finding(f"SDPA {name}", "skipped", one["reason"])
             else:
                 yield row(f"SDPA {name}", one["error"] < 0.05, ms=one["ms"], error=one["error"])
         if not _has("flash_attn"):
-            yield Row("flash_attention_2", "skipped", "flash_attn is not installed")
+            yield Finding("flash_attention_2", "skipped", "flash_attn is not installed")
 
 
 def _name(quantization: str) -> str:

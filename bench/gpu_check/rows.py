@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class Row:
+class Finding:
     """What a check found: `ok`, `WRONG` or `skipped`, with the reason and the figures."""
 
     check: str
@@ -27,6 +27,6 @@ def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def row(check: str, right: bool, reason: str = "", **figures: Any) -> Row:
+def row(check: str, right: bool, reason: str = "", **figures: Any) -> Finding:
     """A row whose state says whether what was found is right."""
-    return Row(check, "ok" if right else "WRONG", reason, figures)
+    return Finding(check, "ok" if right else "WRONG", reason, figures)

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frontier.machine import hardware
-from rows import Row, row
+from rows import Finding, row
 from workbench import PROBES, CheckError, Workbench
 
 FOREIGN_GB = {"cuda": 10.0, "cpu": 0.1}
 """What somebody else holds of the device's memory; a GPU is passed over above a twentieth."""
 
 
-def leases(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Row]:
+def leases(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Finding]:
     """Two measurements on one GPU come one after the other; CUDA_VISIBLE_DEVICES counts."""
     if accelerator == "cpu":
-        yield Row("leases", "skipped", "no GPU")
+        yield Finding("leases", "skipped", "no GPU")
         return
     cell = bench.cell("grown-llama", "here", "arithmetic")
     sample = bench.sample("arithmetic")
@@ -43,7 +43,7 @@ def leases(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Row
             yield row(name, not right and "needs 1 NVIDIA GPU" in str(refused), str(refused))
 
 
-def others(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Row]:
+def others(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Finding]:
     """Somebody else who computes: refused where a GPU is to be leased, counted on a CPU."""
     load = ("load", "--device", accelerator, "--gigabytes", str(FOREIGN_GB[accelerator]))
     cell = bench.cell("grown-llama", "here", "sentiment")

@@ -9,22 +9,22 @@ import pytest
 from frontier.errors import UserError
 from frontier.sampling import calibration
 from frontier.sampling.calibration import Draw
-from frontier.sampling.drawing import Drawing
+from frontier.sampling.drawing import SampleSpec
 
 
-def drawing(size: int = 200, seed: int = 0, **options: object) -> Drawing:
+def drawing(size: int = 200, seed: int = 0, **options: object) -> SampleSpec:
     """A sample of the demo's sums."""
-    return Drawing(
+    return SampleSpec(
         loader="demo", options={"grammar": "arithmetic", **options}, size=size, seed=seed
     )
 
 
-def draw(*tested: Drawing) -> Draw:
+def draw(*tested: SampleSpec) -> Draw:
     """Texts like the demo's sums."""
     return Draw(task="sums", prompt="{question} =", sample=drawing(), tested=tested)
 
 
-def shown(sample: Drawing) -> set[str]:
+def shown(sample: SampleSpec) -> set[str]:
     """What a sample's rows look like as texts."""
     return {f"{row.fields['question']} = {row.reference}" for row in sample.rows(Path())}
 

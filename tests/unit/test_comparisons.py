@@ -19,7 +19,7 @@ from cells import ROOT, Cell, frame, translated, write
 from frontier.errors import UserError
 from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.stats.intervals import quantile_interval
-from frontier.tables.comparisons import joined, latency_ratio, table, verdict
+from frontier.tables.comparisons import join_requests, latency_ratio, table, verdict
 
 ENGLISH = ("the cat sat on the mat", "we went home", "it rained all day", "who is there")
 
@@ -226,7 +226,7 @@ def test_a_machine_that_drifts_does_not_pass_for_a_difference(tmp_path: Path) ->
         frame(NATIVE).with_columns(id=pl.Series(ids), latency_s=pl.Series(np.exp(each)))
         for each in (rng.normal(0, 0.001, 200), drift)
     ]
-    found, p = latency_ratio(joined(*frames))
+    found, p = latency_ratio(join_requests(*frames))
     independent = quantile_interval(np.exp(drift), 0.5)
     assert independent is not None
     assert independent.high - independent.low < (found.high - found.low) / 2
@@ -275,7 +275,7 @@ def test_only_requests_that_both_have_are_paired() -> None:
     native = frame(NATIVE).with_columns(latency_s=pl.int_range(1, 201).cast(pl.Float64))
     other = native.with_columns(latency_s=pl.col("latency_s") * 2)
     some = other.sample(fraction=1, shuffle=True, seed=1).head(150)
-    pairs = joined(native, some)
+    pairs = join_requests(native, some)
     assert pairs.height == 150
     # Paired, every resample has the ratio 2; were the order mixed up, none would.
     found, p = latency_ratio(pairs)

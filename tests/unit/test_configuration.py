@@ -86,7 +86,17 @@ def test_every_key_names_the_step_that_it_decides(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["Model", "Adapter", "Calibration", "Device", "Warmup", "Task", "Beside", "Study", "Config"],
+    [
+        "Model",
+        "Adapter",
+        "Calibration",
+        "Device",
+        "Warmup",
+        "Task",
+        "CrossProduct",
+        "Study",
+        "Config",
+    ],
 )
 def test_every_key_is_explained(kind: str) -> None:
     """The tables of config/README.md have no empty meaning."""

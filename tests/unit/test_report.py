@@ -18,7 +18,7 @@ from hypothesis import given
 
 from cells import ROOT, Cell, write
 from frontier import words
-from frontier.report.deciding.findings import answer
+from frontier.report.deciding.findings import recommend
 from frontier.report.deciding.verdicts import reason
 from frontier.report.naming import Naming, RenderSpec
 from frontier.results.columns import COLUMNS, COMPARISONS, OUTCOMES
@@ -426,12 +426,12 @@ def test_the_remarks_name_the_best_and_those_that_may_be_as_fast(tmp_path: Path)
         Cell("poor", quality=0.5, seconds=0.001, requests=1000),
     ]
     rows = table(write(tmp_path, cell) for cell in cells)[0].rows(named=True)
-    found = answer(rows, Naming(RenderSpec(), rows), 2, "CPU")
+    found = recommend(rows, Naming(RenderSpec(), rows), 2, "CPU")
     assert found.variant in ("fast", "near")
     told = " ".join(found.remarks)
     assert "times as fast as best, which scores best: accuracy" in told
     assert f"Not clearly faster than {({'fast', 'near'} - {found.variant}).pop()}" in told
-    alone = answer(rows[:1], Naming(RenderSpec(), rows), 2, "CPU")
+    alone = recommend(rows[:1], Naming(RenderSpec(), rows), 2, "CPU")
     assert alone.remarks == ["The only variant that was measured here."]
 
 

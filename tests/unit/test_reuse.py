@@ -67,7 +67,7 @@ class Cell:
         names = ("variant", "model", "quantization", "device", "task")
         spec = {
             "cell": dict.fromkeys(names, "x"), "memory_bytes": None, "environment": None,
-            "foreign_load": 1e6, "most_disturbed": 0.05, "device": device, "task": task,
+            "max_background_cores": 1e6, "most_disturbed": 0.05, "device": device, "task": task,
             "quantization": {"method": "native"},
             "model": {
                 "dtype": "float32", "prompt": "plain", "trust_remote_code": False,
@@ -371,7 +371,7 @@ def test_a_disturbed_session_is_not_taken(
     assert cell.asked.total() == 12
     assert "8 of 12 requests were asked before while others" in capsys.readouterr().err
     edit(small, contention=seen)
-    shutil.rmtree(cell.measure(12, foreign_load=-1.0))
+    shutil.rmtree(cell.measure(12, max_background_cores=-1.0))
     assert cell.asked.total() == 12
     shutil.rmtree(small)
     undisturbed = single_stream.undisturbed
@@ -405,7 +405,7 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
 
 HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}
 SPEC = {
-    "foreign_load": 0.5,
+    "max_background_cores": 0.5,
     "most_disturbed": 0.05,
     "identity": {"digest": "new", "request": "7" * 16},
 }

@@ -29,7 +29,7 @@ SPEC = {
         "options": {"labels": ["positive", "negative"], "positive": "positive"},
     },
     "model": {},
-    "device": {"foreign_load": 0.5, "bandwidth_gb_s": 50, "price_per_hour": 3.6},
+    "device": {"max_background_cores": 0.5, "bandwidth_gb_s": 50, "price_per_hour": 3.6},
     "identity": {"digest": "cafe"},
 }  # fmt: skip
 

@@ -119,7 +119,7 @@ def test_results_that_may_not_be_written(place: Workspace) -> None:
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
         assert place.jobs() == set()
-        place.set("devices", "devices/cpu/foreign_load", 63)
+        place.set("devices", "devices/cpu/max_background_cores", 63)
         refused(place.snakemake(), "results/", "may not be written to")
     finally:
         subprocess.run(["umount", "--lazy", results], check=True)

@@ -403,9 +403,9 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "device: threads": (put("devices", f"{CPU}/threads", 2), measures()),
     "device: dtype": (put("devices", f"{CPU}/dtype", "bfloat16"), measures()),
     "device: compile": (put("devices", f"{CPU}/compile", True), measures()),
-    "device: a precision that it lacks": (put("devices", f"{CPU}/lacks", ["float16"]), NOTHING),
+    "device: an unsupported precision": (put("devices", f"{CPU}/unsupported_dtypes", ["float16"]), NOTHING),
     "device: warm-up": (put("devices", f"{CPU}/warmup/minimum", 3), measures()),
-    "device: foreign load": (put("devices", f"{CPU}/foreign_load", 63), scores()),
+    "device: background cores": (put("devices", f"{CPU}/max_background_cores", 63), scores()),
     "device: bandwidth": (put("devices", f"{CPU}/bandwidth_gb_s", 50), scores()),
     "device: price": (put("devices", f"{CPU}/price_per_hour", 1.5), scores()),
     "device: memory that still fits": (put("devices", f"{CPU}/memory_gb", 500), NOTHING),
@@ -498,7 +498,7 @@ def test_change(place: Workspace, change: str) -> None:
 # Of each kind: code, catalogue, inputs, results, and Snakemake's own records.
 BY_SNAKEMAKE = (
     "touch everything", "engine, with an old file time", "scorer", "loader", "grammar", "chart",
-    "command of a rule", "model: label", "device: threads", "device: foreign load",
+    "command of a rule", "model: label", "device: threads", "device: background cores",
     "task: sample up", "dataset: content of a local file", "study: one quantization less",
     "a result and its measurement deleted", "a middle file deleted that a change needs",
     "Snakemake's own records deleted, and a scorer changed",

@@ -16,7 +16,7 @@ TASKS = ("demo-sentiment", "demo-arithmetic", "demo-translation")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The project with its demo as it is, but that other tests may run beside it."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
-    place.set("devices", "devices/cpu/foreign_load", 64)
+    place.set("devices", "devices/cpu/max_background_cores", 64)
     return place
 
 

@@ -27,7 +27,7 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     made.set("models", "models", models)
     devices = made.get("devices", "devices")
     devices["small"] = {**devices["cpu"], "memory_gb": 2}
-    devices["watched"] = {**devices["cpu"], "foreign_load": 0.2}
+    devices["watched"] = {**devices["cpu"], "max_background_cores": 0.2}
     devices["restless"] = {
         **devices["cpu"], "warmup": {"minimum": 2, "maximum": 4, "tolerance": 1e-9},
     }  # fmt: skip

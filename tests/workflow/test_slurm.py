@@ -63,7 +63,7 @@ def on_slurm(place: Workspace) -> None:
     place.set("devices", "devices/cpu/gpu", "A6000")
     place.set("devices", "devices/cpu/gpu_model", "a6000")
     place.set("devices", "devices/cpu/threads", 1)
-    place.set("devices", "devices/cpu/foreign_load", 64)
+    place.set("devices", "devices/cpu/max_background_cores", 64)
 
 
 def measurements(place: Workspace) -> dict[str, dict[str, Any]]:

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="texts.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    spec = values.checked_spec(args.spec, calibration.Spec)
+    spec = values.checked_spec(args.spec, calibration.CalibrationSpec)
     if len(args.datasets) != len(spec.draws):
         raise UserError(f"--datasets: {len(spec.draws)} are needed, one for each draw of the spec")
     lines = [

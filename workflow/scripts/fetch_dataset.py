@@ -23,7 +23,7 @@ from frontier.errors import run
 from frontier.fetching import sources
 
 
-class Spec(BaseModel):
+class DatasetSpec(BaseModel):
     """Where the dataset comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="folder to make")
     args = parser.parse_args()
-    source = values.checked_spec(args.spec, Spec).source
+    source = values.checked_spec(args.spec, DatasetSpec).source
     sources.fetch(source, args.output, values.recorded_identity(args.spec))
 
 

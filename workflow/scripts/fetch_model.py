@@ -27,7 +27,7 @@ from frontier.host import files
 HINT: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"
 
 
-class Spec(BaseModel):
+class ModelSpec(BaseModel):
     """Where the checkpoint comes from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,7 +39,7 @@ class Spec(BaseModel):
     """The checkpoint's own code is taken too."""
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Spec:
+    def _one_origin(self) -> ModelSpec:
         if bool(self.hub) == bool(self.path):
             raise ValueError("give either hub or path")
         if bool(self.hub) != bool(self.revision):
@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    spec = values.checked_spec(args.spec, Spec)
+    spec = values.checked_spec(args.spec, ModelSpec)
     trusted = spec.trust_remote_code
     origin, folder = _locate(spec)
     facts = checkpoints.describe(folder, trusted)
@@ -67,7 +67,7 @@ def main() -> None:
     files.write_json(args.lock, {"source": origin, **facts, "identity": identity})
 
 
-def _locate(spec: Spec) -> tuple[dict[str, Any], Path]:
+def _locate(spec: ModelSpec) -> tuple[dict[str, Any], Path]:
     """What the lock tells of the origin, and the folder with the checkpoint's files."""
     if spec.hub is None or spec.revision is None:
         assert spec.path is not None, "one of hub and path is given"

@@ -30,7 +30,7 @@ from frontier.machine import gpus
 from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watched_memory
 
 
-class Spec(BaseModel):
+class QuantizeSpec(BaseModel):
     """What is made, and how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,7 +56,10 @@ def main() -> None:
     """Convert into a new folder, lock it, and only then put it into its place."""
     args = arguments()
     presence.exit_with_runner()
-    spec, identity = values.checked_spec(args.spec, Spec), values.recorded_identity(args.spec)
+    spec, identity = (
+        values.checked_spec(args.spec, QuantizeSpec),
+        values.recorded_identity(args.spec),
+    )
     limits = Limits(**values.read_spec(args.limits))
     locks.check_lock(args.model)
     lock = args.model / "lock.json"

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="sample.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
-    rows = values.checked_spec(args.spec, drawing.Drawing).rows(args.dataset)
+    rows = values.checked_spec(args.spec, drawing.SampleSpec).rows(args.dataset)
     files.write_text(args.output, "".join(_line(row) for row in rows))
     lock = {
         "files": values.facts([args.output]),

@@ -36,15 +36,15 @@ TIMES = ("latency_s", "ttft_s", "tpot_s")
 
 
 def invalid_because(
-    measurement: dict[str, Any], records: list[Record], foreign_load: float
+    measurement: dict[str, Any], records: list[Record], max_background_cores: float
 ) -> str | None:
     """The first gate that the timing did not pass; None where its figures can be published."""
     load = measurement["contention"]
     return (
         next(filter(None, _unsettled(measurement, records)), None)
-        or gates.contended(load["foreign_cores"], foreign_load)
-        or gates.often_contended(records, foreign_load)
-        or next(filter(None, _contended_sessions(load, len(records), foreign_load)), None)
+        or gates.contended(load["foreign_cores"], max_background_cores)
+        or gates.often_contended(records, max_background_cores)
+        or next(filter(None, _contended_sessions(load, len(records), max_background_cores)), None)
         or gates.shared_gpu(load["foreign_gpu_processes"])
         or gates.paused(records)
         or gates.mixed(measurement["sessions"])
@@ -210,7 +210,7 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
         result["score"], own = scored(spec, given)
     if not result["simulated"]:
         result["load_s"] = measurement["load_s"]
-        reason = invalid_because(measurement, records, spec["device"]["foreign_load"])
+        reason = invalid_because(measurement, records, spec["device"]["max_background_cores"])
         if reason:
             result |= {"outcome": "invalid", "reason": reason}
         else:

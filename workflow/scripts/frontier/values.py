@@ -17,7 +17,7 @@ from frontier.unicode import parse_json
 LOCK = "lock.json"
 """The file that says what a folder holds, and where it came from."""
 
-Spec = TypeVar("Spec", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_spec(text: str) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def read_spec(text: str) -> dict[str, Any]:
     return value
 
 
-def checked_spec(text: str, kind: type[Spec]) -> Spec:
+def checked_spec(text: str, kind: type[Model]) -> Model:
     """A program's --spec as a `kind`, without what its identity is made of.
 
     Raises UserError naming the key that is wrong.

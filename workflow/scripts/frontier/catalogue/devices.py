@@ -59,11 +59,11 @@ class Device(Entry):
     """torch.compile with a static cache; transformers only."""
     dtype: Annotated[Dtype | None, Measure] = None
     """Overrides the native precision where the hardware lacks it (V100: no bfloat16)."""
-    lacks: Annotated[tuple[Dtype, ...], Plan] = ()
+    unsupported_dtypes: Annotated[tuple[Dtype, ...], Plan] = ()
     """Precisions that it cannot compute in: a quantization that asks for one is unsupported."""
     warmup: Annotated[Warmup, Measure] = Warmup()
     """Untimed requests before the timed ones."""
-    foreign_load: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
+    max_background_cores: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
     """Cores that others may use, on average and in all but 5 % of the requests; else invalid."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""

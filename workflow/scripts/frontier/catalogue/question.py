@@ -8,7 +8,7 @@ from frontier.blocks import Entry, Label
 from frontier.catalogue.source import Source
 
 
-class Beside(Entry):
+class CrossProduct(Entry):
     """Cells beside a study's cross product, at its tasks; an axis left out is the study's."""
 
     models: tuple[str, ...] = ()
@@ -19,7 +19,7 @@ class Beside(Entry):
     """Ids of devices.yaml."""
 
     @model_validator(mode="after")
-    def _adds_something(self) -> Beside:
+    def _adds_something(self) -> CrossProduct:
         if not (self.models or self.quantizations or self.devices):
             raise ValueError("gives neither models nor quantizations nor devices of its own")
         return self
@@ -36,18 +36,18 @@ class Study(Entry):
     """Ids of devices.yaml."""
     tasks: tuple[str, ...]
     """Ids of tasks.yaml."""
-    also: tuple[Beside, ...] = ()
+    also: tuple[CrossProduct, ...] = ()
     """Further cross products, such as one device with a few quantizations only."""
 
     @property
-    def products(self) -> tuple[Beside, ...]:
+    def products(self) -> tuple[CrossProduct, ...]:
         """All of its cross products, each with all three axes."""
         axes = ("models", "quantizations", "devices")
         own = {axis: getattr(self, axis) for axis in axes}
         return (
-            Beside(**own),
+            CrossProduct(**own),
             *(
-                Beside(**{axis: getattr(part, axis) or own[axis] for axis in axes})
+                CrossProduct(**{axis: getattr(part, axis) or own[axis] for axis in axes})
                 for part in self.also
             ),
         )

@@ -16,7 +16,7 @@ INDEX = "model.safetensors.index.json"
 MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
-class Tensor(NamedTuple):
+class TensorHeader(NamedTuple):
     """What a header tells of a tensor; its bytes are `begin` to `end` of the file."""
 
     dtype: str
@@ -100,7 +100,7 @@ def weight_files(folder: Path) -> list[Path]:
     return [folder / name for name in chosen(folder).files]
 
 
-def headers(folder: Path) -> Iterator[tuple[Path, dict[str, Tensor]]]:
+def headers(folder: Path) -> Iterator[tuple[Path, dict[str, TensorHeader]]]:
     """Each of a checkpoint's files with its tensors.
 
     Raises UserError as `chosen` and `header` do, and for a tensor that is in two files: readers
@@ -116,7 +116,7 @@ def headers(folder: Path) -> Iterator[tuple[Path, dict[str, Tensor]]]:
         yield path, tensors
 
 
-def header(path: Path) -> dict[str, Tensor]:
+def header(path: Path) -> dict[str, TensorHeader]:
     """The tensors of a safetensors file by name.
 
     The format: 8 bytes with the header's length (little endian), the header as JSON, the data.
@@ -134,7 +134,7 @@ def header(path: Path) -> dict[str, Tensor]:
         found = json.loads(raw)
         found.pop("__metadata__", None)
         tensors = {
-            name: Tensor(
+            name: TensorHeader(
                 str(told["dtype"]),
                 tuple(map(int, told["shape"])),
                 *(8 + length + int(at) for at in told["data_offsets"]),

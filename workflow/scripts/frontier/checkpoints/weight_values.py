@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frontier.checkpoints.published import published
-from frontier.checkpoints.safetensor_files import CONFIG, Tensor, header, headers
+from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, header, headers
 from frontier.errors import UserError
 
 BEYOND: dict[str, tuple[str, int]] = {
@@ -59,7 +59,7 @@ def check_adapter_values(path: Path) -> None:
         _check_finite(path, name, tensor)
 
 
-def same_bytes(first: tuple[Path, Tensor], second: tuple[Path, Tensor]) -> bool:
+def same_bytes(first: tuple[Path, TensorHeader], second: tuple[Path, TensorHeader]) -> bool:
     """Whether two tensors, each with its file, are the same numbers in the same form."""
     (path, one), (path_of_other, other) = first, second
     if (one.dtype, one.shape) != (other.dtype, other.shape):
@@ -68,11 +68,11 @@ def same_bytes(first: tuple[Path, Tensor], second: tuple[Path, Tensor]) -> bool:
     return all(np.array_equal(part, same) for part, same in pairs)
 
 
-def _is_bias(name: str, tensor: Tensor) -> bool:
+def _is_bias(name: str, tensor: TensorHeader) -> bool:
     return name.endswith(".bias") and len(tensor.shape) == 1
 
 
-def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
+def _check_finite(path: Path, name: str, tensor: TensorHeader) -> None:
     kind, bits = BEYOND[tensor.dtype]
     size = np.dtype(kind).itemsize
     if tensor.end - tensor.begin != math.prod(tensor.shape) * size:
@@ -82,7 +82,7 @@ def _check_finite(path: Path, name: str, tensor: Tensor) -> None:
             raise UserError(f"{path}: {name} has weights that are NaN or infinite")
 
 
-def _chunks(path: Path, tensor: Tensor, kind: str) -> Iterator[NDArray[np.unsignedinteger]]:
+def _chunks(path: Path, tensor: TensorHeader, kind: str) -> Iterator[NDArray[np.unsignedinteger]]:
     """A tensor's numbers as they are stored, part by part."""
     size = np.dtype(kind).itemsize
     for begin in range(tensor.begin, tensor.end, CHUNK):

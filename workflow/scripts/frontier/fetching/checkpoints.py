@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from frontier.checkpoints import weight_values
-from frontier.checkpoints.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
+from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
 from frontier.errors import UserError
 from frontier.fetching import contents, own_code
 
@@ -110,7 +110,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     }
 
 
-def _parameters(headers: list[dict[str, Tensor]]) -> tuple[int, str]:
+def _parameters(headers: list[dict[str, TensorHeader]]) -> tuple[int, str]:
     """How many parameters there are, and the dtype of most of them."""
     counts: Counter[str] = Counter()
     for tensors in headers:

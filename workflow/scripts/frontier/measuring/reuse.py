@@ -47,7 +47,7 @@ class Session:
 
         Scoring judges the whole once more (scoring/gates.py), whose words measure nothing again.
         """
-        records, most = list(self.records.values()), spec["foreign_load"]
+        records, most = list(self.records.values()), spec["max_background_cores"]
         disturbed = sum((one.foreign_cores or 0) > most for one in records)
         settled: bool = self.facts["loaded"]["warmup"]["settled"]
         return (

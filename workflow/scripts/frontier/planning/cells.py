@@ -146,7 +146,7 @@ class Placement:
             return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
         if unfit := self._published_unfit():
             return unfit
-        if self.dtype in self.device.lacks:
+        if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
         if self.model.adapter and self.preparation:
             return "an adapter is put on while loading, and this makes a checkpoint of its own"

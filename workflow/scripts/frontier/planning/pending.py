@@ -39,7 +39,7 @@ def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
     return list(found.values())
 
 
-def lacks(root: Path, job: Job) -> bool:
+def is_missing(root: Path, job: Job) -> bool:
     """Whether what a job makes is missing, or must be made again since its lock is broken."""
     return not (root / job.output).exists() or broken_lock(root, job)
 
@@ -52,7 +52,7 @@ def broken_lock(root: Path, job: Job) -> bool:
 
 def _lacking(root: Path, job: Job) -> Iterator[Job]:
     """A job and what it needs, if what it makes is lacking."""
-    if lacks(root, job):
+    if is_missing(root, job):
         yield from _needed(root, job)
         yield job
 

@@ -62,7 +62,7 @@ class Steps(InputSteps):
             "cell": {name: getattr(cell, name) for name in names},
             "memory_bytes": plan.device_bytes(device, self.host_memory),
             "environment": placement.environment,
-            "foreign_load": device.foreign_load,
+            "max_background_cores": device.max_background_cores,
             "most_disturbed": gates.MOST_DISTURBED,
             **identity_spec,
         }

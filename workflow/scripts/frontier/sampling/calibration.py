@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from frontier.catalogue import templates
 from frontier.sampling import drawing
-from frontier.sampling.drawing import Drawing
+from frontier.sampling.drawing import SampleSpec
 
 
 class Draw(BaseModel):
@@ -18,13 +18,13 @@ class Draw(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     task: str
     prompt: str
-    sample: Drawing
+    sample: SampleSpec
     """How the task's own sample is drawn; its loader and the loader's keys are used."""
-    tested: tuple[Drawing, ...]
+    tested: tuple[SampleSpec, ...]
     """The samples of all tasks of the dataset: none of their rows becomes a text."""
 
 
-class Spec(BaseModel):
+class CalibrationSpec(BaseModel):
     """What calibrate.py is told besides its files."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

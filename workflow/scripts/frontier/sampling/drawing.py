@@ -17,7 +17,7 @@ from frontier.datasets import Row
 from frontier.errors import UserError
 
 
-class Drawing(BaseModel):
+class SampleSpec(BaseModel):
     """What is drawn, and from rows read how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -107,7 +107,7 @@ def _known_tail(estimate: Estimate, n: int) -> Estimate:
     return replace(estimate, method=estimate.method + blind)
 
 
-def spread(time: Callable[[Record], float | None], records: Sequence[Record]) -> dict[str, Any]:
+def summarize(time: Callable[[Record], float | None], records: Sequence[Record]) -> dict[str, Any]:
     """Mean and quantiles of a time of each request, each with its interval, or null."""
     timed = [(value, record) for record in in_order(records) if (value := time(record)) is not None]
     if not timed:
@@ -118,7 +118,7 @@ def spread(time: Callable[[Record], float | None], records: Sequence[Record]) ->
     return {"mean": _figure(mean(values, goes_on)), **{n: _figure(f) for n, f in figures.items()}}
 
 
-def gaps(records: Sequence[Record]) -> dict[str, Any]:
+def inter_token_latency(records: Sequence[Record]) -> dict[str, Any]:
     """Mean and quantiles of all gaps between arrivals; a request's gaps are a cluster.
 
     Where arrivals had several tokens, which have no time of their own, each figure's method says
@@ -186,10 +186,10 @@ def design_effect(
 def latency(records: Sequence[Record]) -> dict[str, Any]:
     """End-to-end latency, TTFT, TPOT and ITL of a measurement, in seconds."""
     return {
-        "end_to_end_s": spread(latency_s, records),
-        "ttft_s": spread(ttft_s, records),
-        "tpot_s": spread(tpot_s, records),
-        "itl_s": gaps(records),
+        "end_to_end_s": summarize(latency_s, records),
+        "ttft_s": summarize(ttft_s, records),
+        "tpot_s": summarize(tpot_s, records),
+        "itl_s": inter_token_latency(records),
     }
 
 

@@ -34,7 +34,7 @@ COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedCell:
     """What is kept of a cell's JSON, to pair cells before any requests are read."""
 
     path: Path
@@ -47,12 +47,12 @@ class Side:
     scorer: Mapping[str, Any]
 
 
-def _side(path: Path, cell: Mapping[str, Any]) -> Side:
+def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
     found = cell.get("score") or {}
     if found and "scorer" not in found:
         raise UserError(f"{path}: scored by a former version; score it again")
     simulated = bool(cell.get("simulated"))
-    return Side(
+    return ComparedCell(
         path,
         cell["cell"],
         cell["outcome"] == "measured" and not simulated,
@@ -64,13 +64,13 @@ def _side(path: Path, cell: Mapping[str, Any]) -> Side:
     )
 
 
-def sides(paths: Iterable[Path]) -> list[tuple[Side, Side]]:
+def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, ComparedCell]]:
     """Each variant that generated beside its native one, those of a native one together.
 
     Raises UserError for a file that is no cell.
     """
-    natives: dict[tuple[str, str, str], Side] = {}
-    others: list[Side] = []
+    natives: dict[tuple[str, str, str], ComparedCell] = {}
+    others: list[ComparedCell] = []
     for path in paths:
         cell = read_cell(path)
         if cell["outcome"] not in GENERATED:
@@ -88,11 +88,11 @@ def sides(paths: Iterable[Path]) -> list[tuple[Side, Side]]:
     return [(natives[_place(side)], side) for side in others if _place(side) in natives]
 
 
-def _place(side: Side) -> tuple[str, str, str]:
+def _place(side: ComparedCell) -> tuple[str, str, str]:
     return side.names["task"], side.names["device"], side.names["model"]
 
 
-def joined(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def join_requests(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """The requests that both cells have, in the order of time; `other`'s columns *_right.
 
     A cell's requests are in the order of time: of one sample, in which all variants are asked.
@@ -111,7 +111,7 @@ def latency_ratio(pairs: pl.DataFrame) -> Tested:
     return paired_ratio(before, after, tokens)
 
 
-def _requests(side: Side) -> pl.DataFrame:
+def _requests(side: ComparedCell) -> pl.DataFrame:
     """A cell's requests. Of a corpus metric they have `counts`; those of an earlier release none.
 
     Raises UserError for counts that are not those of the requests.
@@ -146,7 +146,7 @@ def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
     return Difference(change, p, "mid-p McNemar"), {"lost": lost, "gained": gained}
 
 
-def _scores(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
+def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """What became of the score; nothing where one of the two has none."""
     if not (native.score and other.score) or pairs.height == 0:
         return {}
@@ -173,7 +173,7 @@ def _scores(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def _row(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
+def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """One comparison, but for what needs all of them."""
     names = ("variant", "model", "device", "task")
     row: dict[str, Any] = {name: other.names[name] for name in names}
@@ -200,10 +200,10 @@ def _row(native: Side, other: Side, pairs: pl.DataFrame) -> dict[str, Any]:
 def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """Every comparison among the cells; two cells' requests are in memory at a time."""
     kept: tuple[Path, pl.DataFrame] | None = None
-    for native, other in sides(paths):
+    for native, other in pair_with_native(paths):
         if kept is None or kept[0] != native.path:
             kept = native.path, _requests(native)
-        yield _row(native, other, joined(kept[1], _requests(other)))
+        yield _row(native, other, join_requests(kept[1], _requests(other)))
 
 
 def verdict(

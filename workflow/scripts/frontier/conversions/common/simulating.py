@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from frontier.checkpoints.safetensor_files import CONFIG, Tensor, chosen, headers, json_object
+from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
 from frontier.conversions import Made, copy_settings
 from frontier.errors import UnsupportedError, UserError, one_line
 from frontier.host import files
@@ -93,7 +93,7 @@ def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 
-def _rewrite(path: Path, tensor: Tensor, change: Change, transposed: bool) -> int:
+def _rewrite(path: Path, tensor: TensorHeader, change: Change, transposed: bool) -> int:
     """Change one matrix within its file; gives the bytes of its packed form."""
     length = tensor.end - tensor.begin
     if tensor.dtype not in DTYPES:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from frontier.report.deciding.pareto import Point
 
+StudyRow = Mapping[str, Any]
+"""A row of the study's table, by its columns (frontier/results/columns.py)."""
 DISTRIBUTIONS = {
     "ttft_s": "Time to first token",
     "tpot_s": "Time per further token",
@@ -16,7 +19,7 @@ DISTRIBUTIONS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlottedVariant:
     """A variant with times: median seconds, score in points if it has one, requests' quantiles."""
 
     variant: str
@@ -27,7 +30,7 @@ class Entry:
     quantiles: Mapping[str, Mapping[str, float] | None]
 
 
-def points(entries: Iterable[Entry]) -> list[Point]:
+def points(entries: Iterable[PlottedVariant]) -> list[Point]:
     """The entries that have a score, as points named by their variants."""
     return [
         Point(entry.variant, entry.latency, entry.score)

@@ -6,17 +6,16 @@ Rows are the study's (see frontier.results.columns).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.entries import Entry
+from frontier.report.deciding.entries import PlottedVariant, StudyRow
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
 from frontier.results.columns import latency_column
 
-Row = Mapping[str, Any]
 P50, P50_LOW, P50_HIGH = (latency_column("latency", "p50", end) for end in ("", "low", "high"))
 
 
@@ -29,13 +28,13 @@ class Group:
 
     task: str
     device: str
-    rows: Sequence[Row]
-    entries: Sequence[Entry]
-    comparisons: Sequence[Row] = ()
+    rows: Sequence[StudyRow]
+    entries: Sequence[PlottedVariant]
+    comparisons: Sequence[StudyRow] = ()
 
 
 @dataclass(frozen=True)
-class Answer:
+class Recommendation:
     """The answer for a task, on one device or over all of them (device None)."""
 
     task: str
@@ -47,23 +46,23 @@ class Answer:
     remarks: list[str] = field(default_factory=list)
 
 
-def timed(row: Row) -> bool:
+def timed(row: StudyRow) -> bool:
     """Whether a cell has a latency to be shown."""
     return row["outcome"] == "measured" and row[P50] is not None and row[P50] > 0
 
 
-def comparable(row: Row) -> bool:
+def comparable(row: StudyRow) -> bool:
     """Whether a cell has both figures that the frontier is drawn from."""
     return timed(row) and row["score"] is not None
 
 
-def point(row: Row) -> Point:
+def point(row: StudyRow) -> Point:
     """A comparable cell as a point; its name is unique in a task."""
     points = row["score"] * points_per_unit(row["score_unit"])
     return Point(f"{row['variant']} {row['device']}", row[P50], points)
 
 
-def score_title(rows: Iterable[Row]) -> str:
+def score_title(rows: Iterable[StudyRow]) -> str:
     """The score's name and unit for an axis: "Accuracy, %", "chrF2, points"."""
     row = next(row for row in rows if comparable(row))
     named = words.metric(row["score_metric"])
@@ -73,13 +72,13 @@ def score_title(rows: Iterable[Row]) -> str:
     return f"{named}, {'%' if proportion else 'points'}"
 
 
-def latency_text(row: Row) -> str:
+def latency_text(row: StudyRow) -> str:
     """14.2 ms per request (95 % interval 13.9–14.6)."""
     ends = words.seconds_interval(row[P50], (row[P50_LOW], row[P50_HIGH]))
     return f"{words.seconds(row[P50])} per request" + (f" (95 % interval {ends})" if ends else "")
 
 
-def score_text(row: Row) -> str:
+def score_text(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4)."""
     factor = points_per_unit(row["score_unit"])
     figure = words.score(row["score"] * factor, proportion=factor != 1)
@@ -88,14 +87,14 @@ def score_text(row: Row) -> str:
     return f"{words.metric(row['score_metric'])} {figure}" + (f" ({shown})" if shown else "")
 
 
-def _overlap(one: Row, other: Row) -> bool:
+def _overlap(one: StudyRow, other: StudyRow) -> bool:
     ends = (one[P50_LOW], one[P50_HIGH], other[P50_LOW], other[P50_HIGH])
     if None in ends:
         return True
     return bool(ends[0] <= ends[3] and ends[2] <= ends[1])
 
 
-def _remarks(chosen: Row, top: Row, enough: Sequence[Row], name: Any) -> list[str]:
+def _remarks(chosen: StudyRow, top: StudyRow, enough: Sequence[StudyRow], name: Any) -> list[str]:
     """How the choice stands to the best and to those that may be as fast."""
     remarks = []
     if chosen is top:
@@ -116,14 +115,16 @@ def _remarks(chosen: Row, top: Row, enough: Sequence[Row], name: Any) -> list[st
     return remarks
 
 
-def _nothing(task: str, device: str | None, rows: Sequence[Row]) -> Answer:
+def _nothing(task: str, device: str | None, rows: Sequence[StudyRow]) -> Recommendation:
     counts = Counter(row["outcome"] for row in rows)
     told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     lacking = "has both a score and a latency" if counts["measured"] else "was measured"
-    return Answer(task, device, remarks=[f"No variant {lacking} here ({told})."])
+    return Recommendation(task, device, remarks=[f"No variant {lacking} here ({told})."])
 
 
-def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | None) -> Answer:
+def recommend(
+    rows: Sequence[StudyRow], naming: Naming, margin: float, device: str | None
+) -> Recommendation:
     """The fastest within `margin` points of the best among the cells of one task.
 
     `device` is the label of the device that all rows are of, or None over several devices, and
@@ -136,7 +137,7 @@ def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | Non
     if chosen is None or top is None:
         return _nothing(task, device, rows)
 
-    def name(row: Row) -> str:
+    def name(row: StudyRow) -> str:
         at = "" if device else f" on {naming.devices.label(row['device'])}"
         return naming.variant(row["variant"]) + at
 
@@ -148,7 +149,7 @@ def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | Non
         others = sum(row["outcome"] == "measured" for row in rows) > 1
         has = "with both a score and a latency" if others else "that was measured"
         remarks = [f"The only variant {has} here."]
-    return Answer(
+    return Recommendation(
         task,
         device,
         variant=naming.variant(row["variant"]),
@@ -159,16 +160,19 @@ def answer(rows: Sequence[Row], naming: Naming, margin: float, device: str | Non
     )
 
 
-def answers(groups: Sequence[Group], naming: Naming, margin: float) -> list[list[Answer]]:
+def recommendations(
+    groups: Sequence[Group], naming: Naming, margin: float
+) -> list[list[Recommendation]]:
     """For each task: over all devices if there are several, then device by device."""
     found = []
     for task in naming.tasks.ids:
         here = [group for group in groups if group.task == task]
         each = [
-            answer(group.rows, naming, margin, naming.devices.label(group.device)) for group in here
+            recommend(group.rows, naming, margin, naming.devices.label(group.device))
+            for group in here
         ]
         if len(here) > 1:
             everywhere = [row for group in here for row in group.rows]
-            each.insert(0, answer(everywhere, naming, margin, None))
+            each.insert(0, recommend(everywhere, naming, margin, None))
         found.append(each)
     return found

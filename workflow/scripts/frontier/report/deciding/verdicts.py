@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frontier import words
+from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.text import visible
 
-Row = Mapping[str, Any]
 SPELLED_OUT = 8  # significant changes told in full; more would bury the first
 SAME_BYTES = 0.98  # a larger share of the native bytes saves nothing worth a word
 MORE_TOKENS = 1.05  # a mean length that differs by less is told nowhere
@@ -58,11 +57,11 @@ def verdicts(group: Group, naming: Naming, tests: int) -> Verdicts:
     )
 
 
-def _name(row: Row, naming: Naming) -> str:
+def _name(row: StudyRow, naming: Naming) -> str:
     return naming.variant(row["variant"])
 
 
-def _change(row: Row, naming: Naming, tests: int) -> tuple[str, str]:
+def _change(row: StudyRow, naming: Naming, tests: int) -> tuple[str, str]:
     """INT4 loses 10.5 points (−15.2 to −6.1; 27 answers lost, 6 gained; p = .0003 after …)."""
     verb = "loses" if row["verdict"] == WORSE else "gains"
     figures = [words.signed_interval(row["difference_low"], row["difference_high"])]
@@ -76,7 +75,7 @@ def _change(row: Row, naming: Naming, tests: int) -> tuple[str, str]:
     return f"{_name(row, naming)} {verb} {abs(row['difference']):.1f} points", f"({inside})."
 
 
-def _rest(comparisons: Sequence[Row], naming: Naming) -> list[str]:
+def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
     """Those without a significant difference, what that leaves open, and those without a test."""
     told = []
     alike = [row for row in comparisons if row["verdict"] == NO_DIFFERENCE]
@@ -95,7 +94,7 @@ def _rest(comparisons: Sequence[Row], naming: Naming) -> list[str]:
     return told
 
 
-def reason(change: Row, by_variant: Mapping[str, Row]) -> str:
+def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
     """Why a slower variant is slower: "takes 1.9 times as long …", as far as the figures tell.
 
     `by_variant` are the study's rows of the same task and device.
@@ -127,7 +126,7 @@ def reason(change: Row, by_variant: Mapping[str, Row]) -> str:
     return " ".join(told)
 
 
-def _clearly_longer(native: Row, here: Row, figure: str) -> float | None:
+def _clearly_longer(native: StudyRow, here: StudyRow, figure: str) -> float | None:
     """The ratio of two medians whose intervals lie apart; None where they do not, or one lacks."""
     low, high = here[f"{figure}_p50_low_s"], native[f"{figure}_p50_high_s"]
     if None in (low, high) or low <= high:
@@ -135,13 +134,13 @@ def _clearly_longer(native: Row, here: Row, figure: str) -> float | None:
     return float(here[f"{figure}_p50_s"] / native[f"{figure}_p50_s"])
 
 
-def _tokens(row: Row) -> float | None:
+def _tokens(row: StudyRow) -> float | None:
     """Mean generated tokens a request, from the two rates."""
     tokens, requests = row["output_tokens_per_s"], row["requests_per_s"]
     return float(tokens / requests) if tokens and requests else None
 
 
-def _bytes(token: float, change: Row, native: Row, here: Row) -> str:
+def _bytes(token: float, change: StudyRow, native: StudyRow, here: StudyRow) -> str:
     """What the bytes say about a token that takes `token` times as long; ends the sentence."""
     share = change["bytes_ratio"]
     if share is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from frontier import words
-from frontier.report.deciding.entries import Entry, points
+from frontier.report.deciding.entries import PlottedVariant, points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import fastest_within, front
 from frontier.report.naming import Naming
@@ -44,13 +44,13 @@ def quantization(group: Group, naming: Naming) -> str:
     )
 
 
-def _on_line(group: Group) -> list[Entry]:
+def _on_line(group: Group) -> list[PlottedVariant]:
     line = {point.name for point in front(points(group.entries))}
     on_it = [entry for entry in group.entries if entry.variant in line]
     return sorted(on_it, key=lambda entry: entry.latency)
 
 
-def _figures(entry: Entry, naming: Naming) -> str:
+def _figures(entry: PlottedVariant, naming: Naming) -> str:
     score = words.MISSING if entry.score is None else f"{entry.score:.1f}"
     return f"{naming.variant(entry.variant)} ({words.seconds(entry.latency)}, {score})"
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontier.report.drawing.charts import WIDTH, Row, data, finished, layer, names, variants_axis
+from frontier.report.deciding.entries import StudyRow
+from frontier.report.drawing.charts import (
+    WIDTH,
+    data,
+    finished,
+    layer,
+    names,
+    variants_axis,
+)
 from frontier.report.drawing.style import QUIET, Json, colour, nominal, quantitative, shape
 from frontier.report.naming import Naming
 
@@ -35,7 +43,7 @@ def _panel(
     return {"layer": layers, **data(rows), **size}
 
 
-def quantization(changes: Sequence[Row], naming: Naming, title: str) -> Json | None:
+def quantization(changes: Sequence[StudyRow], naming: Naming, title: str) -> Json | None:
     """Score change in points, latency and bytes as multiples of the native model's.
 
     `changes` are rows of comparisons.parquet.

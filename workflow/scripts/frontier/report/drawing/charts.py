@@ -5,10 +5,10 @@ Rows are the study's (see frontier.results.columns). A chart is None where it wo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from frontier.report.deciding.entries import DISTRIBUTIONS, Entry, points
+from frontier.report.deciding.entries import DISTRIBUTIONS, PlottedVariant, StudyRow, points
 from frontier.report.deciding.pareto import best, fastest_within, front
 from frontier.report.drawing.style import (
     CONFIG,
@@ -27,10 +27,9 @@ from frontier.words import time_unit
 
 WIDTH = 350
 LABELS = 115  # least room for the variants' names, so that charts of a kind are equally wide
-Row = Mapping[str, Any]
 
 
-def data(rows: Iterable[Row]) -> Json:
+def data(rows: Iterable[StudyRow]) -> Json:
     """Rows as the data of a chart and of its layers, or of one layer alone."""
     return {"data": {"values": [dict(row) for row in rows]}}
 
@@ -63,7 +62,9 @@ def names(variant: str, naming: Naming) -> dict[str, Any]:
     }
 
 
-def _point_rows(entries: Sequence[Entry], naming: Naming, factor: float) -> list[dict[str, Any]]:
+def _point_rows(
+    entries: Sequence[PlottedVariant], naming: Naming, factor: float
+) -> list[dict[str, Any]]:
     def scaled(value: float | None) -> float | None:
         return None if value is None else value * factor
 
@@ -90,7 +91,7 @@ def _score_scale(rows: list[dict[str, Any]], band: float) -> Json:
 
 
 def frontier(
-    entries: Sequence[Entry], naming: Naming, title: str, score_title: str, margin: float
+    entries: Sequence[PlottedVariant], naming: Naming, title: str, score_title: str, margin: float
 ) -> Json | None:
     """Score (points) against median latency, both with intervals, and the Pareto line.
 
@@ -142,7 +143,7 @@ def frontier(
     return finished(chart, title, ["Up and left is better; dashes: Pareto line", ring])
 
 
-def distributions(entries: Sequence[Entry], naming: Naming, title: str) -> Json | None:
+def distributions(entries: Sequence[PlottedVariant], naming: Naming, title: str) -> Json | None:
     """Whiskers from the 5th to the 95th percentile, box of the middle half, tick at the median."""
     order = [naming.variant(entry.variant) for entry in entries]
     panels = []

@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from frontier.errors import UserError
-from frontier.report.deciding.entries import DISTRIBUTIONS, Entry, points
-from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, Row, timed
+from frontier.report.deciding.entries import DISTRIBUTIONS, PlottedVariant, StudyRow, points
+from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, timed
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
@@ -90,7 +90,7 @@ class Cells:
     """The notes of cells whose measurement was adopted."""
 
 
-def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
+def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
     """Read the cells' JSON files one by one. Raises UserError unless they are the study's."""
     known = {key(row) for row in study}
     cells = Cells({}, {}, {}, {}, {})
@@ -117,17 +117,17 @@ def read_cells(paths: Sequence[Path], study: Sequence[Row]) -> Cells:
     return cells
 
 
-def _scaled(row: Row, factor: float) -> tuple[float | None, float | None]:
+def _scaled(row: StudyRow, factor: float) -> tuple[float | None, float | None]:
     low, high = row["score_low"], row["score_high"]
     return (None if low is None else low * factor, None if high is None else high * factor)
 
 
-def entry(row: Row, cells: Cells) -> Entry:
+def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
     """A timed cell with its requests' quantiles."""
     path = requests_of(cells.paths[key(row)])
     requests = read_requests(path, list(DISTRIBUTIONS))
     factor = points_per_unit(row["score_unit"])
-    return Entry(
+    return PlottedVariant(
         row["variant"],
         row[P50],
         None if row["score"] is None else row["score"] * factor,
@@ -138,13 +138,13 @@ def entry(row: Row, cells: Cells) -> Entry:
 
 
 def groups(
-    study: Sequence[Row], cells: Cells, naming: Naming, comparisons: Sequence[Row]
+    study: Sequence[StudyRow], cells: Cells, naming: Naming, comparisons: Sequence[StudyRow]
 ) -> list[Group]:
     """The study's cells by task and device, in order of display, read for the charts.
 
     Raises UserError for a comparison of a cell that is not the study's.
     """
-    found: dict[tuple[str, str], list[Row]] = {}
+    found: dict[tuple[str, str], list[StudyRow]] = {}
     for row in sorted(study, key=naming.rank):
         found.setdefault((row["task"], row["device"]), []).append(row)
     compared = {key(row): row for row in comparisons}

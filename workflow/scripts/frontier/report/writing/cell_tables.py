@@ -6,20 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from frontier import words
-from frontier.report.deciding.findings import P50, Group, Row
+from frontier.report.deciding.entries import StudyRow
+from frontier.report.deciding.findings import P50, Group
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
-from frontier.report.writing.picking import of_row
+from frontier.report.writing.filters import of_row
 from frontier.report.writing.tables import RANDOM, SIMULATED, Box
 from frontier.text import visible
 
 
-def _number(row: Row, name: str, digits: int = 3) -> str:
+def _number(row: StudyRow, name: str, digits: int = 3) -> str:
     value = row[name]
     return words.MISSING if value is None else words.significant(value, digits)
 
 
-def _requests(row: Row) -> str:
+def _requests(row: StudyRow) -> str:
     """How many there were, and in how many processes, if several."""
     if row["requests"] is None:
         return words.MISSING
@@ -28,7 +29,7 @@ def _requests(row: Row) -> str:
 
 
 # heading -> how a row of the study fills it
-FACTS: Mapping[str, Callable[[Row], str]] = {
+FACTS: Mapping[str, Callable[[StudyRow], str]] = {
     "Weights": lambda row: words.size(row["weights_bytes"]),
     "Load": lambda row: words.seconds(row["load_s"]),
     "Median": lambda row: SIMULATED if row["simulated"] else words.seconds(row[P50]),
@@ -61,7 +62,7 @@ class CellRow:
     facts: list[str]
 
 
-def _score_cell(row: Row) -> str:
+def _score_cell(row: StudyRow) -> str:
     if row["score"] is None:
         return RANDOM if row["random_weights"] else words.MISSING
     factor = points_per_unit(row["score_unit"])
@@ -88,7 +89,7 @@ def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
     ]
 
 
-def change_box(change: Row | None) -> Box:
+def change_box(change: StudyRow | None) -> Box:
     """The change of a score in points with its interval, from a row of comparisons.parquet."""
     if change is None or change["difference"] is None:
         return Box(words.MISSING)
@@ -96,7 +97,7 @@ def change_box(change: Row | None) -> Box:
     return Box(words.signed(change["difference"]), ends)
 
 
-def p_text(change: Row | None) -> str:
+def p_text(change: StudyRow | None) -> str:
     """The p-value of a comparison after Holm's correction."""
     if change is None or change["p_holm"] is None:
         return words.MISSING
@@ -138,7 +139,7 @@ def changes(group: Group, naming: Naming) -> list[Change]:
     ]
 
 
-def _ratio_box(change: Row) -> Box:
+def _ratio_box(change: StudyRow) -> Box:
     if change["simulated"]:
         return Box(SIMULATED)
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from frontier import words
 from frontier.exchange import conflicts
-from frontier.report.deciding.findings import Group, Row, latency_text, score_text, timed
+from frontier.report.deciding.entries import StudyRow
+from frontier.report.deciding.findings import Group, latency_text, score_text, timed
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Cells, key
 from frontier.results import bundles
@@ -15,7 +16,7 @@ from frontier.tables.study import read_cell
 
 
 @dataclass(frozen=True)
-class Side:
+class MachineResult:
     """One of two cells: the device that it was made on, and what came out."""
 
     device: str
@@ -28,8 +29,8 @@ class Conflict:
 
     task: str
     variant: str
-    here: Side
-    there: Side
+    here: MachineResult
+    there: MachineResult
     differing: list[str]
 
 
@@ -49,7 +50,7 @@ def machines(groups: Sequence[Group], cells: Cells, naming: Naming) -> Machines:
     rows = [row for group in groups for row in group.rows]
     origins = bundles.origins(naming.devices.ids)
     counted = dict.fromkeys(sorted(set(origins.values())), 0)
-    same: dict[tuple[str, str, str], list[Row]] = {}
+    same: dict[tuple[str, str, str], list[StudyRow]] = {}
     for row in sorted(rows, key=lambda row: row["device"] in origins):  # those made here first
         if name := origins.get(row["device"]):
             counted[name] += 1
@@ -60,18 +61,18 @@ def machines(groups: Sequence[Group], cells: Cells, naming: Naming) -> Machines:
     return Machines(list(counted.items()), [conflict for conflict in found if conflict])
 
 
-def _conflict(first: Row, other: Row, cells: Cells, naming: Naming) -> Conflict | None:
+def _conflict(first: StudyRow, other: StudyRow, cells: Cells, naming: Naming) -> Conflict | None:
     here, there = (read_cell(cells.paths[key(row)]) for row in (first, other))
     if not conflicts.conflict(here, there):
         return None
     ours, theirs = (
-        Side(naming.devices.label(row["device"]), _figures(row)) for row in (first, other)
+        MachineResult(naming.devices.label(row["device"]), _figures(row)) for row in (first, other)
     )
     task, variant = naming.tasks.label(first["task"]), naming.variant(first["variant"])
     return Conflict(task, variant, ours, theirs, conflicts.differences(here, there))
 
 
-def _figures(row: Row) -> str:
+def _figures(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4), 14.2 ms per request (95 % interval 13.9–14.6)."""
     told = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
     told += [score_text(row)] if row["score"] is not None else []

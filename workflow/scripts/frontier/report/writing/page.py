@@ -14,14 +14,14 @@ from markupsafe import Markup
 
 from frontier import words
 from frontier.errors import UserError
-from frontier.report.deciding import few
+from frontier.report.deciding import cap_variants
 from frontier.report.deciding.entries import points
-from frontier.report.deciding.findings import Group, answers, comparable, score_title
+from frontier.report.deciding.findings import Group, comparable, recommendations, score_title
 from frontier.report.deciding.verdicts import Verdicts, verdicts
 from frontier.report.drawing import captions, change_chart, charts, svg
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.reading.gather import Cells, Example, Provenance, examples
-from frontier.report.writing import cell_tables, picking, tables
+from frontier.report.writing import cell_tables, filters, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
@@ -32,7 +32,7 @@ Draw = Callable[[Group, str], dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
-class Drawing:
+class RenderedChart:
     """A chart: its file's name, the SVG as drawn and as it stands in the page, and its line."""
 
     name: str
@@ -42,7 +42,7 @@ class Drawing:
     caption: str
 
 
-def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, list[Drawing]]:
+def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, list[RenderedChart]]:
     """All charts by kind, in order of display."""
 
     def frontier(group: Group, title: str) -> dict[str, Any] | None:
@@ -62,12 +62,12 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             captions.quantization,
         ),
     }
-    drawn: dict[str, list[Drawing]] = {kind: [] for kind in kinds}
+    drawn: dict[str, list[RenderedChart]] = {kind: [] for kind in kinds}
     for group in groups:
         task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
         for kind, (chart, caption) in kinds.items():
             title = f"{task} · {device}"
-            shown = group if kind == "frontier" else few.drawable(group)
+            shown = group if kind == "frontier" else cap_variants.cap_variants(group)
             made = chart(shown, title)
             if made is None:
                 continue
@@ -75,8 +75,8 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             image = svg.render(made)
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
-            line = caption(shown, naming) + few.remark(shown, group)
-            drawn[kind].append(Drawing(name, task, image, inline, line))
+            line = caption(shown, naming) + cap_variants.omission_note(shown, group)
+            drawn[kind].append(RenderedChart(name, task, image, inline, line))
     return drawn
 
 
@@ -142,7 +142,7 @@ def page(
     naming: Naming,
     groups: Sequence[Group],
     cells: Cells,
-    drawn: Mapping[str, list[Drawing]],
+    drawn: Mapping[str, list[RenderedChart]],
     template: Path,
 ) -> str:
     """The report's HTML from the folder `template`, which holds report.html.j2 and report.css.
@@ -169,19 +169,19 @@ def page(
         margin=f"{spec.margin:g}",
         counts=[(counted[name], name.replace("-", " ")) for name in OUTCOMES if counted[name]],
         sizes=(len(naming.variants), len(naming.devices.ids), len(naming.tasks.ids)),
-        answers=answers(groups, naming, spec.margin),
+        recommendations=recommendations(groups, naming, spec.margin),
         drawn=drawn,
         latency=tables.latency_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
         metrics=metrics_tables(groups, cells, naming),
         changes=_changes(groups, naming),
         headings=list(cell_tables.FACTS),
-        picks=picking.picks(naming, [name for name in OUTCOMES if counted[name]]),
+        filters=filters.available(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
             (
                 naming.tasks.label(group.task),
                 naming.devices.label(group.device),
-                picking.of_table(group, naming),
+                filters.of_table(group, naming),
                 cell_tables.cell_rows(group, naming),
             )
             for group in groups

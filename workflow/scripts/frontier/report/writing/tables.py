@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, Row, comparable, point
+from frontier.report.deciding.entries import StudyRow
+from frontier.report.deciding.findings import (
+    P50,
+    P50_HIGH,
+    P50_LOW,
+    Group,
+    comparable,
+    point,
+)
 from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
 from frontier.results.columns import Column
@@ -36,7 +44,7 @@ MOST_COLUMNS = 6
 SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
 
 
-def _latency_box(row: Row) -> Box | None:
+def _latency_box(row: StudyRow) -> Box | None:
     if row["simulated"]:
         return Box(SIMULATED, marks=("absent",))
     if row["outcome"] != "measured" or row[P50] is None:
@@ -45,7 +53,7 @@ def _latency_box(row: Row) -> Box | None:
     return Box(words.significant(row[P50]), ends)
 
 
-def _score_box(row: Row) -> Box | None:
+def _score_box(row: StudyRow) -> Box | None:
     if row["random_weights"] and row["outcome"] == "measured":
         return Box(RANDOM, marks=("absent",))
     if row["outcome"] != "measured" or row["score"] is None:
@@ -68,7 +76,7 @@ def _marks(group: Group, margin: float) -> dict[str, tuple[str, ...]]:
 
 
 def _grid(
-    groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[Row], Box | None]
+    groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[StudyRow], Box | None]
 ) -> Grid:
     boxes: dict[str, dict[int, Box]] = {}
     for place, group in enumerate(groups):
@@ -96,7 +104,7 @@ def _grid(
 
 
 def _grids(
-    groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[Row], Box | None]
+    groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[StudyRow], Box | None]
 ) -> list[Grid]:
     """One table of all groups, or one a task where that is too wide to be read."""
     if len(groups) <= MOST_COLUMNS:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier.report.deciding.findings import Group, Row
+from frontier.report.deciding.entries import StudyRow
+from frontier.report.deciding.findings import Group
 from frontier.report.naming import Axis, Naming
 
 
 @dataclass(frozen=True)
-class Pick:
+class Filter:
     """A choice by one axis; each of its `choices` is a class of cells and what it is called."""
 
     name: str
@@ -23,16 +24,16 @@ def _choices(prefix: str, axis: Axis) -> list[tuple[str, str]]:
     return [(f"{prefix}{axis.rank(id_)}", axis.label(id_)) for id_ in axis.ids]
 
 
-def picks(naming: Naming, outcomes: Sequence[str]) -> list[Pick]:
+def available(naming: Naming, outcomes: Sequence[str]) -> list[Filter]:
     """What cells can be chosen by, wherever there is more than one choice."""
     found = [
-        Pick("Task", _choices("t", naming.tasks), of_tables=True),
-        Pick("Device", _choices("d", naming.devices), of_tables=True),
-        Pick("Model", _choices("m", naming.models)),
-        Pick("Quantization", _choices("q", naming.quantizations)),
-        Pick("Outcome", [(f"o-{name}", name.replace("-", " ")) for name in outcomes]),
+        Filter("Task", _choices("t", naming.tasks), of_tables=True),
+        Filter("Device", _choices("d", naming.devices), of_tables=True),
+        Filter("Model", _choices("m", naming.models)),
+        Filter("Quantization", _choices("q", naming.quantizations)),
+        Filter("Outcome", [(f"o-{name}", name.replace("-", " ")) for name in outcomes]),
     ]
-    return [pick for pick in found if len(pick.choices) > 1]
+    return [one for one in found if len(one.choices) > 1]
 
 
 def of_table(group: Group, naming: Naming) -> str:
@@ -40,7 +41,7 @@ def of_table(group: Group, naming: Naming) -> str:
     return f"t{naming.tasks.rank(group.task)} d{naming.devices.rank(group.device)}"
 
 
-def of_row(row: Row, naming: Naming) -> str:
+def of_row(row: StudyRow, naming: Naming) -> str:
     """The classes of a cell's row."""
     model, quantization = (
         naming.models.rank(row["model"]),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from frontier.report.deciding.entries import points
-from frontier.report.deciding.findings import Group, Row
+from frontier.report.deciding.entries import StudyRow, points
+from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import front
 
 MOST = 60
 
 
-def drawable(group: Group) -> Group:
+def cap_variants(group: Group) -> Group:
     """The group, or of a large one the cells of its MOST best variants, in the same order.
 
     The best: those on the Pareto line, then by their scores.
@@ -21,7 +21,7 @@ def drawable(group: Group) -> Group:
         return group
     line = {point.name for point in front(points(group.entries))}
 
-    def rank(row: Row) -> tuple[bool, float]:
+    def rank(row: StudyRow) -> tuple[bool, float]:
         score = -math.inf if row["score"] is None else row["score"]
         return row["variant"] not in line, -score
 
@@ -33,7 +33,7 @@ def drawable(group: Group) -> Group:
     )
 
 
-def remark(shown: Group, group: Group) -> str:
+def omission_note(shown: Group, group: Group) -> str:
     """What is to be said below a chart that shows only some of a group; nothing if it shows all."""
     if shown is group:
         return ""
