@@ -2,9 +2,9 @@
 
 All of it was tried with version 9.27, the first that this workflow ran with; under another minor
 version a run says so. What an upgrade could break without a word is looked at once the jobs are
-known (runs.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk has
-what concerns other workflows, internals_plan.smk planning, internals_run.smk a run and its locks, frontier/catalogue/snakemake_files.py what must be in
-place before Snakemake reads any file of ours.
+known (runs.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk has what
+concerns other workflows, internals_plan.smk planning, internals_run.smk a run and its locks, and
+frontier/catalogue/snakemake_files.py what must be in place before Snakemake reads any file of ours.
 """
 
 import os

@@ -79,7 +79,7 @@ def give_others(resource, amount):
 
 
 def around_jobs(start, success):
-    """Call these as `onstart` and `onsuccess` do, beside those of the workflow that has this module."""
+    """Call these as `onstart` and `onsuccess`, which a module has none of, beside the other's."""
     for name, ours in (("_onstart", start), ("_onsuccess", success)):
         theirs = part(workflow, name)
         setattr(

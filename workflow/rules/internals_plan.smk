@@ -1,4 +1,4 @@
-"""Snakemake's inside, second part: what it plans, from the jobs that are known to those that will run.
+"""Snakemake's inside, second part: what it plans, from jobs that are known to those that will run.
 
 As internals.smk: a function each, tried with the version that stands there.
 """
