@@ -30,7 +30,7 @@ LANGUAGES = {"", "sh", "yaml", "text"}
 """Blocks without a language are drawings."""
 CELL = re.compile(r"results/[^/]+/[^/]+/[^/]+\.json")
 OF_THE_PROJECT = re.compile(r"(?:bench|config|docs|examples|profiles|tests|workflow)/[\w./-]+")
-KNOWN = {"bash", "cat", "cp", "du", "export", "kubectl", "make", "mkdir", "mv", "python", "rm", "snakemake", "source"}  # fmt: skip
+KNOWN = {"bash", "cat", "cp", "du", "export", "kubectl", "make", "mkdir", "mv", "python", "rm", "snakedeploy", "snakemake", "source"}  # fmt: skip
 LONGEST_README = 200
 
 

@@ -9,36 +9,23 @@ from typing import Any
 import pytest
 import yaml
 
+import pages
 from conftest import ROOT
 from workspace import Workspace, copy_project, jobs_in, refused
 
-SNAKEFILE = """
-configfile: "config/config.yaml"
-
-module frontier:
-    snakefile: {source}
-    config: config["frontier"]
-{also}
-use rule * from frontier as frontier_*
-
+# As the page about it has it, and more.
+(USED, *_) = (block.text for block in pages.blocks(Path("docs/as-a-module.md")))
+FOLDER = '"../llm-frontier/Snakefile"'
+THEIRS = """
 use rule measure from frontier as frontier_measure with:
     priority: 5
 
 onstart: print("their start")
 onsuccess: print("their success")
 
-rule all:
-    default_target: True
-    input: "results/report.html", "lines.txt", "machine.txt"
-
-rule count:
-    input: "results/study.csv"
-    output: "lines.txt"
-    shell: "wc -l < {{input}} > {{output}}"
-
 rule share:
     output: "machine.txt"
-    shell: "echo {{resources.machine}} > {{output}}"
+    shell: "echo {resources.machine} > {output}"
 """
 CELL = "results/tiny-llama/cpu/sums"
 
@@ -62,7 +49,8 @@ class Other(Workspace):
 
     def use(self, source: str, also: str = "") -> None:
         """Write their workflow/Snakefile."""
-        text = SNAKEFILE.format(source=source, also=also)
+        assert FOLDER in USED
+        text = USED.replace(FOLDER, f"{source}\n{also}") + THEIRS
         self.path("workflow").mkdir(exist_ok=True)
         self.path("workflow/Snakefile").write_text(text, encoding="utf-8")
 
@@ -81,9 +69,9 @@ def without_a_cell(other: Other) -> None:
 
 def test_in_the_folder_of_another_workflow(other: Other) -> None:
     """The study's results are up to date there; what is missing is made, beside what is theirs."""
-    assert other.jobs() == {"count", "share"}
+    assert other.jobs("all", "machine.txt") == {"count", "share"}
     without_a_cell(other)
-    log = other.build()
+    log = other.build("all", "machine.txt")
     assert jobs_in(log) == {
         "frontier_measure tiny-llama sums", "frontier_score tiny-llama sums", "count", "share",
         "frontier_aggregate", "frontier_compare", "frontier_render",
