@@ -21,7 +21,7 @@ MARKDOWN = MarkdownIt("commonmark").enable("table")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block, and the line on which it stands."""
+    """A fenced block, and the line on which it begins."""
 
     language: str
     text: str
@@ -90,7 +90,7 @@ def stray(block: Block) -> list[str]:
 
 
 def code(page: Path) -> list[str]:
-    """What stands in a page's sentences and tables as code."""
+    """The texts in a page's sentences and tables that are marked as code."""
     return [token.content for token in _inline(page) if token.type == "code_inline"]
 
 

@@ -36,35 +36,35 @@ LONGEST_README = 200
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The project with its demo made small, and finished; to be copied."""
-    made = Workspace(copy_project(tmp_path_factory.mktemp("docs") / "checkout"))
+    """The project with a small demo, finished; to be copied."""
+    place = Workspace(copy_project(tmp_path_factory.mktemp("docs") / "checkout"))
     for model in ("llama", "falcon", "gpt2"):
-        made.set("models", f"models/demo-{model}/grow", tiny.recipe(model))
+        place.set("models", f"models/demo-{model}/grow", tiny.recipe(model))
     for task in ("sentiment", "translation", "arithmetic"):
-        made.set("tasks", f"tasks/demo-{task}/sample/size", 8)
+        place.set("tasks", f"tasks/demo-{task}/sample/size", 8)
     warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
     busy = {"accelerator": "cpu", "threads": 1, "warmup": warmup, "max_background_cores": 64}
-    made.set("devices", "devices/cpu", busy)
+    place.set("devices", "devices/cpu", busy)
     study = {
         "models": ["demo-llama"], "quantizations": ["native", "int8"],
         "devices": ["cpu"], "tasks": ["demo-sentiment", "demo-arithmetic"],
     }  # fmt: skip
-    made.set("config", "study", study)
-    made.build()
-    return made
+    place.set("config", "study", study)
+    place.build()
+    return place
 
 
 @pytest.fixture
 def place(demo: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the small demo, in which a page may do what it likes."""
     shutil.copytree(demo.root, tmp_path / "checkout", symlinks=True)
-    made = Workspace(tmp_path / "checkout")
-    made.path(".venv").symlink_to(sys.prefix)
+    place = Workspace(tmp_path / "checkout")
+    place.path(".venv").symlink_to(sys.prefix)
     # What the pages take for granted: a dataset of one's own, another machine's results.
-    tiny.reviews(made.path("data/SST-2"))
-    shutil.copy(made.path("data/SST-2/dev.tsv"), made.path("data/SST-2/train.tsv"))
-    shutil.copytree(made.path("results"), tmp_path / "from-mac/results")
-    return made
+    tiny.reviews(place.path("data/SST-2"))
+    shutil.copy(place.path("data/SST-2/dev.tsv"), place.path("data/SST-2/train.tsv"))
+    shutil.copytree(place.path("results"), tmp_path / "from-mac/results")
+    return place
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=str)
@@ -72,11 +72,9 @@ def test_what_a_page_says_works(
     page: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From top to bottom: configuration is written, commands run; a fault names its line."""
-    if page.stem == "adopt":
-        update_engine(place)
-    if page.parent.parent.name == "examples":
-        add_example(place, page.parent)
+    prepare(place, page)
     environment: dict[str, str] = {}
+    printed = ""
     monkeypatch.chdir(place.root)
     for block in pages.blocks(page):
         where = f"{page}:{block.line}"
@@ -88,19 +86,28 @@ def test_what_a_page_says_works(
             for command in pages.commands(block):
                 where = f"{page}:{block.line}: {command.text.strip()}"
                 if command.tried:
-                    run(place, command, environment, where)
+                    printed += run(place, command, environment, where)
                 else:
                     assert_sensible(place, command, where)
+        elif block.language == "text":
+            missing = [line for line in block.text.splitlines() if line not in printed]
+            assert not missing, f"{where}: no command above prints this\n{printed}"
 
 
-def update_engine(place: Workspace) -> None:
-    """A change of code that measuring reaches and that changes nothing."""
-    (path,) = place.root.glob("workflow/scripts/frontier/engines/transformers*.py")
-    path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")
+def prepare(place: Workspace, page: Path) -> None:
+    """Bring about what a page is about: an update, a changed key, an example's blocks."""
+    match page.parts:
+        case ("docs", "adopt.md"):
+            (path,) = place.root.glob("workflow/scripts/frontier/engines/transformers*.py")
+            path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")
+        case ("docs", "why-again.md"):
+            place.set("tasks", "tasks/demo-arithmetic/max_new_tokens", 8)
+        case ("examples", _, "README.md"):
+            add_example(place, page.parent)
 
 
 def add_example(place: Workspace, folder: Path) -> None:
-    """Add an example's blocks to the catalogue, as its page says."""
+    """Add an example's blocks to the catalogue, as its page asks the reader to."""
     (file,) = (path for path in place.path(str(folder)).glob("*.yaml") if path.stem != "study")
     add(place.path(f"config/{file.name}"), yaml.safe_load(file.read_text("utf-8")))
 
@@ -127,20 +134,22 @@ def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
 
 
-def run(place: Workspace, command: Command, environment: dict[str, str], where: str) -> None:
-    """Run a command as a shell would, but for starting Python anew; `export` holds for the page."""
+def run(place: Workspace, command: Command, environment: dict[str, str], where: str) -> str:
+    """What a command prints, run as a shell would; `export` holds for the page.
+
+    Python is not started each time: a process that has imported its libraries forks.
+    """
     name, *arguments = command.words
     assert name in KNOWN, f"{where}: not known to this test"
     if name == "make":
         # Setting up is nothing that a test may do to the environment in which it runs.
         dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
         assert dry.returncode == 0, f"{where}\n{dry.stderr}"
-        for line in re.findall(r"^\.venv/bin/(snakemake .*)$", dry.stdout, re.MULTILINE):
-            run(place, Command(line, True), environment, where)
-        return
+        recipe = re.findall(r"^\.venv/bin/(snakemake .*)$", dry.stdout, re.MULTILINE)
+        return "".join(run(place, Command(line, True), environment, where) for line in recipe)
     if name == "export":
         environment |= dict(one.split("=", 1) for one in arguments)
-        return
+        return ""
     whole = dict(os.environ) | NO_BYTECODE | environment
     if name == "snakemake":
         done = WARM.run(place.root, SNAKEMAKE, arguments, whole)
@@ -150,6 +159,7 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
         path = f"{Path(sys.executable).parent}:{whole['PATH']}"
         done = place.run("bash", "-ec", command.text, **environment, PATH=path)
     assert done.returncode == 0, f"{where}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
 
 
 def assert_sensible(place: Workspace, command: Command, where: str) -> None:
