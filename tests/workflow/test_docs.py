@@ -26,7 +26,7 @@ PAGES = pages.written()
 WITH_BLOCKS = [
     page for page in PAGES if any(one.language in ("sh", "yaml") for one in pages.blocks(page))
 ]
-LANGUAGES = {"", "sh", "yaml", "text"}
+LANGUAGES = {"", "sh", "yaml", "text", "python", "snakemake"}
 """Blocks without a language are drawings."""
 CELL = re.compile(r"results/[^/]+/[^/]+/[^/]+\.json")
 OF_THE_PROJECT = re.compile(r"(?:bench|config|docs|examples|profiles|tests|workflow)/[\w./-]+")
