@@ -1,6 +1,6 @@
 """What the rules' command lines are put together from.
 
-Inputs: what inputs.smk and outdated.smk found.
+Inputs: what inputs.smk and freshness.smk found.
 """
 
 

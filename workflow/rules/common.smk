@@ -1,9 +1,13 @@
 """What the rules share: the catalogue as steps, and pools.
 
 Inputs: config/*.yaml.
-What a result depends on is decided in frontier/planning/steps.py, whether it is out of date in
-frontier/planning/freshness.py; here, and in inputs.smk, both are told to Snakemake.
+What a result depends on is decided in frontier/planning/steps.py, and whether it is out of date in
+freshness.py beside it; here, and in inputs.smk, Snakemake learns of both.
 """
+
+
+include: "internals.smk"
+
 
 import atexit
 import functools
@@ -43,19 +47,6 @@ SCRIPTS = os.path.relpath(code_folder() / "workflow" / "scripts")
 def located(command):
     """A rule's command as it is typed in this folder, which may be another workflow's."""
     return command.replace("workflow/scripts", shlex.quote(SCRIPTS))
-
-
-def report_user_errors(function):
-    """The same function, but a fault of the user's input ends Snakemake with its one line."""
-
-    @functools.wraps(function)
-    def reporting(*arguments):
-        try:
-            return function(*arguments)
-        except UserError as error:
-            end_run(one_line(error))
-
-    return reporting
 
 
 report_user_errors(workplace.check_folders)(layout.FOLDERS)
@@ -100,8 +91,6 @@ FRESH = freshness.Freshness(
 if not in_job():
     report_user_errors(STEPS.check)()
     atexit.register(FRESH.digests.save)
-GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
-GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
 
 
 def any_of(names):
@@ -116,3 +105,13 @@ wildcard_constraints:
     device="[^/@]+",
     task="[^/]+",
     identity="[0-9a-f]{16}",
+
+
+include: "lifecycle.smk"
+include: "existing.smk"
+include: "inputs.smk"
+include: "freshness.smk"
+include: "arguments.smk"
+include: "resources.smk"
+include: "starts.smk"
+include: "environments.smk"

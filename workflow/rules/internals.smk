@@ -2,11 +2,12 @@
 
 All of it was tried with version 9.27, the first that this workflow ran with; under another minor
 version a run says so. What an upgrade could break without a word is looked at once the jobs are
-known (runs.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk has what
-concerns other workflows, internals_plan.smk planning, internals_run.smk a run and its locks, and
+known (lifecycle.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk has
+what concerns other workflows, internals_plan.smk planning, internals_run.smk a run and its locks, and
 frontier/catalogue/snakemake_files.py what must be in place before Snakemake reads any file of ours.
 """
 
+import functools
 import os
 import sys
 
@@ -24,6 +25,19 @@ def end_run(line):
     if getattr(workflow.persistence, "_lockfile", None):
         workflow.persistence.unlock()
     os._exit(1)
+
+
+def report_user_errors(function):
+    """The same function, but a fault of the user's input ends Snakemake with its one line."""
+
+    @functools.wraps(function)
+    def reporting(*arguments):
+        try:
+            return function(*arguments)
+        except UserError as error:
+            end_run(one_line(error))
+
+    return reporting
 
 
 def part(owner, name):
@@ -89,3 +103,8 @@ def study_settings():
 
 
 check_version()
+
+
+include: "internals_module.smk"
+include: "internals_plan.smk"
+include: "internals_run.smk"

@@ -10,6 +10,9 @@ Steps: fetch at the pinned revision, or link a local folder, or train from scrat
        too small for that comes back larger; the last one's lock tells why there are no weights.
 """
 
+GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
+GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
+
 
 rule fetch_model:
     output:
