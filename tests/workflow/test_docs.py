@@ -18,6 +18,7 @@ import plan
 import tiny
 from conftest import ROOT
 from frontier.errors import UserError
+from frontier.results.columns import OUTCOMES
 from pages import Block, Command
 from warm_snakemake import SNAKEMAKE
 from workspace import NO_BYTECODE, WARM, Workspace, copy_project
@@ -270,6 +271,25 @@ def test_every_page_is_in_an_index() -> None:
             below = index.parent in (page.parent, page.parent.parent) and page != index
             if below and (page.parent == index.parent or page.name == "README.md"):
                 assert (ROOT / page).resolve() in linked, f"{index} does not name {page}"
+
+
+def test_named_quantizations_exist() -> None:
+    """Those of the table; `rtn…` stands for each that begins so."""
+    text = (ROOT / "docs/quantizations.md").read_text("utf-8")
+    known = yaml.safe_load((ROOT / "config/quantizations.yaml").read_text("utf-8"))["quantizations"]
+    cells = [line.split("|")[2] for line in text.splitlines() if line.startswith("| ")][2:]
+    named = [name for cell in cells if "](" not in cell for name in re.findall("`([^`]+)`", cell)]
+    assert len(named) > len(known) / 2
+    for name in named:
+        beginning = name.endswith("…")
+        found = any(one.startswith(name[:-1]) for one in known) if beginning else name in known
+        assert found, f"docs/quantizations.md: {name}"
+
+
+def test_outcomes_are_explained() -> None:
+    """All of them, in the page about reading the report."""
+    rows = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/report.md").read_text("utf-8"), re.MULTILINE)  # fmt: skip
+    assert set(rows) == set(OUTCOMES)
 
 
 def test_the_readme_is_short() -> None:
