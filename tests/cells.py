@@ -193,10 +193,10 @@ def measured(results: Path, cell: Cell) -> Path:
     run = path.with_suffix("") / f"{cell.seed():016x}"
     run.mkdir(parents=True)
     (run / "requests.jsonl").write_text('{"id": "one", "text": "positive"}\n', encoding="utf-8")
-    told = {"requests_sha256": sha256(run / "requests.jsonl")}
-    (run / "measurement.json").write_text(json.dumps(told | {"sessions": []}), encoding="utf-8")
+    recorded = {"requests_sha256": sha256(run / "requests.jsonl")}
+    (run / "measurement.json").write_text(json.dumps(recorded | {"sessions": []}), encoding="utf-8")
     summary = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(summary | told), encoding="utf-8")
+    path.write_text(json.dumps(summary | recorded), encoding="utf-8")
     return path
 
 

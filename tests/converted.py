@@ -22,7 +22,7 @@ PROGRAM = """
 import contextlib, dataclasses, importlib, json, sys
 from pathlib import Path
 
-def told(errors, function, *arguments):
+def error_of(errors, function, *arguments):
     try:
         function(*arguments)
     except errors as raised:
@@ -69,15 +69,15 @@ with contextlib.redirect_stdout(sys.stderr):
         output = folder / f"refused-{label}"
         output.mkdir()
         refusal = UserError, UnsupportedError
-        found[label] = told(refusal, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
+        found[label] = error_of(refusal, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
     unfit, place = work["unfit"], folder / "unfit"
     found["unfit"] = conversion_refusals(convert, unfit, place, {"dtype": "float32"}, [])
-    found["cuda"] = told(
+    found["cuda"] = error_of(
         UnsupportedError, module.load, output, dataclasses.replace(settings, accelerator="cuda")
     )
     weights = folder / next(iter(work["jobs"])) / work["weights"]
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
-    found["cut off"] = told(UserError, module.load, weights.parent, settings)
+    found["cut off"] = error_of(UserError, module.load, weights.parent, settings)
 print(json.dumps(found))
 """
 

@@ -109,7 +109,7 @@ class Disturbed:
             time.sleep(0.02)
         return self.running.poll() is not None
 
-    def told(self) -> str:
+    def log_text(self) -> str:
         """What the last run has said so far."""
         return self.log.read_bytes()[self.began :].decode(errors="replace")
 
@@ -126,9 +126,11 @@ class Disturbed:
             assert len({line["id"] for line in found}) == len(found), f"{path}: repeated"
             self.kept[path.parent] = found
         for path in self.place.root.glob(f"{CELLS}/measurement.json"):
-            told = json.loads(path.read_bytes())
-            assert told["requests_sha256"] == sha256(path.with_name("requests.jsonl"))
-            assert told["outcome"] != "measured" or told["requests"] == len(self.kept[path.parent])
+            recorded = json.loads(path.read_bytes())
+            assert recorded["requests_sha256"] == sha256(path.with_name("requests.jsonl"))
+            assert recorded["outcome"] != "measured" or recorded["requests"] == len(
+                self.kept[path.parent]
+            )
         for path in self.place.root.glob("results/*/*/*.json"):
             json.loads(path.read_bytes())
         for path in self.place.root.glob("resources/*/*/*/lock.json"):
@@ -142,7 +144,7 @@ class Disturbed:
         At random moments, mostly so soon that it has got nowhere, now and then `late`: between so
         many seconds.
         """
-        told: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         self.start()
         self.random.shuffle(kinds)
         while kinds:
@@ -153,16 +155,18 @@ class Disturbed:
             else:
                 disturb = kinds.pop()
                 disturb(self)
-                told[disturb.__name__] += 1
+                counts[disturb.__name__] += 1
                 print(disturb.__name__, flush=True)
                 self.observe()
             if self.running.poll() is not None:
                 failed = self.running.returncode > 0  # who was killed says nothing
                 # While it plans, which takes long on a slow machine, a full disk ends it by itself.
-                planning = "Select jobs" not in self.told() and "No space left" in self.told()
-                assert not failed or planning or GOES_ON in self.told(), self.told()[-5000:]
+                planning = (
+                    "Select jobs" not in self.log_text() and "No space left" in self.log_text()
+                )
+                assert not failed or planning or GOES_ON in self.log_text(), self.log_text()[-5000:]
                 self.start()
-        return told
+        return counts
 
     def forget(self, *made: str) -> None:
         """Delete these folders: the next run begins anew."""

@@ -147,11 +147,11 @@ def conversion_refusals(convert: Any, folders: dict[str, str], output: Path, *wo
 def check_refusals(found: dict[str, str | None]) -> None:
     """All of them were refused: one line, of the right kind, with the tensor's name."""
     for name, (kind, words) in UNFIT.items():
-        told = found[name]
-        assert told is not None, f"{name} was converted"
-        assert told.startswith(f"{kind}: "), told
-        assert words in told
-        assert "\n" not in told
+        entry = found[name]
+        assert entry is not None, f"{name} was converted"
+        assert entry.startswith(f"{kind}: "), entry
+        assert words in entry
+        assert "\n" not in entry
 
 
 def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:

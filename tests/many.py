@@ -169,30 +169,30 @@ def finish(folder: Path) -> None:
             records = answers(values.read_lines(samples[task]), WRONG[quantization], seed)
             requests = place.with_suffix(".jsonl")
             files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
-            told = measurement(requests, samples[task])
+            recorded = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
-            told["spec"] = json.loads(steps.measure(cell).spec_with_identity)
-            files.write_json(place.with_suffix(".json"), told)
+            recorded["spec"] = json.loads(steps.measure(cell).spec_with_identity)
+            files.write_json(place.with_suffix(".json"), recorded)
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
             )
             result, table = score.cell(steps.score(cell).spec, given)
             table.write_parquet(place.with_suffix(".parquet"))
             result["table_sha256"] = values.sha256(place.with_suffix(".parquet"))
-            return place, told, result
+            return place, recorded, result
 
         for place, cell in enumerate(steps.cells):
             variety = place // A_MODEL % CONTENTS
             _finish(steps, cell, *content(cell.task, cell.quantization, variety))
 
 
-def _finish(steps: Steps, cell: Cell, pool: Path, told: dict[str, Any], result: Any) -> None:
+def _finish(steps: Steps, cell: Cell, pool: Path, recorded: dict[str, Any], result: Any) -> None:
     path, measured = cell.place.summary, steps.measurement(cell)
     measured.parent.mkdir(parents=True)
     os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
     os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))
     made = json.loads(steps.measure(cell).spec_with_identity)
-    checksums.write(measured, {**told, "spec": made})
+    checksums.write(measured, {**recorded, "spec": made})
     spec_with_identity = json.loads(steps.score(cell).spec_with_identity)
     whole = {
         "cell": spec_with_identity["cell"],

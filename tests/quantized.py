@@ -26,12 +26,12 @@ def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict
     except UnsupportedError as error:
         return {"refused": str(error)}
     native = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", "native", {}))
-    told, true = _logits(found.model), _logits(native.model)
+    of_quantized, true = _logits(found.model), _logits(native.model)
     return {
         "bytes": found.loaded.weights_bytes,
         "native_bytes": native.loaded.weights_bytes,
         "layers": found.loaded.quantized_layers,
-        "error": float((told - true).square().mean().sqrt()),
+        "error": float((of_quantized - true).square().mean().sqrt()),
         "spread": float(true.std()),
         "texts": [found.generate("Once upon a time", 12, ()).text for _ in range(3)],
     }

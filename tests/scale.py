@@ -71,9 +71,9 @@ def medians(runs: int, *commands: Callable[[], Figures]) -> list[Figures]:
 def tell(cells: int, what: str, figures: Figures, against: Figures | None = None) -> None:
     """Print a line of the table; ratios of the clock's and of the processor's seconds."""
     ratios = [a / b for a, b in zip(figures, against, strict=True)][:2] if against else []
-    told = "".join(f"{ratio:8.2f}" for ratio in ratios)
+    columns = "".join(f"{ratio:8.2f}" for ratio in ratios)
     wall, processor, peak = figures
-    print(f"{cells:6}  {what:30}{wall:9.2f}{processor:11.2f}{peak:8.0f}{told}", flush=True)
+    print(f"{cells:6}  {what:30}{wall:9.2f}{processor:11.2f}{peak:8.0f}{columns}", flush=True)
 
 
 def beside(cells: int, what: str, runs: int, ours: Path, bare: Path, *command: str) -> None:

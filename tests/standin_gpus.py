@@ -63,12 +63,12 @@ def spans(results: Path) -> dict[str, list[tuple[int, int]]]:
     """When each GPU's cells were timed, on this host's monotonic clock in nanoseconds."""
     found: dict[str, list[tuple[int, int]]] = {}
     for path in results.glob("*/*/*/*/measurement.json"):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        state = json.loads(path.read_text(encoding="utf-8"))
         lines = path.with_name("requests.jsonl").read_text(encoding="utf-8").splitlines()
         times = [
             (line["start_ns"], line["start_ns"] + line["end_ns"]) for line in map(json.loads, lines)
         ]
-        for gpu in told["sessions"][0]["hardware"]["gpus"]:
+        for gpu in state["sessions"][0]["hardware"]["gpus"]:
             found.setdefault(gpu, []).append((times[0][0], times[-1][1]))
     return found
 

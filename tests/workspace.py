@@ -186,7 +186,7 @@ def refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     """The run failed, and one line says why, with these words; no traceback anywhere."""
     log = done.stdout + done.stderr
     assert done.returncode != 0, log
-    told = [line for line in log.splitlines() if line.startswith("error: ")]
-    assert len(told) == 1, log
-    assert all(word in told[0] for word in words), told[0]
+    errors = [line for line in log.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, log
+    assert all(word in errors[0] for word in words), errors[0]
     assert "Traceback" not in log, log

@@ -128,11 +128,11 @@ def test_adapters_that_do_not_fit_are_refused(
     """In one line that names what has no place or no tensor."""
     harm, words = HARMS[name]
     harm(Path(shutil.copytree(adapter, tmp_path / "adapter")))
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as refusal:
         engine.load(base, replace(SETTINGS, adapter=tmp_path / "adapter"))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
     for word in words:
-        assert word in str(told.value)
+        assert word in str(refusal.value)
     assert not [one for one in recwarn if "adapter keys" in str(one.message)]
 
 

@@ -136,9 +136,9 @@ def test_cache_bytes_are_those_of_the_cache(kind: str) -> None:
 def test_unsupported(kind: str, words: str, tmp_path: Path) -> None:
     """What is no causal model, or what `generate` cannot run."""
     folder = write(tmp_path / kind, kind)
-    with pytest.raises(UnsupportedError, match=words) as told:
+    with pytest.raises(UnsupportedError, match=words) as refusal:
         engine.load(folder, NATIVE).generate("w5 w7", 3, ())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_an_architecture_that_transformers_does_not_know(tmp_path: Path) -> None:
@@ -201,10 +201,10 @@ def test_strange_configurations(change: dict[str, Any], llama: Path, tmp_path: P
     folder = Path(shutil.copytree(llama, tmp_path / "strange"))
     harmed.reconfigure(folder, **change)
     sound = engine.load(llama, NATIVE).generate("w5 w7 w9", 4, ()).text
-    told = answer = None
+    refusal = answer = None
     try:
         answer = engine.load(folder, NATIVE).generate("w5 w7 w9", 4, ()).text
     except (UserError, UnsupportedError) as error:
-        told = str(error)
+        refusal = str(error)
     assert answer in (None, sound)
-    assert told is None or told.isprintable()
+    assert refusal is None or refusal.isprintable()

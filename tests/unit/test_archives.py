@@ -150,21 +150,21 @@ def test_a_text_that_is_too_long_to_be_read_at_once(
 
 
 @pytest.mark.parametrize("mode", ["", "gz", "bz2", "xz"])
-def test_tars_cut_anywhere_are_told(mode: str, tmp_path: Path) -> None:
+def test_tars_cut_anywhere_are_reported(mode: str, tmp_path: Path) -> None:
     """Between two files as well, where nothing in what is left is wrong: no row is lost unsaid."""
     noise = "".join(f"row {os.urandom(20).hex()}\t1\n" for _ in range(60))
     body = tarred(mode, f"sentence\tlabel\n{noise}")
     path = tmp_path / f"x.tar{'.' if mode else ''}{mode}"
-    told = 0
+    refusal = 0
     for cut in (*range(1, 40), *range(512, len(body), 512), *range(len(body) - 80, len(body) + 1)):
         path.write_bytes(body[:cut])
         found = 60
         try:
             found = len(rows(tmp_path))
         except UserError:
-            told += 1
+            refusal += 1
         assert found == 60, cut
-    assert told > 40
+    assert refusal > 40
 
 
 def test_what_no_archive_is(tmp_path: Path) -> None:
@@ -178,19 +178,19 @@ def test_what_no_archive_is(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(kind=st.sampled_from(list(WHOLE)), data=st.data())
-def test_any_damage_is_told_in_one_line(tmp_path: Path, kind: str, data: st.DataObject) -> None:
+def test_any_damage_is_reported_in_one_line(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     body = bytearray(WHOLE[kind]())
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path / kind
     path.write_bytes(body[: data.draw(st.integers(len(body) // 2, len(body)))])
-    told = ""
+    refusal = ""
     try:
         rows(tmp_path)
     except UserError as error:
-        told = str(error)
+        refusal = str(error)
     path.unlink()
-    assert "\n" not in told
+    assert "\n" not in refusal
 
 
 def test_names() -> None:

@@ -89,7 +89,7 @@ OTHER = {"hardware": {"cpu": "Example CPU", "cores": 64, "gpus": ["A100"]}}
           "another identity"]),
     ],
 )  # fmt: skip
-def test_a_conflict_is_told_and_both_are_kept(
+def test_a_conflict_is_reported_and_both_are_kept(
     changed: dict[str, object], words: list[str], bundle: Path, tmp_path: Path
 ) -> None:
     """The same cell on other hardware or of something else: in words, without terminal controls."""
@@ -153,11 +153,11 @@ def test_altered_after_it_was_added(
         path.write_bytes(path.read_bytes()[:-1] + b" ")
     else:
         path.unlink()
-    told = rf"{path.name}: .*{how}.*add server again, or run add_results.py --remove server"
-    with pytest.raises(UserError, match=told):
+    message = rf"{path.name}: .*{how}.*add server again, or run add_results.py --remove server"
+    with pytest.raises(UserError, match=message):
         bundles.check_added(here)
     if shown:
-        with pytest.raises(UserError, match=told):
+        with pytest.raises(UserError, match=message):
             bundles.check_added(here, shown=True)
     adding.add(bundle, "server", here)
     bundles.check_added(here)

@@ -128,7 +128,7 @@ def test_with_one_model_every_quantization_has_its_own_mark() -> None:
     assert len(marks) == len(ids)
 
 
-def test_two_models_of_the_same_label_are_told_apart() -> None:
+def test_two_models_of_the_same_label_are_distinguished() -> None:
     rows = [
         {"model": name, "variant": name, "quantization": "native", "device": "d", "task": "t"}
         for name in ("a", "b")
@@ -265,7 +265,7 @@ def test_more_quantizations_than_a_charts_own_shapes_have_distinct_ones() -> Non
     assert len(paths) == 16
 
 
-def test_a_missing_table_of_requests_is_told(tmp_path: Path) -> None:
+def test_a_missing_table_of_requests_is_reported(tmp_path: Path) -> None:
     path = write(tmp_path, STUDY[0])
     path.with_suffix(".parquet").unlink()
     rows = table([path])[0].rows(named=True)

@@ -96,7 +96,7 @@ def test_arguments_reach_the_template() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({"enable_thinkin": False}, "no 'enable_thinkin' (did you mean 'enable_thinking'?)"),
         ({"messages": []}, "no 'messages'"),
@@ -105,9 +105,9 @@ def test_arguments_reach_the_template() -> None:
         ({"m": 1}, "no 'm'"),
     ],
 )
-def test_arguments_that_the_template_does_not_use(arguments: dict[str, Any], told: str) -> None:
+def test_arguments_that_the_template_does_not_use(arguments: dict[str, Any], message: str) -> None:
     source = TURNS + "{{ bos_token }}{{ enable_thinking }}{{ budget }}"
-    with pytest.raises(UserError, match=re.escape(told)):
+    with pytest.raises(UserError, match=re.escape(message)):
         rendered(source, **arguments)
 
 
@@ -132,10 +132,10 @@ FAILING = {
 }
 
 
-@pytest.mark.parametrize(("source", "told"), FAILING.values(), ids=FAILING)
-def test_a_template_that_fails_is_refused_in_one_line(source: str, told: str) -> None:
+@pytest.mark.parametrize(("source", "message"), FAILING.values(), ids=FAILING)
+def test_a_template_that_fails_is_refused_in_one_line(source: str, message: str) -> None:
     """Before anything is asked of the model."""
-    with pytest.raises(UserError, match=re.escape(told)) as refused:
+    with pytest.raises(UserError, match=re.escape(message)) as refused:
         ChatTemplate(source, {}, {}, DAY)
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith("prompt: chat")
@@ -189,7 +189,7 @@ def test_what_planning_lets_through_can_be_used(tmp_path: Path, templates: Any) 
 
 
 @pytest.mark.parametrize(
-    ("template", "keys", "told"),
+    ("template", "keys", "message"),
     [
         (None, {}, "no chat template"),
         ([{"name": "rag", "template": TURNS}], {}, "there are: 'rag'"),
@@ -199,16 +199,16 @@ def test_what_planning_lets_through_can_be_used(tmp_path: Path, templates: Any) 
     ],
 )
 def test_what_cannot_be_used_is_known_while_planning(
-    tmp_path: Path, template: Any, keys: dict[str, Any], told: str
+    tmp_path: Path, template: Any, keys: dict[str, Any], message: str
 ) -> None:
     folder = chains.checkpoint(tmp_path, chains.tokenizer())
     change(folder / "tokenizer_config.json", chat_template=template)
-    with pytest.raises(UserError, match=re.escape(told)):
+    with pytest.raises(UserError, match=re.escape(message)):
         tried(folder, **keys)
     mine = {"path": str(folder), "prompt": "chat", **keys}
     catalogue = read_catalogue(ROOT / "config")
     catalogue.models["mine"] = Model.model_validate(mine)
     study = {"models": ["mine"], "devices": ["cpu"], "tasks": ["demo-sentiment"]}
     steps = Steps(catalogue, Config.model_validate({"study": study}), lambda *_: None)
-    with pytest.raises(UserError, match="models\\.mine: .*" + re.escape(told)):
+    with pytest.raises(UserError, match="models\\.mine: .*" + re.escape(message)):
         steps.measure(steps.cells[0])

@@ -391,7 +391,7 @@ def fetch(
     )
 
 
-def told(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     """The program failed with one clear line that says all this."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -447,10 +447,10 @@ def test_gated_model(server: hub.Hub, tmp_path: Path) -> None:
     way = (f"https://huggingface.co/{ADDRESS}", "accept its licence", "export HF_TOKEN=")
     for gated in (True, False):
         done = fetch(spec(server, gated=gated), tmp_path, HF_ENDPOINT=server.url)
-        told(done, "is gated", *way)
+        assert_refused(done, "is gated", *way)
     assert not (tmp_path / "model").exists()
     done = fetch(spec(server), tmp_path, HF_ENDPOINT=server.url, HF_TOKEN="hf_wrong")
-    told(done, "is gated", "no access", *way)
+    assert_refused(done, "is gated", "no access", *way)
     done = fetch(spec(server, gated=True), tmp_path, HF_ENDPOINT=server.url, HF_TOKEN="hf_right")
     assert done.returncode == 0, done.stderr
     assert "hf_right" not in done.stderr + done.stdout + (tmp_path / "model/lock.json").read_text()
@@ -466,19 +466,23 @@ def test_token_in_a_file_is_not_taken(server: hub.Hub, tmp_path: Path) -> None:
 def test_hub_models_that_cannot_be_used(server: hub.Hub, tmp_path: Path) -> None:
     repository = server.root / "models" / ADDRESS
     server.altered = {"model.safetensors"}
-    told(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), "model.safetensors", "altered")
+    assert_refused(
+        fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), "model.safetensors", "altered"
+    )
     server.altered = set()
     server.stops_at = {"model.safetensors": 1000}
-    told(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), ADDRESS, "broke off")
+    assert_refused(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), ADDRESS, "broke off")
     server.stops_at = {}
-    told(
+    assert_refused(
         fetch(spec(server), tmp_path, HF_ENDPOINT="http://127.0.0.1:9"),
         "http://127.0.0.1:9",
         "config/models.yaml",
     )
-    told(fetch(spec(server, hub="owner/tinny"), tmp_path, HF_ENDPOINT=server.url), "owner/tinny")
+    assert_refused(
+        fetch(spec(server, hub="owner/tinny"), tmp_path, HF_ENDPOINT=server.url), "owner/tinny"
+    )
     (repository / "model.safetensors").unlink()
-    told(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), "no safetensors weights")
+    assert_refused(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), "no safetensors weights")
     assert not (tmp_path / "model").exists()
 
 
@@ -490,6 +494,6 @@ def test_local_model_is_linked(saved: dict[str, Path], tmp_path: Path) -> None:
     lock = (tmp_path / "model/lock.json").read_text()
     assert str(saved["mixtral"]) not in lock
     assert transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "model") is not None
-    told(fetch({"path": "nowhere"}, tmp_path), "nowhere: no such folder")
-    told(fetch({"path": "x", "hub": "y/z"}, tmp_path), "either hub or path")
-    told(fetch({"hub": "y/z"}, tmp_path), "hub and revision go together")
+    assert_refused(fetch({"path": "nowhere"}, tmp_path), "nowhere: no such folder")
+    assert_refused(fetch({"path": "x", "hub": "y/z"}, tmp_path), "either hub or path")
+    assert_refused(fetch({"hub": "y/z"}, tmp_path), "hub and revision go together")

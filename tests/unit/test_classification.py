@@ -141,7 +141,7 @@ def test_a_reference_that_is_no_label_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"labels": ["positive"]}, "at least 2"),
         ({"labels": ["yes", "YES"]}, "differ in more than case"),
@@ -153,8 +153,8 @@ def test_a_reference_that_is_no_label_is_named() -> None:
         ({"labels": ["a", "b"], "lables": 1}, "lables"),
     ],
 )
-def test_bad_options_are_told(options: dict[str, object], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_bad_options_are_reported(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Options.model_validate(options)
 
 

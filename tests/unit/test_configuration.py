@@ -236,9 +236,9 @@ def test_bad_catalogue(config: Path, case: str) -> None:
     """One line that names the file, the key, what is wrong, and the nearest valid name."""
     name, pattern, replacement, message = BAD[case]
     spoil(config, name, pattern, replacement)
-    with pytest.raises(UserError, match=message) as told:
+    with pytest.raises(UserError, match=message) as refusal:
         read_catalogue(config)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def typos(name: str) -> set[str]:

@@ -185,8 +185,8 @@ def is_words(above: list[ast.AST]) -> bool:
                 if functions and _is_reason(functions[-1].returns):
                     return True
             case ast.Assign(targets=[ast.Name(id=name)]):  # told, where it is read in messages only
-                told = rf"{{{name}[}}!\[]|Error\({name}\)|{name} \+"
-                if re.search(told, ast.unparse(above[0])):
+                pattern = rf"{{{name}[}}!\[]|Error\({name}\)|{name} \+"
+                if re.search(pattern, ast.unparse(above[0])):
                     return True
         inside.append(node)
     return False

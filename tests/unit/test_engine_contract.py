@@ -185,12 +185,12 @@ def work(
     asked = {"chain": {"requests": chained, "expected": [], "long": "a" + FULL, "rounds": True}}
     asked["chain"]["folder"] = str(chain(tmp_path_factory.mktemp("chain")))
     if stories:
-        told = [[prompt, TOKENS, []] for prompt in (*STORIES, STORIES[0], STORIES[0])]
+        recorded = [[prompt, TOKENS, []] for prompt in (*STORIES, STORIES[0], STORIES[0])]
         expected = [texts for texts, _ in reference.values()]
         # An eleventh that is wrong from one token on, so that a parting is seen to be found.
         wrong = [text + "?" * (at >= PARTED) for at, text in enumerate(expected[0])]
         asked["stories"] = {
-            "requests": [*told, [STORIES[0], TOKENS, ["."]], [STORIES[0], 1, []]],
+            "requests": [*recorded, [STORIES[0], TOKENS, ["."]], [STORIES[0], 1, []]],
             "expected": [*expected, wrong],
             "long": "Once upon a time " * 200, "rounds": False, "folder": str(stories),
         }  # fmt: skip
@@ -243,8 +243,8 @@ def found(
     with pytest.MonkeyPatch.context() as patch:
         # glibc would keep freed blocks of some MB now and then, which looks like weights not freed.
         patch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
-        told = run_in(python, program, engine, str(folder / "work.json"))
-    answers: dict[str, Any] = json.loads(told)
+        recorded = run_in(python, program, engine, str(folder / "work.json"))
+    answers: dict[str, Any] = json.loads(recorded)
     return answers
 
 
@@ -344,12 +344,12 @@ def test_the_end_token_counts(chained: Answers) -> None:
 
 def test_answers_repeat(found: dict[str, Any], work: dict[str, Any], checkpoint: str) -> None:
     """The same request has the same answer, whatever came between."""
-    told: dict[str, tuple[str, int, str, int]] = {}
+    recorded: dict[str, tuple[str, int, str, int]] = {}
     for request, answer in zip(
         work[checkpoint]["requests"], found[checkpoint]["answers"], strict=True
     ):
-        assert told.setdefault(json.dumps(request), said(answer)) == said(answer)
-    assert len(told) < len(work[checkpoint]["requests"])
+        assert recorded.setdefault(json.dumps(request), said(answer)) == said(answer)
+    assert len(recorded) < len(work[checkpoint]["requests"])
 
 
 def test_a_pretrained_models_ends(
@@ -375,19 +375,23 @@ def test_a_request_may_fill_all_positions(chained: Answers) -> None:
     assert said(answer) == (following("a", LONG), LONG, "length", len(FULL))
 
 
-def test_too_long_a_request_is_told(found: dict[str, Any], checkpoint: str) -> None:
+def test_too_long_a_request_is_reported(found: dict[str, Any], checkpoint: str) -> None:
     """As what the engine cannot do; the next one is answered as ever."""
-    told = found[checkpoint]
-    assert "longer than the model's" in told["too long"]
-    assert said(told["after too long"]) == said(told["answers"][0])
+    recorded = found[checkpoint]
+    assert "longer than the model's" in recorded["too long"]
+    assert said(recorded["after too long"]) == said(recorded["answers"][0])
 
 
 def test_an_interrupted_engine_is_usable(found: dict[str, Any], checkpoint: str) -> None:
     """What an interrupted request left behind changes no later one."""
-    told = found[checkpoint]
-    assert any(told["interrupted"]), "no request was still running when it was to be interrupted"
-    expected = [said(answer) for answer in told["answers"][1::-1]] * len(told["interrupted"])
-    assert [said(answer) for answer in told["after"]] == expected
+    recorded = found[checkpoint]
+    assert any(recorded["interrupted"]), (
+        "no request was still running when it was to be interrupted"
+    )
+    expected = [said(answer) for answer in recorded["answers"][1::-1]] * len(
+        recorded["interrupted"]
+    )
+    assert [said(answer) for answer in recorded["after"]] == expected
 
 
 def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
@@ -402,14 +406,14 @@ def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
 
 def test_what_it_holds(found: dict[str, Any]) -> None:
     """Weights and cache as a Llama of that size has them, in numbers of four bytes at most."""
-    told = found["chain"]
+    recorded = found["chain"]
     layer = HIDDEN * (2 * HIDDEN + 2 * HIDDEN * KV_HEADS // HEADS + 3 * WIDE + 2)
     parameters = 2 * 258 * HIDDEN + LAYERS * layer + HIDDEN
-    assert told["loaded"]["weights_bytes"] == pytest.approx(4 * parameters, rel=0.1)
+    assert recorded["loaded"]["weights_bytes"] == pytest.approx(4 * parameters, rel=0.1)
     cached = LAYERS * KV_HEADS * HIDDEN // HEADS * 2
-    assert told["loaded"]["kv_bytes_per_token"] in (cached, 2 * cached, 4 * cached)
-    assert told["loaded"]["kernel"] is None or told["loaded"]["kernel"].strip()
-    assert told["peak"] is None, "the CPU has no memory of its own"
+    assert recorded["loaded"]["kv_bytes_per_token"] in (cached, 2 * cached, 4 * cached)
+    assert recorded["loaded"]["kernel"] is None or recorded["loaded"]["kernel"].strip()
+    assert recorded["peak"] is None, "the CPU has no memory of its own"
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:
@@ -456,11 +460,11 @@ def test_all_engines_agree(
     products. An engine whose cache is in half precision, 11 bits, rounds what attention sees by
     5e-4 of it, and 1e-2 is twenty times that.
     """
-    told = found["stories"]
-    width = told["loaded"]["kv_bytes_per_token"] / (5 * 4 * 8 * 2)
+    recorded = found["stories"]
+    width = recorded["loaded"]["kv_bytes_per_token"] / (5 * 4 * 8 * 2)
     bound = 1e-4 if width == 4 else 1e-2
     partings = []
-    *parted, wrong = told["parted"]
+    *parted, wrong = recorded["parted"]
     assert wrong == PARTED
     for prompt, position in zip(STORIES, parted, strict=True):
         if position is not None:

@@ -52,7 +52,7 @@ def test_built_once_and_again_when_it_lost_something(
 
     folder = python.parent.parent
     six = environments.site_packages(folder) / "six.py"
-    for lost, content, told in (
+    for lost, content, message in (
         (six, None, "six.py is gone"),
         (six, six.read_bytes()[:100], "six.py was altered"),
         (python, None, "its interpreter is gone"),
@@ -61,7 +61,7 @@ def test_built_once_and_again_when_it_lost_something(
         aside = lost.rename(tmp_path / "aside")
         if content is not None:
             lost.write_bytes(content)
-        assert told in str(environments.broken(folder))
+        assert message in str(environments.broken(folder))
         aside.replace(lost)
         assert environments.broken(folder) is None
     six.unlink()
@@ -81,7 +81,7 @@ def test_identity_is_made_of_pins_and_not_of_comments(pins: Path) -> None:
     assert environments.identity("small") != before
 
 
-def test_what_cannot_be_installed_is_told_in_one_line(pins: Path) -> None:
+def test_what_cannot_be_installed_is_reported_in_one_line(pins: Path) -> None:
     """pip's last word, and nothing that looks finished is left."""
     pins.write_text("six==0.0.0.1\n")
     environments.requirements.cache_clear()
@@ -121,8 +121,10 @@ def test_what_is_here_already_is_taken(present: Path, tmp_path: Path, linked: bo
         assert at.read_bytes() == (present / path).read_bytes()
         assert at.stat().st_mtime_ns == (present / path).stat().st_mtime_ns
     command = [sys.executable, "-S", "-c", "import filelock; print(filelock.__file__)"]
-    told = subprocess.run(command, env={"PYTHONPATH": str(taken)}, capture_output=True, text=True)
-    assert told.stdout.strip() == str(taken / "filelock" / "__init__.py"), told.stderr
+    message = subprocess.run(
+        command, env={"PYTHONPATH": str(taken)}, capture_output=True, text=True
+    )
+    assert message.stdout.strip() == str(taken / "filelock" / "__init__.py"), message.stderr
 
 
 @pytest.mark.parametrize("harm", ["altered", "lost", "other version", "settings", "from elsewhere"])

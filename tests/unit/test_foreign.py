@@ -76,10 +76,10 @@ def refused(source: Path, folder: Path, words: str) -> None:
     """Nothing is added, here or anywhere, and one line tells the words."""
     (folder / "results").mkdir()
     before = sorted(folder.rglob("*"))
-    with pytest.raises(UserError, match=words) as told:
+    with pytest.raises(UserError, match=words) as refusal:
         adding.add(source, "server", folder / "results")
-    assert len(str(told.value)) < 600
-    assert ".incoming" not in str(told.value)
+    assert len(str(refusal.value)) < 600
+    assert ".incoming" not in str(refusal.value)
     assert sorted(folder.rglob("*")) == sorted([*before, folder / "results" / "added"])
 
 
@@ -325,12 +325,12 @@ def test_spoilt_tables(
         content[random.randrange(len(content))] = random.randrange(256)
     path = tmp_path / "sst2.parquet"
     path.write_bytes(content)
-    told = ""
+    refusal = ""
     try:
         look_apart({path: "classification"})
     except UserError as error:
-        told = str(error)
-    assert not told or "sst2.parquet: not the requests of a cell" in told
+        refusal = str(error)
+    assert not refusal or "sst2.parquet: not the requests of a cell" in refusal
     assert capfd.readouterr().err == ""
 
 
@@ -376,13 +376,13 @@ def test_what_is_added_can_be_shown(
         block = block[key]
     block[last] = data.draw(VALUES)
     made = packed(folder, sent, cell)
-    told = ""
+    refusal = ""
     try:
         adding.add(made, "server", folder / "results")
     except UserError as error:
-        told = str(error)
-    if told:
-        assert "sst2.json: " in told or "not the requests" in told
+        refusal = str(error)
+    if refusal:
+        assert "sst2.json: " in refusal or "not the requests" in refusal
         return
     paths = [folder / "results/falcon7b/cpu@server/sst2.json"]
     assert study.table(paths)[0].height == 1

@@ -37,11 +37,11 @@ def steps(project: Path, tmp_path: Path) -> Iterator[Steps]:
 
 def judged(steps: Steps) -> tuple[set[str], list[str]]:
     """The cells that are not fresh, and what is said."""
-    told: list[str] = []
-    fresh = Freshness(steps, tell=told.append)
+    messages: list[str] = []
+    fresh = Freshness(steps, tell=messages.append)
     stale = {cell.name for cell in steps.cells if not fresh.cell(cell)}
     fresh.digests.save()
-    return stale, told
+    return stale, messages
 
 
 def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
@@ -106,10 +106,10 @@ def test_touched(
     cell = steps.cells[7]
     path = place(steps, cell)
     touch(path)
-    stale, told = judged(steps)
+    stale, messages = judged(steps)
     assert stale == {cell.name}
-    assert [line.partition(": ")[0] for line in told] == [str(path)]
-    assert ("measured again" in told[0]) is (place in (measurement, requests))
+    assert [line.partition(": ")[0] for line in messages] == [str(path)]
+    assert ("measured again" in messages[0]) is (place in (measurement, requests))
 
 
 def test_what_is_remembered_is_not_read_again(
@@ -144,6 +144,8 @@ def test_another_cells_measurement(steps: Steps) -> None:
     for place in (measurement, requests):
         place(steps, here).unlink()
         shutil.copy(place(steps, there), place(steps, here))
-    stale, told = judged(steps)
+    stale, messages = judged(steps)
     assert stale == {here.name}
-    assert told == [f"{measurement(steps, here)}: is another cell's; this one is measured again"]
+    assert messages == [
+        f"{measurement(steps, here)}: is another cell's; this one is measured again"
+    ]

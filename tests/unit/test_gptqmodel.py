@@ -123,8 +123,8 @@ def found(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
         "texts": TEXTS,
         "published": {name: (routes[name][1], routes[name][2]) for name in ("gptq4", "awq4")},
     }
-    told = run_in(environment("gptqmodel"), PROGRAM, json.dumps(routes), json.dumps(jobs))
-    answer: dict[str, Any] = json.loads(told.splitlines()[-1])
+    printed = run_in(environment("gptqmodel"), PROGRAM, json.dumps(routes), json.dumps(jobs))
+    answer: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return answer
 
 

@@ -154,7 +154,7 @@ def test_translation_agrees_in_both_languages(seed: int) -> None:
             assert (article == "an") == (noun[0] in "aeiou")
 
 
-def test_an_unknown_grammar_is_told_with_the_nearest() -> None:
+def test_an_unknown_grammar_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"'sentimant'.*did you mean 'sentiment'"):
         grammars.load("sentimant")
     with pytest.raises(ValueError, match=r"did you mean 'arithmetic'"):

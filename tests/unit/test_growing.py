@@ -89,13 +89,13 @@ def test_the_order_of_the_corpora_does_not_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_it_learns(architecture: str) -> None:
-    told: list[float] = []
+    reported: list[float] = []
     only = {"translation": {"prompt": "{chinese}\n", "examples": 300, "rows": 16}}
     recipe = small(architecture=architecture, corpora=only, steps=40)
-    result = train.grow(recipe, train.prepare(recipe), told.append)
-    assert len(told) == 40
-    assert told[-1] < 0.75 * told[0]
-    assert result.losses["translation"] == pytest.approx(sum(told[-4:]) / 4)
+    result = train.grow(recipe, train.prepare(recipe), reported.append)
+    assert len(reported) == 40
+    assert reported[-1] < 0.75 * reported[0]
+    assert result.losses["translation"] == pytest.approx(sum(reported[-4:]) / 4)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -34,7 +34,7 @@ HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
 # The ids of the GPUs that are free among those which the caller says would do: alike to a result.
 LEASES = {"leased": Iterator[list[str]]}
 # Text that is only told: that it reaches nothing else is looked at below.
-TOLD = {"one_line", "did_you_mean"}
+MESSAGE_FUNCTIONS = {"one_line", "did_you_mean"}
 # A base class, or a word, without anything inside that could decide.
 NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
 # Gives what the named file holds, which counts itself, or refuses: tests/unit/test_registry.py.
@@ -63,30 +63,30 @@ def plugins(program: str) -> list[str]:
 def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
     """What of the host counted code refers to: by which definition, and whether only in messages."""
 
-    def names(node: Node, told: bool) -> Iterator[tuple[str, bool]]:
+    def names(node: Node, in_message: bool) -> Iterator[tuple[str, bool]]:
         for one in node.refers:
             if not isinstance(one, Target):
                 for part in one:
                     yield from names(part, True)
             elif one.kind == "host":
-                yield one.name, told
+                yield one.name, in_message
             elif one.kind == "module" and in_host(one.module):
-                yield one.module, told
+                yield one.module, in_message
 
     for target in graph.reach(program, *plugins(program)).definitions:
-        for name, told in names(graph.node(target), told=False):
-            yield name, f"{target.module}.{target.name}", told
+        for name, in_message in names(graph.node(target), in_message=False):
+            yield name, f"{target.module}.{target.name}", in_message
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_nothing_of_the_host_gives_a_value(program: str) -> None:
     """By the types that mypy holds its functions to; text goes into messages only."""
-    for name, by, told in taken(Graph(SCRIPTS), program):
+    for name, by, in_message in taken(Graph(SCRIPTS), program):
         found = [getattr(module, name) for module in modules() if name in vars(module)]
         assert found, f"{by} refers to all of {name}"
         one = found[0]
-        if name in TOLD:
-            assert told, f"{by} uses the text of {name} for more than a message"
+        if name in MESSAGE_FUNCTIONS:
+            assert in_message, f"{by} uses the text of {name} for more than a message"
         elif name in PLACES:
             assert isinstance(one, Path)
         elif name in FINDERS:

@@ -423,7 +423,7 @@ def test_what_python_sees_counts(tmp_path: Path, one: str, other: str) -> None:
     assert of_body(one, tmp_path) != of_body(other, tmp_path)
 
 
-def test_nested_names_are_told_apart_from_the_modules(tmp_path: Path) -> None:
+def test_nested_names_are_distinguished_from_the_modules(tmp_path: Path) -> None:
     """A local name is no reference; the module's definition of that name is not reached by it."""
     text = "LIMIT = {}\n\ndef main(rows):\n    {}\n    return [LIMIT for LIMIT in rows]\n"
     digests = {}

@@ -162,10 +162,10 @@ def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: s
 def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words: str) -> None:
     """In one line: what is set, or that slices of GPUs are not supported."""
     refused = job(three, 2, 0, "few", **visible)
-    told = refused.communicate(timeout=30)[1]
-    assert (refused.returncode, told.count("\n")) == (1, 1)
-    assert "needs 2 NVIDIA GPU(s) named 'A6000'; this host has " in told
-    assert words in told
+    stderr = refused.communicate(timeout=30)[1]
+    assert (refused.returncode, stderr.count("\n")) == (1, 1)
+    assert "needs 2 NVIDIA GPU(s) named 'A6000'; this host has " in stderr
+    assert words in stderr
 
 
 def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
@@ -174,14 +174,14 @@ def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
     three.used_bytes[1] = 30 * 10**9
     three.tell()
     free = job(three, 1, 0, "free")
-    told = free.communicate(timeout=30)[1]
+    stderr = free.communicate(timeout=30)[1]
     assert held_by(three, "free") == ["GPU-stand-in-2"]
-    assert "passed over" in told
-    assert "GPU-stand-in-0) is in use by process 4242" in told
-    assert "GPU-stand-in-1) has 30.0 GB of its memory taken" in told
+    assert "passed over" in stderr
+    assert "GPU-stand-in-0) is in use by process 4242" in stderr
+    assert "GPU-stand-in-1) has 30.0 GB of its memory taken" in stderr
     few = job(three, 2, 0, "few")
-    told = few.communicate(timeout=60)[1]
+    stderr = few.communicate(timeout=60)[1]
     assert few.returncode == 1
-    assert told.count("\n") == 1
-    assert "needs 2 free GPU(s)" in told
-    assert "process 4242" in told
+    assert stderr.count("\n") == 1
+    assert "needs 2 free GPU(s)" in stderr
+    assert "process 4242" in stderr

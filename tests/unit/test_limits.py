@@ -29,7 +29,7 @@ def hold(megabytes, seconds):
     held = bytearray(b"x") * (megabytes * 1_000_000)
     time.sleep(seconds)
 
-def told(block, work):
+def outcome_of(block, work):
     try:
         with block:
             work()
@@ -53,7 +53,7 @@ def lines(program: str, folder: Path) -> list[str]:
 def test_a_job_with_an_accelerator_is_watched(tmp_path: Path) -> None:
     """What it holds counts, and not the files that it has mapped; nothing is left of the watch."""
     program = """
-def watched(work): return told(limits.limited_memory("cuda", None, job, folder), work)
+def watched(work): return outcome_of(limits.limited_memory("cuda", None, job, folder), work)
 
 def read_mapped():
     with (folder / "weights").open("w+b") as file:
@@ -66,14 +66,14 @@ print(watched(lambda: hold(400, 1)))
 print(watched(read_mapped))
 print(watched(lambda: hold(900, 20)))
 limits.WATCH_S = 0.01
-print(told(limits.limited_memory("cuda", None, None, folder), lambda: hold(900, 1)))
+print(outcome_of(limits.limited_memory("cuda", None, None, folder), lambda: hold(900, 1)))
 print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)
 """
     over = "JobMemoryError: needs more than the 1.4 GB that its job has"
     assert lines(program, tmp_path) == ["enough", "enough", over, "enough", "True"]
 
 
-def test_what_a_library_swallows_is_told_again(tmp_path: Path) -> None:
+def test_what_a_library_swallows_is_raised_again(tmp_path: Path) -> None:
     """Of time and, on Linux, of memory."""
     program = """
 def swallowing(megabytes):
@@ -83,14 +83,14 @@ def swallowing(megabytes):
         print("swallowed")
     hold(megabytes, 20)
 
-print(told(limits.limited_time(1.2), lambda: swallowing(1)))
+print(outcome_of(limits.limited_time(1.2), lambda: swallowing(1)))
 if sys.platform == "linux":
-    print(told(limits.limited_memory("cuda", None, job, folder), lambda: swallowing(900)))
+    print(outcome_of(limits.limited_memory("cuda", None, job, folder), lambda: swallowing(900)))
 """
     memory = ["swallowed", "JobMemoryError: needs more than the 1.4 GB that its job has"]
-    told = lines(program, tmp_path)
-    assert told[:2] == ["swallowed", "OutOfTimeError: not finished after 0 minutes"]
-    assert told[2:] == (memory if sys.platform == "linux" else [])
+    recorded = lines(program, tmp_path)
+    assert recorded[:2] == ["swallowed", "OutOfTimeError: not finished after 0 minutes"]
+    assert recorded[2:] == (memory if sys.platform == "linux" else [])
 
 
 @linux
@@ -114,7 +114,7 @@ def allocate():
     except MemoryError:
         raise OutOfMemoryError("900 MB") from None
 
-print(told(limits.limited_memory("cpu", {device}, {job}, folder), allocate))
+print(outcome_of(limits.limited_memory("cpu", {device}, {job}, folder), allocate))
 """
     assert lines(program, tmp_path) == [f"{error}: 900 MB" if error else "enough"]
 
@@ -144,5 +144,5 @@ def test_quantizing_in_too_little_memory(tmp_path: Path) -> None:
     second = quantize(2)
     assert second.returncode == 0, second.stderr
     assert [path.name for path in output.iterdir()] == ["lock.json"]
-    told = json.loads((output / "lock.json").read_bytes())
-    assert (told["outcome"], told["reason"]) == ("out-of-memory", words)
+    recorded = json.loads((output / "lock.json").read_bytes())
+    assert (recorded["outcome"], recorded["reason"]) == ("out-of-memory", words)

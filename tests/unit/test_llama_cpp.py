@@ -329,18 +329,18 @@ def test_no_request_profits_from_an_earlier_one(requests: dict[str, Any]) -> Non
     assert requests["fed"] == [5, 5]
 
 
-def test_what_does_not_fit_is_told(requests: dict[str, Any]) -> None:
+def test_what_does_not_fit_is_reported(requests: dict[str, Any]) -> None:
     """Beyond the context of a model that has more positions."""
     assert "4096 tokens of llama.cpp's context" in requests["context"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's memory")
-def test_memory_that_runs_out_is_told(requests: dict[str, Any]) -> None:
+def test_memory_that_runs_out_is_reported(requests: dict[str, Any]) -> None:
     """The cache of a context is allocated whole, when loading."""
     assert "failed to allocate buffer for kv cache" in requests["memory"]
 
 
-def test_what_cannot_be_read_is_told_in_a_line(requests: dict[str, Any]) -> None:
+def test_what_cannot_be_read_is_reported_in_a_line(requests: dict[str, Any]) -> None:
     """By the engine and by the conversion; none answers wrongly instead."""
     for name in ("cut", "missing", "weights", "yarn", "bloom", "alibi"):
         assert "\n" not in requests[name], name
@@ -467,11 +467,11 @@ def narrow(
 @pytest.mark.parametrize("name", HARMS)
 def test_harmed_checkpoints_are_not_converted(name: str, narrow: dict[str, Any]) -> None:
     """The tensor that is lost, has no place or another shape is named in one line."""
-    told = narrow[name]
-    assert told is not None, "it was converted"
-    assert told.startswith("UserError: ")
-    assert HARMS[name][2] in told
-    assert "\n" not in told
+    refusal = narrow[name]
+    assert refusal is not None, "it was converted"
+    assert refusal.startswith("UserError: ")
+    assert HARMS[name][2] in refusal
+    assert "\n" not in refusal
 
 
 @pytest.mark.parametrize("room", WINDOWS)
@@ -480,6 +480,6 @@ def test_any_window_and_any_length(kind: str, room: int, narrow: dict[str, Any])
     """Also those that llama.cpp pads: a request that fits is answered, a longer one refused."""
     fits, *longer = narrow[f"{kind} {room}"]
     assert fits == room - 4
-    for told, length in zip(longer, (room + 1, room + 4, room + 5), strict=True):
-        assert f"a request of {length} tokens" in told
-        assert f"{room} " in told
+    for refusal, length in zip(longer, (room + 1, room + 4, room + 5), strict=True):
+        assert f"a request of {length} tokens" in refusal
+        assert f"{room} " in refusal

@@ -105,8 +105,8 @@ def made(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
         "output": str(folder / "made"),
         "texts": TEXTS,
     }
-    told = run_in(environment("llmcompressor"), PROGRAM, json.dumps(routes), json.dumps(jobs))
-    answer: dict[str, Any] = json.loads(told.splitlines()[-1])
+    message = run_in(environment("llmcompressor"), PROGRAM, json.dumps(routes), json.dumps(jobs))
+    answer: dict[str, Any] = json.loads(message.splitlines()[-1])
     return answer
 
 
@@ -232,7 +232,7 @@ def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"scheme": "W8A8"}, "scheme W8A8 needs calibration"),
         ({"scheme": "W4A16"}, "scheme W4A16 needs calibration"),
@@ -240,9 +240,9 @@ def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
         (W4A16 | {"smoothquant": True}, "smoothquant goes with scheme W8A8"),
     ],
 )
-def test_options_that_do_not_go_together(options: dict[str, Any], told: str) -> None:
+def test_options_that_do_not_go_together(options: dict[str, Any], message: str) -> None:
     """One clear line each."""
-    with pytest.raises(ValidationError, match=told):
+    with pytest.raises(ValidationError, match=message):
         llmcompressor.Options(**options)
 
 

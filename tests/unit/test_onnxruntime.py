@@ -105,7 +105,7 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
     assert {"config.json", "tokenizer.json", "model.onnx"} <= set(found["stories"]["files"])
 
 
-def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
+def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
     """In one line, while converting or loading; for accelerators while planning too."""
     assert "new decoder architecture" in found["falcon-new"]
     assert "heads of hidden size / heads" in found["narrow-heads"]

@@ -115,7 +115,7 @@ def test_what_it_leaves(found: dict[str, Any]) -> None:
     assert set(found["stories"]["files"]) == names | {"tokenizer.json", "tokenizer_config.json"}
 
 
-def test_what_it_cannot_do_is_told(found: dict[str, Any]) -> None:
+def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
     """In one line, while loading; for accelerators while planning too."""
     assert "not on cuda" in found["cuda"]
     assert "unreadable checkpoint" in found["cut off"]

@@ -47,7 +47,7 @@ def test_isolated() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in BY_HAND if name not in WITHOUT_SPEC])
-def test_bad_spec_is_told_in_one_line(name: str, tmp_path: Path) -> None:
+def test_bad_spec_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     """A specification that is no JSON, before anything else is read."""
     required = [
         node.args[0].value

@@ -45,7 +45,7 @@ def test_special_tokens_come_once(copied: Path) -> None:
     assert Prompting(copied, "chat").encode("Once upon a time", 1) == plain
 
 
-def test_a_missing_chat_template_is_told(stories: Path) -> None:
+def test_a_missing_chat_template_is_reported(stories: Path) -> None:
     """Before anything is loaded."""
     with pytest.raises(UserError, match="no chat template"):
         Prompting(stories, "chat")
@@ -117,9 +117,9 @@ def test_unreadable_files(copied: Path, name: str) -> None:
     """Cut off in their middle: one line."""
     content = (copied / name).read_bytes()
     (copied / name).write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match="unreadable checkpoint") as told:
+    with pytest.raises(UserError, match="unreadable checkpoint") as refusal:
         Prompting(copied, "plain")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def architectures() -> dict[str, Any]:

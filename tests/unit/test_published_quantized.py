@@ -104,9 +104,9 @@ def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -
         ("rounding", {"bits": 4}),
     ):
         other = replace(NATIVE, method=method, quantization=keys)
-        with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as told:
+        with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as refusal:
             engine.load(folder, other)
-        assert f"as {method} (" in str(told.value)
+        assert f"as {method} (" in str(refusal.value)
     with pytest.raises(UnsupportedError, match="give the model `published: bitsandbytes`"):
         engine.load(folder, NATIVE)
 
@@ -150,9 +150,9 @@ def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Pa
     found = published(folder)
     assert found is not None
     for settings in (NATIVE, replace(NATIVE, published=found.method)):
-        with pytest.raises(UnsupportedError, match=f"published quantized: .*{words}") as told:
+        with pytest.raises(UnsupportedError, match=f"published quantized: .*{words}") as refusal:
             engine.load(folder, settings)
-        assert str(told.value).isprintable()
+        assert str(refusal.value).isprintable()
     with pytest.raises(UnsupportedError, match="takes no other quantization, as quanto"):
         engine.load(folder, replace(NATIVE, method="quanto", quantization={"weights": "int8"}))
 

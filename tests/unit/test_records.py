@@ -91,15 +91,15 @@ def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.Dat
     assert len(found) >= (3 if line and at != first else 0)  # a line's end is two lines'
 
 
-def test_what_is_left_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_left_out_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Once, in a line; a line that was cut off by a kill is nothing to speak of."""
     path = tmp_path / "journal.jsonl"
     journal_of(path, 3)
     path.write_bytes(path.read_bytes() + b"x\ny\nz")
     Journal(path, {}, "me")
-    told = capsys.readouterr().err
+    recorded = capsys.readouterr().err
     assert (
-        told
+        recorded
         == f"{path}: 2 line(s) are not as they were written; what cannot be read again is asked again\n"
     )
     path.write_bytes(path.read_bytes() + b"z")
@@ -159,10 +159,10 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
     lines = requests.read_bytes().splitlines(keepends=True)
     edited = lines[1].replace(b"positive", b"negative")
     requests.write_bytes(b"".join([lines[0], edited, *lines[2:4], lines[4][:40]]))
-    told = {"sessions": journal.sessions, "contention": {"foreign_gpu_processes": 2}}
-    restore(requests, told, "another")
+    recorded = {"sessions": journal.sessions, "contention": {"foreign_gpu_processes": 2}}
+    restore(requests, recorded, "another")
     assert Journal(tmp_path / "journal.jsonl", {}, "another").records == []
-    restore(requests, told, "me")
+    restore(requests, recorded, "me")
     again = Journal(tmp_path / "journal.jsonl", {"host": "b"}, "me")
     assert again.records == [records[n] for n in (0, 2, 3)]
     assert again.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
@@ -195,7 +195,7 @@ def test_arrivals_are_read_as_written(chunks: list[tuple[int, int]]) -> None:
     assert all(type(arrival) is Arrival for arrival in again.arrivals)
 
 
-def test_unreadable_files_are_told(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     """The file, and the line of it that is broken."""
     from frontier.values import read_json, read_lines
 

@@ -161,17 +161,17 @@ def test_it_opens_with_the_answer_in_words(page: Page, folder: Path) -> None:
     study = pl.read_parquet(folder / "results" / "study.parquet")
     (row,) = study.filter(variant="falcon-int8", device="cpu").rows(named=True)
     low, high = (words.significant(row[f"latency_p50_{end}_s"] * 1000) for end in ("low", "high"))
-    told = (
+    expected_text = (
         "On CPU, the fastest within 2 points of the best is Falcon INT8 (quanto): "
         f"{words.seconds(row['latency_p50_s'])} per request (95 % interval {low}–{high}), "
         f"accuracy {100 * row['score']:.1f} % "
         f"({100 * row['score_low']:.1f}–{100 * row['score_high']:.1f})."
     )
-    assert told in page.words()
+    assert expected_text in page.words()
     assert "Over all devices, the fastest within 2 points of the best is Falcon on A6000" in (
         page.words()
     )
-    assert page.words().index(told) < page.words().index("The latency-accuracy frontier")
+    assert page.words().index(expected_text) < page.words().index("The latency-accuracy frontier")
 
 
 def test_every_cell_is_shown_with_its_outcome_and_reason(page: Page) -> None:
@@ -279,8 +279,14 @@ def test_the_glossary_comes_from_the_registry(page: Page) -> None:
 
 
 def test_it_says_how_it_was_measured(page: Page) -> None:
-    for told in ("Example CPU", "torch", "2.13.0", "Load average (1 minute) before", "float32"):
-        assert told in page.text
+    for expected_text in (
+        "Example CPU",
+        "torch",
+        "2.13.0",
+        "Load average (1 minute) before",
+        "float32",
+    ):
+        assert expected_text in page.text
     assert "2 different values of hardware" in page.text
 
 
@@ -289,11 +295,11 @@ def test_it_says_what_is_significant_and_what_is_not(page: Page, folder: Path) -
     (row,) = compared.filter(variant="falcon-int4").rows(named=True)
     ends = " to ".join(words.signed(row[f"difference_{end}"]) for end in ("low", "high"))
     tests = compared["p"].drop_nulls().len()
-    told = (
+    expected_text = (
         f"Falcon int4 loses {-row['difference']:.1f} points ({ends}; {row['lost']} answers lost, "
         f"{row['gained']} gained; {words.p_value(row['p_holm'])} after Holm over {tests} comparisons)."
     )
-    assert told in page.words()
+    assert expected_text in page.words()
     (same,) = re.findall(r"No significant difference: ([^.]*)\. That is not equality", page.words())
     expected = compared.filter(verdict="no significant difference")["quantization"].to_list()
     assert [name.split()[1].lower() for name in re.split(", | and ", same)] == sorted(expected)
@@ -351,11 +357,11 @@ def test_cells_of_several_machines(tmp_path: Path) -> None:
     assert [row[0] for row in table[1:]] == ["Falcondemo-sentiment", "cpu@server"]
     (_, here, ours, differing), (there, theirs) = table[1:]
     assert (here, there) == ("CPU", "cpu@server")
-    for device, told in (("cpu", ours), ("cpu@server", theirs)):
+    for device, expected_text in (("cpu", ours), ("cpu@server", theirs)):
         path = tmp_path / f"results/falcon/{device}/demo-sentiment.json"
         score = json.loads(path.read_text())["score"]["metrics"]["accuracy"]["value"]
-        assert told.startswith(f"accuracy {100 * score:.1f}\N{NO-BREAK SPACE}% (")
-        assert "per request" in told
+        assert expected_text.startswith(f"accuracy {100 * score:.1f}\N{NO-BREAK SPACE}% (")
+        assert "per request" in expected_text
     assert differing.startswith("other CPU: Example CPU here, <script>document.title='owned'")
 
 
@@ -405,11 +411,11 @@ def test_faults_of_the_input_take_one_line_and_leave_the_report(folder: Path) ->
         "not a study's comparisons": ("--comparisons", "results/study.parquet"),
         "missing.txt: no such file": ("--cells-from", "missing.txt"),
     }
-    for told, arguments in cases.items():
+    for expected_text, arguments in cases.items():
         done = render(folder, *arguments)
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
-        assert told in done.stderr
+        assert expected_text in done.stderr
         assert done.stderr.count("\n") == 1
     one = (folder / "cells.txt").read_text(encoding="utf-8").splitlines()[0]
     (folder / "one.txt").write_text(one, encoding="utf-8")
@@ -428,14 +434,14 @@ def test_the_remarks_name_the_best_and_those_that_may_be_as_fast(tmp_path: Path)
     rows = table(write(tmp_path, cell) for cell in cells)[0].rows(named=True)
     found = recommend(rows, Naming(RenderSpec(), rows), 2, "CPU")
     assert found.variant in ("fast", "near")
-    told = " ".join(found.remarks)
-    assert "times as fast as best, which scores best: accuracy" in told
-    assert f"Not clearly faster than {({'fast', 'near'} - {found.variant}).pop()}" in told
+    expected_text = " ".join(found.remarks)
+    assert "times as fast as best, which scores best: accuracy" in expected_text
+    assert f"Not clearly faster than {({'fast', 'near'} - {found.variant}).pop()}" in expected_text
     alone = recommend(rows[:1], Naming(RenderSpec(), rows), 2, "CPU")
     assert alone.remarks == ["The only variant that was measured here."]
 
 
-def told_of(**change: object) -> str:
+def verdict_on(**change: object) -> str:
     """Why one variant is slower, of figures that differ from these."""
     figures = {
         "tpot_p50_s": 0.01, "tpot_p50_low_s": 0.0099, "tpot_p50_high_s": 0.0101,
@@ -452,21 +458,23 @@ def told_of(**change: object) -> str:
 
 def test_a_reason_goes_as_far_as_the_figures_carry_it() -> None:
     slow = {"tpot_p50_s": 0.02, "tpot_p50_low_s": 0.019, "tpot_p50_high_s": 0.021}
-    told = told_of(**slow)
-    assert "2.00 times fewer bytes" in told
-    assert "reading them is not what limits it. What is left" in told
-    assert "bandwidth used" not in told
-    assert "which is enough to explain it" in told_of(**slow, bytes_ratio=2.0)
-    assert "explain" not in told_of(**slow, bytes_ratio=1.5)
-    assert "as many bytes" in told_of(**slow, bytes_ratio=1.0)
-    assert "bytes" not in told_of(**slow, bytes_ratio=None)
+    expected_text = verdict_on(**slow)
+    assert "2.00 times fewer bytes" in expected_text
+    assert "reading them is not what limits it. What is left" in expected_text
+    assert "bandwidth used" not in expected_text
+    assert "which is enough to explain it" in verdict_on(**slow, bytes_ratio=2.0)
+    assert "explain" not in verdict_on(**slow, bytes_ratio=1.5)
+    assert "as many bytes" in verdict_on(**slow, bytes_ratio=1.0)
+    assert "bytes" not in verdict_on(**slow, bytes_ratio=None)
     # Intervals that overlap, or are not known, carry nothing.
-    assert told_of(tpot_p50_s=0.0101, tpot_p50_low_s=0.01).endswith("The figures do not tell why.")
-    assert told_of(tpot_p50_low_s=None).endswith("The figures do not tell why.")
-    assert "It writes more: 16.0 tokens a request on average, native 8.0." in told_of(
+    assert verdict_on(tpot_p50_s=0.0101, tpot_p50_low_s=0.01).endswith(
+        "The figures do not tell why."
+    )
+    assert verdict_on(tpot_p50_low_s=None).endswith("The figures do not tell why.")
+    assert "It writes more: 16.0 tokens a request on average, native 8.0." in verdict_on(
         output_tokens_per_s=160.0
     )
-    first = told_of(ttft_p50_s=0.06, ttft_p50_low_s=0.05)
+    first = verdict_on(ttft_p50_s=0.06, ttft_p50_low_s=0.05)
     assert first.endswith("Its first token takes 3.00 times as long.")
 
 

@@ -84,7 +84,7 @@ class Cell:
         return folder
 
 
-def told(folder: Path) -> dict[str, Any]:
+def recorded(folder: Path) -> dict[str, Any]:
     """A measurement.json."""
     found = checksums.read((folder / "measurement.json").read_bytes())
     assert found
@@ -98,7 +98,7 @@ def answers(folder: Path) -> list[tuple[str, str, int]]:
 
 def counted(folder: Path) -> list[int]:
     """How many of its requests each session asked, by the sessions' own facts."""
-    found = [one["requests"] for one in told(folder)["contention"]["sessions"]]
+    found = [one["requests"] for one in recorded(folder)["contention"]["sessions"]]
     records = Counter(one.session for one in read(folder / "requests.jsonl"))
     assert found == [records[number] for number in sorted(records)]
     return found
@@ -137,7 +137,7 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 def edit(folder: Path, **facts: Any) -> None:
     """Set facts of a measurement, under a checksum that fits."""
-    checksums.write(folder / "measurement.json", told(folder) | facts)
+    checksums.write(folder / "measurement.json", recorded(folder) | facts)
 
 
 def test_a_larger_sample_asks_what_is_new(cell: Cell, tmp_path: Path) -> None:
@@ -147,11 +147,11 @@ def test_a_larger_sample_asks_what_is_new(cell: Cell, tmp_path: Path) -> None:
     assert cell.asked.total() == 4
     assert counted(large) == [8, 4]
     assert read(large / "requests.jsonl")[:8] == read(small / "requests.jsonl")
-    first, second = told(large)["sessions"]
-    assert first == told(small)["sessions"][0]
+    first, second = recorded(large)["sessions"]
+    assert first == recorded(small)["sessions"][0]
     assert first["started"] < second["started"]
-    assert told(large)["loaded_in"] == 1
-    assert told(large)["load_s"] == second["loaded"]["load_s"]
+    assert recorded(large)["loaded_in"] == 1
+    assert recorded(large)["load_s"] == second["loaded"]["load_s"]
     shutil.rmtree(small)
     assert answers(cell.measure(12)) == answers(large), "what was copied stays"
     alone = replace(cell, folder=tmp_path / "alone")
@@ -160,11 +160,11 @@ def test_a_larger_sample_asks_what_is_new(cell: Cell, tmp_path: Path) -> None:
 
 def test_a_smaller_sample_loads_nothing(cell: Cell) -> None:
     """What only loading shows is of the session that did."""
-    large = told(cell.measure(12))
+    large = recorded(cell.measure(12))
     small = cell.measure(8)
     assert cell.loads == cell.asked.total() == 0
     assert counted(small) == [8]
-    found = told(small)
+    found = recorded(small)
     for name in ("load_s", "weights_bytes", "warmup", "memory", "threads", "kernel", "sessions"):
         assert found[name] == large[name], name
     assert found["contention"]["load_average"] == large["contention"]["load_average"]
@@ -176,7 +176,7 @@ def test_sessions_add_up(cell: Cell) -> None:
     for size, expected in ((6, [6]), (9, [6, 3]), (12, [6, 3, 3]), (7, [6, 1]), (14, [6, 3, 3, 2])):
         folder = cell.measure(size)
         assert counted(folder) == expected
-        began = [one["started"] for one in told(folder)["sessions"]]
+        began = [one["started"] for one in recorded(folder)["sessions"]]
         assert began == sorted(set(began))
         assert len({one.id for one in read(folder / "requests.jsonl")}) == size
 
@@ -288,14 +288,14 @@ def test_another_samples_outcome_is_its_own(cell: Cell) -> None:
     """Of one that ran out of time the requests that were answered are taken, and no more."""
     cell.stop = (9, OutOfTimeError("not finished after 1 minutes"))
     large = cell.measure(12)
-    assert told(large)["outcome"] == "out-of-time"
+    assert recorded(large)["outcome"] == "out-of-time"
     small = cell.measure(8)
-    assert (cell.loads, told(small)["outcome"]) == (0, "measured")
+    assert (cell.loads, recorded(small)["outcome"]) == (0, "measured")
     cell.stop = (0, OutOfMemoryError("no room"))
-    assert told(cell.measure(10))["outcome"] == "out-of-memory"
+    assert recorded(cell.measure(10))["outcome"] == "out-of-memory"
     cell.stop = None
     assert counted(cell.measure(11)) == [9, 2]
-    assert told(cell.measure(9))["outcome"] == "measured"
+    assert recorded(cell.measure(9))["outcome"] == "measured"
 
 
 def test_a_measurement_that_is_made_again_asks_everything(cell: Cell) -> None:
@@ -327,7 +327,7 @@ def test_a_session_that_does_not_fit_is_not_taken(
 ) -> None:
     """Of another machine, other packages, other requests, or that had not warmed up."""
     small = cell.measure(8)
-    (session,) = told(small)["sessions"]
+    (session,) = recorded(small)["sessions"]
     edit(small, sessions=[session | fact])
     assert counted(cell.measure(12)) == [12]
     elsewhere = (
@@ -340,7 +340,7 @@ def test_a_session_that_does_not_fit_is_not_taken(
 def test_an_adopted_session_is_taken(cell: Cell) -> None:
     """Of earlier code and packages, and it stays known as such."""
     small = cell.measure(8)
-    (session,) = told(small)["sessions"]
+    (session,) = recorded(small)["sessions"]
     note = {"from": "0" * 16, "because": "nothing but a log line"}
     older = {
         "adopted": [note],
@@ -352,11 +352,11 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
     for size, expected in ((12, [8, 4]), (10, [8, 2])):
         folder = cell.measure(size)
         assert counted(folder) == expected
-        assert records.adopted(told(folder)["sessions"]) == [note]
-        assert gates.mixed(told(folder)["sessions"]) is None
+        assert records.adopted(recorded(folder)["sessions"]) == [note]
+        assert gates.mixed(recorded(folder)["sessions"]) is None
         shutil.rmtree(small, ignore_errors=True)
-    edit(folder, sessions=[one | {"adopted": []} for one in told(folder)["sessions"]])
-    assert "packages" in str(gates.mixed(told(folder)["sessions"]))
+    edit(folder, sessions=[one | {"adopted": []} for one in recorded(folder)["sessions"]])
+    assert "packages" in str(gates.mixed(recorded(folder)["sessions"]))
 
 
 def test_a_disturbed_session_is_not_taken(
@@ -364,7 +364,7 @@ def test_a_disturbed_session_is_not_taken(
 ) -> None:
     """By this cell's own limit; nor one that shared its GPU, nor a request in a pause."""
     small = cell.measure(8)
-    seen = told(small)["contention"]
+    seen = recorded(small)["contention"]
     shared = [one | {"foreign_gpu_processes": 1} for one in seen["sessions"]]
     edit(small, contention=seen | {"sessions": shared})
     shutil.rmtree(cell.measure(12))
@@ -394,13 +394,13 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
     assert cell.asked.total() == 1
     large = cell.measure(12)
     assert counted(large) == [12]
-    assert [one["session"] for one in told(large)["sessions"]] == [2]
+    assert [one["session"] for one in recorded(large)["sessions"]] == [2]
     shutil.rmtree(small)
     shutil.rmtree(large)
     small = cell.measure(8)
     assert (cell.loads, cell.asked.total()) == (1, 0)
     assert counted(small) == [8]
-    assert "warmup" in told(small)
+    assert "warmup" in recorded(small)
 
 
 HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}

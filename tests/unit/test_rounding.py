@@ -301,7 +301,7 @@ def _integers(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "told"),
+    ("harm", "message"),
     [
         (_cut, "before.*truncated"),
         (_lost, "no safetensors weights"),
@@ -309,12 +309,12 @@ def _integers(folder: Path) -> None:
         (_integers, "I8"),
     ],
 )
-def test_what_cannot_be_rounded(harm: Any, told: str, tmp_path: Path) -> None:
+def test_what_cannot_be_rounded(harm: Any, message: str, tmp_path: Path) -> None:
     """One line that says what is wrong with the checkpoint."""
     before = grow(tmp_path / "before", "llama")
     harm(before)
     (tmp_path / "after").mkdir()
-    with pytest.raises((UserError, UnsupportedError), match=told) as error:
+    with pytest.raises((UserError, UnsupportedError), match=message) as error:
         rounding.convert(before, tmp_path / "after", {"bits": 4, "symmetric": True, **CHANNELS}, [])
     assert "\n" not in str(error.value)
 

@@ -99,8 +99,8 @@ TIMES = ("latency", "throughput", "mbu", "cost_per_1000_requests", "load_s")
 
 
 def test_a_measurement_is_scored_and_timed(tmp_path: Path) -> None:
-    told = {"engine": "openvino", "environment": "openvino", "kernel": "int8 mm"}
-    cell, requests = scored(tmp_path, **told)
+    recorded = {"engine": "openvino", "environment": "openvino", "kernel": "int8 mm"}
+    cell, requests = scored(tmp_path, **recorded)
     assert (cell["outcome"], cell["simulated"], cell["random_weights"]) == (
         "measured",
         False,
@@ -109,7 +109,7 @@ def test_a_measurement_is_scored_and_timed(tmp_path: Path) -> None:
     assert cell["score"]["metrics"]["accuracy"]["value"] == 0.75
     assert cell["score"]["scorer"] == SPEC["scorer"]
     assert all(cell[name] is not None for name in TIMES)
-    assert {name: cell["provenance"][name] for name in told} == told
+    assert {name: cell["provenance"][name] for name in recorded} == recorded
     assert requests["latency_s"].null_count() == 0
 
 
@@ -249,11 +249,11 @@ def test_gates_look_at_each_session(
     """What is wrong in one of them alone, and is not seen over all requests."""
     whole = [replace(one, session=int(place < asked)) for place, one in enumerate(records())]
     counts = REQUESTS - asked, asked
-    told = [
+    recorded = [
         {"session": number, "requests": count, "foreign_cores": load}
         for number, (count, load) in enumerate(zip(counts, loads, strict=True))
     ]
-    contention = {"foreign_cores": 0.2, "foreign_gpu_processes": None, "sessions": told}
+    contention = {"foreign_cores": 0.2, "foreign_gpu_processes": None, "sessions": recorded}
     sessions = [session(0), session(1, **facts)]
     found = score.invalid_because(measurement(sessions=sessions, contention=contention), whole, 0.5)
     assert found is None if words is None else words in str(found)

@@ -174,7 +174,7 @@ def test_two_users(
 
 @needs_root
 @pytest.mark.parametrize("closed", [".", "hub", "quantized/v/e"])
-def test_a_part_that_is_closed_is_told_in_one_line(
+def test_a_part_that_is_closed_is_reported_in_one_line(
     server: hub.Hub, ground: Path, closed: str
 ) -> None:
     """With what to do about it, by whom."""

@@ -64,7 +64,7 @@ def fetch(
     )
 
 
-def told(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
     """The program failed with one clear line that says all this."""
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -113,7 +113,7 @@ def test_branch_is_resolved_into_the_lock(server: hub.Hub, workplace: Path) -> N
 def test_altered_hub_file_is_thrown_away(name: str, server: hub.Hub, workplace: Path) -> None:
     server.altered = {name}
     done = fetch(from_hub(server), workplace, HF_ENDPOINT=server.url)
-    told(done, name, "altered", "run again")
+    assert_refused(done, name, "altered", "run again")
     assert not (workplace / "dataset").exists()
     server.altered = set()
     assert fetch(from_hub(server), workplace, HF_ENDPOINT=server.url).returncode == 0
@@ -122,7 +122,7 @@ def test_altered_hub_file_is_thrown_away(name: str, server: hub.Hub, workplace: 
 def test_truncated_hub_file(server: hub.Hub, workplace: Path) -> None:
     server.stops_at = {"train.parquet": 5000}
     done = fetch(from_hub(server), workplace, HF_ENDPOINT=server.url)
-    told(done, ADDRESS, "broke off", "run again")
+    assert_refused(done, ADDRESS, "broke off", "run again")
     assert not (workplace / "dataset").exists()
     server.stops_at = {}
     before = len(server.requests)
@@ -144,17 +144,17 @@ def test_truncated_hub_file(server: hub.Hub, workplace: Path) -> None:
 def test_faults_of_a_hub_source(
     changes: dict[str, object], words: list[str], server: hub.Hub, workplace: Path
 ) -> None:
-    told(fetch(from_hub(server, **changes), workplace, HF_ENDPOINT=server.url), *words)
+    assert_refused(fetch(from_hub(server, **changes), workplace, HF_ENDPOINT=server.url), *words)
 
 
 def test_no_network(server: hub.Hub, workplace: Path) -> None:
     nowhere = "http://127.0.0.1:9"
     done = fetch(from_hub(server), workplace, HF_ENDPOINT=nowhere)
-    told(done, ADDRESS, nowhere, "'sources:' in config/config.yaml")
+    assert_refused(done, ADDRESS, nowhere, "'sources:' in config/config.yaml")
     done = fetch(from_hub(server), workplace, HF_ENDPOINT=server.url, HF_HUB_OFFLINE="1")
-    told(done, ADDRESS, "'sources:' in config/config.yaml")
+    assert_refused(done, ADDRESS, "'sources:' in config/config.yaml")
     done = fetch({"url": f"{nowhere}/corpus.zip"}, workplace)
-    told(done, f"{nowhere}/corpus.zip", "refused", "'sources:' in config/config.yaml")
+    assert_refused(done, f"{nowhere}/corpus.zip", "refused", "'sources:' in config/config.yaml")
     assert not (workplace / "dataset").exists()
 
 
@@ -214,7 +214,7 @@ def test_altered_download_is_not_kept(server: hub.Hub, workplace: Path) -> None:
     sha = hashlib.sha256((server.root / "files/corpus.zip").read_bytes()).hexdigest()
     source = {"url": f"{server.url}/files/corpus.zip", "sha256": sha}
     server.altered = {"corpus.zip"}
-    told(fetch(source, workplace), "corpus.zip", "altered", sha, "nothing was kept")
+    assert_refused(fetch(source, workplace), "corpus.zip", "altered", sha, "nothing was kept")
     assert not (workplace / "dataset").exists()
     kept = [path.name for path in (workplace / "resources/downloads").iterdir()]
     assert [name for name in kept if not name.endswith(".lock")] == []
@@ -223,9 +223,11 @@ def test_altered_download_is_not_kept(server: hub.Hub, workplace: Path) -> None:
 
 
 def test_missing_url(server: hub.Hub, workplace: Path) -> None:
-    told(fetch({"url": f"{server.url}/files/none.zip"}, workplace), "none.zip", "HTTP 404")
-    told(fetch({"url": "ftp://x/y"}, workplace), "ftp://x/y", "not an http")
-    told(fetch({"url": server.url, "sha256": "abc"}, workplace), "source.sha256")
+    assert_refused(
+        fetch({"url": f"{server.url}/files/none.zip"}, workplace), "none.zip", "HTTP 404"
+    )
+    assert_refused(fetch({"url": "ftp://x/y"}, workplace), "ftp://x/y", "not an http")
+    assert_refused(fetch({"url": server.url, "sha256": "abc"}, workplace), "source.sha256")
 
 
 # Local
@@ -250,8 +252,8 @@ def test_local_folder_and_file(workplace: Path, tmp_path: Path) -> None:
     assert (workplace / "folder/lock.json").read_text() == lock
 
     (workplace / "empty").mkdir()
-    told(fetch({"path": "empty"}, workplace), "empty: no files")
-    told(fetch({"path": "nowhere"}, workplace), "nowhere: no such file or folder")
+    assert_refused(fetch({"path": "empty"}, workplace), "empty: no files")
+    assert_refused(fetch({"path": "nowhere"}, workplace), "nowhere: no such file or folder")
 
 
 def test_demo_generator_has_nothing_to_fetch(workplace: Path) -> None:
@@ -262,8 +264,12 @@ def test_demo_generator_has_nothing_to_fetch(workplace: Path) -> None:
 
 
 def test_faults_of_a_generator_source(workplace: Path) -> None:
-    told(fetch({"generator": "mathematic"}, workplace), "source.generator", "'mathematics'")
-    told(fetch({"generator": "mathematics"}, workplace), "per_module and seed go together")
+    assert_refused(
+        fetch({"generator": "mathematic"}, workplace), "source.generator", "'mathematics'"
+    )
+    assert_refused(
+        fetch({"generator": "mathematics"}, workplace), "per_module and seed go together"
+    )
 
 
 def test_mathematics_generator(workplace: Path, environment: Callable[[str], Path]) -> None:

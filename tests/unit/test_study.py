@@ -92,7 +92,7 @@ def test_a_device_has_only_the_cells_that_its_engine_can_run() -> None:
     ]
 
 
-def test_what_was_simulated_or_never_trained_is_told(tmp_path: Path) -> None:
+def test_what_was_simulated_or_never_trained_is_reported(tmp_path: Path) -> None:
     cells = [
         Cell("llama", provenance={"engine": "transformers", "kernel": "torch mm"}),
         Cell("llama", "fake", simulated=True),

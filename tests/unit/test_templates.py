@@ -32,7 +32,7 @@ def test_gaps_are_filled_and_doubled_braces_are_braces(
 
 
 @pytest.mark.parametrize(
-    ("template", "told"),
+    ("template", "message"),
     [
         ("{sentence.foo}", "not a plain {field}"),
         ("{sentence[x]}", "not a plain {field}"),
@@ -52,8 +52,8 @@ def test_gaps_are_filled_and_doubled_braces_are_braces(
         ("{{sentence}}", "all requests would be the same"),
     ],
 )
-def test_anything_else_is_refused_in_one_line(template: str, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)) as error:
+def test_anything_else_is_refused_in_one_line(template: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
         templates.check(template, FIELDS)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 300
@@ -76,16 +76,17 @@ def test_styles(style: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("style", "told"), [("chta", "did you mean 'chat'?"), ("Q: {promt}", "did you mean 'prompt'?")]
+    ("style", "message"),
+    [("chta", "did you mean 'chat'?"), ("Q: {promt}", "did you mean 'prompt'?")],
 )
-def test_styles_that_are_none(style: str, told: str) -> None:
+def test_styles_that_are_none(style: str, message: str) -> None:
     with pytest.raises(ValueError, match="must be 'plain', 'chat' or a template") as error:
         templates.style(style)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         ({"template_arguments": {"enable_thinking": False}}, "only with prompt: chat"),
         ({"template_date": "2025-01-01"}, "only with prompt: chat"),
@@ -96,8 +97,8 @@ def test_styles_that_are_none(style: str, told: str) -> None:
         ({"prompt": "chat", "template_arguments": {"day": datetime.date.min}}, "not JSON"),
     ],
 )
-def test_a_models_prompt_keys_that_cannot_work(keys: dict[str, Any], told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_models_prompt_keys_that_cannot_work(keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         check(Model, {"path": "anywhere", **keys}, "models.mine")
 
 

@@ -67,9 +67,9 @@ def test_unreadable_checkpoint(stories: Path, tmp_path: Path) -> None:
         (tmp_path / path.name).write_bytes(
             content[: len(content) // 2] if "safetensors" in path.name else content
         )
-    with pytest.raises(UserError, match="truncated") as told:
+    with pytest.raises(UserError, match="truncated") as refusal:
         engine.load(tmp_path, settings())
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(refusal.value)
 
 
 def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:

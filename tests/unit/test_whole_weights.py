@@ -102,13 +102,13 @@ def copy(written: Callable[[str], Path], tmp_path: Path) -> Callable[[str], Path
     return lambda name: Path(shutil.copytree(written(name), tmp_path / name))
 
 
-def check(told: str | None, words: tuple[str, ...]) -> None:
+def check(refusal: str | None, words: tuple[str, ...]) -> None:
     """One line, the user's to mend, that says these words."""
-    assert told is not None, "it was loaded"
-    assert told.startswith("UserError: ")
-    assert "\n" not in told
+    assert refusal is not None, "it was loaded"
+    assert refusal.startswith("UserError: ")
+    assert "\n" not in refusal
     for word in words:
-        assert word in told
+        assert word in refusal
 
 
 @pytest.mark.parametrize("name", HARMS)
@@ -118,8 +118,8 @@ def test_harmed_checkpoints_are_refused(name: str, copy: Callable[[str], Path]) 
     folder = copy(kind)
     harm(folder)
     methods = CORE if kind == "llama" else CORE[:1]
-    for told in refusals([(method, keys, str(folder)) for method, keys in methods]):
-        check(told, words)
+    for refusal in refusals([(method, keys, str(folder)) for method, keys in methods]):
+        check(refusal, words)
 
 
 def test_quantizers_of_another_environment_refuse_them_too(
@@ -132,8 +132,8 @@ def test_quantizers_of_another_environment_refuse_them_too(
     program = (
         "import sys, json, harmed; print(json.dumps(harmed.refusals(json.loads(sys.argv[1]))))"
     )
-    for told in json.loads(run_in(environment("loading"), program, json.dumps(jobs))):
-        check(told, (f"lack {LAST}.mlp.down_proj.weight",))
+    for refusal in json.loads(run_in(environment("loading"), program, json.dumps(jobs))):
+        check(refusal, (f"lack {LAST}.mlp.down_proj.weight",))
 
 
 HARMLESS: dict[str, tuple[str, Harm]] = {
@@ -226,8 +226,8 @@ def test_weights_that_are_no_numbers_are_refused(name: str, copy: Callable[[str]
     harm(folder)
     with pytest.raises(UserError) as locking:
         checkpoints.describe(folder)
-    for told in (f"UserError: {locking.value}", *refusals([("native", {}, str(folder))])):
-        check(told, words)
+    for refusal in (f"UserError: {locking.value}", *refusals([("native", {}, str(folder))])):
+        check(refusal, words)
 
 
 def test_weights_beyond_the_range_of_float16(copy: Callable[[str], Path]) -> None:
@@ -252,5 +252,5 @@ def test_a_tokenizer_larger_than_the_embedding(
         },
     )
     reconfigure(folder, vocab_size=90)
-    (told,) = refusals([("native", {}, str(folder))])
-    check(told, ("tokenizer is larger", "'w95' is token 95", "vocab_size is 90"))
+    (refusal,) = refusals([("native", {}, str(folder))])
+    check(refusal, ("tokenizer is larger", "'w95' is token 95", "vocab_size is 90"))

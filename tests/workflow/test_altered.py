@@ -28,8 +28,8 @@ def test_altered_requests(place: Workspace) -> None:
     cell = {f"{rule} tiny-llama reviews" for rule in ("measure", "score")}
     assert place.jobs() == cell | TABLES
     log = place.build()
-    (told,) = [line for line in log.splitlines() if "not as it was written" in line]
-    assert told.startswith(f"{requests.relative_to(place.root)}: ")
+    (recorded,) = [line for line in log.splitlines() if "not as it was written" in line]
+    assert recorded.startswith(f"{requests.relative_to(place.root)}: ")
     assert [line["text"] for line in lines(requests)] == [line["text"] for line in before]
     assert [line["session"] for line in lines(requests)] == [1] + [0] * (len(before) - 1)
     assert place.jobs() == set()
@@ -38,10 +38,10 @@ def test_altered_requests(place: Workspace) -> None:
 def test_another_models_measurement(place: Workspace) -> None:
     """In this cell's folder it is not scored as this one's, not even by hand."""
     measurement = next(place.root.glob("results/tiny-llama/cpu/reviews/*/measurement.json"))
-    told = checksums.read(measurement.read_bytes())
-    assert told
-    told["spec"]["identity"]["digest"] = "0" * 16
-    checksums.write(measurement, told)
+    recorded = checksums.read(measurement.read_bytes())
+    assert recorded
+    recorded["spec"]["identity"]["digest"] = "0" * 16
+    checksums.write(measurement, recorded)
     spec = place.program("plan", "--spec", "score", "results/tiny-llama/cpu/reviews.json").stdout
     sample = next(place.root.glob("resources/samples/reviews/*/sample.jsonl"))
     done = place.program(

@@ -134,13 +134,13 @@ def test_a_study_that_is_disturbed(
     seed = int(os.environ.get("SEED", "0"))
     all_kinds = [*KINDS, server.take_the_server_away]
     kinds = [all_kinds[n % len(all_kinds)] for n in range(COUNT)]
-    told: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     with Disturbed(study(tiny.workspace(disk), server), command, seed, **gpus.environment) as run:
         while kinds:
-            told += run.disturb(kinds, LATE)
+            counts += run.disturb(kinds, LATE)
             run.finish()
             requests = run.check(undisturbed)
             assert run.place.jobs(**gpus.environment) == set()
             assert gpus.free() == 2
-            print(f"{dict(told)}: none of {requests} requests lost, none repeated")
+            print(f"{dict(counts)}: none of {requests} requests lost, none repeated")
             run.forget(*MADE)

@@ -54,7 +54,7 @@ def test_all_that_a_cpu_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(bool(hardware.gpus()), reason="this host has a GPU")
-def test_a_host_without_a_gpu_is_told_so() -> None:
+def test_a_host_without_a_gpu_is_reported() -> None:
     """In one line, and nothing is begun."""
     done = check()
     assert done.returncode == 2

@@ -42,7 +42,7 @@ def test_each_cell_has_gpus_of_its_own(place: Workspace, tmp_path: Path) -> None
     assert {name: len(hardware["gpus"]) for name, hardware in held.items()} == {"cpu": 1, "pair": 2}
 
 
-def test_a_host_with_too_few_is_told_before_any_job(place: Workspace, tmp_path: Path) -> None:
+def test_a_host_with_too_few_is_reported_before_any_job(place: Workspace, tmp_path: Path) -> None:
     """What the user left visible is what counts."""
     shutil.rmtree(place.path("resources/models"))
     gpus = StandIns(tmp_path / "gpus", 3)

@@ -107,11 +107,11 @@ def refused(place: Workspace, *words: str) -> None:
 def test_one_report_over_both(here: Workspace, there: Workspace) -> None:
     """Only the report is made again; what was measured here stays; the conflicts are in it."""
     before = own(here)
-    told = add(here, there)
-    assert "added 5 cells as DEVICE@server" in told
-    assert told.count("conflict: ") == 2
+    printed = add(here, there)
+    assert "added 5 cells as DEVICE@server" in printed
+    assert printed.count("conflict: ") == 2
     words = "measured from another specification, code or input"
-    assert f"conflict: tiny-llama/cpu/sums was made here as well; other weights; {words}" in told
+    assert f"conflict: tiny-llama/cpu/sums was made here as well; other weights; {words}" in printed
     assert here.jobs() == SHOW
     here.build()
     assert own(here) == before

@@ -165,9 +165,9 @@ def test_own_code_in_shards_of_another_name(built: Workspace, tmp_path: Path) ->
     path = "results/tiny-own/cpu/sums.json"
     done = built.snakemake(path)
     assert done.returncode == 1
-    (told,) = [line for line in (done.stdout + done.stderr).splitlines() if "error: " in line]
-    assert "models.tiny-own" in told
-    assert "trust_remote_code: true" in told
+    (errors,) = [line for line in (done.stdout + done.stderr).splitlines() if "error: " in line]
+    assert "models.tiny-own" in errors
+    assert "trust_remote_code: true" in errors
     built.set("models", "models/tiny-own/trust_remote_code", True)
     built.build(path, HF_MODULES_CACHE=str(tmp_path / "modules"))
     found, plain = (
@@ -210,10 +210,10 @@ def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None
     log = done.stdout + done.stderr
     assert done.returncode != 0
     assert "Traceback" not in log
-    told = sorted({line for line in log.splitlines() if line.startswith("error: ")})
-    assert len(told) == 2, told
-    assert any("lack model.layers.0.mlp.down_proj.weight" in line for line in told)
-    assert any("up_proj.weight has weights that are NaN or infinite" in line for line in told)
+    errors = sorted({line for line in log.splitlines() if line.startswith("error: ")})
+    assert len(errors) == 2, errors
+    assert any("lack model.layers.0.mlp.down_proj.weight" in line for line in errors)
+    assert any("up_proj.weight has weights that are NaN or infinite" in line for line in errors)
     cells = {
         name: json.loads(built.path(path).read_text()) if built.path(path).exists() else None
         for name, path in zip(names, paths, strict=True)

@@ -375,9 +375,9 @@ def test_a_study_that_is_disturbed(
     left = [kinds[n % len(kinds)] for n in range(count)]
     with Disturbed(places[1], command(), seed=0, **environment) as run:
         while left:
-            told = run.disturb(left, (20, 60))
+            event = run.disturb(left, (20, 60))
             run.finish()
             requests = run.check(places[0])
             assert site.jobs() == []
-            print(f"on Slurm {dict(told)}: none of {requests} requests lost, none repeated")
+            print(f"on Slurm {dict(event)}: none of {requests} requests lost, none repeated")
             run.forget("results", "resources/models")
