@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
 # Programs that write what the repository holds and a test compares with the code.
-DOCUMENTS := document_config
+DOCUMENTS := document_config document_architecture
 
 .PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks clean
 

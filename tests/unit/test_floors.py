@@ -8,19 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import document_architecture
+from conftest import ROOT
+from frontier import FLOORS, REPORT
+from frontier.errors import UserError
 from frontier.identity import SCRIPTS
 from frontier.identity.scopes import absolute
 
-FLOORS = (
-    ("errors", "text", "unicode", "words", "values", "blocks", "registry"),
-    ("host",), ("machine",), ("grammars",), ("checkpoints",), ("catalogue",), ("fetching",), ("datasets",),
-    ("sampling", "growing"), ("quantizers",), ("engines",), ("conversions",), ("results",), ("measuring",),
-    ("scenarios",), ("stats",), ("answers",), ("scorers",), ("scoring",), ("identity",), ("planning",),
-    ("explaining",), ("tables",), ("exchange",), ("report",),
-)  # fmt: skip
-"""From the ground up. A package that is not here has no place yet, which fails as well."""
-REPORT = (("naming",), ("deciding",), ("reading", "drawing"), ("writing",))
-"""The floors inside the report."""
 LIBRARY = SCRIPTS / "frontier"
 MODULES = sorted(path for path in LIBRARY.rglob("*.py") if path != LIBRARY / "__init__.py")
 
@@ -65,3 +59,16 @@ def check(own: Sequence[str], its: Sequence[str], level: Mapping[str, int], name
     assert own[0] in level, f"{own[0]} has no floor: give it one"
     below = level[its[0]] < level[own[0]] or its[0] == own[0]
     assert below or level[its[0]] == level[own[0]] == 0, f"{own[0]} is below {its[0]}: {name}"
+
+
+def test_the_architecture_is_written() -> None:
+    """What document_architecture.py would write is what is there."""
+    written = (ROOT / document_architecture.ARCHITECTURE).read_text(encoding="utf-8")
+    assert document_architecture.page(ROOT) == written, "make documents writes it"
+
+
+def test_what_says_nothing_of_itself_is_named(tmp_path: Path) -> None:
+    """The architecture is made of first lines, which all have."""
+    (tmp_path / "mute.py").touch()
+    with pytest.raises(UserError, match=r"mute\.py: has no docstring"):
+        document_architecture.first_line(tmp_path / "mute.py")
