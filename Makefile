@@ -10,6 +10,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
 # Programs that write what the repository holds and a test compares with the code.
 DOCUMENTS := document_config document_architecture
+WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
 .PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks clean
 
@@ -62,14 +63,14 @@ lint: setup ## check format, lint, types and the rules; change nothing
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/workflow/test_lint.py # Snakemake's linter, with our exceptions
 
-documents: setup ## write the documents that are generated: config/schema.json and the like
-	for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
+documents: setup ## write the documents that are generated: config/schema.json, ARCHITECTURE.md, …
+	$(WRITE)
 
 fix: setup ## mend format and lint, and write the generated documents
 	$(BIN)/ruff check --fix --quiet . || true # what it cannot mend is for make lint to say
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
-	$(MAKE) --silent documents
+	$(WRITE)
 
 hooks: setup ## have git do the same before each commit, and check types before each push
 	$(BIN)/pre-commit install

@@ -29,8 +29,8 @@ each package, program and rules file: change it there.
 
 ```
 dataset -> sample ─┐
-model   -> lock ───┼-> measure -> requests.jsonl -> score -> TASK.json ─┬-> study.parquet ───────┬-> report.html
-       └> quantized┘                                                    └-> comparisons.parquet ─┘
+model   -> lock ───┼-> measure -> requests.jsonl -> score -> cell ─┬-> study ───────┬-> report
+       └> quantized┘                                               └-> comparisons ─┘
 ```
 
 Rules say what is made of what. They call programs, each of which runs by hand as well. The programs
@@ -41,8 +41,8 @@ FLOORS_TEXT = """\
 ## The library, from the ground up
 
 A module imports from its own package and from the floors below, never from above or beside; the
-modules of the ground floor may import each other. `FLOORS` in `workflow/scripts/frontier/__init__.py`
-is that order, and `tests/unit/test_floors.py` holds it.
+modules of the ground floor may import each other. That order is `FLOORS` in
+`workflow/scripts/frontier/__init__.py`, and `tests/unit/test_floors.py` checks it.
 """
 
 

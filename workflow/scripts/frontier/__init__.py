@@ -1,12 +1,13 @@
 """The library behind llm-frontier's programs: typed, and free of Snakemake."""
 
 FLOORS = (
-    ("errors", "text", "unicode", "words", "values", "blocks", "registry"),
-    ("host",), ("machine",), ("grammars",), ("checkpoints",), ("catalogue",), ("fetching",), ("datasets",),
-    ("sampling", "growing"), ("quantizers",), ("engines",), ("conversions",), ("results",), ("measuring",),
-    ("scenarios",), ("stats",), ("answers",), ("scorers",), ("scoring",), ("identity",), ("planning",),
-    ("explaining",), ("tables",), ("exchange",), ("report",),
-)  # fmt: skip
+    ("errors", "text", "unicode", "words", "values", "blocks", "registry", "arrivals"),
+    *(("host",), ("machine",), ("grammars",), ("checkpoints",), ("catalogue",), ("fetching",)),
+    *(("datasets",), ("sampling", "growing"), ("quantizers",), ("engines",), ("conversions",)),
+    *(("results",), ("measuring",), ("scenarios",), ("stats",), ("answers",), ("scorers",)),
+    *(("scoring",), ("identity",), ("planning",), ("explaining",), ("tables",), ("exchange",)),
+    ("report",),
+)
 """From the ground up. A package that is not here has no place yet, which fails as well."""
 REPORT = (("naming",), ("deciding",), ("reading", "drawing"), ("writing",))
 """The floors inside the report."""
