@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from frontier.scorers import Answer, translation
+from frontier.scorers import ScoredItem
+from frontier.scorers.translation import Translation
 from frontier.values import sha256
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -214,7 +215,9 @@ def translated(path: Path) -> Path:
     """Give the requests beside a cell's JSON the scores and counts of the translation scorer."""
     at = path.with_suffix(".parquet")
     rows = pl.read_parquet(at)
-    given = [Answer(*row, {}) for row in rows.select("id", "prediction", "reference").iter_rows()]
-    found = translation.score(given, translation.Options(target="en"))
+    given = [
+        ScoredItem(*row, {}) for row in rows.select("id", "prediction", "reference").iter_rows()
+    ]
+    found = Translation(target="en").score(given)
     rows.with_columns(pl.DataFrame(found.requests).get_columns()).write_parquet(at)
     return path

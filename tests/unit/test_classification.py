@@ -19,11 +19,11 @@ from sklearn.metrics import (
 )
 
 from frontier.errors import UserError
-from frontier.scorers import Answer, Score, load
-from frontier.scorers.classification import Options, parse, score
+from frontier.scorers import SCORERS, Score, ScoredItem
+from frontier.scorers.classification import Classification
 
 LABELS = ("negative", "positive")
-BINARY = Options(labels=LABELS, positive="positive")
+BINARY = Classification(labels=LABELS, positive="positive")
 SPELLINGS = {
     "positive": ["positive", " Positive", "POSITIVE.", "The answer is positive, not negative"],
     "negative": ["negative", "Negative\n", "(negative)", "**negative**\nIt is not positive."],
@@ -31,14 +31,15 @@ SPELLINGS = {
 }
 
 
-def answers(references: list[str], predictions: list[str]) -> list[Answer]:
+def items(references: list[str], predictions: list[str]) -> list[ScoredItem]:
     pairs = enumerate(zip(references, predictions, strict=True))
-    return [Answer(str(i), prediction, reference, {}) for i, (reference, prediction) in pairs]
+    return [ScoredItem(str(i), prediction, reference, {}) for i, (reference, prediction) in pairs]
 
 
 @pytest.mark.parametrize(("label", "text"), [(k, t) for k, ts in SPELLINGS.items() for t in ts])
 def test_spellings(label: str, text: str) -> None:
-    assert (parse(text, LABELS) or "invalid") == label
+    item = ScoredItem("0", text, "", {})
+    assert (Classification(labels=LABELS).read(item).label or "invalid") == label
 
 
 def compare_with_sklearn(references: list[str], kinds: list[str], found: Score) -> None:
@@ -72,7 +73,7 @@ def compare_with_sklearn(references: list[str], kinds: list[str], found: Score) 
 )
 def test_metrics_are_scikit_learns(pairs: list[tuple[str, str]], rng: random.Random) -> None:
     references, kinds = [a for a, _ in pairs], [b for _, b in pairs]
-    found = score(answers(references, [rng.choice(SPELLINGS[kind]) for kind in kinds]), BINARY)
+    found = BINARY.score(items(references, [rng.choice(SPELLINGS[kind]) for kind in kinds]))
     compare_with_sklearn(references, kinds, found)
     assert [row["score"] for row in found.requests] == [float(a == b) for a, b in pairs]
 
@@ -83,7 +84,7 @@ def test_metrics_on_the_studys_sentences_are_scikit_learns(test_data: Path) -> N
     references = [LABELS[row["label"]] for row in rows]
     kinds = [rng.choice([*SPELLINGS]) for _ in rows]
     predictions = [rng.choice(SPELLINGS[kind]) for kind in kinds]
-    found = score(answers(references, predictions), BINARY)
+    found = BINARY.score(items(references, predictions))
     compare_with_sklearn(references, kinds, found)
     for metric in found.metrics.values():
         assert metric.low is not None
@@ -98,7 +99,7 @@ def test_metrics_on_the_studys_sentences_are_scikit_learns(test_data: Path) -> N
 )
 def test_more_than_two_labels_get_macro_f1(pairs: list[tuple[str, str]]) -> None:
     references, predictions = [a for a, _ in pairs], [b for _, b in pairs]
-    found = score(answers(references, predictions), Options(labels=("a", "b", "c")))
+    found = Classification(labels=("a", "b", "c")).score(items(references, predictions))
     expected = f1_score(
         references, predictions, labels=["a", "b", "c"], average="macro", zero_division=np.nan
     )
@@ -108,7 +109,7 @@ def test_more_than_two_labels_get_macro_f1(pairs: list[tuple[str, str]]) -> None
 
 def test_ambiguous_answers_are_invalid_and_counted() -> None:
     """Apart from those that name no label at all."""
-    found = score(answers(["positive"] * 4, ["not positive", "fine", "positive", "both"]), BINARY)
+    found = BINARY.score(items(["positive"] * 4, ["not positive", "fine", "positive", "both"]))
     assert found.metrics["invalid_rate"].value == 0.75
     assert found.metrics["ambiguous_rate"].value == 0.25
     assert found.details["ambiguous"] == 1
@@ -120,24 +121,24 @@ def test_an_echo_of_the_question_is_invalid() -> None:
     prompt = "{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:"
     rows = ["a positive film", "the beach", "neither here nor there ."]
     given = [
-        Answer(row, made[:end], "positive", {"sentence": row}, made)
+        ScoredItem(row, made[:end], "positive", {"sentence": row}, made)
         for row in rows
         for made in (prompt.format(sentence=row),)
         for end in (len(row), -25, -18, -9, None)
     ]
-    found = score(given, BINARY)
+    found = BINARY.score(given)
     assert found.metrics["accuracy"].value == 0
     assert found.metrics["invalid_rate"].value == 1
 
 
 def test_no_requests_no_figures() -> None:
-    found = score([], BINARY)
+    found = BINARY.score([])
     assert {metric.value for metric in found.metrics.values()} == {None}
 
 
 def test_a_reference_that_is_no_label_is_named() -> None:
     with pytest.raises(UserError, match=r"request 0: reference 'postive' is no label.*'positive'"):
-        score(answers(["postive"], ["positive"]), BINARY)
+        BINARY.score(items(["postive"], ["positive"]))
 
 
 @pytest.mark.parametrize(
@@ -155,12 +156,12 @@ def test_a_reference_that_is_no_label_is_named() -> None:
 )
 def test_bad_options_are_reported(options: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
-        Options.model_validate(options)
+        Classification.model_validate(options)
 
 
 def test_scorers_are_found_by_their_files_name() -> None:
-    assert load("classification").score is score
-    with pytest.raises(UserError, match=r"no scorer 'clasification' \(did you mean 'classif"):
-        load("clasification")
-    with pytest.raises(UserError, match="no scorer"):
-        load("classification.parse")
+    assert SCORERS.load("classification") is Classification
+    with pytest.raises(UserError, match=r"unknown id 'clasification' \(did you mean 'classif"):
+        SCORERS.load("clasification")
+    with pytest.raises(UserError, match="unknown id"):
+        SCORERS.load("classification.read")

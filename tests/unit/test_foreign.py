@@ -23,6 +23,7 @@ import cells
 from cells import Cell
 from frontier.errors import UserError
 from frontier.exchange import adding, packing, parquet_check
+from frontier.scorers import Scorer
 from frontier.tables import comparisons, study
 
 CELL = "falcon7b/cpu/sst2.json"
@@ -36,7 +37,7 @@ look_apart = parquet_check.check
 def look_here() -> Iterator[None]:
     """Look at tables in this process, which takes a hundredth of the time."""
 
-    def check(scorers: Mapping[Path, str | None]) -> None:
+    def check(scorers: Mapping[Path, Scorer | None]) -> None:
         for path, scorer in scorers.items():
             if fault := parquet_check.fault_of(path, scorer):
                 raise UserError(f"{path}: not the requests of a cell: {fault}")
@@ -211,8 +212,8 @@ SUMMARIES: dict[str, tuple[str, Any, str]] = {
     "a metric that is for a terminal": ("score/metrics/\x1b[2J", 1, r"⟨U\+001B⟩"),
     "a metric that is markup": ("score/metrics/<b>", {"value": 1.0, "unit": "", "method": ""}, "score.metrics"),
     "a primary metric that is not there": ("score/primary", "best", "no metric 'best'"),
-    "a scorer that we lack": ("score/scorer/kind", "os.path", "another version"),
-    "a scorer's options": ("score/scorer/options", {"x": 1}, "scorer"),
+    "a scorer that we lack": ("score/scorer/kind", "os.path", r"score\.scorer: kind: unknown id 'os\.path'"),
+    "a scorer's options": ("score/scorer/options", {"x": 1}, r"score\.scorer: options\."),
     "a latency that is text": ("latency/end_to_end_s/p50/value", "fast", "latency"),
     "a latency that is a list": ("latency", [], "latency"),
     "bytes without end": ("weights_bytes", 10**30, "too large"),
@@ -334,7 +335,7 @@ def test_spoilt_tables(
     assert capfd.readouterr().err == ""
 
 
-def end(path: Path, scorer: str | None) -> None:
+def end(path: Path, scorer: Scorer | None) -> None:
     """Die of a table."""
     os._exit(1)
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from frontier.answers.equivalence.algebra import Worker
 from frontier.answers.equivalence.problems import Problem, answer_type
 from frontier.answers.equivalence.strict import strict
-from frontier.scorers import Answer
-from frontier.scorers.mathematics import Options, score
+from frontier.scorers import ScoredItem
+from frontier.scorers.mathematics import Mathematics
 
 EXPAND, COLLECT = "polynomials__expand", "polynomials__collect"
 ROOTS, SURD = "algebra__polynomial_roots", "arithmetic__simplify_surd"
@@ -184,16 +184,16 @@ def test_no_text_breaks_a_comparison(
 def test_three_figures_and_what_is_between_them() -> None:
     question = {"question": "Expand 2*(x + 1).", "module": EXPAND}
     answers = [
-        Answer("1", " 2*x + 2\n", "2*x + 2", question),
-        Answer("2", "2 + 2*x", "2*x + 2", question),
-        Answer("3", "2*(x + 1)", "2*x + 2", question),
-        Answer("4", "7.", "7", {}),
-        Answer("5", "The answer is $2x + 2$.", "2*x + 2", question),
-        Answer("6", "7 or 8", "7", {}),
-        Answer("7", "I do not know.", "7", {}),
-        Answer("8", "2*x + 2 + 0*x", "2*x + 2", question),
+        ScoredItem("1", " 2*x + 2\n", "2*x + 2", question),
+        ScoredItem("2", "2 + 2*x", "2*x + 2", question),
+        ScoredItem("3", "2*(x + 1)", "2*x + 2", question),
+        ScoredItem("4", "7.", "7", {}),
+        ScoredItem("5", "The answer is $2x + 2$.", "2*x + 2", question),
+        ScoredItem("6", "7 or 8", "7", {}),
+        ScoredItem("7", "I do not know.", "7", {}),
+        ScoredItem("8", "2*x + 2 + 0*x", "2*x + 2", question),
     ]
-    found = score(answers, Options())
+    found = Mathematics().score(answers)
     assert [row["score"] for row in found.requests] == [1, 1, 0, 1, 1, 0, 0, 0]
     assert [row["strict"] for row in found.requests] == [
         True, True, False, True, False, False, False, False,
@@ -217,12 +217,12 @@ def test_three_figures_and_what_is_between_them() -> None:
 def test_no_verdict_in_time_leaves_the_denominator_and_is_counted() -> None:
     question = {"question": "Expand 2*(x + 1).", "module": EXPAND}
     answers = [
-        Answer("1", "2*x + 2", "2*x + 2", question),
-        Answer("2", "2 + 2*x", "2*x + 2", question),
-        Answer("3", "2*(x + 1)", "2*x + 2", question),
-        Answer("4", "7.", "7", {}),
+        ScoredItem("1", "2*x + 2", "2*x + 2", question),
+        ScoredItem("2", "2 + 2*x", "2*x + 2", question),
+        ScoredItem("3", "2*(x + 1)", "2*x + 2", question),
+        ScoredItem("4", "7.", "7", {}),
     ]
-    hurried = score(answers, Options(time_limit_s=1e-9))
+    hurried = Mathematics(time_limit_s=1e-9).score(answers)
     assert [row["score"] for row in hurried.requests] == [1.0, None, 0.0, 1.0]
     assert hurried.metrics["equivalent"].value == pytest.approx(2 / 3)
     assert hurried.details["unscored"] == 1
@@ -233,23 +233,25 @@ def test_what_is_too_large_to_expand_is_wrong_and_quickly_so() -> None:
     huge = ["(a + b + c + d + e + f)**16", "(x + 1)**16*(x + 2)**16*(x + 3)**16",
             "((((9*x)**16)**16)**16)**16", "(((x + 1)**16)**16)**16"]  # fmt: skip
     before = time.monotonic()
-    found = score([Answer(text, text, "x + 1", question) for text in huge], Options())
+    found = Mathematics().score([ScoredItem(text, text, "x + 1", question) for text in huge])
     assert time.monotonic() - before < 20
     assert [row["score"] for row in found.requests] == [0.0] * len(huge)
     assert found.details["unscored"] == 0
 
 
 def test_no_requests_no_figures() -> None:
-    assert {metric.value for metric in score([], Options()).metrics.values()} == {None}
+    assert {metric.value for metric in Mathematics().score([]).metrics.values()} == {None}
 
 
 def test_five_hundred_requests_take_seconds(test_data: Path) -> None:
     answers = [
-        Answer(str(i), reordered(p.reference), p.reference, {"question": p.question, "module": m})
+        ScoredItem(
+            str(i), reordered(p.reference), p.reference, {"question": p.question, "module": m}
+        )
         for m, problems in modules(test_data).items()
         for i, p in enumerate(problems[:10])
     ]
     before = time.monotonic()
-    found = score(answers, Options())
+    found = Mathematics().score(answers)
     assert time.monotonic() - before < 30
     assert found.details["unscored"] == 0

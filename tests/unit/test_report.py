@@ -22,7 +22,8 @@ from frontier.report.deciding.findings import recommend
 from frontier.report.deciding.verdicts import reason
 from frontier.report.naming import Naming, RenderSpec
 from frontier.results.columns import COLUMNS, COMPARISONS, OUTCOMES
-from frontier.scorers import Answer, mathematics
+from frontier.scorers import ScoredItem
+from frontier.scorers.mathematics import Mathematics
 from frontier.tables.study import table
 from frontier.text import BIDI, ZERO_WIDTH, visible
 
@@ -204,8 +205,8 @@ def test_the_two_tables_hold_the_study(page: Page, folder: Path) -> None:
 def test_every_metric_of_a_scorer_is_shown_with_what_the_gap_is(tmp_path: Path) -> None:
     """By the real scorer: half of the right answers are right only in another dress."""
     texts = ["7", "The answer is $7$.", "7 or 8", "8"] * 25
-    given = [Answer(str(place), text, "7", {}) for place, text in enumerate(texts)]
-    found = mathematics.score(given, mathematics.Options())
+    given = [ScoredItem(str(place), text, "7", {}) for place, text in enumerate(texts)]
+    found = Mathematics().score(given)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
     study_of(tmp_path, [Cell("falcon", metric="equivalent", metrics=metrics)])
     done = render(tmp_path)

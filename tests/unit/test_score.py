@@ -137,10 +137,10 @@ def test_a_lone_surrogate_is_a_wrong_letter_and_no_fault(
 def test_what_was_asked_reaches_the_scorer() -> None:
     """Answers that repeat the question are no answers."""
     question = "text 4\nIs it positive or negative?"
-    assert score.answers([], [], "{sentence}") == []
+    assert score.scored_items([], [], "{sentence}") == []
     record = Record("r4", "", question, 3, 9, "stop", 0, 0, one_by_one([1, 2, 3]), 4, 0)
     row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
-    (answer,) = score.answers([record], [row], "{sentence}\nIs it positive or negative?")
+    (answer,) = score.scored_items([record], [row], "{sentence}\nIs it positive or negative?")
     assert answer.prompt == question
     found, _ = score.scored(SPEC, [answer])
     assert found["metrics"]["invalid_rate"]["value"] == 1

@@ -20,8 +20,8 @@ from sacrebleu.metrics import CHRF
 from sacrebleu.significance import PairedTest
 from scipy import stats
 
-from frontier.scorers import Answer
-from frontier.scorers.translation import CORPUS, TOKENIZER, Options, chrf2, difference, line, score
+from frontier.scorers import ScoredItem
+from frontier.scorers.translation import TOKENIZER, Translation, chrf2, line
 
 CHINESE = [
     "我不知道。",
@@ -30,19 +30,20 @@ CHINESE = [
     "谢谢你，再见！",
     "我们明天去北京。",
 ]
+ENGLISH = Translation(target="en")
 NEARLY = ["我不知道！", "你在做什么？", "他昨天买了两本书。", "谢谢，再见！", "我们明天会去北京。"]
 
 
-def answers(predictions: list[str], references: list[str]) -> list[Answer]:
+def items(predictions: list[str], references: list[str]) -> list[ScoredItem]:
     pairs = enumerate(zip(predictions, references, strict=True))
-    return [Answer(str(i), prediction, reference, {}) for i, (prediction, reference) in pairs]
+    return [ScoredItem(str(i), prediction, reference, {}) for i, (prediction, reference) in pairs]
 
 
 def counts(predictions: list[str], references: list[str]) -> np.ndarray:
     """As a comparison reads them: those that `score` stores."""
-    found = score(answers(predictions, references), Options(target="en"))
+    found = ENGLISH.score(items(predictions, references))
     stored = [row["counts"] for row in found.requests]
-    return np.array(stored, dtype=float).reshape(-1, CORPUS.width)
+    return np.array(stored, dtype=float).reshape(-1, Translation.WIDTH)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,7 @@ def test_corpus_scores_on_real_lines_are_sacrebleus(
 ) -> None:
     references = subtitles[target]
     predictions = garbled(references)
-    found = score(answers(predictions, references), Options(target=target))
+    found = Translation(target=target).score(items(predictions, references))
     # Compared with the texts as they are: making one line of them must not move a score.
     chrf = corpus_chrf(predictions, [references])
     bleu = corpus_bleu(predictions, [references], tokenize=TOKENIZER[target])
@@ -99,7 +100,7 @@ def test_scores_and_signatures_are_those_of_the_command_line(
     command += ["--tokenize", TOKENIZER[target], "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     reported = {entry["name"]: entry for entry in json.loads(done.stdout)}
-    found = score(answers(predictions, references), Options(target=target))
+    found = Translation(target=target).score(items(predictions, references))
     for name, expected in (("chrf2", reported["chrF2"]), ("bleu", reported["BLEU"])):
         assert found.metrics[name].value == pytest.approx(expected["score"], abs=1e-6)
         assert found.details["signatures"][name] == expected["signature"]
@@ -109,7 +110,7 @@ def test_intervals_are_those_of_leaving_texts_out() -> None:
     """The shortcut by added-up statistics against sacreBLEU reading all texts but one, and scipy."""
     predictions, references = NEARLY * 4, CHINESE * 4
     predictions[7] = "完全不同的一句话"
-    found = score(answers(predictions, references), Options(target="zh")).metrics["chrf2"]
+    found = Translation(target="zh").score(items(predictions, references)).metrics["chrf2"]
     whole = corpus_chrf(predictions, [references]).score
     without = [
         corpus_chrf(predictions[:i] + predictions[i + 1 :], [references[:i] + references[i + 1 :]])
@@ -134,8 +135,8 @@ def test_private_statistics_add_up_to_the_public_score() -> None:
 
 
 def test_chinese_words_are_counted_into_chinese_alone() -> None:
-    into_chinese = score(answers(NEARLY, CHINESE), Options(target="zh"))
-    as_english = score(answers(NEARLY, CHINESE), Options(target="en"))
+    into_chinese = Translation(target="zh").score(items(NEARLY, CHINESE))
+    as_english = Translation(target="en").score(items(NEARLY, CHINESE))
     assert into_chinese.metrics["bleu"].value > 30
     assert as_english.metrics["bleu"].value < 5
     assert into_chinese.metrics["chrf2"] == as_english.metrics["chrf2"]
@@ -144,34 +145,34 @@ def test_chinese_words_are_counted_into_chinese_alone() -> None:
 
 
 def test_perfect_empty_and_no_translations() -> None:
-    perfect = score(answers(CHINESE, CHINESE), Options(target="zh"))
+    perfect = Translation(target="zh").score(items(CHINESE, CHINESE))
     assert perfect.metrics["chrf2"].value == pytest.approx(100)
     assert [row["score"] for row in perfect.requests] == pytest.approx([1.0] * 5)
-    empty = score(answers([""] * 5, CHINESE), Options(target="zh"))
+    empty = Translation(target="zh").score(items([""] * 5, CHINESE))
     assert empty.metrics["chrf2"].value == empty.metrics["bleu"].value == 0
     assert empty.details["empty"] == 5
-    nothing = score([], Options(target="zh"))
+    nothing = Translation(target="zh").score([])
     assert nothing.metrics["chrf2"].value is None
     assert nothing.requests == []
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), max_size=4))
 def test_any_text_is_scored(pairs: list[tuple[str, str]]) -> None:
-    found = score([Answer("x", a, b, {}) for a, b in pairs], Options(target="zh"))
+    found = Translation(target="zh").score([ScoredItem("x", a, b, {}) for a, b in pairs])
     assert all(0 <= row["score"] <= 1 + 1e-9 for row in found.requests)
     assert all("\n" not in line(a) for a, _ in pairs)
 
 
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(ValidationError, match="'zh' or 'en'"):
-        Options.model_validate({"target": "cn"})
+        Translation.model_validate({"target": "cn"})
 
 
 def test_stored_counts_give_sacrebleus_scores_of_any_requests() -> None:
     predictions = garbled(NEARLY * 8)
     references = CHINESE * 8
     stored = counts(predictions, references)
-    assert stored == pytest.approx(CORPUS.count(answers(predictions, references)))
+    assert stored == pytest.approx(ENGLISH.count(items(predictions, references)))
     for some in (slice(None), slice(3, 17), slice(0, None, 7)):
         expected = corpus_chrf(predictions[some], [references[some]]).score
         assert chrf2(stored[some].sum(axis=0)[np.newaxis])[0] == pytest.approx(expected)
@@ -210,7 +211,7 @@ def test_a_paired_difference_is_sacrebleus(share: float, monkeypatch: pytest.Mon
         ]
 
     native, other = spoilt(0.2, 3), spoilt(share, 4)
-    found = difference(counts(native, references), counts(other, references))
+    found = ENGLISH.difference(counts(native, references), counts(other, references))
     theirs = {}
     for kind, samples in (("ar", 5000), ("bs", 5000)):
         systems = [("native", native), ("other", other)]
@@ -228,15 +229,15 @@ def test_a_change_that_few_answers_make_is_called_rough() -> None:
     references = [f"{text}{number}" for number in range(40) for text in CHINESE]
     for changed, rough in ((3, True), (30, False)):
         other = [text if i >= changed else text[::-1] for i, text in enumerate(references)]
-        found = difference(counts(references, references), counts(other, references))
+        found = ENGLISH.difference(counts(references, references), counts(other, references))
         assert found.estimate.value < 0
         assert (f"only {changed} answers differ" in found.estimate.method) == rough
 
 
 def test_the_same_translations_do_not_differ() -> None:
     same = counts(NEARLY * 4, CHINESE * 4)
-    found = difference(same, same)
+    found = ENGLISH.difference(same, same)
     assert (found.estimate.value, found.estimate.low, found.p) == (0, None, 1)
     assert "all requests are alike" in found.estimate.method
-    nothing = difference(counts([], []), counts([], []))
+    nothing = ENGLISH.difference(counts([], []), counts([], []))
     assert (nothing.estimate.value, nothing.p) == (None, None)

@@ -98,7 +98,7 @@ def blocks(catalogue: Catalogue) -> dict[str, Any]:
         loader = catalogue.datasets[task.dataset].loader
         own = options("datasets", loader, task.sample)
         found["tasks"][name]["sample"] = [task.sample.size, task.sample.seed, own]
-        found["tasks"][name]["scorer"] = options("scorers", task.scorer.kind, task.scorer)
+        found["tasks"][name]["scorer"] = explicit(catalogue.scorers[name])
     return found
 
 
@@ -112,9 +112,8 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
             found[name] |= options.model_dump(mode="json")
         if section == "tasks":
             loader = plugin("datasets", catalogue.datasets[block.dataset].loader, "")
-            scorer = plugin("scorers", block.scorer.kind, "")
             found[name]["sample"] |= loader.Options(**block.sample.options).model_dump(mode="json")
-            found[name]["scorer"] |= scorer.Options(**block.scorer.options).model_dump(mode="json")
+            found[name]["scorer"] |= catalogue.scorers[name].model_dump(mode="json")
         if section == "models" and block.prompt != "chat":  # where they would say nothing
             found[name] = {key: one for key, one in found[name].items() if "template" not in key}
     return found

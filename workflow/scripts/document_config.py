@@ -9,6 +9,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,11 @@ from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
 from frontier.errors import run
+from frontier.registry import Registry
+from frontier.scorers import SCORERS
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
+REGISTRIES: dict[str, Registry[Any]] = {"scorers": SCORERS}
 PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
 REDONE = {
     "fetch": "fetching, and all behind it",
@@ -36,8 +40,10 @@ REDONE = {
 }
 
 
-def options(package: str) -> dict[str, type[BaseModel]]:
-    """The Options of every module of a plugin package."""
+def options(package: str) -> Mapping[str, type[BaseModel]]:
+    """The classes whose fields are the keys of a package's plug-ins."""
+    if package in REGISTRIES:
+        return REGISTRIES[package].all()
     return {
         name: checking.plugin(package, name, package).Options for name in checking.modules(package)
     }
@@ -121,8 +127,9 @@ def plugins(package: str) -> str:
     """The tables of every module's own keys."""
     parts = []
     for name, kind in options(package).items():
-        module = checking.plugin(package, name, package)
-        first = (module.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        first = (
+            (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+        )
         parts.append(f"**`{name}`** {first}\n")
         if kind.model_fields:
             parts.append(table(kind))

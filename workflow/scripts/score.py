@@ -18,12 +18,12 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import scorers
 from frontier.catalogue import templates
 from frontier.errors import UserError, run
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
 from frontier.results.records import Record, adopted, asking_sessions, read
+from frontier.scorers import CHOSEN, ScoredItem
 from frontier.scoring import gates, latency
 from frontier.values import read_json, read_lines, read_spec, sha256
 
@@ -71,13 +71,13 @@ def _contended_sessions(load: dict[str, Any], requests: int, most: float) -> Ite
             yield gates.contended(session["foreign_cores"], most)
 
 
-def answers(
+def scored_items(
     records: list[Record], rows: list[dict[str, Any]], template: str
-) -> list[scorers.Answer]:
+) -> list[ScoredItem]:
     """Generations beside their references, and what the task's template asked of each row."""
     texts = {record.id: record.text for record in records}
     return [
-        scorers.Answer(
+        ScoredItem(
             row["id"],
             texts[row["id"]],
             row["reference"],
@@ -89,18 +89,21 @@ def answers(
 
 
 def scored(
-    spec: dict[str, Any], given: list[scorers.Answer]
+    spec: dict[str, Any], items: list[ScoredItem]
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The cell's score, and the scorer's row for each request."""
-    scorer = scorers.load(spec["scorer"]["kind"])
-    found = scorer.score(given, scorer.Options(**spec["scorer"]["options"]))
+    try:
+        scorer = CHOSEN.read(spec["scorer"])
+    except ValueError as fault:
+        raise UserError(f"--spec: scorer: {fault}") from None
+    found = scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
-    summary = {"primary": scorer.PRIMARY, "requests": len(given), "metrics": metrics}
+    summary = {"primary": scorer.PRIMARY, "requests": len(items), "metrics": metrics}
     return {**summary, "details": found.details, "scorer": spec["scorer"]}, found.requests
 
 
 def table(
-    records: list[Record], given: list[scorers.Answer], own: list[dict[str, Any]], simulated: bool
+    records: list[Record], items: list[ScoredItem], own: list[dict[str, Any]], simulated: bool
 ) -> pl.DataFrame:
     """One row a request, in the order of time: its times, its answer, the scorer's columns.
 
@@ -116,12 +119,12 @@ def table(
                 "latency_s": latency.latency_s(record),
                 "ttft_s": latency.ttft_s(record),
                 "tpot_s": latency.tpot_s(record),
-                "input": next(iter(answer.fields.values()), ""),
-                "prediction": answer.prediction,
-                "reference": answer.reference,
+                "input": next(iter(item.fields.values()), ""),
+                "prediction": item.prediction,
+                "reference": item.reference,
                 **columns,
             }
-            for record, answer, columns in zip(records, given, own, strict=True)
+            for record, item, columns in zip(records, items, own, strict=True)
         ],
         infer_schema_length=None,
         schema_overrides=dict.fromkeys((*TIMES, "score"), pl.Float64),
@@ -200,14 +203,14 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
     rows = {row["id"]: row for row in read_lines(inputs.sample)}
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
-    given = answers(records, [rows[record.id] for record in records], template)
+    items = scored_items(records, [rows[record.id] for record in records], template)
     result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
     result["weights_bytes"] = measurement["weights_bytes"]
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.
-    own: list[dict[str, Any]] = [{"score": None}] * len(given)
+    own: list[dict[str, Any]] = [{"score": None}] * len(items)
     if not result["random_weights"]:
-        result["score"], own = scored(spec, given)
+        result["score"], own = scored(spec, items)
     if not result["simulated"]:
         result["load_s"] = measurement["load_s"]
         reason = invalid_because(measurement, records, spec["device"]["max_background_cores"])
@@ -215,7 +218,7 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
             result |= {"outcome": "invalid", "reason": reason}
         else:
             result |= timed(spec, measurement, records)
-    return result, table(records, given, own, result["simulated"])
+    return result, table(records, items, own, result["simulated"])
 
 
 def main() -> None:

@@ -1,11 +1,14 @@
 """The library behind llm-frontier's programs: typed, and free of Snakemake."""
 
 FLOORS = (
-    ("errors", "text", "unicode", "words", "values", "blocks", "registry", "arrivals"),
+    ("errors", "text", "unicode", "words", "values", "blocks", "registry", "chosen", "arrivals"),
     ("host",),
     ("machine",),
     ("grammars",),
     ("checkpoints",),
+    ("stats",),
+    ("answers",),
+    ("scorers",),
     ("catalogue",),
     ("fetching",),
     ("datasets",),
@@ -16,9 +19,6 @@ FLOORS = (
     ("results",),
     ("measuring",),
     ("scenarios",),
-    ("stats",),
-    ("answers",),
-    ("scorers",),
     ("scoring",),
     ("identity",),
     ("planning",),

@@ -13,6 +13,7 @@ from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.errors import UserError, did_you_mean
+from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
 
 FILES = {
@@ -38,7 +39,9 @@ def _check_quantizations(catalogue: Catalogue, path: Path) -> None:
         all_of(calibration.tasks, catalogue.tasks, where)
 
 
-def _check_tasks(catalogue: Catalogue, path: Path) -> None:
+def _check_tasks(catalogue: Catalogue, path: Path) -> dict[str, Scorer]:
+    """The tasks' scorers."""
+    scorers: dict[str, Scorer] = {}
     for name, dataset in catalogue.datasets.items():
         plugin("datasets", dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
@@ -51,9 +54,10 @@ def _check_tasks(catalogue: Catalogue, path: Path) -> None:
             templates.check(task.prompt, loader.fields(keys))
         except ValueError as error:
             raise UserError(f"{where}.prompt: {error}") from None
-        scorer = plugin("scorers", task.scorer.kind, f"{where}.scorer.kind")
+        scorer = SCORERS.load(task.scorer.kind, f"{where}.scorer.kind")
         line = partial(_line, path, ("tasks", name, "scorer"))
-        check(scorer.Options, task.scorer.options, f"{where}.scorer", ("kind",), line)
+        scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
+    return scorers
 
 
 def _check_engines(catalogue: Catalogue) -> None:
@@ -99,8 +103,8 @@ def read_catalogue(folder: Path) -> Catalogue:
     ids.check_variants(catalogue.models, catalogue.quantizations)
     _check_quantizations(catalogue, folder / "quantizations.yaml")
     _check_engines(catalogue)
-    _check_tasks(catalogue, folder / "tasks.yaml")
-    return catalogue
+    scorers = _check_tasks(catalogue, folder / "tasks.yaml")
+    return catalogue.model_copy(update={"scorers": scorers})
 
 
 def read_study(files: Sequence[Path], settings: Sequence[str], catalogue: Catalogue) -> Config:

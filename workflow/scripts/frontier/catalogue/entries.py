@@ -6,6 +6,7 @@ from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from frontier.blocks import (
     Arguments,
@@ -28,6 +29,7 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
 from frontier.catalogue.source import Source
+from frontier.scorers import Scorer
 
 
 class Adapter(Entry):
@@ -209,3 +211,5 @@ class Catalogue(Entry):
     devices: dict[str, Device]
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]
+    scorers: SkipJsonSchema[dict[str, Scorer]] = Field(default_factory=dict)
+    """By task, what its `scorer:` block says: read once, with the keys of its kind."""

@@ -14,7 +14,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from frontier import scorers
 from frontier.errors import UserError
 from frontier.exchange import parquet_check
 from frontier.exchange.parquet_check import LARGEST
@@ -22,6 +21,7 @@ from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
 from frontier.results import checksums, layout
 from frontier.results.columns import COLUMNS, OUTCOMES
+from frontier.scorers import AnyScorer, Scorer
 from frontier.tables.comparisons import GENERATED
 from frontier.values import first_fault, sha256
 
@@ -64,20 +64,13 @@ class Metric(_Told):
     method: str
 
 
-class Scorer(_Told):
-    """What scored, and how it was set."""
-
-    kind: str
-    options: dict[str, Any]
-
-
 class Score(_Told):
     """What the generations are worth."""
 
     primary: str
     requests: Count
     metrics: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")], Metric]
-    scorer: Scorer
+    scorer: AnyScorer
 
 
 class Memory(_Told):
@@ -199,26 +192,19 @@ def measured(path: Path) -> str:
 
 
 def _check_score(path: Path, score: Score) -> None:
-    """Raise UserError for metrics that the study has no place for, or a scorer that we lack."""
+    """Raise UserError for metrics that the study has no place for."""
     taken = {column.name for column in COLUMNS}
     for name in score.metrics:
         if name.endswith(("_low", "_high")) or taken & {name, f"{name}_low", f"{name}_high"}:
             raise UserError(f"{path}: metric {name!r} has the name of a column of the study")
     if score.primary not in score.metrics:
         raise UserError(f"{path}: its score has no metric {score.primary[:60]!r}")
-    try:
-        scorer = scorers.load(score.scorer.kind)
-        scorer.Options(**score.scorer.options)
-    except ValidationError as invalid:
-        raise UserError(f"{path}: scorer: {first_fault(invalid)}") from None
-    except UserError as error:
-        raise UserError(f"{path}: scored by another version: {error}") from None
 
 
 def check(folder: Path, names: Sequence[str]) -> None:
     """Raise UserError, naming the file, unless these files below `folder` are whole cells."""
     files: dict[str, list[str]] = {}
-    generated: dict[Path, str | None] = {}
+    generated: dict[Path, Scorer | None] = {}
     for name in names:
         files.setdefault(layout.cell_of(name) or "", []).append(name)
     for cell, found in files.items():
@@ -230,8 +216,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
         if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
             raise UserError(f"{folder / cell}.parquet: not as it was written")
         if told.outcome in GENERATED:
-            scorer = told.score.scorer.kind if told.score else None
-            generated[folder / f"{cell}.parquet"] = scorer
+            generated[folder / f"{cell}.parquet"] = told.score.scorer if told.score else None
         if runs:
             _check_run(runs, told.requests_sha256)
     parquet_check.check(generated)

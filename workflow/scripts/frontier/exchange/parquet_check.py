@@ -16,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from frontier.errors import UserError
-from frontier.scorers import Corpus, corpus_of
+from frontier.scorers import CorpusScorer, Scorer
 from frontier.scoring import counted
 
 MOST_ROWS = 1_000_000
@@ -32,10 +32,10 @@ COLUMNS: dict[str, pl.DataType] = {
 }
 
 
-def check(scorers: Mapping[Path, str | None]) -> None:
+def check(scorers: Mapping[Path, Scorer | None]) -> None:
     """Raise UserError, naming the file, unless these are the requests of cells.
 
-    `scorers` are the kinds of what scored them, by their paths; None where they have no score.
+    `scorers` are what scored them, by their paths; None where they have no score.
     """
     if not scorers:
         return
@@ -54,12 +54,13 @@ def _hush() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def fault_of(path: Path, scorer: str | None) -> str | None:
+def fault_of(path: Path, scorer: Scorer | None) -> str | None:
     """What is wrong with a table of requests; None where nothing is."""
     try:
         table = pl.scan_parquet(path)
-        corpus = corpus_of(scorer) if scorer else None
-        return _fault(table) or (_miscounted(table, corpus) if corpus else None)
+        if fault := _fault(table):
+            return fault
+        return _miscounted(table, scorer) if isinstance(scorer, CorpusScorer) else None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         return str(error)
 
@@ -86,7 +87,7 @@ def _fault(table: pl.LazyFrame) -> str | None:
     return None if fine else "a time, a count or a score is negative or no number"
 
 
-def _miscounted(table: pl.LazyFrame, corpus: Corpus) -> str | None:
+def _miscounted(table: pl.LazyFrame, scorer: CorpusScorer) -> str | None:
     """Whether the counts of a corpus metric, where there are any, are those of the texts."""
     types = table.collect_schema()
     if counted.COLUMN not in types:  # as in earlier releases; counted where they are compared
@@ -94,13 +95,13 @@ def _miscounted(table: pl.LazyFrame, corpus: Corpus) -> str | None:
     if types[counted.COLUMN] != counted.TYPE:
         return f"column {counted.COLUMN} is {types[counted.COLUMN]}, not {counted.TYPE}"
     widths = pl.col(counted.COLUMN).list.len()
-    if table.select(widths.max()).collect().item() not in (None, corpus.width):
-        return f"column {counted.COLUMN} has not {corpus.width} counts for each request"
+    if table.select(widths.max()).collect().item() not in (None, scorer.WIDTH):
+        return f"column {counted.COLUMN} has not {scorer.WIDTH} counts for each request"
     names = ("id", "prediction", "reference", "score", counted.COLUMN)
     requests = table.select(names).collect()
     try:
-        counts = counted.checked(requests, corpus)
+        counts = counted.checked(requests, scorer)
     except ValueError as error:
         return str(error)
-    wrong = (counts != counted.of_texts(requests, corpus)).any(axis=1)
+    wrong = (counts != counted.of_texts(requests, scorer)).any(axis=1)
     return f"column {counted.COLUMN} is not counted from the texts" if wrong.any() else None

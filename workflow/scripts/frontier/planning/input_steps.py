@@ -39,17 +39,16 @@ class InputSteps:
         self.quantized = cache(self._quantized)
         self.weights = cache(self._weights)
         self.slice = cache(self._slice)
-        self.options = cache(self._options)
+        self.loader_options = cache(self._loader_options)
 
     def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, Any]:
         block: blocks.Entry = getattr(self.catalogue, axis)[name]
         return block.slice(stage)
 
-    def _options(self, package: str, plugin: str, task: str) -> dict[str, Any]:
-        """What a task says to its loader or its scorer, defaults included."""
-        block = self.catalogue.tasks[task]
-        keys = {"datasets": block.sample, "scorers": block.scorer}[package].options
-        module = checking.plugin(package, plugin, f"config/tasks.yaml: tasks.{task}")
+    def _loader_options(self, plugin: str, task: str) -> dict[str, Any]:
+        """What a task says to its loader, defaults included."""
+        keys = self.catalogue.tasks[task].sample.options
+        module = checking.plugin("datasets", plugin, f"config/tasks.yaml: tasks.{task}")
         return blocks.explicit(checking.check(module.Options, keys, f"config/tasks.yaml: {task}"))
 
     def source(self, dataset: str) -> Dataset:
@@ -90,7 +89,7 @@ class InputSteps:
         block = self.catalogue.tasks[task]
         loader = self.source(block.dataset).loader
         keys = block.sample
-        options = self.options("datasets", loader, task)
+        options = self.loader_options(loader, task)
         spec = {"loader": loader, "options": options, "size": keys.size, "seed": keys.seed}
         read, fetched = ({"dataset": read(block.dataset)} for read in (self._raw, self.dataset))
         return step("sample", spec, read, *_loading(spec), fetched=fetched)

@@ -20,6 +20,7 @@ from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.step import Measuring, Step, step
 from frontier.results import bundles, layout
+from frontier.scorers import CHOSEN
 from frontier.scoring import gates
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
@@ -95,15 +96,13 @@ class Steps(InputSteps):
         if not cell.planned:
             spec |= {"outcome": cell.outcome, "reason": cell.reason}
             return step("score", spec, {})
-        task = self.catalogue.tasks[cell.task]
-        scorer = task.scorer
-        options = self.options("scorers", scorer.kind, cell.task)
+        scorer = self.catalogue.scorers[cell.task]
         spec |= {
-            "scorer": {"kind": scorer.kind, "options": options},
+            "scorer": CHOSEN.write(scorer),
             "model": _active_share(self.catalogue.models[cell.model]),
             "device": self.slice("devices", cell.device, "score"),
         }
-        entry = f"frontier.scorers.{scorer.kind}"
+        entry = type(scorer).__module__
         return step("score", spec, {"measurement": self.measure(cell)}, entry)
 
     @cached_property

@@ -1,24 +1,19 @@
 """Scorers: a task's generations become metrics.
 
-Each file here is one scorer and its name is the task's `scorer: kind`. It has
-- `Options`, a pydantic model (extra keys forbidden, frozen): the other keys of the `scorer:` block,
-- `PRIMARY`, the name of the metric by which variants are compared,
-- `score(answers: Sequence[Answer], options: Options) -> Score`,
-- `CORPUS`, only where the primary metric is of the whole corpus (see `Corpus`). Without it each
-  request's score is 1 or 0 (or None) and the metric is their mean.
+Each file here is one scorer: a class whose fields are the keys of the task's `scorer:` block, found
+by the file's name, which is the block's `kind`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from frontier.errors import UserError, did_you_mean
+from frontier.blocks import Decides, Entry
+from frontier.chosen import Chosen
+from frontier.registry import Registry
 from frontier.stats.intervals import Estimate
 from frontier.stats.serial import Floats
 
@@ -30,10 +25,11 @@ POINTS = "points"
 
 
 @dataclass(frozen=True)
-class Answer:
+class ScoredItem:
     """One request's generation beside what was expected.
 
-    `fields` are the sample row's, `prompt` is what the task made of them, "" where not known.
+    `fields` are the sample row's, `prompt` is what the task's template makes of them, "" where it
+    is not known.
     """
 
     id: str
@@ -61,9 +57,9 @@ class Metric:
 
 @dataclass(frozen=True)
 class Score:
-    """What a scorer found: metrics by name, JSON-able details, and one row for each answer.
+    """What a scorer found: metrics by name, JSON-able details, and one row for each item.
 
-    `requests` keeps the answers' order; each row has "score" in [0, 1], or None where the answer
+    `requests` keeps the items' order; each row has "score" in [0, 1], or None where the answer
     could be called neither right nor wrong, and the scorer's own columns; "counts" are a corpus
     metric's.
     """
@@ -82,39 +78,44 @@ class Difference:
     p_method: str
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """A metric of a whole corpus, which is a function of totals over its requests.
+class Scorer(Entry, ABC):
+    """How a task's generations become metrics.
 
-    Each request adds `width` whole numbers to the totals. `score` gives them as its row's "counts",
+    Each request's score is 1 or 0 (or None), and the primary metric is the mean of those: variants
+    are compared by the requests that one of them has right and the other has not.
+    """
+
+    PRIMARY: ClassVar[str]
+    """The name of the metric by which variants are compared."""
+
+    @abstractmethod
+    def score(self, items: Sequence[ScoredItem]) -> Score:
+        """The metrics of a cell's items. Raises UserError for a reference that is impossible."""
+
+
+class CorpusScorer(Scorer, ABC):
+    """A scorer whose primary metric is one of the whole corpus: a function of added-up counts.
+
+    Each request adds `WIDTH` whole numbers to the totals. `score` gives them as its row's "counts",
     so that a comparison need not read the texts again.
     """
 
-    width: int
-    count: Callable[[Sequence[Answer]], Floats]
-    """The counts of answers, of shape (requests, width)."""
-    score: Callable[[Floats], Floats]
-    """Each request's score from its counts, as in its row."""
-    difference: Callable[[Floats, Floats], Difference]
-    """The paired comparison of two variants' counts (native, other) on the same requests."""
+    WIDTH: ClassVar[int]
+
+    @abstractmethod
+    def count(self, items: Sequence[ScoredItem]) -> Floats:
+        """The items' counts, of shape (requests, WIDTH)."""
+
+    @abstractmethod
+    def each(self, counts: Floats) -> Floats:
+        """Each request's score in [0, 1] from its counts, as in its row; of shape (requests,)."""
+
+    @abstractmethod
+    def difference(self, native: Floats, other: Floats) -> Difference:
+        """Two variants compared by their counts on the same requests, each (requests, WIDTH)."""
 
 
-def kinds() -> list[str]:
-    """The names of all scorers: the files of this folder."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
-
-
-@cache
-def load(kind: str) -> ModuleType:
-    """The scorer of a kind; UserError with the nearest kind's name where there is none."""
-    if kind not in kinds():
-        raise UserError(
-            f"no scorer {kind!r}{did_you_mean(kind, kinds())}; there are: {', '.join(kinds())}"
-        )
-    return importlib.import_module(f"{__name__}.{kind}")
-
-
-def corpus_of(kind: str) -> Corpus | None:
-    """The corpus metric by which a scorer compares variants; None where it is a proportion."""
-    found: Corpus | None = getattr(load(kind), "CORPUS", None)
-    return found
+SCORERS: Registry[Scorer] = Registry("scorers", Scorer, mark=Decides)
+CHOSEN = Chosen(SCORERS)
+AnyScorer = Annotated[Scorer, CHOSEN]
+"""A scorer with its keys, as a field of a specification or a result."""

@@ -9,43 +9,40 @@ name a label, but negated, or beside another one without an answer mark ("Answer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from frontier.answers import labelled
 from frontier.answers.labelled import Reading
 from frontier.answers.labels import Labels, canonical
+from frontier.blocks import Decides
 from frontier.errors import UserError, did_you_mean
-from frontier.scorers import PROPORTION, Answer, Metric, Score
+from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
 from frontier.stats.intervals import Estimate, wilson
 from frontier.stats.jackknife import jackknife, logit_up_to
 from frontier.stats.serial import Floats
 
-PRIMARY = "accuracy"
 INVALID = -1
 Codes = NDArray[np.int64]
 
 
-class Options(BaseModel):
-    """The labels; `positive` names the one that precision, recall and F1 are about."""
+class Classification(Scorer):
+    """Accuracy with the confusion counts, and precision, recall and F1, or macro F1."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    PRIMARY: ClassVar[str] = "accuracy"
 
-    labels: tuple[str, ...] = Field(
-        min_length=2, description="The words that answer, as the references spell them."
-    )
-    positive: str | None = Field(
-        default=None,
-        description="Of two labels, the one counted as positive; without it macro F1 is reported.",
-    )
+    labels: Annotated[tuple[str, ...], Field(min_length=2), Decides("score")]
+    """The words that answer, as the references spell them."""
+    positive: Annotated[str | None, Decides("score")] = None
+    """Of two labels, the one counted as positive; without it macro F1 is reported."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Options:
+    def _consistent(self) -> Self:
         folded = [canonical(label) for label in self.labels]
         if len(set(folded)) < len(folded) or not all(folded):
             raise ValueError("labels must be non-empty words that differ in more than case")
@@ -56,81 +53,76 @@ class Options(BaseModel):
             raise ValueError("positive: only for two labels; leave it out to get macro F1")
         return self
 
+    def read(self, item: ScoredItem) -> Reading:
+        """The label that a generation answers its prompt with; None in it where it is invalid."""
+        words = _ready(self.labels)
+        return labelled.read(item.prediction, words, item.prompt, item.fields.values())
 
-def parse(
-    text: str, labels: Sequence[str], prompt: str = "", fields: Iterable[str] = ()
-) -> str | None:
-    """The label that a text answers `prompt` with; None where it is invalid.
+    def score(self, items: Sequence[ScoredItem]) -> Score:
+        """All metrics with intervals. Raises UserError for a reference that is no label."""
+        for item in items:
+            if item.reference not in self.labels:
+                hint = did_you_mean(item.reference, self.labels)
+                raise UserError(
+                    f"request {item.id}: reference {item.reference!r} is no label{hint}"
+                )
+        readings = [self.read(item) for item in items]
+        parsed = [reading.label for reading in readings]
+        code = {label: number for number, label in enumerate(self.labels)}
+        predicted = np.array([INVALID if p is None else code[p] for p in parsed], dtype=np.int64)
+        expected = np.array([code[item.reference] for item in items], dtype=np.int64)
+        estimates, details = self._figures(expected, predicted)
+        ambiguous = sum(reading.ambiguous for reading in readings)
+        estimates["ambiguous_rate"] = wilson(ambiguous, len(items))
+        return Score(
+            metrics={name: Metric.of(one, PROPORTION) for name, one in estimates.items()},
+            details=details | {"ambiguous": ambiguous},
+            requests=[
+                {
+                    "score": float(reading.label == item.reference),
+                    "label": reading.label,
+                    "ambiguous": reading.ambiguous,
+                }
+                for item, reading in zip(items, readings, strict=True)
+            ],
+        )
 
-    `fields` are the row's texts, which stand in the prompt.
-    """
-    return _read(text, tuple(labels), prompt, fields).label
+    def _figures(
+        self, expected: Codes, predicted: Codes
+    ) -> tuple[dict[str, Estimate], dict[str, Any]]:
+        """The metrics of the labels' codes, and the counts that they are made of."""
+        n = len(expected)
+        estimates = {
+            "accuracy": wilson(int((predicted == expected).sum()), n),
+            "invalid_rate": wilson(int((predicted == INVALID).sum()), n),
+        }
+        details: dict[str, Any] = {
+            "labels": list(self.labels),
+            "confusion": self._confusion(expected, predicted),
+        }
+        if self.positive is None:
+            estimates["macro_f1"] = _macro_f1(expected, predicted, len(self.labels))
+            return estimates, details
+        positive = self.labels.index(self.positive)
+        counts = _binary_counts(expected, predicted, positive)
+        estimates["precision"] = wilson(counts["tp"], counts["tp"] + counts["fp"])
+        estimates["recall"] = wilson(counts["tp"], counts["tp"] + counts["fn"])
+        estimates["f1"] = _f1(expected, predicted, positive)
+        return estimates, details | {"positive": self.positive, **counts}
 
-
-def _read(text: str, labels: tuple[str, ...], prompt: str, fields: Iterable[str]) -> Reading:
-    return labelled.read(text, _ready(labels), prompt, fields)
+    def _confusion(self, expected: Codes, predicted: Codes) -> dict[str, dict[str, int]]:
+        """How many generations answer with what, by the reference."""
+        pairs = Counter(zip(expected.tolist(), predicted.tolist(), strict=True))
+        columns = [*enumerate(self.labels), (INVALID, "invalid")]
+        return {
+            reference: {label: pairs[row, column] for column, label in columns}
+            for row, reference in enumerate(self.labels)
+        }
 
 
 @cache
 def _ready(labels: tuple[str, ...]) -> Labels:
     return Labels(labels)
-
-
-def score(answers: Sequence[Answer], options: Options) -> Score:
-    """Accuracy, the confusion counts, and precision, recall and F1 or macro F1, with intervals.
-
-    Raises UserError where a reference is none of the labels.
-    """
-    for answer in answers:
-        if answer.reference not in options.labels:
-            hint = did_you_mean(answer.reference, options.labels)
-            raise UserError(
-                f"request {answer.id}: reference {answer.reference!r} is no label{hint}"
-            )
-    readings = [
-        _read(answer.prediction, options.labels, answer.prompt, answer.fields.values())
-        for answer in answers
-    ]
-    parsed = [reading.label for reading in readings]
-    ambiguous = sum(reading.ambiguous for reading in readings)
-    code = {label: number for number, label in enumerate(options.labels)}
-    predicted = np.array([INVALID if p is None else code[p] for p in parsed], dtype=np.int64)
-    expected = np.array([code[answer.reference] for answer in answers], dtype=np.int64)
-
-    right, n = int((predicted == expected).sum()), len(answers)
-    estimates = {
-        "accuracy": wilson(right, n),
-        "invalid_rate": wilson(sum(p is None for p in parsed), n),
-        "ambiguous_rate": wilson(ambiguous, n),
-    }
-    details: dict[str, Any] = {"labels": list(options.labels), "confusion": {}}
-    details["ambiguous"] = ambiguous
-    pairs = Counter(zip((answer.reference for answer in answers), parsed, strict=True))
-    for reference in options.labels:
-        counts = {label: pairs[reference, label] for label in options.labels}
-        details["confusion"][reference] = counts | {"invalid": pairs[reference, None]}
-    if options.positive is None:
-        estimates["macro_f1"] = _macro_f1(expected, predicted, len(options.labels))
-    else:
-        positive = code[options.positive]
-        counts = _binary_counts(expected, predicted, positive)
-        details |= {"positive": options.positive, **counts}
-        tp = counts["tp"]
-        estimates["precision"] = wilson(tp, tp + counts["fp"])
-        estimates["recall"] = wilson(tp, tp + counts["fn"])
-        estimates["f1"] = _f1(expected, predicted, positive)
-    return Score(
-        metrics={name: Metric.of(estimate, PROPORTION) for name, estimate in estimates.items()},
-        details=details,
-        requests=[
-            {
-                "score": float(reading.label == answer.reference),
-                "label": reading.label,
-                "ambiguous": reading.ambiguous,
-            }
-            for answer, reading in zip(answers, readings, strict=True)
-        ],
-    )
 
 
 def _binary_counts(expected: Codes, predicted: Codes, positive: int) -> dict[str, int]:

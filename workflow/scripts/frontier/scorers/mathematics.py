@@ -16,93 +16,82 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from frontier.answers.equivalence.algebra import Worker
 from frontier.answers.equivalence.equivalent import equivalent
 from frontier.answers.equivalence.problems import Problem, answer_type
 from frontier.answers.equivalence.strict import strict
-from frontier.scorers import PROPORTION, Answer, Metric, Score
+from frontier.blocks import Decides
+from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
 from frontier.stats.intervals import Estimate, wilson
 from frontier.stats.significance import paired_difference
 
-PRIMARY = "equivalent"
 
+class Mathematics(Scorer):
+    """Equivalent, strict and exact answers as proportions, and the gap between the first two."""
 
-class Options(BaseModel):
-    """How long one comparison of two expressions may take."""
+    PRIMARY: ClassVar[str] = "equivalent"
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    time_limit_s: Annotated[float, Field(gt=0, le=600), Decides("score")] = 5.0
+    """Seconds for one comparison of two expressions."""
 
-    time_limit_s: float = Field(
-        default=5.0, gt=0, le=600, description="Seconds for one comparison of two expressions."
-    )
-
-
-def score(answers: Sequence[Answer], options: Options) -> Score:
-    """Equivalent, strict and exact answers as proportions with Wilson intervals, and the gap.
-
-    Of a request's fields "question" and "module" are used, where they are there.
-    """
-    problems = [
-        Problem(
-            answer.reference, answer.fields.get("question", ""), answer.fields.get("module", "")
-        )
-        for answer in answers
-    ]
-    with Worker(options.time_limit_s) as worker:
-        given = [
-            (answer.prediction, problem) for answer, problem in zip(answers, problems, strict=True)
+    def score(self, items: Sequence[ScoredItem]) -> Score:
+        """All metrics with intervals; of fields "question" and "module" are used, if there."""
+        problems = [
+            Problem(item.reference, item.fields.get("question", ""), item.fields.get("module", ""))
+            for item in items
         ]
-        strictly = [strict(*pair, worker.equal) for pair in given]
-        verdicts = [equivalent(*pair, worker.equal) for pair in given]
-    right = [verdict.right for verdict in verdicts]
-    exact = [answer.prediction.strip() == answer.reference.strip() for answer in answers]
-    types = [answer_type(problem) for problem in problems]
-    ambiguous = sum(verdict.ambiguous for verdict in verdicts)
-    estimates = {
-        "equivalent": _proportion(right),
-        "strict": _proportion(strictly),
-        "exact_match": wilson(sum(exact), len(exact)),
-        "format_gap": _gap(strictly, right),
-        "ambiguous_rate": wilson(ambiguous, len(verdicts)),
-    }
-    return Score(
-        metrics={name: Metric.of(estimate, PROPORTION) for name, estimate in estimates.items()},
-        details={
-            "unscored": right.count(None),
-            "ambiguous": ambiguous,
-            "without_answer": sum(
-                verdict.answer is None and not verdict.ambiguous for verdict in verdicts
-            ),
-            "answer_types": {
-                kind: {
-                    "requests": count,
-                    "equivalent": sum(
-                        one is True
-                        for one, other in zip(right, types, strict=True)
-                        if other == kind
-                    ),
-                }
-                for kind, count in sorted(Counter(types).items())
+        given = [(item.prediction, problem) for item, problem in zip(items, problems, strict=True)]
+        with Worker(self.time_limit_s) as worker:
+            strictly = [strict(*pair, worker.equal) for pair in given]
+            verdicts = [equivalent(*pair, worker.equal) for pair in given]
+        right = [verdict.right for verdict in verdicts]
+        exact = [item.prediction.strip() == item.reference.strip() for item in items]
+        types = [answer_type(problem) for problem in problems]
+        ambiguous = sum(verdict.ambiguous for verdict in verdicts)
+        estimates = {
+            "equivalent": _proportion(right),
+            "strict": _proportion(strictly),
+            "exact_match": wilson(sum(exact), len(exact)),
+            "format_gap": _gap(strictly, right),
+            "ambiguous_rate": wilson(ambiguous, len(verdicts)),
+        }
+        found = zip(verdicts, strictly, exact, types, problems, strict=True)
+        return Score(
+            metrics={name: Metric.of(one, PROPORTION) for name, one in estimates.items()},
+            details={
+                "unscored": right.count(None),
+                "ambiguous": ambiguous,
+                "without_answer": sum(
+                    verdict.answer is None and not verdict.ambiguous for verdict in verdicts
+                ),
+                "answer_types": _by_type(types, right),
             },
-        },
-        requests=[
-            {
-                "score": None if verdict.right is None else float(verdict.right),
-                "strict": whole,
-                "exact_match": same,
-                "answer": verdict.answer,
-                "ambiguous": verdict.ambiguous,
-                "answer_type": kind,
-                "module": problem.module or None,
-            }
-            for verdict, whole, same, kind, problem in zip(
-                verdicts, strictly, exact, types, problems, strict=True
-            )
-        ],
-    )
+            requests=[
+                {
+                    "score": None if verdict.right is None else float(verdict.right),
+                    "strict": whole,
+                    "exact_match": same,
+                    "answer": verdict.answer,
+                    "ambiguous": verdict.ambiguous,
+                    "answer_type": kind,
+                    "module": problem.module or None,
+                }
+                for verdict, whole, same, kind, problem in found
+            ],
+        )
+
+
+def _by_type(types: Sequence[str], right: Sequence[bool | None]) -> dict[str, dict[str, int]]:
+    """How many requests have an answer of each type, and how many of these are right."""
+    correct = Counter(kind for kind, one in zip(types, right, strict=True) if one)
+    return {
+        kind: {"requests": count, "equivalent": correct[kind]}
+        for kind, count in sorted(Counter(types).items())
+    }
 
 
 def _proportion(verdicts: Sequence[bool | None]) -> Estimate:

@@ -8,74 +8,75 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 from sacrebleu.metrics import BLEU, CHRF
 
-from frontier.scorers import POINTS, Answer, Corpus, Difference, Metric, Score
+from frontier.blocks import Decides
+from frontier.scorers import POINTS, CorpusScorer, Difference, Metric, Score, ScoredItem
 from frontier.stats.jackknife import jackknife, logit_up_to
 from frontier.stats.serial import Floats
 
-PRIMARY = "chrf2"
-WIDTH = 18  # counts of a request: of the hypothesis, the reference and both, for 1- to 6-grams
 TOKENIZER = {"zh": "zh", "en": "13a"}
 PERCENT = logit_up_to(100)
 ENOUGH_CHANGED = 10  # answers; of fewer the size of a change is hardly known (bench/coverage.py)
 
 
-class Options(BaseModel):
-    """The language translated into, which decides BLEU's tokenizer."""
+class Translation(CorpusScorer):
+    """Corpus chrF2 and BLEU in points; a request's score is its sentence chrF2 / 100."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    PRIMARY: ClassVar[str] = "chrf2"
+    WIDTH: ClassVar[int] = 18  # of the hypothesis, the reference and both, for 1- to 6-grams
 
-    target: Literal["zh", "en"] = Field(description="The language translated into.")
+    target: Annotated[Literal["zh", "en"], Decides("score")]
+    """The language translated into."""
+
+    def score(self, items: Sequence[ScoredItem]) -> Score:
+        """Both metrics with intervals."""
+        chrf, bleu = CHRF(), BLEU(tokenize=TOKENIZER[self.target])
+        chrf_counts, bleu_counts = _counts(chrf, items), _counts(bleu, items)
+        estimates = {
+            "chrf2": jackknife(chrf2, chrf_counts, scale=PERCENT).estimate,
+            "bleu": jackknife(lambda sums: _each(bleu, sums), bleu_counts, scale=PERCENT).estimate,
+        }
+        scores, rows = self.each(chrf_counts).tolist(), chrf_counts.astype(int).tolist()
+        return Score(
+            metrics={name: Metric.of(one, POINTS) for name, one in estimates.items()},
+            details={
+                "signatures": {
+                    name: str(metric.get_signature()) if items else None
+                    for name, metric in (("chrf2", chrf), ("bleu", bleu))
+                },
+                "target": self.target,
+                "empty": sum(not line(item.prediction) for item in items),
+            },
+            requests=[
+                {"score": points, "counts": row} for points, row in zip(scores, rows, strict=True)
+            ],
+        )
+
+    def count(self, items: Sequence[ScoredItem]) -> Floats:
+        """chrF2's counts, which are the same whatever the language."""
+        return _counts(CHRF(), items)
+
+    def each(self, counts: Floats) -> Floats:
+        """Each request's sentence chrF2 as a share of its 100 points."""
+        return chrf2(counts) / 100
+
+    def difference(self, native: Floats, other: Floats) -> Difference:
+        """Corpus chrF2 of `other` minus that of `native`, in points."""
+        estimate, p = jackknife(gain, np.hstack([native, other]))
+        changed = int((native != other).any(axis=1).sum())
+        if estimate.low is not None and changed < ENOUGH_CHANGED:
+            warned = f"{estimate.method}; rough, only {changed} answers differ"
+            estimate = replace(estimate, method=warned)
+        return Difference(estimate, p, "paired jackknife t")
 
 
 def line(text: str) -> str:
     """A generation or reference as one line: sacreBLEU's files hold one segment a line."""
     return " ".join(text.split())
-
-
-def score(answers: Sequence[Answer], options: Options) -> Score:
-    """Corpus chrF2 and BLEU in points; each request's score is its sentence chrF2 / 100."""
-    chrf, bleu = CHRF(), BLEU(tokenize=TOKENIZER[options.target])
-    chrf_counts, bleu_counts = _counts(chrf, answers), _counts(bleu, answers)
-    estimates = {
-        "chrf2": jackknife(chrf2, chrf_counts, scale=PERCENT).estimate,
-        "bleu": jackknife(lambda sums: _each(bleu, sums), bleu_counts, scale=PERCENT).estimate,
-    }
-    return Score(
-        metrics={name: Metric.of(estimate, POINTS) for name, estimate in estimates.items()},
-        details={
-            "signatures": {
-                name: str(metric.get_signature()) if answers else None
-                for name, metric in (("chrf2", chrf), ("bleu", bleu))
-            },
-            "target": options.target,
-            "empty": sum(not line(answer.prediction) for answer in answers),
-        },
-        requests=[
-            {"score": points, "counts": row}
-            for points, row in zip(
-                _share(chrf_counts).tolist(), chrf_counts.astype(int).tolist(), strict=True
-            )
-        ],
-    )
-
-
-def difference(native: Floats, other: Floats) -> Difference:
-    """Corpus chrF2 of `other` minus that of `native`, in points, on the same requests.
-
-    From the requests' n-gram counts, which are the same whatever the language.
-    """
-    estimate, p = jackknife(gain, np.hstack([native, other]))
-    changed = int((native != other).any(axis=1).sum())
-    if estimate.low is not None and changed < ENOUGH_CHANGED:
-        warned = f"{estimate.method}; rough, only {changed} answers differ"
-        estimate = replace(estimate, method=warned)
-    return Difference(estimate, p, "paired jackknife t")
 
 
 def gain(counts: Floats) -> Floats:
@@ -104,21 +105,16 @@ def chrf2(counts: Floats) -> Floats:
     return points
 
 
-def _share(counts: Floats) -> Floats:
-    """Each row's chrF2 as a share of its 100 points."""
-    return chrf2(counts) / 100
-
-
-def _counts(metric: Any, answers: Sequence[Answer]) -> Floats:
+def _counts(metric: Any, items: Sequence[ScoredItem]) -> Floats:
     """Each segment's sufficient statistics, n-gram counts of shape (requests, counts).
 
     sacreBLEU offers them for chrF only by this private method, which its own significance tests
     use; a test compares every score made from them with the public `corpus_score`.
     """
-    if not answers:
-        return np.zeros((0, WIDTH))
-    hypotheses = [line(answer.prediction) for answer in answers]
-    references = [line(answer.reference) for answer in answers]
+    if not items:
+        return np.zeros((0, 0))
+    hypotheses = [line(item.prediction) for item in items]
+    references = [line(item.reference) for item in items]
     rows = metric._extract_corpus_statistics(hypotheses, [references])
     return np.array(rows, dtype=np.float64)
 
@@ -127,6 +123,3 @@ def _each(metric: Any, sums: Floats) -> Floats:
     """sacreBLEU's score of each row of added-up statistics."""
     rows = sums.astype(np.int64).tolist()
     return np.array([metric._compute_score_from_stats(row).score for row in rows])
-
-
-CORPUS = Corpus(WIDTH, lambda answers: _counts(CHRF(), answers), _share, difference)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from frontier.scorers import Answer, Corpus
+from frontier.scorers import CorpusScorer, ScoredItem
 from frontier.stats.serial import Floats
 
 COLUMN = "counts"
@@ -13,8 +13,8 @@ TYPE = pl.List(pl.Int64())
 ROUNDING = 1e-9  # of a score: added up in another order, it differs in its last digit
 
 
-def checked(requests: pl.DataFrame, corpus: Corpus) -> Floats:
-    """The stored counts, of shape (requests, width), which give each request's `score`.
+def checked(requests: pl.DataFrame, scorer: CorpusScorer) -> Floats:
+    """The stored counts, of shape (requests, WIDTH), which give each request's `score`.
 
     Raises ValueError, saying what is wrong, for any others.
     """
@@ -22,16 +22,18 @@ def checked(requests: pl.DataFrame, corpus: Corpus) -> Floats:
     if column.dtype != TYPE:
         raise ValueError(f"column {COLUMN} is {column.dtype}, not {TYPE}")
     numbers = column.explode()
-    if (column.list.len() != corpus.width).any() or column.has_nulls() or numbers.has_nulls():
-        raise ValueError(f"column {COLUMN} has not {corpus.width} counts for each request")
-    counts = numbers.to_numpy().reshape(-1, corpus.width).astype(np.float64)
+    if (column.list.len() != scorer.WIDTH).any() or column.has_nulls() or numbers.has_nulls():
+        raise ValueError(f"column {COLUMN} has not {scorer.WIDTH} counts for each request")
+    counts = numbers.to_numpy().reshape(-1, scorer.WIDTH).astype(np.float64)
     scores = requests["score"].cast(pl.Float64).to_numpy()
-    if not np.allclose(corpus.score(counts), scores, rtol=0, atol=ROUNDING):
+    if not np.allclose(scorer.each(counts), scores, rtol=0, atol=ROUNDING):
         raise ValueError(f"column {COLUMN} does not give the scores that stand beside it")
     return counts
 
 
-def of_texts(requests: pl.DataFrame, corpus: Corpus, prediction: str = "prediction") -> Floats:
-    """The counts of the requests' texts, of shape (requests, width)."""
+def of_texts(
+    requests: pl.DataFrame, scorer: CorpusScorer, prediction: str = "prediction"
+) -> Floats:
+    """The counts of the requests' texts, of shape (requests, WIDTH)."""
     rows = requests.select("id", prediction, "reference").iter_rows()
-    return corpus.count([Answer(id_, text, reference, {}) for id_, text, reference in rows])
+    return scorer.count([ScoredItem(id_, text, reference, {}) for id_, text, reference in rows])

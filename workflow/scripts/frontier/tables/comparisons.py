@@ -22,7 +22,7 @@ from frontier.results.columns import (
 )
 from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests
-from frontier.scorers import PROPORTION, Corpus, Difference, corpus_of
+from frontier.scorers import CHOSEN, PROPORTION, CorpusScorer, Difference, Scorer
 from frontier.scoring import counted
 from frontier.stats.jackknife import Tested
 from frontier.stats.serial import Floats
@@ -44,13 +44,17 @@ class ComparedCell:
     weights_bytes: int | None
     metric: str | None
     score: Mapping[str, Any]  # the primary metric's value and unit; empty without a score
-    scorer: Mapping[str, Any]
+    scorer: Scorer | None
 
 
 def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
     found = cell.get("score") or {}
     if found and "scorer" not in found:
         raise UserError(f"{path}: scored by a former version; score it again")
+    try:
+        scorer = CHOSEN.read(found["scorer"]) if found else None
+    except ValueError as fault:
+        raise UserError(f"{path}: score.scorer: {fault}; score it again") from None
     simulated = bool(cell.get("simulated"))
     return ComparedCell(
         path,
@@ -60,7 +64,7 @@ def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
         cell.get("weights_bytes"),
         found.get("primary"),
         found["metrics"][found["primary"]] if found else {},
-        found.get("scorer", {}),
+        scorer,
     )
 
 
@@ -117,24 +121,25 @@ def _requests(side: ComparedCell) -> pl.DataFrame:
     Raises UserError for counts that are not those of the requests.
     """
     path = requests_of(side.path)
-    corpus = corpus_of(side.scorer["kind"]) if side.scorer else None
-    requests = read_requests(path, COLUMNS, also=counted.COLUMN if corpus else None)
-    if not corpus or counted.COLUMN not in requests.columns:
+    if not isinstance(side.scorer, CorpusScorer):
+        return read_requests(path, COLUMNS)
+    requests = read_requests(path, COLUMNS, also=counted.COLUMN)
+    if counted.COLUMN not in requests.columns:
         return requests.with_columns(pl.lit(None).alias(counted.COLUMN))
     try:
-        counts = counted.checked(requests, corpus)
+        counts = counted.checked(requests, side.scorer)
     except ValueError as error:
         raise UserError(f"{path}: {error}; score it again") from None
     return requests.with_columns(pl.Series(counted.COLUMN, counts))
 
 
-def _counts(pairs: pl.DataFrame, end: str, corpus: Corpus) -> Floats:
+def _counts(pairs: pl.DataFrame, end: str, scorer: CorpusScorer) -> Floats:
     """What each request adds to a corpus metric, as it was stored, or else counted here."""
     stored = pairs[f"{counted.COLUMN}{end}"]
     if stored.dtype != pl.Null:
         known: Floats = stored.to_numpy()
         return known
-    return counted.of_texts(pairs, corpus, f"prediction{end}")
+    return counted.of_texts(pairs, scorer, f"prediction{end}")
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
@@ -147,15 +152,15 @@ def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
 
 
 def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
-    """What became of the score; nothing where one of the two has none."""
-    if not (native.score and other.score) or pairs.height == 0:
+    """What became of the score; nothing where one of the two has none, or had another scorer."""
+    if not (native.score and other.score) or native.scorer != other.scorer or pairs.height == 0:
         return {}
     unit = other.score["unit"]
     row: dict[str, Any] = {"score_metric": other.metric, "score_unit": unit}
     row |= {"native_score": native.score["value"], "score": other.score["value"]}
-    if corpus := corpus_of(other.scorer["kind"]):
-        before, after = (_counts(pairs, end, corpus) for end in ("", "_right"))
-        found = corpus.difference(before, after)
+    if isinstance(other.scorer, CorpusScorer):
+        before, after = (_counts(pairs, end, other.scorer) for end in ("", "_right"))
+        found = other.scorer.difference(before, after)
         row["requests"] = pairs.height
     else:
         scored = pairs.drop_nulls(("score", "score_right"))

@@ -1,0 +1,127 @@
+"""What holds for every scorer, found by its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+
+from conftest import ROOT
+from frontier.catalogue.configuration import read_catalogue
+from frontier.errors import UserError
+from frontier.scorers import CHOSEN, SCORERS, CorpusScorer, ScoredItem, Scorer
+
+PREDICTIONS = ("positive", "negative", "7", "8", "A cat sits here.", "", "\u200b", "7 or 8", "¿?")
+
+
+@cache
+def settings() -> dict[str, list[Scorer]]:
+    """Every scorer as the tasks of config/tasks.yaml set it; else with its defaults."""
+    found: dict[str, list[Scorer]] = {name: [] for name in SCORERS.names()}
+    for scorer in read_catalogue(ROOT / "config").scorers.values():
+        if scorer not in found[SCORERS.name_of(type(scorer))]:
+            found[SCORERS.name_of(type(scorer))].append(scorer)
+    return {name: scorers or [SCORERS.load(name)()] for name, scorers in found.items()}
+
+
+def references(scorer: Scorer) -> Iterator[str]:
+    """Texts that may be a right answer: those of the scorer's own keys, and some others."""
+    for value in scorer.model_dump().values():
+        yield from value if isinstance(value, tuple) else ()
+    yield from ("7", "A cat sits here.", "positive")
+
+
+def items(scorer: Scorer) -> Sequence[ScoredItem]:
+    """Some generations for each reference that is possible for the scorer."""
+
+    def possible(reference: str) -> bool:
+        try:
+            scorer.score([ScoredItem("0", reference, reference, {})])
+        except UserError:
+            return False
+        return True
+
+    found = [one for one in dict.fromkeys(references(scorer)) if possible(one)]
+    pairs = [(text, one) for one in found for text in (one, *PREDICTIONS)]
+    return [
+        ScoredItem(str(place), text, one, {"text": "What is it?"}, "What is it?\nAnswer:")
+        for place, (text, one) in enumerate(pairs)
+    ]
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_contract_of_every_scorer(name: str) -> None:
+    """Rows in the order of the items, shares for scores, the primary metric, values of JSON."""
+    for scorer in settings()[name]:
+        given = items(scorer)
+        assert given, "no reference is possible: add one to `references`"
+        found = scorer.score(given)
+        assert scorer.PRIMARY in found.metrics
+        assert found.metrics[scorer.PRIMARY].value is not None
+        assert len(found.requests) == len(given)
+        scores = [row["score"] for row in found.requests]
+        assert all(one is None or 0 <= one <= 1 + 1e-9 for one in scores)  # type: ignore[operator]
+        assert scores[0] == pytest.approx(1), "the reference itself is right"
+        for metric in found.metrics.values():
+            assert metric.value is None or metric.low is None or metric.low <= metric.value
+            assert metric.unit
+            assert metric.method
+        json.dumps([found.details, found.requests], allow_nan=False)
+        assert scorer.score(given) == found
+        nothing = scorer.score([])
+        assert nothing.metrics.keys() == found.metrics.keys()
+        assert nothing.metrics[scorer.PRIMARY].value is None
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_proportions_are_of_right_and_wrong(name: str) -> None:
+    """Without counts, a comparison looks at which requests are right: there is nothing between."""
+    for scorer in settings()[name]:
+        found = scorer.score(items(scorer))
+        if not isinstance(scorer, CorpusScorer):
+            scored = [row["score"] for row in found.requests if row["score"] is not None]
+            assert set(scored) <= {0, 1}
+            share = found.metrics[scorer.PRIMARY].value
+            assert share == pytest.approx(np.mean(scored))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_counts_of_a_corpus_metric_are_those_of_its_rows(name: str) -> None:
+    """They give each request's score, and nothing changes against itself."""
+    for scorer in settings()[name]:
+        if not isinstance(scorer, CorpusScorer):
+            continue
+        given = items(scorer)
+        found = scorer.score(given)
+        counts = np.array([row["counts"] for row in found.requests], dtype=float)
+        assert counts.shape == (len(given), scorer.WIDTH)
+        assert counts == pytest.approx(scorer.count(given))
+        assert scorer.each(counts) == pytest.approx([row["score"] for row in found.requests])
+        assert scorer.difference(counts, counts).estimate.value == 0
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_a_scorer_is_written_and_read_again(name: str) -> None:
+    """As a specification and a cell hold it."""
+    for scorer in settings()[name]:
+        written = CHOSEN.write(scorer)
+        assert written["kind"] == name
+        assert CHOSEN.read(json.loads(json.dumps(written))) == scorer
+
+
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ({"kind": "clasification", "options": {}}, r"kind: .*did you mean 'classification'"),
+        ({"kind": "classification", "options": {}}, r"options\.labels: Field required"),
+        ({"kind": "translation", "options": {"target": "zh", "x": 1}}, r"options\.x: "),
+        ({"kind": "translation", "target": "zh"}, "kind and options"),
+        ("translation", "kind and options"),
+    ],
+)
+def test_what_is_no_scorer_is_named(value: object, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        CHOSEN.read(value)

@@ -1,0 +1,53 @@
+"""A plug-in in a specification or a result: its name and its keys, typed as the plug-in itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import GetCoreSchemaHandler, JsonValue, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from frontier.blocks import Entry, explicit
+from frontier.errors import UserError
+from frontier.registry import Registry
+from frontier.values import first_fault
+
+Block = TypeVar("Block", bound=Entry)
+
+
+@dataclass(frozen=True)
+class Chosen(Generic[Block]):
+    """Marks a field that holds a plug-in: `scorer: Annotated[Scorer, Chosen(SCORERS)]`.
+
+    In JSON it is {"kind": NAME, "options": {KEY: VALUE}}, with the defaults of all keys.
+    """
+
+    registry: Registry[Block]
+
+    def read(self, value: object) -> Block:
+        """The plug-in that a value names. Raises ValueError saying what is wrong with it."""
+        if isinstance(value, self.registry.base):
+            return value
+        if not isinstance(value, Mapping) or {"kind", "options"} != value.keys():
+            raise ValueError("must be a block with kind and options")
+        try:
+            found = self.registry.load(str(value["kind"]), "kind")
+            return found.model_validate_json(json.dumps(value["options"]))
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        except ValidationError as invalid:
+            raise ValueError(f"options.{first_fault(invalid)}") from None
+
+    def write(self, plugin: Block) -> dict[str, JsonValue]:
+        """The plug-in as JSON."""
+        return {"kind": self.registry.name_of(type(plugin)), "options": explicit(plugin)}
+
+    def __get_pydantic_core_schema__(
+        self, _source: Any, _handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """How pydantic validates and writes the marked field."""
+        written = core_schema.plain_serializer_function_ser_schema(self.write)
+        return core_schema.no_info_plain_validator_function(self.read, serialization=written)
