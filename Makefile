@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks clean
+.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix new-task hooks clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -71,6 +71,9 @@ fix: setup ## mend format and lint, and write the generated documents
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
 	$(WRITE)
+
+new-task: setup ## copy a task of config/tasks.yaml: NAME=mine, LIKE=another
+	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')
 
 hooks: setup ## have git do the same before each commit, and check types before each push
 	$(BIN)/pre-commit install

@@ -1,0 +1,123 @@
+"""What new.py adds works as it is, leaves everything else as it was, and is refused in one line."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+import new
+from conftest import ROOT
+from frontier.catalogue import configuration
+from frontier.catalogue.reading import read_yaml
+from frontier.errors import UserError
+from workspace import Workspace
+
+TASKS = Path("config/tasks.yaml")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A folder that has the catalogue alone, and is the working directory."""
+    (tmp_path / "config").mkdir()
+    for name in configuration.FILES:
+        shutil.copy(ROOT / f"config/{name}.yaml", tmp_path / "config")
+    monkeypatch.chdir(tmp_path)
+    return Workspace(tmp_path)
+
+
+@pytest.mark.parametrize("like", [None, *read_yaml(ROOT / TASKS)["tasks"]])
+def test_a_new_task_plans(like: str | None, place: Workspace) -> None:
+    """Each task of the catalogue can be begun with; all others stay, to the letter."""
+    before = configuration.read_catalogue(Path("config")).tasks
+    text = TASKS.read_text(encoding="utf-8")
+    new.new_task("my-own", like)
+    tasks = configuration.read_catalogue(Path("config")).tasks
+    copied = before[like] if like else next(iter(before.values()))
+    assert tasks == before | {"my-own": copied.model_copy(update={"label": "My own"})}
+    lines = iter(TASKS.read_text(encoding="utf-8").splitlines())
+    assert all(line in lines for line in text.splitlines()), "a line is gone, or in another place"
+
+
+BLOCK = """\
+  {name}:
+    label: One
+    dataset: demo
+    sample: {{size: 8, grammar: arithmetic}}
+    prompt: |-
+      # Sums
+      {{question}}
+
+      # Answer
+    max_new_tokens: 4
+    scorer: {{kind: mathematics}}
+"""
+DATASETS = "datasets:\n  demo: {loader: demo, source: {generator: demo}}\n"
+ONE = BLOCK.format(name="one")
+
+
+def alone(place: Workspace) -> None:
+    """Leave nothing in the catalogue that refers to its tasks."""
+    native = {"quantizations": {"native": {"method": "native"}}}
+    place.path("config/quantizations.yaml").write_text(yaml.safe_dump(native), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{DATASETS}tasks:\n{ONE}",
+        f"tasks:\n{ONE}\n# Where they come from.\n{DATASETS}",
+        f"{DATASETS}tasks:\n  # The only one.\n{ONE}\n  # No more.\n\n",
+        f"{DATASETS}tasks:\n{ONE}".rstrip("\n"),
+        f"{DATASETS}tasks:\n{ONE}".replace("\n", "\r\n"),
+        f"\ufeff{DATASETS}tasks:\n{ONE}",
+        f"{DATASETS}tasks:\n{ONE.replace('    label: One', '    # label: none')}",
+        f"{DATASETS}tasks:\n  one: {{dataset: demo, sample: {{grammar: arithmetic}}, prompt: '{{question}}',"
+        " max_new_tokens: 4, scorer: {kind: mathematics}}\n",
+    ],
+)  # fmt: skip
+def test_shapes_of_the_file(text: str, place: Workspace) -> None:
+    """Sections in another order, comments, a block on one line, other ends of lines."""
+    alone(place)
+    TASKS.write_bytes(text.encode("utf-8"))
+    before = configuration.read_catalogue(Path("config")).tasks["one"]
+    new.new_task("two", "one")
+    after = configuration.read_catalogue(Path("config")).tasks
+    assert list(after) == ["one", "two"]
+    assert after["one"] == before
+    assert after["two"].prompt == before.prompt
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "words"),
+    [
+        ("sst2", None, "tasks.sst2: is there already"),
+        ("My Task", None, "tasks.My Task: an id has lower-case letters"),
+        ("", None, "an id has lower-case letters"),
+        ("a.json", None, "choose another id"),
+        ("a" * 49, None, "at most 48 characters"),
+        ("mine", "sst3", "unknown id 'sst3' (did you mean 'sst2'?)"),
+    ],
+)
+def test_what_is_refused(name: str, like: str | None, words: str, place: Workspace) -> None:
+    """A name that is taken or none, and nothing is written."""
+    text = TASKS.read_bytes()
+    with pytest.raises(UserError) as refusal:
+        new.new_task(name, like)
+    assert words in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert TASKS.read_bytes() == text
+
+
+@pytest.mark.parametrize("like", ["one", "two"])
+def test_what_cannot_be_copied_is_left(like: str, place: Workspace) -> None:
+    """A block to which another refers, and one that is not in the file as text."""
+    alone(place)
+    named = ONE.replace("  one:", "  one: &one")
+    TASKS.write_text(f"{DATASETS}tasks:\n{named}  <<: {{two: *one}}\n", encoding="utf-8")
+    text = TASKS.read_bytes()
+    with pytest.raises(UserError, match=f"tasks.{like} cannot be copied as text; copy it by hand"):
+        new.new_task("three", like)
+    assert TASKS.read_bytes() == text
