@@ -74,7 +74,7 @@ def alone(place: Workspace) -> None:
         f"{DATASETS}tasks:\n{ONE}".replace("\n", "\r\n"),
         f"\ufeff{DATASETS}tasks:\n{ONE}",
         f"{DATASETS}tasks:\n{ONE.replace('    label: One', '    # label: none')}",
-        f"{DATASETS}tasks:\n  one: {{dataset: demo, sample: {{grammar: arithmetic}}, prompt: '{{question}}',"
+        f"{DATASETS}tasks:\n  one: {{dataset: demo, sample: {{size: 8, grammar: arithmetic}}, prompt: '{{question}}',"
         " max_new_tokens: 4, scorer: {kind: mathematics}}\n",
     ],
 )  # fmt: skip
