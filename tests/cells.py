@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from frontier.results import layout
 from frontier.scorers import ScoredItem
 from frontier.scorers.translation import Translation
 from frontier.values import sha256
@@ -136,7 +137,9 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
     """The cell's JSON."""
     names = ("variant", "model", "quantization", "device", "task")
     made: dict[str, Any] = {
-        "cell": {name: getattr(cell, name) for name in names},
+        "layout": layout.VERSION,
+        "cell": {name: getattr(cell, name) for name in names}
+        | {"techniques": [], "scenario": "single-stream"},
         "outcome": cell.outcome,
         "reason": cell.reason,
         "identity": {"digest": f"{cell.seed():016x}", **cell.identity},
@@ -194,7 +197,7 @@ def measured(results: Path, cell: Cell) -> Path:
     run = path.with_suffix("") / f"{cell.seed():016x}"
     run.mkdir(parents=True)
     (run / "requests.jsonl").write_text('{"id": "one", "text": "positive"}\n', encoding="utf-8")
-    recorded = {"requests_sha256": sha256(run / "requests.jsonl")}
+    recorded = {"layout": layout.VERSION, "requests_sha256": sha256(run / "requests.jsonl")}
     (run / "measurement.json").write_text(json.dumps(recorded | {"sessions": []}), encoding="utf-8")
     summary = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(summary | recorded), encoding="utf-8")

@@ -28,7 +28,7 @@ from frontier.host import files
 from frontier.machine import hardware
 from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
-from frontier.results import checksums
+from frontier.results import checksums, layout
 from frontier.results.records import Record
 from tiny import recipe
 from workspace import copy_project
@@ -171,6 +171,7 @@ def finish(folder: Path) -> None:
             files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             recorded = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
+            recorded["layout"] = layout.VERSION
             recorded["spec"] = json.loads(steps.measure(cell).spec_with_identity)
             files.write_json(place.with_suffix(".json"), recorded)
             given = Namespace(
@@ -195,6 +196,7 @@ def _finish(steps: Steps, cell: Cell, pool: Path, recorded: dict[str, Any], resu
     checksums.write(measured, {**recorded, "spec": made})
     spec_with_identity = json.loads(steps.score(cell).spec_with_identity)
     whole = {
+        "layout": layout.VERSION,
         "cell": spec_with_identity["cell"],
         **result,
         "identity": spec_with_identity["identity"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import platform
 import tarfile
@@ -337,3 +338,30 @@ def test_names(name: str, bundle: Path, tmp_path: Path) -> None:
         adding.add(bundle, name, tmp_path / "here")
     with pytest.raises(UserError):
         adding.remove(name, tmp_path / "here")
+
+
+def test_another_layout_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """A bundle, a folder and a list of added files that an earlier release wrote."""
+    here = tmp_path / "here"
+    former = tmp_path / "former.tar.gz"
+    with (
+        tarfile.open(bundle) as old,
+        tarfile.open(former, "w:gz", format=tarfile.USTAR_FORMAT) as new,
+    ):
+        for member in old:
+            content = old.extractfile(member).read()  # type: ignore[union-attr]
+            if member.name == packing.MANIFEST:
+                content = content.replace(b'"layout": 2,', b"")
+            member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
+    with pytest.raises(UserError, match="written by an earlier release, in another layout"):
+        adding.add(former, "server", here)
+    adding.add(bundle, "server", here)
+    listed = layout.added(here, "server")
+    listed.write_text(listed.read_text().replace('"layout": 2,', ""))
+    with pytest.raises(UserError, match=r"server.json: written by an earlier release"):
+        bundles.added_cells(here)
+    cell = tmp_path / "there" / f"{PLACE}.json"
+    cell.write_text(json.dumps(json.loads(cell.read_text()) | {"layout": 1}))
+    with pytest.raises(UserError, match=r"sst2.json: written by an earlier release"):
+        adding.add(tmp_path / "there", "other", here)

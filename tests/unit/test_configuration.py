@@ -162,6 +162,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         r"models\.yaml: line \d+ key 'dtype' is given twice",
     ),
     "no YAML": ("models", "models:", "models: [", r"models\.yaml: line \d+ "),
+    "id with a plus": ("models", "falcon7b:", "falcon+b:", r"falcon\+b: '\+' joins a variant with"),
+    "task with a dot": ("tasks", "  sst2:\n    label", "  sst2.b:\n    label", r"tasks\.sst2\.b: a task's id has no"),
     "id with a capital letter": ("models", "falcon7b:", "Falcon7b:", r"models\.Falcon7b: an id has lower-case"),
     "unknown quantization method": (
         "quantizations", "method: quanto", "method: qanto",

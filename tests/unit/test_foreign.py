@@ -23,6 +23,7 @@ import cells
 from cells import Cell
 from frontier.errors import UserError
 from frontier.exchange import adding, packing, parquet_check
+from frontier.results import layout
 from frontier.scorers import Scorer
 from frontier.tables import comparisons, study
 
@@ -62,7 +63,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def bundle(path: Path, files: dict[str, bytes], *more: tarfile.TarInfo, **listed: str) -> Path:
     """A bundle of any files with a right manifest, and of members that are no files."""
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    manifest = json.dumps({"files": digests | listed}).encode()
+    manifest = json.dumps({"layout": layout.VERSION, "files": digests | listed}).encode()
     with tarfile.open(path, "w:gz") as archive:
         for name, content in {**files, packing.MANIFEST: manifest}.items():
             member = tarfile.TarInfo(name)
@@ -205,7 +206,7 @@ SUMMARIES: dict[str, tuple[str, Any, str]] = {
     "a reason that is none": ("reason", ["x"], "reason"),
     "another cell": ("cell/device", "gpu", "says that it is the cell"),
     "a device with a path": ("cell/device", "../cpu", "says that it is the cell"),
-    "a variant of another model": ("cell/model", "llama", "not its model and quantization"),
+    "a variant of another model": ("cell/model", "llama", "not its model, quantization"),
     "a score that is text": ("score", "high", "score"),
     "a metric that is a column": ("score/metrics/device", {"value": 1.0, "unit": "", "method": ""}, "name of a column"),
     "a metric that is an end": ("score/metrics/x_low", {"value": 1.0, "unit": "", "method": ""}, "name of a column"),

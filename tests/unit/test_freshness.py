@@ -18,6 +18,7 @@ from frontier.planning import freshness
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
 from frontier.planning.steps import Steps
+from frontier.results import checksums
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,19 @@ def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
     path.unlink()  # equal cells share their files
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def test_another_layout_is_named_once(steps: Steps) -> None:
+    """Cells of an earlier release are made again, and what says so is one line for all of them."""
+    for cell in steps.cells[:2]:
+        found = checksums.read(cell.place.summary.read_bytes())
+        assert found
+        cell.place.summary.unlink()  # equal cells share their files
+        checksums.write(cell.place.summary, found | {"layout": 1})
+    stale, told = judged(steps)
+    assert stale == {cell.name for cell in steps.cells[:2]}
+    assert len(told) == 1
+    assert "written by another release, in another layout" in told[0]
 
 
 def summary(steps: Steps, cell: Cell) -> Path:

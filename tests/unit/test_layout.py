@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from cells import ROOT
 from frontier.catalogue import ids
+from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.layout import Place
 
@@ -47,7 +48,8 @@ def texts(path: Path) -> Iterator[str]:
         return
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.STRING and not token.string.startswith('"""'):
-            yield from ast.literal_eval(token.string.removeprefix("f")).split()
+            words = ast.literal_eval(token.string.removeprefix("f")).split()
+            yield from (word for word in words if len(words) == 1 or re.search(r"[/.]\w", word))
         elif token.type == getattr(tokenize, "FSTRING_MIDDLE", -1):
             yield from token.string.split()
 
@@ -75,24 +77,53 @@ def test_one_file_spells_the_paths_of_results() -> None:
 
 
 ID = st.from_regex(ids.ID, fullmatch=True).filter(lambda name: len(name) <= ids.LONGEST)
+TASK = st.from_regex(ids.UNDOTTED, fullmatch=True).filter(lambda name: len(name) <= ids.LONGEST)
+SCENARIO = st.sampled_from([ids.SINGLE_STREAM, "offline", "server"])
 
 
-@given(ID, ID, ID)
-def test_a_path_says_which_cell_it_is(variant: str, device: str, task: str) -> None:
+@given(st.lists(ID, min_size=1, max_size=3), ID, TASK, SCENARIO)
+def test_a_path_says_which_cell_it_is(
+    parts: list[str], device: str, task: str, scenario: str
+) -> None:
     """Every file of a cell leads back to it, wherever results/ lies."""
-    place = Place(variant, device, task)
+    place = Place("+".join(parts), device, task, scenario)
     summary = place.summary_in(Path("elsewhere"))
     measurement = place.measurement("0123456789abcdef")
     assert layout.place_of(summary.relative_to("elsewhere")) == place
+    _, _, file = place.name.split("/")
+    assert layout.asked(place.variant, device, file) == place
     assert layout.name_of(summary) == place.name
     assert layout.requests_of(place.summary) == place.requests
     assert layout.scored_of(measurement) == place.summary
     for path in (place.summary, place.requests, measurement):
-        assert layout.cell_of(path.relative_to(layout.RESULTS).as_posix()) == place.name
+        name = path.relative_to(layout.RESULTS).as_posix()
+        assert layout.cell_of(name) == (place.name if len(place.variant) <= 100 else None)
 
 
-@pytest.mark.parametrize("path", ["study.json", "added/server.json", "a/b/c/d.json", "a/b/C.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "study.json", "added/server.json", "a/b/c/d.json", "a/b/C.json", "a/b/c.d.e.json",
+        "a/b/c.single-stream.json", "a+/b/c.json", "a/b+c/d.json",
+    ],
+)  # fmt: skip
 def test_no_other_file_is_taken_for_a_cell(path: str) -> None:
     """Tables, lists and whatever else lies below results/."""
     assert layout.place_of(path) is None
-    assert layout.cell_of(path) is None
+
+
+def test_the_default_scenario_has_no_ending() -> None:
+    """One cell has one path."""
+    for ending in ("c.", "c.single-stream"):
+        with pytest.raises(UserError, match=r"the cell is results/a/b/c\.json"):
+            layout.asked("a", "b", ending)
+
+
+@pytest.mark.parametrize(
+    ("found", "words"), [(None, "an earlier"), (1, "an earlier"), (3, "a later")]
+)
+def test_another_layout_is_named(found: int | None, words: str) -> None:
+    """By whom it was written."""
+    layout.check_version(layout.VERSION, "file")
+    with pytest.raises(UserError, match=f"file: written by {words} release, in another layout"):
+        layout.check_version(found, "file")

@@ -12,6 +12,7 @@ from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
 from frontier.planning import cells
 from frontier.planning.cells import Cell
+from frontier.results import layout
 
 CATALOGUE = read_catalogue(ROOT / "config")
 GB = 10**9
@@ -24,7 +25,7 @@ def host(gigabytes: float | None) -> cells.HostMemory:
 
 def cell(variant: str, device: str, task: str = "sst2", memory: float | None = 64) -> Cell:
     """A cell of the shipped catalogue."""
-    return cells.cell(CATALOGUE, variant, device, task, host(memory))
+    return cells.cell(CATALOGUE, layout.asked(variant, device, task), host(memory))
 
 
 def test_variants_are_matched_and_not_split() -> None:
@@ -75,6 +76,14 @@ def test_unknown_ids_name_the_nearest() -> None:
         cell("falcon7b", "a600")
     with pytest.raises(UserError, match=r"task: unknown id 'sst' .*'sst2'"):
         cell("falcon7b", "cpu", "sst")
+
+
+def test_what_there_is_not_yet_is_refused() -> None:
+    """A technique and a scenario, each by its name: no id is split by guess."""
+    with pytest.raises(UserError, match=r"there is no technique 'kv-int8' .*: falcon7b-int8\)"):
+        cell("falcon7b-int8+kv-int8", "cpu")
+    with pytest.raises(UserError, match=r"scenario: unknown id 'offline' .*single-stream"):
+        cell("falcon7b", "cpu", "sst2.offline")
 
 
 def test_program_prints_every_cell() -> None:

@@ -149,7 +149,17 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
         ('{"cell": {"variant": "a"}}', "no cell"),
         (
             '{"cell": {"variant": "a", "model": "a", "device": "d", "task": "t"}, "outcome": "ok"}',
+            "written by an earlier release, in another layout",
+        ),
+        (
+            '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
+            ' "scenario": "single-stream"}, "outcome": "ok"}',
             "outcome 'ok' is none of measured",
+        ),
+        (
+            '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
+            ' "scenario": "offline"}, "outcome": "measured"}',
+            "scenario: unknown id 'offline'",
         ),
     ],
 )

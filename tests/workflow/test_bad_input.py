@@ -134,6 +134,11 @@ def test_unreadable_study(place: Workspace, case: str, given: str) -> None:
         ("results/tiny-llama-in8/cpu/sums.json", ("unknown variant", "'tiny-llama-int8'")),
         ("results/tiny-llama/cpo/sums.json", ("device: unknown id 'cpo'", "'cpu'")),
         ("results/tiny-llama/cpu/sum.json", ("task: unknown id 'sum'", "'sums'")),
+        (
+            "results/tiny-llama/cpu/sums.offline.json",
+            ("scenario: unknown id 'offline'", "single-stream"),
+        ),
+        ("results/tiny-llama+kv/cpu/sums.json", ("no technique 'kv'", "tiny-llama")),
     ],
 )
 def test_target(built: Workspace, target: str, words: tuple[str, ...]) -> None:

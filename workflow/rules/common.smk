@@ -49,6 +49,7 @@ def located(command):
     return command.replace("workflow/scripts", shlex.quote(SCRIPTS))
 
 
+check_paths()
 report_user_errors(workplace.check_folders)(layout.FOLDERS)
 report_user_errors(workplace.check_memory)()
 
@@ -103,7 +104,8 @@ wildcard_constraints:
     # Not the known ids: a mistyped one must reach cell_of, which names the nearest.
     variant="[^/]+",
     device="[^/@]+",
-    task="[^/]+",
+    task="[^/.]+",
+    scenario=r"(\.[^/]+)?",
     identity="[0-9a-f]{16}",
 
 

@@ -6,7 +6,8 @@ Whatever is expensive lies at a path with its identity in it, so it is there or 
 
 @report_user_errors
 def cell_of(wildcards):
-    return STEPS.cell(wildcards.variant, wildcards.device, wildcards.task)
+    task = wildcards.task + wildcards.scenario
+    return STEPS.cell_at(layout.asked(wildcards.variant, wildcards.device, task))
 
 
 def device_of(wildcards):

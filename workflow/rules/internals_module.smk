@@ -89,12 +89,9 @@ def around_jobs(start, success):
 
 def check_paths():
     """End where another workflow asks for other paths than those that our programs know."""
-    path = "results/report.html"
+    path = str(layout.report())
     if part(OURS, "path_modifier").replace_prefix(path, "output") != path:
         end_run(
             "llm-frontier is used as a module with `prefix` or `replace_prefix`, which move its"
-            " paths without its programs: leave them out, results go to results/"
+            f" paths without its programs: leave them out, results go to {layout.RESULTS}/"
         )
-
-
-check_paths()

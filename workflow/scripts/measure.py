@@ -194,6 +194,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
     checksums.write(
         arguments.measurement,
         {
+            "layout": layout.VERSION,
             **result,
             "spec": spec,
             "sessions": journal.sessions,

@@ -48,7 +48,8 @@ def named(steps: Steps, path: str) -> Cell:
     parts = Path(path).parts
     if len(parts) != 4 or Path(parts[0]) != layout.RESULTS or not path.endswith(".json"):
         raise UserError(f"{path}: a cell's path is {layout.CELL}")
-    return steps.cell(parts[1], parts[2], Path(path).stem)
+    _, variant, device, file = parts
+    return steps.cell_at(layout.asked(variant, device, file.removesuffix(".json")))
 
 
 def show(steps: Steps, cells: list[Cell]) -> None:

@@ -241,7 +241,7 @@ def main() -> None:
     requests.write_parquet(parquet)
     write_bytes(arguments.table, parquet.getvalue())
     result["table_sha256"] = hashlib.sha256(parquet.getvalue()).hexdigest()
-    whole = {"cell": spec["cell"], **result, "identity": spec["identity"]}
+    whole = {"layout": layout.VERSION, "cell": spec["cell"], **result, "identity": spec["identity"]}
     checksums.write(arguments.cell, whole)
     if arguments.requests:
         # Kept until here, so that a run killed between measuring and now repeats no request.

@@ -153,6 +153,11 @@ def modules(package: str) -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(paths) if not module.ispkg))
 
 
+def scenarios() -> tuple[str, ...]:
+    """The scenarios there are: MLPerf's names, of the files of frontier/scenarios."""
+    return tuple(name.replace("_", "-") for name in modules("scenarios"))
+
+
 def one_of(name: str, names: Collection[str], where: str) -> str:
     """`name` if it is among `names`. Raises UserError with the nearest one."""
     if name not in names:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier.catalogue import ids, templates
-from frontier.catalogue.checking import Line, all_of, check, modules, one_of, plugin
+from frontier.catalogue.checking import Line, all_of, check, modules, one_of, plugin, scenarios
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
@@ -95,7 +95,7 @@ def read_catalogue(folder: Path) -> Catalogue:
             kind = field.annotation.__args__[1]  # type: ignore[union-attr]
             sections[key] = {}
             for name, block in section.items():
-                ids.check(name, f"config/{path.name}: {key}")
+                ids.check(name, f"config/{path.name}: {key}", dots=key != "tasks")
                 where = f"config/{path.name}: {key}.{name}"
                 line = partial(_line, path, (key, name))
                 sections[key][name] = check(kind, block, where, line=line)
@@ -148,6 +148,9 @@ def read_config(
         all_of(names, getattr(catalogue, axis), f"{where}: study.{axis}")
         if not names:
             raise UserError(f"{where}: study.{axis}: is empty, so the study has no cell")
+    all_of(study.scenarios, scenarios(), f"{where}: study.scenarios")
+    if not study.scenarios:
+        raise UserError(f"{where}: study.scenarios: is empty, so the study has no cell")
     for number, part in enumerate(study.also):
         for axis in ("models", "quantizations", "devices"):
             known = getattr(catalogue, axis)

@@ -9,6 +9,10 @@ from frontier.errors import UserError
 from frontier.text import visible
 
 PATTERN = r"[a-z0-9]+(?:[._-][a-z0-9]+)*"
+# A task's, which a scenario may follow: TASK.offline.json.
+UNDOTTED = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
+SINGLE_STREAM = "single-stream"
+"""The scenario that is meant where none is named."""
 ID = re.compile(PATTERN)
 # A variant has two; file systems take 255 bytes, endings and temporary names included.
 LONGEST = 48
@@ -18,9 +22,16 @@ ENDINGS = (".json", ".jsonl", ".parquet", ".csv", ".html", ".svg", ".png", ".loc
 FOLDERS = ("added", "charts")
 
 
-def check(name: str, section: str) -> None:
-    """Raises UserError where a name of a section's block is no id."""
+def check(name: str, section: str, dots: bool = True) -> None:
+    """Raises UserError where a name of a section's block is no id; `dots`: it may have some."""
     where = f"{section}.{visible(name, 80)}"
+    if "+" in name:
+        raise UserError(f"{where}: '+' joins a variant with its techniques, an id has none")
+    if "." in name and not dots:
+        raise UserError(
+            f"{where}: a task's id has no '.', which sets off a scenario (TASK.offline.json): use "
+            "'-' or '_'"
+        )
     if not ID.fullmatch(name):
         raise UserError(
             f"{where}: an id has lower-case letters and digits, with single '.', '_' or '-' "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from frontier.blocks import Entry, Label
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.catalogue.source import Source
 
 
@@ -36,6 +37,8 @@ class Study(Entry):
     """Ids of devices.yaml."""
     tasks: tuple[str, ...]
     """Ids of tasks.yaml."""
+    scenarios: tuple[str, ...] = (SINGLE_STREAM,)
+    """How requests arrive, by MLPerf's names; `single-stream`: one after another."""
     also: tuple[CrossProduct, ...] = ()
     """Further cross products, such as one device with a few quantizations only."""
 

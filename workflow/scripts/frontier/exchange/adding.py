@@ -59,7 +59,7 @@ def _place(incoming: Path, digests: dict[str, str], name: str, results: Path) ->
     """Move checked files to where they are read from."""
     places = {file: _renamed(file, name) for file in digests}
     files = {place: digests[file] for file, place in places.items()}
-    write_json(layout.added(results, name), {"files": files})
+    write_json(layout.added(results, name), {"layout": layout.VERSION, "files": files})
     _clear(name, results)
     for file, place in places.items():
         (results / place).parent.mkdir(parents=True, exist_ok=True)

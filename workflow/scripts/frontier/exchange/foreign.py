@@ -42,8 +42,10 @@ class Names(_Told):
     variant: str
     model: str
     quantization: str
+    techniques: list[str]
     device: str
     task: str
+    scenario: str
 
 
 class Figure(_Told):
@@ -161,6 +163,8 @@ def _read(path: Path, kind: type[_Told]) -> Any:
         value = json.loads(
             content, parse_int=_number, parse_float=_number, parse_constant=lambda _: None
         )
+        if isinstance(value, dict):
+            layout.check_version(value.get("layout"), path)
         # Written again, every key stands once, and what is nested too deeply is refused.
         return kind.model_validate_json(json.dumps(value))
     except ValidationError as invalid:
@@ -175,11 +179,13 @@ def summary(path: Path) -> Summary:
     """A cell's JSON at VARIANT/DEVICE/TASK.json. Raises UserError unless it is that cell's."""
     found: Summary = _read(path, Summary)
     names = found.cell
-    place = f"{names.variant}/{names.device}/{names.task}"
+    place = layout.Place(names.variant, names.device, names.task, names.scenario).name
     if layout.name_of(path) != place:
         raise UserError(f"{path}: says that it is the cell {place[:200]!r}")
-    if names.variant != variant_id(names.model, names.quantization):
-        raise UserError(f"{path}: variant {names.variant!r} is not its model and quantization")
+    if names.variant != variant_id(names.model, names.quantization, names.techniques):
+        raise UserError(
+            f"{path}: variant {names.variant!r} is not its model, quantization and techniques"
+        )
     if found.score:
         _check_score(path, found.score)
     return found

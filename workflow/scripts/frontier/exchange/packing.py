@@ -64,7 +64,11 @@ def pack(results: Path, bundle: Path) -> int:
             private.check(results / name, content)
             digests[name] = hashlib.sha256(content).hexdigest()
             _append(archive, name, content)
-        _append(archive, MANIFEST, json.dumps({"files": digests}, indent=1).encode())
+        _append(
+            archive,
+            MANIFEST,
+            json.dumps({"layout": layout.VERSION, "files": digests}, indent=1).encode(),
+        )
     return len(cells)
 
 
@@ -183,7 +187,8 @@ def _write(content: IO[bytes], path: Path) -> str:
 def _check_digests(bundle: Path, manifest: bytes, written: dict[str, str]) -> None:
     """Raise UserError unless the manifest names exactly these files with these digests."""
     try:
-        digests: dict[str, str] = dict(json.loads(manifest)["files"])
+        listed = json.loads(manifest)
+        digests: dict[str, str] = dict(listed["files"])
     except (KeyError, ValueError, TypeError, RecursionError):
         raise UserError(f"{bundle}: no bundle: it has no readable {MANIFEST}") from None
     for name in sorted(digests.keys() ^ written.keys()):
@@ -191,3 +196,4 @@ def _check_digests(bundle: Path, manifest: bytes, written: dict[str, str]) -> No
     for name, digest in written.items():
         if digests[name] != digest:
             raise UserError(f"{bundle}: {name} was altered: its sha256 differs")
+    layout.check_version(listed.get("layout"), bundle)

@@ -79,7 +79,9 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
         if (identity := _identity(path)) is not None
     ]
     if not found:
-        raise UserError(f"{cell.place.summary}: no earlier measurement of it lies here whole")
+        raise UserError(
+            f"{cell.place.summary}: no earlier measurement of it lies here whole and in this layout"
+        )
     nearest = min(found, key=lambda one: weight(one.differs))
     if refused := nearest.beyond:
         words = "; ".join(refused[:3])
@@ -91,10 +93,15 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
 
 
 def _identity(measurement: Path) -> dict[str, Any] | None:
-    """What an earlier measurement was made of; None where it is not whole."""
+    """What a measurement was made of; None where it is not whole, or in another layout."""
     content = checksums.read(measurement.read_bytes())
     requests = measurement.with_name(REQUESTS)
-    if not content or not requests.exists() or sha256(requests) != content["requests_sha256"]:
+    if (
+        not content
+        or content.get("layout") != layout.VERSION
+        or not requests.exists()
+        or sha256(requests) != content["requests_sha256"]
+    ):
         return None
     identity: dict[str, Any] = content["spec"]["identity"]
     return identity

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from frontier.catalogue.checking import check, one_of, plugin
+from frontier.catalogue.checking import check, one_of, plugin, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.checkpoints.published import Published, asked, published, refusal
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.errors import UserError, did_you_mean
@@ -35,16 +36,24 @@ class Cell:
     task: str
     outcome: str = "planned"
     reason: str | None = None
+    techniques: tuple[str, ...] = ()
+    scenario: str = SINGLE_STREAM
 
     @property
     def name(self) -> str:
-        """VARIANT/DEVICE/TASK."""
+        """VARIANT/DEVICE/TASK, and .SCENARIO behind it unless that is single-stream."""
         return self.place.name
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What it is called by, part for part, as its files have it."""
+        names = ("variant", "model", "quantization", "techniques", "device", "task", "scenario")
+        return {name: getattr(self, name) for name in names} | {"techniques": list(self.techniques)}
 
     @cached_property
     def place(self) -> Place:
         """Where it lies."""
-        return Place(self.variant, self.device, self.task)
+        return Place(self.variant, self.device, self.task, self.scenario)
 
     @property
     def planned(self) -> bool:
@@ -52,9 +61,10 @@ class Cell:
         return self.outcome == "planned"
 
 
-def variant_id(model: str, quantization: str) -> str:
-    """`model` for the native variant, else `model-quantization`."""
-    return model if quantization == "native" else f"{model}-{quantization}"
+def variant_id(model: str, quantization: str, techniques: Iterable[str] = ()) -> str:
+    """MODEL for the native variant, else MODEL-QUANTIZATION; +TECHNIQUE behind it for each."""
+    base = model if quantization == "native" else f"{model}-{quantization}"
+    return "+".join((base, *techniques))
 
 
 def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
@@ -217,7 +227,16 @@ def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
 
 
 def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
-    """A variant's model and quantization. Raises UserError with the nearest name if unknown."""
+    """A variant's model and quantization. Raises UserError with the nearest name if unknown.
+
+    No id has a "+", so what follows one is a technique, of which there are none yet.
+    """
+    base, *techniques = variant.split("+")
+    if techniques:
+        without = f" (without it: {base})" if base in variants(catalogue) else ""
+        raise UserError(
+            f"variant {shown(variant)}: there is no technique {shown(techniques[0])}{without}"
+        )
     # Both may have dashes in them: each is tried, for listing all variants takes longer.
     dashes = (place for place, letter in enumerate(variant) if letter == "-")
     cuts = ((variant[:dash], variant[dash + 1 :]) for dash in dashes)
@@ -228,23 +247,23 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
     raise UserError(f"unknown variant {shown(variant)}{did_you_mean(variant, variants(catalogue))}")
 
 
-def cell(
-    catalogue: Catalogue, variant: str, device: str, task: str, host_memory: HostMemory
-) -> Cell:
-    """The cell of those ids. Raises UserError with the nearest name for an id unknown."""
+def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
+    """The cell of that place. Raises UserError with the nearest name for an id unknown."""
+    variant, device, task = place.variant, place.device, place.task
     model, quantization = parts(catalogue, variant)
     one_of(device, catalogue.devices, "device")
     one_of(task, catalogue.tasks, "task")
+    one_of(place.scenario, scenarios(), "scenario")
     names = (variant, model, quantization, device, task)
     found = placement(catalogue, model, quantization, device)
     reason = found.unsupported()
     if reason:
-        return Cell(*names, "unsupported", reason)
+        return Cell(*names, "unsupported", reason, scenario=place.scenario)
     cache = kv_cache_bytes(found.model, found.dtype, catalogue.tasks[task].max_new_tokens)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
         needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
         if needed > memory:
             reason = f"needs {needed / 1e9:.1f} GB, device has {memory / 1e9:.1f} GB"
-            return Cell(*names, "does-not-fit", reason)
-    return Cell(*names)
+            return Cell(*names, "does-not-fit", reason, scenario=place.scenario)
+    return Cell(*names, scenario=place.scenario)

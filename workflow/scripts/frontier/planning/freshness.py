@@ -41,6 +41,7 @@ class Freshness:
         """Nothing is read yet, but which files are as they were the last time."""
         self.steps, self.root, self._tell = steps, root, tell
         self.altered: set[Path] = set()
+        self._former = False
         self.digests = Digests(root / DIGESTS)
         self.cell = cache(self._cell)
         self.measured = cache(self._measured)
@@ -62,6 +63,14 @@ class Freshness:
         value = checksums.read(content)
         if value is None:
             self._report(path, f"not as it was written; it is {what}")
+        elif value.get("layout") != layout.VERSION:
+            if not self._former:
+                self._tell(
+                    f"{path}: written by another release, in another layout; it and its like are "
+                    f"{what}"
+                )
+            self._former = True
+            value = None
         return value or {}, hashlib.sha256(content).hexdigest()
 
     def _whole(self, path: Path, digest: Any, what: str) -> bool:

@@ -30,11 +30,12 @@ class Job:
     step: Step
     output: Path
     reads: Mapping[str, Job] = field(default_factory=dict)
+    cell: str | None = None
 
     @property
     def about(self) -> str:
         """What it makes, in a word: a model, a task, a cell."""
-        return "/".join(self.names.values())
+        return self.cell or "/".join(self.names.values())
 
 
 class Jobs:
@@ -110,7 +111,7 @@ class Jobs:
             **self.adapters(cell.model),
         }
         output = self.steps.measurement(cell)
-        return Job("measure", _names(cell), self.steps.measure(cell), output, reads)
+        return Job("measure", _names(cell), self.steps.measure(cell), output, reads, cell.name)
 
     def score(self, cell: Cell) -> Job:
         """The scoring of a cell; of one that is left out it reads nothing."""
@@ -119,8 +120,9 @@ class Jobs:
             if cell.planned
             else {}
         )
-        return Job("score", _names(cell), self.steps.score(cell), cell.place.summary, reads)
+        step, output = self.steps.score(cell), cell.place.summary
+        return Job("score", _names(cell), step, output, reads, cell.name)
 
 
 def _names(cell: Cell) -> dict[str, str]:
-    return {"variant": cell.variant, "device": cell.device, "task": cell.task}
+    return {name: getattr(cell.place, name) for name in ("variant", "device", "task", "scenario")}

@@ -20,6 +20,7 @@ from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.step import Measuring, Step, step
 from frontier.results import bundles, layout
+from frontier.results.layout import Place
 from frontier.scorers import CHOSEN
 from frontier.scoring import gates
 
@@ -33,9 +34,7 @@ class Steps(InputSteps):
         """Nothing is computed or read yet."""
         super().__init__(catalogue, config)
         self.host_memory = memory = cache(host_memory)
-        self.cell = cache(
-            lambda variant, device, task: plan.cell(catalogue, variant, device, task, memory)
-        )
+        self.cell_at = cache(lambda place: plan.cell(catalogue, place, memory))
         self.placement = cache(
             lambda model, quantization, device: plan.placement(
                 catalogue, model, quantization, device
@@ -58,9 +57,8 @@ class Steps(InputSteps):
             "device": self.slice("devices", cell.device, "measure"),
             "task": self.slice("tasks", cell.task, "measure"),
         }
-        names = ("variant", "model", "quantization", "device", "task")
         spec = {
-            "cell": {name: getattr(cell, name) for name in names},
+            "cell": cell.key,
             "memory_bytes": plan.device_bytes(device, self.host_memory),
             "environment": placement.environment,
             "max_background_cores": device.max_background_cores,
@@ -91,8 +89,7 @@ class Steps(InputSteps):
         return cell.place.measurement(self.measure(cell).identity)
 
     def _score(self, cell: Cell) -> Step:
-        names = {name: getattr(cell, name) for name in ("variant", "model", "quantization")}
-        spec: dict[str, Any] = {"cell": {**names, "device": cell.device, "task": cell.task}}
+        spec: dict[str, Any] = {"cell": cell.key}
         if not cell.planned:
             spec |= {"outcome": cell.outcome, "reason": cell.reason}
             return step("score", spec, {})
@@ -109,16 +106,21 @@ class Steps(InputSteps):
     def cells(self) -> list[Cell]:
         """The study's cells: those pairs of quantization and device whose engine can be asked."""
         study = self.config.study
-        names = dict.fromkeys(
-            (plan.variant_id(model, quantization), device, task)
+        places = dict.fromkeys(
+            Place(plan.variant_id(model, quantization), device, task, scenario)
             for part in study.products
             for model in part.models
             for quantization in part.quantizations
             for device in part.devices
             if self.placement(model, quantization, device).runs
             for task in study.tasks
+            for scenario in study.scenarios
         )
-        return [self.cell(*name) for name in names]
+        return [self.cell_at(place) for place in places]
+
+    def cell(self, variant: str, device: str, task: str) -> Cell:
+        """The cell of those ids. Raises UserError with the nearest name for an id unknown."""
+        return self.cell_at(Place(variant, device, task))
 
     def check(self) -> None:
         """Raise UserError where an id of the study has no cell, or a local file is not there."""
@@ -144,6 +146,7 @@ class Steps(InputSteps):
         axes = {
             "variants": {device: list(names) for device, names in variants.items()},
             "tasks": self.config.study.tasks,
+            "scenarios": self.config.study.scenarios,
         }
         digest = identity.digest([self.score(cell).identity for cell in self.cells])
         return {"study": axes}, {"cells": digest}
@@ -184,7 +187,7 @@ class Steps(InputSteps):
         }
         return step("render", spec, inputs)
 
-    def _added(self, places: list[layout.Place]) -> dict[str, list[str]]:
+    def _added(self, places: list[Place]) -> dict[str, list[str]]:
         """Of which models, quantizations and tasks cells were added, where we know them as well."""
         known = plan.variants(self.catalogue) if places else {}
         pairs = [known[place.variant] for place in places if place.variant in known]

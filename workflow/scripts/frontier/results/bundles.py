@@ -26,6 +26,7 @@ def added(results: Path) -> dict[Path, str]:
         files = listed.get("files") if isinstance(listed, dict) else None
         if not isinstance(files, dict) or not all(map(layout.cell_of, files)):
             raise UserError(f"{path}: no list of added files; {_mend(path.stem)}")
+        layout.check_version(listed.get("layout"), path)
         found |= {results / name: digest for name, digest in files.items()}
     return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from frontier.catalogue import ids
+from frontier.errors import UserError
 from frontier.host import caches, locks
 
 RESULTS, RESOURCES = Path("results"), caches.OWN
@@ -23,13 +24,19 @@ TABLES = (STUDY, COMPARISONS)
 ADDED, CHARTS = ids.FOLDERS
 CELL = "results/VARIANT/DEVICE/TASK.json"
 """How a cell's path reads in a message."""
+VERSION = 2
+"""Of the layout of files and of what they hold: written into them, and required of what is read."""
 LONGEST = 100  # letters of a name: file systems take 255 bytes, temporary names and @NAME included
 
 _ID = ids.PATTERN
-_SUMMARY = re.compile(rf"({_ID})/({_ID}(?:@{_ID})?)/({_ID})\.json")
+_PLACE = (
+    rf"(?P<variant>{_ID}(?:\+{_ID})*)/(?P<device>{_ID}(?:@{_ID})?)"
+    rf"/(?P<task>{ids.UNDOTTED})(?:\.(?P<scenario>{ids.UNDOTTED}))?"
+)
+_SUMMARY = re.compile(rf"{_PLACE}\.json")
 # A cell's summary, its table of requests, and what both were scored from.
 _FILE = re.compile(
-    rf"(?P<cell>{_ID}/{_ID}(?:@{_ID})?/{_ID})"
+    rf"(?P<cell>{_PLACE})"
     rf"(?:\.json|\.parquet|/[0-9a-f]{{16}}/(?:{re.escape(MEASUREMENT)}|{re.escape(REQUESTS)}))"
 )
 
@@ -41,11 +48,13 @@ class Place:
     variant: str
     device: str
     task: str
+    scenario: str = ids.SINGLE_STREAM
 
     @property
     def name(self) -> str:
-        """VARIANT/DEVICE/TASK, the same below any results/."""
-        return f"{self.variant}/{self.device}/{self.task}"
+        """VARIANT/DEVICE/TASK or VARIANT/DEVICE/TASK.SCENARIO, the same below any results/."""
+        ending = "" if self.scenario == ids.SINGLE_STREAM else f".{self.scenario}"
+        return f"{self.variant}/{self.device}/{self.task}{ending}"
 
     @property
     def summary(self) -> Path:
@@ -66,14 +75,39 @@ class Place:
         return RESULTS / self.name / identity / MEASUREMENT
 
 
-WILDCARDS = Place("{variant}", "{device}", "{task}")
-"""The place of any cell, as the rules ask for it."""
+WILDCARDS = Place("{variant}", "{device}", "{task}{scenario}")
+"""The place of any cell, as the rules ask for it: a scenario has its dot before it."""
+
+
+def asked(variant: str, device: str, task: str) -> Place:
+    """The place of names that somebody asks for; the task may have a scenario behind it.
+
+    Raises UserError for a scenario that no path names.
+    """
+    task, dot, scenario = task.partition(".")
+    place = Place(variant, device, task, scenario or ids.SINGLE_STREAM)
+    if dot and scenario in ("", ids.SINGLE_STREAM):
+        raise UserError(f"{ids.SINGLE_STREAM} has no ending: the cell is {place.summary}")
+    return place
 
 
 def place_of(summary: Path | str) -> Place | None:
     """The place of VARIANT/DEVICE/TASK.json below results/; None for a path that is no cell's."""
     found = _SUMMARY.fullmatch(Path(summary).as_posix())
-    return Place(*found.groups()) if found else None
+    if not found or found["scenario"] == ids.SINGLE_STREAM:
+        return None
+    names = found["variant"], found["device"], found["task"]
+    return Place(*names, found["scenario"] or ids.SINGLE_STREAM)
+
+
+def check_version(found: object, where: Path | str) -> None:
+    """Raise UserError unless this is the layout that is read here; None: a file that says none."""
+    if found != VERSION:
+        later = isinstance(found, int) and found > VERSION
+        raise UserError(
+            f"{where}: written by {'a later' if later else 'an earlier'} release, in another layout"
+            f" ({'none' if found is None else found} where this one reads {VERSION})"
+        )
 
 
 def name_of(summary: Path) -> str:

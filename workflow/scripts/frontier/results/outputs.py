@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.errors import UserError
-from frontier.results import bundles, checksums
+from frontier.results import bundles, checksums, layout
 from frontier.results.layout import Place
 from frontier.values import sha256
 
@@ -21,20 +22,22 @@ NUMBER = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
 
 
 class Axes(BaseModel):
-    """A study's cells: the variants that each device may run, each at every task."""
+    """A study's cells: the variants that each device may run, each at every task, every way."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     variants: dict[str, tuple[str, ...]]
     """Variants by device."""
     tasks: tuple[str, ...]
+    scenarios: tuple[str, ...] = (SINGLE_STREAM,)
 
     def paths(self, results: Path) -> list[Path]:
         """Where the cells lie below results/."""
         return [
-            Place(variant, device, task).summary_in(results)
+            Place(variant, device, task, scenario).summary_in(results)
             for device, variants in self.variants.items()
             for variant in variants
             for task in self.tasks
+            for scenario in self.scenarios
         ]
 
 
@@ -103,4 +106,6 @@ def csv(table: pl.DataFrame) -> bytes:
 def write_lock(path: Path, identity: Any, files: Iterable[Path], **facts: Any) -> None:
     """Write the job's identity, each written file's hash by its name, and what they are made of."""
     hashes = {file.name: sha256(file) for file in files}
-    checksums.write(path, {"identity": identity, "files": hashes, **facts})
+    checksums.write(
+        path, {"layout": layout.VERSION, "identity": identity, "files": hashes, **facts}
+    )

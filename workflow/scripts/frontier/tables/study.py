@@ -9,7 +9,9 @@ from typing import Any
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from frontier.catalogue.checking import one_of, scenarios
 from frontier.errors import UserError
+from frontier.results import layout
 from frontier.results.columns import (
     COLUMNS,
     KEY,
@@ -48,6 +50,8 @@ def read_cell(path: Path) -> dict[str, Any]:
     wanted = ("variant", "model", "device", "task")
     if not isinstance(names, dict) or not all(isinstance(names.get(key), str) for key in wanted):
         raise UserError(f"{path}: no cell: 'cell' must name {', '.join(wanted)}")
+    layout.check_version(cell.get("layout"), path)
+    one_of(str(names.get("scenario")), scenarios(), f"{path}: scenario")
     if "@" in path.parent.name:  # added from another machine, where the device has its plain name
         names["device"] = path.parent.name
     if cell.get("outcome") not in OUTCOMES:
