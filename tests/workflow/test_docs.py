@@ -146,7 +146,9 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
         # Setting up is nothing that a test may do to the environment in which it runs.
         dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
         assert dry.returncode == 0, f"{where}\n{dry.stderr}"
-        recipe = re.findall(r"^\.venv/bin/(snakemake .*)$", dry.stdout, re.MULTILINE)
+        recipe = re.findall(
+            r"^\.venv/bin/((?:snakemake|python workflow/).*)$", dry.stdout, re.MULTILINE
+        )
         return "".join(run(place, Command(line, True), environment, where) for line in recipe)
     if name == "export":
         environment |= dict(one.split("=", 1) for one in arguments)
