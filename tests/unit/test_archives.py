@@ -17,8 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frontier.datasets import Row, mathematics, sst2
+from frontier.datasets import Row
 from frontier.datasets.common import archives
+from frontier.datasets.mathematics import Mathematics
+from frontier.datasets.sst2 import Sst2
 from frontier.errors import UserError
 
 NAME, TEXT = "SST-2/dev.tsv", "sentence\tlabel\ngood\t1\nbad\t0\n"
@@ -27,7 +29,7 @@ HEADERS = ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10))
 
 
 def rows(folder: Path) -> list[Row]:
-    return list(sst2.rows(folder, sst2.Options(split="validation")))
+    return list(Sst2(split="validation").rows(folder))
 
 
 def fault(folder: Path) -> str:
@@ -146,7 +148,7 @@ def test_a_text_that_is_too_long_to_be_read_at_once(
     monkeypatch.setattr("frontier.datasets.common.files.MAX_TEXT", 100)
     (tmp_path / "a__b.json").write_text("[" + " " * 200)
     with pytest.raises(UserError, match=r"a__b\.json: is longer than 100 bytes"):
-        list(mathematics.rows(tmp_path, mathematics.Options(modules="all")))
+        list(Mathematics(modules="all").rows(tmp_path))
 
 
 @pytest.mark.parametrize("mode", ["", "gz", "bz2", "xz"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from frontier.datasets.demo import Demo
 from frontier.errors import UserError
 from frontier.sampling import calibration
 from frontier.sampling.calibration import Draw
@@ -14,9 +15,7 @@ from frontier.sampling.drawing import SampleSpec
 
 def drawing(size: int = 200, seed: int = 0, **options: object) -> SampleSpec:
     """A sample of the demo's sums."""
-    return SampleSpec(
-        loader="demo", options={"grammar": "arithmetic", **options}, size=size, seed=seed
-    )
+    return SampleSpec(loader=Demo(grammar="arithmetic", **options), size=size, seed=seed)
 
 
 def draw(*tested: SampleSpec) -> Draw:

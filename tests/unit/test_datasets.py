@@ -3,61 +3,81 @@
 from __future__ import annotations
 
 import gzip
-import importlib
 import io
 import json
 import re
 import tarfile
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
 import datasets as hf_datasets
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from frontier import datasets
-from frontier.datasets import Row, mathematics, opensubtitles, sst2
+from conftest import ROOT
+from frontier.catalogue.configuration import read_catalogue
+from frontier.datasets import CHOSEN, LOADERS, Loader, Row
+from frontier.datasets.mathematics import CATEGORIES, Mathematics
+from frontier.datasets.opensubtitles import Opensubtitles
+from frontier.datasets.sst2 import Sst2
 from frontier.errors import UserError
 
 SST2_GZ = "sst2/train.tsv.gz"
 
 
-def rows(module: ModuleType, folder: Path, **options: object) -> list[Row]:
-    return list(module.rows(folder, module.Options(**options)))
+def rows(loader: type[Loader], folder: Path, **keys: object) -> list[Row]:
+    return list(loader(**keys).rows(folder))
 
 
-def fault(module: ModuleType, folder: Path, **options: object) -> str:
+def fault(loader: type[Loader], folder: Path, **keys: object) -> str:
     with pytest.raises(UserError) as error:
-        rows(module, folder, **options)
+        rows(loader, folder, **keys)
     return str(error.value)
 
 
-@pytest.mark.parametrize("name", datasets.names())
-def test_contract_of_every_loader(name: str) -> None:
-    module = datasets.load(name)
-    assert module is importlib.import_module(f"frontier.datasets.{name}")
-    assert callable(module.rows)
-    assert module.Options.model_config["extra"] == "forbid"
-    assert module.Options.model_config["frozen"]
+@pytest.mark.parametrize("name", LOADERS.names())
+def test_contract_of_every_loader(name: str, tmp_path: Path) -> None:
+    """A folder without its files is a fault of the user's, with a name; and it says what it reads."""
+    loader = LOADERS.load(name)
+    assert loader.__module__ == LOADERS.module(name)
+    for chosen in loaders_of(loader):
+        assert chosen.fields()
+        assert all(field.isidentifier() for field in chosen.fields())
+        assert all(module.startswith("frontier.") for module in chosen.plugins())
+        assert CHOSEN.read(json.loads(json.dumps(CHOSEN.write(chosen)))) == chosen
+        if name == "demo":  # whose rows are of no files
+            first, *_ = chosen.rows(tmp_path)
+            assert first.fields.keys() == set(chosen.fields())
+            assert first == next(chosen.rows(tmp_path))
+            continue
+        with pytest.raises(UserError, match=re.escape(str(tmp_path))):
+            next(chosen.rows(tmp_path))
+
+
+def loaders_of(loader: type[Loader]) -> list[Loader]:
+    """The loader with the keys of all tasks of config/tasks.yaml that have one of this kind."""
+    loaders = read_catalogue(ROOT / "config").loaders.values()
+    found = [one for one in loaders if type(one) is loader]
+    assert found, f"config/tasks.yaml has no task with {loader.__name__}"
+    return found
 
 
 def test_unknown_loader_names_the_nearest() -> None:
     with pytest.raises(UserError, match=r"'opensubtitle'.*did you mean 'opensubtitles'"):
-        datasets.load("opensubtitle")
+        LOADERS.load("opensubtitle")
 
 
 # SST-2
 
 
 def test_sst2_real_files(test_data: Path) -> None:
-    train = rows(sst2, test_data / "sst2")
+    train = rows(Sst2, test_data / "sst2")
     assert len(train) == 67349
     assert train[0].id == "sst2-train-000000"
     assert train[0].fields == {"sentence": "hide new secretions from the parental units"}
     assert train[0].reference == train[0].stratum == "negative"
-    validation = rows(sst2, test_data / "sst2", split="validation")
+    validation = rows(Sst2, test_data / "sst2", split="validation")
     assert len(validation) == 872
     assert validation[0].fields["sentence"] == "it 's a charming and often affecting journey ."
     assert validation[0].reference == "positive"
@@ -88,8 +108,8 @@ def test_sst2_parquet_gives_the_rows_of_tsv(tmp_path: Path) -> None:
         *(f"{b}\t{a}" for a, b in zip(table["sentence"], table["label"], strict=True)),
     ]
     (tmp_path / "tsv/train.tsv").write_text("\n".join(lines) + "\n")
-    assert rows(sst2, tmp_path / "hub") == rows(sst2, tmp_path / "tsv")
-    assert [row.fields["sentence"] for row in rows(sst2, tmp_path / "hub")] == [
+    assert rows(Sst2, tmp_path / "hub") == rows(Sst2, tmp_path / "tsv")
+    assert [row.fields["sentence"] for row in rows(Sst2, tmp_path / "hub")] == [
         "good",
         "bad",
         "fine",
@@ -100,7 +120,7 @@ def test_sst2_inside_glues_zip(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "SST-2.zip", "w") as archive:
         archive.writestr("SST-2/dev.tsv", "sentence\tlabel\r\nfine\t1\r\n")
         archive.writestr("__MACOSX/SST-2/._dev.tsv", b"\xff")
-    assert rows(sst2, tmp_path, split="validation") == [
+    assert rows(Sst2, tmp_path, split="validation") == [
         Row("sst2-validation-000000", {"sentence": "fine"}, "positive", "positive")
     ]
 
@@ -120,18 +140,18 @@ def test_sst2_inside_glues_zip(tmp_path: Path) -> None:
 def test_sst2_broken_rows(text: str | bytes, message: str, tmp_path: Path) -> None:
     body = text.encode() if isinstance(text, str) else text
     (tmp_path / "dev.tsv").write_bytes(body)
-    assert message in fault(sst2, tmp_path, split="validation")
+    assert message in fault(Sst2, tmp_path, split="validation")
 
 
 def test_sst2_broken_files(tmp_path: Path) -> None:
-    assert "no train split of SST-2" in fault(sst2, tmp_path)
+    assert "no train split of SST-2" in fault(Sst2, tmp_path)
     packed = gzip.compress(b"label\tsentence\n" + b"1\tfine\n" * 5000)
     (tmp_path / "train.tsv.gz").write_bytes(packed[: len(packed) // 2])
-    assert "train.tsv.gz: damaged or truncated after row" in fault(sst2, tmp_path)
+    assert "train.tsv.gz: damaged or truncated after row" in fault(Sst2, tmp_path)
     (tmp_path / "train.tsv").write_text("label\tsentence\n1\tfine\n")
-    assert "several files could be the train split" in fault(sst2, tmp_path)
+    assert "several files could be the train split" in fault(Sst2, tmp_path)
     (tmp_path / "dev.parquet").write_bytes(b"PAR1 but not really PAR1")
-    assert "dev.parquet: unreadable Parquet" in fault(sst2, tmp_path, split="validation")
+    assert "dev.parquet: unreadable Parquet" in fault(Sst2, tmp_path, split="validation")
 
 
 # OpenSubtitles
@@ -147,8 +167,8 @@ def moses(folder: Path, english: list[str], chinese: list[str]) -> Path:
 
 
 def test_opensubtitles_real_files(test_data: Path) -> None:
-    to_english = rows(opensubtitles, test_data / "opensubtitles", direction="zh-en")
-    to_chinese = rows(opensubtitles, test_data / "opensubtitles", direction="en-zh")
+    to_english = rows(Opensubtitles, test_data / "opensubtitles", direction="zh-en")
+    to_chinese = rows(Opensubtitles, test_data / "opensubtitles", direction="en-zh")
     assert [row.id for row in to_english] == [row.id for row in to_chinese]
     assert [row.fields["source"] for row in to_english] == [row.reference for row in to_chinese]
     # 89,566 of the 100,000 lines pass the scripts' filter; then the long and the repeated go.
@@ -181,7 +201,7 @@ def test_opensubtitles_filters(tmp_path: Path) -> None:
         "Last\u2028one",
     ]
     chinese = ["你好", "Same", "空", "嗨", "嗯", "拉丁abc", "您好", "你好", "长", "最后"]
-    found = rows(opensubtitles, moses(tmp_path / "m", english, chinese), direction="en-zh")
+    found = rows(Opensubtitles, moses(tmp_path / "m", english, chinese), direction="en-zh")
     assert [(row.id, row.fields["source"], row.reference) for row in found] == [
         ("opensubtitles-00000001", "Hello", "你好"),
         ("opensubtitles-00000010", "Last\u2028one", "最后"),
@@ -198,38 +218,38 @@ def test_opensubtitles_zip_and_gz_give_the_same(tmp_path: Path) -> None:
         for path in plain.iterdir():
             archive.write(path, path.name.replace("zh_CN", "zh_cn"))
             (tmp_path / f"gz/{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
-    expected = rows(opensubtitles, plain, direction="zh-en")
+    expected = rows(Opensubtitles, plain, direction="zh-en")
     assert len(expected) == 2
-    assert rows(opensubtitles, tmp_path / "zip", direction="zh-en") == expected
-    assert rows(opensubtitles, tmp_path / "gz", direction="zh-en") == expected
+    assert rows(Opensubtitles, tmp_path / "zip", direction="zh-en") == expected
+    assert rows(Opensubtitles, tmp_path / "gz", direction="zh-en") == expected
 
 
 def test_opensubtitles_broken_files(tmp_path: Path) -> None:
     folder = moses(tmp_path / "m", ["One", "Two", "Three"], ["一", "二"])
-    message = fault(opensubtitles, folder, direction="zh-en")
+    message = fault(Opensubtitles, folder, direction="zh-en")
     assert "OpenSubtitles.en-zh_CN.en: row 3 has no counterpart" in message
     assert "needed is one file of OPUS's Moses format ending in .en" in fault(
-        opensubtitles, tmp_path / "nothing", direction="zh-en"
+        Opensubtitles, tmp_path / "nothing", direction="zh-en"
     )
     (folder / "OpenSubtitles.en-zh_CN.zh_CN").write_bytes("一\n".encode() + b"\xff\n\n")
-    assert "zh_CN: row 2 is not UTF-8" in fault(opensubtitles, folder, direction="zh-en")
+    assert "zh_CN: row 2 is not UTF-8" in fault(Opensubtitles, folder, direction="zh-en")
 
 
 # The mathematics dataset
 
 
 def test_mathematics_real_files(test_data: Path) -> None:
-    found = rows(mathematics, test_data / "mathematics")
+    found = rows(Mathematics, test_data / "mathematics")
     modules = {row.stratum for row in found}
     assert len(modules) == len(list((test_data / "mathematics/interpolate").iterdir()))
     assert len(found) == 5000 * len(modules)
-    assert {row.fields["category"] for row in found} == set(mathematics.CATEGORIES)
-    numbers = rows(mathematics, test_data / "mathematics", modules=("numbers", "calculus"))
+    assert {row.fields["category"] for row in found} == set(CATEGORIES)
+    numbers = rows(Mathematics, test_data / "mathematics", modules=("numbers", "calculus"))
     assert {row.fields["category"] for row in numbers} == {"numbers", "calculus"}
-    gcd = rows(mathematics, test_data / "mathematics/interpolate", modules=("numbers__gcd",))
+    gcd = rows(Mathematics, test_data / "mathematics/interpolate", modules=("numbers__gcd",))
     assert len(gcd) == 5000
     assert gcd == [row for row in numbers if row.stratum == "numbers__gcd"]
-    message = fault(mathematics, test_data / "mathematics", modules=("numbers__gdc",))
+    message = fault(Mathematics, test_data / "mathematics", modules=("numbers__gdc",))
     assert "no module or category 'numbers__gdc' (did you mean 'numbers__gcd'?)" in message
 
 
@@ -263,7 +283,7 @@ def as_archive(folder: Path) -> None:
 @pytest.mark.parametrize("modules", ["all", ("numbers",), ("numbers__x",)])
 def test_mathematics_formats(make, modules: object, tmp_path: Path) -> None:  # noqa: ANN001
     make(tmp_path)
-    found = rows(mathematics, tmp_path, modules=modules)
+    found = rows(Mathematics, tmp_path, modules=modules)
     assert [(row.fields["question"], row.reference) for row in found] == PAIRS
     assert [row.id for row in found] == [
         f"mathematics-interpolate-numbers__x-00000{i}" for i in (0, 1)
@@ -286,7 +306,7 @@ def test_mathematics_formats(make, modules: object, tmp_path: Path) -> None:  # 
 )
 def test_mathematics_broken_rows(name: str, text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    assert message in fault(mathematics, tmp_path, modules="all")
+    assert message in fault(Mathematics, tmp_path, modules="all")
 
 
 def test_mathematics_truncated_archive(tmp_path: Path) -> None:
@@ -299,7 +319,7 @@ def test_mathematics_truncated_archive(tmp_path: Path) -> None:
             archive.addfile(info, io.BytesIO(body))
     body = buffer.getvalue()
     (tmp_path / "v.tar.gz").write_bytes(body[: len(body) * 2 // 3])
-    assert "damaged or truncated" in fault(mathematics, tmp_path)
+    assert "damaged or truncated" in fault(Mathematics, tmp_path)
 
 
 # Anything at all
@@ -315,13 +335,13 @@ def test_mathematics_truncated_archive(tmp_path: Path) -> None:
 def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: bytes) -> None:
     faults: list[str] = []
     for name, module, options in (
-        ("dev.tsv", sst2, {"split": "validation"}),
-        ("a__b.txt", mathematics, {"modules": "all"}),
-        ("a__b.json", mathematics, {"modules": "all"}),
-        ("a__b.json.gz", mathematics, {"modules": "all"}),
-        ("train.tsv.gz", sst2, {}),
-        ("dev.zip", sst2, {"split": "validation"}),
-        ("x.tar.gz", mathematics, {"modules": "all"}),
+        ("dev.tsv", Sst2, {"split": "validation"}),
+        ("a__b.txt", Mathematics, {"modules": "all"}),
+        ("a__b.json", Mathematics, {"modules": "all"}),
+        ("a__b.json.gz", Mathematics, {"modules": "all"}),
+        ("train.tsv.gz", Sst2, {}),
+        ("dev.zip", Sst2, {"split": "validation"}),
+        ("x.tar.gz", Mathematics, {"modules": "all"}),
     ):
         path = tmp_path / name
         path.write_bytes(body)
@@ -348,7 +368,7 @@ def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: byte
 def test_sst2_reads_back_what_was_written(tmp_path: Path, pairs: list[tuple[str, bool]]) -> None:
     text = "sentence\tlabel\n" + "".join(f"{line}\t{int(label)}\n" for line, label in pairs)
     (tmp_path / "train.tsv").write_text(text, encoding="utf-8", newline="\n")
-    found = [(row.fields["sentence"], row.reference == "positive") for row in rows(sst2, tmp_path)]
+    found = [(row.fields["sentence"], row.reference == "positive") for row in rows(Sst2, tmp_path)]
     assert found == [(line.strip(), label) for line, label in pairs]
 
 
@@ -381,17 +401,17 @@ def test_sst2_layouts_of_parquet(names: list[str], tmp_path: Path) -> None:
         parquet(tmp_path / name, [f"{number} a", f"{number} b"])
         parquet(tmp_path / name.replace("validation", "test").replace("dev", "test"), ["other"])
     parquet(tmp_path / "train-00000-of-00001-0123456789abcdef.parquet", ["of another split"])
-    found = rows(sst2, tmp_path, split="validation")
+    found = rows(Sst2, tmp_path, split="validation")
     sentences = [row.fields["sentence"] for row in found]
     assert sentences == [f"{number} {x}" for number in range(len(names)) for x in "ab"]
-    assert len(rows(sst2, tmp_path, split="train")) == 1
+    assert len(rows(Sst2, tmp_path, split="train")) == 1
 
 
 def test_sst2_of_glues_conversions(tmp_path: Path) -> None:
     """A folder for each task, which have files of the same names."""
     parquet(tmp_path / "sst2/validation/0000.parquet", ["fine"])
     parquet(tmp_path / "cola/validation/0000.parquet", ["a sentence of another task"])
-    found = rows(sst2, tmp_path, split="validation")
+    found = rows(Sst2, tmp_path, split="validation")
     assert [row.fields["sentence"] for row in found] == ["fine"]
 
 
@@ -415,7 +435,7 @@ def test_sst2_that_is_not_whole(names: list[str], message: str, tmp_path: Path) 
     """Rows twice, or too few of them, would make another sample and say nothing."""
     for name in names:
         parquet(tmp_path / name, ["a", "b"])
-    assert message in fault(sst2, tmp_path, split="validation")
+    assert message in fault(Sst2, tmp_path, split="validation")
 
 
 # Rows that are no text
@@ -432,12 +452,12 @@ def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
     ]
     assert shown[0] == {"question": "b'What is 2 + 3?\\n'", "answer": "b'5\\n'"}
     (tmp_path / "arithmetic__add_or_sub.json").write_text(json.dumps(shown))
-    found = rows(mathematics, tmp_path, modules="all")
+    found = rows(Mathematics, tmp_path, modules="all")
     assert [(row.fields["question"], row.reference) for row in found] == BYTES_ROWS
     text = "".join(f"{row['question']}\n{row['answer']}\n" for row in shown)
     (tmp_path / "txt").mkdir()
     (tmp_path / "txt/arithmetic__add_or_sub.txt").write_text(text)
-    assert [row.fields for row in rows(mathematics, tmp_path / "txt", modules="all")] == [
+    assert [row.fields for row in rows(Mathematics, tmp_path / "txt", modules="all")] == [
         row.fields for row in found
     ]
 
@@ -458,22 +478,22 @@ def test_mathematics_of_some_byte_strings_is_refused(
 ) -> None:
     keyed = [dict(zip(("question", "answer"), pair, strict=True)) for pair in pairs]
     (tmp_path / "a__b.json").write_text(json.dumps(keyed))
-    found = fault(mathematics, tmp_path, modules="all")
+    found = fault(Mathematics, tmp_path, modules="all")
     assert message in found
     assert "a__b.json" in found
 
 
 def test_sst2_of_byte_strings(tmp_path: Path) -> None:
     parquet(tmp_path / "text/dev.parquet", [str(b"good "), str(b"it's bad")])
-    found = rows(sst2, tmp_path / "text", split="validation")
+    found = rows(Sst2, tmp_path / "text", split="validation")
     assert [row.fields["sentence"] for row in found] == ["good", "it's bad"]
     parquet(tmp_path / "mixed/dev.parquet", ["good", str(b"bad")])
     assert "dev.parquet: row 1 is written as Python" in fault(
-        sst2, tmp_path / "mixed", split="validation"
+        Sst2, tmp_path / "mixed", split="validation"
     )
     parquet(tmp_path / "binary/dev.parquet", [b"good", b"bad"])  # type: ignore[list-item]
     assert "row 0: the sentence is stored as bytes" in fault(
-        sst2, tmp_path / "binary", split="validation"
+        Sst2, tmp_path / "binary", split="validation"
     )
 
 
@@ -481,21 +501,21 @@ def test_opensubtitles_of_byte_strings_has_no_rows(tmp_path: Path) -> None:
     """No Chinese letter is left in them."""
     (tmp_path / "x.en").write_text(f"{b'Where are you?'}\n")
     (tmp_path / "x.zh_cn").write_text(f"{'你在哪里'.encode()}\n")
-    assert rows(opensubtitles, tmp_path, direction="zh-en") == []
+    assert rows(Opensubtitles, tmp_path, direction="zh-en") == []
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_text_of_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
     """Also where its bytes happen to be UTF-8 with NULs between the letters."""
     (tmp_path / "dev.tsv").write_bytes("sentence\tlabel\ncafé\t1\n".encode(encoding))
-    found = fault(sst2, tmp_path, split="validation")
+    found = fault(Sst2, tmp_path, split="validation")
     assert "dev.tsv: row " in found
     assert "UTF-8" in found
 
 
 def test_a_mark_and_windows_line_ends_are_no_text(tmp_path: Path) -> None:
     (tmp_path / "dev.tsv").write_bytes("\ufeffsentence\tlabel\r\nfine\t1\r\n".encode())
-    assert rows(sst2, tmp_path, split="validation")[0].fields == {"sentence": "fine"}
+    assert rows(Sst2, tmp_path, split="validation")[0].fields == {"sentence": "fine"}
     (tmp_path / "a__b.txt").write_bytes("\ufeffWhat?\r\n5\r\n".encode())
-    found = rows(mathematics, tmp_path, modules="all")[0]
+    found = rows(Mathematics, tmp_path, modules="all")[0]
     assert (found.fields["question"], found.reference) == ("What?", "5")

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from frontier import grammars
-from frontier.datasets import demo
+from frontier.datasets.demo import Demo
 from frontier.errors import UserError
-from frontier.grammars import sentiment, translation
+from frontier.grammars import GRAMMARS, Example, Split, sentiment, translation
+from frontier.grammars.sentiment import Sentiment
+from frontier.grammars.translation import Translation
 
 SEEDS = st.integers(0, 2**32)
-GRAMMARS = grammars.names()
 
 
-def draw(grammar: str, count: int, split: grammars.Split = "test") -> list[grammars.Example]:
-    return list(islice(grammars.examples(grammar, split, 0), count))
+def draw(grammar: str, count: int, split: Split = "test") -> list[Example]:
+    return list(islice(GRAMMARS.load(grammar)().examples(split, 0), count))
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS)
+@pytest.mark.parametrize("grammar", GRAMMARS.names())
 def test_no_test_example_is_a_training_example(grammar: str) -> None:
     training = {example.digest for example in draw(grammar, 7000, "train")}
     held_out = {example.digest for example in draw(grammar, 700)}
@@ -33,7 +33,7 @@ def test_no_test_example_is_a_training_example(grammar: str) -> None:
     assert not training & held_out
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS)
+@pytest.mark.parametrize("grammar", GRAMMARS.names())
 def test_the_same_examples_every_time_and_none_twice(grammar: str) -> None:
     first, second = draw(grammar, 300), draw(grammar, 300)
     assert first == second
@@ -42,23 +42,23 @@ def test_the_same_examples_every_time_and_none_twice(grammar: str) -> None:
 
 def test_known_examples_stay_as_they_are() -> None:
     """Samples must not differ between machines: only a change of a grammar changes these."""
-    found = {name: draw(name, 50)[-1].digest[:8] for name in GRAMMARS}
+    found = {name: draw(name, 50)[-1].digest[:8] for name in GRAMMARS.names()}
     assert found == {"arithmetic": "85dd7a2a", "sentiment": "ff898c4f", "translation": "b4bd81d5"}
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS)
+@pytest.mark.parametrize("grammar", GRAMMARS.names())
 @given(seed=SEEDS)
 def test_examples_have_the_fields_that_the_grammar_tells(grammar: str, seed: int) -> None:
-    module = grammars.load(grammar)
-    example = module.example(random.Random(seed))
-    assert tuple(example.fields) == module.FIELDS
+    world = GRAMMARS.load(grammar)()
+    example = world.example(random.Random(seed))
+    assert tuple(example.fields) == world.FIELDS
     assert all(text == text.strip() and "\n" not in text for text in example.fields.values())
     assert example.reference == example.reference.strip() != ""
 
 
 @given(seed=SEEDS)
 def test_arithmetic_is_right(seed: int) -> None:
-    example = grammars.load("arithmetic").example(random.Random(seed))
+    example = GRAMMARS.load("arithmetic")().example(random.Random(seed))
     first, sign, second = example.fields["question"].split()
     carries = (int(first[-1]) + int(second[-1]) > 9) if sign == "+" else (first[-1] < second[-1])
     assert 10 <= int(first) <= 99
@@ -111,7 +111,7 @@ def test_verdicts_written_by_hand(sentence: str) -> None:
 @given(seed=SEEDS)
 @settings(max_examples=500)
 def test_labels_follow_from_the_sentence(seed: int) -> None:
-    example = sentiment.example(random.Random(seed))
+    example = Sentiment().example(random.Random(seed))
     assert example.reference == verdict(example.fields["sentence"])
 
 
@@ -133,7 +133,7 @@ def test_no_word_gives_the_label_away() -> None:
 @given(seed=SEEDS)
 @settings(max_examples=300)
 def test_translation_agrees_in_both_languages(seed: int) -> None:
-    example = translation.example(random.Random(seed))
+    example = Translation().example(random.Random(seed))
     chinese, english = example.fields["chinese"], example.fields["english"]
     assert " " not in chinese
     assert not any("a" <= letter <= "z" for letter in chinese)
@@ -156,15 +156,15 @@ def test_translation_agrees_in_both_languages(seed: int) -> None:
 
 def test_an_unknown_grammar_gets_the_nearest_name() -> None:
     with pytest.raises(UserError, match=r"'sentimant'.*did you mean 'sentiment'"):
-        grammars.load("sentimant")
+        GRAMMARS.load("sentimant")
     with pytest.raises(ValueError, match=r"did you mean 'arithmetic'"):
-        demo.Options(grammar="aritmetic")
+        Demo(grammar="aritmetic")
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS)
+@pytest.mark.parametrize("grammar", GRAMMARS.names())
 def test_the_loader_yields_held_out_rows_with_stable_ids(grammar: str, tmp_path: Path) -> None:
-    few = list(demo.rows(tmp_path, demo.Options(grammar=grammar, candidates=200)))
-    many = list(demo.rows(tmp_path, demo.Options(grammar=grammar, candidates=400)))
+    few = list(Demo(grammar=grammar, candidates=200).rows(tmp_path))
+    many = list(Demo(grammar=grammar, candidates=400).rows(tmp_path))
     assert many[:200] == few
     assert len({row.id for row in many}) == 400
     assert [row.fields for row in few] == [e.fields for e in draw(grammar, 200)]

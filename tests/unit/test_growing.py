@@ -19,9 +19,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from conftest import ROOT
-from frontier import grammars
 from frontier.catalogue.recipe import Corpus, Recipe
 from frontier.errors import UserError
+from frontier.grammars import GRAMMARS
 from frontier.growing import corpus, train
 from frontier.growing.architectures import build
 
@@ -162,7 +162,7 @@ def test_targets_are_the_answers_and_their_end(
 def test_training_texts_hold_no_test_example(grammar: str) -> None:
     prompt = PROMPTS[grammar]
     texts = corpus.texts(grammar, Corpus(prompt=prompt, examples=5000, rows=1), 3)
-    held_out = islice(grammars.examples(grammar, "test", 0), 500)
+    held_out = islice(GRAMMARS.load(grammar)().examples("test", 0), 500)
     tested = {prompt.format_map(example.fields) for example in held_out}
     assert len({text.prompt for text in texts}) == 5000
     assert not tested & {text.prompt for text in texts}

@@ -17,6 +17,8 @@ from frontier.datasets import Row
 from frontier.errors import UserError
 from frontier.sampling.drawing import sample
 
+SST2 = {"kind": "sst2", "options": {"split": "validation"}}
+
 
 def row(number: int, stratum: str) -> Row:
     return Row(f"row-{number}", {"text": str(number)}, stratum, stratum)
@@ -90,7 +92,7 @@ def program(spec: dict[str, object], dataset: Path, folder: Path) -> subprocess.
 
 
 def test_program_on_real_data(test_data: Path, tmp_path: Path) -> None:
-    spec = {"loader": "sst2", "options": {"split": "validation"}, "size": 200, "seed": 0}
+    spec = {"loader": SST2, "size": 200, "seed": 0}
     assert program(spec, test_data / "sst2", tmp_path).returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "sample.jsonl").open(encoding="utf-8")]
     lock = json.loads((tmp_path / "lock.json").read_text())
@@ -109,7 +111,7 @@ def test_a_row_is_one_line_to_every_reader(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "corpus.en").write_text(f"{text}\n", encoding="utf-8", newline="\n")
     (folder / "corpus.zh_CN").write_text("一\u2028二\n", encoding="utf-8", newline="\n")
-    spec = {"loader": "opensubtitles", "options": {"direction": "en-zh"}, "size": 1}
+    spec = {"loader": {"kind": "opensubtitles", "options": {"direction": "en-zh"}}, "size": 1}
     assert program(spec, folder, tmp_path).returncode == 0
     lines = (tmp_path / "sample.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["fields"]["source"] for line in lines] == [text]
@@ -119,9 +121,9 @@ def test_a_row_is_one_line_to_every_reader(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"loader": "sst"}, "no dataset loader 'sst' (did you mean 'sst2'?)"),
-        ({"options": {"splitt": "train"}}, "options.splitt"),
-        ({"options": {"split": "test"}}, "options.split"),
+        ({"loader": {"kind": "sst"}}, "loader: kind: unknown id 'sst' (did you mean 'sst2'?)"),
+        ({"loader": SST2 | {"options": {"splitt": "train"}}}, "loader: options.splitt"),
+        ({"loader": SST2 | {"options": {"split": "test"}}}, "loader: options.split"),
         ({"size": 0}, "size"),
         ({"sise": 1}, "sise"),
         ({"size": 2000}, "only 872 rows"),
@@ -130,7 +132,7 @@ def test_a_row_is_one_line_to_every_reader(tmp_path: Path) -> None:
 def test_program_tells_faults_in_one_line(
     change: dict[str, object], message: str, test_data: Path, tmp_path: Path
 ) -> None:
-    spec = {"loader": "sst2", "options": {"split": "validation"}, "size": 5} | change
+    spec = {"loader": SST2, "size": 5} | change
     done = program(spec, test_data / "sst2", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")

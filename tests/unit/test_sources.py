@@ -15,7 +15,7 @@ import pytest
 
 import hub
 from conftest import ROOT
-from frontier.datasets import mathematics
+from frontier.datasets.mathematics import CATEGORIES, Mathematics
 from frontier.errors import UserError
 from frontier.fetching import downloads
 
@@ -295,14 +295,14 @@ def test_mathematics_generator(workplace: Path, environment: Callable[[str], Pat
         for run in ("small", "large", "other")
     }
     assert len(set(contents.values())) == 3
-    rows = list(mathematics.rows(workplace / "small", mathematics.Options()))
+    rows = list(Mathematics().rows(workplace / "small"))
     assert len(rows) == 2 * 56
-    assert {row.fields["category"] for row in rows} == set(mathematics.CATEGORIES)
+    assert {row.fields["category"] for row in rows} == set(CATEGORIES)
 
 
 def test_real_data_from_folder_to_sample(test_data: Path, workplace: Path) -> None:
     assert fetch({"path": str(test_data / "opensubtitles")}, workplace).returncode == 0
-    spec = {"loader": "opensubtitles", "options": {"direction": "en-zh"}, "size": 200}
+    spec = {"loader": {"kind": "opensubtitles", "options": {"direction": "en-zh"}}, "size": 200}
     done = subprocess.run(
         [
             *(sys.executable, ROOT / "workflow/scripts/sample.py", "--spec", json.dumps(spec)),

@@ -95,8 +95,7 @@ def blocks(catalogue: Catalogue) -> dict[str, Any]:
     for name, one in catalogue.quantizations.items():
         found["quantizations"][name] = [one.method, options("quantizers", one.method, one)]
     for name, task in catalogue.tasks.items():
-        loader = catalogue.datasets[task.dataset].loader
-        own = options("datasets", loader, task.sample)
+        own = explicit(catalogue.loaders[name])
         found["tasks"][name]["sample"] = [task.sample.size, task.sample.seed, own]
         found["tasks"][name]["scorer"] = explicit(catalogue.scorers[name])
     return found
@@ -111,8 +110,7 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
             options = plugin("quantizers", block.method, "").Options(**block.options)
             found[name] |= options.model_dump(mode="json")
         if section == "tasks":
-            loader = plugin("datasets", catalogue.datasets[block.dataset].loader, "")
-            found[name]["sample"] |= loader.Options(**block.sample.options).model_dump(mode="json")
+            found[name]["sample"] |= catalogue.loaders[name].model_dump(mode="json")
             found[name]["scorer"] |= catalogue.scorers[name].model_dump(mode="json")
         if section == "models" and block.prompt != "chat":  # where they would say nothing
             found[name] = {key: one for key, one in found[name].items() if "template" not in key}

@@ -23,12 +23,13 @@ from frontier.catalogue import checking, devices, entries, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
+from frontier.datasets import LOADERS
 from frontier.errors import run
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
-REGISTRIES: dict[str, Registry[Any]] = {"scorers": SCORERS}
+REGISTRIES: dict[str, Registry[Any]] = {"datasets": LOADERS, "scorers": SCORERS}
 PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
 REDONE = {
     "fetch": "fetching, and all behind it",

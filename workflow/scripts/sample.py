@@ -1,6 +1,6 @@
 """Draw a task's sample from a dataset's folder.
 
-The spec: {"loader": NAME, "options": {the loader's own keys}, "size": 200, "seed": 0}
+The spec: {"loader": {"kind": NAME, "options": {its own keys}}, "size": 200, "seed": 0}
 """
 
 from __future__ import annotations

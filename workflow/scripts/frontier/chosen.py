@@ -22,7 +22,7 @@ Block = TypeVar("Block", bound=Entry)
 class Chosen(Generic[Block]):
     """Marks a field that holds a plug-in: `scorer: Annotated[Scorer, Chosen(SCORERS)]`.
 
-    In JSON it is {"kind": NAME, "options": {KEY: VALUE}}, with the defaults of all keys.
+    In JSON it is {"kind": NAME, "options": {KEY: VALUE}}, written with the defaults of all keys.
     """
 
     registry: Registry[Block]
@@ -31,11 +31,11 @@ class Chosen(Generic[Block]):
         """The plug-in that a value names. Raises ValueError saying what is wrong with it."""
         if isinstance(value, self.registry.base):
             return value
-        if not isinstance(value, Mapping) or {"kind", "options"} != value.keys():
+        if not isinstance(value, Mapping) or not {"kind"} <= value.keys() <= {"kind", "options"}:
             raise ValueError("must be a block with kind and options")
         try:
             found = self.registry.load(str(value["kind"]), "kind")
-            return found.model_validate_json(json.dumps(value["options"]))
+            return found.model_validate_json(json.dumps(value.get("options", {})))
         except UserError as error:
             raise ValueError(str(error)) from None
         except ValidationError as invalid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +81,26 @@ def read_lines(path: Path) -> list[Any]:
         except ValueError:
             raise UserError(f"{path}: line {number} is not JSON") from None
     return values
+
+
+def visible_files(folder: Path) -> dict[str, Path]:
+    """The files in a folder by their relative posix names, sorted; nothing hidden, no folders.
+
+    Raises UserError for a folder in it that may not be read: what lies there would be left out.
+    """
+
+    def refuse(error: OSError) -> None:
+        if Path(error.filename) != folder:  # which need not be there
+            raise UserError(f"{error.filename}: cannot be read ({error.strerror})")
+
+    found = {}
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if not name.startswith(".") and path.is_file():
+                found[path.relative_to(folder).as_posix()] = path
+    return dict(sorted(found.items()))
 
 
 def sha256(path: Path) -> str:

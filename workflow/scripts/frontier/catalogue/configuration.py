@@ -12,6 +12,7 @@ from frontier.catalogue.checking import Line, all_of, check, modules, one_of, pl
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
+from frontier.datasets import LOADERS, Loader
 from frontier.errors import UserError, did_you_mean
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
@@ -39,25 +40,27 @@ def _check_quantizations(catalogue: Catalogue, path: Path) -> None:
         all_of(calibration.tasks, catalogue.tasks, where)
 
 
-def _check_tasks(catalogue: Catalogue, path: Path) -> dict[str, Scorer]:
-    """The tasks' scorers."""
+def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
+    """The catalogue with the loader and the scorer of each task, as its blocks set them."""
+    loaders: dict[str, Loader] = {}
     scorers: dict[str, Scorer] = {}
     for name, dataset in catalogue.datasets.items():
-        plugin("datasets", dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
+        LOADERS.load(dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
         where = f"config/tasks.yaml: tasks.{name}"
         one_of(task.dataset, catalogue.datasets, f"{where}.dataset")
-        loader = plugin("datasets", catalogue.datasets[task.dataset].loader, where)
+        loader = LOADERS.load(catalogue.datasets[task.dataset].loader, where)
         line = partial(_line, path, ("tasks", name, "sample"))
-        keys = check(loader.Options, task.sample.options, f"{where}.sample", ("size", "seed"), line)
+        keys = check(loader, task.sample.options, f"{where}.sample", ("size", "seed"), line)
         try:
-            templates.check(task.prompt, loader.fields(keys))
+            templates.check(task.prompt, keys.fields())
         except ValueError as error:
             raise UserError(f"{where}.prompt: {error}") from None
+        loaders[name] = keys
         scorer = SCORERS.load(task.scorer.kind, f"{where}.scorer.kind")
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
-    return scorers
+    return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
 
 
 def _check_engines(catalogue: Catalogue) -> None:
@@ -103,8 +106,7 @@ def read_catalogue(folder: Path) -> Catalogue:
     ids.check_variants(catalogue.models, catalogue.quantizations)
     _check_quantizations(catalogue, folder / "quantizations.yaml")
     _check_engines(catalogue)
-    scorers = _check_tasks(catalogue, folder / "tasks.yaml")
-    return catalogue.model_copy(update={"scorers": scorers})
+    return _with_plugins(catalogue, folder / "tasks.yaml")
 
 
 def read_study(files: Sequence[Path], settings: Sequence[str], catalogue: Catalogue) -> Config:

@@ -29,6 +29,7 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
 from frontier.catalogue.source import Source
+from frontier.datasets import Loader
 from frontier.scorers import Scorer
 
 
@@ -211,5 +212,7 @@ class Catalogue(Entry):
     devices: dict[str, Device]
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]
+    loaders: SkipJsonSchema[dict[str, Loader]] = Field(default_factory=dict)
+    """By task, what its `sample:` block says to its dataset's loader."""
     scorers: SkipJsonSchema[dict[str, Scorer]] = Field(default_factory=dict)
-    """By task, what its `scorer:` block says: read once, with the keys of its kind."""
+    """By task, what its `scorer:` block says."""

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier import grammars
 from frontier.catalogue import templates
 from frontier.errors import did_you_mean
+from frontier.grammars import GRAMMARS
 
 # Small models: a slip of the keyboard is not to be trained until the memory is full.
 Count = Annotated[int, Field(ge=1, le=10**7)]
@@ -63,12 +63,12 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _corpora_exist(self) -> Recipe:
         for name, corpus in self.corpora.items():
-            known = grammars.names()
+            known = GRAMMARS.names()
             if name not in known:
                 raise ValueError(
                     f"corpora: there is no grammar {name!r}{did_you_mean(name, known)}"
                 )
-            fields = grammars.load(name).FIELDS
+            fields = GRAMMARS.load(name).FIELDS
             try:
                 templates.check(corpus.prompt, fields)
             except ValueError as error:

@@ -1,22 +1,21 @@
 """Loaders: how the rows of each dataset's own format are read.
 
-A loader is a module in this package; its file's name is its registration. It has four names:
-
-    FILES: re.Pattern[str]                  the names of the files it reads, without folder and .gz
-    class Options(pydantic.BaseModel)       the keys of a task's `sample:` that are its own
-    def fields(options: Options) -> tuple[str, ...]    what a prompt may use of its rows
-    def rows(folder: Path, options: Options) -> Iterator[Row]
+Each file here is one loader: a class whose fields are the keys of a task's `sample:` block beside
+size and seed, found by the file's name, which is the dataset's `loader`.
 """
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Mapping
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import ModuleType
+from pathlib import Path
+from typing import Annotated, ClassVar
 
-from frontier.errors import UserError, did_you_mean
+from frontier.blocks import Decides, Entry
+from frontier.chosen import Chosen
+from frontier.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -31,13 +30,29 @@ class Row:
     """The group from which a sample takes as many as from each other group."""
 
 
-def names() -> list[str]:
-    """The loaders there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+class Loader(Entry, ABC):
+    """How the rows of a dataset's own format are read."""
+
+    FILES: ClassVar[re.Pattern[str]]
+    """The names of the files that are read, without folder and .gz."""
+
+    @abstractmethod
+    def fields(self) -> tuple[str, ...]:
+        """What a task's prompt may use of a row."""
+
+    @abstractmethod
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """The rows in a dataset's folder, the same on every machine and in the same order.
+
+        Raises UserError naming file and row of what is malformed, or what was looked for in vain.
+        """
+
+    def plugins(self) -> tuple[str, ...]:
+        """Dotted names of the modules that decide the rows beside the loader's own."""
+        return ()
 
 
-def load(name: str) -> ModuleType:
-    """A loader by its name. Raises UserError with the nearest one where there is none."""
-    if name not in names():
-        raise UserError(f"no dataset loader {name!r}{did_you_mean(name, names())}")
-    return importlib.import_module(f"{__name__}.{name}")
+LOADERS: Registry[Loader] = Registry("datasets", Loader, mark=Decides)
+CHOSEN = Chosen(LOADERS)
+AnyLoader = Annotated[Loader, CHOSEN]
+"""A loader with its keys, as a field of a specification."""

@@ -9,42 +9,45 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from frontier import grammars
-from frontier.datasets import Row
+from frontier.blocks import Decides
+from frontier.datasets import Loader, Row
 from frontier.errors import did_you_mean
+from frontier.grammars import GRAMMARS
 
-FILES = re.compile(".*")
 
+class Demo(Loader):
+    """Held-out examples of a grammar."""
 
-class Options(BaseModel):
-    """The keys of a task's `sample:` that are this loader's own."""
+    FILES = re.compile(".*")
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-    grammar: str
+    grammar: Annotated[str, Decides("sample")]
     """A module of frontier/grammars."""
-    candidates: int = Field(default=700, gt=0, le=10**6)
+    candidates: Annotated[int, Field(gt=0, le=10**6), Decides("sample")] = 700
     """How many held-out examples there are to draw from, if the grammar has as many."""
 
     @field_validator("grammar")
     @classmethod
     def _exists(cls, name: str) -> str:
-        known = grammars.names()
-        if name not in known:
-            raise ValueError(f"there is no grammar {name!r}{did_you_mean(name, known)}")
+        if name not in GRAMMARS.names():
+            hint = did_you_mean(name, GRAMMARS.names())
+            raise ValueError(f"there is no grammar {name!r}{hint}")
         return name
 
+    def fields(self) -> tuple[str, ...]:
+        """Those of the grammar's examples."""
+        return GRAMMARS.load(self.grammar).FIELDS
 
-def fields(options: Options) -> tuple[str, ...]:
-    """What a prompt may use: the grammar says."""
-    found: tuple[str, ...] = grammars.load(options.grammar).FIELDS
-    return found
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """The examples; an id is a digest of what its example shows. The folder has no part."""
+        world = GRAMMARS.load(self.grammar)()
+        for example in islice(world.examples("test", 0), self.candidates):
+            name = f"demo-{self.grammar}-{example.digest[:16]}"
+            yield Row(name, example.fields, example.reference, example.stratum)
 
-
-def rows(_folder: Path | None, options: Options) -> Iterator[Row]:
-    """The held-out examples; an id is a digest of what its example shows."""
-    for example in islice(grammars.examples(options.grammar, "test", 0), options.candidates):
-        name = f"demo-{options.grammar}-{example.digest[:16]}"
-        yield Row(name, example.fields, example.reference, example.stratum)
+    def plugins(self) -> tuple[str, ...]:
+        """The grammar's module."""
+        return (GRAMMARS.module(self.grammar),)

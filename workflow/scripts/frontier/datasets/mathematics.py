@@ -8,12 +8,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from frontier.datasets import Row
-from frontier.datasets.common.files import ByteStrings, Entry, entries, lines, text
+from frontier.blocks import Decides
+from frontier.datasets import Loader, Row
+from frontier.datasets.common.files import ByteStrings, DatasetFile, entries, lines, text
 from frontier.errors import UserError, did_you_mean
 
 CATEGORIES = (
@@ -28,68 +27,68 @@ CATEGORIES = (
 )
 
 
-FILES = re.compile(r".*__.*\.(txt|json)")
+class Mathematics(Loader):
+    """Questions with their short answer."""
 
+    FILES = re.compile(r".*__.*\.(txt|json)")
 
-class Options(BaseModel):
-    """The keys of a task's `sample:` that are this loader's own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    modules: tuple[str, ...] | Literal["all"] = CATEGORIES
+    modules: Annotated[tuple[str, ...] | Literal["all"], Decides("sample")] = CATEGORIES
     """Modules such as numbers__gcd, or categories such as numbers."""
-    split: Literal["interpolate", "extrapolate", "train-easy", "train-medium", "train-hard"] = (
-        "interpolate"
-    )
+    split: Annotated[
+        Literal["interpolate", "extrapolate", "train-easy", "train-medium", "train-hard"],
+        Decides("sample"),
+    ] = "interpolate"
+    """The folder: interpolate is the dataset's own test set."""
 
+    def fields(self) -> tuple[str, ...]:
+        """The question, and what it is about."""
+        return ("question", "module", "category")
 
-def fields(_options: Options) -> tuple[str, ...]:
-    """What a prompt may use."""
-    return ("question", "module", "category")
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """The questions of the chosen modules; a module is a stratum.
 
-
-def rows(folder: Path, options: Options) -> Iterator[Row]:
-    """The questions of the chosen modules; a module is a stratum.
-
-    Raises UserError for a module that is not there, and naming file and row of a malformed row.
-    """
-    asked = dict.fromkeys(options.modules, False) if options.modules != "all" else None
-    there: set[str] = set()
-    for entry in entries(folder, FILES):
-        module, category = entry.name.stem, entry.name.stem.partition("__")[0]
-        if not _belongs(entry, options.split):
-            continue
-        if module in there:
-            raise UserError(f"{entry.where}: module {module} of {options.split} is there twice")
-        there.add(module)
-        if asked is not None:
-            if module not in asked and category not in asked:
+        Raises UserError for a module that is not there, and naming file and row of a malformed row.
+        """
+        asked = dict.fromkeys(self.modules, False) if self.modules != "all" else None
+        there: set[str] = set()
+        for entry in entries(folder, self.FILES):
+            module, category = entry.name.stem, entry.name.stem.partition("__")[0]
+            if not _belongs(entry, self.split):
                 continue
-            asked |= {name: True for name in (module, category) if name in asked}
-        for number, (question, answer) in enumerate(_pairs(entry)):
-            yield Row(
-                f"mathematics-{options.split}-{module}-{number:06d}",
-                {"question": question, "module": module, "category": category},
-                answer,
-                module,
+            if module in there:
+                raise UserError(f"{entry.where}: module {module} of {self.split} is there twice")
+            there.add(module)
+            if asked is not None:
+                if module not in asked and category not in asked:
+                    continue
+                asked |= {name: True for name in (module, category) if name in asked}
+            for number, (question, answer) in enumerate(_pairs(entry)):
+                yield Row(
+                    f"mathematics-{self.split}-{module}-{number:06d}",
+                    {"question": question, "module": module, "category": category},
+                    answer,
+                    module,
+                )
+        if not there:
+            raise UserError(
+                f"{folder}: no modules of {self.split} (looked for files such as "
+                f"{self.split}/numbers__gcd.txt or .json)"
             )
-    if not there:
-        raise UserError(
-            f"{folder}: no modules of {options.split} (looked for files such as "
-            f"{options.split}/numbers__gcd.txt or .json)"
-        )
-    for name, found in (asked or {}).items():
-        if not found:
-            known = there | {module.partition("__")[0] for module in there}
-            raise UserError(f"{folder}: no module or category {name!r}{did_you_mean(name, known)}")
+        for name, found in (asked or {}).items():
+            if not found:
+                known = there | {module.partition("__")[0] for module in there}
+                raise UserError(
+                    f"{folder}: no module or category {name!r}{did_you_mean(name, known)}"
+                )
 
 
-def _belongs(entry: Entry, split: str) -> bool:
+def _belongs(entry: DatasetFile, split: str) -> bool:
     """Whether a file is a module of the split; at the top of a folder any split is meant."""
     parent = entry.name.parent.name
     return parent in ("", split)
 
 
-def _pairs(entry: Entry) -> Iterator[tuple[str, str]]:
+def _pairs(entry: DatasetFile) -> Iterator[tuple[str, str]]:
     """Questions and answers as text, without white space around them."""
     read = ByteStrings()
     found = _alternating(entry) if entry.name.suffix == ".txt" else _array(entry)
@@ -101,7 +100,7 @@ def _pairs(entry: Entry) -> Iterator[tuple[str, str]]:
         yield question, answer
 
 
-def _alternating(entry: Entry) -> Iterator[tuple[int, str, str]]:
+def _alternating(entry: DatasetFile) -> Iterator[tuple[int, str, str]]:
     question = None
     number = 0
     for number, line in lines(entry):
@@ -116,7 +115,7 @@ def _alternating(entry: Entry) -> Iterator[tuple[int, str, str]]:
         raise UserError(f"{entry.where}: row {number} is a question without an answer")
 
 
-def _array(entry: Entry) -> Iterator[tuple[int, str, str]]:
+def _array(entry: DatasetFile) -> Iterator[tuple[int, str, str]]:
     try:
         found = json.loads(text(entry))
     except (ValueError, RecursionError) as error:

@@ -11,12 +11,13 @@ import re
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from frontier.datasets import Row
-from frontier.datasets.common.files import Entry, entries, lines
+from frontier.blocks import Decides
+from frontier.datasets import Loader, Row
+from frontier.datasets.common.files import DatasetFile, entries, lines
 from frontier.errors import UserError
 
 # Unicode's Han blocks: ideographs, extensions A to H, compatibility, and the iteration mark.
@@ -25,49 +26,48 @@ HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000
 LATIN = re.compile(
     "[A-Za-z\u00aa\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\uff21-\uff3a\uff41-\uff5a]"
 )
-FILES = re.compile(r".*\.(en|zh_cn)", re.IGNORECASE)
 
 
-class Options(BaseModel):
-    """The keys of a task's `sample:` that are this loader's own."""
+class Opensubtitles(Loader):
+    """Pairs of lines that pass the filters."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    direction: Literal["zh-en", "en-zh"]
-    max_characters: int = Field(default=200, gt=0, le=10**6)
+    FILES = re.compile(r".*\.(en|zh_cn)", re.IGNORECASE)
+
+    direction: Annotated[Literal["zh-en", "en-zh"], Decides("sample")]
+    """The side that is asked, and the side that is the reference."""
+    max_characters: Annotated[int, Field(gt=0, le=10**6), Decides("sample")] = 200
     """Longer lines, on either side, are mostly several subtitles aligned with one."""
 
+    def fields(self) -> tuple[str, ...]:
+        """The line to translate."""
+        return ("source",)
 
-def fields(_options: Options) -> tuple[str, ...]:
-    """What a prompt may use."""
-    return ("source",)
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """The pairs that pass the filters, each text once; ids are the line's number in the files.
 
-
-def rows(folder: Path, options: Options) -> Iterator[Row]:
-    """The pairs that pass the filters, each text once; ids are the line's number in the files.
-
-    Both directions draw from the same pairs, so a sample of one is a sample of the other turned
-    round. Memory: about 130 bytes for each pair kept, to know what was seen.
-    Raises UserError naming the file and row where the two sides part or a line is no UTF-8.
-    """
-    english, chinese = _sides(folder)
-    seen: set[int] = set()
-    for left, right in zip_longest(lines(english), lines(chinese)):
-        if left is None or right is None:
-            longer, at = (english, left) if right is None else (chinese, right)
-            raise UserError(
-                f"{longer.where}: row {at[0] if at else '?'} has no counterpart: "
-                f"{english.where} and {chinese.where} differ in length"
-            )
-        en, zh = left[1].strip(), right[1].strip()
-        if not _plain(en, zh, options.max_characters):
-            continue
-        marks = _mark("en", en), _mark("zh", zh)
-        if seen.isdisjoint(marks):
-            source, reference = (zh, en) if options.direction == "zh-en" else (en, zh)
-            yield Row(
-                f"opensubtitles-{left[0]:08d}", {"source": source}, reference, options.direction
-            )
-        seen.update(marks)
+        Both directions draw from the same pairs, so a sample of one is a sample of the other turned
+        round. Memory: about 130 bytes for each pair kept, to know what was seen.
+        Raises UserError naming the file and row where the two sides part or a line is no UTF-8.
+        """
+        english, chinese = _sides(folder)
+        seen: set[int] = set()
+        for left, right in zip_longest(lines(english), lines(chinese)):
+            if left is None or right is None:
+                longer, at = (english, left) if right is None else (chinese, right)
+                raise UserError(
+                    f"{longer.where}: row {at[0] if at else '?'} has no counterpart: "
+                    f"{english.where} and {chinese.where} differ in length"
+                )
+            en, zh = left[1].strip(), right[1].strip()
+            if not _plain(en, zh, self.max_characters):
+                continue
+            marks = _mark("en", en), _mark("zh", zh)
+            if seen.isdisjoint(marks):
+                source, reference = (zh, en) if self.direction == "zh-en" else (en, zh)
+                yield Row(
+                    f"opensubtitles-{left[0]:08d}", {"source": source}, reference, self.direction
+                )
+            seen.update(marks)
 
 
 def _plain(en: str, zh: str, longest: int) -> bool:
@@ -86,10 +86,10 @@ def _mark(side: str, text: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{side}\t{text}".encode(), digest_size=8).digest())
 
 
-def _sides(folder: Path) -> tuple[Entry, Entry]:
+def _sides(folder: Path) -> tuple[DatasetFile, DatasetFile]:
     """The English and the Chinese file."""
-    found = {".en": [], ".zh_cn": []}  # type: dict[str, list[Entry]]
-    for entry in entries(folder, FILES):
+    found = {".en": [], ".zh_cn": []}  # type: dict[str, list[DatasetFile]]
+    for entry in entries(folder, Opensubtitles.FILES):
         if (ending := entry.name.suffix.casefold()) in found:
             found[ending].append(entry)
     for ending, files in found.items():

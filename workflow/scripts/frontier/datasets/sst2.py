@@ -9,60 +9,58 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from frontier.datasets import Row
-from frontier.datasets.common.files import ByteStrings, Entry, entries, lines
+from frontier.blocks import Decides
+from frontier.datasets import Loader, Row
+from frontier.datasets.common.files import ByteStrings, DatasetFile, entries, lines
 from frontier.errors import UserError
 
 LABELS = {"0": "negative", "1": "positive"}
 SPLITS = {"train": "train", "dev": "validation", "validation": "validation"}
-# dev.tsv, validation-00000-of-00001.parquet, the same with a hash, glue-validation.parquet; and
-# 0000.parquet in a folder of the split's name.
-FILES = re.compile(
-    r"((glue|sst-?2)[-_])?(?P<split>train|dev|validation)"
-    r"(-(?P<shard>\d+)-of-(?P<shards>\d+))?(-[0-9a-f]{16})?\.(tsv|parquet)"
-    r"|(?P<number>\d+)\.parquet"
-)
 
 
-class Options(BaseModel):
-    """The keys of a task's `sample:` that are this loader's own."""
+class Sst2(Loader):
+    """Sentences with their label."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    split: Literal["train", "validation"] = "train"
+    # dev.tsv, validation-00000-of-00001.parquet, the same with a hash, glue-validation.parquet; and
+    # 0000.parquet in a folder of the split's name.
+    FILES = re.compile(
+        r"((glue|sst-?2)[-_])?(?P<split>train|dev|validation)"
+        r"(-(?P<shard>\d+)-of-(?P<shards>\d+))?(-[0-9a-f]{16})?\.(tsv|parquet)"
+        r"|(?P<number>\d+)\.parquet"
+    )
+
+    split: Annotated[Literal["train", "validation"], Decides("sample")] = "train"
+    """The training sentences are shorter: mostly phrases of one."""
+
+    def fields(self) -> tuple[str, ...]:
+        """The sentence alone."""
+        return ("sentence",)
+
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """Each sentence of the split with its label; ids count rows from 0, as GLUE's idx does.
+
+        Raises UserError naming file and row of a malformed row, or the files of a missing split.
+        """
+        found = _files(folder, self.split)
+        read = ByteStrings()
+        for number, (where, at, sentence, label) in enumerate(_raw(found)):
+            if isinstance(sentence, bytes):
+                raise UserError(f"{where}: row {at}: the sentence is stored as bytes, not as text")
+            if isinstance(sentence, str):
+                sentence = read.decoded(sentence, f"{where}: row {at}")
+            if not isinstance(sentence, str) or not sentence.strip():
+                raise UserError(f"{where}: row {at} has no sentence")
+            if str(label) not in LABELS:
+                raise UserError(f"{where}: row {at}: label {label!r} is neither 0 nor 1")
+            name = LABELS[str(label)]
+            yield Row(f"sst2-{self.split}-{number:06d}", {"sentence": sentence.strip()}, name, name)
 
 
-def fields(_options: Options) -> tuple[str, ...]:
-    """What a prompt may use."""
-    return ("sentence",)
-
-
-def rows(folder: Path, options: Options) -> Iterator[Row]:
-    """Each sentence of the split with its label; ids count rows from 0, as GLUE's idx does.
-
-    Raises UserError naming the file and row of a malformed row, or the files of a missing split.
-    """
-    found = _files(folder, options.split)
-    read = ByteStrings()
-    for number, (where, at, sentence, label) in enumerate(_raw(found)):
-        if isinstance(sentence, bytes):
-            raise UserError(f"{where}: row {at}: the sentence is stored as bytes, not as text")
-        if isinstance(sentence, str):
-            sentence = read.decoded(sentence, f"{where}: row {at}")
-        if not isinstance(sentence, str) or not sentence.strip():
-            raise UserError(f"{where}: row {at} has no sentence")
-        if str(label) not in LABELS:
-            raise UserError(f"{where}: row {at}: label {label!r} is neither 0 nor 1")
-        name = LABELS[str(label)]
-        yield Row(f"sst2-{options.split}-{number:06d}", {"sentence": sentence.strip()}, name, name)
-
-
-def _files(folder: Path, split: str) -> list[Entry]:
+def _files(folder: Path, split: str) -> list[DatasetFile]:
     """The files of a split: one TSV, or the shards of one Parquet table."""
-    found = [entry for entry in entries(folder, FILES) if _split(entry) == split]
+    found = [entry for entry in entries(folder, Sst2.FILES) if _split(entry) == split]
     # In a folder with all of GLUE other tasks have files of the same names.
     own = [entry for entry in found if _of_sst2(entry)]
     found = own or found
@@ -79,20 +77,20 @@ def _files(folder: Path, split: str) -> list[Entry]:
     return found
 
 
-def _split(entry: Entry) -> str | None:
+def _split(entry: DatasetFile) -> str | None:
     """The split that a file belongs to, by its own name or its folder's."""
-    match = FILES.fullmatch(entry.name.name)
+    match = Sst2.FILES.fullmatch(entry.name.name)
     assert match, f"{entry.where} is none of the loader's files"
     return SPLITS.get(match["split"] or entry.name.parent.name)
 
 
-def _of_sst2(entry: Entry) -> bool:
+def _of_sst2(entry: DatasetFile) -> bool:
     return any(part.casefold() in ("sst2", "sst-2") for part in entry.name.parent.parts)
 
 
-def _check_shards(folder: Path, split: str, found: list[Entry]) -> None:
+def _check_shards(folder: Path, split: str, found: list[DatasetFile]) -> None:
     """Raise UserError where a shard is missing, or two tables lie side by side."""
-    matches = [FILES.fullmatch(entry.name.name) for entry in found]
+    matches = [Sst2.FILES.fullmatch(entry.name.name) for entry in found]
     numbers = [int(match["shard"] or match["number"] or 0) for match in matches if match]
     totals = {int(match["shards"] or 0) for match in matches if match}
     names = ", ".join(entry.where for entry in found)
@@ -102,7 +100,7 @@ def _check_shards(folder: Path, split: str, found: list[Entry]) -> None:
         raise UserError(f"{folder}: shards of the {split} split are missing, there are: {names}")
 
 
-def _raw(found: Sequence[Entry]) -> Iterator[tuple[str, int, Any, Any]]:
+def _raw(found: Sequence[DatasetFile]) -> Iterator[tuple[str, int, Any, Any]]:
     """File, row number as an editor or table shows it, sentence and label, unchecked."""
     for entry in found:
         if entry.name.suffix == ".parquet":
@@ -111,7 +109,7 @@ def _raw(found: Sequence[Entry]) -> Iterator[tuple[str, int, Any, Any]]:
             yield from _tsv(entry)
 
 
-def _parquet(entry: Entry) -> Iterator[tuple[str, int, Any, Any]]:
+def _parquet(entry: DatasetFile) -> Iterator[tuple[str, int, Any, Any]]:
     if entry.path is None:
         raise UserError(f"{entry.where}: a Parquet file must be unpacked to be read")
     # Here and not above: a second or more, which checking a task's options need not cost.
@@ -130,7 +128,7 @@ def _parquet(entry: Entry) -> Iterator[tuple[str, int, Any, Any]]:
         raise UserError(f"{entry.where}: unreadable Parquet file ({error})") from None
 
 
-def _tsv(entry: Entry) -> Iterator[tuple[str, int, Any, Any]]:
+def _tsv(entry: DatasetFile) -> Iterator[tuple[str, int, Any, Any]]:
     numbered = lines(entry)
     header = next(numbered, (1, ""))[1].split("\t")
     if sorted(header) != ["label", "sentence"]:

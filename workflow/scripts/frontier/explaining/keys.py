@@ -21,7 +21,8 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
         ("model",): "models/{model}", ("device",): "devices/{device}",
     },
     "sample": {
-        ("loader",): "datasets/{dataset}/loader", ("options",): "tasks/{task}/sample",
+        ("loader", "kind"): "datasets/{dataset}/loader",
+        ("loader", "options"): "tasks/{task}/sample",
         (): "tasks/{task}/sample",
     },
     "fetch_dataset": {(): "datasets/{dataset}"},

@@ -13,6 +13,7 @@ from pathlib import Path
 from frontier import values
 from frontier.errors import UserError
 from frontier.host import files
+from frontier.values import visible_files
 
 # Relative to the working directory, as every path of the workflow.
 CACHE = Path("resources/digests.json")
@@ -20,26 +21,6 @@ CACHE = Path("resources/digests.json")
 REMEMBERED_BYTES = 1 << 20
 # A file that changed just now may change again within the same tick of the file system's clock.
 SETTLED_NS = 2_000_000_000
-
-
-def visible_files(folder: Path) -> dict[str, Path]:
-    """The files in a folder by their relative posix names, sorted; nothing hidden, no folders.
-
-    Raises UserError for a folder in it that may not be read: what lies there would be left out.
-    """
-
-    def refuse(error: OSError) -> None:
-        if Path(error.filename) != folder:  # which need not be there
-            raise UserError(f"{error.filename}: cannot be read ({error.strerror})")
-
-    found = {}
-    for place, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in names:
-            path = Path(place, name)
-            if not name.startswith(".") and path.is_file():
-                found[path.relative_to(folder).as_posix()] = path
-    return dict(sorted(found.items()))
 
 
 def digest(path: Path) -> str:

@@ -19,6 +19,7 @@ from typing import Literal
 from frontier.errors import UserError, one_line
 from frontier.fetching import contents
 from frontier.host import caches
+from frontier.values import visible_files
 
 Kind = Literal["model", "dataset"]
 HUB = "https://huggingface.co"
@@ -185,7 +186,7 @@ def _chosen(folder: Path, include: tuple[str, ...], exclude: tuple[str, ...]) ->
     """What is asked for, of all that earlier fetches may have left in the cache's folder."""
     return {
         name: path
-        for name, path in contents.visible_files(folder).items()
+        for name, path in visible_files(folder).items()
         if any(fnmatchcase(name, glob) for glob in include)
         and not any(fnmatchcase(name, glob) for glob in exclude)
     }

@@ -12,7 +12,7 @@ from frontier.catalogue.source import Source
 from frontier.errors import Reason, UserError
 from frontier.fetching import contents, downloads, environments, hub
 from frontier.host import files
-from frontier.values import LOCK
+from frontier.values import LOCK, visible_files
 
 GENERATOR = Path(__file__).resolve().parents[2] / "generate_mathematics.py"
 HINT: Reason = "; to use a copy of your own, give its path under 'sources:' in config/config.yaml"
@@ -35,7 +35,7 @@ def fetch(source: Source, folder: Path, identity: Any = None) -> None:
             for name, path in found.items():
                 files.link(path, new / name)
         shas, listed = {}, {}
-        for name, path in contents.visible_files(new).items():
+        for name, path in visible_files(new).items():
             shas[name] = contents.digest(path)
             listed[name] = {"bytes": path.stat().st_size, "sha256": shas[name]}
         lock = {"source": origin, "files": listed, "sha256": contents.folder_digest(shas)}
@@ -91,7 +91,7 @@ def _local(path: Path) -> dict[str, Path]:
         return {path.name: path}
     if not path.is_dir():
         raise UserError(f"{path}: no such file or folder")
-    found = contents.visible_files(path)
+    found = visible_files(path)
     found.pop(LOCK, None)
     if not found:
         raise UserError(f"{path}: no files in this folder")

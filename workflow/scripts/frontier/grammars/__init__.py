@@ -1,9 +1,6 @@
 """Small worlds for the demo: grammars that generate sentences together with their right answers.
 
-A grammar is a module in this package with two names:
-
-    FIELDS: tuple[str, ...]                    what a prompt template may use
-    def example(rng: random.Random) -> Example
+Each file here is one grammar: a class that is found by the file's name.
 
 What a model grows on and what it is tested on must never meet: every example belongs to exactly one
 of two splits, by a hash of its own content, so drawing training examples skips all test content by
@@ -11,17 +8,17 @@ construction. The one source of chance is `Random.random()`: of all of `random`,
 promises to keep the same across versions.
 """
 
+from __future__ import annotations
+
 import hashlib
-import importlib
 import json
-import pkgutil
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
-from frontier.errors import UserError, did_you_mean
+from frontier.registry import Registry
 
 T = TypeVar("T")
 Split = Literal["train", "test"]
@@ -49,37 +46,32 @@ class Example:
         return "test" if int(self.digest, 16) % ONE_IN == 0 else "train"
 
 
-def names() -> list[str]:
-    """The grammars there are: the modules of this package."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+class Grammar(ABC):
+    """A small world."""
+
+    FIELDS: ClassVar[tuple[str, ...]]
+    """What a prompt template may use of an example."""
+
+    @abstractmethod
+    def example(self, rng: random.Random) -> Example:
+        """A sentence drawn by chance, with its right answer."""
+
+    def examples(self, split: Split, seed: int) -> Iterator[Example]:
+        """Different examples of one split, the same on every machine, until the world runs dry."""
+        rng = random.Random(seed)
+        seen: set[str] = set()
+        misses = 0
+        while misses < PATIENCE:
+            found = self.example(rng)
+            if found.split == split and found.digest not in seen:
+                seen.add(found.digest)
+                misses = 0
+                yield found
+            else:
+                misses += 1
 
 
-def module_name(grammar: str) -> str:
-    """The full name of a grammar's module, for digests of the code that an example depends on."""
-    if grammar not in names():
-        raise UserError(f"there is no grammar {grammar!r}{did_you_mean(grammar, names())}")
-    return f"{__name__}.{grammar}"
-
-
-def load(grammar: str) -> ModuleType:
-    """The grammar's module. Raises UserError for an unknown name."""
-    return importlib.import_module(module_name(grammar))
-
-
-def examples(grammar: str, split: Split, seed: int) -> Iterator[Example]:
-    """Different examples of one split, the same on every machine, until the grammar runs dry."""
-    generate = load(grammar).example
-    rng = random.Random(seed)
-    seen: set[str] = set()
-    misses = 0
-    while misses < PATIENCE:
-        found = generate(rng)
-        if found.split == split and found.digest not in seen:
-            seen.add(found.digest)
-            misses = 0
-            yield found
-        else:
-            misses += 1
+GRAMMARS: Registry[Grammar] = Registry("grammars", Grammar)
 
 
 def pick(rng: random.Random, options: Sequence[T]) -> T:

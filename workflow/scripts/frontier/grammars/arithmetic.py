@@ -7,19 +7,23 @@ sum of the test is met the other way round in training.
 
 import random
 
-from frontier.grammars import Example
+from frontier.grammars import Example, Grammar
 
-FIELDS = ("question",)
 SMALLEST, LARGEST = 10, 99
 
 
-def example(rng: random.Random) -> Example:
-    """`question` is such as "47 + 38" or "47 - 38"."""
-    numbers = [SMALLEST + int(rng.random() * (LARGEST - SMALLEST + 1)) for _ in range(2)]
-    a, b = max(numbers), min(numbers)
-    if rng.random() < 0.5:
-        carries = a % 10 + b % 10 >= 10
-        stratum = "addition, carrying" if carries else "addition"
-        return Example({"question": f"{a} + {b}"}, str(a + b), stratum)
-    stratum = "subtraction, borrowing" if a % 10 < b % 10 else "subtraction"
-    return Example({"question": f"{a} - {b}"}, str(a - b), stratum)
+class Arithmetic(Grammar):
+    """Sums and differences."""
+
+    FIELDS = ("question",)
+
+    def example(self, rng: random.Random) -> Example:
+        """`question` is such as "47 + 38" or "47 - 38"."""
+        numbers = [SMALLEST + int(rng.random() * (LARGEST - SMALLEST + 1)) for _ in range(2)]
+        a, b = max(numbers), min(numbers)
+        if rng.random() < 0.5:
+            carries = a % 10 + b % 10 >= 10
+            stratum = "addition, carrying" if carries else "addition"
+            return Example({"question": f"{a} + {b}"}, str(a + b), stratum)
+        stratum = "subtraction, borrowing" if a % 10 < b % 10 else "subtraction"
+        return Example({"question": f"{a} - {b}"}, str(a - b), stratum)

@@ -13,9 +13,7 @@ clause round once more. A sentence is one clause or two:
 
 import random
 
-from frontier.grammars import Example, pick
-
-FIELDS = ("sentence",)
+from frontier.grammars import Example, Grammar, pick
 
 THINGS = ("plot", "acting", "music", "ending", "story", "script", "cast", "humour", "pace", "film")
 PRAISE = ("clever", "moving", "fresh", "charming", "brilliant", "funny", "warm", "gripping")
@@ -72,10 +70,15 @@ def _both(first: tuple[str, int], second: tuple[str, int]) -> tuple[str, int]:
     return f"{text} and {other_text}", stronger
 
 
-def example(rng: random.Random) -> Example:
-    """`sentence` is written as in SST-2, lower case; both labels are equally likely."""
-    text, value = sentence(rng)
-    while value == 0:
+class Sentiment(Grammar):
+    """Film reviews with their label."""
+
+    FIELDS = ("sentence",)
+
+    def example(self, rng: random.Random) -> Example:
+        """`sentence` is written as in SST-2, lower case; both labels are equally likely."""
         text, value = sentence(rng)
-    label = "positive" if value > 0 else "negative"
-    return Example({"sentence": text}, label, label)
+        while value == 0:
+            text, value = sentence(rng)
+        label = "positive" if value > 0 else "negative"
+        return Example({"sentence": text}, label, label)

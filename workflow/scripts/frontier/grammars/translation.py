@@ -14,9 +14,7 @@ words; English inflects the verb for tense and person and the noun for number, a
 import random
 from dataclasses import dataclass
 
-from frontier.grammars import Example, pick
-
-FIELDS = ("chinese", "english")
+from frontier.grammars import Example, Grammar, pick
 
 
 @dataclass(frozen=True)
@@ -147,9 +145,14 @@ def _judgement(rng: random.Random) -> tuple[str, str]:
     )
 
 
-def example(rng: random.Random) -> Example:
-    """`chinese` has no spaces, `english` no full stop; the reference is the English side."""
-    relative = rng.random() < 0.4
-    chinese, english = _judgement(rng) if relative else _statement(rng)
-    stratum = "relative clause" if relative else "statement"
-    return Example({"chinese": chinese, "english": english}, english, stratum)
+class Translation(Grammar):
+    """Sentences in both languages."""
+
+    FIELDS = ("chinese", "english")
+
+    def example(self, rng: random.Random) -> Example:
+        """`chinese` has no spaces, `english` no full stop; the reference is the English side."""
+        relative = rng.random() < 0.4
+        chinese, english = _judgement(rng) if relative else _statement(rng)
+        stratum = "relative clause" if relative else "statement"
+        return Example({"chinese": chinese, "english": english}, english, stratum)

@@ -11,10 +11,10 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from frontier import grammars
 from frontier.catalogue import templates
 from frontier.catalogue.recipe import Corpus, Recipe
 from frontier.errors import UserError
+from frontier.grammars import GRAMMARS
 
 END = "<|endoftext|>"
 IGNORED = -100  # the target of a position that teaches nothing
@@ -34,9 +34,10 @@ def texts(grammar: str, corpus: Corpus, seed: int) -> list[Text]:
 
     Raises UserError where the grammar has fewer than asked for.
     """
+    world = GRAMMARS.load(grammar)()
     found = [
         Text(templates.fill(corpus.prompt, example.fields), " " + example.reference)
-        for example in islice(grammars.examples(grammar, "train", seed), corpus.examples)
+        for example in islice(world.examples("train", seed), corpus.examples)
     ]
     if len(found) < corpus.examples:
         raise UserError(

@@ -10,16 +10,19 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from frontier import blocks, datasets
-from frontier.catalogue import checking
+from frontier import blocks
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
+from frontier.datasets import LOADERS, Loader
 from frontier.datasets.common import files
 from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints, contents
+from frontier.grammars import GRAMMARS
 from frontier.planning import cells, chat_files
 from frontier.planning.step import Step, environment_step, step
 from frontier.quantizers import Preparation
+from frontier.sampling.calibration import CalibrationSpec, Draw
+from frontier.sampling.drawing import SampleSpec
 
 Read = Callable[[Path], Iterable[str]]
 """Names the files of a folder that are read."""
@@ -39,17 +42,10 @@ class InputSteps:
         self.quantized = cache(self._quantized)
         self.weights = cache(self._weights)
         self.slice = cache(self._slice)
-        self.loader_options = cache(self._loader_options)
 
     def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, Any]:
         block: blocks.Entry = getattr(self.catalogue, axis)[name]
         return block.slice(stage)
-
-    def _loader_options(self, plugin: str, task: str) -> dict[str, Any]:
-        """What a task says to its loader, defaults included."""
-        keys = self.catalogue.tasks[task].sample.options
-        module = checking.plugin("datasets", plugin, f"config/tasks.yaml: tasks.{task}")
-        return blocks.explicit(checking.check(module.Options, keys, f"config/tasks.yaml: {task}"))
 
     def source(self, dataset: str) -> Dataset:
         """The dataset with the source that the study puts in its place, if it does."""
@@ -82,22 +78,24 @@ class InputSteps:
         """Which files of a local dataset's folder its loader looks into; a file is all of it."""
         if not path.is_dir():
             return None
-        loader = datasets.load(self.source(dataset).loader)
+        loader = LOADERS.load(self.source(dataset).loader)
         return partial(files.some_files, wanted=loader.FILES)
 
     def _sample(self, task: str) -> Step:
         block = self.catalogue.tasks[task]
-        loader = self.source(block.dataset).loader
-        keys = block.sample
-        options = self.loader_options(loader, task)
-        spec = {"loader": loader, "options": options, "size": keys.size, "seed": keys.seed}
+        spec = self._sample_spec(task)
         read, fetched = ({"dataset": read(block.dataset)} for read in (self._raw, self.dataset))
-        return step("sample", spec, read, *_loading(spec), fetched=fetched)
+        modules = _loading(spec.loader)
+        return step("sample", spec.model_dump(mode="json"), read, *modules, fetched=fetched)
+
+    def _sample_spec(self, task: str) -> SampleSpec:
+        keys = self.catalogue.tasks[task].sample
+        return SampleSpec(loader=self.catalogue.loaders[task], size=keys.size, seed=keys.seed)
 
     def _model(self, model: str) -> Step:
         block = self.catalogue.models[model]
         if block.grow:
-            grammars = [f"frontier.grammars.{name}" for name in sorted(block.grow.corpora)]
+            grammars = map(GRAMMARS.module, sorted(block.grow.corpora))
             spec = block.grow.model_dump(mode="json")
             return step("grow_model", spec, {}, *grammars)
         # Without the key, what there is of it is not fetched.
@@ -138,23 +136,22 @@ class InputSteps:
 
     def _calibration(self, name: str) -> Step:
         block = self.catalogue.calibrations[name]
-        draws: list[dict[str, Any]] = []
-        for task in block.tasks:
-            dataset = self.catalogue.tasks[task].dataset
-            tested = [
-                self.sample(other).spec
-                for other, entry in self.catalogue.tasks.items()
-                if entry.dataset == dataset
-            ]
-            prompt = self.catalogue.tasks[task].prompt
-            sample = self.sample(task).spec
-            draws.append({"task": task, "prompt": prompt, "sample": sample, "tested": tested})
-        spec = {**block.slice("fetch"), "draws": draws}
+        draws = tuple(map(self._draw, block.tasks))
+        spec = CalibrationSpec(size=block.size, seed=block.seed, draws=draws)
         data = {task: self.catalogue.tasks[task].dataset for task in block.tasks}
         read = {task: self._raw(name) for task, name in data.items()}
         fetched = {task: self.dataset(name) for task, name in data.items()}
-        modules = {module for draw in draws for module in _loading(draw["sample"])}
-        return step("calibrate", spec, read, *sorted(modules), fetched=fetched)
+        modules = {module for draw in draws for module in _loading(draw.sample.loader)}
+        written = spec.model_dump(mode="json")
+        return step("calibrate", written, read, *sorted(modules), fetched=fetched)
+
+    def _draw(self, task: str) -> Draw:
+        """The texts of one task, beside the samples of all tasks of its dataset."""
+        tasks = self.catalogue.tasks
+        block = tasks[task]
+        alike = [name for name, other in tasks.items() if other.dataset == block.dataset]
+        tested = tuple(map(self._sample_spec, alike))
+        return Draw(task=task, prompt=block.prompt, sample=self._sample_spec(task), tested=tested)
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
@@ -181,12 +178,9 @@ class InputSteps:
         )
 
 
-def _loading(sample: dict[str, Any]) -> list[str]:
+def _loading(loader: Loader) -> list[str]:
     """The modules that read a sample's rows."""
-    modules = [f"frontier.datasets.{sample['loader']}"]
-    if grammar := sample["options"].get("grammar"):
-        modules.append(f"frontier.grammars.{grammar}")
-    return modules
+    return [type(loader).__module__, *loader.plugins()]
 
 
 def _content(path: Path, where: str, read: Read | None) -> str:

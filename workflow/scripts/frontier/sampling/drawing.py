@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from frontier import datasets, values
-from frontier.datasets import Row
+from frontier.datasets import AnyLoader, Row
 from frontier.errors import UserError
 
 
@@ -21,22 +18,15 @@ class SampleSpec(BaseModel):
     """What is drawn, and from rows read how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    loader: str
-    options: dict[str, Any] = {}
+    loader: AnyLoader
     size: int = Field(gt=0)
     seed: int = 0
 
     def all_rows(self, dataset: Path) -> Iterator[Row]:
-        """What there is to draw from. Raises UserError for a wrong loader, key or folder."""
+        """What there is to draw from. Raises UserError for a wrong folder."""
         if not dataset.is_dir():
             raise UserError(f"{dataset}: no such folder")
-        loader = datasets.load(self.loader)
-        try:
-            options = loader.Options.model_validate_json(json.dumps(self.options))
-        except ValidationError as invalid:
-            raise UserError(f"--spec: options.{values.first_fault(invalid)}") from None
-        rows: Iterator[Row] = loader.rows(dataset, options)
-        return rows
+        return self.loader.rows(dataset)
 
     def rows(self, dataset: Path) -> list[Row]:
         """The sample. Raises UserError as `all_rows` and `sample` do."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ Codes = NDArray[np.int64]
 class Classification(Scorer):
     """Accuracy with the confusion counts, and precision, recall and F1, or macro F1."""
 
-    PRIMARY: ClassVar[str] = "accuracy"
+    PRIMARY = "accuracy"
 
     labels: Annotated[tuple[str, ...], Field(min_length=2), Decides("score")]
     """The words that answer, as the references spell them."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ from frontier.stats.significance import paired_difference
 class Mathematics(Scorer):
     """Equivalent, strict and exact answers as proportions, and the gap between the first two."""
 
-    PRIMARY: ClassVar[str] = "equivalent"
+    PRIMARY = "equivalent"
 
     time_limit_s: Annotated[float, Field(gt=0, le=600), Decides("score")] = 5.0
     """Seconds for one comparison of two expressions."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from sacrebleu.metrics import BLEU, CHRF
@@ -26,8 +26,8 @@ ENOUGH_CHANGED = 10  # answers; of fewer the size of a change is hardly known (b
 class Translation(CorpusScorer):
     """Corpus chrF2 and BLEU in points; a request's score is its sentence chrF2 / 100."""
 
-    PRIMARY: ClassVar[str] = "chrf2"
-    WIDTH: ClassVar[int] = 18  # of the hypothesis, the reference and both, for 1- to 6-grams
+    PRIMARY = "chrf2"
+    WIDTH = 18  # of the hypothesis, the reference and both, for 1- to 6-grams
 
     target: Annotated[Literal["zh", "en"], Decides("score")]
     """The language translated into."""

@@ -13,8 +13,7 @@ from typing import IO
 from frontier.datasets.common import archives
 from frontier.datasets.common.archives import Open
 from frontier.errors import UserError
-from frontier.fetching.contents import visible_files
-from frontier.values import LOCK
+from frontier.values import LOCK, visible_files
 
 BYTES = re.compile(r"""[bB]('.*'|".*")""", re.DOTALL)
 MAX_ROW, MAX_TEXT = 1 << 24, 1 << 30
@@ -22,7 +21,7 @@ MAX_ROW, MAX_TEXT = 1 << 24, 1 << 30
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetFile:
     """A file of a dataset: its name without .gz, what messages call it, and how to read it."""
 
     name: PurePosixPath
@@ -58,7 +57,7 @@ def _matches(wanted: re.Pattern[str], name: str) -> bool:
     return bool(wanted.fullmatch(PurePosixPath(archives.bare(name)).name))
 
 
-def entries(folder: Path, wanted: re.Pattern[str]) -> Iterator[Entry]:
+def entries(folder: Path, wanted: re.Pattern[str]) -> Iterator[DatasetFile]:
     """What `read_files` names, in the order of names, and by their own names what is in archives.
 
     An entry of a tar archive is best read before the next entry is asked for: that reads it once,
@@ -78,9 +77,9 @@ def _plain(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _entry(name: str, where: str, read: Open, path: Path | None) -> Entry:
+def _entry(name: str, where: str, read: Open, path: Path | None) -> DatasetFile:
     whole = archives.bare(name) == name
-    return Entry(
+    return DatasetFile(
         PurePosixPath(archives.bare(name)),
         where,
         archives.unpacked(name, read),
@@ -88,7 +87,7 @@ def _entry(name: str, where: str, read: Open, path: Path | None) -> Entry:
     )
 
 
-def lines(entry: Entry) -> Iterator[tuple[int, str]]:
+def lines(entry: DatasetFile) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 text, numbered from 1, without their ends.
 
     Only a line feed ends a line: subtitles contain other separators that Unicode counts as such.
@@ -112,7 +111,7 @@ def lines(entry: Entry) -> Iterator[tuple[int, str]]:
         raise UserError(f"{entry.where}: row {number} is not UTF-8") from None
 
 
-def text(entry: Entry) -> str:
+def text(entry: DatasetFile) -> str:
     """A whole UTF-8 text. Raises UserError naming a file that is damaged or is no UTF-8."""
     with archives.damage_told(lambda: f"{entry.where}: damaged or truncated"), entry.open() as file:
         raw = file.read(MAX_TEXT)
