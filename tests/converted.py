@@ -32,26 +32,26 @@ def error_of(errors, function, *arguments):
 def answers(folder, settings, prompts, tokens):
     engine = module.load(folder, settings)
     found = {"loaded": dataclasses.asdict(engine.loaded)}
-    found["answers"] = [dataclasses.asdict(engine.generate(prompt, tokens, ())) for prompt in prompts]
-    found["again"] = engine.generate(prompts[0], tokens, ()).text
+    found["answers"] = [dataclasses.asdict(engine.generate(Generate(prompt, tokens, ()))) for prompt in prompts]
+    found["again"] = engine.generate(Generate(prompts[0], tokens, ())).text
     stop = found["again"][20:23]
-    found["stopped"] = engine.generate(prompts[0], tokens, (stop,)).text
+    found["stopped"] = engine.generate(Generate(prompts[0], tokens, (stop,))).text
     found["direct"] = engine.begun(tokens) is not None
     engine.begun = lambda _: None  # as for a graph that only optimum knows how to feed
-    found["by optimum"] = [engine.generate(prompt, tokens, ()).text for prompt in prompts]
-    found["stopped by optimum"] = engine.generate(prompts[0], tokens, (stop,)).text
+    found["by optimum"] = [engine.generate(Generate(prompt, tokens, ())).text for prompt in prompts]
+    found["stopped by optimum"] = engine.generate(Generate(prompts[0], tokens, (stop,))).text
     engine.close()
     return found
 
 with contextlib.redirect_stdout(sys.stderr):
     from frontier import conversions, quantizers
-    from frontier.engines import Settings
+    from frontier.engines import Generate, Settings
     from frontier.errors import UnsupportedError
     from frontier.errors import UserError
     from harmed import conversion_refusals
 
     name, folder, work = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
-    module = importlib.import_module(f"frontier.engines.{name}")
+    module = importlib.import_module(f"frontier.engines.loaded.{name}")
     found = {}
     for label, job in work["jobs"].items():
         quantizer = quantizers.load(job["method"])
@@ -72,9 +72,6 @@ with contextlib.redirect_stdout(sys.stderr):
         found[label] = error_of(refusal, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
     unfit, place = work["unfit"], folder / "unfit"
     found["unfit"] = conversion_refusals(convert, unfit, place, {"dtype": "float32"}, [])
-    found["cuda"] = error_of(
-        UnsupportedError, module.load, output, dataclasses.replace(settings, accelerator="cuda")
-    )
     weights = folder / next(iter(work["jobs"])) / work["weights"]
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     found["cut off"] = error_of(UserError, module.load, weights.parent, settings)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import json
 import signal
 import sys
@@ -18,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from frontier.engines import Settings
+from frontier.engines import ENGINES, Generate, Settings
 from frontier.errors import UnsupportedError
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
@@ -30,7 +29,7 @@ ROUNDS = 6
 def ask(engine: Any, prompt: str, tokens: int, stop: list[str]) -> dict[str, Any]:
     """One request's generation, with the clock before and after it."""
     before = time.perf_counter_ns()
-    answer = dataclasses.asdict(engine.generate(prompt, tokens, tuple(stop)))
+    answer = dataclasses.asdict(engine.generate(Generate(prompt, tokens, tuple(stop))))
     return answer | {"before_ns": before, "after_ns": time.perf_counter_ns()}
 
 
@@ -39,7 +38,7 @@ def interrupted(engine: Any, prompt: str, tokens: int, seconds: float) -> bool:
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
-            engine.generate(prompt, tokens, ())
+            engine.generate(Generate(prompt, tokens, ()))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except KeyboardInterrupt:
@@ -51,14 +50,16 @@ def parting(engine: Any, prompt: str, text: str, expected: list[str]) -> int | N
     """The first token of `text` that is not as `expected`, the texts of 1, 2, … tokens, if any."""
     if text == expected[-1]:
         return None
-    texts = (engine.generate(prompt, count + 1, ()).text for count in range(len(expected)))
+    texts = (
+        engine.generate(Generate(prompt, count + 1, ())).text for count in range(len(expected))
+    )
     return next(at for at, text in enumerate(texts) if text != expected[at])
 
 
 def refusal(engine: Any, prompt: str, tokens: int) -> str | None:
     """Why a request is not supported."""
     try:
-        engine.generate(prompt, tokens, ())
+        engine.generate(Generate(prompt, tokens, ()))
     except UnsupportedError as error:
         return str(error)
     return None
@@ -75,7 +76,7 @@ def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
     found["modules"] = sorted(sys.modules)
     first = work["requests"][0]
     prompt, tokens, _ = first
-    engine.reserve([asked for asked, _, _ in work["requests"]], tokens)
+    engine.reserve([Generate(asked, tokens) for asked, _, _ in work["requests"]])
     found["answers"] = [ask(engine, *request) for request in work["requests"]]
     found["parted"] = [
         parting(engine, request[0], answer["text"], texts)
@@ -102,7 +103,7 @@ def rounds(load: Any, folder: Path, prompt: str) -> tuple[list[int], list[str]]:
     held, texts = [], []
     for _ in range(ROUNDS):
         engine = load(folder, SETTINGS)
-        texts.append(engine.generate(prompt, 4, ()).text)
+        texts.append(engine.generate(Generate(prompt, 4, ())).text)
         engine.close()
         del engine
         held.append(psutil.Process().memory_info().rss)
@@ -110,12 +111,14 @@ def rounds(load: Any, folder: Path, prompt: str) -> tuple[list[int], list[str]]:
 
 
 def main() -> None:
-    """Arguments: an engine, and the path of its work, checkpoint by checkpoint."""
-    name, path = sys.argv[1:]
+    """Arguments: an engine's kind, its keys, and the path of its work, checkpoint by checkpoint."""
+    kind, options, path = sys.argv[1:]
     work = json.loads(Path(path).read_text(encoding="utf-8"))
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     with contextlib.redirect_stdout(sys.stderr):
-        load = importlib.import_module(f"frontier.engines.{name}").load
+        block = ENGINES.load(kind)(**json.loads(options)).only("measure")
+        block.prepare()
+        load = block.load
         found = {}
         for label, part in work.items():
             folder = Path(part["folder"])

@@ -157,7 +157,7 @@ def check_refusals(found: dict[str, str | None]) -> None:
 def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:
     """What the transformers engine says of [method, keys, folder]; None where it loads."""
     from frontier.engines import Settings
-    from frontier.engines import transformers as engine
+    from frontier.engines.loaded import transformers as engine
     from frontier.errors import UnsupportedError, UserError
 
     found: list[str | None] = []

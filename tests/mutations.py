@@ -73,8 +73,23 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
         "rtn": {"method": "rounding", "bits": 4, "granularity": "group", "group_size": 32},
     }
     files["quantizations"]["calibrations"] = {"texts": {"tasks": ["sums"], "size": 4, "seed": 1}}
+    files["engines"] = {
+        "engines": {
+            "transformers": {
+                "kind": "transformers", "reads": ["hub", "gptq"], "accelerators": ["cpu", "cuda"],
+                "dtypes": ["float32", "float16"], "cache": {"falcon": "broadcast"}, "own_code": True,
+                "scenarios": ["single-stream"], "asks": ["generate"], "adapters": True, "label": "T",
+            },
+            "mine": {"like": "transformers", "compile": True, "cache": "grouped"},
+            "cpp": {
+                "kind": "llama_cpp", "reads": ["gguf"], "accelerators": ["cpu"],
+                "environment": "llama_cpp",
+            },
+        }
+    }  # fmt: skip
+    files["devices"]["devices"]["like"] = {"like": "cpu", "engine": "cpp", "threads": 2}
     files["devices"]["devices"]["gpu"] = {
-        "engine": "transformers", "accelerator": "cuda", "gpu": "A6000", "gpus": 1, "compile": False,
+        "engine": "mine", "accelerator": "cuda", "gpu": "A6000", "gpus": 1,
         "gpu_model": "a6000", "dtype": "float16", "unsupported_dtypes": ["bfloat16"], "memory_gb": 48,
         "bandwidth_gb_s": 768, "price_per_hour": 0.5, "label": "GPU",
     }  # fmt: skip

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
 
 Job = tuple[str, dict[str, Any], str, str]
@@ -33,7 +33,7 @@ def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict
         "layers": found.loaded.quantized_layers,
         "error": float((of_quantized - true).square().mean().sqrt()),
         "spread": float(true.std()),
-        "texts": [found.generate("Once upon a time", 12, ()).text for _ in range(3)],
+        "texts": [found.generate(Generate("Once upon a time", 12, ())).text for _ in range(3)],
     }
 
 

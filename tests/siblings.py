@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import conversions, quantizers
-from frontier.engines import Settings
+from frontier.engines import Generate, Settings
 
 
 def examine(folder: Path, checkpoint: Path, jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -40,11 +40,11 @@ def _examine(
         made = convert(
             checkpoint, output, asked.options, [json.loads(one)["text"] for one in lines]
         )
-    load = importlib.import_module(f"frontier.engines.{engine}").load
+    load = importlib.import_module(f"frontier.engines.loaded.{engine}").load
     loaded = load(
         output if made else checkpoint, Settings("cpu", dtype, 1, "plain", method, options)
     )
-    answers = [loaded.generate(prompt, 4, ()) for prompt in prompts]
+    answers = [loaded.generate(Generate(prompt, 4, ())) for prompt in prompts]
     found = {
         "weights_bytes": loaded.loaded.weights_bytes,
         "quantized_layers": loaded.loaded.quantized_layers,

@@ -100,7 +100,13 @@ def catalogue(accelerator: str, *, small: bool, requests: int) -> dict[str, dict
             }
         },
         "quantizations": {"quantizations": QUANTIZATIONS},
-        "devices": {"devices": {"cpu": cpu, "here": here, "compiled": here | {"compile": True}}},
+        "devices": {
+            "devices": {
+                "cpu": cpu,
+                "here": here,
+                "compiled": here | {"engine": "transformers-compiled"},
+            }
+        },
         "tasks": {
             "datasets": {"demo": {"loader": "demo", "source": {"generator": "demo"}}},
             "tasks": tasks,

@@ -119,7 +119,9 @@ class GpuChecks:
     def planned(self, placement: planning.Placement) -> int:
         """Bytes of weights and cache as the plan has them, without its margin."""
         new = self.bench.catalogue.tasks["long"].max_new_tokens
-        cache = planning.kv_cache_bytes(placement.model, placement.dtype, new) or 0
+        cache = (
+            planning.kv_cache_bytes(placement.model, placement.engine, placement.dtype, new) or 0
+        )
         return (placement.weight_bytes or 0) + cache
 
     def latency(self, run: Run) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 import harmed
 from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})

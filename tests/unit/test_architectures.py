@@ -13,9 +13,9 @@ import torch
 import transformers
 
 import harmed
-from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, Settings
 from frontier.engines.common.prompting import kv_bytes_per_token
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 
 NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
@@ -99,7 +99,7 @@ def test_without_attention_heads_of_the_usual_kind(kind: str, tmp_path: Path) ->
     folder = write(tmp_path / kind, kind)
     loaded = engine.load(folder, NATIVE)
     expected = " ".join(f"w{token}" for token in greedy(folder, [5, 7, 9], 6) if token)
-    assert loaded.generate("w5 w7 w9", 6, ()).text == expected
+    assert loaded.generate(Generate("w5 w7 w9", 6, ())).text == expected
     if kind == "jamba":  # one of its two layers has a cache: a head of 16 for keys and for values
         assert loaded.loaded.kv_bytes_per_token == 16 * 2 * 4
     else:
@@ -137,7 +137,7 @@ def test_unsupported(kind: str, words: str, tmp_path: Path) -> None:
     """What is no causal model, or what `generate` cannot run."""
     folder = write(tmp_path / kind, kind)
     with pytest.raises(UnsupportedError, match=words) as refusal:
-        engine.load(folder, NATIVE).generate("w5 w7", 3, ())
+        engine.load(folder, NATIVE).generate(Generate("w5 w7", 3, ()))
     assert "\n" not in str(refusal.value)
 
 
@@ -200,10 +200,10 @@ def test_strange_configurations(change: dict[str, Any], llama: Path, tmp_path: P
     """One line or an outcome; what loads nevertheless answers as the checkpoint does."""
     folder = Path(shutil.copytree(llama, tmp_path / "strange"))
     harmed.reconfigure(folder, **change)
-    sound = engine.load(llama, NATIVE).generate("w5 w7 w9", 4, ()).text
+    sound = engine.load(llama, NATIVE).generate(Generate("w5 w7 w9", 4, ())).text
     refusal = answer = None
     try:
-        answer = engine.load(folder, NATIVE).generate("w5 w7 w9", 4, ()).text
+        answer = engine.load(folder, NATIVE).generate(Generate("w5 w7 w9", 4, ())).text
     except (UserError, UnsupportedError) as error:
         refusal = str(error)
     assert answer in (None, sound)

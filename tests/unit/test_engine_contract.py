@@ -23,13 +23,13 @@ import torch
 import transformers
 from tokenizers import decoders, pre_tokenizers
 
+import shipped
 from environments import LIBRARY, ROOT, run_in
-from frontier.catalogue.checking import modules
-from frontier.fetching import environments
+from frontier import engines
 from frontier.quantizers import native
 from stories import stories260k
 
-ENGINES = modules("engines")
+ENGINES = engines.ENGINES.names()
 TOKENS = 40
 PARTED = 7  # the token that one of the expected texts is wrong from
 LONG = 30  # tokens, of the chain
@@ -237,13 +237,14 @@ def found(
         folders = dict(zip(work, pool.map(prepared, work), strict=True))
     asked = {label: part | {"folder": folders[label]} for label, part in work.items()}
     (folder / "work.json").write_text(json.dumps(asked), encoding="utf-8")
-    own = engine in environments.names()
-    python = environment(engine) if own else Path(sys.executable)
+    block = next(one for one in shipped.engines().values() if one.kind == engine)
+    python = environment(block.environment) if block.environment else Path(sys.executable)
+    options = json.dumps(block.described()["options"])
     program = "import engine_contract; engine_contract.main()"
     with pytest.MonkeyPatch.context() as patch:
         # glibc would keep freed blocks of some MB now and then, which looks like weights not freed.
         patch.setenv("MALLOC_MMAP_THRESHOLD_", "1000000")
-        recorded = run_in(python, program, engine, str(folder / "work.json"))
+        recorded = run_in(python, program, engine, options, str(folder / "work.json"))
     answers: dict[str, Any] = json.loads(recorded)
     return answers
 
@@ -420,7 +421,7 @@ def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:
     """Of transformers all use the tokenizers, but none its engine."""
     loaded = set(found["chain"]["modules"])
     others = set(ENGINES) - {engine}
-    assert not loaded & ({f"frontier.engines.{other}" for other in others})
+    assert not loaded & {f"frontier.engines.loaded.{other}" for other in others}
     assert not loaded & (others - {"transformers"})
 
 
@@ -447,7 +448,7 @@ def test_planning_imports_no_engine() -> None:
     loaded = set(json.loads(done.stdout))
     assert {"frontier.planning.steps", "frontier.catalogue.configuration"} <= loaded
     assert not loaded & {"torch", "tokenizers", "optimum", *ENGINES}
-    assert not loaded & {f"frontier.engines.{name}" for name in ENGINES}
+    assert not loaded & {f"frontier.engines.loaded.{name}" for name in ENGINES}
 
 
 def test_all_engines_agree(

@@ -42,7 +42,8 @@ import json, sys
 from pathlib import Path
 import torch
 from frontier import conversions, quantizers
-from frontier.engines import Settings, transformers as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import transformers as engine
 from harmed import conversion_refusals
 
 found = {}
@@ -58,7 +59,7 @@ for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).ite
     loaded = engine.load(
         Path(output), Settings("cpu", "float32", 1, "plain", method, options)
     )
-    texts = [loaded.generate("61 + 7 =", 12, ()).text for _ in range(2)]
+    texts = [loaded.generate(Generate("61 + 7 =", 12, ())).text for _ in range(2)]
     with torch.no_grad():
         logits = loaded.model(torch.arange(20)[None] + 5).logits[0].tolist()
     found[name] = {

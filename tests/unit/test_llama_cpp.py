@@ -50,7 +50,8 @@ import json, sys
 from pathlib import Path
 import llama_cpp, numpy as np
 from frontier.conversions import gguf
-from frontier.engines import Settings, llama_cpp as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import llama_cpp as engine
 
 plain = llama_cpp.llama_context_default_params
 
@@ -74,11 +75,11 @@ for name, kinds in json.loads(sys.argv[2]).items():
         llama_cpp.llama_context_default_params = in_float32
         loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
         llama_cpp.llama_context_default_params = plain
-        loaded.generate(sys.argv[3], 1, ())
+        loaded.generate(Generate(sys.argv[3], 1, ()))
         exact = logits(loaded)
         loaded.close()
         loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
-        answer = loaded.generate(sys.argv[3], int(sys.argv[4]), ())
+        answer = loaded.generate(Generate(sys.argv[3], int(sys.argv[4]), ()))
         found[f"{name}-{kind}"] = {
             "files": sorted(path.name for path in output.iterdir()),
             "quantized": made.quantized_layers, "text": answer.text,
@@ -242,7 +243,8 @@ from dataclasses import replace
 from pathlib import Path
 import llama_cpp, psutil
 from frontier.conversions import gguf
-from frontier.engines import Settings, llama_cpp as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import llama_cpp as engine
 from frontier.errors import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError
 
@@ -261,9 +263,9 @@ def refusal(name, kind, action):
 def fed():
     return llama_cpp.llama_perf_context(loaded.context).n_p_eval
 
-loaded.generate("Once upon a time", 40, ())
+loaded.generate(Generate("Once upon a time", 40, ()))
 once = fed()
-loaded.generate("Once upon a time", 40, ())
+loaded.generate(Generate("Once upon a time", 40, ()))
 found["fed"] = [once, fed() - once]
 loaded.close()
 
@@ -285,7 +287,7 @@ config["max_position_embeddings"] = 100_000
 (checkpoint / "config.json").write_text(json.dumps(config))
 gguf.convert(checkpoint, output, {"type": "F32"}, [])
 loaded = engine.load(output, settings)
-refusal("context", UnsupportedError, lambda: loaded.generate("Once", 5000, ()))
+refusal("context", UnsupportedError, lambda: loaded.generate(Generate("Once", 5000, ())))
 loaded.close()
 engine.CONTEXT = 100_000  # 64 MB of cache
 held = []
@@ -413,7 +415,8 @@ NARROW = """
 import json, sys
 from pathlib import Path
 from frontier.conversions import gguf
-from frontier.engines import Settings, llama_cpp as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import llama_cpp as engine
 from frontier.errors import UnsupportedError
 from frontier.errors import UserError
 
@@ -433,7 +436,7 @@ for name, room in json.loads(sys.argv[4]).items():
     found[name] = []
     for length in (room - 4, room - 3, room, room + 1):
         try:
-            found[name].append(loaded.generate("w5 " * length, 4, ()).prompt_tokens)
+            found[name].append(loaded.generate(Generate("w5 " * length, 4, ())).prompt_tokens)
         except UnsupportedError as error:
             found[name].append(str(error))
     loaded.close()

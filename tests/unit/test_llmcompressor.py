@@ -17,8 +17,8 @@ import harmed
 from environments import run_in
 from frontier.catalogue.recipe import Recipe
 from frontier.conversions.common import calibrated
-from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import transformers as engine
 from frontier.growing import train
 from frontier.quantizers import Sizes, Target, llmcompressor
 
@@ -143,7 +143,7 @@ def test_a_route_ends_in_a_model_that_answers(
     """Every matrix of the two layers has a scheme, and decoding is the same twice."""
     matrices = 8 if name == "falcon" else 14
     assert made[name]["quantized_layers"] == loaded[name].loaded.quantized_layers == matrices
-    texts = {loaded[name].generate("61 + 7 =", 12, ()).text for _ in range(2)}
+    texts = {loaded[name].generate(Generate("61 + 7 =", 12, ())).text for _ in range(2)}
     assert len(texts) == 1
 
 
@@ -161,7 +161,7 @@ def test_weights_are_dense_once_loaded(
 ) -> None:
     """They stay as counted, as the plan says, over the native bytes."""
     found, native = loaded[name], loaded[f"{ROUTES[name][0]} itself"]
-    found.generate("61 + 7 =", 3, ())
+    found.generate(Generate("61 + 7 =", 3, ()))
     model = found.model
     now = engine.stored_bytes([*model.parameters(), *model.buffers()])
     assert now == found.loaded.weights_bytes > native.loaded.weights_bytes

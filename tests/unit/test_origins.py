@@ -15,6 +15,7 @@ import transformers
 from pydantic import TypeAdapter, ValidationError
 
 import little
+import shipped
 from frontier.catalogue.checking import check
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
@@ -105,6 +106,7 @@ def input_steps(ground: Path, **places: Any) -> InputSteps:
     catalogue = {
         "models": {"m": {"path": place["model"], "adapter": {"path": place["adapter"]}}},
         "quantizations": {"native": {"method": "native"}},
+        "engines": shipped.engines(),
         "devices": {"cpu": {"accelerator": "cpu"}},
         "datasets": {"d": {"loader": "sst2", "source": {"path": place["data"]}}},
         "tasks": {

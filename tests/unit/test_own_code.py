@@ -19,11 +19,12 @@ import fetch_model
 import hub
 import little
 import measure
+import shipped
 from conftest import ROOT
 from frontier import conversions
 from frontier.catalogue.entries import Catalogue
-from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
 from frontier.planning import cells
@@ -101,7 +102,7 @@ def fetch(monkeypatch: pytest.MonkeyPatch, output: Path, **spec: Any) -> dict[st
 
 def answers(folder: Path, settings: Settings = TRUSTING) -> list[str]:
     loaded = engine.load(folder, settings)
-    return [loaded.generate(prompt, 12, ()).text for prompt in PROMPTS]
+    return [loaded.generate(Generate(prompt, 12, ())).text for prompt in PROMPTS]
 
 
 def test_local_code_is_linked_locked_and_run(
@@ -198,7 +199,7 @@ def test_code_that_fails_is_known_from_ours(own: Path) -> None:
     (own / "modeling_own.py").write_text(fails)
     loaded = engine.load(own, TRUSTING)
     with pytest.raises(AttributeError, match="no_such") as raised:
-        loaded.generate("Once", 3, ())
+        loaded.generate(Generate("Once", 3, ()))
     assert measure.raised_by_own_code(raised.value)
     with pytest.raises(ZeroDivisionError) as ours:
         print(1 / 0)
@@ -262,6 +263,7 @@ def test_other_engines_do_not_run_it() -> None:
                 "gguf": {"method": "gguf", "type": "Q8_0"},
                 "rtn": {"method": "rounding", "bits": 4, "granularity": "channel"},
             },
+            "engines": shipped.engines(),
             "devices": {
                 "cpu": {"accelerator": "cpu"},
                 "llama": {"accelerator": "cpu", "engine": "llama_cpp"},

@@ -69,17 +69,17 @@ import json, sys, time
 from dataclasses import asdict
 from pathlib import Path
 from frontier.arrivals import one_by_one
-from frontier.engines import Generation
+from frontier.engines import Generate, Generation
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
 from frontier.scenarios import single_stream
 
-class Engine:
+class Model:
     def render(self, prompt):
         return prompt
 
-    def generate(self, prompt, max_new_tokens, stop):
+    def generate(self, request):
         start = time.perf_counter_ns()
         print("begun", flush=True)
         if sys.argv[2] == "waiting":
@@ -89,10 +89,9 @@ class Engine:
         return Generation("x", 1, "stop", start, one_by_one([1]), time.perf_counter_ns() - start)
 
 journal = Journal(Path(sys.argv[1]), {})
-prompts = {f"r{number}": "?" for number in range(20)}
-task = {"max_new_tokens": 1, "stop": []}
+requests = {f"r{number}": Generate("?", 1) for number in range(20)}
 with Pauses() as pauses:
-    single_stream.single_stream(Engine(), prompts, task, journal, "cell", Watch("cpu"), pauses)
+    single_stream.single_stream(Model(), requests, journal, "cell", Watch("cpu"), pauses)
 """
 
 

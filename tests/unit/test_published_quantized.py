@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import harmed
+import shipped
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Model
 from frontier.checkpoints.published import published
 from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
 from frontier.planning.cells import Placement
 from frontier.quantizers import load as load_quantizer
@@ -196,7 +197,7 @@ def placement(
     """A variant on a device."""
     module = load_quantizer(method)
     device = Device(accelerator=accelerator, engine=engine, gpus=int(accelerator == "mps"))
-    return Placement(module, module.Options(**keys), model, device)
+    return Placement(module, module.Options(**keys), model, device, shipped.engines()[engine])
 
 
 def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:

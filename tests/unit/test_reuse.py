@@ -18,11 +18,13 @@ from hypothesis import strategies as st
 
 import little
 import measure
+import shipped
 from frontier import identity
 from frontier.arrivals import one_by_one
 from frontier.datasets import Row
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, LoadedModel
 from frontier.engines.common.generating import Generating
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import OutOfMemoryError
 from frontier.machine.limits import Limits, OutOfTimeError
 from frontier.measuring import reuse
@@ -36,7 +38,7 @@ from frontier.scoring import gates
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
 DEVICE = {
-    "accelerator": "cpu", "engine": "transformers", "threads": 1, "gpus": 0, "compile": False,
+    "accelerator": "cpu", "threads": 1, "gpus": 0,
     "warmup": {"minimum": 2, "maximum": 4, "tolerance": 1e9},
 }  # fmt: skip
 
@@ -68,7 +70,8 @@ class Cell:
         spec = {
             "cell": dict.fromkeys(names, "x"), "memory_bytes": None, "environment": None,
             "max_background_cores": 1e6, "most_disturbed": 0.05, "device": device, "task": task,
-            "quantization": {"method": "native"},
+            "quantization": {"method": "native"}, "dtype": "float32",
+            "engine": {"id": "transformers", **shipped.engines()["transformers"].described()},
             "model": {
                 "dtype": "float32", "prompt": "plain", "trust_remote_code": False,
                 "template_arguments": {}, "template_date": "2026-01-01",
@@ -120,15 +123,15 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     made = Cell(tmp_path / "task", checkpoint)
     load, undisturbed = engine.load, single_stream.undisturbed
 
-    def counting(*arguments: Any) -> Any:
+    def counting(*arguments: Any, **keywords: Any) -> Any:
         made.loads += 1
-        return load(*arguments)
+        return load(*arguments, **keywords)
 
-    def asking(engine: Any, prompt: str, *rest: Any) -> Any:
+    def asking(model: LoadedModel, request: Generate, *rest: Any) -> Any:
         if made.stop and made.asked.total() == made.stop[0]:
             raise made.stop[1]
-        made.asked[prompt] += 1
-        return undisturbed(engine, prompt, *rest)
+        made.asked[request.prompt] += 1
+        return undisturbed(model, request, *rest)
 
     monkeypatch.setattr(engine, "load", counting)
     monkeypatch.setattr(single_stream, "undisturbed", asking)
@@ -388,7 +391,7 @@ def test_a_disturbed_session_is_not_taken(
 def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where times depend on how much there is, only what was asked with the same is taken."""
     room = {8: 64, 9: 64, 12: 128}
-    monkeypatch.setattr(Generating, "reserve", lambda _self, prompts, _most: room[len(prompts)])
+    monkeypatch.setattr(Generating, "reserve", lambda _self, requests: room[len(requests)])
     small = cell.measure(8)
     cell.measure(9)
     assert cell.asked.total() == 1

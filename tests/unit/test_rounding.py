@@ -22,7 +22,7 @@ from frontier import quantizers
 from frontier.conversions import codebook, rounding
 from frontier.conversions.common.simulating import by_group
 from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 

@@ -12,7 +12,7 @@ import pytest
 import chains
 import prompts_elsewhere
 from environments import run_in
-from frontier.engines import Settings
+from frontier.engines import Generate, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.transformers import load
 from frontier.errors import UserError
@@ -87,7 +87,7 @@ def test_an_empty_prompt_asks_nothing(tmp_path: Path) -> None:
 def answer(folder: Path, tokens: int, *stop: str) -> tuple[str, int, str]:
     """Text, tokens and finish reason of the answer to a text that ends in "="."""
     engine = load(folder, Settings("cpu", "float32", 1, "plain", "native"))
-    made = engine.generate("x=", tokens, stop)
+    made = engine.generate(Generate("x=", tokens, stop))
     engine.close()
     return made.text, made.tokens, made.finish_reason
 

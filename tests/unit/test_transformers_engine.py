@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 import torch
 import transformers
 
-from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines import Generate, Settings
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 
@@ -28,14 +27,16 @@ def settings(method: str = "native", prompt: str = "plain", **quantization: str)
 
 def test_prompt_styles(stories: Path, tmp_path: Path) -> None:
     """A template wraps the prompt; a chat template brings its own special tokens, once."""
-    plain = engine.load(stories, settings()).generate("Once upon a time", 5, ())
+    plain = engine.load(stories, settings()).generate(Generate("Once upon a time", 5, ()))
     wrapped = engine.load(stories, settings(prompt="Once upon {prompt}"))
-    assert wrapped.generate("a time", 5, ()).text == plain.text
+    assert wrapped.generate(Generate("a time", 5, ())).text == plain.text
     tokenizer = transformers.AutoTokenizer.from_pretrained(stories)
     tokenizer.chat_template = "<s>{{ messages[0]['content'] }}"
     transformers.AutoModelForCausalLM.from_pretrained(stories).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    chat = engine.load(tmp_path, settings(prompt="chat")).generate("Once upon a time", 5, ())
+    chat = engine.load(tmp_path, settings(prompt="chat")).generate(
+        Generate("Once upon a time", 5, ())
+    )
     assert (chat.text, chat.prompt_tokens) == (plain.text, 5)
 
 
@@ -76,17 +77,20 @@ def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
     """Prompts of any length that was reserved for run what the first request compiled."""
     prompts = ["Once upon a time", "One day, Lily and Ben went to the big park to play", "The"]
     eager = engine.load(stories, settings())
-    compiled = engine.load(stories, dataclasses.replace(settings(), compile=True))
-    assert isinstance(compiled, engine.Compiled)
-    compiled.reserve(prompts, 270)
-    first = compiled.generate(prompts[0], 30, ())
+    compiled = engine.load(stories, settings(), compiled=True)
+    assert isinstance(compiled, engine.CompiledModel)
+    compiled.reserve([Generate(prompt, 270) for prompt in prompts])
+    first = compiled.generate(Generate(prompts[0], 30, ()))
     counts = torch._dynamo.utils.counters["stats"]
     graphs = counts["unique_graphs"]
     assert graphs > 0
-    assert first.text == eager.generate(prompts[0], 30, ()).text
+    assert first.text == eager.generate(Generate(prompts[0], 30, ())).text
     for prompt in prompts:
-        assert compiled.generate(prompt, 30, ()).text == eager.generate(prompt, 30, ()).text
-    assert len(compiled.generate(prompts[1], 270, ()).arrivals) == 270
+        assert (
+            compiled.generate(Generate(prompt, 30, ())).text
+            == eager.generate(Generate(prompt, 30, ())).text
+        )
+    assert len(compiled.generate(Generate(prompts[1], 270, ())).arrivals) == 270
     assert counts["unique_graphs"] == graphs
     compiled.close()
 
@@ -95,11 +99,11 @@ def test_compiling_needs_a_compiler(stories: Path, monkeypatch: pytest.MonkeyPat
     """Told in one line, before the first request."""
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     with pytest.raises(UnsupportedError, match=r"C\+\+ compiler"):
-        engine.load(stories, dataclasses.replace(settings(), compile=True))
+        engine.load(stories, settings(), compiled=True)
 
 
 def test_what_cannot_be_compiled_is_unsupported(stories: Path) -> None:
     """`generate` would only warn, and the cell would be a copy of the eager one."""
     quanto = settings("quanto", weights="int8")
     with pytest.raises(UnsupportedError, match="cannot compile quanto layers"):
-        engine.load(stories, dataclasses.replace(quanto, compile=True))
+        engine.load(stories, quanto, compiled=True)

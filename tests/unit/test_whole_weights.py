@@ -15,7 +15,7 @@ import torch
 import harmed
 from environments import run_in
 from frontier.engines import Settings
-from frontier.engines import transformers as engine
+from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from frontier.fetching import checkpoints
 from harmed import added, reconfigure, refusals, renamed, rewrite, spoilt, stored_as, without

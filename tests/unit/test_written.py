@@ -106,6 +106,8 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
     found = {}
     for name, block in getattr(catalogue, section).items():
         found[name] = block.model_dump(mode="json", by_alias=True)
+        if section == "engines":
+            found[name]["kind"] = block.kind
         if section == "quantizations" and name != "native":
             options = plugin("quantizers", block.method, "").Options(**block.options)
             found[name] |= options.model_dump(mode="json")

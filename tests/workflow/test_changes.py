@@ -76,6 +76,20 @@ def put(name: str, keys: str, value: object) -> Change:
     return lambda place: place.set(name, keys, value)
 
 
+def alike(place: Workspace) -> None:
+    """Say a device's keys by another's."""
+    block = place.get("devices", CPU)
+    label = {"label": block.pop("label")} if "label" in block else {}
+    place.set("devices", "devices/base", block)
+    place.set("devices", CPU, {"like": "base", **label})
+
+
+def renamed_engine(place: Workspace) -> None:
+    """Give a device an engine of another name that has the same keys."""
+    place.set("engines", "engines/same", {"like": "transformers"})
+    place.set("devices", f"{CPU}/engine", "same")
+
+
 def old_code(name: str) -> Change:
     """Have a module do something when it is loaded, whose file time then says 2020."""
 
@@ -264,9 +278,11 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a module renamed": (moved({"frontier.scenarios.single_stream": "frontier.single_stream"}), NOTHING),
     "a function of the measuring program moved to a module": (
         both(
-            moved_function("host_peak_bytes", "measure", "frontier/machine/limits"),
+            moved_function(
+                "made_facts", "measure", "frontier/machine/limits", "from frontier.engines import Loaded"
+            ),
             lambda place: place.edit(
-                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import host_peak_bytes, "
+                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import made_facts, "
             ),
         ),
         NOTHING,
@@ -302,7 +318,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "an engine's errors reworded": (
         edit(
-            "engines/transformers.py", ("torch.compile failed: ", "torch.compile cannot compile it: "),
+            "engines/loaded/transformers.py", ("torch.compile failed: ", "torch.compile cannot compile it: "),
             ('"torch.compile failed"', '"torch.compile cannot compile it"'),
         ),
         NOTHING,
@@ -371,7 +387,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "as JSON": (rewritten(lambda text: json.dumps(yaml.safe_load(text))), NOTHING),
     "defaults said explicitly": (
         both(
-            put("devices", f"{CPU}/compile", False),
+            put("engines", "engines/transformers/compile", False),
             put("models", f"{LLAMA_KEYS}/dtype", "float32"),
             put("tasks", f"{REVIEWS}/sample/seed", 0),
             put("tasks", f"{SUMS}/scorer/time_limit_s", 5),
@@ -402,7 +418,13 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     # Keys of a device.
     "device: threads": (put("devices", f"{CPU}/threads", 2), measures()),
     "device: dtype": (put("devices", f"{CPU}/dtype", "bfloat16"), measures()),
-    "device: compile": (put("devices", f"{CPU}/compile", True), measures()),
+    "device: like another": (alike, NOTHING),
+    "device: an engine of another name that is the same": (renamed_engine, NOTHING),
+    # Keys of an engine.
+    "engine: compile": (put("engines", "engines/transformers/compile", True), measures()),
+    "engine: label": (put("engines", "engines/transformers/label", "T"), NOTHING),
+    "engine: another that is there": (put("engines", "engines/other", {"like": "transformers"}), NOTHING),
+    "engine: its cache": (put("engines", "engines/transformers/cache", "broadcast"), NOTHING),
     "device: an unsupported precision": (put("devices", f"{CPU}/unsupported_dtypes", ["float16"]), NOTHING),
     "device: warm-up": (put("devices", f"{CPU}/warmup/minimum", 3), measures()),
     "device: background cores": (put("devices", f"{CPU}/max_background_cores", 63), scores()),

@@ -106,7 +106,7 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
     placement = cells.placement(read_catalogue(root / "config"), MODEL, quantization, device)
     stored: int = placement.quantizer.stored_bytes(
-        placement.options, sizes, placement.dtype, placement.device.engine
+        placement.options, sizes, placement.dtype, placement.engine.kind
     )
     return stored
 
@@ -131,7 +131,7 @@ def siblings(
             block = catalogue.quantizations[quantization]
             jobs.setdefault(placement.environment, {})[quantization] = {
                 "method": block.method, "options": block.options,
-                "engine": placement.device.engine, "native": placement.model.dtype,
+                "engine": placement.engine.kind, "native": placement.model.dtype,
                 "dtype": placement.dtype, "texts": str(texts), "prompts": prompts,
             }  # fmt: skip
     found: dict[str, Any] = {}

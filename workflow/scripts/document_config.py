@@ -18,26 +18,38 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import engine_block
 from frontier.blocks import Decides
 from frontier.catalogue import checking, devices, entries, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
 from frontier.datasets import LOADERS
+from frontier.engine_block import EngineBlock
+from frontier.engines import ENGINES
 from frontier.errors import run
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
-REGISTRIES: dict[str, Registry[Any]] = {"datasets": LOADERS, "scorers": SCORERS}
-PLUGINS = {"quantizers": ("Quantization", "method"), "scorers": ("ScorerKeys", "kind")}
+REGISTRIES: dict[str, Registry[Any]] = {
+    "datasets": LOADERS,
+    "engines": ENGINES,
+    "scorers": SCORERS,
+}
+PLUGINS = {
+    "quantizers": ("Quantization", "method"),
+    "engines": ("EngineBlock", "kind"),
+    "scorers": ("ScorerKeys", "kind"),
+}
+LIKE = "like"
 REDONE = {
     "fetch": "fetching, and all behind it",
     "sample": "sampling, and all behind it",
     "measure": "measuring, and all behind it",
     "score": "scoring, table and report",
     "show": "the report",
-    "plan": "nothing, unless the cell no longer fits, or now does",
+    "plan": "nothing, unless the plan changes by it",
 }
 
 
@@ -66,6 +78,14 @@ def schema() -> dict[str, Any]:
             own["title"] = f"{name}: {module}"
             variants.append(own)
         parts[name] = {"oneOf": variants}
+        if LIKE in shared:
+            # Its kind, and with it its keys, may be those of the other.
+            every: dict[str, Any] = {key: {} for one in variants for key in one["properties"]}
+            taking = {"properties": every, "required": [LIKE], "additionalProperties": False}
+            parts[name]["oneOf"].append({"title": f"{name}: like another", **taking})
+    for part in parts.values():
+        if LIKE in part.get("properties", {}) and "required" in part:
+            part["anyOf"] = [{"required": part.pop("required")}, {"required": [LIKE]}]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "llm-frontier configuration",
@@ -106,17 +126,25 @@ def _default(field: Any) -> str:
     return f"`{json.dumps(value, default=str)}`"
 
 
-def table(kind: type[BaseModel]) -> str:
-    """A block's keys as a Markdown table."""
+def table(kind: type[BaseModel], beyond: type[BaseModel] | None = None) -> str:
+    """A block's keys as a Markdown table: its own, where all others are those of `beyond`."""
+    shared = beyond.model_fields if beyond else {}
+    fields = {
+        name: field
+        for name, field in kind.model_fields.items()
+        if name not in shared or field.annotation != shared[name].annotation
+    }
+    if not fields:
+        return ""
     properties = kind.model_json_schema()["properties"]
     marks = {
         name: next((mark.stage for mark in field.metadata if isinstance(mark, Decides)), None)
-        for name, field in kind.model_fields.items()
+        for name, field in fields.items()
     }
     redone = any(marks.values())
     head = ["key", "value", "default", "meaning", *(["redone when changed"] if redone else [])]
     rows = [head, ["---"] * len(head)]
-    for name, field in kind.model_fields.items():
+    for name, field in fields.items():
         meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
         step = marks[name]
         row = [f"`{name}`", _type(properties[name]), _default(field), meaning]
@@ -132,14 +160,14 @@ def plugins(package: str) -> str:
             (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
         )
         parts.append(f"**`{name}`** {first}\n")
-        if kind.model_fields:
-            parts.append(table(kind))
+        if own := table(kind, EngineBlock if issubclass(kind, EngineBlock) else None):
+            parts.append(own)
     return "\n".join(parts)
 
 
 def readme(text: str) -> str:
     """The README with its tables written anew between their marks."""
-    modules = (entries, devices, question)
+    modules = (entries, devices, engine_block, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

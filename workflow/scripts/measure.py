@@ -7,10 +7,7 @@ device. What has been measured is kept at once: a killed run goes on where it st
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
-import platform
-import resource
 import sys
 import time
 from datetime import date
@@ -23,14 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import templates
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Engine, Loaded, Settings
+from frontier.engines import ENGINES, Loaded, LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
-from frontier.quantizers import load as load_quantizer
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.scenarios import single_stream
@@ -41,30 +37,21 @@ def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
     """What the engine needs to know, out of a cell's specification."""
     model, device, quantization = spec["model"], spec["device"], spec["quantization"]
     options = {key: value for key, value in quantization.items() if key != "method"}
-    quantizer = load_quantizer(quantization["method"])
-    native = device.get("dtype") or model["dtype"]
     threads = device["threads"]
     return Settings(
         accelerator=device["accelerator"],
-        dtype=quantizer.compute_dtype(quantizer.Options(**options), native, device["engine"]),
+        dtype=spec["dtype"],
         threads=hardware.cores() if threads == "auto" else threads,
         prompt=model["prompt"],
         method=quantization["method"],
         quantization=options,
         trust_remote_code=model["trust_remote_code"],
         gpus=device["gpus"],
-        compile=device["compile"],
         adapter=adapter,
         template_arguments=model["template_arguments"],
         template_date=date.fromisoformat(model["template_date"]),
         published=model.get("published"),
     )
-
-
-def host_peak_bytes() -> int:
-    """Most memory that this process has held; Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 def run_cell(
@@ -81,7 +68,7 @@ def run_cell(
     """
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
-    facts |= {"engine": spec["device"]["engine"], "environment": spec["environment"]}
+    facts |= {"engine": spec["engine"]["id"], "environment": spec["environment"]}
     made = lock_of(checkpoint)
     if "outcome" in made:  # the job that was to make it has said why it could not
         return facts | {key: made[key] for key in ("outcome", "reason")} | {"memory": None}
@@ -90,31 +77,30 @@ def run_cell(
         return facts | asked_before(journal, known)
     known = None
     pauses = Pauses()  # before the engine's threads
-    module = importlib.import_module(f"frontier.engines.{spec['device']['engine']}")
+    engine = ENGINES.load(spec["engine"]["kind"])(**spec["engine"]["options"]).only("measure")
+    engine.prepare()
     journal.loaded(start_s=time.time() - psutil.Process().create_time(), threads=settings.threads)
-    engine: Engine | None = None
+    model: LoadedModel | None = None
     memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
     try:
         with limited_time(limits.seconds), limited_memory(*memory), pauses:
             started = time.perf_counter_ns()
-            engine = module.load(checkpoint, settings)
+            model = engine.load(checkpoint, settings)
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
             journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
-            journal.loaded(**vars(engine.loaded) | made_facts(made, engine.loaded))
-            single_stream.check_prompts(engine, prompts)
-            asked = list(prompts.values())
-            journal.make_room(engine.reserve(asked, spec["task"]["max_new_tokens"]))
+            journal.loaded(**vars(model.loaded) | made_facts(made, model.loaded))
+            single_stream.check_prompts(model, prompts)
+            requests = single_stream.requests_for(prompts, spec["task"])
+            journal.make_room(model.reserve(list(requests.values())))
             known = journal.answered(prompts)
             if known is None:
                 warmup = single_stream.warm_up(
-                    engine, asked, spec["task"], spec["device"]["warmup"]
+                    model, list(requests.values()), spec["device"]["warmup"]
                 )
                 journal.loaded(warmup=warmup)
-                watch = contention.Watch(settings.accelerator)
-                single_stream.single_stream(
-                    engine, prompts, spec["task"], journal, cell, watch, pauses
-                )
+                watch = contention.Watch(settings.accelerator, model.processes())
+                single_stream.single_stream(model, requests, journal, cell, watch, pauses)
                 journal.loaded(load_average=watch.load_average())
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}
@@ -127,11 +113,12 @@ def run_cell(
             f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
         )
         facts |= {"outcome": "unsupported", "reason": reason[:300]}
-    device_peak_bytes = engine.device_peak_bytes() if engine else None
-    peaks = {"device_peak_bytes": device_peak_bytes, "host_peak_bytes": host_peak_bytes()}
+    device_peak_bytes = model.device_peak_bytes() if model else None
+    host_peak_bytes = model.host_peak_bytes() if model else own_peak_bytes()
+    peaks = {"device_peak_bytes": device_peak_bytes, "host_peak_bytes": host_peak_bytes}
     journal.loaded(memory=peaks)
-    if engine:
-        engine.close()
+    if model:
+        model.close()
     if known is not None:
         return facts | asked_before(journal, known)
     return facts | loaded_in(journal, journal.session)

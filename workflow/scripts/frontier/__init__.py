@@ -1,7 +1,18 @@
 """The library behind llm-frontier's programs: typed, and free of Snakemake."""
 
 FLOORS = (
-    ("errors", "text", "unicode", "words", "values", "blocks", "registry", "chosen", "arrivals"),
+    (
+        "errors",
+        "text",
+        "unicode",
+        "words",
+        "values",
+        "blocks",
+        "engine_block",
+        "registry",
+        "chosen",
+        "arrivals",
+    ),
     ("host",),
     ("machine",),
     ("grammars",),

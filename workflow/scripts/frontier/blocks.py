@@ -41,6 +41,7 @@ Positive = Annotated[float, Field(gt=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
+Accelerator = Literal["cpu", "cuda", "mps"]
 
 
 def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -68,14 +69,25 @@ class Entry(BaseModel):
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    def slice(self, stage: Stage) -> dict[str, Any]:
-        """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
-        chosen = {
+    @classmethod
+    def deciding(cls, stage: Stage) -> set[str]:
+        """The keys that decide `stage`."""
+        return {
             name
-            for name, field in type(self).model_fields.items()
+            for name, field in cls.model_fields.items()
             if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
         }
-        return self.model_dump(mode="json", include=chosen, exclude_none=True)
+
+    def slice(self, stage: Stage) -> dict[str, Any]:
+        """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
+        return self.model_dump(mode="json", include=self.deciding(stage), exclude_none=True)
+
+
+class Derived(Entry):
+    """A block that may take another's keys, which are in their places once it is read."""
+
+    like: Annotated[str | None, Plan] = None
+    """Another block of this kind, whose keys, but its label, hold where this one has none."""
 
 
 def explicit(options: BaseModel) -> dict[str, Any]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from frontier.catalogue import ids, templates
-from frontier.catalogue.checking import Line, all_of, check, modules, one_of, plugin, scenarios
+from frontier.blocks import Derived
+from frontier.catalogue import ids, inheritance, templates
+from frontier.catalogue.checking import Line, all_of, check, one_of, plugin, scenarios
+from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.datasets import LOADERS, Loader
+from frontier.engine_block import EngineBlock, EngineKind
 from frontier.errors import UserError, did_you_mean
+from frontier.registry import Registry
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
 
 FILES = {
     "models": ("models",),
     "quantizations": ("quantizations", "calibrations"),
+    "engines": ("engines",),
     "devices": ("devices",),
     "tasks": ("datasets", "tasks"),
 }
@@ -63,10 +69,30 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
     return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
 
 
-def _check_engines(catalogue: Catalogue) -> None:
+def _check_devices(catalogue: Catalogue) -> None:
     for name, device in catalogue.devices.items():
-        # Only its name: importing an engine takes seconds, and may not be possible here at all.
-        one_of(device.engine, modules("engines"), f"config/devices.yaml: devices.{name}.engine")
+        one_of(device.engine, catalogue.engines, f"config/devices.yaml: devices.{name}.engine")
+
+
+def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, EngineBlock]) -> None:
+    """Raises UserError that says where it belongs for a device's key that is its engine's."""
+    for name, block in blocks.items():
+        given = block if isinstance(block, dict) else {}
+        engine = engines.get(str(given.get("engine", Device.model_fields["engine"].default)))
+        own = {*type(engine).model_fields} - {*Device.model_fields} if engine else {}
+        for key in given:
+            if key in own:
+                raise UserError(
+                    f"config/devices.yaml: devices.{name}.{key}: is a key of an engine: give it to "
+                    "one in config/engines.yaml, and name that as the device's engine"
+                )
+
+
+def _engine(block: Any, where: str, line: Line) -> EngineBlock:
+    """An engine's block as the class of its kind, which lies on a floor above the catalogue's."""
+    chosen = check(EngineKind, block, where, line=line)
+    engines: Registry[EngineBlock] = importlib.import_module("frontier.engines").ENGINES
+    return check(engines.load(chosen.kind, f"{where}.kind"), chosen.options, where, ("kind",), line)
 
 
 def catalogue_folder() -> Path:
@@ -96,16 +122,25 @@ def read_catalogue(folder: Path) -> Catalogue:
             if not isinstance(section, dict):
                 raise UserError(f"config/{path.name}: {key}: missing, or not a mapping")
             kind = field.annotation.__args__[1]  # type: ignore[union-attr]
-            sections[key] = {}
-            for name, block in section.items():
+            for name in section:
                 ids.check(name, f"config/{path.name}: {key}", dots=key != "tasks")
-                where = f"config/{path.name}: {key}.{name}"
-                line = partial(_line, path, (key, name))
-                sections[key][name] = check(kind, block, where, line=line)
+            if issubclass(kind, Derived):
+                section = inheritance.resolved(section, f"config/{path.name}: {key}")
+            if kind is Device:
+                _check_no_engine_keys(section, sections["engines"])
+            read = _engine if kind is EngineBlock else partial(check, kind)
+            sections[key] = {
+                name: read(
+                    block,
+                    f"config/{path.name}: {key}.{name}",
+                    line=partial(_line, path, (key, name)),
+                )
+                for name, block in section.items()
+            }
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
     _check_quantizations(catalogue, folder / "quantizations.yaml")
-    _check_engines(catalogue)
+    _check_devices(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from frontier.blocks import (
+    Accelerator,
+    Derived,
     Dtype,
     Entry,
     Label,
@@ -40,12 +42,12 @@ class Warmup(Entry):
         return self
 
 
-class Device(Entry):
+class Device(Derived):
     """A place where a variant runs: hardware and the engine on it."""
 
-    engine: Annotated[str, Measure] = "transformers"
-    """frontier/engines/ENGINE.py."""
-    accelerator: Annotated[Literal["cpu", "cuda", "mps"], Measure]
+    engine: Annotated[str, Plan] = "transformers"
+    """Id of engines.yaml. What its block says decides, not its name."""
+    accelerator: Annotated[Accelerator, Measure]
     """What computes."""
     gpu: Annotated[Label | None, Measure] = None
     """Part of the GPU's name as the driver reports it; the host must have such a one."""
@@ -55,8 +57,6 @@ class Device(Entry):
     """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
     threads: Annotated[Annotated[int, Field(gt=0, le=4096)] | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
-    compile: Annotated[bool, Measure] = False
-    """torch.compile with a static cache; transformers only."""
     dtype: Annotated[Dtype | None, Measure] = None
     """Overrides the native precision where the hardware lacks it (V100: no bfloat16)."""
     unsupported_dtypes: Annotated[tuple[Dtype, ...], Plan] = ()
@@ -78,6 +78,4 @@ class Device(Entry):
     def _gpus_where_gpus_are(self) -> Device:
         if self.accelerator != "cpu" and self.gpus == 0:
             raise ValueError(f"gpus: must be at least 1 for accelerator {self.accelerator}")
-        if self.compile and self.engine != "transformers":
-            raise ValueError("compile: only the transformers engine compiles")
         return self

@@ -30,6 +30,7 @@ from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
 from frontier.catalogue.source import Source
 from frontier.datasets import Loader
+from frontier.engine_block import EngineBlock
 from frontier.scorers import Scorer
 
 
@@ -90,6 +91,8 @@ class Model(Entry):
     """Bits of a layer's weight where the checkpoint is published quantized (BitNet b1.58: 2)."""
     layers: Annotated[Count | None, Plan] = None
     """With kv_heads and head_dim it tells the size of the key-value cache."""
+    heads: Annotated[Count | None, Plan] = None
+    """Heads of the attention; without it, hidden / head_dim."""
     kv_heads: Annotated[Count | None, Plan] = None
     """Key-value heads; fewer than the attention's heads where these share them."""
     head_dim: Annotated[Count | None, Plan] = None
@@ -204,11 +207,12 @@ class Task(Entry):
 
 
 class Catalogue(Entry):
-    """config/{models,quantizations,devices,tasks}.yaml together."""
+    """config/{models,quantizations,engines,devices,tasks}.yaml together."""
 
     models: dict[str, Model]
     quantizations: dict[str, Quantization]
     calibrations: dict[str, Calibration] = Field(default_factory=dict)
+    engines: dict[str, EngineBlock]
     devices: dict[str, Device]
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]

@@ -1,19 +1,28 @@
-"""Engines: the code that generates. One file each; the file's name is its registration.
+"""Engines: the code that generates. A file each, with one class: `class LlamaCpp(Engine)`.
 
-An engine module offers `load(checkpoint, settings) -> Engine`, where `checkpoint` is a folder in
-the hub's layout and `settings` a `Settings`.
+Its fields are the keys of its blocks in config/engines.yaml; `load` returns what answers requests.
+A file imports no library of its engine at its top: planning reads the block in an environment that
+lacks it. What needs the library lies in engines/loaded/, or is imported by `load`.
 """
 
 from __future__ import annotations
 
+import os
+import platform
+import resource
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from frontier.arrivals import Arrival
+from frontier.blocks import Decides
 from frontier.catalogue import templates
+from frontier.engine_block import EngineBlock
+from frontier.errors import UnsupportedError
+from frontier.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,6 @@ class Settings:
     quantization: dict[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
     gpus: int = 0
-    compile: bool = False
     adapter: Path | None = None
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     template_date: date = templates.TODAY
@@ -37,8 +45,27 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Generate:
+    """A request for the text that greedily follows a prompt."""
+
+    prompt: str
+    max_new_tokens: int
+    """The text ends there at the latest."""
+    stop: tuple[str, ...] = ()
+    """It ends at the first of these, special tokens too."""
+
+
+@dataclass(frozen=True)
+class Choose:
+    """A request for how likely each of several texts is to follow a prompt."""
+
+    prompt: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Generation:
-    """One request's outcome. Times are monotonic nanoseconds; all but the start relative to it.
+    """The answer to `Generate`. Times are monotonic nanoseconds; all but the start relative to it.
 
     `arrivals` has every generated token (an end-of-text token too), each at the time at which it
     was known to the host. `end_ns` is when the text was complete.
@@ -58,6 +85,19 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """The answer to `Choose`. Times are as a `Generation`'s."""
+
+    logprobs: list[float]
+    """Of each choice: ln P(choice | prompt), the sum over its tokens."""
+    tokens: list[int]
+    """Of each choice, how many it has."""
+    prompt_tokens: int
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What an engine holds in memory once loaded."""
 
@@ -69,32 +109,67 @@ class Loaded:
     """What does the work, in words; None where there is nothing to choose from."""
 
 
-class Engine(Protocol):
-    """A loaded variant, answering one request at a time."""
+class LoadedModel(ABC):
+    """A variant that an engine has loaded, answering one request at a time."""
 
     loaded: Loaded
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> int | None:
+    def reserve(self, requests: Sequence[Generate]) -> int | None:
         """Make room for all requests to come, once, before the warm-up, where that helps.
 
         Returns for how many tokens, where answers and times depend on that; None otherwise.
         """
+        return None
 
+    @abstractmethod
     def render(self, prompt: str) -> str:
         """The text that a prompt becomes. Raises UserError where the chat template fails."""
 
-    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""
+    @abstractmethod
+    def generate(self, request: Generate) -> Generation:
+        """The greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""
+
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods, for engines that say `choose` in their `asks`.
+
+        Raises OutOfMemoryError, UnsupportedError (too long, or the engine cannot tell them).
+        """
+        raise UnsupportedError("the engine does not tell how likely a given text is")
+
+    def processes(self) -> frozenset[int]:
+        """The ids of the processes that do the work: their load is the measurement's own."""
+        return frozenset({os.getpid()})
+
+    def host_peak_bytes(self) -> int:
+        """Most host memory that these processes have held."""
+        return own_peak_bytes()
 
     def device_peak_bytes(self) -> int | None:
         """Most device memory held so far; None where the device shares the host's memory."""
+        return None
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 an engine may hold nothing that is to be released
         """Release the weights and the device's memory."""
 
 
-class Loader(Protocol):
-    """An engine module."""
+def own_peak_bytes() -> int:
+    """Most memory that this process has held; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
 
-    def load(self, checkpoint: Path, settings: Settings) -> Engine:
-        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError."""
+
+class Engine(EngineBlock, ABC):
+    """An engine as its block configures it."""
+
+    def prepare(self) -> None:
+        """Do what is no part of the time to load: importing a library takes seconds."""
+
+    @abstractmethod
+    def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
+        """Load a variant from a folder in the hub's layout.
+
+        Raises UnsupportedError with the reason that the report shows, OutOfMemoryError, UserError.
+        """
+
+
+ENGINES: Registry[Engine] = Registry("engines", Engine, mark=Decides)

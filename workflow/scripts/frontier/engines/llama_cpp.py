@@ -6,164 +6,27 @@ in every engine.
 
 from __future__ import annotations
 
-import ctypes
-import os
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-import llama_cpp
-import numpy as np
-import pynvml
+from pydantic import Field
 
-from frontier.engines import Generation, Loaded, Settings
-from frontier.engines.common import llama_log
-from frontier.engines.common.prompting import Prompting
-from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
-
-CONTEXT = 4096  # tokens; the cache is allocated whole, and a model's positions may be 131,072
-OUT_OF_MEMORY = ("allocate", "out of memory")
-ALLOCATION_FAILED = -2  # llama_decode's
-CACHE_WIDTH = 2  # bytes; llama.cpp caches in float16
+from frontier.blocks import Plan
+from frontier.engines import Engine, LoadedModel, Settings
 
 
-class LlamaCpp:
-    """A model, its context and its tokenizer."""
+class LlamaCpp(Engine):
+    """Keys of a `llama_cpp` block."""
 
-    def __init__(self, model: Any, context: Any, prompting: Prompting, settings: Settings) -> None:
-        self.model, self.context, self.prompting = model, context, prompting
-        self.settings = settings
-        self.memory = llama_cpp.llama_get_memory(context)
-        self.room = _room(model)
-        self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
-        self.loaded = Loaded(
-            weights_bytes=llama_cpp.llama_model_size(model),
-            quantized_layers=None,
-            kv_bytes_per_token=_cache_bytes(model, prompting.config),
-        )
+    reads: Annotated[tuple[Literal["gguf"], ...], Field(min_length=1), Plan]
+    """The format that llama.cpp reads."""
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> None:
-        """Nothing: the cache was allocated while loading."""
+    def prepare(self) -> None:
+        """Import what loading needs."""
+        import frontier.engines.loaded.llama_cpp  # noqa: F401
 
-    def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
-        return self.prompting.render(prompt)
+    def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
+        """Load CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
+        from frontier.engines.loaded import llama_cpp
 
-    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
-        # No request finds its beginning in the cache of an earlier one.
-        llama_cpp.llama_memory_clear(self.memory, False)
-        start = time.perf_counter_ns()
-        ids = self.prompting.encode(prompt, max_new_tokens)
-        if len(ids) + max_new_tokens > self.room:
-            raise UnsupportedError(
-                f"a request of {len(ids) + max_new_tokens} tokens, new ones included, is longer "
-                f"than the {self.room} tokens of llama.cpp's context"
-            )
-        tokens: list[int] = []
-        token_ns: list[int] = []
-        fed: Sequence[int] = ids
-        while len(tokens) < max_new_tokens:
-            tokens.append(self._next(fed))
-            token_ns.append(time.perf_counter_ns() - start)
-            if tokens[-1] in self.prompting.eos or self.prompting.stopped(tokens, stop):
-                break
-            fed = tokens[-1:]
-        return self.prompting.answer(len(ids), tokens, token_ns, start, stop)
-
-    def _next(self, fed: Sequence[int]) -> int:
-        """Feed tokens; the likeliest next one. Fetching the logits waits for the device."""
-        buffer = (llama_cpp.llama_token * len(fed))(*fed)
-        batch = llama_cpp.llama_batch_get_one(buffer, len(fed))
-        code = llama_cpp.llama_decode(self.context, batch)
-        if code == ALLOCATION_FAILED:
-            raise OutOfMemoryError(llama_log.last())
-        if code:
-            raise RuntimeError(f"llama_decode gave {code}: {llama_log.last()}")
-        logits = llama_cpp.llama_get_logits_ith(self.context, -1)
-        return int(np.ctypeslib.as_array(logits, shape=(self.vocabulary,)).argmax())
-
-    def device_peak_bytes(self) -> int | None:
-        """What the driver says that this process holds on its GPUs; None on cpu and mps.
-
-        Not a peak by itself, but llama.cpp gives nothing back before it is closed.
-        """
-        return _held_on_gpus() if self.settings.accelerator == "cuda" else None
-
-    def close(self) -> None:
-        """Release the weights and the cache."""
-        llama_cpp.llama_free(self.context)
-        llama_cpp.llama_model_free(self.model)
-
-
-def _room(model: Any) -> int:
-    """Tokens that a context is made for: a sliding window's, the model's positions, or CONTEXT.
-
-    Not what the context itself says, which pads them to a multiple of 256 but takes no more than
-    these at once.
-    """
-    return int(min(llama_cpp.llama_model_n_ctx_train(model), CONTEXT))
-
-
-def _cache_bytes(model: Any, config: Any) -> int:
-    """Bytes that the key-value cache grows by for each token, with the heads that it really has."""
-    embedding, heads = llama_cpp.llama_model_n_embd(model), llama_cpp.llama_model_n_head(model)
-    head_dim = getattr(config, "head_dim", None) or embedding // heads
-    cached = llama_cpp.llama_model_n_layer(model) * llama_cpp.llama_model_n_head_kv(model)
-    return int(cached * head_dim * 2 * CACHE_WIDTH)
-
-
-def _held_on_gpus() -> int | None:
-    """Bytes of this process on all GPUs; None where the driver cannot tell, as in a container."""
-    pynvml.nvmlInit()
-    try:
-        held = [
-            process.usedGpuMemory
-            for index in range(pynvml.nvmlDeviceGetCount())
-            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(
-                pynvml.nvmlDeviceGetHandleByIndex(index)
-            )
-            if process.pid == os.getpid() and process.usedGpuMemory is not None
-        ]
-    finally:
-        pynvml.nvmlShutdown()
-    return sum(held) or None
-
-
-def _refused(path: Path) -> Exception:
-    """Why llama.cpp gave no model or no context."""
-    if any(words in error for error in llama_log.errors for words in OUT_OF_MEMORY):
-        return OutOfMemoryError(llama_log.last())
-    return UserError(f"{path}: unreadable: {llama_log.last()}")
-
-
-def load(checkpoint: Path, settings: Settings) -> LlamaCpp:
-    """Load CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
-    llama_log.listen()
-    llama_cpp.llama_backend_init()
-    on_cpu = settings.accelerator == "cpu"
-    if not on_cpu and not llama_cpp.llama_supports_gpu_offload():
-        raise UnsupportedError(f"llama.cpp was built here without {settings.accelerator}")
-    path = checkpoint / "model.gguf"
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    prompting = Prompting.of(checkpoint, settings)
-    options = llama_cpp.llama_model_default_params()
-    options.n_gpu_layers = 0 if on_cpu else -1
-    no_devices = (ctypes.c_void_p * 1)(None)
-    if on_cpu:
-        # Else it would lend itself a GPU for long prompts.
-        options.devices = ctypes.cast(no_devices, ctypes.c_void_p)
-    model = llama_cpp.llama_model_load_from_file(bytes(path), options)
-    if not model:
-        raise _refused(path)
-    use = llama_cpp.llama_context_default_params()
-    use.n_ctx = use.n_batch = _room(model)
-    use.n_outputs_max = 1
-    use.n_threads = use.n_threads_batch = settings.threads
-    context = llama_cpp.llama_init_from_model(model, use)
-    if not context:
-        llama_cpp.llama_model_free(model)
-        raise _refused(path)
-    return LlamaCpp(model, context, prompting, settings)
+        return llama_cpp.load(checkpoint, settings)

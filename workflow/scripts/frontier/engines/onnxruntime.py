@@ -2,132 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
-import numpy as np
-import onnx
-import onnxruntime
-import torch
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnxruntime.capi import onnxruntime_pybind11_state as faults
-from optimum.onnxruntime import ORTModelForCausalLM
+from pydantic import Field
 
-from frontier.engines import Generation, Loaded, Settings
-from frontier.engines.common.generating import out_of_memory
-from frontier.engines.common.greedy import Greedy, Step
-from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
-from frontier.errors import UnsupportedError, UserError, one_line
-
-FED = {"input_ids", "attention_mask", "position_ids"}
-PROVIDER = "CPUExecutionProvider"
-MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger")
-UNREADABLE = (
-    DecodeError,
-    faults.EPFail,
-    faults.Fail,
-    faults.InvalidArgument,
-    faults.InvalidGraph,
-    faults.InvalidProtobuf,
-    faults.NoSuchFile,
-    OSError,
-    ValueError,
-    KeyError,
-)
+from frontier.blocks import Plan
+from frontier.engines import Engine, LoadedModel, Settings
 
 
-class OnnxRuntime(Greedy):
-    """A session with its key-value cache in float32."""
+class OnnxRuntime(Engine):
+    """Keys of an `onnxruntime` block."""
 
-    faults = (faults.RuntimeException, faults.Fail, RuntimeError, DecodeError)
+    reads: Annotated[tuple[Literal["onnx"], ...], Field(min_length=1), Plan]
+    """The format that ONNX Runtime reads."""
+    accelerators: Annotated[tuple[Literal["cpu"], ...], Field(min_length=1), Plan]
+    """Its build for CPUs is what is installed."""
+    dtypes: Annotated[tuple[Literal["float32"], ...], Field(min_length=1), Plan] = ("float32",)
+    """What it computes in on a CPU."""
 
-    def begun(self, tokens: int) -> Step | None:
-        """Starts with an empty cache. None for a graph that does not tell its size."""
-        session, model = self.model.session, self.model
-        wanted = {one.name: one for one in session.get_inputs()}
-        past, present = model.key_value_input_names, model.key_value_output_names
-        shapes = {name: shape for name in past if (shape := _empty(wanted[name]))}
-        if not past or len(shapes) < len(past) or not wanted.keys() - {*past} <= FED:
-            return None
-        attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
-        # Arrays, which `run` takes and gives without copying them: to bind them takes longer.
-        fed: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
-        seen = 0
+    def prepare(self) -> None:
+        """Import what loading needs."""
+        import frontier.engines.loaded.onnxruntime  # noqa: F401
 
-        def step(ids: Sequence[int]) -> int:
-            nonlocal seen
-            begin, seen = seen, seen + len(ids)
-            fed["input_ids"] = np.array([ids])
-            if "attention_mask" in wanted:
-                fed["attention_mask"] = attended[:, :seen]
-            if "position_ids" in wanted:
-                fed["position_ids"] = places[:, begin:seen]
-            logits, *cache = session.run(["logits", *present], fed)
-            fed.update(zip(past, cache, strict=True))
-            return int(logits[0, -1].argmax())
+    def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
+        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+        from frontier.engines.loaded import onnxruntime
 
-        return step
-
-    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion. Raises UnsupportedError too where optimum feeds the graph wrongly."""
-        try:
-            return super().generate(prompt, max_new_tokens, stop)
-        except faults.InvalidArgument as error:
-            raise UnsupportedError(f"optimum cannot run it: {one_line(error)[:300]}") from error
-
-
-def load(checkpoint: Path, settings: Settings) -> OnnxRuntime:
-    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
-    if settings.accelerator != "cpu":
-        raise UnsupportedError(
-            f"onnxruntime {onnxruntime.__version__} is its build for CPUs here; "
-            f"{settings.accelerator} needs another"
-        )
-    torch.set_num_threads(settings.threads)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = settings.threads
-    options.inter_op_num_threads = 1
-    # CPUs without VNNI would let 8-bit sums overflow; this makes them as exact, only slower.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    prompting = Prompting.of(checkpoint, settings)
-    try:
-        with out_of_memory(OnnxRuntime.faults):
-            weights, kernel = _stored(checkpoint / "model.onnx")
-            model = ORTModelForCausalLM.from_pretrained(
-                checkpoint,
-                file_name="model.onnx",
-                provider=PROVIDER,
-                session_options=options,
-                trust_remote_code=settings.trust_remote_code,
-            )
-    except UNREADABLE as error:
-        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
-    loaded = Loaded(
-        weights_bytes=weights,
-        quantized_layers=None,
-        kv_bytes_per_token=kv_bytes_per_token(prompting.config, 4),
-        kernel=f"{kernel} on {model.providers[0]}",
-    )
-    return OnnxRuntime(model, prompting, loaded)
-
-
-def _empty(one: Any) -> list[int] | None:
-    """The shape of a cache of no tokens; None where it is not known without running the graph."""
-    sizes = {"batch_size": 1, "past_sequence_length": 0}
-    shape = [sizes.get(size, size) for size in one.shape]
-    known = len(shape) == 4 and all(isinstance(size, int) for size in shape)
-    return shape if known and one.type == "tensor(float)" else None
-
-
-def _stored(path: Path) -> tuple[int, str]:
-    """Bytes of a graph's weights, and what it multiplies by them with."""
-    graph = onnx.load(path, load_external_data=False).graph
-    names = {tensor.name for tensor in graph.initializer}
-    stored = sum(
-        math.prod(tensor.dims) * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        for tensor in graph.initializer
-    )
-    used = {node.op_type for node in graph.node if names.intersection(node.input)}
-    return stored, "/".join(name for name in MULTIPLYING if name in used)
+        return onnxruntime.load(checkpoint, settings)

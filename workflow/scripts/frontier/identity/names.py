@@ -1,8 +1,9 @@
 """What modules there are below a folder, what is in them, and what their names refer to.
 
-What lies in `frontier/host`, `frontier/errors.py` and `frontier/registry.py` counts as a word: it
-can change neither an answer nor a time nor an outcome. The registry imports the plug-in that a step
-names, whose module is one of the step's own, or refuses it.
+What lies in `frontier/host`, `frontier/errors.py`, `frontier/registry.py` and the two files of
+blocks counts as a word: it can change neither an answer nor a time nor an outcome. The registry
+imports the plug-in that a step names, whose module is one of the step's own, or refuses it. Blocks
+hold the values that they are given, which are a part of the step's specification, or refuse them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from frontier.identity.nodes import Target
 from frontier.identity.scopes import Import, bound_by
 from frontier.identity.wording import BUILTIN, REASON
 
-HOST = ("frontier.host", "frontier.errors", "frontier.registry")
+HOST = (
+    "frontier.host",
+    "frontier.errors",
+    "frontier.registry",
+    "frontier.blocks",
+    "frontier.engine_block",
+)
 
 
 def in_host(module: str) -> bool:

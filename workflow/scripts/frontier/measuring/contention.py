@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -26,20 +26,22 @@ BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is in the 
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters at one moment, in seconds: of the host, of this process, of the monotonic clock."""
+    """Counters at one moment, in seconds: of the host, of the work's processes, of the clock."""
 
     busy_s: float
     own_s: float
     clock_s: float
     gpu_processes: int | None = None
-    """Others that compute on this process's GPUs; None where nobody looked."""
+    """Others that compute on the work's GPUs; None where nobody looked."""
 
 
 class Watch:
     """Reads the counters while this process times requests."""
 
-    def __init__(self, accelerator: str) -> None:
-        """Nothing is read yet."""
+    def __init__(self, accelerator: str, own: Collection[int] = ()) -> None:
+        """Nothing is read yet; `own` are other processes than this that do the work."""
+        self._others = [psutil.Process(pid) for pid in own if pid != os.getpid()]
+        self._own = {os.getpid(), *own}
         self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
         self.load_before = list(psutil.getloadavg())
 
@@ -51,8 +53,9 @@ class Watch:
         if self._gpu and clock_s - self._gpu_s >= GPU_EVERY_S:
             self._gpu_s = clock_s
             pids = {pid for one in hardware.gpus() for pid in one.processes}
-            strangers = len(pids - {os.getpid()})
-        return Reading(busy_s, time.process_time(), clock_s, strangers)
+            strangers = len(pids - self._own)
+        own_s = time.process_time() + sum(sum(one.cpu_times()[:2]) for one in self._others)
+        return Reading(busy_s, own_s, clock_s, strangers)
 
     def load_average(self) -> dict[str, list[float]]:
         """The host's, before and after."""

@@ -13,8 +13,8 @@ from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.checkpoints.published import Published, asked, published, refusal
 from frontier.checkpoints.safetensor_files import CONFIG
+from frontier.engine_block import EngineBlock
 from frontier.errors import UserError, did_you_mean
-from frontier.fetching import environments
 from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
 from frontier.results.layout import Place
 from frontier.text import shown
@@ -84,6 +84,7 @@ class Placement:
     options: Any
     model: Model
     device: Device
+    engine: EngineBlock
 
     @property
     def architecture(self) -> str | None:
@@ -94,14 +95,14 @@ class Placement:
     def dtype(self) -> str:
         """The precision of what is not quantized."""
         native = self.device.dtype or self.model.dtype
-        dtype: str = self.quantizer.compute_dtype(self.options, native, self.device.engine)
+        dtype: str = self.quantizer.compute_dtype(self.options, native, self.engine.kind)
         return dtype
 
     @cached_property
     def preparation(self) -> Preparation | None:
         """The job that makes the checkpoint to load; None where the model's own is loaded."""
         found: Preparation | None = self.quantizer.preparation(
-            self.options, self.device.engine, self.model.dtype
+            self.options, self.engine.kind, self.model.dtype
         )
         return found
 
@@ -122,9 +123,7 @@ class Placement:
     @cached_property
     def environment(self) -> str | None:
         """Where it is measured: the quantizer's environment, the engine's, or the core's (None)."""
-        engine = self.device.engine
-        own = engine if engine in environments.names() else None
-        return self.loader.ENVIRONMENT or own
+        return self.loader.ENVIRONMENT or self.engine.environment
 
     @property
     def weight_bytes(self) -> int | None:
@@ -139,29 +138,31 @@ class Placement:
         if model.published_bits:
             rest = (sizes.embedding + sizes.head) * BYTES[self.dtype]
             return sizes.layers * model.published_bits // 8 + rest
-        stored: int = self.quantizer.stored_bytes(
-            self.options, sizes, self.dtype, self.device.engine
-        )
+        stored: int = self.quantizer.stored_bytes(self.options, sizes, self.dtype, self.engine.kind)
         return stored
 
     @property
     def runs(self) -> bool:
         """Whether the device's engine is one that this quantization is for."""
-        return self.device.engine in self.quantizer.ENGINES
+        return self.engine.kind in self.quantizer.ENGINES
 
     def unsupported(self) -> str | None:
         """Why this cannot be run at all, whatever the memory."""
-        engine = self.device.engine
+        engine = self.engine.kind
         if not self.runs:
             return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
         if unfit := self._published_unfit():
             return unfit
+        if reason := self.engine.why_not(self.device.accelerator, self.dtype):
+            return reason
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
+        if self.model.adapter and not self.engine.adapters:
+            return f"{engine} puts no adapter on a model"
         if self.model.adapter and self.preparation:
             return "an adapter is put on while loading, and this makes a checkpoint of its own"
         other = self.preparation and self.preparation.environment
-        if self.model.trust_remote_code and (engine != "transformers" or other):
+        if self.model.trust_remote_code and (other or not self.engine.own_code):
             where = f"in {other}'s environment" if other else f"on {engine}"
             return f"the checkpoint's own code (trust_remote_code) does not run {where}"
         target = Target(
@@ -171,8 +172,8 @@ class Placement:
             adapter=self.model.adapter is not None,
             hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
         )
-        reason: str | None = self.quantizer.unsupported(self.options, target)
-        return reason
+        unsupported: str | None = self.quantizer.unsupported(self.options, target)
+        return unsupported
 
     def _published_unfit(self) -> str | None:
         """Why a checkpoint that is published quantized does not make this variant here."""
@@ -183,9 +184,7 @@ class Placement:
             if reason := refusal(self.published, asked(method, options)):
                 return reason
             if changed:
-                return (
-                    f"published quantized: {self.published}, which {self.device.engine} cannot run"
-                )
+                return f"published quantized: {self.published}, which {self.engine.kind} cannot run"
             if self.device.accelerator == "mps":
                 return f"published quantized: {self.published}, which is not tried on mps"
         elif self.model.published_bits and changed:
@@ -205,17 +204,22 @@ def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:
 def placement(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
     """The blocks of those ids together. Raises UserError for a wrong key of the quantization."""
     module, options = quantizer(catalogue, quantization)
-    return Placement(module, options, catalogue.models[model], catalogue.devices[device])
+    place = catalogue.devices[device]
+    engine = catalogue.engines[place.engine]
+    return Placement(module, options, catalogue.models[model], place, engine)
 
 
-def kv_cache_bytes(model: Model, dtype: str, new_tokens: int) -> int | None:
-    """Estimated key-value cache of one request: tokens · layers · kv_heads · head_dim · 2 · bytes.
+def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: int) -> int | None:
+    """Estimated key-value cache of one request: tokens · layers · heads · head_dim · 2 · bytes.
 
-    That is a key and a value for each head of each layer and token; None where not given.
+    That is a key and a value for each head that the engine caches, of each layer and token; None
+    where the model does not give them.
     """
     if model.layers is None or model.kv_heads is None or model.head_dim is None:
         return None
-    per_token = model.layers * model.kv_heads * model.head_dim * 2 * BYTES[dtype]
+    every = model.heads or (model.hidden or 0) // model.head_dim or model.kv_heads
+    heads = engine.cached_heads(model.architecture, model.kv_heads, every)
+    per_token = model.layers * heads * model.head_dim * 2 * BYTES[dtype]
     return (PROMPT_TOKENS + new_tokens) * per_token
 
 
@@ -259,7 +263,9 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     reason = found.unsupported()
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
-    cache = kv_cache_bytes(found.model, found.dtype, catalogue.tasks[task].max_new_tokens)
+    cache = kv_cache_bytes(
+        found.model, found.engine, found.dtype, catalogue.tasks[task].max_new_tokens
+    )
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
         needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES

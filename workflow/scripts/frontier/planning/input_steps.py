@@ -158,7 +158,8 @@ class InputSteps:
         model, quantization = cells.parts(self.catalogue, variant)
         quantizer, options = cells.quantizer(self.catalogue, quantization)
         dtype = self.catalogue.models[model].dtype
-        found: Preparation | None = quantizer.preparation(options, engine, dtype)
+        kind = self.catalogue.engines[engine].kind
+        found: Preparation | None = quantizer.preparation(options, kind, dtype)
         return found
 
     def _quantized(self, variant: str, engine: str) -> Step | None:

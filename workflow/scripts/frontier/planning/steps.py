@@ -14,6 +14,7 @@ from frontier import identity
 from frontier.blocks import explicit
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
+from frontier.engines import ENGINES
 from frontier.errors import UserError
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
@@ -45,6 +46,7 @@ class Steps(InputSteps):
 
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
+        engine = self.catalogue.engines[device.engine]
         quantization = self.catalogue.quantizations[cell.quantization]
         placement = self.placement(cell.model, cell.quantization, cell.device)
         made = self.quantized(cell.variant, device.engine)
@@ -55,6 +57,8 @@ class Steps(InputSteps):
             | ({"published": published} if published else {}),
             "quantization": {"method": quantization.method, **explicit(placement.options)},
             "device": self.slice("devices", cell.device, "measure"),
+            "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
+            "dtype": placement.dtype,
             "task": self.slice("tasks", cell.task, "measure"),
         }
         spec = {
@@ -64,19 +68,19 @@ class Steps(InputSteps):
             "max_background_cores": device.max_background_cores,
             "most_disturbed": gates.MOST_DISTURBED,
             **identity_spec,
+            "engine": {"id": device.engine, **engine.described()},
         }
         inputs = {
             "sample": self.sample(cell.task),
             "weights": made or self.weights(cell.model),
             "adapter": adapter,
         }
-        engine = f"frontier.engines.{device.engine}"
         quantizers = {f"frontier.quantizers.{quantization.method}", placement.loader.__name__}
         base = step(
             "measure",
             spec,
             inputs,
-            engine,
+            ENGINES.module(engine.kind),
             *sorted(quantizers),
             identity_spec=identity_spec,
             environment=placement.environment,

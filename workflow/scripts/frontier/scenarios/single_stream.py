@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
-from frontier.engines import Engine, Generation
+from frontier.engines import Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
@@ -19,20 +19,18 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
 
 
-def warm_up(
-    engine: Engine, prompts: list[str], task: dict[str, Any], limits: dict[str, Any]
-) -> dict[str, Any]:
+def warm_up(model: LoadedModel, requests: list[Generate], limits: dict[str, Any]) -> dict[str, Any]:
     """Untimed rounds over the same few requests until a round is as fast as the one before.
 
     Rounds are compared request by request, so that long and short ones count alike. Returns how
     many requests it took, whether latency settled and by how much it changed last.
     """
-    few = prompts[: limits["minimum"]]
+    few = requests[: limits["minimum"]]
     started = time.perf_counter_ns()
     before: list[int] = []
     change, done = math.inf, 0
     while change >= limits["tolerance"] and done < limits["maximum"]:
-        now = [ask(engine, prompt, task).end_ns for prompt in few]
+        now = [model.generate(request).end_ns for request in few]
         done += len(few)
         if before:
             ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
@@ -46,16 +44,17 @@ def warm_up(
     }
 
 
-def ask(engine: Engine, prompt: str, task: dict[str, Any]) -> Generation:
-    """One request with the task's limits."""
-    return engine.generate(prompt, task["max_new_tokens"], tuple(task["stop"]))
+def requests_for(prompts: dict[str, str], task: dict[str, Any]) -> dict[str, Generate]:
+    """By id the request for each prompt, with the task's limits."""
+    tokens, stop = task["max_new_tokens"], tuple(task["stop"])
+    return {name: Generate(prompt, tokens, stop) for name, prompt in prompts.items()}
 
 
 MOST_ATTEMPTS = 3
 
 
 def undisturbed(
-    engine: Engine, prompt: str, task: dict[str, Any], pauses: Pauses
+    model: LoadedModel, request: Generate, pauses: Pauses
 ) -> tuple[Generation, int, bool]:
     """One request, asked again where this process stood still meanwhile.
 
@@ -63,25 +62,24 @@ def undisturbed(
     """
     attempts, paused = 0, True
     while paused and attempts < MOST_ATTEMPTS:
-        generation = ask(engine, prompt, task)
+        generation = model.generate(request)
         attempts += 1
         paused = pauses.during(generation.start_ns, generation.start_ns + generation.end_ns)
     return generation, attempts, paused
 
 
-def check_prompts(engine: Engine, prompts: dict[str, str]) -> None:
+def check_prompts(model: LoadedModel, prompts: dict[str, str]) -> None:
     """Raise UserError for the first prompt that the chat template refuses, before any is asked."""
     for identifier, prompt in prompts.items():
         try:
-            engine.render(prompt)
+            model.render(prompt)
         except UserError as error:
             raise UserError(f"request {identifier}: {error}") from error
 
 
 def single_stream(
-    engine: Engine,
-    prompts: dict[str, str],
-    task: dict[str, Any],
+    model: LoadedModel,
+    requests: dict[str, Generate],
     journal: Journal,
     label: str,
     watch: Watch,
@@ -92,21 +90,21 @@ def single_stream(
     Raises UserError where the Snakemake that started this process has ended.
     """
     finished = {record.id for record in journal.records}
-    progress = Progress(label, len(prompts), "requests", done=len(finished))
+    progress = Progress(label, len(requests), "requests", done=len(finished))
     runner = presence.Runner()
     journal.begin(asdict(watch.read()))
     pauses.beat()
-    for identifier, prompt in prompts.items():
+    for identifier, request in requests.items():
         if identifier in finished:
             continue
         if runner.has_exited():
             # Going on would disturb what the next run measures.
             raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
-        generation, attempts, paused = undisturbed(engine, prompt, task, pauses)
+        generation, attempts, paused = undisturbed(model, request, pauses)
         journal.append(
             Record(
                 id=identifier,
-                prompt_sha256=hashlib.sha256(engine.render(prompt).encode()).hexdigest(),
+                prompt_sha256=hashlib.sha256(model.render(request.prompt).encode()).hexdigest(),
                 text=generation.text,
                 tokens=generation.tokens,
                 prompt_tokens=generation.prompt_tokens,
@@ -118,7 +116,7 @@ def single_stream(
                 session=journal.session,
                 attempts=attempts,
                 paused=paused,
-                input_sha256=input_sha256(prompt),
+                input_sha256=input_sha256(request.prompt),
             ),
             asdict(watch.read()),
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Generation, Loaded
+from frontier.engines import Generate, Generation, Loaded, LoadedModel
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, one_line
 from frontier.machine.limits import OutOfTimeError
@@ -50,7 +50,7 @@ class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
         return torch.full((1,), stopped, dtype=torch.bool, device=input_ids.device)
 
 
-class Generating:
+class Generating(LoadedModel):
     """An engine around a model that has `generate`; on the host's own memory."""
 
     faults: tuple[type[Exception], ...] = (RuntimeError,)
@@ -70,31 +70,27 @@ class Generating:
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
 
-    def reserve(self, prompts: Sequence[str], max_new_tokens: int) -> int | None:
-        """Do nothing: the cache grows as it is needed."""
-        return None
-
     def render(self, prompt: str) -> str:
         """The text that a prompt becomes. Raises UserError where the chat template fails."""
         return self.prompting.render(prompt)
 
-    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
+    def generate(self, request: Generate) -> Generation:
+        """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         self.synchronize()
         start = time.perf_counter_ns()
-        ids = self.prompting.encode(prompt, max_new_tokens)
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
         inputs = torch.tensor([ids], device=self.model.device)
-        clock = TokenClock(self.prompting, start, stop)
+        clock = TokenClock(self.prompting, start, request.stop)
         with self._first(), out_of_memory(self.faults):
             self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
-                max_new_tokens=max_new_tokens,
+                max_new_tokens=request.max_new_tokens,
                 stopping_criteria=transformers.StoppingCriteriaList([clock]),
-                **self.arguments(len(ids) + max_new_tokens),
+                **self.arguments(len(ids) + request.max_new_tokens),
             )
             self.synchronize()
-        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, stop)
+        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
 
     @contextmanager
     def _first(self) -> Iterator[None]:
@@ -120,10 +116,6 @@ class Generating:
 
     def synchronize(self) -> None:
         """Wait until the device has done what it was given; the CPU needs no waiting."""
-
-    def device_peak_bytes(self) -> int | None:
-        """None: the device shares the host's memory."""
-        return None
 
     def close(self) -> None:
         """Release the weights."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from frontier.engines import Generation
+from frontier.engines import Generate, Generation
 from frontier.engines.common.generating import Generating, out_of_memory
 
 Step = Callable[[Sequence[int]], int]
@@ -27,23 +27,23 @@ class Greedy(Generating):
         """
         raise NotImplementedError
 
-    def generate(self, prompt: str, max_new_tokens: int, stop: tuple[str, ...]) -> Generation:
-        """Greedy completion of `prompt`. Raises OutOfMemoryError, UnsupportedError (too long)."""
+    def generate(self, request: Generate) -> Generation:
+        """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         self.synchronize()
         start = time.perf_counter_ns()
-        ids = self.prompting.encode(prompt, max_new_tokens)
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
         tokens: list[int] = []
         token_ns: list[int] = []
-        step = self.begun(len(ids) + max_new_tokens)
+        step = self.begun(len(ids) + request.max_new_tokens)
         if step is None:
-            return super().generate(prompt, max_new_tokens, stop)
+            return super().generate(request)
         further = ids
         with self._first(), out_of_memory(self.faults):
-            while len(tokens) < max_new_tokens:
+            while len(tokens) < request.max_new_tokens:
                 token = step(further)
                 token_ns.append(time.perf_counter_ns() - start)
                 tokens.append(token)
-                if token in self.prompting.eos or self.prompting.stopped(tokens, stop):
+                if token in self.prompting.eos or self.prompting.stopped(tokens, request.stop):
                     break
                 further = [token]
-        return self.prompting.answer(len(ids), tokens, token_ns, start, stop)
+        return self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)

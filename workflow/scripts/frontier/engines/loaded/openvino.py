@@ -1,0 +1,108 @@
+"""OpenVINO on a CPU, over the graph that optimum exported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from optimum.intel import OVModelForCausalLM
+
+from frontier.engines import Loaded, Settings
+from frontier.engines.common.generating import out_of_memory
+from frontier.engines.common.greedy import Greedy, Step
+from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.errors import UserError, one_line
+
+FED = {"input_ids", "attention_mask", "position_ids", "beam_idx"}
+WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
+
+
+class OpenVinoModel(Greedy):
+    """A stateful model: its key-value cache is in the request, of which there is one."""
+
+    def begun(self, tokens: int) -> Step | None:
+        """Empties the cache. None for what optimum has a class of its own, or feeds more."""
+        names, request = self.model.input_names, self.model.request
+        if type(self.model) is not OVModelForCausalLM or not self.model.stateful:
+            return None
+        if not {"input_ids", "beam_idx"} <= set(names) <= FED:
+            return None
+        request.reset_state()
+        fed: dict[str, Any] = {"beam_idx": np.zeros(1, np.int32)}  # it only ever follows itself
+        attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
+        seen = 0
+
+        def step(ids: Sequence[int]) -> int:
+            nonlocal seen
+            fed["input_ids"] = np.array([ids])
+            begin, seen = seen, seen + len(ids)
+            if "attention_mask" in names:
+                fed["attention_mask"] = attended[:, :seen]
+            if "position_ids" in names:
+                fed["position_ids"] = places[:, begin:seen]
+            request.infer(fed, share_inputs=True, share_outputs=True)
+            return int(request.get_tensor("logits").data[0, -1].argmax())
+
+        return step
+
+    def synchronize(self) -> None:
+        """Wait for what an interrupted request left running: until then no other can start."""
+        self.model.request.wait()
+
+
+def properties(settings: Settings) -> dict[str, str]:
+    """What the plugin is asked for: one stream's latency, in float32 on every CPU.
+
+    Left to itself it computes in bfloat16 where the CPU has AMX, so that a result would depend on
+    the machine. A model that is not quantized also gets a key-value cache and activations that
+    are not: OpenVINO's defaults are float16 or 8 bits. Quantized ones run with those defaults, as
+    their users run them.
+    """
+    asked = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": "1",
+        "INFERENCE_NUM_THREADS": str(settings.threads),
+        "INFERENCE_PRECISION_HINT": "f32",
+        "CACHE_DIR": "",
+    }
+    if settings.method == "native":
+        asked |= {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+    return asked
+
+
+def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
+    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+    torch.set_num_threads(settings.threads)
+    prompting = Prompting.of(checkpoint, settings)
+    try:
+        with out_of_memory():
+            model = OVModelForCausalLM.from_pretrained(
+                checkpoint,
+                device="CPU",
+                ov_config=properties(settings),
+                trust_remote_code=settings.trust_remote_code,
+            )
+            model.compile()
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    cache, kernel = _chosen(model.request.get_compiled_model())
+    loaded = Loaded(
+        weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
+        quantized_layers=None,
+        kv_bytes_per_token=kv_bytes_per_token(prompting.config, WIDTHS[cache]),
+        kernel=kernel,
+    )
+    return OpenVinoModel(model, prompting, loaded)
+
+
+def _chosen(compiled: Any) -> tuple[str, str]:
+    """What the plugin decided: the cache's precision, and all of it in words."""
+    names = ("INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION")
+    compute, cache = (compiled.get_property(name).to_string() for name in names)
+    group = compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE")
+    devices = "/".join(compiled.get_property("EXECUTION_DEVICES"))
+    activations = f"activations in groups of {group}" if group else "activations as they are"
+    return cache, f"{devices} in {compute}, key-value cache in {cache}, {activations}"

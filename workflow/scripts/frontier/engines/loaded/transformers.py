@@ -1,0 +1,212 @@
+"""Hugging Face transformers on cpu, cuda and mps, as its users run it: through `generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+import transformers.modeling_utils  # takes most of a second: not part of the time to load
+
+from frontier.checkpoints.published import quantizer_of
+from frontier.engines import Generate, Generation, Loaded, Settings
+from frontier.engines.common import loading
+from frontier.engines.common.adapted import with_adapter
+from frontier.engines.common.generating import Generating, out_of_memory
+from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.errors import Reason, UnsupportedError, one_line
+from frontier.quantizers import load as load_quantizer
+
+LEAST_CACHE = 256  # tokens; a compiled model's cache is of this length or doubles it
+
+
+class TransformersModel(Generating):
+    """A causal language model on one accelerator, or spread over several GPUs."""
+
+    def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
+        super().__init__(model, prompting, loaded)
+        self.accelerator = accelerator
+
+    def synchronize(self) -> None:
+        """Wait until the accelerator has done what it was given; the CPU needs no waiting."""
+        if self.accelerator == "cuda":
+            torch.cuda.synchronize()
+        elif self.accelerator == "mps":
+            torch.mps.synchronize()
+
+    def device_peak_bytes(self) -> int | None:
+        """Most device memory held so far; on mps, which keeps no peak, what is held now."""
+        if self.accelerator == "cuda":
+            return sum(
+                torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count())
+            )
+        if self.accelerator == "mps":
+            return torch.mps.driver_allocated_memory()
+        return None
+
+    def close(self) -> None:
+        """Release the weights and the device's memory."""
+        super().close()
+        if self.accelerator == "cuda":
+            torch.cuda.empty_cache()
+        elif self.accelerator == "mps":
+            torch.mps.empty_cache()
+
+
+class CompiledModel(TransformersModel):
+    """`generate` with torch.compile: it compiles the decoding step and reads prompts eagerly.
+
+    What is compiled holds for one length of the key-value cache and any prompt that fits in it,
+    so the cache is kept between requests, and only ever grows, by doubling.
+    """
+
+    trouble: Reason = "torch.compile failed"
+
+    def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
+        super().__init__(model, prompting, loaded, accelerator)
+        # reduce-overhead is for CUDA's graphs; without the flag `generate` compiles for GPUs only.
+        mode = "reduce-overhead" if accelerator == "cuda" else "default"
+        config = transformers.CompileConfig(mode=mode, dynamic=False)
+        config._compile_all_devices = True
+        model.generation_config.compile_config = config
+        self.cache: Any = None
+        self.length = LEAST_CACHE
+
+    def reserve(self, requests: Sequence[Generate]) -> int:
+        """Make the cache as long as the longest request to come: one compilation for them all.
+
+        All of it is read for each token, however short the request.
+        """
+        self._fit(
+            max(
+                len(self.prompting.encode(one.prompt, one.max_new_tokens)) + one.max_new_tokens
+                for one in requests
+            )
+        )
+        return self.length
+
+    def _fit(self, tokens: int) -> None:
+        while self.length < tokens:
+            self.length *= 2
+            self.cache = None
+
+    def arguments(self, tokens: int) -> dict[str, Any]:
+        """The cache, emptied."""
+        self._fit(tokens)
+        if self.cache is None:
+            self.cache = transformers.StaticCache(self.model.config, max_cache_len=self.length)
+        self.cache.reset()
+        return {"past_key_values": self.cache}
+
+    def generate(self, request: Generate) -> Generation:
+        """Greedy completion. Raises UnsupportedError too where the model cannot be compiled."""
+        try:
+            return super().generate(request)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise UnsupportedError(f"torch.compile failed: {one_line(error)[:300]}") from error
+
+    def close(self) -> None:
+        """Release what was compiled too, which holds on to the model."""
+        self.cache = None
+        torch._dynamo.reset()
+        super().close()
+
+
+def check_compilable(model: Any, settings: Settings) -> None:
+    """Raises UnsupportedError for what `generate` would leave uncompiled, with a warning."""
+    quantizer = getattr(model, "hf_quantizer", None)
+    if not model._can_compile_fullgraph or (quantizer and not quantizer.is_compileable):
+        what = f"{settings.method} layers" if quantizer else type(model).__name__
+        raise UnsupportedError(f"transformers cannot compile {what}")
+    if settings.accelerator == "cpu":
+        # Here, for importing them takes a second.
+        from torch._inductor import cpp_builder
+        from torch._inductor.exc import InvalidCxxCompiler
+
+        try:
+            cpp_builder.get_cpp_compiler()
+        except InvalidCxxCompiler as error:
+            raise UnsupportedError("torch.compile needs a C++ compiler; none found") from error
+
+
+def stored_bytes(tensors: list[torch.Tensor]) -> int:
+    """Bytes that tensors really store: shared storage once, quantized ones by their parts."""
+    seen: dict[tuple[str, int], int] = {}
+    waiting = list(tensors)
+    while waiting:
+        tensor = waiting.pop()
+        if hasattr(tensor, "__tensor_flatten__"):
+            waiting.extend(getattr(tensor, name) for name in tensor.__tensor_flatten__()[0])
+        else:
+            key = (str(tensor.device), tensor.untyped_storage().data_ptr())
+            seen[key] = tensor.untyped_storage().nbytes()
+    return sum(seen.values())
+
+
+def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> TransformersModel:
+    """Load a variant, to be `compiled` where that is asked for.
+
+    Raises UnsupportedError, OutOfMemoryError or UserError (unreadable).
+    """
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(0)
+    transformers.utils.logging.disable_progress_bar()
+    published = quantizer_of(checkpoint, settings)
+    loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
+    loading.check_whole(checkpoint, trust_remote_code=settings.trust_remote_code)
+    prompting = Prompting.of(checkpoint, settings)
+    quantizer = published or load_quantizer(settings.method)
+    model = _model(checkpoint, settings, published)
+    if settings.adapter:
+        # Before any forward pass: some kernels repack their weights on the first.
+        model = with_adapter(model, settings.adapter)
+    model.eval()
+    if compiled:
+        check_compilable(model, settings)
+    kernel = getattr(quantizer, "kernel", None)
+    loaded = Loaded(
+        weights_bytes=stored_bytes([*model.parameters(), *model.buffers()]),
+        quantized_layers=quantizer.quantized_layers(model),
+        kv_bytes_per_token=kv_bytes_per_token(
+            prompting.config, getattr(torch, settings.dtype).itemsize
+        ),
+        kernel=kernel(model) if kernel else None,
+    )
+    if loaded.quantized_layers == 0 and expects_quantized(settings, published):
+        what = f"{settings.published}, as published," if published else settings.method
+        raise UnsupportedError(f"{what} left all layers of {type(model).__name__} as they were")
+    kind = CompiledModel if compiled else TransformersModel
+    return kind(model, prompting, loaded, settings.accelerator)
+
+
+def expects_quantized(settings: Settings, published: Any | None) -> bool:
+    """Whether layers must come out quantized; transformers itself may unpack what it loads."""
+    quantizer = load_quantizer(settings.method)
+    if published:
+        return published is not quantizer
+    return bool(quantizer.expects_quantized(quantizer.Options(**settings.quantization)))
+
+
+def _model(checkpoint: Path, settings: Settings, published: Any | None) -> Any:
+    """The model as its quantizer, or that of what it was `published` in, loads it."""
+    dtype = getattr(torch, settings.dtype)
+
+    def from_pretrained(**arguments: Any) -> Any:
+        own = {
+            "dtype": dtype,
+            "trust_remote_code": settings.trust_remote_code,
+            "device_map": "auto" if settings.gpus > 1 else {"": settings.accelerator},
+        }
+        return loading.load_whole(checkpoint, **own | arguments)
+
+    quantizer = load_quantizer(settings.method)
+    with out_of_memory():
+        if published:
+            model = loading.load_published(checkpoint, published, from_pretrained, dtype)
+        else:
+            options = quantizer.Options(**settings.quantization)
+            model = quantizer.load_model(from_pretrained, options)
+    loading.check_range(model)
+    return model
