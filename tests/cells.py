@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from frontier import figures
 from frontier.results import layout
 from frontier.scorers import ScoredItem
 from frontier.scorers.translation import Translation
@@ -48,6 +49,7 @@ class Cell:
     random_weights: bool = False
     mbu: float | None = 0.31
     provenance: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -147,18 +149,10 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         "simulated": None if rows is None else cell.simulated,
         "random_weights": None if rows is None else cell.random_weights,
         "score": None if rows is None or cell.random_weights else score_of(cell, rows),
-        "latency": None,
-        "throughput": None,
-        "load_s": None,
-        "weights_bytes": None if rows is None else cell.weights_bytes,
-        "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
-        "mbu": None,
-        "cost_per_1000_requests": None,
+        "figures": figures_of(cell, rows) | cell.figures,
         "provenance": {
             "hardware": {"cpu": "Example CPU", "cores": 2, "memory_bytes": 8_000_000_000},
             "packages": {"torch": "2.13.0", "transformers": "5.23.0"},
-            "threads": 2,
-            "dtype": "float32",
             "sample_sha256": "0" * 64,
             "weights_sha256": "1" * 64,
             "warmup": {"requests": 8, "settled": True, "last_change": 0.04},
@@ -170,25 +164,31 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         }
         | cell.provenance,
     }
-    if rows is None or cell.outcome != "measured" or cell.simulated:
+    return made
+
+
+def figures_of(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
+    """The "figures" of the cell's JSON."""
+    made: dict[str, Any] = dict.fromkeys(figures.whole(figures.columns()))
+    made |= {"host_peak_bytes": 900_000_000, "threads": 2, "dtype": "float32"}
+    if rows is None:
         return made
-    made["latency"] = {
-        name: {"mean": None, **{f"p{q}": quantile(values, q / 100) for q in (50, 90, 99)}}
-        for name, column in (
-            ("end_to_end_s", "latency_s"),
-            ("ttft_s", "ttft_s"),
-            ("tpot_s", "tpot_s"),
-            ("itl_s", "tpot_s"),
-        )
-        for values in [rows[column].drop_nulls().to_numpy()]
-    }
+    made |= {"weights_bytes": cell.weights_bytes}
+    made |= {"requests": None if cell.random_weights else rows.height}
+    if cell.outcome != "measured" or cell.simulated:
+        return made
     rate = float(rows["tokens"].sum() / rows["latency_s"].sum())
-    made["throughput"] = {
+    return made | {
+        **{
+            f"{prefix}_p{q}_s": quantile(rows[f"{of}_s"].drop_nulls().to_numpy(), q / 100)
+            for prefix, of in (("latency",) * 2, ("ttft",) * 2, ("tpot",) * 2, ("itl", "tpot"))
+            for q in (50, 90, 99)
+        },
         "output_tokens_per_s": {"value": rate, "low": rate * 0.97, "high": rate * 1.03},
         "requests_per_s": {"value": rate / cell.tokens, "low": None, "high": None},
+        "load_s": 1.25,
+        "mbu": cell.mbu,
     }
-    made |= {"load_s": 1.25, "mbu": cell.mbu}
-    return made
 
 
 def measured(results: Path, cell: Cell) -> Path:

@@ -19,8 +19,9 @@ import pytest
 from hypothesis import given
 
 from cells import Cell, frame, write
+from frontier import figures
 from frontier.errors import UserError
-from frontier.report.deciding.entries import DISTRIBUTIONS, points
+from frontier.report.deciding.entries import points
 from frontier.report.deciding.findings import Group, score_title
 from frontier.report.deciding.pareto import front
 from frontier.report.drawing import change_chart, charts, svg
@@ -202,7 +203,7 @@ def test_nothing_measured_draws_nothing(study: tuple[Group, Naming]) -> None:
 def test_quantiles_are_numpys_and_unknown_for_few_requests() -> None:
     requests = frame(Cell("llama", tokens=3))
     assert requests["tpot_s"].null_count() > 0
-    for figure in DISTRIBUTIONS:
+    for figure in (time.column for time in figures.per_request()):
         known = requests[figure].drop_nulls().to_numpy()
         found = quantiles(requests, figure)
         assert found == {

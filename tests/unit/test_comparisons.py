@@ -18,6 +18,7 @@ from scipy import stats
 from cells import ROOT, Cell, frame, translated, write
 from frontier.errors import UserError
 from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.results.outputs import schema
 from frontier.stats.intervals import quantile_interval
 from frontier.tables.comparisons import join_requests, latency_ratio, table, verdict
 
@@ -71,7 +72,7 @@ def row_of(compared: pl.DataFrame, variant: str, task: str = "demo-sentiment") -
 
 
 def test_the_schema_is_the_registry_and_the_rows_are_pairs(compared: pl.DataFrame) -> None:
-    assert compared.schema == {column.name: column.dtype for column in COMPARISONS}
+    assert compared.schema == schema(COMPARISONS)
     assert all(column.description for column in COMPARISONS)
     assert list(zip(compared["task"], compared["variant"], strict=True)) == [
         ("demo-sentiment", "llama-fake"),
@@ -332,7 +333,7 @@ def test_latency_verdicts() -> None:
 def test_no_cells_to_compare_is_an_empty_table(tmp_path: Path) -> None:
     empty = table([write(tmp_path, NATIVE)])
     assert empty.height == 0
-    assert empty.schema == {column.name: column.dtype for column in COMPARISONS}
+    assert empty.schema == schema(COMPARISONS)
 
 
 def test_a_cell_scored_by_a_former_version_is_refused(tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ from frontier import words
 from frontier.report.deciding.findings import recommend
 from frontier.report.deciding.verdicts import reason
 from frontier.report.naming import Naming, RenderSpec
-from frontier.results.columns import COLUMNS, COMPARISONS, OUTCOMES
+from frontier.results.columns import COMPARISONS, OUTCOMES
 from frontier.scorers import ScoredItem
 from frontier.scorers.mathematics import Mathematics
-from frontier.tables.study import table
+from frontier.tables.study import columns, table
 from frontier.text import BIDI, ZERO_WIDTH, visible
 
 OWNED = (
@@ -55,7 +55,7 @@ CELLS = [
     Cell("falcon", "int4", quality=0.7, seconds=0.005),
     Cell(
         "falcon", "int2", quality=0.93, seconds=0.05, weights_bytes=500_000, mbu=0.02,
-        provenance={"kernel": f"unpack {OWNED}", "engine": "transformers"},
+        figures={"kernel": f"unpack {OWNED}", "engine": "transformers"},
     ),
     Cell("falcon", "fake", quality=0.6, simulated=True),
     Cell("random", random_weights=True),
@@ -271,7 +271,7 @@ def test_the_glossary_comes_from_the_registry(page: Page) -> None:
         if column.interval_of is None:
             assert rows[column.name] == [column.unit, column.description]
     rows = {row[0]: row[1:] for row in page.tables[-2]}
-    for column in COLUMNS:
+    for column in columns():
         if column.interval_of is None:
             assert rows[column.name] == [column.unit, column.description]
         else:

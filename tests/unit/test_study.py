@@ -12,9 +12,9 @@ import pytest
 
 from cells import ROOT, Cell, frame, summary, write
 from frontier.errors import UserError
-from frontier.results.columns import COLUMNS, OUTCOMES, MetricNote, metric_columns
-from frontier.results.outputs import Axes
-from frontier.tables.study import CHUNK, table
+from frontier.results.columns import OUTCOMES, MetricNote, metric_columns
+from frontier.results.outputs import Axes, schema
+from frontier.tables.study import CHUNK, columns, table
 
 REASON = 'needs 27 GB, "has" 8,\nand that is that'
 
@@ -43,8 +43,8 @@ def row_of(study: pl.DataFrame, variant: str, task: str = "demo-sentiment") -> d
 
 def test_the_schema_is_the_registry(paths: list[Path]) -> None:
     study, notes = table(paths)
-    registry = [*COLUMNS, *metric_columns(notes)]
-    assert study.schema == {column.name: column.dtype for column in registry}
+    registry = [*columns(), *metric_columns(notes)]
+    assert study.schema == schema(registry)
     assert all(column.description for column in registry)
     assert {"accuracy", "accuracy_low", "chrf2", "chrf2_high"} <= set(study.columns)
 
@@ -94,7 +94,7 @@ def test_a_device_has_only_the_cells_that_its_engine_can_run() -> None:
 
 def test_what_was_simulated_or_never_trained_is_reported(tmp_path: Path) -> None:
     cells = [
-        Cell("llama", provenance={"engine": "transformers", "kernel": "torch mm"}),
+        Cell("llama", figures={"engine": "transformers", "kernel": "torch mm"}),
         Cell("llama", "fake", simulated=True),
         Cell("random", random_weights=True),
         Cell("big", outcome="does-not-fit", reason="too big"),
@@ -116,7 +116,7 @@ def test_what_was_simulated_or_never_trained_is_reported(tmp_path: Path) -> None
 
 def test_nan_is_missing(tmp_path: Path) -> None:
     cell = summary(Cell("llama"), frame(Cell("llama")))
-    cell["mbu"] = float("nan")
+    cell["figures"]["mbu"] = float("nan")
     path = tmp_path / "cell.json"
     path.write_text(json.dumps(cell), encoding="utf-8")
     assert table([path])[0]["mbu"].to_list() == [None]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
+from frontier.figures import Measured, Needs
 from frontier.results.records import Record
 from frontier.scoring import gates, latency
 from frontier.stats.intervals import quantile_interval
@@ -26,6 +29,15 @@ def of_arrivals(arrivals: list[Arrival], tail: int = 0, prompt_tokens: int = 10)
     """A request whose tokens came so, complete `tail` ns after the last."""
     tokens, end_ns = sum(one.tokens for one in arrivals), arrivals[-1].ns + tail
     return Record("r", "", "", tokens, prompt_tokens, "stop", 123, 123, arrivals, end_ns, 0)
+
+
+def figures_of(records: list[Record], **facts: Any) -> dict[str, Any]:
+    """The figures of a measurement as its cell has them, facts of the device being `facts` too."""
+    measurement = {
+        "weights_bytes": 0, "kv_bytes_per_token": None, "load_s": 1.0, "memory": None, "sessions": [],
+    }  # fmt: skip
+    spec = {"device": facts, "model": {}}
+    return figures.values(Measured(measurement | facts, spec, records), Needs.TIMES)
 
 
 GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
@@ -78,16 +90,17 @@ def test_gaps_of_chunks_are_marked(requests: list[list[Arrival]]) -> None:
     """A median gap between chunks is not taken for one between tokens."""
     records = [of_arrivals(arrivals) for arrivals in requests]
     gaps = np.concatenate([np.diff([one.ns for one in each]) for each in requests]) / 1e9
-    found = latency.latency(records)["itl_s"]
+    found = figures_of(records)
+    itl = found["itl_mean_s"]
     if gaps.size == 0:
-        assert found["mean"] is None
+        assert itl is None
         return
-    assert found["mean"]["value"] == pytest.approx(gaps.mean())
+    assert itl["value"] == pytest.approx(gaps.mean())
     chunked = any(one.tokens > 1 for each in requests for one in each)
-    assert ("between arrivals of" in found["mean"]["method"]) == chunked
+    assert ("between arrivals of" in itl["method"]) == chunked
     tokens = sum(one.tokens for each in requests for one in each)
-    assert latency.tokens_per_arrival(records) == pytest.approx(tokens / sum(map(len, requests)))
-    rate = latency.throughput(records)["output_tokens_per_s"]["value"]
+    assert found["tokens_per_arrival"] == pytest.approx(tokens / sum(map(len, requests)))
+    rate = found["output_tokens_per_s"]["value"]
     assert rate == pytest.approx(tokens / sum(each[-1].ns / 1e9 for each in requests))
 
 
@@ -102,7 +115,7 @@ def test_waiting_to_be_sent_counts() -> None:
 def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
     """Not means of rates, which fast short requests would dominate."""
     records = [record(gaps) for gaps in requests]
-    found = latency.throughput(records)["output_tokens_per_s"]
+    found = figures_of(records)["output_tokens_per_s"]
     tokens, seconds = sum(map(len, requests)), sum(map(sum, requests)) / 1e9
     assert found["value"] == pytest.approx(tokens / seconds)
     if found["low"] is None:
@@ -114,18 +127,19 @@ def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
 
 def test_quantiles_are_null_where_the_sample_is_too_small() -> None:
     """Five requests know no median's interval, two hundred no p99's."""
-    few = latency.latency([record([1000, 1000])] * 5)["end_to_end_s"]
+    few = figures_of([record([1000, 1000])] * 5)
     mixed = np.random.default_rng(1).permutation(200)
-    many = latency.latency([record([1000 + int(n), 1000]) for n in mixed])["end_to_end_s"]
-    assert few["p50"] is None
-    assert many["p50"]["low"] <= many["p50"]["value"] <= many["p50"]["high"]
-    assert many["p90"] is not None
-    assert many["p99"] is None
+    many = figures_of([record([1000 + int(n), 1000]) for n in mixed])
+    median = many["latency_p50_s"]
+    assert few["latency_p50_s"] is None
+    assert median["low"] <= median["value"] <= median["high"]
+    assert many["latency_p90_s"] is not None
+    assert many["latency_p99_s"] is None
 
 
 def test_a_steady_drift_leaves_a_median_without_an_interval() -> None:
     """Each request a little slower than the last: two hundred that say as much as a few."""
-    found = latency.latency([record([1000 + n, 1000]) for n in range(200)])["end_to_end_s"]["p50"]
+    found = figures_of([record([1000 + n, 1000]) for n in range(200)])["latency_p50_s"]
     assert found["value"] == pytest.approx(2099.5e-9)
     assert found["low"] is None
     assert "no interval" in found["method"]
@@ -146,8 +160,10 @@ def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
             }
             records.append(Record(**one))
     shuffled = [records[place] for place in rng.permutation(200)]
-    assert latency.latency(shuffled) == latency.latency(records)
-    assert latency.latency(shuffled)["end_to_end_s"]["p50"]["low"] is None
+    for time in figures.per_request():
+        assert latency.summarize(time.value, shuffled) == latency.summarize(time.value, records)
+    assert latency.inter_token_latency(shuffled) == latency.inter_token_latency(records)
+    assert figures_of(records)["latency_p50_s"]["low"] is None
 
 
 def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
@@ -172,60 +188,69 @@ def test_gaps_of_one_request_are_a_cluster() -> None:
     """Slow requests have slow gaps: a thousand gaps of fifty requests are not a thousand."""
     rng = np.random.default_rng(4)
     records = [record([int(speed)] * 21) for speed in rng.lognormal(14, 0.5, 50)]
-    found = latency.latency(records)["itl_s"]
-    assert "clustered by request" in found["p50"]["method"]
+    found = figures_of(records)
+    median = found["itl_p50_s"]
+    assert "clustered by request" in median["method"]
     gaps = np.repeat([one.arrivals[0].ns / 1e9 for one in records], 20)
     of_requests = quantile_interval(gaps[::20], 0.5)
     assert of_requests is not None
-    assert found["p50"]["low"] == pytest.approx(of_requests.low, rel=0.2)
-    assert found["p50"]["high"] == pytest.approx(of_requests.high, rel=0.2)
-    assert found["mean"]["low"] < gaps.mean() < found["mean"]["high"]
-    assert found["p99"] is None or found["p99"]["low"] is None
+    assert median["low"] == pytest.approx(of_requests.low, rel=0.2)
+    assert median["high"] == pytest.approx(of_requests.high, rel=0.2)
+    assert found["itl_mean_s"]["low"] < gaps.mean() < found["itl_mean_s"]["high"]
+    assert found["itl_p99_s"] is None or found["itl_p99_s"]["low"] is None
 
 
 def test_a_mean_of_few_says_what_it_cannot_show() -> None:
     rng = np.random.default_rng(5)
     times = [record([int(gap), 1000]) for gap in rng.lognormal(12, 0.3, 150)]
-    few, many = (latency.latency(times[:n])["end_to_end_s"]["mean"] for n in (60, 150))
+    few, many = (figures_of(times[:n])["latency_mean_s"] for n in (60, 150))
     assert "blind to slow requests rarer than 5%" in few["method"]
     assert "blind" not in many["method"]
 
 
 def test_tpot_is_null_for_single_tokens() -> None:
     """No time per further token where there is none."""
-    assert latency.latency([record([1000])] * 50)["tpot_s"]["p50"] is None
+    assert figures_of([record([1000])] * 50)["tpot_p50_s"] is None
+
+
+def mbu(records: list[Record], **facts: Any) -> dict[str, float] | None:
+    """The share of 100 GB/s that reading 10 MB for each token takes, but for the `facts`."""
+    known = {"weights_bytes": 1e7, "kv_bytes_per_token": 0, "bandwidth_gb_s": 100}
+    found: dict[str, float] | None = figures_of(records, **(known | facts))["mbu"]
+    return found
 
 
 def test_mbu_of_a_memory_bound_model() -> None:
     """Reading 10 MB of weights and 2 kB of cache a token in 1 ms from 100 GB/s is a tenth."""
     records = [record([10**6] * 21, prompt_tokens=0)] * 8
-    found = latency.mbu(records, 10_000_000 - 10.5 * 200, 200, 100)
+    found = mbu(records, weights_bytes=10_000_000 - 10.5 * 200, kv_bytes_per_token=200)
     assert found is not None
     assert found["value"] == pytest.approx(0.1)
     slower = [record([10**6 + 10**4 * n] * 21, prompt_tokens=0) for n in (3, 0, 7, 1, 5, 2, 6, 4)]
-    ranged = latency.mbu(slower, 1e7, 0, 100)
-    times = latency.latency(slower)["tpot_s"]["p50"]
+    ranged = mbu(slower)
+    times = figures_of(slower)["tpot_p50_s"]
     assert ranged is not None
     assert ranged["low"] == pytest.approx(1e7 / times["high"] / 1e11)
     assert ranged["high"] == pytest.approx(1e7 / times["low"] / 1e11)
-    assert latency.mbu(records, 1e7, 200, None) is None
-    assert latency.mbu([record([10])], 1e7, 200, 100) is None
+    assert mbu(records, bandwidth_gb_s=None) is None
+    assert mbu(records, kv_bytes_per_token=None) is None
+    assert mbu([record([10])]) is None
 
 
 def test_cost() -> None:
     """A thousand requests of one second at 3.6 an hour cost one."""
-    alike = latency.cost_per_1000([record([10**9])] * 8, 3.6)
+    alike = figures_of([record([10**9])] * 8, price_per_hour=3.6)["cost_per_1000_requests"]
     assert alike is not None
     assert alike["value"] == pytest.approx(1)
     assert alike["low"] is None
     assert "all requests are alike" in alike["method"]
     records = [record([10**9 + 10**7 * n]) for n in range(40)]
-    found = latency.cost_per_1000(records, 3.6)
-    seconds = latency.latency(records)["end_to_end_s"]["mean"]
+    found = figures_of(records, price_per_hour=3.6)["cost_per_1000_requests"]
+    seconds = figures_of(records)["latency_mean_s"]
     assert found is not None
     for end in ("value", "low", "high"):
         assert found[end] == pytest.approx(seconds[end])
-    assert latency.cost_per_1000([record([10**9])], None) is None
+    assert figures_of([record([10**9])], price_per_hour=None)["cost_per_1000_requests"] is None
 
 
 def test_disorder() -> None:

@@ -92,7 +92,9 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
     """Greedy answers do not depend on who else used the machine; times do."""
     found, undisturbed = cell(place, "tiny-llama/restless/sums"), cell(place, "tiny-llama/cpu/sums")
     assert found["score"] == undisturbed["score"]
-    assert (found["latency"], found["throughput"], found["mbu"]) == (None, None, None)
+    assert [found["figures"][name] for name in ("latency_p50_s", "requests_per_s", "mbu")] == [
+        None
+    ] * 3
 
 
 def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
@@ -108,7 +110,7 @@ def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
         found = cell(place, name)
         assert (found["outcome"], found["random_weights"]) == ("measured", True)
         assert found["score"] is None
-    assert cell(place, names[0])["latency"]["end_to_end_s"]["p50"]["value"] > 0
+    assert cell(place, names[0])["figures"]["latency_p50_s"]["value"] > 0
 
 
 def test_foreign_load_is_invalid(place: Workspace) -> None:
@@ -131,5 +133,5 @@ def test_out_of_memory_is_an_outcome(place: Workspace) -> None:
     found = cell(place, "too-large/small/sums")
     assert found["outcome"] == "out-of-memory", found["reason"]
     assert found["reason"]
-    assert found["latency"] is None
-    assert found["memory"]["host_peak_bytes"] < 3e9
+    assert found["figures"]["latency_p50_s"] is None
+    assert found["figures"]["host_peak_bytes"] < 3e9

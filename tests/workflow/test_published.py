@@ -133,7 +133,7 @@ def test_bitnet(built: Workspace, tmp_path: Path) -> None:
     layers = [tensor for name, tensor in dense.state_dict().items() if ".layers." in name]
     rest = sum(parameter.nbytes for parameter in dense.parameters()) - sum(t.nbytes for t in layers)
     packed = sum(tensor.numel() / 4 if tensor.ndim == 2 else tensor.nbytes for tensor in layers)
-    assert cell["weights_bytes"] == pytest.approx(rest + packed, rel=0.02)
+    assert cell["figures"]["weights_bytes"] == pytest.approx(rest + packed, rel=0.02)
     built.build("results/tiny-bitnet-int8/cpu/sums.json")
     other = json.loads(built.path("results/tiny-bitnet-int8/cpu/sums.json").read_text())
     assert other["outcome"] == "unsupported"
@@ -221,7 +221,7 @@ def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None
     assert cells["lost"] is cells["nan"] is None
     assert cells["nf4"]["outcome"] == cells["mamba"]["outcome"] == "measured"
     whole = json.loads(built.path("results/tiny-llama/cpu/sums.json").read_text())
-    assert cells["nf4"]["weights_bytes"] < whole["weights_bytes"]
+    assert cells["nf4"]["figures"]["weights_bytes"] < whole["figures"]["weights_bytes"]
     assert cells["nf4-fp4"]["outcome"] == "unsupported"
     reason = cells["nf4-fp4"]["reason"]
     assert reason.startswith("published quantized: bitsandbytes (nf4); it takes no other")

@@ -147,7 +147,7 @@ def check_weights(
     tour: Workspace, quantization: str, device: str, layers: int | None, found: dict[str, Any]
 ) -> None:
     """Really quantized, smaller than the native ones, and as large as the plan reckons."""
-    native = cell(tour, "native", device)
+    native = cell(tour, "native", device)["figures"]
     placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
     if placement.quantizer.expects_quantized(placement.options):
         assert layers is not None
@@ -167,12 +167,13 @@ def test_route(tour: Workspace, quantization: str, device: str) -> None:
     found = cell(tour, quantization, device)
     assert found["outcome"] == "measured", found["reason"]
     assert found["score"]["requests"] == 8
-    check_weights(tour, quantization, device, found["provenance"]["quantized_layers"], found)
+    stored = {"weights_bytes": found["figures"]["weights_bytes"], "simulated": found["simulated"]}
+    check_weights(tour, quantization, device, found["provenance"]["quantized_layers"], stored)
     if found["simulated"]:
-        assert found["latency"] is None
+        assert found["figures"]["latency_p50_s"] is None
         return
-    assert found["latency"]["end_to_end_s"]["p50"]["value"] > 0
-    assert found["load_s"] > 0
+    assert found["figures"]["latency_p50_s"]["value"] > 0
+    assert found["figures"]["load_s"] > 0
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from frontier.report.naming import Naming, RenderSpec
 from frontier.report.reading.gather import groups, read_cells
 from frontier.report.writing.page import draw, page
 from frontier.results import layout
-from frontier.results.columns import COLUMNS, COMPARISONS, names
+from frontier.results.columns import COMPARISONS, names
 from frontier.results.outputs import cell_paths, read_table, write_lock
+from frontier.tables.study import columns
 from frontier.values import checked_spec, recorded_identity, sha256
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "resources" / "report"
@@ -44,7 +45,7 @@ def main() -> None:
     args = arguments()
     spec = checked_spec(args.spec, RenderSpec)
     # Only the registry's columns: the scorers' further metrics stay in the table.
-    study = read_table(args.study, "a study", names(COLUMNS)).rows(named=True)
+    study = read_table(args.study, "a study", names(columns())).rows(named=True)
     comparisons = read_table(args.comparisons, "a study's comparisons", names(COMPARISONS))
     naming = Naming(spec, study)
     cells = read_cells(cell_paths(spec.study, args.results, args.cells_from), study)

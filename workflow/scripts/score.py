@@ -18,8 +18,10 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import figures
 from frontier.catalogue import templates
 from frontier.errors import UserError, run
+from frontier.figures import Measured, Needs
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
 from frontier.results.records import Record, adopted, asking_sessions, read
@@ -27,12 +29,7 @@ from frontier.scorers import CHOSEN, ScoredItem
 from frontier.scoring import gates, latency
 from frontier.values import read_json, read_lines, read_spec, sha256
 
-FIGURES = (
-    "simulated", "random_weights", "score", "latency", "throughput", "load_s", "weights_bytes",
-    "memory", "mbu", "cost_per_1000_requests", "provenance", "requests_sha256",
-)  # fmt: skip
-
-TIMES = ("latency_s", "ttft_s", "tpot_s")
+MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha256")
 
 
 def invalid_because(
@@ -109,6 +106,7 @@ def table(
 
     What was `simulated` has no times: those taken are of other arithmetic.
     """
+    times = figures.per_request()
     requests = pl.DataFrame(
         [
             {
@@ -116,9 +114,7 @@ def table(
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
                 "finish_reason": record.finish_reason,
-                "latency_s": latency.latency_s(record),
-                "ttft_s": latency.ttft_s(record),
-                "tpot_s": latency.tpot_s(record),
+                **{time.column: time.value(record) for time in times},
                 "input": next(iter(item.fields.values()), ""),
                 "prediction": item.prediction,
                 "reference": item.reference,
@@ -127,46 +123,22 @@ def table(
             for record, item, columns in zip(records, items, own, strict=True)
         ],
         infer_schema_length=None,
-        schema_overrides=dict.fromkeys((*TIMES, "score"), pl.Float64),
+        schema_overrides=dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
     )
     if not simulated:
         return requests
-    return requests.with_columns(pl.lit(None, pl.Float64).alias(time) for time in TIMES)
-
-
-def timed(
-    spec: dict[str, Any], measurement: dict[str, Any], records: list[Record]
-) -> dict[str, Any]:
-    """The figures that rest on token times."""
-    device = spec["device"]
-    share = spec["model"].get("active_share", 1)
-    return {
-        "latency": latency.latency(records),
-        "throughput": latency.throughput(records),
-        "mbu": latency.mbu(
-            records,
-            measurement["weights_bytes"] * share,
-            measurement["kv_bytes_per_token"],
-            device.get("bandwidth_gb_s"),
-        ),
-        "cost_per_1000_requests": latency.cost_per_1000(records, device.get("price_per_hour")),
-    }
+    return requests.with_columns(pl.lit(None, pl.Float64).alias(time.column) for time in times)
 
 
 def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
     """Where and with what the generations were made."""
     kept = (
         "loaded_in",
-        "threads",
-        "dtype",
         "warmup",
         "contention",
         "sample_sha256",
         "weights_sha256",
         "quantized_layers",
-        "engine",
-        "environment",
-        "kernel",
     )
     session = {key: measurement["sessions"][-1].get(key) for key in ("hardware", "packages")}
     return {
@@ -179,7 +151,12 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
 
 def outcome(name: str, reason: str | None) -> dict[str, Any]:
     """A cell's summary with an outcome and, as yet, no figures: what is missing is null."""
-    return {"outcome": name, "reason": reason, **dict.fromkeys(FIGURES)}
+    return {
+        "outcome": name,
+        "reason": reason,
+        "figures": figures.values(None),
+        **dict.fromkeys(MISSING),
+    }
 
 
 def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -193,9 +170,10 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
     if sha256(inputs.sample) != measurement["sample_sha256"]:
         raise UserError(f"{inputs.sample}: not the sample that was measured (its sha256 differs)")
     result = outcome(measurement["outcome"], measurement["reason"])
-    result |= {key: measurement[key] for key in ("requests_sha256", "memory")}
+    result["requests_sha256"] = measurement["requests_sha256"]
     result["provenance"] = provenance(measurement)
     if measurement["outcome"] != "measured":
+        result["figures"] = figures.values(Measured(measurement, spec))
         return result, pl.DataFrame()
 
     records = latency.in_order(read(inputs.requests))
@@ -205,19 +183,19 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
     items = scored_items(records, [rows[record.id] for record in records], template)
     result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
-    result["weights_bytes"] = measurement["weights_bytes"]
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
     if not result["random_weights"]:
         result["score"], own = scored(spec, items)
+    has = Needs.ANSWERS
     if not result["simulated"]:
-        result["load_s"] = measurement["load_s"]
         reason = invalid_because(measurement, records, spec["device"]["max_background_cores"])
         if reason:
             result |= {"outcome": "invalid", "reason": reason}
         else:
-            result |= timed(spec, measurement, records)
+            has = Needs.TIMES
+    result["figures"] = figures.values(Measured(measurement, spec, records), has)
     return result, table(records, items, own, result["simulated"])
 
 

@@ -31,6 +31,7 @@ FLOORS = (
     ("measuring",),
     ("scenarios",),
     ("scoring",),
+    ("figures",),
     ("identity",),
     ("planning",),
     ("explaining",),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 MISSING = "–"
+SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
 METRICS = {
     "accuracy": "accuracy",
     "bleu": "BLEU",
@@ -19,6 +20,11 @@ METRICS = {
 def metric(name: str | None) -> str:
     """A metric's name as it is written in prose."""
     return METRICS.get(name or "", (name or "score").replace("_", " "))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits, or that it is missing."""
+    return MISSING if value is None else significant(value, digits)
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -92,8 +98,10 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """A share as a whole percentage: 31 %; below 1 % with a digit more."""
+    if share is None:
+        return MISSING
     return f"{100 * share:.0f} %" if share >= 0.01 else f"{significant(100 * share, 1)} %"
 
 

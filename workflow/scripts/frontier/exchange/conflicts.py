@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from frontier import figures
 from frontier.text import visible
 from frontier.words import size
 
@@ -14,7 +15,6 @@ HARDWARE = {
     "gpus": "GPU", "driver": "driver", "cpu": "CPU", "cores": "number of cores",
     "memory_bytes": "memory", "system": "system", "python": "Python",
 }  # fmt: skip
-CONDITIONS = ("threads", "dtype", "engine", "environment", "kernel")
 INPUTS = {"sample_sha256": "another sample", "weights_sha256": "other weights"}
 # part of a cell's identity -> what it means that it differs; the first that does is told
 MADE_OF = {
@@ -55,8 +55,9 @@ def _conditions(here: Cell, there: Cell) -> Iterator[str]:
         one, other = _block(here, "provenance", block), _block(there, "provenance", block)
         for key in names or sorted(one.keys() | other.keys()):
             yield from _other(names[key] if names else key, one.get(key), other.get(key))
-    for key in CONDITIONS:
-        yield from _other(key, ours.get(key), theirs.get(key))
+    one, other = _block(here, "figures"), _block(there, "figures")
+    for key in figures.conditions():
+        yield from _other(key, one.get(key), other.get(key))
     for key, words in INPUTS.items():
         if ours.get(key) != theirs.get(key):
             yield words

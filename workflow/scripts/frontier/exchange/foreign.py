@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from frontier import figures
 from frontier.errors import UserError
 from frontier.exchange import parquet_check
 from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
 from frontier.results import checksums, layout
-from frontier.results.columns import COLUMNS, OUTCOMES
+from frontier.results.columns import OUTCOMES, Kind
 from frontier.scorers import AnyScorer, Scorer
 from frontier.tables.comparisons import GENERATED
+from frontier.tables.study import columns
 from frontier.values import first_fault, sha256
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -56,6 +58,12 @@ class Figure(_Told):
     high: Amount | None = None
 
 
+KINDS: Mapping[Kind, tuple[type, ...]] = {
+    "text": (str,), "number": (int, float), "count": (int,), "flag": (bool,),
+}  # fmt: skip
+"""The values of a figure by its column's kind."""
+
+
 class Metric(_Told):
     """A figure of a score."""
 
@@ -73,13 +81,6 @@ class Score(_Told):
     requests: Count
     metrics: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")], Metric]
     scorer: AnyScorer
-
-
-class Memory(_Told):
-    """The most that was held."""
-
-    host_peak_bytes: Count | None = None
-    device_peak_bytes: Count | None = None
 
 
 class Session(_Told):
@@ -101,11 +102,6 @@ class Provenance(_Told):
 
     hardware: dict[str, Any] | None = None
     packages: dict[str, str] | None = None
-    threads: Count | None = None
-    dtype: str | None = None
-    engine: str | None = None
-    environment: str | None = None
-    kernel: str | None = None
     sessions: list[Session] | None = None
     adopted: list[Adoption] = []
 
@@ -125,13 +121,7 @@ class Summary(_Told):
     simulated: bool | None = None
     random_weights: bool | None = None
     score: Score | None = None
-    latency: dict[str, dict[str, Figure | None] | None] | None = None
-    throughput: dict[str, Figure | None] | None = None
-    load_s: Amount | None = None
-    weights_bytes: Count | None = None
-    memory: Memory | None = None
-    mbu: Figure | Amount | None = None  # a number in earlier releases, and so the next
-    cost_per_1000_requests: Figure | Amount | None = None
+    figures: dict[str, Figure | Amount | str | None]
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     table_sha256: Digest | None = None
@@ -186,6 +176,7 @@ def summary(path: Path) -> Summary:
         raise UserError(
             f"{path}: variant {names.variant!r} is not its model, quantization and techniques"
         )
+    _check_figures(path, found.figures)
     if found.score:
         _check_score(path, found.score)
     return found
@@ -197,9 +188,19 @@ def measured(path: Path) -> str:
     return found.requests_sha256
 
 
+def _check_figures(path: Path, given: Mapping[str, Figure | float | str | None]) -> None:
+    """Raise UserError for a figure that its column of the study cannot hold."""
+    ends = {column.interval_of for column in figures.columns()}
+    for column in figures.columns():
+        kinds = KINDS[column.kind] + ((Figure,) if column.name in ends else ())
+        value = given.get(column.name)
+        if value is not None and not isinstance(value, kinds):
+            raise UserError(f"{path}: figures.{column.name}: not as this version writes it")
+
+
 def _check_score(path: Path, score: Score) -> None:
     """Raise UserError for metrics that the study has no place for."""
-    taken = {column.name for column in COLUMNS}
+    taken = {column.name for column in columns()}
     for name in score.metrics:
         if name.endswith(("_low", "_high")) or taken & {name, f"{name}_low", f"{name}_high"}:
             raise UserError(f"{path}: metric {name!r} has the name of a column of the study")

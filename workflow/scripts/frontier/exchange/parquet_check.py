@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from frontier import figures
 from frontier.errors import UserError
 from frontier.scorers import CorpusScorer, Scorer
 from frontier.scoring import counted
@@ -22,14 +23,12 @@ from frontier.scoring import counted
 MOST_ROWS = 1_000_000
 MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
 LARGEST = 1e15  # of any number
-NUMBERS = ("score", "latency_s", "ttft_s", "tpot_s")
 COUNTS = ("tokens",)
 TEXTS = ("id", "input", "prediction", "reference")
-COLUMNS: dict[str, pl.DataType] = {
-    **dict.fromkeys(NUMBERS, pl.Float64()),
-    **dict.fromkeys(COUNTS, pl.Int64()),
-    **dict.fromkeys(TEXTS, pl.String()),
-}
+
+
+def _numbers() -> tuple[str, ...]:
+    return ("score", *(time.column for time in figures.per_request()))
 
 
 def check(scorers: Mapping[Path, Scorer | None]) -> None:
@@ -67,8 +66,9 @@ def fault_of(path: Path, scorer: Scorer | None) -> str | None:
 
 def _fault(table: pl.LazyFrame) -> str | None:
     """Columns of the right types, an id a request, and no more of anything than is measured."""
-    types = table.collect_schema()
-    for name, wanted in COLUMNS.items():
+    types, numbers = table.collect_schema(), _numbers()
+    columns = dict.fromkeys(numbers, pl.Float64()) | dict.fromkeys(COUNTS, pl.Int64())
+    for name, wanted in (columns | dict.fromkeys(TEXTS, pl.String())).items():
         if types.get(name) != wanted:
             return f"column {name} is {types.get(name)}, not {wanted}"
     rows = table.select(pl.len()).collect().item()
@@ -76,7 +76,7 @@ def _fault(table: pl.LazyFrame) -> str | None:
         return f"{rows} requests are too many"
     texts = [pl.col(name).str.len_bytes().cast(pl.UInt64).sum() for name in TEXTS]
     ids = pl.col("id").drop_nulls().n_unique().alias("ids")
-    sound = pl.all_horizontal(pl.col(*NUMBERS, *COUNTS).is_between(0, LARGEST).all()).alias("sound")
+    sound = pl.all_horizontal(pl.col(*numbers, *COUNTS).is_between(0, LARGEST).all()).alias("sound")
     lacking = pl.sum_horizontal(pl.col(*TEXTS, *COUNTS).null_count()).alias("lacking")
     found = table.select(pl.sum_horizontal(texts), ids, lacking, sound).collect()
     size, unique, nulls, fine = found.row(0)

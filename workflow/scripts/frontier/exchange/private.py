@@ -35,7 +35,7 @@ NOBODY = frozenset({"", "root", "user", "localhost"})  # names that tell nothing
 PATH = re.compile(r"(?<![\w:/.])/([\w.-]+)/\S")
 EVERYWHERE = frozenset({"usr", "lib", "bin", "etc", "dev", "proc", "sys"})
 # What a summary or a measurement tells in words that are not the catalogue's or a model's.
-TOLD = ("reason", "provenance", "sessions")
+TOLD = ("reason", "figures", "provenance", "sessions")
 
 
 def _user() -> str:

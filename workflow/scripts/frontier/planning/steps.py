@@ -16,6 +16,7 @@ from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
 from frontier.engines import ENGINES
 from frontier.errors import UserError
+from frontier.figures import FIGURES
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
@@ -96,7 +97,7 @@ class Steps(InputSteps):
         spec: dict[str, Any] = {"cell": cell.key}
         if not cell.planned:
             spec |= {"outcome": cell.outcome, "reason": cell.reason}
-            return step("score", spec, {})
+            return step("score", spec, {}, *_figures())
         scorer = self.catalogue.scorers[cell.task]
         spec |= {
             "scorer": CHOSEN.write(scorer),
@@ -104,7 +105,7 @@ class Steps(InputSteps):
             "device": self.slice("devices", cell.device, "score"),
         }
         entry = type(scorer).__module__
-        return step("score", spec, {"measurement": self.measure(cell)}, entry)
+        return step("score", spec, {"measurement": self.measure(cell)}, entry, *_figures())
 
     @cached_property
     def cells(self) -> list[Cell]:
@@ -158,7 +159,7 @@ class Steps(InputSteps):
     @cached_property
     def aggregate(self) -> Step:
         """The study's table."""
-        return step("aggregate", *self._cells)
+        return step("aggregate", *self._cells, *_figures())
 
     @cached_property
     def compare(self) -> Step:
@@ -189,7 +190,7 @@ class Steps(InputSteps):
             "comparisons": self.compare.identity,
             "template": identity.digest(template),
         }
-        return step("render", spec, inputs)
+        return step("render", spec, inputs, *_figures())
 
     def _added(self, places: list[Place]) -> dict[str, list[str]]:
         """Of which models, quantizations and tasks cells were added, where we know them as well."""
@@ -207,6 +208,12 @@ class Steps(InputSteps):
         block = self.catalogue.devices.get(own)
         label = f"{(block and block.label) or own} ({name})"
         return {"id": device, "label": label, "note": f"Measured elsewhere, added as {name}."}
+
+
+@cache
+def _figures() -> tuple[str, ...]:
+    """The modules of all figures: what a cell, the study and the report have is theirs to say."""
+    return tuple(map(FIGURES.module, FIGURES.names()))
 
 
 def _shown(block: Any) -> dict[str, str | None]:

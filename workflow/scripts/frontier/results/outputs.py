@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.errors import UserError
 from frontier.results import bundles, checksums, layout
+from frontier.results.columns import Column, Kind
 from frontier.results.layout import Place
 from frontier.values import sha256
 
@@ -74,6 +75,16 @@ def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -
         raise UserError(f"{path}: no such file (it lies beside the cell's JSON)") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: not the requests of a cell: {error}") from None
+
+
+TYPES: Mapping[Kind, pl.DataType] = {
+    "text": pl.String(), "number": pl.Float64(), "count": pl.Int64(), "flag": pl.Boolean(),
+}  # fmt: skip
+
+
+def schema(columns: Iterable[Column]) -> dict[str, pl.DataType]:
+    """The types of columns by their names, as a table has them."""
+    return {column.name: TYPES[column.kind] for column in columns}
 
 
 def read_table(path: Path, what: str, columns: Iterable[str]) -> pl.DataFrame:

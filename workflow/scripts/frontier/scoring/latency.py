@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,8 +25,7 @@ from frontier.stats.intervals import (
 from frontier.stats.jackknife import FEWEST, LOG, jackknife
 from frontier.stats.serial import Floats, Serial, serial
 
-Figure = dict[str, Any]
-
+Statistics = dict[str, Estimate | None]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SECOND = 1e9  # nanoseconds
 SHOWS_TAIL = 100  # requests; a mean of fewer is wrong wherever rare ones are much slower
@@ -61,10 +59,6 @@ def itl_s(record: Record) -> list[float]:
     """The gaps between consecutive arrivals, in seconds: between tokens where each came alone."""
     times = np.array([arrival.ns for arrival in record.arrivals], dtype=np.float64)
     return [float(gap) for gap in np.diff(times) / SECOND]
-
-
-def _figure(estimate: Estimate | None) -> Figure | None:
-    return None if estimate is None or estimate.value is None else vars(estimate)
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:
@@ -107,18 +101,18 @@ def _known_tail(estimate: Estimate, n: int) -> Estimate:
     return replace(estimate, method=estimate.method + blind)
 
 
-def summarize(time: Callable[[Record], float | None], records: Sequence[Record]) -> dict[str, Any]:
-    """Mean and quantiles of a time of each request, each with its interval, or null."""
+def summarize(time: Callable[[Record], float | None], records: Sequence[Record]) -> Statistics:
+    """Mean and quantiles of a time of each request, each with its interval; None: not known."""
     timed = [(value, record) for record in in_order(records) if (value := time(record)) is not None]
     if not timed:
         return dict.fromkeys(("mean", *QUANTILES))
     values, known = [value for value, _ in timed], [record for _, record in timed]
     goes_on = dependence(values, known)
     figures = {name: quantile_interval(values, q, timed=goes_on) for name, q in QUANTILES.items()}
-    return {"mean": _figure(mean(values, goes_on)), **{n: _figure(f) for n, f in figures.items()}}
+    return {"mean": mean(values, goes_on), **figures}
 
 
-def inter_token_latency(records: Sequence[Record]) -> dict[str, Any]:
+def inter_token_latency(records: Sequence[Record]) -> Statistics:
     """Mean and quantiles of all gaps between arrivals; a request's gaps are a cluster.
 
     Where arrivals had several tokens, which have no time of their own, each figure's method says
@@ -138,7 +132,7 @@ def inter_token_latency(records: Sequence[Record]) -> dict[str, Any]:
     average = jackknife(over, counts, scale=LOG, timed=goes_on).estimate
     figures = {name: _clustered(pooled, lists, q, goes_on) for name, q in QUANTILES.items()}
     found = {"mean": _known_tail(average, len(known)), **figures}
-    return {name: _figure(_between_arrivals(figure, known)) for name, figure in found.items()}
+    return {name: _between_arrivals(figure, known) for name, figure in found.items()}
 
 
 def _between_arrivals(figure: Estimate | None, records: Sequence[Record]) -> Estimate | None:
@@ -183,75 +177,12 @@ def design_effect(
     return variance / (len(pooled) * q * (1 - q))
 
 
-def latency(records: Sequence[Record]) -> dict[str, Any]:
-    """End-to-end latency, TTFT, TPOT and ITL of a measurement, in seconds."""
-    return {
-        "end_to_end_s": summarize(latency_s, records),
-        "ttft_s": summarize(ttft_s, records),
-        "tpot_s": summarize(tpot_s, records),
-        "itl_s": inter_token_latency(records),
-    }
+def rate(counts: Sequence[float], records: Sequence[Record]) -> Estimate:
+    """The rate of totals of what each request counts over the time of all, one after another.
 
-
-def throughput(records: Sequence[Record]) -> dict[str, Any]:
-    """Rates of totals (not means of rates) over requests one after another."""
-    ordered = in_order(records)
-    seconds = np.array([latency_s(record) for record in ordered])
-    tokens = np.array([record.tokens for record in ordered], dtype=np.float64)
-    goes_on = dependence(seconds, ordered)
-    rates = {"output_tokens_per_s": tokens, "requests_per_s": np.ones(len(ordered))}
-    return {
-        name: _figure(
-            jackknife(
-                over,
-                np.column_stack([counted, seconds]),
-                scale=LOG,
-                timed=goes_on,
-            ).estimate
-        )
-        for name, counted in rates.items()
-    }
-
-
-def mbu(
-    records: Sequence[Record],
-    weights_bytes: float,
-    kv_bytes_per_token: int | None,
-    bandwidth_gb_s: float | None,
-) -> Figure | None:
-    """Memory-bandwidth utilization: ((weights + cache) bytes / TPOT) / peak bandwidth.
-
-    `weights_bytes` are those read for one token. The cache is taken at the requests' mean middle:
-    prompt and half of the generated tokens. TPOT is the median over requests, and gives the
-    interval.
+    `records` are in the order of time. A mean of the requests' rates would give short ones too much
+    weight.
     """
-    tokens = [record for record in in_order(records) if tpot_s(record) is not None]
-    if not tokens or bandwidth_gb_s is None or kv_bytes_per_token is None:
-        return None
-    times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
-    middle = np.mean([record.prompt_tokens + record.tokens / 2 for record in records])
-    moved = weights_bytes + kv_bytes_per_token * float(middle)
-    found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
-    median = found or Estimate(float(np.median(times)), None, None, "no interval: too few requests")
-
-    def share(seconds: float | None) -> float | None:
-        return None if not seconds else moved / seconds / (bandwidth_gb_s * 1e9)
-
-    method = f"of the median TPOT: {median.method}"
-    return vars(Estimate(share(median.value), share(median.high), share(median.low), method))
-
-
-def cost_per_1000(records: Sequence[Record], price_per_hour: float | None) -> Figure | None:
-    """Price of a thousand requests one after the other, in the currency of the price."""
-    if price_per_hour is None or not records:
-        return None
-    ordered = in_order(records)
-    seconds = [latency_s(record) for record in ordered]
-    times = mean(seconds, dependence(seconds, ordered))
-    factor = price_per_hour / 3600 * 1000
-    priced = {
-        end: None if seconds is None else factor * seconds
-        for end in ("value", "low", "high")
-        for seconds in [getattr(times, end)]
-    }
-    return {**priced, "method": f"price of the mean latency: {times.method}"}
+    seconds = np.array([latency_s(record) for record in records])
+    columns = np.column_stack([np.array(counts, dtype=np.float64), seconds])
+    return jackknife(over, columns, scale=LOG, timed=dependence(seconds, records)).estimate

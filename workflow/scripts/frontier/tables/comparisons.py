@@ -21,7 +21,7 @@ from frontier.results.columns import (
     WORSE,
 )
 from frontier.results.layout import requests_of
-from frontier.results.outputs import read_requests
+from frontier.results.outputs import read_requests, schema
 from frontier.scorers import CHOSEN, PROPORTION, CorpusScorer, Difference, Scorer
 from frontier.scoring import counted
 from frontier.stats.jackknife import Tested
@@ -61,7 +61,7 @@ def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
         cell["cell"],
         cell["outcome"] == "measured" and not simulated,
         simulated,
-        cell.get("weights_bytes"),
+        cell["figures"].get("weights_bytes"),
         found.get("primary"),
         found["metrics"][found["primary"]] if found else {},
         scorer,
@@ -244,6 +244,4 @@ def table(paths: Iterable[Path]) -> pl.DataFrame:
     """
     found = list(rows(paths))
     corrected(found)
-    return pl.DataFrame(found, schema={column.name: column.dtype for column in COMPARISONS}).sort(
-        KEY
-    )
+    return pl.DataFrame(found, schema=schema(COMPARISONS)).sort(KEY)

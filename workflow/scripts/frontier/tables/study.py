@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 
+from frontier import figures
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.columns import (
     COLUMNS,
     KEY,
-    LATENCIES,
     OUTCOMES,
-    STATISTICS,
-    THROUGHPUTS,
+    Column,
     MetricNote,
-    latency_column,
     metric_columns,
 )
-from frontier.results.outputs import Axes
+from frontier.results.outputs import Axes, schema
 from frontier.unicode import parse_json
 
 
@@ -32,6 +30,14 @@ class AggregateSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
+
+
+def columns() -> tuple[Column, ...]:
+    """The columns that every study has. Raises UserError where a figure has one of the others'."""
+    own = {column.name for column in COLUMNS}
+    if taken := [column.name for column in figures.columns() if column.name in own]:
+        raise UserError(f"frontier/figures: {taken[0]!r} is a column of the study without figures")
+    return (*COLUMNS, *figures.columns())
 
 
 NATIVE_QUANTIZATIONS = frozenset({"", "native"})
@@ -56,6 +62,8 @@ def read_cell(path: Path) -> dict[str, Any]:
         names["device"] = path.parent.name
     if cell.get("outcome") not in OUTCOMES:
         raise UserError(f"{path}: outcome {cell.get('outcome')!r} is none of {', '.join(OUTCOMES)}")
+    if not isinstance(cell.get("figures"), dict):
+        raise UserError(f"{path}: written by an earlier release; score it again")
     return dict(cell)
 
 
@@ -65,10 +73,19 @@ def is_native(names: Mapping[str, Any]) -> bool:
     return quantization in NATIVE_QUANTIZATIONS or names["variant"] == names["model"]
 
 
-def _figure(row: dict[str, Any], columns: tuple[str, str, str], figure: Any) -> None:
-    if isinstance(figure, Mapping):
-        for column, key in zip(columns, ("value", "low", "high"), strict=True):
-            row[column] = figure.get(key)
+def _with_ends(of: Iterable[Column]) -> dict[str, list[str]]:
+    """The names of columns by those that they are the value or, low and high, the ends of."""
+    found: dict[str, list[str]] = {}
+    for column in of:
+        found.setdefault(column.interval_of or column.name, []).append(column.name)
+    return found
+
+
+def _figure(row: dict[str, Any], columns: Sequence[str], figure: Any) -> None:
+    """Take in a figure, which may be an estimate with its ends."""
+    found = figure if isinstance(figure, Mapping) else {"value": figure}
+    for column, end in zip(columns, ("value", "low", "high")[: len(columns)], strict=True):
+        row[column] = found.get(end)
 
 
 def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,40 +94,19 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {key: names[key] for key in ("variant", "model", "device", "task")}
     row["quantization"] = names.get("quantization") or "native"
     row["native"] = is_native(names)
-    for key in ("outcome", "reason", "load_s", "weights_bytes"):
-        row[key] = cell.get(key)
-    for key in ("host_peak_bytes", "device_peak_bytes"):
-        row[key] = (cell.get("memory") or {}).get(key)
-    for key in ("simulated", "random_weights"):
+    for key in ("outcome", "reason", "simulated", "random_weights"):
         row[key] = cell.get(key)
     if notes := (cell.get("provenance") or {}).get("adopted"):
         row["adopted"] = "; ".join(dict.fromkeys(str(note["because"]) for note in notes))
-    for key in ("threads", "engine", "environment", "kernel"):
-        row[key] = (cell.get("provenance") or {}).get(key)
-    # An earlier release did not say.
-    row["sessions"] = len((cell.get("provenance") or {}).get("sessions") or ()) or None
+    for name, its in _with_ends(figures.columns()).items():
+        _figure(row, its, cell["figures"].get(name))
     if score := cell.get("score"):
         metrics = score.get("metrics") or {}
         primary = metrics.get(score["primary"]) or {}
-        row |= {"requests": score.get("requests"), "score_metric": score["primary"]}
-        row["score_unit"] = primary.get("unit")
+        row |= {"score_metric": score["primary"], "score_unit": primary.get("unit")}
         _figure(row, ("score", "score_low", "score_high"), primary)
         for name, metric in metrics.items():
             _figure(row, (name, f"{name}_low", f"{name}_high"), metric)
-    for prefix, (key, _) in LATENCIES.items():
-        for statistic, figure in ((cell.get("latency") or {}).get(key) or {}).items():
-            if statistic in STATISTICS:
-                ends = ("", "low", "high")
-                first, low, high = (latency_column(prefix, statistic, end) for end in ends)
-                _figure(row, (first, low, high), figure)
-    for name in THROUGHPUTS:
-        figure = (cell.get("throughput") or {}).get(name)
-        _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
-    for name in ("mbu", "cost_per_1000_requests"):
-        figure = cell.get(name)
-        if isinstance(figure, int | float):  # as in earlier releases
-            figure = {"value": figure}
-        _figure(row, (name, f"{name}_low", f"{name}_high"), figure)
     return row
 
 
@@ -124,8 +120,7 @@ def metric_notes(cell: Mapping[str, Any]) -> dict[str, MetricNote]:
 
 
 def _frame(rows: list[dict[str, Any]], notes: Mapping[str, MetricNote]) -> pl.DataFrame:
-    columns = [*COLUMNS, *metric_columns(notes)]
-    return pl.DataFrame(rows, schema={column.name: column.dtype for column in columns})
+    return pl.DataFrame(rows, schema=schema([*columns(), *metric_columns(notes)]))
 
 
 def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
@@ -138,7 +133,7 @@ def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
     notes: dict[str, MetricNote] = {}
     frames: list[pl.DataFrame] = []
     rows: list[dict[str, Any]] = []
-    reserved = {column.name for column in COLUMNS}
+    reserved = {column.name for column in columns()}
     for path in paths:
         cell = read_cell(path)
         for name, note in metric_notes(cell).items():
@@ -150,7 +145,7 @@ def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
             frames.append(_frame(rows, notes))
             rows = []
     frames.append(_frame(rows, notes))
-    order = [column.name for column in (*COLUMNS, *metric_columns(notes))]
+    order = [column.name for column in (*columns(), *metric_columns(notes))]
     study = pl.concat(frames, how="diagonal").select(order).sort(KEY)
     twice = study.filter(study.select(KEY).is_duplicated()).select(KEY)
     if twice.height:

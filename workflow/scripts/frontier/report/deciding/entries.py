@@ -10,12 +10,6 @@ from frontier.report.deciding.pareto import Point
 
 StudyRow = Mapping[str, Any]
 """A row of the study's table, by its columns (frontier/results/columns.py)."""
-DISTRIBUTIONS = {
-    "ttft_s": "Time to first token",
-    "tpot_s": "Time per further token",
-    "latency_s": "End to end",
-}
-"""The columns of requests whose distribution is shown, and their titles."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,8 @@ from frontier import words
 from frontier.report.deciding.entries import PlottedVariant, StudyRow
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
-from frontier.results.columns import latency_column
 
-P50, P50_LOW, P50_HIGH = (latency_column("latency", "p50", end) for end in ("", "low", "high"))
+P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 
 
 @dataclass(frozen=True)

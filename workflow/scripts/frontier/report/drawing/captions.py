@@ -29,9 +29,9 @@ def frontier(group: Group, naming: Naming) -> str:
 def distributions(group: Group, naming: Naming) -> str:
     """How the times were taken, and what the boxes do not show."""
     return (
-        f"{_requests(group)}; times of every token by a monotonic clock, the device synchronized, "
-        "tokenization in the end-to-end time. Does not show: the slowest and fastest 5 %, drift "
-        "during the run, or that longer answers take longer."
+        f"{_requests(group)}; every token's time of arrival by a monotonic clock, the device "
+        "synchronized, tokenization in the end-to-end time. Does not show: the slowest and fastest "
+        "5 %, drift during the run, or that longer answers take longer."
     )
 
 

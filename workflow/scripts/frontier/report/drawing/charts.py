@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from frontier.report.deciding.entries import DISTRIBUTIONS, PlottedVariant, StudyRow, points
+from frontier import figures
+from frontier.report.deciding.entries import PlottedVariant, StudyRow, points
 from frontier.report.deciding.pareto import best, fastest_within, front
 from frontier.report.drawing.style import (
     CONFIG,
@@ -147,8 +148,8 @@ def distributions(entries: Sequence[PlottedVariant], naming: Naming, title: str)
     """Whiskers from the 5th to the 95th percentile, box of the middle half, tick at the median."""
     order = [naming.variant(entry.variant) for entry in entries]
     panels = []
-    for figure, called in DISTRIBUTIONS.items():
-        known = [(entry, q) for entry in entries if (q := entry.quantiles.get(figure))]
+    for time in figures.per_request():
+        known = [(entry, q) for entry in entries if (q := entry.quantiles.get(time.column))]
         if not known:
             continue
         factor, unit = time_unit(max(q["p95"] for _, q in known))
@@ -157,7 +158,7 @@ def distributions(entries: Sequence[PlottedVariant], naming: Naming, title: str)
             for entry, q in known
         ]
         ends = [row[name] for row in rows for name in ("p5", "p95")]
-        x = log_x("p5", ends, f"{called}, {unit} (log scale)")
+        x = log_x("p5", ends, f"{time.title}, {unit} (log scale)")
         y = nominal("variant", sort=order, title=None, axis=variants_axis(grid=False))
         tint = colour(naming, [], legend=False)
         line = {"x": x, "x2": {"field": "p95"}, "y": y, "color": tint}

@@ -13,8 +13,9 @@ from typing import Any
 
 import polars as pl
 
+from frontier import figures
 from frontier.errors import UserError
-from frontier.report.deciding.entries import DISTRIBUTIONS, PlottedVariant, StudyRow, points
+from frontier.report.deciding.entries import PlottedVariant, StudyRow, points
 from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, timed
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
@@ -26,7 +27,8 @@ from frontier.tables.study import metric_notes, read_cell
 from frontier.text import visible
 
 Key = tuple[str, str, str]
-CONDITIONS = ("hardware", "packages", "engine", "environment", "threads", "dtype", "kernel")
+BLOCKS = ("hardware", "packages")
+"""The conditions that a cell's provenance has; the others are figures."""
 
 
 def key(names: Mapping[str, Any]) -> Key:
@@ -58,18 +60,19 @@ class Provenance:
     """How the cells of one device were measured: each distinct condition once, and ranges."""
 
     conditions: dict[str, dict[str, Any]] = field(
-        default_factory=lambda: {name: {} for name in CONDITIONS}
+        default_factory=lambda: {name: {} for name in (*BLOCKS, *figures.conditions())}
     )
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     cells: int = 0
 
-    def add(self, provenance: Mapping[str, Any]) -> None:
+    def add(self, cell: Mapping[str, Any]) -> None:
         """Take note of one measured cell."""
         self.cells += 1
-        for name in CONDITIONS:
-            value = provenance.get(name)
+        provenance = cell.get("provenance") or {}
+        for name, found in self.conditions.items():
+            value = (provenance if name in BLOCKS else cell["figures"]).get(name)
             if value is not None:
-                self.conditions[name].setdefault(json.dumps(value, sort_keys=True), value)
+                found.setdefault(json.dumps(value, sort_keys=True), value)
         for name, path in RANGES.items():
             value = _reach(provenance, path)
             if value is not None:
@@ -107,7 +110,7 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
             cells.metrics.setdefault(name, note)
         if cell["outcome"] == "measured":
             device = cells.provenance.setdefault(cell["cell"]["device"], Provenance())
-            device.add(cell.get("provenance") or {})
+            device.add(cell)
     if lacking := sorted(known - set(cells.paths)):
         task, device_id, variant = lacking[0]
         raise UserError(
@@ -125,7 +128,8 @@ def _scaled(row: StudyRow, factor: float) -> tuple[float | None, float | None]:
 def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
     """A timed cell with its requests' quantiles."""
     path = requests_of(cells.paths[key(row)])
-    requests = read_requests(path, list(DISTRIBUTIONS))
+    times = [time.column for time in figures.per_request()]
+    requests = read_requests(path, times)
     factor = points_per_unit(row["score_unit"])
     return PlottedVariant(
         row["variant"],
@@ -133,7 +137,7 @@ def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
         None if row["score"] is None else row["score"] * factor,
         (row[P50_LOW], row[P50_HIGH]),
         _scaled(row, factor),
-        {figure: quantiles(requests, figure) for figure in DISTRIBUTIONS},
+        {time: quantiles(requests, time) for time in times},
     )
 
 

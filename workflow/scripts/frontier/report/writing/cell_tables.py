@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from frontier import words
+from frontier import figures, words
+from frontier.figures import Heading
 from frontier.report.deciding.entries import StudyRow
-from frontier.report.deciding.findings import P50, Group
+from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.writing.filters import of_row
-from frontier.report.writing.tables import RANDOM, SIMULATED, Box
+from frontier.report.writing.tables import Box
 from frontier.text import visible
 
 
-def _number(row: StudyRow, name: str, digits: int = 3) -> str:
-    value = row[name]
-    return words.MISSING if value is None else words.significant(value, digits)
-
-
-def _requests(row: StudyRow) -> str:
-    """How many there were, and in how many processes, if several."""
-    if row["requests"] is None:
-        return words.MISSING
-    several = row["sessions"] is not None and row["sessions"] > 1
-    return f"{row['requests']} in {row['sessions']} sessions" if several else str(row["requests"])
-
-
-# heading -> how a row of the study fills it
-FACTS: Mapping[str, Callable[[StudyRow], str]] = {
-    "Weights": lambda row: words.size(row["weights_bytes"]),
-    "Load": lambda row: words.seconds(row["load_s"]),
-    "Median": lambda row: SIMULATED if row["simulated"] else words.seconds(row[P50]),
-    "TTFT": lambda row: words.seconds(row["ttft_p50_s"]),
-    "TPOT": lambda row: words.seconds(row["tpot_p50_s"]),
-    "p90": lambda row: words.seconds(row["latency_p90_s"]),
-    "p99": lambda row: words.seconds(row["latency_p99_s"]),
-    "Tokens/s": lambda row: _number(row, "output_tokens_per_s"),
-    "MBU": lambda row: words.MISSING if row["mbu"] is None else words.percent(row["mbu"]),
-    "Host peak": lambda row: words.size(row["host_peak_bytes"]),
-    "Device peak": lambda row: words.size(row["device_peak_bytes"]),
-    "Cost of 1,000": lambda row: _number(row, "cost_per_1000_requests"),
-    "Requests": _requests,
-}
+def headings() -> list[Heading]:
+    """The figures that the table shows of each cell."""
+    return [heading for figure in figures.ordered() for heading in figure.headings]
 
 
 @dataclass(frozen=True)
@@ -64,7 +38,7 @@ class CellRow:
 
 def _score_cell(row: StudyRow) -> str:
     if row["score"] is None:
-        return RANDOM if row["random_weights"] else words.MISSING
+        return words.RANDOM if row["random_weights"] else words.MISSING
     factor = points_per_unit(row["score_unit"])
     return words.score(row["score"] * factor, proportion=factor != 1)
 
@@ -72,6 +46,7 @@ def _score_cell(row: StudyRow) -> str:
 def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
     """Every cell of a group with its outcome and figures, and its change against native."""
     changes = {row["variant"]: row for row in group.comparisons}
+    facts = headings()
     return [
         CellRow(
             of_row(row, naming),
@@ -83,7 +58,7 @@ def cell_rows(group: Group, naming: Naming) -> list[CellRow]:
             _score_cell(row),
             change_box(changes.get(row["variant"])),
             p_text(changes.get(row["variant"])),
-            [fact(row) for fact in FACTS.values()],
+            [fact.text(row) for fact in facts],
         )
         for row in group.rows
     ]
@@ -141,6 +116,6 @@ def changes(group: Group, naming: Naming) -> list[Change]:
 
 def _ratio_box(change: StudyRow) -> Box:
     if change["simulated"]:
-        return Box(SIMULATED)
+        return Box(words.SIMULATED)
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
     return Box(words.ratio(change["latency_ratio"]), ends)

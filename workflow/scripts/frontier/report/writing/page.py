@@ -12,7 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from markupsafe import Markup
 
-from frontier import words
+from frontier import figures, words
 from frontier.errors import UserError
 from frontier.report.deciding import cap_variants
 from frontier.report.deciding.entries import points
@@ -25,7 +25,8 @@ from frontier.report.writing import cell_tables, filters, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
-from frontier.results.columns import COLUMNS, COMPARISONS, LATENCIES, OUTCOMES, metric_columns
+from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
+from frontier.tables.study import columns
 from frontier.text import visible
 
 Draw = Callable[[Group, str], dict[str, Any] | None]
@@ -175,7 +176,7 @@ def page(
         score=tables.score_grids(groups, naming, spec.margin),
         metrics=metrics_tables(groups, cells, naming),
         changes=_changes(groups, naming),
-        headings=list(cell_tables.FACTS),
+        headings=[heading.title for heading in cell_tables.headings()],
         filters=filters.available(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
             (
@@ -197,9 +198,9 @@ def page(
             if id_ in axis.notes
         ],
         outcomes=OUTCOMES,
-        latencies=[what for _, what in LATENCIES.values()],
+        latencies=[figure.definition for figure in figures.ordered() if figure.definition],
         glossaries=[
-            ("study", tables.glossary((*COLUMNS, *metric_columns(cells.metrics)))),
+            ("study", tables.glossary((*columns(), *metric_columns(cells.metrics)))),
             ("comparisons", tables.glossary(COMPARISONS)),
         ],
     )

@@ -41,12 +41,11 @@ class Grid:
 
 
 MOST_COLUMNS = 6
-SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
 
 
 def _latency_box(row: StudyRow) -> Box | None:
     if row["simulated"]:
-        return Box(SIMULATED, marks=("absent",))
+        return Box(words.SIMULATED, marks=("absent",))
     if row["outcome"] != "measured" or row[P50] is None:
         return None
     ends = words.interval((row[P50_LOW], row[P50_HIGH]))
@@ -55,7 +54,7 @@ def _latency_box(row: StudyRow) -> Box | None:
 
 def _score_box(row: StudyRow) -> Box | None:
     if row["random_weights"] and row["outcome"] == "measured":
-        return Box(RANDOM, marks=("absent",))
+        return Box(words.RANDOM, marks=("absent",))
     if row["outcome"] != "measured" or row["score"] is None:
         return None
     factor = points_per_unit(row["score_unit"])

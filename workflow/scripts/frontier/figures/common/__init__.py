@@ -1,0 +1,1 @@
+"""What figures share: those of a time of each request, and conditions."""

@@ -1,0 +1,52 @@
+"""Figures that are statistics of times: median, further quantiles and mean, each with its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from frontier.figures import Figure, Measured, Values
+from frontier.results.columns import ENDS, Column
+from frontier.scoring import latency
+from frontier.stats.intervals import Estimate
+
+STATISTICS = {
+    "p50": "median",
+    "p90": "90th percentile",
+    "p99": "99th percentile (missing where the sample is too small to know it)",
+    "mean": "mean",
+}
+"""Each as a description names it."""
+
+
+def column(prefix: str, statistic: str, end: str = "") -> str:
+    """The column of a statistic, e.g. latency_p50_s or, with end="low", latency_p50_low_s."""
+    return "_".join(part for part in (prefix, statistic, end, "s") if part)
+
+
+def spread_columns(prefix: str, definition: str) -> tuple[Column, ...]:
+    """The columns of all statistics of a time."""
+    found = []
+    for statistic, named in STATISTICS.items():
+        name = column(prefix, statistic)
+        found.append(Column(name, "number", "s", f"{named} of the {definition}"))
+        found += [
+            Column(column(prefix, statistic, end), "number", "s", f"{words} of {name}", name)
+            for end, words in ENDS.items()
+        ]
+    return tuple(found)
+
+
+class Spread(Figure):
+    """The statistics of a time that each request has."""
+
+    prefix: ClassVar[str]
+
+    def values(self, measured: Measured) -> Values:
+        """Returns each statistic with its interval."""
+        assert self.per_request
+        return self.named(latency.summarize(self.per_request.value, measured.records))
+
+    def named(self, statistics: Mapping[str, Estimate | None]) -> Values:
+        """Statistics by their columns."""
+        return {column(self.prefix, name): one for name, one in statistics.items()}

@@ -1,0 +1,26 @@
+"""The device's memory."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Figure, Measured, Needs, Values, heading
+from frontier.results.columns import Column
+
+
+class DevicePeakBytes(Figure):
+    """The most memory that the process has held on its device."""
+
+    place = 120
+    needs = Needs.MEASUREMENT
+    columns = (
+        Column(
+            "device_peak_bytes", "count", "bytes",
+            "peak memory on the device, where it has its own",
+        ),
+    )  # fmt: skip
+    headings = (heading("Device peak", "device_peak_bytes", words.size),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns the most of all sessions."""
+        memory = measured.measurement["memory"] or {}
+        return {"device_peak_bytes": memory.get("device_peak_bytes")}

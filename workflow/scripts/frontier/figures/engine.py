@@ -1,0 +1,13 @@
+"""The engine."""
+
+from __future__ import annotations
+
+from frontier.figures.common.condition import Condition
+from frontier.results.columns import Column
+
+
+class Engine(Condition):
+    """The code that generated."""
+
+    place = 160
+    columns = (Column("engine", "text", "", "the code that generated"),)

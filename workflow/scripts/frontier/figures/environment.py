@@ -1,0 +1,20 @@
+"""The Python environment."""
+
+from __future__ import annotations
+
+from frontier.figures.common.condition import Condition
+from frontier.results.columns import Column
+
+
+class Environment(Condition):
+    """Where the engine is installed."""
+
+    place = 170
+    columns = (
+        Column(
+            "environment",
+            "text",
+            "",
+            "the Python environment that it ran in; missing: the workflow's own",
+        ),
+    )

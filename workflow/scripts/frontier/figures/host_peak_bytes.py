@@ -1,0 +1,22 @@
+"""The host's memory."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Figure, Measured, Needs, Values, heading
+from frontier.results.columns import Column
+
+
+class HostPeakBytes(Figure):
+    """The most memory that the process has held on the host."""
+
+    place = 110
+    needs = Needs.MEASUREMENT
+    columns = (
+        Column("host_peak_bytes", "count", "bytes", "peak memory of the process on the host"),
+    )
+    headings = (heading("Host peak", "host_peak_bytes", words.size),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns the most of all sessions."""
+        return {"host_peak_bytes": (measured.measurement["memory"] or {}).get("host_peak_bytes")}

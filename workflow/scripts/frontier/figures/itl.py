@@ -1,0 +1,23 @@
+"""Inter-token latency."""
+
+from __future__ import annotations
+
+from frontier.figures import Measured, Values
+from frontier.figures.common.spread import Spread, spread_columns
+from frontier.scoring.latency import inter_token_latency
+
+
+class Itl(Spread):
+    """The gaps between tokens, all requests' together: how evenly a text appears."""
+
+    place = 60
+    prefix = "itl"
+    definition = (
+        "inter-token latency: gap between consecutive tokens, or arrivals of several (see "
+        "tokens_per_arrival)"
+    )
+    columns = spread_columns(prefix, definition)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns each statistic with its interval, a request's gaps being a cluster."""
+        return self.named(inter_token_latency(measured.records))

@@ -1,0 +1,20 @@
+"""The kernel."""
+
+from __future__ import annotations
+
+from frontier.figures.common.condition import Condition
+from frontier.results.columns import Column
+
+
+class Kernel(Condition):
+    """Why a quantized variant may be slow."""
+
+    place = 200
+    columns = (
+        Column(
+            "kernel",
+            "text",
+            "",
+            "the code that multiplied with the weights, where the engine tells",
+        ),
+    )

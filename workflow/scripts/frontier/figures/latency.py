@@ -1,0 +1,29 @@
+"""End-to-end latency."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Heading, PerRequest, StudyRow, heading
+from frontier.figures.common.spread import Spread, spread_columns
+from frontier.scoring.latency import latency_s
+
+
+def _median(row: StudyRow) -> str:
+    return words.SIMULATED if row["simulated"] else words.seconds(row["latency_p50_s"])
+
+
+class Latency(Spread):
+    """The time of a whole request: what variants are compared by."""
+
+    place = 30
+    prefix = "latency"
+    definition = (
+        "end-to-end latency: request handed over to last token's text, tokenization included"
+    )
+    columns = spread_columns(prefix, definition)
+    per_request = PerRequest("latency_s", "End to end", latency_s)
+    headings = (
+        Heading("Median", _median),
+        heading("p90", "latency_p90_s", words.seconds),
+        heading("p99", "latency_p99_s", words.seconds),
+    )

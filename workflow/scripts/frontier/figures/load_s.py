@@ -1,0 +1,23 @@
+"""The time to load a model."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Figure, Measured, Needs, Values, heading
+from frontier.results.columns import Column
+
+
+class LoadS(Figure):
+    """The time until the model can be asked."""
+
+    place = 20
+    needs = Needs.ANSWERS
+    columns = (
+        Column("load_s", "number", "s", "time to load the model, its libraries imported before"),
+    )
+    headings = (heading("Load", "load_s", words.seconds),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns it; of a simulated quantization other weights were loaded than it would have."""
+        simulated = measured.measurement.get("simulated")
+        return {"load_s": None if simulated else measured.measurement["load_s"]}

@@ -1,0 +1,50 @@
+"""Memory bandwidth utilization."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from frontier import words
+from frontier.figures import Figure, Measured, Values, heading
+from frontier.results.columns import with_interval
+from frontier.scoring.latency import dependence, tpot_s
+from frontier.stats.intervals import Estimate, quantile_interval
+
+
+class Mbu(Figure):
+    """How near to its peak a device reads memory: ((weights + cache) / TPOT) / bandwidth.
+
+    The weights are those read for one token, of experts only the active share. The cache is taken
+    at the requests' mean middle: prompt and half of the generated tokens. TPOT is the median over
+    requests, and gives the interval. Source: Databricks, "LLM inference performance engineering:
+    best practices" (2023).
+    """
+
+    place = 100
+    columns = with_interval(
+        "mbu",
+        "fraction of the peak",
+        "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
+    )
+    headings = (heading("MBU", "mbu", words.percent),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns it; None without further tokens, a known cache or the device's bandwidth."""
+        bandwidth_gb_s = measured.spec["device"].get("bandwidth_gb_s")
+        cached = measured.measurement["kv_bytes_per_token"]
+        tokens = [record for record in measured.records if tpot_s(record) is not None]
+        if not tokens or bandwidth_gb_s is None or cached is None:
+            return {}
+        times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
+        middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
+        read = measured.measurement["weights_bytes"] * measured.spec["model"].get("active_share", 1)
+        moved = read + cached * float(middle)
+        found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
+        none = "no interval: too few requests"
+        median = found or Estimate(float(np.median(times)), None, None, none)
+
+        def share(seconds: float | None) -> float | None:
+            return None if not seconds else moved / seconds / (bandwidth_gb_s * 1e9)
+
+        method = f"of the median TPOT: {median.method}"
+        return {"mbu": Estimate(share(median.value), share(median.high), share(median.low), method)}

@@ -1,0 +1,23 @@
+"""Throughput in tokens."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Figure, Measured, Values, heading
+from frontier.results.columns import with_interval
+from frontier.scoring.latency import rate
+
+
+class OutputTokensPerS(Figure):
+    """Tokens for the time that requests take: of totals, not a mean of rates."""
+
+    place = 80
+    columns = with_interval(
+        "output_tokens_per_s", "tokens/s", "generated tokens over the time of all requests"
+    )
+    headings = (heading("Tokens/s", "output_tokens_per_s", words.number),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns the rate."""
+        tokens = [record.tokens for record in measured.records]
+        return {"output_tokens_per_s": rate(tokens, measured.records)}

@@ -1,0 +1,24 @@
+"""How many processes timed the requests."""
+
+from __future__ import annotations
+
+from frontier.figures import Figure, Measured, Needs, Values
+from frontier.results.columns import Column
+from frontier.results.records import asking_sessions
+
+
+class Sessions(Figure):
+    """The processes that asked some of the requests."""
+
+    place = 150
+    needs = Needs.MEASUREMENT
+    columns = (
+        Column(
+            "sessions", "count", "processes",
+            "that timed these requests: several where one was interrupted, or the sample grew",
+        ),
+    )  # fmt: skip
+
+    def values(self, measured: Measured) -> Values:
+        """Returns how many; None where none came so far."""
+        return {"sessions": len(asking_sessions(dict(measured.measurement))) or None}

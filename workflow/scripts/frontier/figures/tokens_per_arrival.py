@@ -1,0 +1,24 @@
+"""How many tokens become known at a time."""
+
+from __future__ import annotations
+
+from frontier.figures import Figure, Measured, Values
+from frontier.results.columns import Column
+from frontier.scoring.latency import tokens_per_arrival
+
+
+class TokensPerArrival(Figure):
+    """Whether gaps between arrivals are those between tokens."""
+
+    place = 70
+    columns = (
+        Column(
+            "tokens_per_arrival", "number", "tokens",
+            "generated tokens over their arrivals: 1 where each has a time of its own; more where "
+            "several arrive together, and itl is the gap between such arrivals",
+        ),
+    )  # fmt: skip
+
+    def values(self, measured: Measured) -> Values:
+        """Returns a ratio of counts, which has no interval."""
+        return {"tokens_per_arrival": tokens_per_arrival(measured.records)}

@@ -1,0 +1,24 @@
+"""The size of the weights."""
+
+from __future__ import annotations
+
+from frontier import words
+from frontier.figures import Figure, Measured, Needs, Values, heading
+from frontier.results.columns import Column
+
+
+class WeightsBytes(Figure):
+    """The bytes that the weights take; of a simulated quantization, that they would take packed."""
+
+    place = 10
+    needs = Needs.ANSWERS
+    columns = (
+        Column(
+            "weights_bytes", "count", "bytes", "bytes of the weights as stored for this variant"
+        ),
+    )
+    headings = (heading("Weights", "weights_bytes", words.size),)
+
+    def values(self, measured: Measured) -> Values:
+        """Returns what the engine found when it had loaded them."""
+        return {"weights_bytes": measured.measurement["weights_bytes"]}
