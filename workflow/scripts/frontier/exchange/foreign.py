@@ -121,7 +121,7 @@ class Summary(_Told):
     simulated: bool | None = None
     random_weights: bool | None = None
     score: Score | None = None
-    figures: dict[str, Figure | Amount | str | None]
+    figures: dict[str, Figure | Count | Amount | str | None]
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     table_sha256: Digest | None = None
