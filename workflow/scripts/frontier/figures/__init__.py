@@ -107,7 +107,7 @@ class Figure(ABC):
         """Returns its columns but for ends of intervals; those left out are missing."""
 
 
-FIGURES: Registry[Figure] = Registry("figures", Figure)  # type: ignore[type-abstract]
+FIGURES: Registry[Figure] = Registry("figures", Figure)
 
 
 @cache

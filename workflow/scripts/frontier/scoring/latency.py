@@ -136,8 +136,9 @@ def inter_token_latency(records: Sequence[Record]) -> Statistics:
 
 
 def _between_arrivals(figure: Estimate | None, records: Sequence[Record]) -> Estimate | None:
-    """The estimate, saying so if its gaps are not those between single tokens."""
-    each = tokens_per_arrival(records)
+    """The estimate, saying so if several tokens came at the ends of its gaps."""
+    tokens = sum(one.tokens for record in records for one in record.arrivals[1:])
+    each = tokens / sum(len(record.arrivals) - 1 for record in records)
     if figure is None or each == 1:
         return figure
     return replace(

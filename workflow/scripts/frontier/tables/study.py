@@ -63,7 +63,7 @@ def read_cell(path: Path) -> dict[str, Any]:
     if cell.get("outcome") not in OUTCOMES:
         raise UserError(f"{path}: outcome {cell.get('outcome')!r} is none of {', '.join(OUTCOMES)}")
     if not isinstance(cell.get("figures"), dict):
-        raise UserError(f"{path}: written by an earlier release; score it again")
+        raise UserError(f"{path}: no cell: it has no 'figures'")
     return dict(cell)
 
 
