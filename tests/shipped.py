@@ -1,11 +1,16 @@
-"""The catalogue that is shipped, for tests that need its engines."""
+"""The engines of the catalogue that is shipped, and catalogues of a test's own beside them."""
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from frontier.catalogue.configuration import read_catalogue
+import yaml
+
+from frontier.catalogue.configuration import FILES, read_catalogue
+from frontier.catalogue.entries import Catalogue
 from frontier.engine_block import EngineBlock
 
 CONFIG = Path(__file__).resolve().parents[1] / "config"
@@ -15,3 +20,16 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 def engines() -> dict[str, EngineBlock]:
     """The blocks of config/engines.yaml, by their ids."""
     return read_catalogue(CONFIG).engines
+
+
+def catalogue(**sections: dict[str, Any]) -> Catalogue:
+    """The catalogue that has these sections, the shipped engines, and nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        for stem, keys in FILES.items():
+            path = Path(folder) / f"{stem}.yaml"
+            if stem == "engines":
+                path.write_bytes((CONFIG / path.name).read_bytes())
+            else:
+                content = {key: sections.get(key, {}) for key in keys}
+                path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        return read_catalogue(Path(folder))

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 import little
 import shipped
 from frontier.catalogue.checking import check
-from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.entries import Model
 from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
 from frontier.catalogue.question import Config
 from frontier.catalogue.source import Source
@@ -106,7 +106,6 @@ def input_steps(ground: Path, **places: Any) -> InputSteps:
     catalogue = {
         "models": {"m": {"path": place["model"], "adapter": {"path": place["adapter"]}}},
         "quantizations": {"native": {"method": "native"}},
-        "engines": shipped.engines(),
         "devices": {"cpu": {"accelerator": "cpu"}},
         "datasets": {"d": {"loader": "sst2", "source": {"path": place["data"]}}},
         "tasks": {
@@ -119,7 +118,7 @@ def input_steps(ground: Path, **places: Any) -> InputSteps:
     }  # fmt: skip
     study = {"models": ["m"], "devices": ["cpu"], "tasks": ["t"]}
     return InputSteps(
-        Catalogue.model_validate(catalogue), Config.model_validate({"title": "x", "study": study})
+        shipped.catalogue(**catalogue), Config.model_validate({"title": "x", "study": study})
     )
 
 

@@ -22,7 +22,6 @@ import measure
 import shipped
 from conftest import ROOT
 from frontier import conversions
-from frontier.catalogue.entries import Catalogue
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
@@ -254,24 +253,18 @@ def test_from_a_hub(own: Path, base: Path, tmp_path: Path) -> None:
 
 def test_other_engines_do_not_run_it() -> None:
     """Known while planning: an outcome of the cell."""
-    model = {"path": "own", "trust_remote_code": True}
-    catalogue = Catalogue.model_validate(
-        {
-            "models": {"own": model},
-            "quantizations": {
-                "native": {"method": "native"},
-                "gguf": {"method": "gguf", "type": "Q8_0"},
-                "rtn": {"method": "rounding", "bits": 4, "granularity": "channel"},
-            },
-            "engines": shipped.engines(),
-            "devices": {
-                "cpu": {"accelerator": "cpu"},
-                "llama": {"accelerator": "cpu", "engine": "llama_cpp"},
-                "onnx": {"accelerator": "cpu", "engine": "onnxruntime"},
-            },
-            "datasets": {},
-            "tasks": {},
-        }
+    catalogue = shipped.catalogue(
+        models={"own": {"path": "own", "trust_remote_code": True}},
+        quantizations={
+            "native": {"method": "native"},
+            "gguf": {"method": "gguf", "type": "Q8_0"},
+            "rtn": {"method": "rounding", "bits": 4, "granularity": "channel"},
+        },
+        devices={
+            "cpu": {"accelerator": "cpu"},
+            "llama": {"accelerator": "cpu", "engine": "llama_cpp"},
+            "onnx": {"accelerator": "cpu", "engine": "onnxruntime"},
+        },
     )
 
     def reason(quantization: str, device: str) -> str | None:
