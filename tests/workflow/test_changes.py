@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+import figure_files
 import tiny
 from moving import move
 from workspace import Workspace
@@ -211,6 +212,12 @@ def anchored(text: str) -> str:
     return str(yaml.safe_dump(same(yaml.safe_load(text)), sort_keys=False))
 
 
+def tokens_per_request(place: Workspace) -> None:
+    """Adds the figure that frontier/figures/ explains itself by."""
+    path = place.path(f"{LIBRARY}/figures/tokens_per_request.py")
+    path.write_text(figure_files.example(), encoding="utf-8")
+
+
 LLAMA_KEYS, INT8, CPU = "models/tiny-llama", "quantizations/int8", "devices/cpu"
 REVIEWS, SUMS = "tasks/reviews", "tasks/sums"
 
@@ -243,6 +250,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "helper of measuring and scoring": (code(f"{LIBRARY}/results/records.py"), measures() | LEFT_OUT),
     "scoring program": (code("workflow/scripts/score.py"), scores() | LEFT_OUT),
     "latency figures": (code(f"{LIBRARY}/scoring/latency.py"), scores() | LEFT_OUT),
+    "a figure": (code(f"{LIBRARY}/figures/mbu.py"), scores() | LEFT_OUT),
+    "a new figure": (tokens_per_request, scores() | LEFT_OUT),
     "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
     "helper of one scorer": (code(f"{LIBRARY}/answers/equivalence/strict.py"), scores(tasks=("sums",))),
     "loader": (
@@ -298,7 +307,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         both(
             moved_function(
                 "read", "frontier/results/records", "frontier/scoring/latency",
-                "from frontier.results import checksums\nfrom frontier.values import read_lines",
+                "from frontier.errors import UserError\nfrom frontier.results import checksums\n"
+                "from frontier.results.records import FORMER, _KEYS\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
                 "workflow/scripts/score.py", "from frontier.results.records import Record, adopted, asking_sessions, read\n",
@@ -308,7 +318,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         NOTHING,
     ),
     "a function of scoring in a module of measuring": (
-        edit("results/records.py", ("for line in read_lines(path)", "for line in list(read_lines(path))")),
+        edit("results/records.py", ("enumerate(read_lines(path), start=1)", "enumerate(list(read_lines(path)), start=1)")),
         scores() | LEFT_OUT,
     ),
     "a log line in the leases": (edit("host/leases.py", ("passed over: ", "left out: ")), NOTHING),

@@ -1,0 +1,167 @@
+"""Figures: each is one file, from the measurement to the report, and none is named elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import figure_files
+from cells import Cell, summary, write
+from frontier import figures
+from frontier.arrivals import Arrival
+from frontier.errors import UserError
+from frontier.figures import FIGURES, Figure, Measured, Needs
+from frontier.report.writing import cell_tables
+from frontier.results.columns import COLUMNS
+from frontier.results.records import Record
+from frontier.tables.study import columns, table
+
+SPEC: dict[str, Any] = {"device": {"bandwidth_gb_s": 50, "price_per_hour": 3.6}, "model": {}}
+MEASUREMENT: dict[str, Any] = {
+    "weights_bytes": 1_000_000, "kv_bytes_per_token": 256, "load_s": 1.5, "threads": 2,
+    "engine": "transformers", "environment": "openvino", "dtype": "float32", "kernel": "torch mm",
+    "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
+    "contention": {"sessions": [{"session": 0, "requests": 200}]},
+    "sessions": [{"session": 0, "started": "2026"}],
+}  # fmt: skip
+RECORDS = [
+    Record(
+        f"r{n}", "", "yes", 5, 20, "stop", n * 10**9, n * 10**9,
+        [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
+        4 * 10**6 + 11 * (n * 91 % 200), 0,
+    )
+    for n in range(400)
+]  # fmt: skip
+ALL = Measured(MEASUREMENT, SPEC, RECORDS)
+NAMES = FIGURES.names()
+
+
+def row(found: dict[str, Any]) -> dict[str, Any]:
+    """A row of the study with these figures."""
+    known = {name: one["value"] if isinstance(one, dict) else one for name, one in found.items()}
+    return {"simulated": False} | known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(name: str) -> None:
+    """A figure knows all of its columns where there is all of a measurement; they are explained."""
+    figure: Figure = FIGURES.load(name)()
+    assert figure.columns
+    assert all(column.description for column in figure.columns)
+    assert set(figure.values(ALL)) == set(figures.whole(figure.columns))
+    assert None not in figure.values(ALL).values()
+    assert figure.__doc__
+    for written in figure.headings:
+        assert any(
+            letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.TIMES)))
+        )
+        assert written.text(row(figures.values(None))) == "–"
+
+
+def test_places_are_apart() -> None:
+    """So that another figure fits between any two, and the order is nobody's accident."""
+    places = [figure.place for figure in figures.ordered()]
+    assert places == sorted(set(places))
+    assert min(later - sooner for sooner, later in pairwise(places)) > 1
+    assert {type(figure) for figure in figures.ordered()} == set(FIGURES.all().values())
+
+
+def test_what_there_is_decides_what_is_known() -> None:
+    """Nothing of a cell that was not tried; times only where they may be published."""
+    known = [
+        {name for name, one in figures.values(measured, given).items() if one is not None}
+        for measured, given in (
+            (None, Needs.TIMES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS), (ALL, Needs.TIMES),
+        )
+    ]  # fmt: skip
+    assert known[0] == set()
+    assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3]
+    assert known[2] - known[1] == {"weights_bytes", "load_s", "requests"}
+    assert known[3] == set(figures.whole(figures.columns()))
+    untimed = Measured(MEASUREMENT | {"simulated": True}, SPEC, RECORDS)
+    assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
+    unscored = Measured(MEASUREMENT | {"random_weights": True}, SPEC, RECORDS)
+    assert figures.values(unscored, Needs.TIMES)["requests"] is None
+
+
+def test_a_cell_holds_figures_as_json() -> None:
+    """Estimates with their ends, plain values as they are."""
+    found = figures.values(ALL, Needs.TIMES)
+    assert json.loads(json.dumps(found)) == found
+    assert found["latency_p50_s"].keys() == {"value", "low", "high", "method"}
+    assert (found["weights_bytes"], found["kernel"]) == (1_000_000, "torch mm")
+    assert found["tokens_per_arrival"] == pytest.approx(5 / 3)
+    assert "between arrivals of 1.5 tokens" in found["itl_p50_s"]["method"]
+
+
+@pytest.fixture
+def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Adds a file to the figures, as long as a test runs."""
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    monkeypatch.setattr(figures, "__path__", [*figures.__path__, str(folder)])
+    monkeypatch.setattr(FIGURES, "_loaded", dict(FIGURES.all()))
+
+    def forget() -> None:
+        figures.ordered.cache_clear()
+        figures.columns.cache_clear()
+        sys.modules.pop("frontier.figures.tokens_per_request", None)
+
+    def add(source: str) -> None:
+        (folder / "tokens_per_request.py").write_text(source, encoding="utf-8")
+        forget()
+
+    yield add
+    forget()
+
+
+def test_a_figure_is_one_file(added: Callable[[str], None], tmp_path: Path) -> None:
+    """The example of the docstring reaches cell, study and report, and nothing else is edited."""
+    old = write(tmp_path, Cell("old"))
+    added(figure_files.example())
+    found = figures.values(ALL, Needs.TIMES)["tokens_per_request"]
+    assert found["value"] == 5
+    new = summary(Cell("new"), None)
+    new["figures"]["tokens_per_request"] = {"value": 5, "low": 4, "high": 6}
+    path = tmp_path / "new.json"
+    path.write_text(json.dumps(new), encoding="utf-8")
+    study, _ = table([old, path])
+    ends = ["tokens_per_request", "tokens_per_request_low", "tokens_per_request_high"]
+    assert study.filter(pl.col("model") == "new").select(ends).row(0) == (5, 4, 6)
+    assert study.filter(pl.col("model") == "old").select(ends).row(0) == (None, None, None)
+    names = [column.name for column in columns()]
+    assert names.index("requests") < names.index("tokens_per_request") < names.index("sessions")
+    (shown,) = [one for one in cell_tables.headings() if one.title == "Tokens"]
+    assert shown.text({"tokens_per_request": 5.04}) == "5.04"
+
+
+EXAMPLE = figure_files.example()
+FAULTS = {
+    "another's column": (EXAMPLE.replace('"tokens_per_request"', '"mbu"'), "has the column 'mbu', which frontier/figures/mbu.py has"),
+    "the end of another's": (EXAMPLE.replace('"tokens_per_request"', '"mbu_low"'), "has the column 'mbu_low', which"),
+    "a column of every study": (EXAMPLE.replace('"tokens_per_request"', '"device"'), "'device' is a column of the study"),
+    "a key that is no column": (EXAMPLE.replace('return {"tokens', 'return {"token'), "tokens_per_request.py: gives 'token_per_request'"),
+    "no number": (EXAMPLE.replace("mean(tokens", "float('nan') if tokens else mean(tokens"), "tokens_per_request.py: tokens_per_request is nan"),
+    "no place": (EXAMPLE.replace("    place = 145\n", ""), "lacks place, which Figure declares"),
+    "no values": (EXAMPLE.replace("def values", "def value"), r"lacks values\(\)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_figure_that_does_not_fit_is_named(added: Callable[[str], None], fault: str) -> None:
+    """By its file, before any cell is written with it."""
+    source, words = FAULTS[fault]
+    added(source)
+    with pytest.raises(UserError, match=words):
+        _ = columns(), figures.values(ALL, Needs.TIMES)
+
+
+def test_no_figure_is_a_column_of_every_study() -> None:
+    assert not {column.name for column in COLUMNS} & {column.name for column in figures.columns()}
