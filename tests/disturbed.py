@@ -23,7 +23,7 @@ from frontier.values import sha256
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"
-GOES_ON = "the same command goes on"
+GOES_ON = "the same command again"
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

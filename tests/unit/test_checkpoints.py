@@ -471,7 +471,9 @@ def test_hub_models_that_cannot_be_used(server: hub.Hub, tmp_path: Path) -> None
     )
     server.altered = set()
     server.stops_at = {"model.safetensors": 1000}
-    assert_refused(fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), ADDRESS, "broke off")
+    assert_refused(
+        fetch(spec(server), tmp_path, HF_ENDPOINT=server.url), ADDRESS, "was interrupted"
+    )
     server.stops_at = {}
     assert_refused(
         fetch(spec(server), tmp_path, HF_ENDPOINT="http://127.0.0.1:9"),

@@ -112,7 +112,7 @@ def test_ctrl_c_releases_what_is_held(tmp_path: Path) -> None:
             Path("released").touch()
         """,
     )
-    assert found == (130, "interrupted: the same command goes on from here\n")
+    assert found == (130, "interrupted; run the same command again to continue\n")
     assert (tmp_path / "released").exists()
 
 
@@ -145,7 +145,7 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
         assert Path("journal.jsonl").read_bytes() == before
         """,
     )
-    assert found == (130, "interrupted: the same command goes on from here\n")
+    assert found == (130, "interrupted; run the same command again to continue\n")
     assert {path.name for path in tmp_path.iterdir()} == {"program.py", "journal.jsonl"}
 
 

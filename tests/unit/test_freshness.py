@@ -61,10 +61,10 @@ def test_another_layout_is_named_once(steps: Steps) -> None:
         assert found
         cell.place.summary.unlink()  # equal cells share their files
         checksums.write(cell.place.summary, found | {"layout": 1})
-    stale, told = judged(steps)
+    stale, messages = judged(steps)
     assert stale == {cell.name for cell in steps.cells[:2]}
-    assert len(told) == 1
-    assert "written by another release, in another layout" in told[0]
+    assert len(messages) == 1
+    assert "written by another release, in another layout" in messages[0]
 
 
 def summary(steps: Steps, cell: Cell) -> Path:

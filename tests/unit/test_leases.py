@@ -176,9 +176,9 @@ def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
     free = job(three, 1, 0, "free")
     stderr = free.communicate(timeout=30)[1]
     assert held_by(three, "free") == ["GPU-stand-in-2"]
-    assert "passed over" in stderr
+    assert "skipped: " in stderr
     assert "GPU-stand-in-0) is in use by process 4242" in stderr
-    assert "GPU-stand-in-1) has 30.0 GB of its memory taken" in stderr
+    assert "GPU-stand-in-1) has 30.0 GB of its memory in use" in stderr
     few = job(three, 2, 0, "few")
     stderr = few.communicate(timeout=60)[1]
     assert few.returncode == 1

@@ -138,7 +138,7 @@ def test_quantizing_in_too_little_memory(tmp_path: Path) -> None:
 
     first = quantize(1)
     words = "quantizing by rounding: needs more than the 1.3 GB that its job has"
-    assert first.stderr == f"error: {words}, in attempt 1 of 2; the next one is given more\n"
+    assert first.stderr == f"error: {words}, in attempt 1 of 2; the next attempt gets more\n"
     assert first.returncode == 1
     assert not output.exists()
     second = quantize(2)

@@ -122,7 +122,7 @@ def test_altered_hub_file_is_thrown_away(name: str, server: hub.Hub, workplace: 
 def test_truncated_hub_file(server: hub.Hub, workplace: Path) -> None:
     server.stops_at = {"train.parquet": 5000}
     done = fetch(from_hub(server), workplace, HF_ENDPOINT=server.url)
-    assert_refused(done, ADDRESS, "broke off", "run again")
+    assert_refused(done, ADDRESS, "was interrupted", "run again")
     assert not (workplace / "dataset").exists()
     server.stops_at = {}
     before = len(server.requests)
@@ -188,7 +188,9 @@ def test_interrupted_download_goes_on(server: hub.Hub, workplace: Path, pinned: 
     sha = hashlib.sha256(body).hexdigest() if pinned else None
     url = f"{server.url}/files/corpus.zip"
     server.stops_at = {"corpus.zip": 123_456}
-    with pytest.raises(UserError, match=r"broke off after 123,456 of 300,000 bytes; run again"):
+    with pytest.raises(
+        UserError, match=r"was interrupted after 123,456 of 300,000 bytes; run again"
+    ):
         downloads.download(url, sha)
     assert all(path.name.endswith((".part", ".etag", ".lock")) for path in DOWNLOADS.iterdir())
     server.stops_at = {}
@@ -202,7 +204,7 @@ def test_interrupted_download_goes_on(server: hub.Hub, workplace: Path, pinned: 
 def test_file_replaced_between_two_pieces_is_fetched_anew(server: hub.Hub, workplace: Path) -> None:
     url = f"{server.url}/files/corpus.zip"
     server.stops_at = {"corpus.zip": 123_456}
-    with pytest.raises(UserError, match="broke off"):
+    with pytest.raises(UserError, match="was interrupted"):
         downloads.download(url, None)
     server.stops_at = {}
     (server.root / "files/corpus.zip").write_bytes(b"new" * 100_000)
@@ -214,7 +216,9 @@ def test_altered_download_is_not_kept(server: hub.Hub, workplace: Path) -> None:
     sha = hashlib.sha256((server.root / "files/corpus.zip").read_bytes()).hexdigest()
     source = {"url": f"{server.url}/files/corpus.zip", "sha256": sha}
     server.altered = {"corpus.zip"}
-    assert_refused(fetch(source, workplace), "corpus.zip", "altered", sha, "nothing was kept")
+    assert_refused(
+        fetch(source, workplace), "corpus.zip", "altered", sha, "the download was deleted"
+    )
     assert not (workplace / "dataset").exists()
     kept = [path.name for path in (workplace / "resources/downloads").iterdir()]
     assert [name for name in kept if not name.endswith(".lock")] == []

@@ -25,11 +25,11 @@ def test_folders(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     Path(name).symlink_to("elsewhere")
     workplace.check_folders(layout.FOLDERS)
     Path("elsewhere").rmdir()
-    with pytest.raises(UserError, match=f"{name}: a link to elsewhere, where nothing lies"):
+    with pytest.raises(UserError, match=f"{name}: a link to elsewhere, which does not exist"):
         workplace.check_folders(layout.FOLDERS)
     Path(name).unlink()
     Path(name).touch()
-    with pytest.raises(UserError, match=f"{name}: is not a folder"):
+    with pytest.raises(UserError, match=f"{name}: not a folder"):
         workplace.check_folders(layout.FOLDERS)
 
 
@@ -70,8 +70,8 @@ def chained(error: Exception, cause: Exception) -> Callable[[], None]:
 @pytest.mark.parametrize(
     ("error", "cause", "line"),
     [
-        (MemoryError(), ValueError(), "too little memory to go on: MemoryError"),
-        (RuntimeError("x"), MemoryError("no room"), "too little memory to go on: no room"),
+        (MemoryError(), ValueError(), "out of memory: MemoryError"),
+        (RuntimeError("x"), MemoryError("no room"), "out of memory: no room"),
         (
             RuntimeError("x"),
             ImportError("libx.so: failed to map segment from shared object"),
@@ -79,7 +79,7 @@ def chained(error: Exception, cause: Exception) -> Callable[[], None]:
         ),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), ValueError(), "Cannot allocate memory"),
         (RuntimeError("can't start new thread"), ValueError(), "can't start new thread"),
-        (OutOfMemoryError("2 GB"), ValueError(), "too little memory to go on: 2 GB"),
+        (OutOfMemoryError("2 GB"), ValueError(), "out of memory: 2 GB"),
         (FileExistsError(errno.EEXIST, "File exists", "results/x"), ValueError(), "cannot write: "),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "x"), ValueError(), "cannot write: "),
     ],

@@ -28,7 +28,7 @@ def test_altered_requests(place: Workspace) -> None:
     cell = {f"{rule} tiny-llama reviews" for rule in ("measure", "score")}
     assert place.jobs() == cell | TABLES
     log = place.build()
-    (recorded,) = [line for line in log.splitlines() if "not as it was written" in line]
+    (recorded,) = [line for line in log.splitlines() if "altered since it was written" in line]
     assert recorded.startswith(f"{requests.relative_to(place.root)}: ")
     assert [line["text"] for line in lines(requests)] == [line["text"] for line in before]
     assert [line["session"] for line in lines(requests)] == [1] + [0] * (len(before) - 1)
@@ -81,7 +81,7 @@ def test_broken_locks(place: Workspace) -> None:
     assert place.jobs() == set()
     place.path("results/tiny-llama/cpu/reviews.json").unlink()
     log = place.build()
-    assert f"{sample.relative_to(place.root)}: not as it was written" in log
+    assert f"{sample.relative_to(place.root)}: altered since it was written" in log
     assert jobs_in(log) == {"sample reviews", "score tiny-llama reviews"} | TABLES
     assert sample.read_bytes() == whole
     measured = next(place.root.glob("results/tiny-llama/cpu/reviews/*/"))
@@ -105,7 +105,7 @@ def test_every_byte(place: Workspace) -> None:
     done = place.program("plan", "--verify")
     assert done.returncode == 1
     *lines, summary = done.stdout.splitlines()
-    assert sorted(lines) == sorted(f"{name}: not as it was written" for name in touched)
+    assert sorted(lines) == sorted(f"{name}: altered since it was written" for name in touched)
     assert summary.endswith(", 4 not as they were written")
 
 

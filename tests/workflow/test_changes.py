@@ -321,7 +321,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         edit("results/records.py", ("enumerate(read_lines(path), start=1)", "enumerate(list(read_lines(path)), start=1)")),
         scores() | LEFT_OUT,
     ),
-    "a log line in the leases": (edit("host/leases.py", ("passed over: ", "left out: ")), NOTHING),
+    "a log line in the leases": (edit("host/leases.py", ("skipped: ", "left out: ")), NOTHING),
     "the host's files": (edit("host/files.py", ("temporary.mkdir()", "temporary.mkdir(0o755)")), NOTHING),
     "an error of the host reworded": (
         edit("host/locks.py", ("altered since it was locked", "not as it was locked")), NOTHING

@@ -270,7 +270,7 @@ def test_snakemake_killed(
     done = long.run(*command(), **environment)
     words = done.stdout + done.stderr
     assert done.returncode == 0, words
-    assert f"cancelled Slurm job {orphan}, which a killed run left" in words
+    assert f"cancelled Slurm job {orphan}, left by a killed run" in words
     finished = records(long)
     assert finished[: len(before)] == before
     assert len({record["id"] for record in finished}) == len(finished) == REQUESTS
@@ -302,7 +302,7 @@ def test_over_its_time(larger: Workspace, late: dict[str, Future[str]]) -> None:
     """It comes back with more time and goes on where it was; nothing is measured twice."""
     log = late["larger"].result()
     assert submitted(log).count("measure") == 2
-    words = f"not finished after {MINUTES} minutes, in attempt 1 of 3; the next one is given more"
+    words = f"not finished after {MINUTES} minutes, in attempt 1 of 3; the next attempt gets more"
     assert words in log
     (found,) = measurements(larger).values()
     assert found["outcome"] == "measured"
@@ -342,7 +342,7 @@ def test_the_last_attempt_is_too_small(
 
 def test_over_its_memory(heavy: Workspace, late: dict[str, Future[str]]) -> None:
     """Too little for the weights in the first attempt; enough in a later one."""
-    assert "in attempt 1 of 3; the next one is given more" in late["heavy"].result()
+    assert "in attempt 1 of 3; the next attempt gets more" in late["heavy"].result()
     cell = json.loads(heavy.path(HEAVY).read_text(encoding="utf-8"))
     assert cell["outcome"] == "measured", cell["reason"]
 

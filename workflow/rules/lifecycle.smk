@@ -20,7 +20,7 @@ def another_run():
 
 @report_user_errors
 def write_protected(paths):
-    words = "is to be made again, and may not be written to; the same command goes on when it may"
+    words = "must be rebuilt but is write-protected; make it writable and run the same command again"
     raise UserError(f"{paths[0]}: {words}")
 
 

@@ -5,7 +5,7 @@ Inputs: the plan, and the host.
 
 
 def how_to_go_on():
-    print("What is finished is kept; the same command goes on.", file=sys.stderr)
+    print("Finished work is saved; run the same command again to continue.", file=sys.stderr)
 
 
 def begin():

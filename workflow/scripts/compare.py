@@ -45,8 +45,8 @@ def main() -> None:
     identity = recorded_identity(args.spec)
     write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
     verdicts = comparisons["verdict"].drop_nulls().value_counts(sort=True).rows()
-    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts))
-    print(f"{args.parquet}: {comparisons.height} comparisons ({told or 'none of scores'})")
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts))
+    print(f"{args.parquet}: {comparisons.height} comparisons ({counts or 'none of scores'})")
 
 
 if __name__ == "__main__":

@@ -69,9 +69,9 @@ def run_cell(
     cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
     facts |= {"engine": spec["engine"]["id"], "environment": spec["environment"]}
-    made = lock_of(checkpoint)
-    if "outcome" in made:  # the job that was to make it has said why it could not
-        return facts | {key: made[key] for key in ("outcome", "reason")} | {"memory": None}
+    origin = lock_of(checkpoint)
+    if "outcome" in origin:  # the job that was to make it has said why it could not
+        return facts | {key: origin[key] for key in ("outcome", "reason")} | {"memory": None}
     known = journal.answered(prompts)
     if known is not None and journal.facts[known]["loaded"]["room"] is None:
         return facts | asked_before(journal, known)
@@ -89,7 +89,7 @@ def run_cell(
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
             journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
-            journal.loaded(**vars(model.loaded) | made_facts(made, model.loaded))
+            journal.loaded(**vars(model.loaded) | lock_facts(origin, model.loaded))
             single_stream.check_prompts(model, prompts)
             requests = single_stream.requests_for(prompts, spec["task"])
             journal.make_room(model.reserve(list(requests.values())))
@@ -141,18 +141,18 @@ def lock_of(checkpoint: Path) -> dict[str, Any]:
     return read_json(lock) if lock.exists() else {}
 
 
-def made_facts(made: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
+def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
     """What only the job that made the checkpoint knows, from its lock."""
     facts: dict[str, Any] = {
-        "simulated": made.get("simulated_bytes") is not None,
-        "random_weights": made.get("random_weights", False),
+        "simulated": origin.get("simulated_bytes") is not None,
+        "random_weights": origin.get("random_weights", False),
     }
     if loaded.quantized_layers is None:
-        facts["quantized_layers"] = made.get("quantized_layers")
+        facts["quantized_layers"] = origin.get("quantized_layers")
     if facts["simulated"]:
         # Its weights only carry the rounding; this is what they would take if they were packed.
-        facts |= {"weights_bytes": made["simulated_bytes"]}
-        facts |= {"quantized_layers": made["quantized_layers"]}
+        facts |= {"weights_bytes": origin["simulated_bytes"]}
+        facts |= {"quantized_layers": origin["quantized_layers"]}
     return facts
 
 

@@ -1,4 +1,4 @@
-"""How a fault of the user's input, or of the machine, is told: in one clear line, no traceback."""
+"""Errors in the user's input or on the machine: one clear line each, no traceback."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ LONGEST_LINE = 1000  # characters
 INTERRUPTED = 130  # the exit code after Ctrl-C
 LOST_OUTPUT = 120  # Python's own where the last output cannot be written
 RELEASE_S = 5.0
-"""How long what a program holds may take to be released after Ctrl-C."""
+"""Time after Ctrl-C for a program to release what it holds."""
 UNWRITABLE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
     errno.EEXIST, errno.EIO,
 )  # fmt: skip
-# Of a library that is loaded, of the system, of a thread that is started.
+# As a dynamic loader, the system and the start of a thread say it.
 LITTLE_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
 
 
 Reason = str
-"""Words that say why something cannot be; they decide nothing, so rewording them changes nothing.
+"""A sentence saying why something is impossible; rewording one changes no identity.
 
-A function that is annotated to return it returns such words or None (frontier/identity).
+A function annotated to return it returns such a sentence or None (frontier/identity).
 """
 
 
 class UserError(Exception):
-    """What the user gave cannot work; the message is one line that says where and why."""
+    """An error in what the user gave; the message is one line saying where and why."""
 
 
 class UnsupportedError(Exception):
@@ -47,11 +47,11 @@ class UnsupportedError(Exception):
 
 
 class OutOfMemoryError(Exception):
-    """More memory was needed than there is: a cell's outcome, and nobody's fault."""
+    """More memory was needed than there is: an outcome of a cell, not a bug."""
 
 
 def closest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that is close enough to be meant; case, '-' and '_' count for nothing."""
+    """The closest of `names`, None if none is close; case and '-' versus '_' do not matter."""
     known = {_plain(one): one for one in names}
     typed = _plain(name[:LONGEST])
     close = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
@@ -60,9 +60,9 @@ def closest(name: str, names: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """The hint to end an error with: " (did you mean 'x'?)" for the closest name.
+    """The hint at the end of an error message: " (did you mean 'x'?)" for the closest name.
 
-    Where none is close, a few names are listed, many are not.
+    If none is close, the names are listed, unless there are many.
     """
     names = list(names)
     if close := closest(name, names):
@@ -75,15 +75,15 @@ def _plain(name: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message as a single line that is safe to print, whatever was given."""
+    """An exception's message as a single line that is safe to print."""
     return visible(" ".join(str(error).split()), LONGEST_LINE) or type(error).__name__
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a program's `main`, and end the process; faults of the input or machine are one line.
+    """Runs a program's `main` and exits; errors of the input or the machine print one line.
 
-    A full disk or too little memory is the machine's fault, not ours, so it gets a line as well;
-    every other exception is a fault of ours and keeps its traceback.
+    A full disk or too little memory is not a bug, so it gets a line as well; any other exception
+    is a bug and shows its traceback.
     """
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -98,18 +98,18 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _fault(error: BaseException) -> str | None:
-    """The line for a fault of the input or of the machine; None for a fault of ours."""
+    """The line for an error of the input or of the machine; None for a bug."""
     if isinstance(error, UserError):
         return one_line(error)
     if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return f"cannot write: {one_line(error)}"
     if isinstance(error, Exception) and (cause := lack_of_memory(error)):
-        return f"too little memory to go on: {one_line(cause)}"
+        return f"out of memory: {one_line(cause)}"
     return None
 
 
 def lack_of_memory(error: BaseException | None) -> BaseException | None:
-    """The exception among an error and its causes that says that memory ran out, if one does."""
+    """The exception, among an error and its causes, that reports a lack of memory, if any."""
     while error is not None:
         out = isinstance(error, MemoryError | OutOfMemoryError)
         if out or any(words in str(error) for words in LITTLE_MEMORY):
@@ -119,12 +119,12 @@ def lack_of_memory(error: BaseException | None) -> BaseException | None:
 
 
 def exit_process(code: int) -> NoReturn:
-    """End the process without taking the interpreter down, which takes most of a second with torch.
+    """Ends the process without the interpreter's teardown, most of a second with torch.
 
-    All that an exit promises is done first: threads end, exit handlers run, output is written.
+    A normal exit's guarantees hold: threads end, exit handlers run, output is flushed.
     """
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
-    # Neither has a public name. The interpreter itself does the same, executors' threads included.
+    # Neither is public. The interpreter does the same at exit, for executors' threads too.
     getattr(threading, "_shutdown", lambda: None)()
     atexit._run_exitfuncs()
     try:
@@ -139,28 +139,28 @@ _interrupted = threading.Event()
 
 
 def check_interrupted() -> None:
-    """Raise KeyboardInterrupt again where a library has swallowed it.
+    """Raises KeyboardInterrupt again if a library has swallowed it.
 
-    For before something is written down: a library that went on may have returned anything.
+    Called before anything is recorded: a library that carried on may have returned anything.
     """
     if _interrupted.is_set():
         raise KeyboardInterrupt
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End soon: by an exception, so that all is released, or without where a library swallows it.
+    """Ends the program soon: by an exception that releases everything, by force if it is swallowed.
 
-    Once: Ctrl-C may reach a program from the terminal and from Snakemake.
+    Acts once: Ctrl-C may arrive from the terminal and from Snakemake.
     """
     if _interrupted.is_set():
         return
     _interrupted.set()
-    os.write(2, b"interrupted: the same command goes on from here\n")
+    os.write(2, b"interrupted; run the same command again to continue\n")
 
     def end() -> None:
         time.sleep(RELEASE_S)
         os._exit(INTERRUPTED)
 
-    # Not threading's: a lock of it may be held by what was interrupted.
+    # Not threading.Thread: the interrupted code may hold one of threading's locks.
     _thread.start_new_thread(end, ())
     raise KeyboardInterrupt

@@ -5,19 +5,19 @@ from __future__ import annotations
 import reprlib
 import unicodedata
 
-# Bidirectional controls: they could reorder text that is not theirs.
+# Bidirectional controls: they could reorder the text around them.
 BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-# Without a width: a key that has one looks like the key that it is not.
+# Zero width: a key containing one looks like a different key.
 ZERO_WIDTH = frozenset("\u00ad\u200b\u2060\ufeff")
 UNSEEN = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
 LONGEST = 80  # characters of a value that a message shows
 
 
 def visible(text: str | None, limit: int = 400) -> str:
-    """Text from outside with its controls shown as ⟨U+XXXX⟩, cut after `limit` characters.
+    """Text from outside with control characters as ⟨U+XXXX⟩, cut after `limit` characters.
 
-    Line breaks and tabs stay; so do the joiners that scripts and emoji need. Escaping for HTML
-    is not done here but by the template.
+    Line breaks and tabs stay, and so do the joiners that scripts and emoji need. The report's
+    template escapes HTML, not this.
     """
     if text is None:
         return ""
@@ -35,9 +35,9 @@ def _hidden(letter: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value that a user gave, as a message shows it: quoted, escaped, at most 80 characters.
+    """A user's value as messages show it: quoted, escaped, at most 80 characters.
 
-    Takes no longer for a value that expands to gigabytes, such as YAML's aliases of aliases.
+    Fast even for a value that expands to gigabytes, such as YAML's aliases of aliases.
     """
     short = reprlib.Repr()
     short.maxlevel, short.maxlist, short.maxdict = 2, 4, 4

@@ -1,4 +1,4 @@
-"""Text from outside, such that every file and table can hold it."""
+"""Text from outside, normalised so that every file and table can store it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def well_formed(text: str) -> str:
-    """The text with U+FFFD for each lone surrogate, which JSON can spell and UTF-8 cannot hold.
+    """The text with U+FFFD for each lone surrogate, which JSON can spell and UTF-8 cannot encode.
 
     A pair of surrogates becomes its letter.
     """
@@ -22,9 +22,9 @@ def well_formed(text: str) -> str:
 
 
 def parse_json(content: str | bytes, **options: Any) -> Any:
-    """The value of some JSON with well-formed text; `options` as for `json.loads`.
+    """The parsed JSON value, its text well formed; `options` as for `json.loads`.
 
-    Raises ValueError where it is not JSON in UTF-8.
+    Raises ValueError if it is not JSON in UTF-8.
     """
     text = content if isinstance(content, str) else content.decode()
     value = json.loads(text, **options)

@@ -1,4 +1,4 @@
-"""Values in files: what programs are given, read and record, as JSON and as digests."""
+"""JSON values and digests: the specifications that programs get, and the files they read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_spec(text: str) -> dict[str, Any]:
 
 
 def checked_spec(text: str, kind: type[Model]) -> Model:
-    """A program's --spec as a `kind`, without what its identity is made of.
+    """A program's --spec as a `kind`, without the recorded identity.
 
     Raises UserError naming the key that is wrong.
     """
@@ -46,12 +46,12 @@ def checked_spec(text: str, kind: type[Model]) -> Model:
 
 
 def recorded_identity(text: str) -> Any:
-    """What the identity of a job is made of, for its result to keep; None for a --spec by hand."""
+    """The job's identity, to be recorded with its result; None for a --spec written by hand."""
     return read_spec(text).get("identity")
 
 
 def first_fault(invalid: ValidationError) -> str:
-    """The first thing that a validation found wrong: its key, why, and the text that was given."""
+    """The first error that a validation found: its key, the reason and the text given."""
     fault = invalid.errors(include_url=False)[0]
     at = ".".join(map(str, fault["loc"]))
     given = f" (found {shown(fault['input'])})" if isinstance(fault["input"], str) else ""
@@ -59,7 +59,7 @@ def first_fault(invalid: ValidationError) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises UserError for a file that is missing or cut off."""
+    """The parsed JSON file. Raises UserError if it is missing or truncated."""
     try:
         return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -69,7 +69,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_lines(path: Path) -> list[Any]:
-    """The values of a JSON Lines file. Raises UserError with the number of a broken line."""
+    """The values of a JSON Lines file. Raises UserError with the number of an invalid line."""
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:
@@ -110,7 +110,7 @@ def sha256(path: Path) -> str:
 
 
 def facts(paths: Iterable[Path]) -> dict[str, dict[str, Any]]:
-    """Bytes and sha256 of files by their names, as a lock.json tells them."""
+    """Bytes and sha256 of files by their names, as a lock.json records them."""
     return {
         path.name: {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in sorted(paths)
     }

@@ -18,7 +18,7 @@ METRICS = {
 
 
 def metric(name: str | None) -> str:
-    """A metric's name as it is written in prose."""
+    """A metric's name as written in prose."""
     return METRICS.get(name or "", (name or "score").replace("_", " "))
 
 
@@ -28,7 +28,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """A number to so many significant digits, never in exponent form: 0.0142, 14.2, 1420."""
+    """A number to `digits` significant digits, never in exponent form: 0.0142, 14.2, 1420."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
@@ -36,7 +36,7 @@ def significant(value: float, digits: int = 3) -> str:
 
 
 def time_unit(seconds: float) -> tuple[float, str]:
-    """The factor and the unit in which a time of this size is written."""
+    """The factor and the unit for a time of this size."""
     return (1.0, "s") if seconds >= 1 else (1e3, "ms")
 
 
@@ -49,7 +49,7 @@ def seconds(value: float | None) -> str:
 
 
 def interval(ends: Sequence[float | None], digits: int = 3, places: int | None = None) -> str:
-    """The two ends of an interval, '?' where one is not known; empty if neither is."""
+    """The ends of an interval, '?' for an unknown one; empty if both are unknown."""
     if all(end is None for end in ends):
         return ""
     written = (
@@ -79,7 +79,7 @@ def signed(points: float) -> str:
 
 
 def signed_interval(low: float | None, high: float | None) -> str:
-    """The ends of a change's interval: −15.2 to −6.1; empty where one is not known."""
+    """The ends of a change's interval: −15.2 to −6.1; empty if either is unknown."""
     return "" if low is None or high is None else f"{signed(low)} to {signed(high)}"
 
 
@@ -99,7 +99,7 @@ def count(number: int, thing: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a whole percentage: 31 %; below 1 % with a digit more."""
+    """A share as a whole percentage: 31 %; below 1 % with one significant digit."""
     if share is None:
         return MISSING
     return f"{100 * share:.0f} %" if share >= 0.01 else f"{significant(100 * share, 1)} %"
@@ -121,7 +121,7 @@ def size(count: float | None) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Prose whose figures stay on one line with their units and in their intervals."""
+    """Text with no-break spaces, so that figures, units and intervals stay on one line."""
     together = re.sub(r"(?<=\d) (?=(?:%|ms|s|points)(?!\w))", "\u00a0", text)
     together = re.sub(r"\bp ([=<]) (?=[.\d])", "p\u00a0\\1\u00a0", together)
     return re.sub(r"(?<=[\d?])–(?=[\d?])", "\u2060–\u2060", together)

@@ -1,1 +1,1 @@
-"""Everything that could be measured, and the study that asks for some of it: config/*.yaml read."""
+"""The catalogue of all that can be measured, and the study that selects from it: config/*.yaml."""

@@ -1,4 +1,4 @@
-"""Checks values against the blocks that they should be, and names against those that there are."""
+"""Validation of values against blocks, and of names against the known ones."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ def check(
     beside: Collection[str] = (),
     line: Line | None = None,
 ) -> Block:
-    """`value` as a `kind`; `beside` are keys that stand in the same block and belong to another.
+    """`value` as a `kind`; `beside` are keys of another kind in the same block.
 
-    Strict for every block, a plug-in's options included: no number out of a text, no truth out of
-    a number, nothing infinite. So a field's own validator is to be an AfterValidator.
+    Strict for every block, including a plug-in's options: text is not read as a number, nor a
+    number as a truth value, and nothing is infinite. A field's validator must be an AfterValidator.
     Raises UserError with `where`, the key, the nearest valid name, and the line that `line` finds.
     """
     try:
-        # As JSON, whose strict mode takes a list for a tuple and text for a path.
+        # As JSON, whose strict mode accepts a list for a tuple and text for a path.
         return kind.model_validate_json(json.dumps(value, allow_nan=False), strict=True)
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
     except (TypeError, ValueError) as unlike_json:
         raise UserError(f"{where}: {unlike_json}") from None
-    # A mistyped key is often a missing one as well; the typo says more.
+    # A mistyped key is often reported as missing too; the typo is more helpful.
     error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     path = _path(value, error["loc"])
     if error["type"] == "extra_forbidden":
@@ -62,7 +62,7 @@ def check(
 
 
 def _message(errors: list[Any]) -> str:
-    """What pydantic says of one value, which may be wrong for each branch of a union."""
+    """pydantic's message for one value, which may be wrong for each branch of a union."""
     given = errors[0]["input"]
     same = dict.fromkeys(one["msg"] for one in errors)
     message = " or ".join(same).replace(" or Input should be ", " or ")
@@ -73,7 +73,7 @@ def _message(errors: list[Any]) -> str:
 
 
 def _long_texts(value: Any) -> Iterator[str]:
-    """The texts in nested values that are too long for a message to show."""
+    """The strings in nested values that are too long for a message."""
     if isinstance(value, str) and len(value) > LONGEST:
         yield value
     elif isinstance(value, (list, dict)):
@@ -86,7 +86,7 @@ def _found(given: Any) -> str:
 
 
 def _closest(errors: list[Any], given: Any) -> str:
-    """The nearest of the words that could stand there, or the advice to quote what is no text."""
+    """A hint with the closest allowed word, or the advice to quote a value that is not text."""
     kinds = {error["type"] for error in errors}
     if kinds == {"string_type"} and isinstance(given, (bool, int, float, type(None))):
         return ": put text in quotes"
@@ -98,14 +98,14 @@ def _closest(errors: list[Any], given: Any) -> str:
 
 
 def _mistyped(kind: type[BaseModel], missing: str, given: Any) -> str | None:
-    """The key that is there in place of a missing one: a plug-in's block takes any."""
+    """The mistyped form of a missing key, if any: a plug-in's block accepts any key."""
     unknown = [name for name in given if name not in _keys(kind)]
     close = difflib.get_close_matches(missing, unknown, n=1, cutoff=0.7)
     return close[0] if close else None
 
 
 def _path(value: Any, loc: tuple[str | int, ...]) -> tuple[str, ...]:
-    """The keys that lead to a fault, without the names of a union's branches."""
+    """The keys that lead to an error, without the names of a union's branches."""
     path: list[str] = []
     for part in loc:
         inside = isinstance(value, (list, Mapping))
@@ -132,7 +132,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _block(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
-    """The kind of the block that a path leads to."""
+    """The kind of the block at a path."""
     for part in path:
         field = kind.model_fields.get(part)
         kind = next(_models(field.annotation), kind) if field else kind
@@ -140,7 +140,7 @@ def _block(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
 
 
 def _keys(kind: type[BaseModel]) -> set[str]:
-    """Every key that a block of this kind, or a block inside it, may have."""
+    """All keys of this kind of block and of the blocks inside it."""
     schema = kind.model_json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     return {key for part in parts for key in part.get("properties", {})}
@@ -159,14 +159,14 @@ def scenarios() -> tuple[str, ...]:
 
 
 def one_of(name: str, names: Collection[str], where: str) -> str:
-    """`name` if it is among `names`. Raises UserError with the nearest one."""
+    """`name` if it is one of `names`. Raises UserError with the nearest one otherwise."""
     if name not in names:
         raise UserError(f"{where}: unknown id {shown(name)}{did_you_mean(name, names)}")
     return name
 
 
 def all_of(ids: Collection[str], names: Collection[str], where: str) -> None:
-    """Raises UserError for an id that is not among `names`, and for one that is given twice."""
+    """Raises UserError for an id that is not one of `names`, or is given twice."""
     seen: set[str] = set()
     for name in ids:
         one_of(name, names, where)

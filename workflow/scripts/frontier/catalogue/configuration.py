@@ -1,4 +1,4 @@
-"""Reads config/*.yaml into the catalogue and the study, or says in one line what is wrong."""
+"""Reads config/*.yaml into the catalogue and the study; reports errors in one line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def _check_quantizations(catalogue: Catalogue, path: Path) -> None:
         line = partial(_line, path, ("quantizations", name))
         check(quantizer.Options, quantization.options, where, ("method", "label"), line)
         if name == "native" and (quantization.method != "native" or quantization.options):
-            raise UserError(f"{where}: must be `method: native` alone: it is a model as published")
+            raise UserError(
+                f"{where}: must be `method: native` and nothing else: the model as published"
+            )
         if (texts := quantization.options.get("calibration")) is not None:
             one_of(texts, catalogue.calibrations, f"{where}.calibration")
     for name, calibration in catalogue.calibrations.items():
@@ -96,7 +98,7 @@ def _engine(block: Any, where: str, line: Line) -> EngineBlock:
 
 
 def catalogue_folder() -> Path:
-    """config/ of the working directory, or the workflow's own where that has no catalogue.
+    """config/ of the working directory, or the workflow's own if that has no catalogue.
 
     Another workflow that uses this one as a module need not have one.
     """
@@ -107,7 +109,7 @@ def catalogue_folder() -> Path:
 
 
 def read_catalogue(folder: Path) -> Catalogue:
-    """The catalogue in `folder` (config/). Raises UserError in one line for the first fault."""
+    """The catalogue in `folder` (config/). Raises UserError in one line for the first error."""
     sections: dict[str, Any] = {}
     for stem, expected in FILES.items():
         path = folder / f"{stem}.yaml"
@@ -145,10 +147,10 @@ def read_catalogue(folder: Path) -> Catalogue:
 
 
 def read_study(files: Sequence[Path], settings: Sequence[str], catalogue: Catalogue) -> Config:
-    """The study of its file alone: nothing of config/config.yaml is merged into another's.
+    """The study of its file: nothing of config/config.yaml is merged into another file's.
 
-    Of several files, each key comes whole from the last that has it. `settings` are Snakemake's
-    `--config KEY=VALUE`, VALUE in YAML; a block there sets some keys of the file's block.
+    With several files, each top-level key comes from the last file that has it. `settings` are
+    Snakemake's `--config KEY=VALUE`, VALUE in YAML; a block there overrides keys of the file's.
     Raises UserError in one line.
     """
     values: dict[str, Any] = {}
@@ -170,24 +172,24 @@ def _line(path: Path, parents: tuple[str, ...], keys: tuple[str, ...]) -> int | 
 
 
 def _here(path: Path) -> Path:
-    """The path as one would type it here."""
+    """The path relative to the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def read_config(
     values: dict[str, Any], catalogue: Catalogue, where: str, line: Line | None = None
 ) -> Config:
-    """The study out of a configuration's `values`. Raises UserError in one line."""
+    """The study from a configuration's `values`. Raises UserError in one line."""
     config = check(Config, values, where, line=line)
     study = config.study
     for axis in ("models", "quantizations", "devices", "tasks"):
         names = getattr(study, axis)
         all_of(names, getattr(catalogue, axis), f"{where}: study.{axis}")
         if not names:
-            raise UserError(f"{where}: study.{axis}: is empty, so the study has no cell")
+            raise UserError(f"{where}: study.{axis}: is empty, so the study has no cells")
     all_of(study.scenarios, scenarios(), f"{where}: study.scenarios")
     if not study.scenarios:
-        raise UserError(f"{where}: study.scenarios: is empty, so the study has no cell")
+        raise UserError(f"{where}: study.scenarios: is empty, so the study has no cells")
     for number, part in enumerate(study.also):
         for axis in ("models", "quantizations", "devices"):
             known = getattr(catalogue, axis)

@@ -1,4 +1,4 @@
-"""A device's entry in the catalogue: hardware, the engine on it, and how it is to be measured."""
+"""A device's entry in the catalogue: hardware, its engine, and the settings of a measurement."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Warmup(Entry):
     """Untimed requests before the timed ones, until latency has settled."""
 
     minimum: Annotated[Rows, Measure] = 5
-    """Requests of a round; the same ones each time."""
+    """Requests per round; the same ones each time."""
     maximum: Annotated[Rows, Measure] = 100
-    """Requests after which to give up; the measurement is then invalid."""
+    """Requests after which warming up stops; the measurement is then invalid."""
     tolerance: Annotated[float, Field(gt=0, le=100), Measure] = 0.1
     """Settled: the median change of a request from one round to the next is below this share."""
 
@@ -48,23 +48,23 @@ class Device(Derived):
     engine: Annotated[str, Plan] = "transformers"
     """Id of engines.yaml. What its block says decides, not its name."""
     accelerator: Annotated[Accelerator, Measure]
-    """What computes."""
+    """The hardware that computes."""
     gpu: Annotated[Label | None, Measure] = None
-    """Part of the GPU's name as the driver reports it; the host must have such a one."""
+    """Part of the GPU's name as the driver reports it; the host must have such a GPU."""
     gpus: Annotated[int, Field(ge=0, le=1024), Measure] = 0
-    """How many GPUs a job takes; with accelerator cpu they are held and not computed on."""
+    """GPUs that a job reserves; with accelerator cpu nothing is computed on them."""
     gpu_model: Annotated[Name | None, Plan] = None
-    """What a Slurm cluster calls such GPUs, as in `--gpus=a6000:1`."""
+    """Name of such GPUs in a Slurm cluster, as in `--gpus=a6000:1`."""
     threads: Annotated[Annotated[int, Field(gt=0, le=4096)] | Literal["auto"], Measure] = "auto"
     """CPU threads of the engine; auto: the cores that the job may use."""
     dtype: Annotated[Dtype | None, Measure] = None
     """Overrides the native precision where the hardware lacks it (V100: no bfloat16)."""
     unsupported_dtypes: Annotated[tuple[Dtype, ...], Plan] = ()
-    """Precisions that it cannot compute in: a quantization that asks for one is unsupported."""
+    """Precisions that it cannot compute in: a quantization that needs one is unsupported."""
     warmup: Annotated[Warmup, Measure] = Warmup()
     """Untimed requests before the timed ones."""
     max_background_cores: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
-    """Cores that others may use, on average and in all but 5 % of the requests; else invalid."""
+    """Cores that other processes may use, on average and in 95 % of the requests; else invalid."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None

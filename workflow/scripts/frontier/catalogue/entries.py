@@ -42,7 +42,7 @@ class Adapter(Entry):
     revision: Revision | None = None
     """Full commit hash."""
     path: LocalPath | None = None
-    """Local adapter folder. What is read in it, not its place, decides."""
+    """Local adapter folder. The content that is read counts, not its place."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Adapter:
@@ -59,15 +59,15 @@ class Model(Entry):
     hub: Annotated[HubId | None, Fetch] = None
     """Hub id, such as tiiuae/falcon-7b-instruct."""
     revision: Annotated[Revision | None, Fetch] = None
-    """Full commit hash; a branch or tag is resolved at the first fetch and kept in the lock."""
+    """Full commit hash; a branch or tag is resolved at the first fetch and recorded in the lock."""
     path: LocalPath | None = None
-    """Local checkpoint folder (~ is your home). What is read in it, not its place, decides."""
+    """Local checkpoint folder (~ is your home). The content that is read counts, not its place."""
     grow: Annotated[Recipe | None, Fetch] = None
-    """Train it here, from scratch, by this recipe."""
+    """Recipe to train it here from scratch."""
     adapter: Adapter | None = None
-    """A PEFT adapter to put on it; it is fetched, or its content decides, like the model's own."""
+    """A PEFT adapter to apply; it is fetched, or read from a folder, like the model itself."""
     trust_remote_code: Annotated[bool, Measure] = False
-    """Take the checkpoint's own Python modules too, and let them run while loading."""
+    """Fetch the checkpoint's own Python modules too, and run them while loading."""
     dtype: Annotated[Dtype, Measure] = "float32"
     """The precision of the native variant."""
     prompt: Annotated[str, AfterValidator(templates.style), Measure] = "plain"
@@ -75,38 +75,38 @@ class Model(Entry):
     template_arguments: Annotated[Arguments, Measure] = Field(default_factory=dict)
     """Arguments of the chat template, such as {enable_thinking: false}."""
     template_date: Annotated[date, Measure] = templates.TODAY
-    """The day that a chat template is given as today's, so that tomorrow's prompts are the same."""
+    """Date that chat templates get as today's, so that prompts stay the same."""
     parameters: Annotated[Count | None, Plan] = None
-    """How many; with vocabulary, hidden and tied it tells what memory a variant's weights need."""
+    """Number of parameters; with vocabulary, hidden and tied it gives the weights' memory."""
     vocabulary: Annotated[Count | None, Plan] = None
-    """Rows of the embedding, which most quantizations leave as it is."""
+    """Rows of the embedding, which most quantizations do not change."""
     hidden: Annotated[Count | None, Plan] = None
     """Width of the embedding."""
     tied: Annotated[bool, Plan] = False
-    """The head is the embedding, stored once."""
+    """The output head shares the embedding, which is stored once."""
     published: Annotated[str | None, Measure] = None
-    """Method that a hub's checkpoint is published quantized by, as its config.json names it (gptq,
-    awq, bitsandbytes, compressed-tensors, …); of a local folder it is read there."""
+    """Method by which a hub's checkpoint is published quantized, as its config.json names it (gptq,
+    awq, bitsandbytes, compressed-tensors, …); for a local folder it is read from there."""
     published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
-    """Bits of a layer's weight where the checkpoint is published quantized (BitNet b1.58: 2)."""
+    """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
     layers: Annotated[Count | None, Plan] = None
-    """With kv_heads and head_dim it tells the size of the key-value cache."""
+    """Layers; with kv_heads and head_dim they give the size of the KV cache."""
     heads: Annotated[Count | None, Plan] = None
     """Heads of the attention; without it, hidden / head_dim."""
     kv_heads: Annotated[Count | None, Plan] = None
-    """Key-value heads; fewer than the attention's heads where these share them."""
+    """Key-value heads; fewer than the attention heads if these share them."""
     head_dim: Annotated[Count | None, Plan] = None
     """Width of a head."""
     architecture: Annotated[Name | None, Plan] = None
-    """transformers' model_type; quantizations declare which they cannot quantize."""
+    """transformers' model_type; quantizations declare those that they cannot quantize."""
     active_parameters: Annotated[Count | None, Score] = None
-    """Parameters read for one token, where that is not all of them (mixture of experts)."""
+    """Parameters read per token, if not all of them (mixture of experts)."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
     licence: Annotated[Label | None, Show] = None
     """The weights' licence, by its name."""
     gated: Annotated[bool, Show] = False
-    """The hub asks for an accepted licence and a token (HF_TOKEN)."""
+    """The hub requires an accepted licence and a token (HF_TOKEN)."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Model:
@@ -124,8 +124,8 @@ class Model(Entry):
         outside = (self.vocabulary or 0) * (self.hidden or 0) * (1 if self.tied else 2)
         if max(outside, self.active_parameters or 0) > self.parameters:
             raise ValueError(
-                f"parameters: {self.parameters} are fewer than those of a part of it, "
-                "by active_parameters, or by vocabulary, hidden and tied"
+                f"parameters: {self.parameters} are fewer than the model's parts have, "
+                "according to active_parameters, or to vocabulary, hidden and tied"
             )
         return self
 
@@ -147,18 +147,18 @@ class Quantization(Plugin):
 
 
 class Calibration(Entry):
-    """Texts that a quantization looks at: rows of tasks' datasets that no task is tested on."""
+    """Calibration texts for quantizations: rows of tasks' datasets that no task is tested on."""
 
     tasks: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Ids of tasks.yaml; a text is a row's prompt with its reference."""
+    """Ids of tasks.yaml; a text is a row's prompt followed by its reference."""
     size: Annotated[Rows, Fetch]
-    """Rows for each of them."""
+    """Rows per task."""
     seed: Annotated[int, Fetch] = 0
-    """Another one draws other rows."""
+    """Seed of the draw."""
 
 
 class Dataset(Entry):
-    """Where rows come from."""
+    """A source of rows, and the loader that reads it."""
 
     loader: Annotated[str, Sample]
     """frontier/datasets/LOADER.py."""
@@ -166,14 +166,14 @@ class Dataset(Entry):
 
 
 class SampleKeys(Plugin):
-    """What is drawn from a dataset; further keys are the loader's."""
+    """The sample of a dataset; further keys are the loader's."""
 
     size: Rows
     seed: int = 0
 
 
 class ScorerKeys(Plugin):
-    """How generations become scores; further keys are the scorer's."""
+    """The scoring of generations; further keys are the scorer's."""
 
     kind: str
     """frontier/scorers/KIND.py."""
@@ -185,16 +185,16 @@ class Task(Entry):
     dataset: str
     """Id of a dataset above."""
     sample: Annotated[SampleKeys, Sample]
-    """What is drawn from it."""
+    """The sample drawn from it."""
     prompt: Annotated[str, Measure]
     """Template over the row's fields, such as "{sentence}\\nSentiment:"; braces are doubled."""
     max_new_tokens: Annotated[int, Field(gt=0, le=10**6), Measure]
-    """Generation ends there at the latest."""
+    """Limit of generated tokens."""
     stop: Annotated[tuple[str, ...], Measure] = ()
-    """Generation ends at the first of these, special tokens too; none of it is part of the answer.
-    White space before anything else is written ends nothing."""
+    """Generation ends at the first of these texts, special tokens included, and the answer before
+    it. White space at the very beginning ends nothing."""
     scorer: Annotated[ScorerKeys, Score]
-    """How answers are scored."""
+    """The scoring of answers."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 

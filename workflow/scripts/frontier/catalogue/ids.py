@@ -1,4 +1,4 @@
-"""What an id may be: it names folders and files below results/, on any file system."""
+"""Rules for ids, which name folders and files below results/ on any file system."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ UNDOTTED = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
 SINGLE_STREAM = "single-stream"
 """The scenario that is meant where none is named."""
 ID = re.compile(PATTERN)
-# A variant has two; file systems take 255 bytes, endings and temporary names included.
+# A variant's name has two ids; file systems allow 255 bytes, with suffixes and temporary names.
 LONGEST = 48
-# With what a cell's or a table's file ends: a task `a.json` would be the file of a task `a`.
+# Suffixes of a cell's or a table's files: a task `a.json` would collide with a task `a`.
 ENDINGS = (".json", ".jsonl", ".parquet", ".csv", ".html", ".svg", ".png", ".lock", ".tmp")
-# Folders beside the variants' own (frontier/results/layout.py).
+# Folders next to the variants' (frontier/results/layout.py).
 FOLDERS = ("added", "charts")
 
 
@@ -44,7 +44,7 @@ def check(name: str, section: str, dots: bool = True) -> None:
 
 
 def check_variants(models: Iterable[str], quantizations: Iterable[str]) -> None:
-    """Raises UserError where two pairs of model and quantization are one variant."""
+    """Raises UserError if two pairs of model and quantization give the same variant."""
     quantizations = list(quantizations)
     variants: dict[str, tuple[str, str]] = {}
     for model in models:

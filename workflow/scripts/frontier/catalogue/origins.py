@@ -1,4 +1,4 @@
-"""How a configuration says where something comes from: hub ids, revisions, addresses, paths."""
+"""Types of a configuration's origins: hub ids, revisions, addresses, paths."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = re.compile(r"[^\s~^:?*\[\\\x00-\x1f\x7f]+")
 
 
 def _hub_id(text: str) -> str:
-    # A tenth of a second, which studies without a hub need not wait for.
+    # Takes a tenth of a second, which studies without a hub need not wait for.
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
@@ -31,7 +31,7 @@ def _hub_id(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """As it stands: pydantic would write it in another way, and the identity is made of it."""
+    """Returns the text unchanged: pydantic would normalise it, and the identity depends on it."""
     try:
         ADDRESS.validate_python(text)
     except ValidationError:
@@ -56,17 +56,17 @@ def _path(path: Path) -> Path:
     except UserError as error:
         raise ValueError(str(error)) from None
     except ValueError:
-        raise ValueError("not a path: it has a NUL character in it") from None
-    except OSError as error:  # what is not there is told where it is needed
+        raise ValueError("not a path: it contains a NUL character") from None
+    except OSError as error:  # a missing path is reported where it is needed
         if error.errno == errno.ENAMETOOLONG:
             raise ValueError("is longer than a path can be") from None
     return path
 
 
 HubId = Annotated[str, AfterValidator(_hub_id)]
-"""A repository of a hub, by huggingface_hub's own rule."""
+"""A hub repository, by huggingface_hub's own rule."""
 Revision = Annotated[str, AfterValidator(_revision)]
 """A commit, or a name that git allows for a branch or tag."""
 Address = Annotated[str, AfterValidator(_address)]
 LocalPath = Annotated[Path, AfterValidator(_path)]
-"""A path that may begin with ~ or ~USER, as in a shell."""
+"""A path, which may begin with ~ or ~USER as in a shell."""

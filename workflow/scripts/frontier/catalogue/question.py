@@ -1,4 +1,4 @@
-"""The question: a study that asks for some of what the catalogue holds."""
+"""The question: a study that selects from the catalogue."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frontier.catalogue.source import Source
 
 
 class CrossProduct(Entry):
-    """Cells beside a study's cross product, at its tasks; an axis left out is the study's."""
+    """Cells in addition to a study's cross product, at its tasks; a missing axis is the study's."""
 
     models: tuple[str, ...] = ()
     """Ids of models.yaml."""
@@ -22,7 +22,7 @@ class CrossProduct(Entry):
     @model_validator(mode="after")
     def _adds_something(self) -> CrossProduct:
         if not (self.models or self.quantizations or self.devices):
-            raise ValueError("gives neither models nor quantizations nor devices of its own")
+            raise ValueError("gives neither models nor quantizations nor devices")
         return self
 
 
@@ -32,7 +32,7 @@ class Study(Entry):
     models: tuple[str, ...]
     """Ids of models.yaml."""
     quantizations: tuple[str, ...] = ("native",)
-    """Ids of quantizations.yaml; `native` is what the others are compared with."""
+    """Ids of quantizations.yaml; the others are compared with `native`."""
     devices: tuple[str, ...]
     """Ids of devices.yaml."""
     tasks: tuple[str, ...]
@@ -40,7 +40,7 @@ class Study(Entry):
     scenarios: tuple[str, ...] = (SINGLE_STREAM,)
     """How requests arrive, by MLPerf's names; `single-stream`: one after another."""
     also: tuple[CrossProduct, ...] = ()
-    """Further cross products, such as one device with a few quantizations only."""
+    """Further cross products, such as one device with only a few quantizations."""
 
     @property
     def products(self) -> tuple[CrossProduct, ...]:
@@ -56,7 +56,7 @@ class Study(Entry):
         )
 
     def ids(self, axis: str) -> tuple[str, ...]:
-        """All ids of an axis, in the order in which they come."""
+        """All ids of an axis, in order of appearance."""
         parts = (self, *self.also) if axis != "tasks" else (self,)
         return tuple(dict.fromkeys(name for part in parts for name in getattr(part, axis)))
 
@@ -69,4 +69,4 @@ class Config(Entry):
     study: Study
     """What to measure."""
     sources: dict[str, Source] = Field(default_factory=dict)
-    """Where a dataset comes from instead, by its id: a mirror, or a folder of yours."""
+    """Other sources of datasets, by id: a mirror, or a folder of yours."""

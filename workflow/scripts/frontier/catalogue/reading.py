@@ -1,7 +1,7 @@
-"""Reads YAML as this project writes it, or says in one line what is wrong, and on which line.
+"""A strict YAML reader that reports errors in one line, with the line number.
 
-Stricter than YAML 1.1: what it would silently read as something else than was meant (`no` as a
-key, 010 as 8, a date, a repeated key) is refused with the advice to put it in quotes.
+Stricter than YAML 1.1: whatever that silently misreads (`no` as a key, 010 as 8, a date, a repeated
+key) is rejected with the advice to quote it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from frontier.text import shown, visible
 LARGEST_BYTES = 8_000_000
 LARGEST = 2**63 - 1
 DEEPEST = 64  # blocks within blocks
-MOST_VALUES = 1_000_000  # once every alias is replaced by what it stands for
+MOST_VALUES = 1_000_000  # with every alias expanded
 TAG = "tag:yaml.org,2002:"
 MERGE, TEXT = f"{TAG}merge", f"{TAG}str"
-# What YAML takes plain scalars for, where text was expected.
+# The types that YAML gives to plain scalars where text was expected.
 KINDS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "no value"}
 KINDS |= {"timestamp": "a date", "value": "a default value", "merge": "a merge"}
 CORE = ("null", "str", "seq", "map")
-# 8:49 is 529 and 010 is 8 to YAML 1.1.
+# YAML 1.1 reads 8:49 as 529 and 010 as 8.
 MISREAD = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-9_.]+)+)")
 
 
@@ -42,12 +42,12 @@ def _kind(node: yaml.Node) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's core types only; finite numbers that mean what they look like."""
+    """Accepts YAML's core types only, and finite numbers that mean what they look like."""
 
     depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """Compose a node unless it is too deep for what comes after to be recursive."""
+        """Composes a node unless it is nested too deeply for recursive processing."""
         self.depth += 1
         if self.depth > DEEPEST:
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def integer(self, node: yaml.ScalarNode) -> int:
-        """Construct a whole number of 64 bits."""
+        """Constructs a 64-bit whole number."""
         if len(node.value) > 80:
             raise _fault(node, f"{shown(node.value)} is too large a number")
         try:
@@ -68,7 +68,7 @@ class _Loader(yaml.SafeLoader):
         return number
 
     def number(self, node: yaml.ScalarNode) -> float:
-        """Construct a finite number."""
+        """Constructs a finite number."""
         try:
             number = float(self.construct_yaml_float(node))
         except (ValueError, IndexError):
@@ -77,14 +77,14 @@ class _Loader(yaml.SafeLoader):
         return number
 
     def truth(self, node: yaml.ScalarNode) -> bool:
-        """Construct true or false."""
+        """Constructs true or false."""
         try:
             return bool(self.construct_yaml_bool(node))
         except KeyError:
             raise _fault(node, f"{shown(node.value)} is neither true nor false") from None
 
     def date(self, node: yaml.ScalarNode) -> str:
-        """Construct the text of a date, which is looked at where one is expected."""
+        """Constructs the text of a date, which is parsed where a date is expected."""
         try:
             self.construct_yaml_timestamp(node)
         except (ValueError, AttributeError):
@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
         return str(node.value)
 
     def refused(self, node: yaml.Node) -> Any:
-        """Refuse whatever is none of the core types."""
+        """Rejects anything but the core types."""
         if not isinstance(node, yaml.ScalarNode):
             raise _fault(node, f"{shown(node.tag)} is no type that is known here")
         raise _fault(node, f"{shown(node.value)} is {_kind(node)} to YAML: put text in quotes")
@@ -116,17 +116,16 @@ _Loader.yaml_constructors = {
     f"{TAG}timestamp": _Loader.date,
     None: _Loader.refused,
 }
-# 1e-3, which YAML 1.1 takes for text.
+# 1e-3, which YAML 1.1 reads as text.
 _Loader.add_implicit_resolver(
     f"{TAG}float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 
 
 def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
-    """How many values and levels a node has, its aliases replaced. Raises for a key that is no key.
+    """The numbers of values and levels in a node with aliases expanded. Raises for invalid keys.
 
-    `known` holds the nodes that were measured, so that each is looked at once however often it is
-    named.
+    `known` holds the nodes measured so far, so that each is visited once however often it is used.
     """
     if id(node) in known:
         if known[id(node)] == (0, 0):
@@ -174,7 +173,7 @@ def _check_text(node: yaml.Node) -> None:
 
 
 def parse(text: str, where: str) -> Any:
-    """YAML as a value. Raises UserError with `where` and the line."""
+    """The value of a YAML text. Raises UserError with `where` and the line."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -195,7 +194,7 @@ def parse(text: str, where: str) -> Any:
 
 
 def line_of(path: Path, keys: Sequence[str]) -> int | None:
-    """The line of a value in a file that was read, by the keys and list places that lead to it."""
+    """The line of a value in a file, by the keys and list indices that lead to it."""
     node = _Loader(_read(path, str(path))).get_single_node()
     line = None
     for name in keys:
@@ -203,7 +202,7 @@ def line_of(path: Path, keys: Sequence[str]) -> int | None:
             found = next(((key, value) for key, value in node.value if key.value == name), None)
             merge = next((key for key, _ in node.value if key.tag == MERGE), None)
             line = (found[0] if found else merge or node).start_mark.line + 1
-            if found is None:  # it comes from what is merged there
+            if found is None:  # it comes from a merged block
                 break
             node = found[1]
         elif isinstance(node, yaml.SequenceNode):
@@ -213,7 +212,7 @@ def line_of(path: Path, keys: Sequence[str]) -> int | None:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file's mapping. Raises UserError with file and line for anything else."""
+    """The mapping in a YAML file. Raises UserError with file and line for anything else."""
     where = str(path) if len(str(path)) < 200 else shown(str(path))
     content = parse(_read(path, where), where)
     if content is None:

@@ -1,4 +1,4 @@
-"""What a grown model is made of: its checkpoint follows from this, the code and the platform."""
+"""The recipe of a grown model: with the code and the platform it determines the checkpoint."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from frontier.catalogue import templates
 from frontier.errors import did_you_mean
 from frontier.grammars import GRAMMARS
 
-# Small models: a slip of the keyboard is not to be trained until the memory is full.
+# Limits for small models, so that a typo does not train until the memory is full.
 Count = Annotated[int, Field(ge=1, le=10**7)]
 Width = Annotated[int, Field(ge=1, le=2**16)]
 
 
 class Corpus(BaseModel):
-    """How the model meets the examples of one grammar."""
+    """The training examples of one grammar."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     prompt: str
-    """The template that the model learns to continue, the same as its task's."""
+    """Template that the model learns to continue, the same as its task's."""
     examples: Count
-    """How many different training examples there are; they are gone through again and again."""
+    """Number of different training examples, which are repeated in rounds."""
     rows: Count
-    """How many of them are in each training step."""
+    """Examples per training step."""
 
 
 class Recipe(BaseModel):
@@ -34,7 +34,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     architecture: Literal["gpt2", "llama", "falcon"]
-    """As in transformers; falcon as in the 7B: one key-value head, attention beside the MLP."""
+    """As in transformers; falcon as in the 7B: one key-value head, parallel attention and MLP."""
     hidden: Width
     """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
     layers: Annotated[int, Field(ge=1, le=1000)]
@@ -48,9 +48,9 @@ class Recipe(BaseModel):
     corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
     """By the grammar's name, a module of frontier/grammars."""
     steps: Annotated[int, Field(ge=0, le=10**7)]
-    """0: the weights stay random; such a model is timed, for its shape, and never scored."""
+    """0: the weights stay random; such a model is timed for its shape, and never scored."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]
-    """The highest: it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
+    """Peak; it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
     seed: int = 0
 

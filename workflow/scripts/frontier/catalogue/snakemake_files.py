@@ -1,8 +1,8 @@
-"""Has Snakemake read the files of `--configfile` as this project reads them.
+"""Makes Snakemake read the files of `--configfile` with this project's reader.
 
 Snakemake reads them before the Snakefile: it runs code that it finds there (`__use_yte__`), and
-prints pages for a file that is missing or no YAML. profiles/default/config.yaml, which it reads
-earlier still, calls `install`; without that profile the Snakefile refuses the same files, later.
+prints pages of output for a file that is missing or not YAML. profiles/default/config.yaml, which
+it reads earlier still, calls `install`; without that profile the Snakefile rejects them later.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from frontier.catalogue.reading import read_yaml
 from frontier.errors import UserError, one_line
 
 read: list[Path] | None = None
-"""The files that `load` has read; None where `install` was not called, as in a cluster's jobs."""
+"""The files read by `load`; None if `install` was not called, as in a cluster's jobs."""
 
 
 def install() -> None:
-    """Put our reader in the place of Snakemake's (9.27: settings/types.py calls it)."""
+    """Replaces Snakemake's reader with ours (9.27: settings/types.py calls it)."""
     from snakemake.settings import types
 
     global read
@@ -30,12 +30,12 @@ def install() -> None:
 
 
 def bypassed(given: Sequence[Path]) -> bool:
-    """Whether Snakemake read these files by a reader of its own although `install` was called."""
+    """True if Snakemake read these files with its own reader although `install` was called."""
     return read is not None and len(read) < len(given)
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A configuration file's content; ends Snakemake with one line where there is none."""
+    """A configuration file's content; ends Snakemake with one line if it cannot be read."""
     if read is not None:
         read.append(path)
     try:

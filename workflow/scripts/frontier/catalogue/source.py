@@ -1,4 +1,4 @@
-"""Where a dataset comes from, as a task's block says it."""
+"""The source of a dataset, as a block of the catalogue gives it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Source(BaseModel):
     path: LocalPath | None = None
     generator: Literal["demo", "mathematics"] | None = None
     per_module: int | None = Field(default=None, gt=0, le=10**6)
-    """Questions that the mathematics generator makes for each module."""
+    """Questions per module from the mathematics generator."""
     seed: int | None = None
 
     @model_validator(mode="after")

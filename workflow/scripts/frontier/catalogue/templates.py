@@ -1,7 +1,7 @@
-"""Prompts with named gaps: `{field}` stands for a text, `{{` and `}}` for braces, and no more.
+"""Prompt templates: `{field}` inserts a text, `{{` and `}}` are braces; nothing else is allowed.
 
-Attributes, indices, conversions and widths, which Python's own format strings know as well, could
-read what no prompt should hold, or write a gigabyte.
+Python's format strings also have attributes, indices, conversions and widths, which could read
+things that no prompt should contain, or write a gigabyte.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from string import Formatter
 from frontier.errors import closest, did_you_mean
 
 TODAY = date(2024, 7, 26)
-"""The day that chat templates are given as today's, unless the model's block names another."""
+"""The date that chat templates get as today's, unless the model's block names another."""
 
 
 def check(template: str, fields: Collection[str]) -> None:
-    """Raise ValueError, in one line, unless `template` uses some of `fields` and nothing else."""
+    """Raises ValueError, in one line, unless `template` uses some of `fields` and nothing else."""
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
@@ -54,5 +54,5 @@ def style(prompt: str) -> str:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template, which `check` has seen, with its gaps filled."""
+    """The filled template, which must have passed `check`."""
     return template.format_map(values)

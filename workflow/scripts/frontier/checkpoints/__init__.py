@@ -1,1 +1,1 @@
-"""What a checkpoint's files say: weights, tokenizer, chat template, published quantization."""
+"""Readers of a checkpoint's files: weights, tokenizer, chat template, published quantization."""

@@ -1,7 +1,7 @@
-"""Chat templates, rendered the same on every day and in every environment.
+"""Chat templates, rendered identically on every day and in every environment.
 
-transformers renders them too, but gives a template today's date, and its releases differ in what
-a template may be given. What a template can use here is what it can use there.
+transformers renders them too, but passes today's date, and its releases differ in the arguments
+that they allow. A template can use here what it can use there.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ FAULTS = (
     jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError,
     TypeError, ValueError,
 )  # fmt: skip
-"""What a template can raise: also what Python raises in its expressions."""
+"""The exceptions that a template can raise, including those of Python in its expressions."""
 GIVEN = frozenset({"messages", "add_generation_prompt", "strftime_now"})
 
 
 class _Generation(Extension):
-    """`{% generation %}`, which marks what a trained answer is; it writes what stands in it."""
+    """`{% generation %}`, which marks the trained part of an answer; it renders its content."""
 
     tags = {"generation"}  # noqa: RUF012  # as the base class has it
 
     def parse(self, parser: Parser) -> nodes.Node:
-        """The tag's body, in a scope of its own."""
+        """Parses the tag's body as a new scope."""
         line = next(parser.stream).lineno
         body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
         return nodes.Scope(body, lineno=line)
@@ -45,11 +45,11 @@ def _raise(message: str) -> None:
 
 
 def _by_chance(*_arguments: Any) -> None:
-    raise jinja2.TemplateError("it draws by chance, so that no prompt is ever the same")
+    raise jinja2.TemplateError("it uses random values, so prompts would differ between runs")
 
 
 def _json(value: Any, ensure_ascii: bool = False, **layout: Any) -> str:
-    """Jinja's own `tojson` writes for HTML."""
+    """Replaces Jinja's own `tojson`, which escapes for HTML."""
     return json.dumps(value, ensure_ascii=ensure_ascii, **layout)
 
 
@@ -63,7 +63,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 
 def default_template(templates: str | Mapping[str, str] | None) -> str:
-    """The tokenizer's chat template. Raises UserError where it has none, or none for a chat."""
+    """The tokenizer's chat template. Raises UserError if it has none, or none for a chat."""
     if isinstance(templates, Mapping):
         if "default" not in templates:
             raise UserError(
@@ -77,7 +77,7 @@ def default_template(templates: str | Mapping[str, str] | None) -> str:
 
 
 class ChatTemplate:
-    """A template with all that it is given besides the prompt."""
+    """A template with all its arguments except the prompt."""
 
     def __init__(
         self,
@@ -111,10 +111,10 @@ class ChatTemplate:
             "tools": None,
             "documents": None,
             **tokens,
-            # Llama 3.1's argument, in its format; later templates make it of strftime_now.
+            # Llama 3.1's argument, in its format; later templates use strftime_now.
             **({"date_string": now.strftime("%d %b %Y")} if dated else {}),
             **arguments,
-            # %s, seconds since 1970, would be of the machine's own time zone.
+            # %s, seconds since 1970, would depend on the machine's time zone.
             "strftime_now": lambda form: now.strftime(form.replace("%s", f"{now.timestamp():.0f}")),
             "add_generation_prompt": True,
         }
@@ -122,7 +122,7 @@ class ChatTemplate:
             raise UserError("prompt: chat, but the model's chat template leaves the prompt out")
 
     def render(self, prompt: str) -> str:
-        """The text that the model is to go on with. Raises UserError where the template fails."""
+        """The text for the model to continue. Raises UserError if the template fails."""
         try:
             messages = [{"role": "user", "content": prompt}]
             return self._template.render(messages=messages, **self._given)

@@ -1,4 +1,4 @@
-"""SentencePiece's file alone as a fast tokenizer, by the rules that the file itself gives."""
+"""A fast tokenizer from SentencePiece's file alone, by the rules in the file itself."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from transformers.convert_slow_tokenizer import generate_merges, import_protobuf
 
 BESIDE = ("special_tokens_map.json", "added_tokens.json", "chat_template.jinja")
 CONFIG, PIECES = "tokenizer_config.json", "tokenizer.model"
-CONTROL, USERS = 3, 4  # kinds of pieces: those with a role, those that the user defined
+CONTROL, USERS = 3, 4  # types of pieces: control symbols, user-defined symbols
 SPACE = "▁"
 MANY = 50
 
 
 def tokenizer(model: Path, pieces: Any, saved: dict[str, Any]) -> Any:
-    """The tokenizer of a tokenizer.model, with what lies beside it.
+    """The tokenizer of a tokenizer.model and the files beside it.
 
     `pieces` is SentencePiece's reading of it, `saved` the tokenizer_config.json. A text begins with
-    the token that the file has for that, unless `saved` says otherwise.
+    the file's beginning-of-sequence token unless `saved` says otherwise.
     """
     found = _converted(model)
     names = {
@@ -56,7 +56,7 @@ def tokenizer(model: Path, pieces: Any, saved: dict[str, Any]) -> Any:
 
 
 def probes(model: Path) -> list[str]:
-    """Texts with some of the symbols that its user defined, which SentencePiece never cuts."""
+    """Texts with some of the user-defined symbols, which SentencePiece never splits."""
     symbols = [piece.piece for piece in _proto(model).pieces if piece.type == USERS]
     return [f"a{symbol.replace(SPACE, ' ')}a" for symbol in symbols[:MANY]]
 
@@ -68,7 +68,7 @@ def _proto(model: Path) -> Any:
 
 
 def _converted(model: Path) -> tokenizers.Tokenizer:
-    """The file's pieces, with its own rules for spaces and letters."""
+    """A tokenizer with the file's pieces and its own normalization of spaces and letters."""
     proto = _proto(model)
     rules = proto.normalizer_spec
     found = tokenizers.Tokenizer(_model(proto))
@@ -95,13 +95,13 @@ def _converted(model: Path) -> tokenizers.Tokenizer:
 
 
 def _model(proto: Any) -> Any:
-    """How a text is cut into pieces. Raises ValueError for SentencePiece's other two ways."""
+    """The segmentation model. Raises ValueError for SentencePiece's other two types."""
     trained, scores = proto.trainer_spec, [(piece.piece, piece.score) for piece in proto.pieces]
     fallback = trained.byte_fallback
     if trained.model_type == trained.UNIGRAM:
         return models.Unigram(scores, trained.unk_id, byte_fallback=fallback)
     if trained.model_type != trained.BPE:
-        raise ValueError(f"{PIECES}: neither of unigram nor of BPE")
+        raise ValueError(f"{PIECES}: neither unigram nor BPE")
     vocabulary = {piece: number for number, (piece, _) in enumerate(scores)}
     return models.BPE(
         vocabulary,

@@ -1,4 +1,4 @@
-"""The safetensors files of a checkpoint: which there are, and what their headers tell."""
+"""The safetensors files of a checkpoint, and the tensors in their headers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 
 
 class TensorHeader(NamedTuple):
-    """What a header tells of a tensor; its bytes are `begin` to `end` of the file."""
+    """A tensor's entry in a header; its bytes are `begin` to `end` of the file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -34,14 +34,14 @@ class Chosen:
 
 
 def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
-    """Which files of a checkpoint are its weights: every reader asks here.
+    """The files of a checkpoint that are its weights; every reader asks this function.
 
-    transformers' order: what config.json names as `transformers_weights`, else model.safetensors,
-    else what its index lists, whatever their names. Nothing else is read: not an index beside a
+    transformers' order: the file that config.json names as `transformers_weights`, else
+    model.safetensors, else the files that its index lists. Nothing else is read: no index beside a
     whole file, no variant (model.fp16.safetensors), no consolidated.safetensors, no pickle.
-    `there` are the names of all files, where only the small ones lie in the folder yet.
-    Raises UserError where there are none, one is missing, or an index is malformed or points
-    outside the folder.
+    `there` are the names of all files, if only the small ones have been fetched yet.
+    Raises UserError if there are none, one is missing, or an index is malformed or points outside
+    the folder.
     """
 
     def has(name: str) -> bool:
@@ -63,7 +63,7 @@ def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
 
 
 def _others(names: Collection[str]) -> str:
-    """What there is in the place of weights that are read, for a message."""
+    """A note, for a message, on files that look like weights but are not read."""
     for name in sorted(names):
         if name.endswith(".safetensors") and "/" not in name:
             return f"; {name} is not read without a {INDEX} that lists it"
@@ -74,7 +74,7 @@ def _others(names: Collection[str]) -> str:
 
 
 def _listed(index: Path) -> list[str]:
-    """The files that an index lists. Raises UserError where it is malformed."""
+    """The files that an index lists. Raises UserError if it is malformed."""
     value = json_object(index)
     listed = value.get("weight_map")
     if not isinstance(listed, dict) or not listed:
@@ -87,7 +87,7 @@ def _listed(index: Path) -> list[str]:
 
 
 def _check_name(where: Path, name: object, endings: tuple[str, ...]) -> None:
-    """Raise UserError for what is no name of a safetensors file inside the folder."""
+    """Raises UserError unless `name` is a safetensors file inside the folder."""
     parts = PurePosixPath(name).parts if isinstance(name, str) else ()
     if not isinstance(name, str) or not name.endswith(endings) or "\\" in name:
         raise UserError(f"{where}: {name!r} is not the name of a safetensors file")
@@ -103,8 +103,8 @@ def weight_files(folder: Path) -> list[Path]:
 def headers(folder: Path) -> Iterator[tuple[Path, dict[str, TensorHeader]]]:
     """Each of a checkpoint's files with its tensors.
 
-    Raises UserError as `chosen` and `header` do, and for a tensor that is in two files: readers
-    differ in which of them they take.
+    Raises UserError as `chosen` and `header` do, and for a tensor in two files: readers differ in
+    which one they use.
     """
     seen: dict[str, str] = {}
     for path in weight_files(folder):
@@ -120,7 +120,7 @@ def header(path: Path) -> dict[str, TensorHeader]:
     """The tensors of a safetensors file by name.
 
     The format: 8 bytes with the header's length (little endian), the header as JSON, the data.
-    Raises UserError where the file is truncated or no safetensors file.
+    Raises UserError if the file is truncated or not a safetensors file.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -135,23 +135,23 @@ def header(path: Path) -> dict[str, TensorHeader]:
         found.pop("__metadata__", None)
         tensors = {
             name: TensorHeader(
-                str(told["dtype"]),
-                tuple(map(int, told["shape"])),
-                *(8 + length + int(at) for at in told["data_offsets"]),
+                str(entry["dtype"]),
+                tuple(map(int, entry["shape"])),
+                *(8 + length + int(at) for at in entry["data_offsets"]),
             )
-            for name, told in found.items()
+            for name, entry in found.items()
         }
         end = max((tensor.end for tensor in tensors.values()), default=8 + length)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         raise UserError(f"{path}: not a safetensors file (its header cannot be read)") from None
     if size != end:
-        state = "truncated" if size < end else "longer than its header tells"
+        state = "truncated" if size < end else "longer than its header says"
         raise UserError(f"{path}: {state} ({size:,} bytes instead of {end:,})")
     return tensors
 
 
 def json_object(path: Path) -> dict[str, Any]:
-    """A JSON object from a file. Raises UserError where it is missing or none."""
+    """The JSON object in a file. Raises UserError if it is missing or not an object."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, of whichever files it has, by transformers 4 and 5 alike."""
+"""A checkpoint's tokenizer, from the files that it has, for transformers 4 and 5."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# It would give what an earlier file of the same path held.
+# The cache would return the content of an earlier file at the same path.
 os.environ["TIKTOKEN_CACHE_DIR"] = ""
 
 import transformers
@@ -17,16 +17,16 @@ from frontier.errors import UserError
 
 PIECES, LLAMA = "tokenizer.model", "llamatokenizer"
 BEGINNING = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer")
-"""Classes that begin a text unless told otherwise; transformers 5 says so, and does not do it."""
+"""Classes that add a beginning token by default; transformers 5 documents it but does not do it."""
 PROBES = ("Once upon a time, there were 3 bears.", "zwölf\n\n好 {x: 1}")
 
 
 def read(checkpoint: Path, trust_remote_code: bool) -> Any:
     """The checkpoint's tokenizer.
 
-    transformers 5 saves most of them under a name, and with a list of special tokens, that
-    transformers 4 cannot read; tokenizer.json holds all that is needed.
-    Raises UserError, and what transformers raises, for one that cannot be read.
+    transformers 5 saves most of them under a class name, and with a list of special tokens, that
+    transformers 4 cannot read; tokenizer.json has everything needed.
+    Raises UserError, and transformers' errors, if it cannot be read.
     """
     path = checkpoint / "tokenizer_config.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -46,13 +46,13 @@ def read(checkpoint: Path, trust_remote_code: bool) -> Any:
 def _of_pieces(checkpoint: Path, saved: dict[str, Any], own: Any) -> Any:
     """A tokenizer that has SentencePiece's file alone.
 
-    By its class in transformers where that makes SentencePiece's ids, else by the file's own rules:
-    transformers 5 takes Llama's spaces and letters for granted, or knows nothing of them.
-    Raises UserError where neither gives the ids of SentencePiece.
+    Its class in transformers is used if it gives SentencePiece's ids, else the file's own rules:
+    transformers 5 assumes Llama's handling of spaces and letters, or ignores it.
+    Raises UserError if neither gives SentencePiece's ids.
     """
-    from frontier.checkpoints import pieces  # protobuf and all, which few checkpoints need
+    from frontier.checkpoints import pieces  # imports protobuf, which few checkpoints need
 
-    # Without a class, and for Llama's first one, transformers 5 takes one that knows nothing of
+    # Without a class, and for Llama's first one, transformers 5 chooses one that ignores
     # SentencePiece's spaces.
     named = str(saved.get("tokenizer_class", LLAMA)).lower().removesuffix("fast")
     other = named != LLAMA
@@ -75,7 +75,7 @@ def _of_pieces(checkpoint: Path, saved: dict[str, Any], own: Any) -> Any:
 
 
 def _alike(found: Any, own: Any, probes: Sequence[str]) -> bool:
-    """Whether a tokenizer makes the ids that SentencePiece makes."""
+    """True if a tokenizer gives SentencePiece's ids."""
     if found.bos_token is not None and found.bos_token_id not in (own.bos_id(), None):
         return False
     ids = (found(text, add_special_tokens=False)["input_ids"] for text in probes)
@@ -83,7 +83,7 @@ def _alike(found: Any, own: Any, probes: Sequence[str]) -> bool:
 
 
 def _pieces(checkpoint: Path) -> Any:
-    """SentencePiece's own reading of its file; None where there is none (it may be tiktoken's)."""
+    """SentencePiece's own reading of its file; None if there is none (it may be tiktoken's)."""
     path = checkpoint / PIECES
     if not path.exists():
         return None

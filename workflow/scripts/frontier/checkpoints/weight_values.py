@@ -1,4 +1,4 @@
-"""Looks at the numbers in a checkpoint's files: NaN, infinities, integers in place of weights."""
+"""Checks the numbers in a checkpoint's files: NaN, infinities, integers in place of weights."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ BEYOND: dict[str, tuple[str, int]] = {
     "F8_E5M2": ("<u1", 0x7C),
     "F8_E4M3": ("<u1", 0x7F),
 }
-"""Of each floating-point type its bits as integers, and those that are all set in NaN and infinity:
-the exponent's by IEEE 754; in F8_E4M3, which has no infinity, all but the sign's."""
-CHUNK = 1 << 24  # bytes looked at together
+"""Each floating-point type's integer type, and the bits that are all set in NaN and infinity: the
+exponent's by IEEE 754; in F8_E4M3, which has no infinity, all but the sign's."""
+CHUNK = 1 << 24  # bytes checked at a time
 WEIGHT = (".weight", "_proj")
-"""Ends of names that no computed buffer has: a causal mask may be stored in integers."""
+"""Suffixes of names that no computed buffer has: a causal mask may be stored as integers."""
 
 
 def check_values(checkpoint: Path) -> None:
-    """Raise UserError that names a tensor with NaN or infinity, or with integers for weights.
+    """Raises UserError naming a tensor with NaN or infinity, or with integers for weights.
 
-    Reads each byte once: about a second for a gigabyte. Raises UserError (unreadable) too.
+    Reads each byte once: about a second per gigabyte. Raises UserError for unreadable files too.
     """
     whole = published(checkpoint) is None
     for path, tensors in headers(checkpoint):
@@ -46,13 +46,13 @@ def check_values(checkpoint: Path) -> None:
 
 
 def check_unlocked(checkpoint: Path) -> None:
-    """Check the values of a checkpoint that was put there by hand; else the lock's job did so."""
+    """Checks the values of a checkpoint placed by hand; one with a lock was checked by its job."""
     if not (checkpoint / "lock.json").exists():
         check_values(checkpoint)
 
 
 def check_adapter_values(path: Path) -> None:
-    """Raise UserError that names a tensor of an adapter's file with NaN or infinity."""
+    """Raises UserError naming a tensor of an adapter's file with NaN or infinity."""
     for name, tensor in header(path).items():
         if tensor.dtype not in BEYOND:
             raise UserError(f"{path}: {name} is stored as {tensor.dtype}, not in floating point")
@@ -60,7 +60,7 @@ def check_adapter_values(path: Path) -> None:
 
 
 def same_bytes(first: tuple[Path, TensorHeader], second: tuple[Path, TensorHeader]) -> bool:
-    """Whether two tensors, each with its file, are the same numbers in the same form."""
+    """True if two tensors, each with its file, have the same type, shape and bytes."""
     (path, one), (path_of_other, other) = first, second
     if (one.dtype, one.shape) != (other.dtype, other.shape):
         return False
@@ -76,14 +76,14 @@ def _check_finite(path: Path, name: str, tensor: TensorHeader) -> None:
     kind, bits = BEYOND[tensor.dtype]
     size = np.dtype(kind).itemsize
     if tensor.end - tensor.begin != math.prod(tensor.shape) * size:
-        raise UserError(f"{path}: {name} has other bytes than its shape and type need")
+        raise UserError(f"{path}: {name} has a size that does not match its shape and type")
     for part in _chunks(path, tensor, kind):
         if ((part & np.array(bits, part.dtype)) == bits).any():
             raise UserError(f"{path}: {name} has weights that are NaN or infinite")
 
 
 def _chunks(path: Path, tensor: TensorHeader, kind: str) -> Iterator[NDArray[np.unsignedinteger]]:
-    """A tensor's numbers as they are stored, part by part."""
+    """A tensor's numbers as stored, chunk by chunk."""
     size = np.dtype(kind).itemsize
     for begin in range(tensor.begin, tensor.end, CHUNK):
         length = min(CHUNK, tensor.end - begin)

@@ -1,1 +1,1 @@
-"""Results that go from one machine to another: packed there, looked at and added here."""
+"""Transfer of results between machines: packed there, checked and added here."""

@@ -1,7 +1,7 @@
-"""Adding cells from another machine: as a whole or, if anything ends it, visibly not.
+"""Addition of cells from another machine: complete, or visibly incomplete if interrupted.
 
-The manifest is written before the files are put in its place: whoever looks in between finds files
-missing or other than listed, and is told to add them again.
+The manifest is written before the files are moved: a reader in between finds files missing or
+different, and asks to add them again.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from frontier.text import visible
 
 
 def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, list[str]]]:
-    """Put the cells of a bundle, or of another results/, there as VARIANT/DEVICE@NAME/TASK.
+    """Adds the cells of a bundle, or of another results/, as VARIANT/DEVICE@NAME/TASK.
 
-    Returns the cells added, as VARIANT/DEVICE/TASK, and of those made here as well from something
-    else or on other hardware what differs. What was added under this name before is replaced; what
-    was made here is not touched. Raises UserError, and adds nothing, for a name that is none and
-    for a source that is not whole.
+    Returns the cells added, as VARIANT/DEVICE/TASK, and the differences from those also measured
+    here with other inputs or on other hardware. Cells added before under this name are replaced;
+    cells measured here stay. Raises UserError, adding nothing, for an invalid name or source.
     """
     if not bundles.NAME.fullmatch(name) or len(name) > layout.LONGEST:
         raise UserError(
-            f"name {name!r}: use small letters and digits, with '.', '_' or '-' between"
+            f"name {name!r}: use lower-case letters and digits, with '.', '_' or '-' between them"
         )
-    # Beside what it becomes: files are moved to their place, not written there.
+    # Next to the final place, so that files can be moved there instead of written.
     incoming = layout.incoming(results, name)
     shutil.rmtree(incoming, ignore_errors=True)
     incoming.mkdir(parents=True)
@@ -39,16 +38,16 @@ def add(source: Path, name: str, results: Path) -> tuple[list[str], dict[str, li
         cells = [name for name in digests if layout.place_of(name)]
         found = {cell.removesuffix(".json"): _conflict(cell, incoming, results) for cell in cells}
         _place(incoming, digests, name, results)
-    except UserError as error:  # which names files as they lie for this moment
-        told = str(error).replace(f"{incoming}/", f"{source}: ")
-        raise UserError(visible(told, 600)) from None
+    except UserError as error:  # whose message has the temporary paths
+        message = str(error).replace(f"{incoming}/", f"{source}: ")
+        raise UserError(visible(message, 600)) from None
     finally:
         shutil.rmtree(incoming, ignore_errors=True)
     return list(found), {cell: differing for cell, differing in found.items() if differing}
 
 
 def _conflict(cell: str, incoming: Path, results: Path) -> list[str]:
-    """What differs from the same cell made here, if it was."""
+    """The differences from the same cell measured here, if there is one."""
     if not (results / cell).exists():
         return []
     here, there = read_cell(results / cell), read_cell(incoming / cell)
@@ -56,7 +55,7 @@ def _conflict(cell: str, incoming: Path, results: Path) -> list[str]:
 
 
 def _place(incoming: Path, digests: dict[str, str], name: str, results: Path) -> None:
-    """Move checked files to where they are read from."""
+    """Moves checked files to their final place."""
     places = {file: _renamed(file, name) for file in digests}
     files = {place: digests[file] for file, place in places.items()}
     write_json(layout.added(results, name), {"layout": layout.VERSION, "files": files})
@@ -72,7 +71,7 @@ def _renamed(file: str, name: str) -> str:
 
 
 def _clear(name: str, results: Path) -> int:
-    """Delete the folders of what was added as `name`; returns how many there were."""
+    """Deletes the folders of the cells added as `name`; returns their number."""
     old = list(results.glob(f"*/*@{name}"))
     for folder in old:
         shutil.rmtree(folder)
@@ -82,12 +81,12 @@ def _clear(name: str, results: Path) -> int:
 
 
 def remove(name: str, results: Path) -> None:
-    """Delete what was added as `name`. Raises UserError where nothing was."""
+    """Deletes the cells added as `name`. Raises UserError if there are none."""
     if not bundles.NAME.fullmatch(name):
-        raise UserError(f"name {name!r}: none that anything could have been added as")
+        raise UserError(f"name {name!r}: not a name under which cells can be added")
     listed = layout.added(results, name)
     there = listed.exists()
-    # Ended in between, it leaves files that nothing names and the same command deletes.
+    # If interrupted, it leaves files that no list names; the same command deletes them.
     listed.unlink(missing_ok=True)
     if not _clear(name, results) and not there:
         raise UserError(f"{results}: nothing was added as {name!r}")

@@ -1,4 +1,4 @@
-"""The same cell measured on several machines: what differs between two of them, in words."""
+"""Differences between the same cell measured on two machines, as text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from frontier.text import visible
 from frontier.words import size
 
 Cell = Mapping[str, Any]
-# key of a cell's hardware -> what it is called
+# key of a cell's hardware -> its label
 HARDWARE = {
     "gpus": "GPU", "driver": "driver", "cpu": "CPU", "cores": "number of cores",
     "memory_bytes": "memory", "system": "system", "python": "Python",
 }  # fmt: skip
 INPUTS = {"sample_sha256": "another sample", "weights_sha256": "other weights"}
-# part of a cell's identity -> what it means that it differs; the first that does is told
+# part of a cell's identity -> label; only the first difference is reported
 MADE_OF = {
     "inputs": "measured from another specification, code or input",
     "spec": "scored from another specification",
@@ -27,7 +27,7 @@ MADE_OF = {
 
 
 def _block(cell: Cell, *keys: str) -> Mapping[str, Any]:
-    """A block within a cell; empty where there is none."""
+    """A block within a cell; empty if there is none."""
     found: Any = cell
     for key in keys:
         found = found.get(key) if isinstance(found, Mapping) else None
@@ -35,19 +35,19 @@ def _block(cell: Cell, *keys: str) -> Mapping[str, Any]:
 
 
 def conflict(here: Cell, there: Cell) -> bool:
-    """Whether two of the same cell were made of something else, or on other hardware."""
-    made = [_block(cell, "identity").get("digest") for cell in (here, there)]
+    """True if two results for the same cell have different inputs or hardware."""
+    digests = [_block(cell, "identity").get("digest") for cell in (here, there)]
     ours, theirs = (_block(cell, "provenance", "hardware") for cell in (here, there))
-    return made[0] != made[1] or ours != theirs
+    return digests[0] != digests[1] or ours != theirs
 
 
 def differences(here: Cell, there: Cell) -> list[str]:
-    """What differs between two of the same cell, the hardware first. Nothing in it is escaped."""
+    """The differences between two results for the same cell, hardware first; not escaped."""
     return [*_conditions(here, there), *_identity(here, there)]
 
 
 def _conditions(here: Cell, there: Cell) -> Iterator[str]:
-    """Hardware, versions, settings and inputs, as far as both tell them."""
+    """Differences in hardware, versions, settings and inputs that both record."""
     ours, theirs = (_block(cell, "provenance") for cell in (here, there))
     if not (ours and theirs):
         return
@@ -77,8 +77,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _identity(here: Cell, there: Cell) -> Iterator[str]:
-    """What the cells were made of, as far as their identities tell it."""
+    """The difference between the cells' recorded identities."""
     ours, theirs = (_block(cell, "identity") for cell in (here, there))
     if ours.get("digest") != theirs.get("digest"):
-        differing = (told for key, told in MADE_OF.items() if ours.get(key) != theirs.get(key))
+        differing = (label for key, label in MADE_OF.items() if ours.get(key) != theirs.get(key))
         yield next(differing, "another identity")

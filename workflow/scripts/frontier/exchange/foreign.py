@@ -1,6 +1,6 @@
-"""Cells from elsewhere, looked at before anything believes them: types, sizes, names, digests.
+"""Validation of cells from other machines: types, sizes, names, digests.
 
-What passes can be aggregated, compared and rendered; its texts are still anybody's, and escaped
+Valid cells can be aggregated, compared and rendered; their texts stay untrusted and are escaped
 where they are shown.
 """
 
@@ -33,13 +33,13 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class _Told(BaseModel):
-    """A block of a cell; what nobody reads may be there as well."""
+    """A block of a cell; keys that nothing reads are allowed."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
 class Names(_Told):
-    """Which cell it is."""
+    """The names of the cell."""
 
     variant: str
     model: str
@@ -75,7 +75,7 @@ class Metric(_Told):
 
 
 class Score(_Told):
-    """What the generations are worth."""
+    """The score of the generations."""
 
     primary: str
     requests: Count
@@ -92,13 +92,13 @@ class Session(_Told):
 
 
 class Adoption(_Told):
-    """Why a measurement by earlier code or packages counts as current."""
+    """A note on the adoption of a measurement by earlier code or packages."""
 
     because: str
 
 
 class Provenance(_Told):
-    """Where and with what."""
+    """Hardware and software of the measurement."""
 
     hardware: dict[str, Any] | None = None
     packages: dict[str, str] | None = None
@@ -107,13 +107,13 @@ class Provenance(_Told):
 
 
 class Identity(_Told):
-    """What the cell was made of."""
+    """The cell's identity."""
 
     digest: str
 
 
 class Summary(_Told):
-    """A cell's JSON, as far as anybody reads it."""
+    """The parts of a cell's JSON that are read."""
 
     cell: Names
     outcome: Annotated[str, Field(pattern=rf"^({'|'.join(OUTCOMES)})$")]
@@ -129,13 +129,13 @@ class Summary(_Told):
 
 
 class Measurement(_Told):
-    """What is asked of a measurement.json: whose requests it is about."""
+    """The parts of a measurement.json that identify its requests."""
 
     requests_sha256: Digest
 
 
 def _number(text: str) -> float | int:
-    """A JSON number. Raises ValueError where it is beyond all that is measured."""
+    """A JSON number. Raises ValueError if it is larger than any measurement."""
     value = float(text)
     if not math.isfinite(value) or abs(value) > LARGEST:
         raise ValueError(f"the number {text[:20]} is too large")
@@ -155,10 +155,10 @@ def _read(path: Path, kind: type[_Told]) -> Any:
         )
         if isinstance(value, dict):
             layout.check_version(value.get("layout"), path)
-        # Written again, every key stands once, and what is nested too deeply is refused.
+        # Serialized again, every key appears once, and too deep a nesting is rejected.
         return kind.model_validate_json(json.dumps(value))
     except ValidationError as invalid:
-        raise UserError(f"{path}: not as this version writes it: {first_fault(invalid)}") from None
+        raise UserError(f"{path}: not in this version's format: {first_fault(invalid)}") from None
     except FileNotFoundError:
         raise UserError(f"{path}: missing") from None
     except (ValueError, RecursionError) as error:
@@ -183,7 +183,7 @@ def summary(path: Path) -> Summary:
 
 
 def measured(path: Path) -> str:
-    """The digest of the requests that a measurement.json is about. Raises UserError."""
+    """The digest of a measurement.json's requests. Raises UserError."""
     found: Measurement = _read(path, Measurement)
     return found.requests_sha256
 
@@ -209,7 +209,7 @@ def _check_score(path: Path, score: Score) -> None:
 
 
 def check(folder: Path, names: Sequence[str]) -> None:
-    """Raise UserError, naming the file, unless these files below `folder` are whole cells."""
+    """Raises UserError, naming the file, unless these files below `folder` are valid cells."""
     files: dict[str, list[str]] = {}
     generated: dict[Path, Scorer | None] = {}
     for name in names:
@@ -230,7 +230,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
 
 
 def _check_run(paths: Sequence[Path], digest: str | None) -> None:
-    """Raise UserError unless these are one measurement and the requests that the cell tells."""
+    """Raises UserError unless these are one measurement with the cell's requests."""
     whole = [path.name for path in paths] == [layout.MEASUREMENT, layout.REQUESTS]
     if not whole or paths[0].parent != paths[1].parent:
         raise UserError(f"{paths[0].parent}: not one measurement with its requests")

@@ -1,6 +1,6 @@
 """Bundles: a tar file of cells and, at its end, manifest.json with the sha256 of every file.
 
-What is read comes from elsewhere: nothing in it is believed that was not looked at.
+Bundles come from other people, so nothing in one is trusted unchecked.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ MOST_MANIFEST = 64 << 20
 
 
 def files_of(cell: Path) -> Iterator[Path]:
-    """A cell's own files: summary, table of requests, and what they were scored from."""
+    """A cell's files: summary, table of requests, and its measurement."""
     yield cell
     yield layout.requests_of(cell)
     scored = foreign.summary(cell).requests_sha256
     for measurement in layout.measurements_of(cell):
-        # Of several measurements, each with other code or settings, the one that was scored.
+        # Of several measurements, with different code or settings, the one that was scored.
         if scored and foreign.measured(measurement) == scored:
             yield measurement
             yield measurement.with_name(layout.REQUESTS)
@@ -43,9 +43,9 @@ def files_of(cell: Path) -> Iterator[Path]:
 
 
 def pack(results: Path, bundle: Path) -> int:
-    """Write all cells made here as a bundle; returns how many.
+    """Writes all cells measured here as a bundle; returns their number.
 
-    Raises UserError where there is none, one is not whole, or a file names who made it or where.
+    Raises UserError if there are none, one is invalid, or a file reveals the user or the machine.
     """
     cells, private = _sendable(results), Private()
     names = _checked(cells, results)
@@ -54,9 +54,9 @@ def pack(results: Path, bundle: Path) -> int:
     with (
         replaced(bundle) as temporary,
         temporary.open("wb") as raw,
-        # No file name, no time, no owner: those are the sender's.
+        # No file name, time or owner, which would reveal the sender's.
         gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as stream,
-        # No headers longer than a name, as `unpack` takes none.
+        # No extended headers, which `unpack` rejects.
         tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive,
     ):
         for name in names:
@@ -75,18 +75,18 @@ def pack(results: Path, bundle: Path) -> int:
 def _sendable(results: Path) -> list[Path]:
     found = layout.cells(results)
     if not found:
-        raise UserError(f"{results}: no cells that were made there")
+        raise UserError(f"{results}: no cells measured there")
     return found
 
 
 def _checked(cells: list[Path], results: Path) -> list[str]:
-    """The names of cells' files. Raises UserError for one that nobody could add."""
+    """The names of cells' files. Raises UserError for one that could not be added elsewhere."""
     try:
         paths = [path for cell in cells for path in files_of(cell)]
         names = [path.relative_to(results).as_posix() for path in paths]
         foreign.check(results, names)
     except UserError as error:
-        raise UserError(f"{error} (make it again with snakemake, or delete it)") from None
+        raise UserError(f"{error} (rebuild it with snakemake, or delete it)") from None
     return names
 
 
@@ -97,9 +97,9 @@ def _append(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def copy(results: Path, folder: Path) -> dict[str, str]:
-    """Copy the cells of another machine's results/ to `folder`; returns digests by name.
+    """Copies the cells of another machine's results/ to `folder`; returns digests by name.
 
-    Raises UserError for a file that is a link out of `results`, or is missing.
+    Raises UserError for a missing file or a link that leads out of `results`.
     """
     digests = {}
     for cell in _sendable(results):
@@ -115,7 +115,7 @@ def copy(results: Path, folder: Path) -> dict[str, str]:
 
 
 class _Bounded(gzip.GzipFile):
-    """What a bundle unpacks to; UserError where that is more than anyone would send."""
+    """A bundle's unpacked content. Raises UserError if it is too large for a study."""
 
     left = LARGEST
 
@@ -124,16 +124,16 @@ class _Bounded(gzip.GzipFile):
         found = super().read(size)
         self.left -= len(found)
         if self.left < 0:
-            raise UserError(f"more than {LARGEST >> 30} GB unpacked; no study is as large")
+            raise UserError(f"more than {LARGEST >> 30} GB unpacked, too large for a study")
         return found
 
 
 class _File(tarfile.TarInfo):
-    """A member that is a plain file under its own name; anything else is not even read."""
+    """A member that is a plain file; any other type is rejected unread."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """A member of its header."""
+        """Parses a member's header."""
         member = super().frombuf(buf, encoding, errors)
         if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
             raise UserError(f"{member.name[:200]!r} is not a plain file")
@@ -141,9 +141,9 @@ class _File(tarfile.TarInfo):
 
 
 def unpack(bundle: Path, folder: Path) -> dict[str, str]:
-    """Write a bundle's files to `folder`, an empty one; returns digests by name.
+    """Writes a bundle's files to the empty `folder`; returns digests by name.
 
-    Raises UserError for a bundle that is cut off, altered, too large, or holds anything but cells.
+    Raises UserError for a bundle that is truncated, altered, too large, or has files of no cell.
     """
     written: dict[str, str] = {}
     manifest: list[bytes] = []
@@ -155,9 +155,9 @@ def unpack(bundle: Path, folder: Path) -> dict[str, str]:
                     if member.name == MANIFEST and content and not manifest:
                         manifest.append(content.read(MOST_MANIFEST))
                     elif "@" in member.name or not layout.cell_of(member.name) or not content:
-                        raise UserError(f"{member.name[:200]!r} is no file of a cell")
+                        raise UserError(f"{member.name[:200]!r} is not a file of a cell")
                     elif member.name in written:
-                        raise UserError(f"{member.name} is there twice")
+                        raise UserError(f"{member.name} occurs twice")
                     else:
                         written[member.name] = _write(content, folder / member.name)
             while stream.read(CHUNK):  # to the end, where the checksum is
@@ -167,14 +167,14 @@ def unpack(bundle: Path, folder: Path) -> dict[str, str]:
     except UserError as error:
         raise UserError(f"{bundle}: {error}") from None
     except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise UserError(f"{bundle}: not a whole bundle: {error}") from None
+        raise UserError(f"{bundle}: not a complete bundle: {error}") from None
     _check_digests(bundle, b"".join(manifest), written)
     foreign.check(folder, list(written))
     return written
 
 
 def _write(content: IO[bytes], path: Path) -> str:
-    """Write a file in chunks; returns its sha256."""
+    """Writes a file in chunks; returns its sha256."""
     digest = hashlib.sha256()
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("xb") as file:
@@ -185,12 +185,12 @@ def _write(content: IO[bytes], path: Path) -> str:
 
 
 def _check_digests(bundle: Path, manifest: bytes, written: dict[str, str]) -> None:
-    """Raise UserError unless the manifest names exactly these files with these digests."""
+    """Raises UserError unless the manifest lists exactly these files with these digests."""
     try:
         listed = json.loads(manifest)
         digests: dict[str, str] = dict(listed["files"])
     except (KeyError, ValueError, TypeError, RecursionError):
-        raise UserError(f"{bundle}: no bundle: it has no readable {MANIFEST}") from None
+        raise UserError(f"{bundle}: not a bundle: it has no readable {MANIFEST}") from None
     for name in sorted(digests.keys() ^ written.keys()):
         raise UserError(f"{bundle}: {name} is {'missing' if name in digests else 'not listed'}")
     for name, digest in written.items():

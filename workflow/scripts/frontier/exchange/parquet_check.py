@@ -1,7 +1,7 @@
-"""Tables of requests from elsewhere, looked at by a process that may die of them.
+"""Validation of tables of requests from other machines, in a process that they may crash.
 
-A few wrong bytes in a Parquet file can make its reader ask for more memory than there is, which no
-exception tells: the process ends.
+A few wrong bytes in a Parquet file can make its reader allocate more memory than there is, which
+ends the process without an exception.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from frontier.scorers import CorpusScorer, Scorer
 from frontier.scoring import counted
 
 MOST_ROWS = 1_000_000
-MOST_TEXT = 1 << 30  # bytes of a table's texts; packed, they can be a thousandth of it
-LARGEST = 1e15  # of any number
+MOST_TEXT = 1 << 30  # bytes of a table's texts, which compress up to a thousandfold
+LARGEST = 1e15  # bound for any number
 COUNTS = ("tokens",)
 TEXTS = ("id", "input", "prediction", "reference")
 
@@ -49,12 +49,12 @@ def check(scorers: Mapping[Path, Scorer | None]) -> None:
 
 
 def _hush() -> None:
-    """Let nothing be told on the terminal: the reader tells where in its code it ended."""
+    """Silences the terminal: the reader prints where in its code it crashed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def fault_of(path: Path, scorer: Scorer | None) -> str | None:
-    """What is wrong with a table of requests; None where nothing is."""
+    """The error in a table of requests; None if it is valid."""
     try:
         table = pl.scan_parquet(path)
         if fault := _fault(table):
@@ -65,7 +65,7 @@ def fault_of(path: Path, scorer: Scorer | None) -> str | None:
 
 
 def _fault(table: pl.LazyFrame) -> str | None:
-    """Columns of the right types, an id a request, and no more of anything than is measured."""
+    """Checks the columns' types, the ids and the bounds of all numbers."""
     types, numbers = table.collect_schema(), _numbers()
     columns = dict.fromkeys(numbers, pl.Float64()) | dict.fromkeys(COUNTS, pl.Int64())
     for name, wanted in (columns | dict.fromkeys(TEXTS, pl.String())).items():
@@ -88,9 +88,9 @@ def _fault(table: pl.LazyFrame) -> str | None:
 
 
 def _miscounted(table: pl.LazyFrame, scorer: CorpusScorer) -> str | None:
-    """Whether the counts of a corpus metric, where there are any, are those of the texts."""
+    """Checks that the counts of a corpus metric, if any, match the texts."""
     types = table.collect_schema()
-    if counted.COLUMN not in types:  # as in earlier releases; counted where they are compared
+    if counted.COLUMN not in types:  # as in earlier releases; counted when compared
         return None
     if types[counted.COLUMN] != counted.TYPE:
         return f"column {counted.COLUMN} is {types[counted.COLUMN]}, not {counted.TYPE}"

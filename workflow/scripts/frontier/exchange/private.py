@@ -1,4 +1,4 @@
-"""What must not leave this machine: whose it is, where things lie on it, and keys."""
+"""Detection of what must not leave this machine: the user's name, local paths, and keys."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from huggingface_hub.constants import HF_STORED_TOKENS_PATH
 from frontier.errors import UserError
 from frontier.host import caches
 
-# Names of variables whose values open something: HF_PAT, AWS_SECRET_ACCESS_KEY, PGPASSWORD.
+# Names of variables with credentials: HF_PAT, AWS_SECRET_ACCESS_KEY, PGPASSWORD.
 SECRETS = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(API|ACCESS|PRIVATE)_?KEY|(^|_)(PAT|PASS|PWD|AUTH|KEY)(_|$)",
     re.IGNORECASE,
 )
-# A name and a password in an address, whatever variable or file it stands in.
+# A name and a password in an address, in any variable or file.
 LOGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@:]*:([^\s/@]+)@", re.IGNORECASE)
-SHORTEST = 8  # letters: shorter secrets would be found by chance
-NOBODY = frozenset({"", "root", "user", "localhost"})  # names that tell nothing
+SHORTEST = 8  # characters: shorter secrets would match by chance
+NOBODY = frozenset({"", "root", "user", "localhost"})  # names that reveal nothing
 PATH = re.compile(r"(?<![\w:/.])/([\w.-]+)/\S")
 EVERYWHERE = frozenset({"usr", "lib", "bin", "etc", "dev", "proc", "sys"})
-# What a summary or a measurement tells in words that are not the catalogue's or a model's.
+# Values of a summary or a measurement that come neither from the catalogue nor from a model.
 TOLD = ("reason", "figures", "provenance", "sessions")
 
 
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number without a name
+    except (KeyError, OSError):  # a container's user may have no name
         return ""
 
 
 def _is_here(top: str) -> bool:
-    """Whether this machine has a folder /top, which not every machine has (nor a compiler's)."""
+    """True if this machine has a folder /top that is neither standard nor a compiler's."""
     return top not in EVERYWHERE and Path("/", top).exists()
 
 
 def _secrets() -> Iterator[tuple[str, str]]:
-    """The keys and passwords of this user's environment, netrc and hub, and where each is."""
+    """The keys and passwords in this user's environment, netrc and hub, with their origin."""
     for name, value in os.environ.items():
-        # SSH_AUTH_SOCK, TOKEN_FILE: where something lies is looked for as a path.
+        # SSH_AUTH_SOCK, TOKEN_FILE: paths are searched for as paths.
         if SECRETS.search(name) and not _is_file(value):
             yield value, f"the value of {name}"
         for password in LOGIN.findall(value):
@@ -75,15 +75,15 @@ def _secrets() -> Iterator[tuple[str, str]]:
 def _is_file(value: str) -> bool:
     try:
         return Path(value).exists()
-    except (OSError, ValueError):  # too long for a path, or no path at all
+    except (OSError, ValueError):  # too long for a path, or not a path
         return False
 
 
 class Private:
-    """This machine's folders, names and keys, to be looked for in files."""
+    """This machine's folders, names and keys, to search for in files."""
 
     def __init__(self) -> None:
-        """Ask the environment, and the files in which programs keep keys, for them."""
+        """Collects them from the environment and the files in which programs store keys."""
         self.texts = {
             str(Path.home()): "your home folder",
             str(Path.cwd()): "this folder's path",
@@ -104,9 +104,9 @@ class Private:
         }
 
     def check(self, path: Path, content: bytes) -> None:
-        """Raise UserError if a cell's file tells whose machine it is from, or carries a key."""
+        """Raises UserError if a cell's file reveals the machine's user or contains a key."""
         values = list(_values(path, content))
-        # As it is read, and as it is written: JSON escapes quotes and backslashes.
+        # As read and as written: JSON escapes quotes and backslashes.
         text = "\n".join([content.decode(errors="replace"), *_words(values)])
         found = [what for private, what in self.texts.items() if private in text]
         if path.suffix == ".json":
@@ -121,7 +121,7 @@ class Private:
 
 
 def _values(path: Path, content: bytes) -> Iterator[Any]:
-    """What a file holds: a JSON value, one a line, or the rows of a table, which is compressed."""
+    """A file's values: a JSON value, one per line, or the rows of a compressed table."""
     if path.suffix == ".parquet":
         try:
             yield from pl.read_parquet(io.BytesIO(content)).iter_rows(named=True)
@@ -136,7 +136,7 @@ def _values(path: Path, content: bytes) -> Iterator[Any]:
 
 
 def _words(value: Any) -> Iterator[str]:
-    """Every text in a JSON value, keys included."""
+    """All strings in a JSON value, including keys."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):

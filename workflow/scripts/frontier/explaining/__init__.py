@@ -1,1 +1,1 @@
-"""Why a job would run again, and taking what an earlier release measured."""
+"""Reasons why jobs would run again, and adoption of an earlier release's measurements."""

@@ -1,8 +1,8 @@
-"""Taking earlier measurements as current after an update of the code or of packages.
+"""Adoption of earlier measurements as current after an update of the code or of packages.
 
-An adopted measurement is a copy of the earlier one, at the place of the one that would be made now,
-with a note in each of its sessions: from which identity, when, why, and what differs. The earlier
-one stays as it is, so that undoing is deleting the copy.
+An adopted measurement is a copy of the earlier one at the current one's place, with a note in each
+of its sessions: the earlier identity, the time, the reason and the differences. The original stays
+unchanged, so deleting the copy undoes the adoption.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Candidate:
 
     @property
     def reasons(self) -> list[str]:
-        """What differs, each in one line; of an input, after its name."""
+        """The differences, each in one line; those of an input after its name."""
         return list(lines(self.differs))
 
     @property
     def beyond(self) -> list[str]:
-        """Those of the reasons that no update of the code or of packages brings about."""
+        """The reasons that no update of the code or of packages can cause."""
         return [
             f"{where}{line(one)}"
             for where, one in leaves(self.differs)
@@ -57,9 +57,9 @@ class Candidate:
 
 
 def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
-    """The nearest earlier measurement of a cell that can be adopted.
+    """The closest earlier measurement of a cell that can be adopted.
 
-    Raises UserError where there is none: with what differs in the nearest one.
+    Raises UserError if there is none, with the differences of the closest one.
     """
     if not cell.planned:
         raise UserError(f"{cell.place.summary}: is left out ({cell.outcome}): nothing to adopt")
@@ -80,7 +80,7 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
     ]
     if not found:
         raise UserError(
-            f"{cell.place.summary}: no earlier measurement of it lies here whole and in this layout"
+            f"{cell.place.summary}: no earlier measurement of it is complete and in this layout"
         )
     nearest = min(found, key=lambda one: weight(one.differs))
     if refused := nearest.beyond:
@@ -108,7 +108,7 @@ def _identity(measurement: Path) -> dict[str, Any] | None:
 
 
 def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
-    """Raise UserError unless the current sample is the one whose requests were measured."""
+    """Raises UserError unless the current sample is the one that was measured."""
     task = found.cell.task
     identity = steps.sample(task).identity
     content = _read(found.folder)
@@ -121,21 +121,21 @@ def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
             f"snakemake --cores 1 {sample}"
         )
     if sha256(root / sample) != content["sample_sha256"]:
-        raise UserError(f"{found.cell.place.summary}: {sample} is another sample than was measured")
+        raise UserError(f"{found.cell.place.summary}: {sample} is not the sample that was measured")
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """A whole measurement.json. Raises UserError where it has been altered meanwhile."""
+    """A measurement.json. Raises UserError if it was altered meanwhile."""
     content = checksums.read((folder / MEASUREMENT).read_bytes())
     if content is None:
-        raise UserError(f"{folder / MEASUREMENT}: not as it was written")
+        raise UserError(f"{folder / MEASUREMENT}: altered since it was written")
     return content
 
 
 def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> Path:
-    """Write the adopted copy; returns its measurement.json.
+    """Writes the adopted copy; returns its measurement.json.
 
-    Raises UserError where the earlier one is altered meanwhile, or another process measures it.
+    Raises UserError if the original is altered meanwhile, or another process measures the cell.
     """
     content = _read(found.folder)
     before = content["spec"]["identity"]
@@ -165,14 +165,14 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
 
 
 def _rebound(content: bytes, before: str, after: str) -> bytes:
-    """The lines of a requests.jsonl of one identity with the checksums of another.
+    """The lines of one identity's requests.jsonl, with the checksums for another.
 
-    Raises ValueError where a line is not as it was written.
+    Raises ValueError if a line was altered.
     """
     values = [checksums.read(line, before) for line in content.splitlines()]
     whole = [value for value in values if value is not None]
     if len(whole) < len(values):
-        raise ValueError("a line is not as it was written")
+        raise ValueError("a line was altered")
     return b"".join(checksums.line(value, after) for value in whole)
 
 
@@ -181,17 +181,17 @@ def _noted(session: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any
 
 
 def _unmeasured(folder: Path) -> filelock.BaseFileLock:
-    """The lock of a cell's journal. Raises UserError where a process is measuring there."""
+    """The lock of a cell's journal. Raises UserError if a process is measuring the cell."""
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / layout.JOURNAL).exists():
-        raise UserError(f"{folder}: has been measured in part already; the next run goes on there")
+        raise UserError(f"{folder}: is partly measured already; the next run continues it")
     return filelock.FileLock(folder / layout.JOURNAL_LOCK, timeout=0)
 
 
 def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
-    """Delete the adopted copies of cells, and what was scored of them; returns those deleted.
+    """Deletes the adopted copies of cells, and their scores; returns the deleted paths.
 
-    Raises UserError, deleting nothing, where a measurement went on from an adopted one.
+    Raises UserError, deleting nothing, if a measurement continued from an adopted one.
     """
     copies: list[Path] = []
     for cell in cells:
@@ -201,8 +201,8 @@ def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
                 continue
             if "copied_from" not in content:
                 raise UserError(
-                    f"{path.parent}: holds requests of its own beside adopted ones; delete it to "
-                    "have all of them measured"
+                    f"{path.parent}: holds new requests as well as adopted ones; delete it to "
+                    "measure all of them"
                 )
             copies.append(path.parent)
     for folder in copies:

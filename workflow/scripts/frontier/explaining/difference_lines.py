@@ -1,4 +1,4 @@
-"""Differences in words, one line each: safe to print, whatever stands in a record."""
+"""Differences as text, one line each, safe to print for any content of a record."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LONGEST_NAME, LONGEST_VALUE = 100, 60  # characters
 
 
 def lines(found: Iterable[Difference]) -> Iterator[str]:
-    """Each difference that no others explain, after the inputs in which it lies."""
+    """A line for each basic difference, prefixed with the inputs that contain it."""
     for where, one in leaves(found):
         yield f"{_name(where)}{line(one)}"
 
 
 def line(one: Difference) -> str:
-    """A difference; of an input only that it is another one."""
+    """The line for a difference; for an input, only that it changed."""
     match one:
         case Key(path=path, old=list() as old, new=list() as new):
             return f"{_name('.'.join(path))}: {_changed_list(old, new)}"
@@ -45,7 +45,7 @@ def line(one: Difference) -> str:
 
 
 def _changed_list(old: list[Any], new: list[Any]) -> str:
-    """What came and went; of a long list nothing else could be seen."""
+    """The added and removed items: in a long list the values would be cut off."""
     come = [one for one in new if one not in old]
     gone = [one for one in old if one not in new]
     parts = [f"{word} {_value(some)}" for word, some in (("with", come), ("without", gone)) if some]

@@ -1,7 +1,7 @@
-"""What differs between two recorded identities, down to the key, module or package.
+"""Differences between two recorded identities, down to the key, module or package.
 
-A record is what a result keeps of what it was made of (`depends_on` in planning/step.py). Pure: it
-reads no file, and takes records of other releases and of anybody as they are.
+A record is the `depends_on` of a result (planning/step.py). Reads no file, and accepts records of
+other releases and from other people as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from frontier.identity import canonical
 
 
 class Absent(Enum):
-    """Nothing at all, which null is not."""
+    """Marks a missing value, unlike null."""
 
     ABSENT = "absent"
 
@@ -25,22 +25,22 @@ ABSENT = Absent.ABSENT
 
 @dataclass(frozen=True)
 class Key:
-    """A key of the specification with another value."""
+    """A key of the specification with a different value."""
 
     path: tuple[str, ...]
     old: Any
     new: Any
 
     def as_json(self) -> dict[str, Any]:
-        """The difference as JSON; `old` or `new` is left out where there was no such key."""
+        """The difference as JSON, without `old` or `new` if there was no such key."""
         return {"kind": "key", "key": ".".join(self.path), **_values(self.old, self.new)}
 
 
 @dataclass(frozen=True)
 class Input:
-    """Something that is read, known by another digest, and what differs in how it came about.
+    """An input with a different digest, and the differences within it.
 
-    `rule`: of the job that makes it, whose keys and modules are `within`.
+    `rule`: the rule that produces it, whose keys and modules are in `within`.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Input:
     rule: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The difference as JSON, those within it too."""
+        """The difference as JSON, including those within it."""
         own = {"kind": "input", "input": self.name, **_values(self.old, self.new)}
         if self.rule:
             own["rule"] = self.rule
@@ -59,7 +59,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Module:
-    """A module of ours whose code counts for the result."""
+    """One of our modules whose code the result depends on."""
 
     name: str
     change: Literal["added", "removed", "changed"]
@@ -71,7 +71,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Package:
-    """A package in another version, or one that was or is not used."""
+    """A package with a different version, or one used only before or only now."""
 
     name: str
     old: Any
@@ -84,7 +84,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Command:
-    """The command line of a rule, as the rule's file has it."""
+    """The command line of a rule, as in the rule's file."""
 
     rule: str
     old: Any
@@ -99,14 +99,14 @@ Difference = Key | Input | Module | Package | Command
 
 
 def differences(old: Any, new: Any) -> tuple[Difference, ...]:
-    """What differs between two records, the catalogue's keys first, then inputs, then code."""
+    """The differences between two records: the catalogue's keys first, then inputs, then code."""
     return tuple(_differences(_mapping(old), _mapping(new)))
 
 
 def leaves(found: Iterable[Difference], where: str = "") -> Iterator[tuple[str, Difference]]:
-    """The differences that no others explain, each with the inputs in which it lies ("sample: ").
+    """The basic differences, each with the inputs that contain it ("sample: ").
 
-    That is, those within an input instead of the input.
+    That is, the differences within an input instead of the input.
     """
     for one in found:
         if isinstance(one, Input) and one.within:
@@ -116,15 +116,15 @@ def leaves(found: Iterable[Difference], where: str = "") -> Iterator[tuple[str, 
 
 
 def of_an_update(where: str, one: Difference) -> bool:
-    """Whether an update of the code or of packages brings about what `leaves` gives."""
-    # What lies in an environment of its own: packages, and the version of Python.
+    """True if an update of the code or of packages can cause a difference from `leaves`."""
+    # A separate environment's packages and Python version.
     return isinstance(one, Module | Package | Command) or "environment: " in where
 
 
 def weight(found: Iterable[Difference]) -> tuple[int, int]:
-    """How far apart two records are: first what else was asked, then by what other code.
+    """The distance of two records: first by keys and inputs, then by code.
 
-    Keys and the contents of inputs count before any number of modules, packages and commands.
+    Keys and the contents of inputs outweigh any number of modules, packages and commands.
     """
     ends = [one for _, one in leaves(found)]
     asked = sum(isinstance(one, Key | Input) for one in ends)
@@ -133,7 +133,7 @@ def weight(found: Iterable[Difference]) -> tuple[int, int]:
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Difference]:
     if old.get("rule") != new.get("rule"):
-        # Nothing else can be compared: a model that was fetched and is to be grown, for one.
+        # Nothing else is comparable, for example a model fetched before and grown now.
         yield Key(("rule",), old.get("rule", ABSENT), new.get("rule", ABSENT))
         return
     before, after = _mapping(old.get("spec")), _mapping(new.get("spec"))
@@ -149,7 +149,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Dif
 
 
 def _keys(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[Key]:
-    """The innermost values that differ; lists of one length are compared place by place."""
+    """The innermost values that differ; lists of equal length are compared item by item."""
     if _same(old, new):
         return
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
@@ -179,18 +179,18 @@ def _inputs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Input]:
 
 
 def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Module]:
-    """The modules whose definitions differ, unless these only lie in other modules."""
+    """The modules whose definitions differ, ignoring definitions that only moved."""
     if "definitions" in old and old["definitions"] == new.get("definitions"):
         return
     modules = list(_modules(_mapping(old.get("code")), _mapping(new.get("code"))))
     if not modules and old.get("definitions") != new.get("definitions"):
-        # Each definition is as it was, but one refers to another of the same name.
+        # Each definition is unchanged, but one refers to another one of the same name.
         modules = [Module("what is imported from where", "changed")]
     yield from modules
 
 
 def _modules(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Module]:
-    """Only the digests count: a module of another name or place is the same module."""
+    """The differing modules by digest: a renamed or moved module is the same module."""
     known, found = set(map(canonical, old.values())), set(map(canonical, new.values()))
     gone = {name for name, digest in old.items() if canonical(digest) not in found}
     come = {name for name, digest in new.items() if canonical(digest) not in known}
@@ -209,7 +209,7 @@ def _packages(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[Packag
 
 
 def _pinned(pins: Any) -> dict[str, Any]:
-    """The packages of an environment's pins; one that is pinned in several lines has them all."""
+    """The packages of an environment's pins, each with all its lines."""
     found: dict[str, Any] = {}
     for pin in pins if isinstance(pins, list) else []:
         name, _, version = str(pin).partition("==")
@@ -222,7 +222,7 @@ def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _same(old: Any, new: Any) -> bool:
-    """Whether two values are one to an identity, to which 1, 1.0 and true are three."""
+    """True if two values are the same to an identity, which distinguishes 1, 1.0 and true."""
     if old is ABSENT or new is ABSENT:
         return old is new
     return canonical(old) == canonical(new)

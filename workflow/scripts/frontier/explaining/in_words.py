@@ -1,4 +1,4 @@
-"""Why jobs would run, in words: a page of all of them, and one line at the start of a run."""
+"""Explanations why jobs would run: a page for all of them, and a line at the start of a run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTHING = (
 
 
 def page(explained: list[tuple[Job, Cause]]) -> str:
-    """A block for the jobs of each rule that run for the same cause, and how many there are."""
+    """A block per rule and cause, with the number of jobs."""
     if not explained:
         return NOTHING
     counts = Counter(job.rule for job, _ in explained)
@@ -42,17 +42,17 @@ def page(explained: list[tuple[Job, Cause]]) -> str:
 
 
 def _block(words: tuple[str, ...], jobs: list[tuple[Job, Cause]]) -> str:
-    """The block of jobs of which these words can be said; what is one for all has its name."""
+    """The block for jobs with the same lines; a name common to all is given."""
     rule, *alike = words
-    told = zip(*(_lines(job, cause) for job, cause in jobs), strict=True)
+    rows = zip(*(_lines(job, cause) for job, cause in jobs), strict=True)
     shown = (
-        one[0] if len(set(one)) == 1 else any_of for any_of, one in zip(alike, told, strict=True)
+        one[0] if len(set(one)) == 1 else any_of for any_of, one in zip(alike, rows, strict=True)
     )
     return "\n".join((_head(rule, [job for job, _ in jobs]), *(f"    {line}" for line in shown)))
 
 
 def _adoptable(explained: list[tuple[Job, Cause]]) -> Iterator[str]:
-    """What there is to say of measurements that only an update would make again."""
+    """A line on measurements that only an update would repeat."""
     found = [cause.differences for job, cause in explained if job.rule == "measure"]
     count = sum(
         all(of_an_update(where, one) for where, one in leaves(each)) for each in found if each
@@ -63,7 +63,7 @@ def _adoptable(explained: list[tuple[Job, Cause]]) -> Iterator[str]:
 
 
 def as_json(explained: list[tuple[Job, Cause]]) -> str:
-    """All of it as JSON, a block a job."""
+    """The explanations as JSON, one object per job."""
     blocks = [
         {"rule": job.rule, **job.names, "output": str(job.output), **cause.as_json()}
         for job, cause in explained
@@ -72,9 +72,9 @@ def as_json(explained: list[tuple[Job, Cause]]) -> str:
 
 
 def announcement(fresh: Freshness, planned: Iterable[Cell], command: str) -> str | None:
-    """One line where cells are to be measured of which there are measurements; else None.
+    """A line if cells will be measured that have earlier measurements; else None.
 
-    `planned`: all those that are to be measured. `command`: the one that says more.
+    `planned`: all cells that will be measured. `command`: the command that explains more.
     """
     jobs = Jobs(fresh.steps)
     why = Why(fresh, ())
@@ -88,14 +88,14 @@ def announcement(fresh: Freshness, planned: Iterable[Cell], command: str) -> str
                 named[words].add(exactly)
     if not count:
         return None
-    told = ", ".join(
+    rows = ", ".join(
         f"{named[words].pop() if len(named[words]) == 1 else words} ({number})"
         for words, number in causes.most_common(MOST_CAUSES)
     )
     rest = ", …" if len(causes) > MOST_CAUSES else ""
     cells = "1 cell" if count == 1 else f"{count} cells"
     earlier = f"{cells} to measure of which there are earlier measurements"
-    return visible(f"{earlier}: {told}{rest}; all of it: {command}", 1000)
+    return visible(f"{earlier}: {rows}{rest}; all of it: {command}", 1000)
 
 
 def _head(rule: str, jobs: list[Job]) -> str:
@@ -106,30 +106,30 @@ def _head(rule: str, jobs: list[Job]) -> str:
 
 
 def _lines(job: Job, cause: Cause) -> Iterator[str]:
-    """What the page says of a job."""
+    """The page's lines on a job."""
     match cause.kind:
         case "never made":
-            yield "never made"
-            return  # what it reads and is not there has a block of its own
+            yield "new"
+            return  # missing inputs have their own block
         case "unfinished":
-            yield "begun and not finished; what there is of it is taken"
+            yield "started but not finished; it continues where it stopped"
         case "deleted" | "altered":
             what = "deleted" if cause.kind == "deleted" else "altered since it was written"
-            # Of many jobs it is the same file, so their blocks are one.
+            # Many jobs share the same file, so they share a block.
             yield f"{what}: {', '.join(_file(job, path.name) for path in cause.files)}"
     differing = list(_differing(job, cause))
     yield from differing[:MOST_LINES]
     if len(differing) > MOST_LINES:
         yield f"and {len(differing) - MOST_LINES} more differences, which --json lists"
     if cause.takes_over:
-        yield "what was asked already, of another sample, is taken over"
+        yield "requests already asked for another sample are taken over"
     if job.rule in ("aggregate", "compare"):
         if cause.inputs:
             are = "is" if len(cause.inputs) == 1 else "are"
-            yield f"{len(cause.inputs)} of its cells {are} made again"
+            yield f"{len(cause.inputs)} of its cells {are} rebuilt"
     elif cause.inputs and (job.rule in ("score", *TABLES) or not differing):
         are = "is" if len(cause.inputs) == 1 else "are"
-        yield f"its {' and '.join(cause.inputs)} {are} made again"
+        yield f"its {' and '.join(cause.inputs)} {are} rebuilt"
 
 
 def _file(job: Job, name: str) -> str:
@@ -137,17 +137,17 @@ def _file(job: Job, name: str) -> str:
 
 
 def _differing(job: Job, cause: Cause) -> Iterator[str]:
-    """The differences, but for those inputs of which it is enough that they are made again."""
+    """The differences, without inputs for which it is enough to say that they are rebuilt."""
     made_again = (*cause.inputs, "cells") if job.rule in ("score", *TABLES) else ()
     yield from lines(
         one for one in cause.differences if not (isinstance(one, Input) and one.name in made_again)
     )
     if cause.kind == "differs" and not cause.differences:
-        yield "made of something else, which its record does not tell"
+        yield "built from other inputs, which its record does not name"
 
 
 def _few_words(cause: Cause) -> dict[str, str]:
-    """What to count of a cause, and what that is called exactly; all modules are one."""
+    """A short name for each part of a cause, by its full name; all modules share one."""
     if cause.kind == "forced":
         return {"forced": "forced"}
     ends = [one for _, one in leaves(cause.differences)]

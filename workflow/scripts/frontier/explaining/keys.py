@@ -1,4 +1,4 @@
-"""What the keys of recorded specifications are called where a user wrote them, in config/*.yaml."""
+"""The names that keys of recorded specifications have in config/*.yaml, where users write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frontier.explaining.differences import Difference, Input, Key
 from frontier.planning import cells
 from frontier.planning.jobs import Job
 
-# rule -> the beginning of a key in its specification -> what stands there in the catalogue
+# rule -> the start of a key in its specification -> the key in the catalogue
 PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "measure": {
         ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
@@ -41,7 +41,7 @@ AXES = {
 
 
 def general(found: Iterable[Difference]) -> tuple[Difference, ...]:
-    """The differences that `named` gives, of whatever model, task or device they are."""
+    """The differences from `named`, without the names of models, tasks and devices."""
     return tuple(_general(one) for one in found)
 
 
@@ -55,7 +55,7 @@ def _general(one: Difference) -> Difference:
 
 
 def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[Difference, ...]:
-    """The differences of a job, their keys called as in the catalogue, where they stand there."""
+    """The differences of a job, with the catalogue's names for keys that it has."""
     names = dict(job.names)
     if "variant" in names:
         names["model"], names["quantization"] = cells.parts(catalogue, names["variant"])
@@ -77,7 +77,7 @@ def _renamed(one: Difference, rule: str, names: Mapping[str, str]) -> Difference
 
 
 def _place(path: tuple[str, ...], rule: str, names: Mapping[str, str]) -> tuple[str, ...]:
-    """A key's path in the catalogue; the path as it is where that is not known."""
+    """A key's path in the catalogue; the path itself if that is unknown."""
     for start, place in PLACES.get(rule, {}).items():
         if path[: len(start)] == start:
             try:

@@ -1,7 +1,7 @@
-"""Why a job would run: what differs from the nearest result that was made before.
+"""The reason why a job would run: the differences from the closest earlier result.
 
-The nearest is the one with the fewest differences among the same thing's results of other
-identities that still lie on the disk.
+The closest result is the one with the fewest differences among the results on disk for the same
+names with other identities.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ TABLES = {"aggregate": layout.STUDY, "compare": layout.COMPARISONS, "render": la
 
 @dataclass(frozen=True)
 class Cause:
-    """Why a job would run.
+    """The reason why a job would run.
 
-    `files`: what was deleted or altered. `nearest`: the file of the earlier result with which it is
-    compared, and what differs. `inputs`: what it reads that is made again as well, by name.
-    `takes_over`: whether there are answers to the same cell's requests of another sample.
+    `files`: the deleted or altered files. `nearest`: the file of the closest earlier result, with
+    its differences. `inputs`: the names of its inputs that are rebuilt as well. `takes_over`: True
+    if there are answers to the same cell's requests from another sample.
     """
 
     kind: Kind
@@ -56,7 +56,7 @@ class Cause:
 
 
 class Why:
-    """Answers for jobs that would run, of which it is given all."""
+    """Finds the reasons for jobs that would run, given all of them."""
 
     def __init__(self, fresh: Freshness, jobs: Iterable[Job]) -> None:
         """Nothing is read yet."""
@@ -65,7 +65,7 @@ class Why:
         self._records = cache(self._earlier)
 
     def cause(self, job: Job) -> Cause:
-        """Why this one would run."""
+        """The reason why a job would run."""
         again = tuple(name for name, one in job.reads.items() if one.output in self._running)
         outputs = self._outputs(job)
         if altered := self._altered(job, outputs):
@@ -78,7 +78,7 @@ class Why:
         if job.rule == "measure" and (self.root / job.output).with_name(layout.JOURNAL).exists():
             return Cause("unfinished", inputs=again)
         if job.step.identity in digests:
-            # As its identity has it, but what it reads was made again since, or is now.
+            # Its identity is current, but an input was rebuilt since, or will be.
             return Cause("input", inputs=again or self._changed_inputs(job))
         if not records:
             return Cause("never made", inputs=again)
@@ -91,7 +91,7 @@ class Why:
     def _nearest(
         self, job: Job, records: Mapping[Path, dict[str, Any]]
     ) -> tuple[Path, tuple[Difference, ...]]:
-        """The record that differs least from a job's; of several the one that was written last."""
+        """The record that differs least from a job's; the most recent of several."""
         found = [
             (path, differences(record, job.step.depends_on)) for path, record in records.items()
         ]
@@ -101,7 +101,7 @@ class Why:
         )
 
     def _outputs(self, job: Job) -> list[Path]:
-        """What a job writes, as far as anybody looks whether it is there."""
+        """The outputs of a job whose existence is checked."""
         if job.rule == "measure":
             return [job.output, job.output.with_name(layout.REQUESTS)]
         if job.rule == "score":
@@ -113,15 +113,15 @@ class Why:
         return [job.output]
 
     def _altered(self, job: Job, outputs: list[Path]) -> tuple[Path, ...]:
-        """What of it is not as it was written."""
+        """The outputs that were altered."""
         if job.rule in ("measure", "score", *TABLES):
             return tuple(path for path in outputs if path in self.fresh.altered)
         return (layout.lock_beside(job.output),) if broken_lock(self.root, job) else ()
 
     def _was_there(self, job: Job, outputs: list[Path], records: Mapping[Path, Any]) -> bool:
-        """Whether something else on the disk shows that what is missing was made."""
+        """True if something else on the disk shows that a missing output once existed."""
         if records and job.rule in ("score", *TABLES):
-            return False  # it is there, and made of something else
+            return False  # it exists, built from other inputs
         if job.rule in TABLES:
             files = [layout.table(TABLES[job.rule], end) for end in ("parquet", "html")]
             return any((self.root / file).exists() for file in files)
@@ -132,7 +132,7 @@ class Why:
         return job.step.identity in self._read_by(job)
 
     def _changed_inputs(self, job: Job) -> tuple[str, ...]:
-        """What a result as its identity has it was made of that lies there otherwise."""
+        """The inputs of a current result that have changed on disk."""
         if job.rule in ("aggregate", "compare"):
             listed = _block((self._content(_lock(job)) or {}).get("cells"))
             found = self.fresh.cells_now()
@@ -142,7 +142,7 @@ class Why:
         return ("measurement",) if job.rule == "score" else ("study", "comparisons")
 
     def _earlier(self, job: Job) -> dict[Path, dict[str, Any]]:
-        """What results of the same thing, this one's among them, say that they were made of."""
+        """The records of all results for the same names, including the job's own."""
         if job.rule in TABLES:
             paths = [_lock(job)]
         elif job.rule == "score":
@@ -153,7 +153,7 @@ class Why:
             paths = sorted(path.relative_to(self.root) for path in found)
         records = {path: record for path in paths if (record := self._record(path))}
         if job.rule == "measure":
-            # It may have been deleted since the cell was scored, which has its record.
+            # It may have been deleted after scoring; the cell has its record.
             cell = layout.scored_of(job.output)
             scored = _block((self._record(cell) or {}).get("upstream")).get("measurement")
             digests = [record.get("digest") for record in records.values()]
@@ -162,7 +162,7 @@ class Why:
         return records
 
     def _record(self, path: Path) -> dict[str, Any] | None:
-        """What a result says that it was made of; None where it does not."""
+        """The recorded identity of a result; None if it has none."""
         content = self._content(path) or {}
         holder = content.get("spec") if path.name == layout.MEASUREMENT else content
         if isinstance(found := _block(holder).get("identity"), dict):
@@ -173,7 +173,7 @@ class Why:
         return None
 
     def _content(self, path: Path) -> dict[str, Any] | None:
-        """A result's JSON; None where there is none, or it is not as it was written."""
+        """A result's JSON; None if it is missing or altered."""
         try:
             if path.name == locks.NAME:
                 found = read_json(self.root / path)
@@ -183,7 +183,7 @@ class Why:
             return None
 
     def _read_by(self, job: Job) -> set[str]:
-        """The digests of what earlier results were made of, of those jobs that need this one."""
+        """The digests of the inputs of earlier results, for the jobs that need this one."""
         readers = [one for one in self._running.values() if _needs(one, job)]
         measurements = [one.reads["measurement"] for one in readers if "measurement" in one.reads]
         records = (
@@ -193,7 +193,7 @@ class Why:
 
     @cached_property
     def _tabled(self) -> set[str]:
-        """The cells that a table was made of."""
+        """The cells from which a table was built."""
         locks = (self._content(layout.lock(name)) for name in TABLES.values())
         return {name for lock in locks for name in _block((lock or {}).get("cells"))}
 
@@ -204,7 +204,7 @@ def _lock(job: Job) -> Path:
 
 
 def _needs(job: Job, other: Job) -> bool:
-    """Whether a job reads what another makes, or needs it to be made."""
+    """True if a job depends on another, directly or not."""
     return any(one.output == other.output or _needs(one, other) for one in job.reads.values())
 
 
@@ -213,7 +213,7 @@ def _block(value: Any) -> dict[str, Any]:
 
 
 def _digests(record: Any) -> Iterator[str]:
-    """The digests of all that is upstream of a record."""
+    """The digests of everything upstream of a record."""
     yield from map(str, _block(_block(record).get("fetched")).values())
     for one in _block(_block(record).get("upstream")).values():
         yield str(_block(one).get("digest"))

@@ -1,1 +1,1 @@
-"""Bringing datasets, checkpoints and environments here, pinned and checked."""
+"""Downloads and builds of datasets, checkpoints and environments, pinned and checked."""

@@ -1,4 +1,4 @@
-"""Which files of a folder are a PEFT adapter."""
+"""The files of a PEFT adapter."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ READ = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def read_files(folder: Path) -> tuple[str, ...]:
-    """The names of the files that loading reads. Raises UserError where one is missing."""
+    """The names of the files that loading reads. Raises UserError if one is missing."""
     if not folder.is_dir():
         raise UserError(f"{folder}: {'a file, not a' if folder.exists() else 'no such'} folder")
     for name in READ:
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: no {name}, so this is no PEFT adapter in safetensors")
+            raise UserError(f"{folder}: no {name}, so this is not a PEFT adapter in safetensors")
     return READ

@@ -1,4 +1,4 @@
-"""What a checkpoint folder holds, read from its files alone: no weight is loaded."""
+"""Facts of a checkpoint folder, read from its files without loading any weight."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SETTINGS = (
     *("vocab*.json", "vocab.txt", "merges.txt", "*.model", "tokenizer.model.*", "*.tiktoken"),
     *("tekken.json", "bpe.codes", "dict.txt", "emoji.json", "prophetnet.tokenizer"),
 )
-"""What transformers reads besides the weights, by globs: configuration, tokenizer, template."""
+"""Globs of the files that transformers reads apart from the weights: configuration, tokenizer."""
 OWN_CODE = ("*.py", "*.json", "*.txt", "*.bpe", "*.vocab")
-"""What it may read as well where the checkpoint's own code runs, which names its files itself."""
+"""Globs of the files that a checkpoint's own code may read as well."""
 NO_SETTINGS = (".*", "*/*", "lock.json", "*.index.json")
 TOKENIZER = re.compile(
     r"tokenizer.*|vocab.*|merges\.txt|.*\.model|special_tokens_map\.json|added_tokens\.json"
@@ -45,14 +45,14 @@ DTYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-# Stored, but no parameters: GPT-2's causal masks and the rotary frequencies.
+# Stored, but not parameters: GPT-2's causal masks and the rotary frequencies.
 BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
 
 
 def read_files(folder: Path, trusted: bool = False) -> list[str]:
-    """The names of the files that loading reads; others, and their changes, do not count.
+    """The names of the files that loading reads; changes to any others do not matter.
 
-    `trusted`: the checkpoint's own code may run. Raises UserError where no checkpoint can be read.
+    `trusted`: the checkpoint's own code may run. Raises UserError if no checkpoint can be read.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: {'a file, not a' if folder.exists() else 'no such'} folder")
@@ -66,19 +66,19 @@ def read_files(folder: Path, trusted: bool = False) -> list[str]:
 
 
 def settings_globs(trusted: bool = False) -> tuple[str, ...]:
-    """What loading reads besides the weights, but for what NO_SETTINGS matches."""
+    """Globs of the files that loading reads apart from the weights; see also NO_SETTINGS."""
     return (*SETTINGS, *(OWN_CODE if trusted else ()))
 
 
 def is_setting(name: str, trusted: bool = False) -> bool:
-    """Whether loading reads a file of that name besides the weights; none lies in a sub-folder."""
+    """True if loading reads a file of that name apart from the weights; never in sub-folders."""
     return any(fnmatchcase(name, glob) for glob in settings_globs(trusted)) and not any(
         fnmatchcase(name, glob) for glob in NO_SETTINGS
     )
 
 
 def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
-    """The facts of a checkpoint, JSON-able: what its lock holds besides where it came from.
+    """The facts of a checkpoint that its lock records apart from the source, JSON-able.
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
     (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
@@ -89,7 +89,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     config = json_object(folder / CONFIG)
     if not isinstance(config.get("model_type"), str):
         raise UserError(
-            f"{folder / CONFIG}: no 'model_type', so this is no transformers checkpoint"
+            f"{folder / CONFIG}: no 'model_type', so this is not a transformers checkpoint"
         )
     weight_values.check_values(folder)
     weights = chosen(folder).files
@@ -111,7 +111,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
 
 
 def _parameters(headers: list[dict[str, TensorHeader]]) -> tuple[int, str]:
-    """How many parameters there are, and the dtype of most of them."""
+    """The number of parameters, and the dtype of most of them."""
     counts: Counter[str] = Counter()
     for tensors in headers:
         for name, tensor in tensors.items():
@@ -124,15 +124,15 @@ def _parameters(headers: list[dict[str, TensorHeader]]) -> tuple[int, str]:
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Sizes that memory and bandwidth are reckoned from; null where the config does not tell.
+    """Sizes from which memory and bandwidth are computed; null if the config has none.
 
-    `kv_heads` are those of the architecture, by each family's own convention. transformers' cache
-    holds as many, but for Falcon's newer decoder, whose keys it repeats for every head.
+    `kv_heads` follows each family's own convention. transformers' cache holds as many, except for
+    Falcon's newer decoder, whose keys it repeats for every head.
     """
 
     def first(*names: str) -> int | None:
         values = (config.get(name) for name in names)
-        # JSON as Python reads it has infinity and NaN.
+        # Python reads infinity and NaN from JSON.
         return next((int(value) for value in values if _is_number(value)), None)
 
     heads = first("num_attention_heads", "n_head")
@@ -142,7 +142,7 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         head_dim = hidden // heads
     context = first("max_position_embeddings", "n_positions", "n_ctx")
     if config["model_type"] == "falcon":
-        context = context or 2048  # FalconConfig's default; older files leave it out
+        context = context or 2048  # FalconConfig's default, absent from older files
         kv_heads: int | None = heads
         if config.get("new_decoder_architecture"):
             kv_heads = first("num_kv_heads", "n_head_kv") or heads

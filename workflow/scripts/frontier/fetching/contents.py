@@ -1,4 +1,4 @@
-"""A digest of what a local file or folder holds, wherever it lies."""
+"""Digests of local files and folders by their content, independent of their place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from frontier.errors import UserError
 from frontier.host import files
 from frontier.values import visible_files
 
-# Relative to the working directory, as every path of the workflow.
+# Relative to the working directory, like every path of the workflow.
 CACHE = Path("resources/digests.json")
-# Hashing less than this costs less than remembering it.
+# Hashing fewer bytes than this is cheaper than remembering the digest.
 REMEMBERED_BYTES = 1 << 20
 # A file that changed just now may change again within the same tick of the file system's clock.
 SETTLED_NS = 2_000_000_000
@@ -26,20 +26,20 @@ SETTLED_NS = 2_000_000_000
 def digest(path: Path) -> str:
     """Hex sha256 of a file, or of a folder's sorted relative names and their files' sha256s.
 
-    Hidden files do not count. Digests of large files are remembered in resources/digests.json and
-    computed again when size, times or inode differ. The time of the last status change is among
-    them because, unlike the modification time, nobody can set it back.
-    Raises UserError where nothing lies at the path or it cannot be read.
+    Hidden files do not count. Digests of large files are cached in resources/digests.json and
+    recomputed when size, times or inode differ. The time of the last status change is compared
+    because, unlike the modification time, it cannot be set back.
+    Raises UserError if the path does not exist or cannot be read.
     """
     if path.is_dir():
         return digest_of(visible_files(path))
-    if path.exists() and not path.is_file():  # /dev/zero has no end, a pipe may have no beginning
+    if path.exists() and not path.is_file():  # /dev/zero never ends, a pipe may never begin
         raise UserError(f"{path}: neither a file nor a folder")
     return _digests({path.name: path})[path.name]
 
 
 def digest_of(paths: Mapping[str, Path]) -> str:
-    """The digest of a folder that held these files by these names. Raises UserError as `digest`."""
+    """The digest of a folder with these files under these names. Raises UserError like `digest`."""
     return folder_digest(_digests(paths))
 
 
@@ -54,14 +54,14 @@ def _digests(paths: Mapping[str, Path]) -> dict[str, str]:
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
     if known != before:
-        # It only saves time; a disk that cannot be written to shows where it matters.
+        # The cache only saves time; a write that matters would report a full disk.
         with suppress(OSError):
             files.write_json(CACHE, known)
     return shas
 
 
 def folder_digest(shas: dict[str, str]) -> str:
-    """Hex sha256 over relative names and the sha256s of the files that carry them."""
+    """Hex sha256 over relative names and the sha256s of their files."""
     text = json.dumps(sorted(shas.items()), separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -70,11 +70,11 @@ def _load(cache: Path) -> dict[str, list[object]]:
     try:
         return dict(json.loads(cache.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        return {}  # absent or broken: only time is lost
+        return {}  # absent or damaged: costs only time
 
 
 def _stamp(state: os.stat_result) -> list[object]:
-    """What differs when a file was written since. Nobody can set a status change's time back."""
+    """The values that change when a file is written. A status change's time cannot be set back."""
     return [state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino]
 
 
@@ -86,7 +86,7 @@ def _file(path: Path, known: dict[str, list[object]]) -> str:
     state = path.stat()
     if state.st_size < REMEMBERED_BYTES:
         return values.sha256(path)
-    key = os.path.realpath(path)  # links to one file share what is known of it
+    key = os.path.realpath(path)  # links to one file share its entry
     stamp = _stamp(state)
     entry = known.get(key)
     if isinstance(entry, list) and entry[:-1] == stamp:
@@ -98,16 +98,16 @@ def _file(path: Path, known: dict[str, list[object]]) -> str:
 
 
 class Digests:
-    """Hex sha256s of many files, each read only once as long as it stays as it is."""
+    """Hex sha256s of many files, each read once until it changes."""
 
     def __init__(self, cache: Path) -> None:
-        """With the file that remembers them from one time to the next."""
+        """Loads the digests cached in a file by earlier runs."""
         self._cache = cache
         self._known = _load(cache)
         self._before = dict(self._known)
 
     def of(self, path: Path) -> str | None:
-        """A file's digest; None where there is none."""
+        """A file's digest; None if there is no file."""
         try:
             state = path.stat()
         except OSError:
@@ -122,7 +122,7 @@ class Digests:
         return result
 
     def save(self) -> None:
-        """Remember them, and forget files that are gone."""
+        """Saves the digests, without those of deleted files."""
         if self._known == self._before:
             return
         there = {key: entry for key, entry in self._known.items() if Path(key).exists()}

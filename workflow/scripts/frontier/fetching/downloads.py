@@ -1,4 +1,4 @@
-"""A file behind a URL: resumed where it broke off, and not there until its hash is right."""
+"""Downloads from a URL: resumed after an interruption, visible only once their hash is right."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PROGRESS_S = 10
 
 
 def download(url: str, sha256: str | None, hint: str = "") -> Path:
-    """The file behind `url` in downloads/, fetched unless it lies there already.
+    """The file at `url` in downloads/, fetched unless it is there already.
 
-    A connection that breaks is taken up again as long as each attempt brings something. Without
-    a sha256 the first download is taken on trust. Raises UserError in one line where the download
-    stays incomplete (what came is kept for the next run) or has another hash (nothing is kept).
+    A broken connection is resumed as long as each attempt receives something. Without a sha256 the
+    first download is trusted. Raises UserError in one line if the download stays incomplete (the
+    next run resumes it) or has another hash (it is deleted).
     """
     scheme, _, path, *_ = urlsplit(url)
     if scheme not in ("http", "https"):
@@ -38,13 +38,13 @@ def download(url: str, sha256: str | None, hint: str = "") -> Path:
         if done.exists():
             if sha256 is None or values.sha256(done) == sha256:
                 return done
-            done.unlink()  # it was right once: damaged on this disk
+            done.unlink()  # it was right once, and was damaged on this disk
         _fetch(url, sha256, hint, done)
     return done
 
 
 def _fetch(url: str, sha256: str | None, hint: str, done: Path) -> None:
-    """Receive the file as a part beside `done`, which takes its name when it is right."""
+    """Receives the file into a part beside `done`, which is renamed once it is right."""
     part = done.with_name(done.name + ".part")
     while True:
         before = part.stat().st_size if part.exists() else 0
@@ -60,26 +60,26 @@ def _fetch(url: str, sha256: str | None, hint: str, done: Path) -> None:
             break
         if size > total or size <= before:
             raise UserError(
-                f"download of {url} broke off after {size:,} of {total:,} bytes; "
-                "run again to go on from there"
+                f"download of {url} was interrupted after {size:,} of {total:,} bytes; "
+                "run again to resume"
             )
     found = values.sha256(part)
     _validator(part).unlink(missing_ok=True)
     if sha256 is not None and found != sha256:
         part.unlink()
         raise UserError(
-            f"{url} was altered: sha256 is {found}, expected {sha256}; nothing was kept"
+            f"{url} was altered: sha256 is {found}, expected {sha256}; the download was deleted"
         )
     part.replace(done)
 
 
 def _validator(part: Path) -> Path:
-    """Where the server's mark of the version that a part belongs to is kept."""
+    """The file with the server's ETag of the version that a part belongs to."""
     return part.with_name(part.name + ".etag")
 
 
 def _raise_if_final(url: str, error: Exception, hint: str) -> None:
-    """Tell the errors that another attempt cannot mend."""
+    """Raises UserError for errors that another attempt cannot fix."""
     if isinstance(error, urllib.error.HTTPError):
         raise UserError(f"cannot download {url} (HTTP {error.code} {error.reason}){hint}")
     if isinstance(error, urllib.error.URLError):
@@ -89,9 +89,9 @@ def _raise_if_final(url: str, error: Exception, hint: str) -> None:
 
 
 def _receive(url: str, part: Path, checked: bool) -> int | None:
-    """Add to `part` what the server sends; the size of the whole file where the server tells it.
+    """Appends the server's data to `part`; returns the whole file's size, if the server sends it.
 
-    `checked`: a hash will tell whether the pieces belong together, so the server need not.
+    `checked`: a hash will verify the pieces, so no ETag is needed to resume.
     """
     request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
     have = part.stat().st_size if part.exists() else 0
@@ -104,7 +104,7 @@ def _receive(url: str, part: Path, checked: bool) -> int | None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # there is nothing after what we have
+        if error.code == 416:  # the part is complete
             return have
         raise
     with response:
@@ -124,14 +124,14 @@ def _receive(url: str, part: Path, checked: bool) -> int | None:
 
 
 def _copy(response: HTTPResponse, file: int, have: int, total: int | None, url: str) -> None:
-    """Write a response's body, telling how far it is from time to time."""
-    told = time.monotonic()
+    """Writes a response's body and prints progress from time to time."""
+    printed = time.monotonic()
     while chunk := response.read(CHUNK):
         view = memoryview(chunk)
         while view:
             view = view[os.write(file, view) :]
         have += len(chunk)
-        if time.monotonic() - told > PROGRESS_S:
-            told = time.monotonic()
+        if time.monotonic() - printed > PROGRESS_S:
+            printed = time.monotonic()
             of = f" of {total / 1e6:,.0f}" if total else ""
             print(f"{url}: {have / 1e6:,.0f}{of} MB", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""Python environments of their own, for engines and tools that cannot share the core's packages.
+"""Separate Python environments for engines and tools that cannot share the core's packages.
 
-workflow/envs/NAME.txt pins one completely. It is built once, into a folder named by what it is
-made of, and looked at before each use: one that has lost a file is built again.
+workflow/envs/NAME.txt pins one completely. It is built once, into a folder named after a digest of
+its pins, and checked before each use; one with a missing file is rebuilt.
 """
 
 from __future__ import annotations
@@ -25,64 +25,64 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def names() -> list[str]:
-    """The environments that are pinned."""
+    """The names of the pinned environments."""
     return sorted(path.stem for path in PINS.glob("*.txt"))
 
 
 @cache
 def requirements(name: str) -> dict[str, Any]:
-    """What an environment follows from: its pins, comments left out, and the version of Python."""
+    """The pins of an environment, without comments, and Python's version: all that decides it."""
     lines = (PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
     pins = [pin for line in lines if (pin := line.partition("#")[0].strip())]
     return {"pins": sorted(pins), "python": PYTHON}
 
 
 def identity(name: str) -> str:
-    """The digest of what an environment is made of."""
-    made = requirements(name)
-    return hashlib.sha256("\n".join((made["python"], *made["pins"])).encode()).hexdigest()[:16]
+    """The digest of an environment's requirements."""
+    parts = requirements(name)
+    return hashlib.sha256("\n".join((parts["python"], *parts["pins"])).encode()).hexdigest()[:16]
 
 
 def lock(name: str) -> Path:
-    """The file that says what was installed; it is there when the environment is complete."""
+    """The file that lists the installed packages; it exists once the environment is complete."""
     return lock_of(name, identity(name))
 
 
 def lock_of(name: str, identity: str) -> Path:
-    """The same, of an environment of that identity."""
+    """The lock of an environment with that identity."""
     return caches.OWN / "envs" / name / identity / locks.NAME
 
 
 def python(name: str) -> Path:
-    """The interpreter of an environment, which is built if it is not there or has lost a file.
+    """The interpreter of an environment, which is built if it is missing or damaged.
 
-    Raises UserError with pip's last words where a package cannot be installed.
+    Raises UserError with pip's last line if a package cannot be installed.
     """
     own, folder = lock(name), _place(name)
     with caches.shared():
         if broken(folder):
             with caches.locked(folder):
                 _mend(folder, name)
-    if not locks.lock_is_whole(own):  # it lies in a folder shared with others
+    if not locks.lock_is_whole(own):  # the environment is in a shared folder
         files.write_bytes(own, (folder / "lock.json").read_bytes())
     return folder / "bin" / "python"
 
 
 def _mend(folder: Path, name: str) -> None:
-    """Build the environment, unless somebody else has done so meanwhile."""
+    """Builds the environment, unless another process has done so meanwhile."""
     if fault := broken(folder):
-        print(f"making the environment {name}: {fault}", file=sys.stderr, flush=True)
+        print(f"building the environment {name}: {fault}", file=sys.stderr, flush=True)
         with files.replaced_folder(folder) as new:
             _build(new, name)
 
 
 def compiled_for(name: str) -> str | None:
-    """The processor for which an environment is compiled here; None where nothing is compiled."""
+    """The processor for which an environment is compiled here; None if nothing is compiled."""
     return hardware.cpu_name() if "--config-settings" in str(requirements(name)) else None
 
 
 def _place(name: str) -> Path:
-    """Where an environment lies; machines with other processors may share the folder."""
+    """An environment's folder, which machines with other processors may share."""
     own = lock(name).parent
     shared = caches.shared_path(own)
     processor = compiled_for(name)
@@ -93,11 +93,13 @@ def _place(name: str) -> Path:
 
 
 def broken(folder: Path) -> Reason | None:
-    """Why an environment cannot be used; None where all that was installed is there.
+    """The reason why an environment cannot be used; None if it is complete.
 
-    Each installed file is looked for with its size, as its package's RECORD tells both.
+    Each installed file is checked for existence and for the size in its package's RECORD.
     """
-    from frontier.fetching import installed  # not while planning: it takes some milliseconds
+    from frontier.fetching import (
+        installed,
+    )  # imported late: it takes some milliseconds, and planning needs none of it
 
     if not (folder / "lock.json").exists():
         return "it is not there yet"
@@ -105,7 +107,7 @@ def broken(folder: Path) -> Reason | None:
     if not os.access(folder / "bin" / "python", os.X_OK):
         return "its interpreter is gone"
     if not locks.lock_is_whole(folder / "lock.json"):
-        return "its lock.json is not as it was written"
+        return "its lock.json was altered"
     told = values.read_json(folder / "lock.json")
     if told["compiled_for"] not in (None, hardware.cpu_name()):
         return f"it was compiled for {told['compiled_for']}"
@@ -114,8 +116,8 @@ def broken(folder: Path) -> Reason | None:
         return f"it has {len(records)} packages instead of {len(told['packages'])}"
     for record in records.values():
         for path, _, size in installed.recorded(record.read_text(encoding="utf-8")):
-            # What lies in bin/ names its interpreter's place and so has no size to rely on, and
-            # Python writes its compiled files anew as it likes.
+            # Files in bin/ contain their interpreter's path, so their size varies, and Python
+            # rewrites its compiled files at any time.
             if size is None or path.parts[0] == ".." or path.suffix == ".pyc":
                 continue
             try:
@@ -128,15 +130,15 @@ def broken(folder: Path) -> Reason | None:
 
 
 def site_packages(folder: Path) -> Path:
-    """Where an environment's packages lie."""
+    """The folder of an environment's packages."""
     return folder / "lib" / f"python{PYTHON}" / "site-packages"
 
 
 def _build(folder: Path, name: str) -> None:
-    """Make a virtual environment, install the pins, and lock what was installed.
+    """Creates a virtual environment, installs the pins, and records what was installed.
 
-    Whatever is pinned to the version that runs this program is taken from there; the rest is
-    installed by this program's own pip, which is newer than the one that Python brings along.
+    Packages pinned to the version that this program has are copied from here; the others are
+    installed by this program's pip, which is newer than the one bundled with Python.
     """
     from frontier.fetching import installed
 
@@ -144,26 +146,28 @@ def _build(folder: Path, name: str) -> None:
     own_pip = _has_pip()
     _run([sys.executable, "-m", "venv", *(["--without-pip"] if own_pip else []), str(folder)], pins)
     packages, python = site_packages(folder), str(folder / "bin" / "python")
-    in_own_checkout = caches.shared_path(lock(name)) == lock(name)  # nobody else's disk or rights
+    in_own_checkout = caches.shared_path(lock(name)) == lock(
+        name
+    )  # not on another disk, nor with other users' permissions
     taken = installed.take(requirements(name)["pins"], packages, linked=in_own_checkout)
     pip = [sys.executable, "-m", "pip", "--python", python] if own_pip else [python, "-m", "pip"]
     pip += ["--disable-pip-version-check", "install", "--quiet"]
     for torch in (pin for pin in requirements(name)["pins"] if pin.startswith("torch==")):
-        # What else it needs differs from platform to platform (CUDA's libraries), so it may bring
-        # that; the pins name all that any other package needs, and leave out what it only wants.
+        # Its other dependencies differ between platforms (CUDA's libraries), so pip resolves them;
+        # the pins name every dependency of the other packages, without optional ones.
         if "torch" not in taken:
             _run([*pip, "--constraint", str(pins), torch], pins)
     _run([*pip, "--no-deps", "--requirement", str(pins)], pins)
     distributions = metadata.distributions(path=[str(packages)])
     found = {one.metadata["Name"]: one.version for one in distributions}
     if missing := installed.lacking(requirements(name)["pins"], found):
-        raise UserError(f"cannot make the environment of {pins.name}: it lacks {missing}")
+        raise UserError(f"cannot build the environment of {pins.name}: it lacks {missing}")
     records = sorted(packages.glob("*.dist-info/RECORD"))
     content = "".join(values.sha256(record) for record in records)
     locked = {
         "name": name,
         **requirements(name),
-        # Pins with build settings are compiled here, for this processor's own instructions.
+        # Pins with build settings are compiled here, for this processor's instructions.
         "compiled_for": compiled_for(name),
         "packages": dict(sorted(found.items())),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
@@ -172,10 +176,10 @@ def _build(folder: Path, name: str) -> None:
 
 
 def _has_pip() -> bool:
-    """Whether this program's environment has a pip of its own.
+    """True if this program's environment has pip.
 
-    Asked of its metadata: looking for the module makes setuptools, where it is imported later in
-    the same process, take the standard library's distutils for its own and fail.
+    Asks its metadata: looking for the module would make setuptools, imported later in the same
+    process, mistake the standard library's distutils for its own and fail.
     """
     return any(metadata.distributions(name="pip"))
 
@@ -185,4 +189,4 @@ def _run(command: list[str], pins: Path) -> None:
     if done.returncode != 0:
         words = [line for line in done.stderr.splitlines() if line.strip()]
         errors = [line for line in words if line.startswith("ERROR")] or words or ["no message"]
-        raise UserError(f"cannot make the environment of {pins.name}: {errors[-1]}")
+        raise UserError(f"cannot build the environment of {pins.name}: {errors[-1]}")

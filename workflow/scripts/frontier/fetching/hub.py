@@ -1,7 +1,7 @@
 """Files of a Hugging Face hub repository at one commit, in the hub's own cache on this machine.
 
-What is in the cache already (HF_HOME) is not downloaded again, and a pinned commit that is there
-needs no network at all. An interrupted download goes on with the files that it had not finished.
+Files in the cache (HF_HOME) are not downloaded again, and a complete pinned commit needs no network
+at all. An interrupted download resumes with its unfinished files.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TIMEOUT_S = 20
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The files of a repository at a commit, by their names there, and the folder they lie in."""
+    """The files of a repository at a commit, by their names there, and their folder."""
 
     commit: str
     folder: Path
@@ -44,14 +44,14 @@ def page(repo: str, kind: Kind) -> str:
 
 
 def how_to_open(repo: str, kind: Kind) -> str:
-    """What to do about a repository behind a licence."""
+    """Instructions to get access to a gated repository."""
     return (
         f"accept its licence at {page(repo, kind)}, then export HF_TOKEN=YOUR_TOKEN and run again"
     )
 
 
 def require_token(repo: str, revision: str) -> None:
-    """Raise UserError if a gated model is neither here already nor can be asked for."""
+    """Raises UserError if a gated model is not cached and there is no token to fetch it."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repo, "config.json", cache_folder(), revision)
@@ -69,11 +69,11 @@ def snapshot(
     gated: bool = False,
     hint: str = "",
 ) -> Snapshot:
-    """Fetch the files that match `include` and not `exclude` (globs over whole names).
+    """Fetches the files that match `include` and not `exclude` (globs over whole names).
 
-    `gated` says that a token is needed; `hint` ends the message where the hub is out of reach.
-    The token is read from HF_TOKEN and from nowhere else. Each file is checked against the hash
-    under which the hub lists it. Raises UserError for everything that can go wrong on the way.
+    `gated`: a token is needed; `hint` ends the message if the hub is unreachable.
+    The token is read from HF_TOKEN only. Each file is checked against the hash that the hub lists.
+    Raises UserError for everything that can go wrong on the way.
     """
     print(f"fetching {repo} at {revision} from the hub", file=sys.stderr, flush=True)
     with caches.shared():
@@ -87,7 +87,7 @@ def snapshot(
         if shared := cache_folder():
             name = folder.parents[1].name
             for part in (shared / name / "trees", shared / ".locks" / name):
-                for path in part.glob("*"):  # which the library closes to other users
+                for path in part.glob("*"):  # which the library makes private
                     caches.open_to_users(path)
         found = _chosen(folder, include, exclude)
         for name, path in found.items():
@@ -96,7 +96,7 @@ def snapshot(
 
 
 def cache_folder() -> Path | None:
-    """The shared folder's part for the hub; None for the hub's own place, which HF_HOME names."""
+    """The hub's folder in the shared cache; None for the hub's own, which HF_HOME names."""
     shared = caches.root()
     return None if shared == caches.OWN or "HF_HOME" in os.environ else shared / "hub"
 
@@ -110,7 +110,7 @@ def _folder(
     gated: bool,
 ) -> Path:
     """The cache's folder with the files at the commit that `revision` stands for."""
-    import huggingface_hub as hf  # half a second, which readers of folders do without
+    import huggingface_hub as hf  # takes half a second, which readers of local folders avoid
     from huggingface_hub import errors
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -128,21 +128,21 @@ def _folder(
     )
     if COMMIT.fullmatch(revision):
         try:
-            # Without the list of the commit's files nobody can say whether all are there.
+            # Only the list of the commit's files shows whether all are there.
             _listed(repo, revision, kind)
             return Path(get(revision=revision, local_files_only=True))
         except (errors.CachedRepoTreeNotFoundError, errors.LocalEntryNotFoundError):
             pass  # to be fetched
     if gated and not token:
         raise UserError(f"{repo} is gated: {how_to_open(repo, kind)}")
-    # Asked for first, because unlike the download this does not try again for half a minute.
+    # Asked first because, unlike the download, this does not retry for half a minute.
     api = hf.HfApi(token=token)
     commit = api.repo_info(repo, repo_type=kind, revision=revision, timeout=TIMEOUT_S).sha
     return Path(get(revision=commit))
 
 
 def _listed(repo: str, commit: str, kind: Kind) -> frozenset[str]:
-    """All files of a commit, as the hub listed them when they were fetched."""
+    """All files of a commit, as the hub listed them at the time of the fetch."""
     import huggingface_hub as hf
 
     tree = hf.get_cached_repo_tree(repo, repo_type=kind, revision=commit, cache_dir=cache_folder())
@@ -150,7 +150,7 @@ def _listed(repo: str, commit: str, kind: Kind) -> frozenset[str]:
 
 
 def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: str) -> Exception:
-    """What to tell the user of an error; the error itself where it is none of the user's."""
+    """The UserError for a library's error; the error itself if the user cannot have caused it."""
     from huggingface_hub import errors
 
     what = f"{repo} at {revision}"
@@ -165,7 +165,7 @@ def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: st
         )
     if isinstance(error, errors.HFValidationError):
         return UserError(f"{repo}: not the id of a repository ({one_line(error)})")
-    # The HTTP client is not among what the hub's library promises, so it is known by its name.
+    # The hub's library does not promise which HTTP client it uses, so match it by name.
     client = type(error).__module__.partition(".")[0] in ("httpx", "httpx2", "httpcore2")
     away = (
         *(errors.HfHubHTTPError, errors.FileMetadataError, errors.LocalEntryNotFoundError),
@@ -178,12 +178,14 @@ def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: st
     if isinstance(error, errors.XetDownloadError) or (
         isinstance(error, OSError) and error.errno is None  # the library's own, not the disk's
     ):
-        return UserError(f"download of {what} broke off; run again to go on ({one_line(error)})")
+        return UserError(
+            f"download of {what} was interrupted; run again to go on ({one_line(error)})"
+        )
     return error
 
 
 def _chosen(folder: Path, include: tuple[str, ...], exclude: tuple[str, ...]) -> dict[str, Path]:
-    """What is asked for, of all that earlier fetches may have left in the cache's folder."""
+    """The requested files, of all that earlier fetches may have left in the cache's folder."""
     return {
         name: path
         for name, path in visible_files(folder).items()
@@ -193,12 +195,12 @@ def _chosen(folder: Path, include: tuple[str, ...], exclude: tuple[str, ...]) ->
 
 
 def _check(what: str, path: Path) -> None:
-    """Compare a file with its hash: the cache names it by its sha256, or by git's for small files.
+    """Checks a file against the hash in its name: sha256, or git's for small files.
 
     An altered file is removed from the cache, so that the next run fetches it again.
     """
     if not path.is_symlink():
-        return  # a file system without links: the cache does not keep the hash
+        return  # on a file system without links the cache does not record the hash
     listed = path.readlink().name
     if len(listed) == 64:
         found = contents.digest(path)
@@ -211,6 +213,6 @@ def _check(what: str, path: Path) -> None:
         path.resolve().unlink()
         path.unlink()
         raise UserError(
-            f"{what} was altered on the way: its hash is {found[:12]}…, the hub lists "
-            f"{listed[:12]}…; it was thrown away, run again to fetch it"
+            f"{what} was altered in transit: its hash is {found[:12]}…, the hub lists "
+            f"{listed[:12]}…; it was deleted, run again to fetch it"
         )

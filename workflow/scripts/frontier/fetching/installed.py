@@ -1,8 +1,8 @@
-"""Packages that this program's own Python has already, for environments that pin the same.
+"""Reuse of this Python's packages in environments that pin the same versions.
 
-Unpacking and compiling torch again takes longer than all else in an environment together, so a
-package of the pinned version is taken from here, each file checked against the digest that the
-package's RECORD has for it. What is not wholly as it was installed is left to pip.
+Unpacking and compiling torch takes longer than the rest of an environment together, so a package
+of the pinned version is copied from here, each file checked against the digest in the package's
+RECORD. A package with altered files is left to pip.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-INSTALLERS = {"pip", "uv"}  # others (conda, a system's packages) may keep parts elsewhere
+INSTALLERS = {"pip", "uv"}  # others (conda, system packages) may place files elsewhere
 
 
 def recorded(record: str) -> Iterator[tuple[PurePosixPath, str, int | None]]:
@@ -31,7 +31,7 @@ def recorded(record: str) -> Iterator[tuple[PurePosixPath, str, int | None]]:
 
 
 def requirement(pin: str) -> Requirement | None:
-    """A line of pins without the build settings that may follow; None for a line of settings."""
+    """The requirement in a line of pins, without build settings; None for a line of settings."""
     try:
         return Requirement(pin.rstrip(" \\").partition(" --")[0])
     except InvalidRequirement:
@@ -39,11 +39,11 @@ def requirement(pin: str) -> Requirement | None:
 
 
 def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
-    """Put what is here of the pinned packages into a folder; gives the canonical names of those.
+    """Copies the pinned packages that are here into a folder; returns their canonical names.
 
-    `linked` makes hard links, which cost no space; otherwise, and where the file system cannot,
-    files are copied. A pin with build settings is left to pip. torch brings along what it needs
-    and nothing pins: CUDA's libraries, which differ from platform to platform.
+    `linked` makes hard links, which take no space; files are copied otherwise, and if the file
+    system has no links. A pin with build settings is left to pip. torch brings its unpinned
+    dependencies: CUDA's libraries, which differ between platforms.
     """
     wanted = [(pin, told) for pin in pins if (told := requirement(pin))]
     pinned: set[str] = {canonicalize_name(told.name) for _, told in wanted}
@@ -64,7 +64,7 @@ def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
 
 
 def lacking(pins: Iterable[str], found: Mapping[str, str]) -> str | None:
-    """The first pin that packages, versions by their names, do not meet."""
+    """The first pin that packages (versions by name) do not satisfy."""
     versions = {canonicalize_name(name): version for name, version in found.items()}
     for told in filter(None, map(requirement, pins)):
         version = versions.get(canonicalize_name(told.name))
@@ -75,7 +75,7 @@ def lacking(pins: Iterable[str], found: Mapping[str, str]) -> str | None:
 
 @cache
 def _here() -> dict[str, metadata.Distribution]:
-    """What this Python has of an index's packages, by their canonical names."""
+    """The packages of this Python that come from an index, by canonical name."""
     found: dict[str, metadata.Distribution] = {}
     for one in metadata.distributions():
         installer = (one.read_text("INSTALLER") or "").strip()
@@ -95,7 +95,7 @@ def _with_unpinned(
     needed: dict[str, metadata.Distribution | None],
     seen: set[str],
 ) -> None:
-    """Add a package to `needed`, and all that it needs on this platform and nothing pins."""
+    """Adds a package to `needed`, with its unpinned dependencies on this platform."""
     seen.add(str(wanted))
     one = needed[canonicalize_name(wanted.name)] = _found(wanted)
     for other in map(Requirement, (one.requires if one else None) or ()):
@@ -110,9 +110,9 @@ def _root(one: metadata.Distribution) -> Path:
 
 
 def _parts(one: metadata.Distribution) -> list[tuple[PurePosixPath, str]] | None:
-    """The files to take, with their digests; None where one outside the folder may be needed.
+    """The files to copy, with their digests; None if one outside the folder may be needed.
 
-    Manual pages are not, nor scripts: they name the interpreter that they were installed for.
+    Manual pages are not needed, nor are scripts, which name their interpreter.
     """
     parts = []
     for path, digest, _ in recorded(one.read_text("RECORD") or ""):
@@ -134,7 +134,7 @@ def _is_script(path: Path) -> bool:
 
 @cache
 def _is_whole(one: metadata.Distribution) -> bool:
-    """Whether every file to be taken is as its RECORD says."""
+    """True if every file to be copied matches its RECORD."""
     parts = _parts(one)
     return bool(parts) and all(_is_as(_root(one) / path, told) for path, told in parts or ())
 
@@ -152,7 +152,7 @@ def _is_as(path: Path, told: str) -> bool:
 
 
 def _put(one: metadata.Distribution, packages: Path, linked: bool) -> None:
-    """Have a package's files in a folder, with what Python has compiled of them."""
+    """Puts a package's files into a folder, with their compiled forms."""
     for path, _ in _parts(one) or ():
         source = _root(one) / path
         _place(source, packages / path, linked)

@@ -1,4 +1,4 @@
-"""Checkpoints that bring code of their own: what runs only where the user trusts it."""
+"""Checkpoints with their own code, which runs only if the user trusts it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ GENERATE = "custom_generate/generate.py"
 
 
 def check(folder: Path, trusted: bool, has: Callable[[str], bool]) -> None:
-    """Raise UserError where a checkpoint cannot be loaded with, or without, its own code.
+    """Raises UserError if a checkpoint cannot be loaded with, or without, its own code.
 
-    `has` says whether the checkpoint has a file of that name. Code of another repository is not
-    taken: no revision pins it.
+    `has` says whether the checkpoint has a file of that name. Code of another repository is
+    rejected: no revision pins it.
     """
     if not trusted:
         _check_known(folder)
@@ -45,7 +45,7 @@ def check(folder: Path, trusted: bool, has: Callable[[str], bool]) -> None:
 
 
 def _check_known(folder: Path) -> None:
-    """Raise UserError for an architecture that only the checkpoint's own code knows."""
+    """Raises UserError for an architecture that only the checkpoint's own code implements."""
     config = json_object(folder / CONFIG)
     kind, own = config.get("model_type"), _map(config).get("AutoModelForCausalLM")
     if own is not None and isinstance(kind, str) and not _in_transformers(kind):
@@ -56,21 +56,21 @@ def _check_known(folder: Path) -> None:
 
 
 def _in_transformers(kind: str) -> bool:
-    """Whether transformers has a causal language model of that model_type."""
+    """True if transformers has a causal language model of that model_type."""
     home = importlib.util.find_spec("transformers")
     if (
         home
         and home.origin
         and (Path(home.origin).parent / "models" / kind.replace("-", "_")).is_dir()
     ):
-        return True  # most of them, without the seconds that the list takes to import
+        return True  # most of them; saves the seconds that importing the list takes
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     return kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def _references(folder: Path) -> Iterator[tuple[Path, str]]:
-    """The classes of its own that loading uses, each with the file that names it."""
+    """The checkpoint's own classes that loading uses, each with the file that names it."""
     for name in (CONFIG, TOKENIZER_CONFIG):
         if (folder / name).is_file():
             own = _map(json_object(folder / name))
@@ -82,7 +82,7 @@ def _references(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _map(config: dict[str, Any]) -> dict[str, Any]:
-    """A file's auto_map; tokenizers' older form has only the tokenizer's classes."""
+    """A file's auto_map; the older form of tokenizers has only the tokenizer's classes."""
     found = config.get("auto_map") or {}
     if isinstance(found, list | tuple):
         return {"AutoTokenizer": list(found)}

@@ -1,4 +1,4 @@
-"""A dataset's files, brought from its source into a folder with a lock."""
+"""A dataset's files, fetched from its source into a folder with a lock."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HINT: Reason = "; to use a copy of your own, give its path under 'sources:' in c
 
 
 def fetch(source: Source, folder: Path, identity: Any = None) -> None:
-    """Make `folder` hold the source's files and their lock.
+    """Fills `folder` with the source's files and their lock.
 
-    Files are links to where they lie; generated ones lie in the folder itself.
+    Files are links to their originals; generated ones are in the folder itself.
 
-    The lock tells where they came from (a local path is not told: only content counts), the sha256
-    and size of each, one sha256 of them all, and what the `identity` of the job is made of. Raises
-    UserError where they cannot be had.
+    The lock records the source (but no local path: only content counts), the sha256 and size of
+    each file, one sha256 over all, and the `identity` of the job. Raises UserError if the files
+    cannot be fetched.
     """
     with files.replaced_folder(folder) as new:
         if source.generator is not None:
@@ -43,9 +43,9 @@ def fetch(source: Source, folder: Path, identity: Any = None) -> None:
 
 
 def _generate(source: Source, folder: Path) -> dict[str, Any]:
-    """Make the rows of a generator; what the lock tells of it."""
+    """Generates the rows; returns the lock's entries about the generator."""
     if source.generator == "demo":
-        # The demo's rows are made by their loader, from the grammars.
+        # The demo's loader generates its rows from the grammars.
         return {"generator": "demo"}
     done = subprocess.run(
         [
@@ -67,7 +67,7 @@ def _generate(source: Source, folder: Path) -> dict[str, Any]:
 
 
 def _collect(source: Source) -> tuple[dict[str, Any], dict[str, Path]]:
-    """What the lock tells of the source, and its files by the names they get."""
+    """The lock's entries about the source, and its files by their new names."""
     if source.hub is not None:
         revision = source.revision or ""
         snapshot = hub.snapshot(source.hub, revision, "dataset", source.files, hint=HINT)

@@ -1,1 +1,1 @@
-"""Growing the demo's models: small architectures trained from scratch on the demo's grammars."""
+"""Training of the demo's models: small architectures, from scratch, on the demo's grammars."""

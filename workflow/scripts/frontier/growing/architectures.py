@@ -28,7 +28,7 @@ def build(recipe: Recipe, vocabulary: int, end: int) -> PreTrainedModel:
         "eos_token_id": end,
         "pad_token_id": end,
         "tie_word_embeddings": True,
-        # transformers' 0.02 suits widths near 1,000; a narrow model learns much faster from more.
+        # transformers' 0.02 suits widths near 1,000; a narrow model learns much faster with more.
         "initializer_range": 0.64 * recipe.hidden**-0.5,
     }
     return {"gpt2": _gpt2, "llama": _llama, "falcon": _falcon}[recipe.architecture](recipe, common)

@@ -1,4 +1,4 @@
-"""From grammars to token ids: the training texts, the tokenizer learned from them, the batches."""
+"""From grammars to token ids: training texts, the tokenizer trained on them, batches."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from frontier.errors import UserError
 from frontier.grammars import GRAMMARS
 
 END = "<|endoftext|>"
-IGNORED = -100  # the target of a position that teaches nothing
-TOKENIZER_TEXTS = 2000  # of each corpus: its lexicon is complete long before
+IGNORED = -100  # the target of positions outside the answers
+TOKENIZER_TEXTS = 2000  # per corpus: they cover its lexicon many times over
 
 
 @dataclass(frozen=True)
 class Text:
-    """What the model sees and what it must say, which begins with the space between them."""
+    """A prompt and its answer, which begins with the space between them."""
 
     prompt: str
     answer: str
@@ -32,7 +32,7 @@ class Text:
 def texts(grammar: str, corpus: Corpus, seed: int) -> list[Text]:
     """The training texts of a grammar, each different and none of them a test example.
 
-    Raises UserError where the grammar has fewer than asked for.
+    Raises UserError if the grammar has too few.
     """
     world = GRAMMARS.load(grammar)()
     found = [
@@ -52,8 +52,8 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer: it encodes any text, and the grammars' words as single tokens.
 
-    Digits and Chinese characters always stand alone, so that how they are cut does not depend on
-    their neighbours.
+    Digits and Chinese characters are always single tokens, so that their segmentation does not
+    depend on their neighbours.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -100,7 +100,7 @@ class Encoded:
 
 
 def encode(pairs: Sequence[Text], tokenizer: PreTrainedTokenizerFast) -> Encoded:
-    """Prompts and answers are encoded apart, as a prompt is when the model is asked."""
+    """Encodes prompts and answers separately, as prompts are encoded for generation."""
     prompts = tokenizer([pair.prompt for pair in pairs])["input_ids"]
     answers = tokenizer([pair.answer for pair in pairs])["input_ids"]
     end = tokenizer.eos_token_id
@@ -114,7 +114,7 @@ def encode(pairs: Sequence[Text], tokenizer: PreTrainedTokenizerFast) -> Encoded
 
 
 def batches(encoded: Encoded, rows: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Inputs and targets (rows, longest of them) without end; each text at most once a round."""
+    """Endless batches of inputs and targets (rows, longest); each text at most once a round."""
     rng = random.Random(seed)
     count = len(encoded.lengths)
     rows = min(rows, count)

@@ -1,7 +1,7 @@
-"""Train a small model from scratch, bounded by steps: the same weights every time on one platform.
+"""Training of a small model from scratch for a number of steps; reproducible on one platform.
 
-Only the answers are learned from, since what a grammar asks is chance and teaches nothing. Each
-corpus is a forward pass of its own, so short questions are not padded to the longest sentence.
+Only answers enter the loss, since a grammar's questions are random. Each corpus is a separate
+forward pass, so that short questions are not padded to the longest sentence.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from frontier.growing.corpus import IGNORED, batches, encode, texts, train_token
 
 @dataclass(frozen=True)
 class Lessons:
-    """What is learned from: batches without end by grammar, in the tokens of their tokenizer."""
+    """The training data: endless batches by grammar, and their tokenizer."""
 
     tokenizer: PreTrainedTokenizerFast
     streams: dict[str, Iterator[tuple[torch.Tensor, torch.Tensor]]]
@@ -31,18 +31,18 @@ class Lessons:
 
 @dataclass(frozen=True)
 class Grown:
-    """A trained model, its tokenizer, and how it went."""
+    """A trained model, its tokenizer, and the losses."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     losses: dict[str, float]
     """By grammar: cross entropy in nats per token of the answers, mean of the last tenth."""
     seconds: float
-    """Of training."""
+    """Duration of the training."""
 
 
 def schedule(step: int, steps: int) -> float:
-    """Share of the highest learning rate: a rise over a twentieth of the steps, cosine to 1 %."""
+    """The share of the peak learning rate: a rise over a twentieth of the steps, cosine to 1 %."""
     rise = max(1, steps // 20)
     if step < rise:
         return (step + 1) / rise
@@ -52,7 +52,7 @@ def schedule(step: int, steps: int) -> float:
 def optimizers(model: PreTrainedModel, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """Muon for the layers' matrices, AdamW for embeddings, norms and biases.
 
-    Muon (K. Jordan and others, 2024) makes each update orthogonal. Small models learn these tasks
+    Muon (K. Jordan and others, 2024) orthogonalises each update. Small models learn these tasks
     in about half of the steps that AdamW takes.
     """
     embeddings = {
@@ -75,8 +75,8 @@ def answer_loss(
 ) -> torch.Tensor:
     """Mean cross entropy over the tokens of the answers; inputs and targets are (rows, tokens).
 
-    The head runs for those tokens only. No attention mask: what pads is on the right, where a
-    causal model does not look.
+    The head runs for those tokens only. No attention mask: the padding is on the right, which a
+    causal model does not see.
     """
     hidden = model.base_model(input_ids=inputs, use_cache=False).last_hidden_state
     taught = targets != IGNORED
@@ -84,13 +84,13 @@ def answer_loss(
 
 
 def prepare(recipe: Recipe) -> Lessons:
-    """Generate the corpora and train their tokenizer.
+    """Generates the corpora and trains their tokenizer.
 
-    Raises UserError where a grammar has fewer examples than a corpus asks for.
+    Raises UserError if a grammar has fewer examples than a corpus asks for.
     """
     corpora = {name: texts(name, recipe.corpora[name], recipe.seed) for name in recipe.corpora}
     tokenizer = train_tokenizer(corpora, recipe)
-    # In the order of their names: a recipe's meaning does not change with the order of its keys.
+    # Sorted by name, so that the order of a recipe's keys does not matter.
     streams = {
         name: batches(encode(corpora[name], tokenizer), recipe.corpora[name].rows, recipe.seed)
         for name in sorted(corpora)
@@ -99,7 +99,7 @@ def prepare(recipe: Recipe) -> Lessons:
 
 
 def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) -> Grown:
-    """Train from scratch; `progress` is told the mean loss after each step.
+    """Trains from scratch; calls `progress` with the mean loss after each step.
 
     Without any steps the weights are random, and there are no losses.
     """
@@ -132,6 +132,6 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
 
 
 def save(grown: Grown, folder: Path) -> None:
-    """Write a checkpoint in the hub's layout: config, safetensors, tokenizer."""
+    """Writes a checkpoint in the hub's layout: config, safetensors, tokenizer."""
     grown.model.save_pretrained(folder)
     grown.tokenizer.save_pretrained(folder)

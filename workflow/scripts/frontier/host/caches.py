@@ -1,8 +1,8 @@
-"""One folder for what several checkouts, or several users, can share.
+"""A folder that several checkouts, or several users, can share.
 
-LLM_FRONTIER_CACHE names it; without that, everything lies in the checkout's own resources/. What
-is in it lies at a path with its identity in it, is complete when its lock is there, and is made by
-whoever is first while others wait. It is as open to other users as the folder itself.
+LLM_FRONTIER_CACHE names it; without it, everything is in the checkout's own resources/. Each
+entry's path contains its identity; it is complete once it has a lock.json, and the first job to
+need it builds it while others wait. Files get the folder's own permissions.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ READ_WRITE = 0o666
 
 
 def root() -> Path:
-    """The shared folder, or the checkout's own (relative, as every path of the workflow)."""
+    """The shared folder, or the checkout's own (relative, like every path of the workflow)."""
     named = os.environ.get(VARIABLE)
     return files.expanded(Path(named)) if named else OWN
 
 
 def shared_path(own: Path) -> Path:
-    """Where what belongs at resources/… really lies; anything else lies where it says."""
+    """The real path of something under resources/; any other path as it is."""
     return root() / own.relative_to(OWN) if own.is_relative_to(OWN) else own
 
 
 @contextmanager
 def shared() -> Iterator[None]:
-    """In this block new files and folders are as open to others as the shared folder is.
+    """New files and folders in this block get the permissions of the shared folder.
 
-    A user's umask would close them to those for whom the folder was opened. It is the process's
-    own, so its threads and the programs that it starts follow. Raises UserError where a part of
-    the shared folder is closed to this user.
+    A user's umask would close them to those for whom the folder was opened. The umask belongs to
+    the process, so threads and started programs follow. Raises UserError if a part of the shared
+    folder is closed to this user.
     """
     folder = root()
     if folder == OWN:
@@ -56,9 +56,8 @@ def shared() -> Iterator[None]:
         if not where.resolve().is_relative_to(folder.resolve()):
             raise
         raise UserError(
-            f"{where}: {error.strerror}: all of {VARIABLE} must be open to all "
-            f"its users; whom it belongs to can open it by chmod -R g+rwX {folder} (a+rwX for "
-            "users of other groups)"
+            f"{where}: {error.strerror}: every file in {VARIABLE} must be open to all its users; "
+            f"its owner can run chmod -R g+rwX {folder} (a+rwX for users of other groups)"
         ) from None
     except (FileExistsError, NotADirectoryError) as error:
         if folder.is_dir():
@@ -69,14 +68,14 @@ def shared() -> Iterator[None]:
 
 
 def open_to_users(path: Path) -> None:
-    """Make a file of this user's as open as the shared folder, where a tool closed it to others."""
-    with suppress(PermissionError):  # somebody else's
+    """Gives one of this user's files the shared folder's permissions, which a tool had removed."""
+    with suppress(PermissionError):  # another user's
         path.chmod(path.stat().st_mode | root().stat().st_mode & READ_WRITE)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of whoever makes what lies at `path`; other users may take it as well."""
+    """Holds the lock for building `path`, which other users may acquire as well."""
     with shared():
         path.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=READ_WRITE):
@@ -84,16 +83,16 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def build_once(own: Path, make: Callable[[Path], None]) -> None:
-    """Have the folder `own`: `make` fills a new one, unless the shared folder has it complete.
+    """Provides the folder `own`: `make` fills a new one unless a complete one is shared.
 
-    Complete is a folder whose files are as its lock.json says. From a shared folder they are
-    linked, and the lock copied, so that this checkout's own state is its own.
+    A folder is complete if its files match its lock.json. Files of a shared folder are linked and
+    its lock is copied, so that this checkout keeps its own state.
     """
     there = shared_path(own)
     with shared():
         if not _complete(there):
             with locked(there):
-                if not _complete(there):  # nobody else has made it meanwhile
+                if not _complete(there):  # not built by another process meanwhile
                     with files.replaced_folder(there) as new:
                         make(new)
                         for path in new.iterdir() if there != own else ():

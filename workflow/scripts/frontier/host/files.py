@@ -1,4 +1,4 @@
-"""Writing whole files or nothing, and names of files as users write them."""
+"""Atomic writes of files and folders, and paths as users write them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frontier.unicode import well_formed
 
 
 def expanded(path: Path) -> Path:
-    """The path with ~ and ~USER as a shell reads them. Raises UserError where there is no home."""
+    """The path with ~ and ~USER expanded. Raises UserError if there is no home folder."""
     try:
         return path.expanduser()
     except RuntimeError as error:
@@ -24,11 +24,11 @@ def expanded(path: Path) -> Path:
 
 
 def _temporary(path: Path) -> Path:
-    """A hidden name beside `path`, this process's own; those of dead processes are removed."""
+    """A hidden name beside `path`, unique to this process; removes those of dead processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{platform.node()}."
     for old in path.parent.glob(f"{prefix}*.tmp"):
-        import psutil  # seldom needed, and every program begins here
+        import psutil  # rarely needed, and every program imports this module
 
         pid = old.name.removeprefix(prefix).removesuffix(".tmp")
         if pid == str(os.getpid()) or not (pid.isdigit() and psutil.pid_exists(int(pid))):
@@ -41,7 +41,7 @@ def _temporary(path: Path) -> Path:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """A name to write to; the file takes `path`'s place, on the disk, when the block ends well."""
+    """Yields a name to write to; the file replaces `path`, synced, if the block succeeds."""
     temporary = _temporary(path)
     try:
         yield temporary
@@ -55,7 +55,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder` that takes its place when the block ends well."""
+    """Yields an empty folder that replaces `folder` if the block succeeds."""
     temporary = _temporary(folder)
     temporary.mkdir()
     try:
@@ -69,7 +69,7 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing."""
+    """Writes a file atomically."""
     with replaced(path) as temporary:
         temporary.write_bytes(content)
 
@@ -85,10 +85,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def link(target: Path, at: Path) -> None:
-    """Make `at` a symbolic link to a file, its folders as needed.
+    """Creates `at` as a symbolic link to a file, with its folders.
 
-    A target under the working directory is linked relatively, from where `at` will finally lie, so
-    that a checkout with its own copy of the data can be moved; any other absolutely.
+    A target under the working directory is linked relatively, so that a checkout with its own copy
+    of the data can be moved; any other absolutely.
     """
     at.parent.mkdir(parents=True, exist_ok=True)
     target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow links

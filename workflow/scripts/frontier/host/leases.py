@@ -1,7 +1,7 @@
 """Locks on GPUs for as long as a job runs, so that no two jobs are timed on the same one.
 
-A lease is a lock on a file that every job of this host knows, whoever started it. The kernel takes
-it back however the job ends. Which GPUs would do, and whether one is free, the caller decides.
+A lease is a lock on a file that all jobs on this host share, of all users. The kernel releases it
+however the job ends. The caller decides which GPUs are suitable and whether one is free.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from frontier.errors import UserError
 LEASES = Path(tempfile.gettempdir()) / "llm-frontier-gpus"
 POLL_S = 0.1
 PATIENCE_S = 10.0
-"""How long the memory of a job that was killed may need to be given back."""
+"""Time for the driver to release the memory of a killed job."""
 
 InUse = Callable[[str], str | None]
-"""Whether somebody else uses a GPU, by its id, in words; None where it is free."""
+"""Describes the use of a GPU, by id, by processes that are not ours; None if it is free."""
 
 
 @contextmanager
 def leased(user: str, fitting: Mapping[str, str], count: int, in_use: InUse) -> Iterator[list[str]]:
-    """Hold `count` of the `fitting` GPUs, ids with their names, in this block; gives their ids.
+    """Reserves `count` of the `fitting` GPUs (names by id) for this block; yields their ids.
 
-    Waits while other jobs of ours hold them. One on which somebody else computes, or whose memory
-    is taken, is passed over and named. Raises UserError where too few are left for that reason.
+    Waits while other jobs of ours hold them. A GPU that other processes use, or whose memory is
+    in use, is skipped, and reported. Raises UserError if too few are left for that reason.
     """
     with ExitStack() as held:
-        # One job at a time gathers: who needs two is not overtaken by those who need one.
+        # One job gathers at a time, so that jobs for one GPU cannot starve a job for two.
         with _lock("gathering", timeout=-1):
             gathered = _gather(user, fitting, count, in_use, held)
         yield gathered
@@ -43,7 +43,7 @@ def leased(user: str, fitting: Mapping[str, str], count: int, in_use: InUse) -> 
 def _gather(
     user: str, fitting: Mapping[str, str], count: int, in_use: InUse, held: ExitStack
 ) -> list[str]:
-    """Take one lease after the other until there are enough; `held` gives them back."""
+    """Acquires leases one by one until there are enough; `held` releases them."""
     mine: list[str] = []
     deadline = time.monotonic() + PATIENCE_S
     while True:
@@ -63,7 +63,7 @@ def _gather(
             mine.append(one)
             if len(mine) == count:
                 for words in foreign:
-                    print(f"passed over: {words}", file=sys.stderr, flush=True)
+                    print(f"skipped: {words}", file=sys.stderr, flush=True)
                 return mine
         if len(mine) + leased_by_others < count and time.monotonic() > deadline:
             raise UserError(f"{user} needs {count} free GPU(s): {'; '.join(foreign)}")
@@ -71,7 +71,7 @@ def _gather(
 
 
 def _lock(name: str, timeout: float) -> filelock.FileLock:
-    """The lock of that name, which other users of this host may take as well."""
+    """The lock of that name, which all users of this host may acquire."""
     if not LEASES.exists():
         LEASES.mkdir(exist_ok=True)
         LEASES.chmod(0o777)

@@ -1,4 +1,4 @@
-"""The lock.json beside files: whether they are as they were when it was written."""
+"""The lock.json beside files: checks that they are unchanged since it was written."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SMALL_BYTES = 1 << 24
 
 
 def lock_is_whole(lock: Path) -> bool:
-    """Whether a lock.json can be read, and says something of a folder."""
+    """True if a lock.json can be read and describes a folder."""
     try:
-        told = json.loads(lock.read_bytes())
+        content = json.loads(lock.read_bytes())
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(told, dict) and bool(told.keys() & {"files", "outcome", "packages"})
+    return isinstance(content, dict) and bool(content.keys() & {"files", "outcome", "packages"})
 
 
 def check_lock(folder: Path) -> None:
-    """Raise UserError if a file is not as the lock.json beside it says; without a lock, nothing.
+    """Raises UserError if a file does not match the lock.json beside it, if there is one.
 
     Small files are compared by sha256, large ones (weights) by size.
     """

@@ -1,4 +1,4 @@
-"""Whether a run is alive: the kernel's word, which no kill can make stale."""
+"""Liveness of runs, as the kernel reports it: no kill can leave a stale state."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ import psutil
 from frontier.errors import UserError
 
 RUNNER = "LLM_FRONTIER_RUNNER"
-# As long as a process may need to notice that the Snakemake that started it was killed.
+# The time that a process may take to notice that its Snakemake was killed.
 LOCK_WAIT_S = 60
 
 
 def acquire_run_lock(path: Path) -> tuple[bool, IO[bytes]]:
-    """Whether no other live process has called this for `path`, and the open file that says so.
+    """True if no other live process has called this for `path`, with the file holding the lock.
 
-    Every caller keeps a shared lock for as long as the file stays open, that is for its life, and
-    the kernel takes it back however that ends. Whoever gets the exclusive lock first was alone.
+    Each caller holds a shared lock while the file stays open, so for its lifetime; the kernel
+    releases it however the process ends. A caller that gets the exclusive lock first is alone.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("ab")
@@ -41,9 +41,9 @@ def acquire_run_lock(path: Path) -> tuple[bool, IO[bytes]]:
 
 @contextmanager
 def exclusive(path: Path, fault: UserError) -> Iterator[None]:
-    """Be the only process that is in such a block for `path`, which is a lock's file.
+    """Runs the block in one process at a time for `path`, the lock's file.
 
-    Raises `fault` where another process is in one, and stays there.
+    Raises `fault` if another process stays in its block.
     """
     lock = filelock.FileLock(path, timeout=LOCK_WAIT_S)
     try:
@@ -57,14 +57,14 @@ def exclusive(path: Path, fault: UserError) -> Iterator[None]:
 
 
 class Runner:
-    """The Snakemake that started this process; a process started by hand has none."""
+    """The Snakemake that started this process; none if started by hand."""
 
     def __init__(self) -> None:
-        """Its pid is in the environment: were it looked for now, it might be gone already."""
+        """Reads its pid from the environment: looked up now, it might have exited already."""
         self._pid = os.environ.get(RUNNER)
 
     def has_exited(self) -> bool:
-        """Whether there was one and it has ended, so that nobody waits for this process."""
+        """True if there was one and it has ended, so nothing waits for this process."""
         if self._pid is None:
             return False
         try:
@@ -76,16 +76,16 @@ class Runner:
 
 
 def exit_with_runner() -> None:
-    """End this process soon after the Snakemake that started it, which no longer waits for it.
+    """Ends this process soon after the Snakemake that started it.
 
-    For long work that writes nothing until its end; measuring looks between its requests instead.
+    For long work that writes nothing until its end; measuring checks between requests instead.
     """
     runner = Runner()
 
     def watch() -> None:
         while not runner.has_exited():
             time.sleep(1)
-        print("Snakemake has ended: so does this", file=sys.stderr, flush=True)
+        print("Snakemake has ended; stopping", file=sys.stderr, flush=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Progress as plain lines: what runs, how far it is, how long it still takes."""
+"""Progress as plain lines: the task, the steps done, the time left."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ class Progress:
     """Counts steps of a known total; writes a line to stderr every few seconds."""
 
     def __init__(self, label: str, total: int, unit: str, done: int = 0) -> None:
-        """`done` steps of `total` were finished earlier and say nothing of the speed."""
+        """`done` of the `total` steps were finished earlier and do not count for the speed."""
         self.label, self.total, self.unit = label, total, unit
         self.before = self.done = done
         self.start = self.last = time.monotonic()
 
     def step(self, note: str = "", every: float = 2.0) -> None:
-        """One more is done; tell it if the last line is `every` seconds old, or at the end."""
+        """Counts a step; prints if the last line is `every` seconds old, and at the end."""
         self.done += 1
         now = time.monotonic()
         if now - self.last < every and self.done < self.total:

@@ -1,12 +1,12 @@
-"""What a result depends on, as one digest.
+"""Identities: everything that a result depends on, as one digest.
 
-A job's identity is a digest of its slice of the catalogue, the identities of what it reads, the
-code that it runs and the versions of the packages which that code uses. It is part of the path of
-everything expensive, so a result is looked up, never guessed to be fresh from file times.
+A job's identity is a digest of its slice of the catalogue, the identities of its inputs, the code
+that it runs and the versions of the packages that this code uses. It is part of the path of every
+expensive result, so results are looked up, never judged fresh by file times.
 
-Code counts by its definitions, not by its files: `modules` reads what a module defines, `shapes`
-writes a definition without what cannot change a result, `graph` finds which definitions a program
-reaches and puts their digests together, `packages` and `commands` find the rest.
+Code counts by its definitions, not by its files: `modules` reads the definitions of a module,
+`shapes` reduces a definition to the parts that can change a result, `graph` finds the definitions
+that a program reaches and combines their digests, `packages` and `commands` find the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LENGTH = 16
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces."""
+    """A value's canonical JSON: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 

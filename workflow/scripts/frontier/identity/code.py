@@ -1,4 +1,4 @@
-"""The code behind a step: its digest, each module's for those who ask why, its packages."""
+"""The code behind a step: its digest, each module's (to explain changes), its packages."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _NAMES = frozenset({"__name__", "__qualname__"})
 
 @dataclass(frozen=True)
 class Code:
-    """What a program and its plugins run."""
+    """The code that a program and its plugins run."""
 
     digest: str
-    """Of all definitions that are reached, whatever modules they lie in."""
+    """The digest of all reached definitions, independent of their modules."""
     modules: dict[str, str]
-    """By module a digest of those of its definitions that count; to say what changed."""
+    """By module, a digest of its reached definitions, to explain what changed."""
     packages: dict[str, str]
-    """The versions of what is referred to outside the project."""
+    """The versions of the packages that the code refers to."""
 
 
 @cache
 def code(program: str, *plugins: str) -> Code:
-    """The code of a program of ours and of the plugin modules that it picks by name."""
+    """The code of one of our programs and of the plugin modules that it selects by name."""
     name = " ".join((program, *plugins))
     return _with_versions(*_KNOWN.get(name, lambda: _found(_GRAPH, program, *plugins)))
 
@@ -44,7 +44,7 @@ def _with_versions(whole: str, modules: dict[str, str], packages: list[str]) -> 
 
 
 def _found(graph: Graph, program: str, *plugins: str) -> tuple[str, dict[str, str], list[str]]:
-    """The digest of all, that of each module, and what is referred to outside the project."""
+    """The digest of all, that of each module, and the references outside the project."""
     found = graph.reach(program, *plugins)
     modules: dict[str, list[str]] = defaultdict(list)
     for target in found.definitions:
@@ -56,7 +56,7 @@ def _found(graph: Graph, program: str, *plugins: str) -> tuple[str, dict[str, st
 
 
 def _names(graph: Graph, found: Reached, program: str) -> list[list[str]]:
-    """The names by which definitions can be asked for, each with the digest of what it names."""
+    """The names under which definitions can be requested, each with its definition's digest."""
     named: list[tuple[str, Target | None]] = []
     for module in found.whole - {program}:
         names = {*graph.read(module).definitions, *graph.asked(module, found)}

@@ -1,4 +1,4 @@
-"""The shell commands of the rules, as they are written."""
+"""The shell commands of the rules, as written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RULES = SCRIPTS.parent / "rules"
 
 @cache
 def shells() -> dict[str, str]:
-    """The shell command of every rule, as written: the string tokens behind `shell:`."""
+    """The shell command of every rule, as written: the string tokens after `shell:`."""
     found: dict[str, str] = {}
     for path in sorted(RULES.glob("*.smk")):
         rule, inside = "", False

@@ -1,6 +1,6 @@
 """The digest of a definition: of its form and of the digests of all that it refers to.
 
-So neither where something lies counts, nor how it was imported, nor what a function is called.
+So a definition's place, its import and a function's name do not count.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from frontier.identity.nodes import Node, Target, combined, hashed, targets
 from frontier.identity.shapes import node_of
 
 EFFECTS = "(effects)"
-"""The name that stands for what a module does when it is loaded."""
+"""The name that stands for a module's effects when it is loaded."""
 
 
 class Digests(Names):
-    """The definitions' digests; each is worked out once."""
+    """The digests of definitions, each computed once."""
 
     def __init__(self, scripts: Path) -> None:
         """Nothing is read yet."""
@@ -36,15 +36,15 @@ class Digests(Names):
         return node_of(found, found.definitions[target.name], self, target.name)
 
     def _effects(self, module: str) -> Target | None:
-        """What a module does when it is loaded, where it does anything."""
+        """The target for a module's effects when it is loaded; None if it has none."""
         return Target("definition", module, EFFECTS) if self.acts(module) else None
 
     def _own(self, target: Target) -> str:
-        """A definition's own digest, in which what it refers to counts by its name."""
+        """A definition's own digest, in which its references count by name."""
         return combined(self.node(target), lambda one: f"{one.kind} {one.name}")
 
     def _content(self, module: str) -> str:
-        """The digest of a module that is referred to as a whole."""
+        """The digest of a module referred to as a whole."""
         if in_host(module):
             return f"host {module.rpartition('.')[2]}"
         names = sorted(self.read(module).definitions)
@@ -68,9 +68,9 @@ class Digests(Names):
         return (one for one in targets(self.node(target)) if one.kind == "definition")
 
     def _settle(self, group: list[Target]) -> None:
-        """Digests of definitions that refer to each other in a circle, or of a single one.
+        """Computes digests of definitions that refer to each other in a cycle, or of a single one.
 
-        As many rounds as there are of them tell apart whatever differs in the paths through them.
+        As many rounds as there are definitions distinguish all differences in paths through them.
         """
         known = dict.fromkeys(group, "")
 

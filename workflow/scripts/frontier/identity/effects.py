@@ -1,7 +1,7 @@
-"""Which statements at the top of a module do more than bind a name.
+"""Detection of statements at the top of a module that do more than bind a name.
 
-Those count wherever the module is loaded, whether or not anything refers to them. What is not known
-to do nothing else is taken to do something.
+These count wherever the module is loaded, whether or not anything refers to them. A statement not
+known to be free of effects is assumed to have one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Calls that make a value and change nothing.
+# Calls that return a new value and change nothing.
 PURE = _names(
     """
     bool bytes complex dict enumerate filter float frozenset int len list map max min object range
@@ -33,7 +33,7 @@ PURE = _names(
     unicodedata.normalize
     """
 )
-# Methods that give a value of one that they leave as it is.
+# Methods that return a value and do not change their object.
 PURE_METHODS = _names(
     """
     absolute casefold copy count decode difference encode format from_bytes fromhex fromisoformat
@@ -42,7 +42,7 @@ PURE_METHODS = _names(
     startswith strip title translate union upper values with_name with_suffix
     """
 )
-# Decorators that make of a definition another one and note it nowhere.
+# Decorators that transform a definition and register it nowhere.
 PURE_DECORATORS = _names(
     """
     classmethod property staticmethod abc.abstractmethod contextlib.asynccontextmanager
@@ -51,7 +51,7 @@ PURE_DECORATORS = _names(
     typing.no_type_check typing.overload typing.override typing.runtime_checkable
     """
 )
-# Whose subclasses are noted nowhere that anybody looks.
+# Base classes whose subclasses are not looked up anywhere.
 PLAIN_BASES = _names(
     """
     abc.ABC ast.NodeTransformer ast.NodeVisitor collections.OrderedDict collections.UserDict
@@ -70,11 +70,11 @@ _PURE_NODES = (
 )  # fmt: skip
 
 Imports = Mapping[str, Import]
-"""A module's imports from outside the project: what is called of the project may do anything."""
+"""A module's imports from outside the project; the project's own functions may have effects."""
 
 
 Own = Callable[[ast.expr], bool]
-"""Whether a call of something of the project's own only makes a value."""
+"""Tells if a call to one of the project's own definitions only returns a value."""
 
 
 def _unknown(_function: ast.expr) -> bool:
@@ -97,7 +97,7 @@ def path_of(node: ast.expr, imports: Imports) -> str | None:
 
 
 def has_effect(node: ast.stmt, imports: Imports) -> bool:
-    """Whether a statement at the top of a module may do more than bind names."""
+    """True if a statement at the top of a module may do more than bind names."""
     match node:
         case ast.Import() | ast.ImportFrom() | ast.Pass():
             return False
@@ -119,7 +119,7 @@ def has_effect(node: ast.stmt, imports: Imports) -> bool:
 
 
 def is_pure(node: ast.AST, imports: Imports, own: Own = _unknown) -> bool:
-    """Whether working out an expression changes nothing; `own` says so of the project's calls."""
+    """True if evaluating an expression changes nothing; `own` decides for the project's calls."""
     if isinstance(node, ast.Lambda):
         return True
     if isinstance(node, ast.Call):
@@ -135,7 +135,7 @@ def is_pure(node: ast.AST, imports: Imports, own: Own = _unknown) -> bool:
 
 
 def only_makes(node: ast.stmt, imports: Imports, own: Own = _unknown) -> bool:
-    """Whether a statement only binds names to values, or gives one, and changes nothing else."""
+    """True if a statement only binds names to values, or returns one, and changes nothing else."""
     match node:
         case ast.Pass() | ast.Expr(value=ast.Constant()):
             return True
@@ -163,15 +163,15 @@ def _is_name(node: ast.expr) -> bool:
 
 
 def _decorated(decorators: list[ast.expr], imports: Imports) -> bool:
-    """Whether one of the decorators may note what it decorates."""
+    """True if one of the decorators may register what it decorates."""
     called = (one.func if isinstance(one, ast.Call) else one for one in decorators)
     return any(path_of(one, imports) not in PURE_DECORATORS for one in called)
 
 
 def _class_has_effect(node: ast.ClassDef, imports: Imports) -> bool:
-    """Whether a class may be noted somewhere, or its body does more than define.
+    """True if a class may be registered somewhere, or its body does more than define.
 
-    A base class of the same project is looked at where the graph is known (`__init_subclass__`).
+    A base class of the project itself is checked where the graph is known (`__init_subclass__`).
     """
     keywords = any(one.arg != "frozen" for one in node.keywords)
     bases = [path_of(base, imports) for base in node.bases]

@@ -1,8 +1,8 @@
-"""Which definitions programs reach.
+"""The definitions that programs reach.
 
-Of a step's own program and of the plugins that it picks by name all definitions count, for they may
-be asked for by name; of any other module only what is referred to, and what the module does when it
-is loaded.
+All definitions count of a step's own program and of the plugins that it selects by name, for they
+may be requested by name; of any other module, only those referred to, and the module's effects when
+it is loaded.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from frontier.identity.nodes import Target, attributes, loads, targets
 
 @dataclass
 class Reached:
-    """What some modules reach."""
+    """The definitions that some modules reach."""
 
     definitions: set[Target] = field(default_factory=set)
     whole: set[str] = field(default_factory=set)
     """Modules all of whose definitions count."""
     loaded: set[str] = field(default_factory=set)
     attributes: set[str] = field(default_factory=set)
-    """The names that are asked of values."""
+    """The names of attributes read from values."""
     packages: set[str] = field(default_factory=set)
-    """Dotted names of what is referred to outside the project."""
+    """Dotted names of references outside the project."""
 
 
 class Graph(Digests):
-    """Follows what the definitions of programs and plugins refer to."""
+    """Follows the references of programs' and plugins' definitions."""
 
     def reach(self, program: str, *plugins: str) -> Reached:
-        """What a program and its plugins reach."""
+        """The definitions that a program and its plugins reach."""
         found = Reached()
         found.whole |= {program, *plugins}
         waiting = [one for name in found.whole for one in self._all(name)]
@@ -43,7 +43,7 @@ class Graph(Digests):
         waiting += [Target("definition", program, MAIN)] * (MAIN in self.read(program).definitions)
         while waiting:
             self._follow(waiting, found)
-            # A plugin may be asked for what it imports, too.
+            # A plugin's imports can be requested by name, too.
             asked = (one for name in found.whole - {program} for one in self._asked(name, found))
             waiting = [one for one in asked if one not in found.definitions]
             if "__subclasses__" in found.attributes:
@@ -51,7 +51,7 @@ class Graph(Digests):
         return found
 
     def _asked(self, module: str, found: Reached) -> list[Target]:
-        """The definitions that a module imports under a name that is asked of some value."""
+        """The definitions that a module imports under a name that is read from some value."""
         return [
             one
             for name in self.asked(module, found)
@@ -59,7 +59,7 @@ class Graph(Digests):
         ]
 
     def asked(self, module: str, found: Reached) -> set[str]:
-        """The names that a module imports and that are asked of some value."""
+        """The names that a module imports and that are read from some value."""
         names = self.read(module).imports.keys() & found.attributes
         return {name for name in names if not name.startswith("_")}
 
@@ -84,7 +84,7 @@ class Graph(Digests):
         return [Target("definition", module, name) for name in names]
 
     def _load(self, names: Iterable[str], found: Reached) -> list[Target]:
-        """What the modules that are loaded do then; dotted names that are none are passed over."""
+        """The effects of loading these modules; dotted names that are not modules are ignored."""
         effects: list[Target] = []
         waiting = list(names)
         while waiting:
@@ -94,13 +94,13 @@ class Graph(Digests):
             found.loaded.add(name)
             waiting += [name.rpartition(".")[0], *self.read(name).loads]
             effects += filter(None, [self.effects(name)])
-            # Any name may be one of a package that all names are imported of.
+            # Any name may come from a package of which all names are imported.
             stars = (star for star in self.read(name).stars if not self.file(star))
             found.packages.update(stars)
         return effects
 
     def _subclasses(self, found: Reached) -> list[Target]:
-        """The classes of loaded modules, where somebody asks a class for those made of it."""
+        """The classes of loaded modules, if some code asks a class for its subclasses."""
         return [
             target
             for module in found.loaded

@@ -1,4 +1,4 @@
-"""Messages in a definition: their words do not count, the expressions in them do."""
+"""Messages in a definition: their wording does not count, the expressions in them do."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class Messages(Naming):
     """Finds the messages of one definition."""
 
     inside: Function | None = None
-    """The innermost function around."""
+    """The innermost enclosing function."""
     says_why: bool = False
-    """Whether the function returns words that say why."""
+    """Whether the function returns a Reason."""
 
     def aside(self, part: ast.expr) -> Node:
-        """A node of its own for an expression in a message."""
+        """A separate node for an expression in a message."""
         raise NotImplementedError
 
     def takes_words(self, node: ast.Call) -> bool:
-        """Whether a call makes an exception, or a reason, of its message."""
+        """True if a call creates an exception, or a Reason, from its message."""
         base: ast.expr = node.func
         while isinstance(base, ast.Attribute):
             base = base.value
@@ -44,7 +44,7 @@ class Messages(Naming):
         return self.lookup.takes_words(target)
 
     def may_be_told(self, value: ast.expr) -> bool:
-        """Whether a value may be words, or what the host makes of some."""
+        """True if a value may be a text, or the host's rendering of one."""
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
             target, _ = self.targets(value.func.id)
             return target is not None and target.kind == "host"
@@ -52,7 +52,7 @@ class Messages(Naming):
         return isinstance(value, wording.TEXTS) and not number
 
     def is_told(self, name: str) -> bool:
-        """Whether a local name is read nowhere but in the messages of the function around."""
+        """True if a local name is read only in messages of the enclosing function."""
         if self.inside is None:
             return False
         nodes = all_nodes(self.inside)
@@ -71,13 +71,13 @@ class Messages(Naming):
                     yield from wording.reasons(node.value)
 
     def is_reason(self, annotation: ast.expr | None) -> bool:
-        """Whether an annotation names frontier.errors.Reason."""
+        """True if an annotation names frontier.errors.Reason."""
         names = [one for one in ast.walk(annotation or ast.Pass()) if isinstance(one, ast.Name)]
         found = (self.lookup.resolve(self.module.name, one.id) for one in names)
         return any(one and one.kind == "host" and one.name == wording.REASON for one in found)
 
     def reason(self, node: ast.expr | None) -> Any:
-        """What says why, or None: which of them is not a matter of words."""
+        """The form of a Reason or None: which of the two it is counts, the wording does not."""
         match node:
             case ast.IfExp():
                 branches = [self.reason(node.body), self.reason(node.orelse)]
@@ -98,7 +98,7 @@ class Messages(Naming):
         return self.shape(node)
 
     def message(self, arguments: Iterable[ast.expr]) -> Any:
-        """The expressions of a message, in whatever order and number."""
+        """The expressions of a message, in any order and number."""
         found = (part for argument in arguments for part in wording.parts(argument))
         self.refers.append(tuple(map(self.aside, found)))
         return ["words", "@"]

@@ -1,4 +1,4 @@
-"""What a module defines, what it imports, and what it does when it is imported."""
+"""The definitions, imports and effects of a module."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from frontier.identity import effects
 from frontier.identity.scopes import Import, bound_by, imported, loaded_from, own_nodes
 
 MAIN = "__main__"
-"""The definition that stands for what a module does only where it is the program that runs."""
+"""The definition that stands for a module's effects when it is run as a program."""
 _COMPOUND = (ast.If, ast.Try, ast.TryStar, ast.With, ast.For, ast.While, ast.Match)
 
 
 @dataclass
 class Module:
-    """A module's text in parts."""
+    """A module's source, in parts."""
 
     name: str
     package: str
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    """The statements that bind a name: a function, a class, an assignment; all, where several."""
+    """The statements that bind each name: functions, classes, assignments."""
     imports: dict[str, Import] = field(default_factory=dict)
-    """The names that are bound by an import alone."""
+    """The names bound only by an import."""
     stars: list[str] = field(default_factory=list)
-    """Modules all of whose names are imported."""
+    """The modules of star imports."""
     effects: list[ast.stmt] = field(default_factory=list)
     """Statements that do more than bind a name."""
     loads: list[str] = field(default_factory=list)
-    """Dotted names that may be modules, which are loaded with this one."""
+    """Dotted names, possibly modules, that are loaded with this one."""
 
 
 def is_text(node: ast.AST) -> bool:
-    """A docstring, or an attribute's: a string that stands alone as a statement."""
+    """True for a docstring, of an attribute too: a string as a statement."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -65,7 +65,7 @@ def read(text: str, name: str, package: str, own: Callable[[str], bool]) -> Modu
             module.imports[bound] = only
         else:
             module.definitions[bound] = list(dict.fromkeys(node for node, _ in found))
-    # In which order a name is bound again is an effect as well.
+    # The order in which a name is rebound is an effect as well.
     again = {id(node) for found in module.definitions.values() if len(found) > 1 for node in found}
     foreign = {bound: one for bound, one in module.imports.items() if not own(one.module)}
     module.effects = [
@@ -79,7 +79,7 @@ def read(text: str, name: str, package: str, own: Callable[[str], bool]) -> Modu
 
 
 def _bound(node: ast.stmt, package: str) -> Iterator[tuple[str, Import | None]]:
-    """The names that a statement at the top of a module binds, and what to where it imports."""
+    """The names that a statement at the top of a module binds, with the import if it is one."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         yield from ((name, target) for name, target in imported(node, package))
         return
@@ -91,7 +91,7 @@ def _bound(node: ast.stmt, package: str) -> Iterator[tuple[str, Import | None]]:
 
 
 def _loaded(node: ast.stmt, package: str) -> Iterator[str]:
-    """What a statement imports; of `from a import b` both a and a.b, b may be either."""
+    """The dotted names that a statement loads: for `from a import b` both a and a.b."""
     for part in [node] if not isinstance(node, _COMPOUND) else own_nodes([node]):
         if isinstance(part, ast.Import):
             yield from (alias.name for alias in part.names)
@@ -100,7 +100,7 @@ def _loaded(node: ast.stmt, package: str) -> Iterator[str]:
 
 
 def _only_for_types(node: ast.stmt) -> bool:
-    """`if TYPE_CHECKING:` without an else."""
+    """True for `if TYPE_CHECKING:` without an else."""
     if not isinstance(node, ast.If) or node.orelse:
         return False
     test = node.test
@@ -110,7 +110,7 @@ def _only_for_types(node: ast.stmt) -> bool:
 
 
 def _is_main(node: ast.stmt) -> bool:
-    """`if __name__ == "__main__":` without an else."""
+    """True for `if __name__ == "__main__":` without an else."""
     if not isinstance(node, ast.If) or node.orelse or not isinstance(node.test, ast.Compare):
         return False
     parts = [node.test.left, *node.test.comparators]

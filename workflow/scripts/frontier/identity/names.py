@@ -28,12 +28,12 @@ HOST = (
 
 
 def in_host(module: str) -> bool:
-    """Whether a module can change neither an answer nor a time nor an outcome."""
+    """True if a module can change neither an answer nor a time nor an outcome."""
     return module in HOST or module.startswith(f"{HOST[0]}.")
 
 
 class Names:
-    """The programs and modules below a folder; each is read once, when asked for."""
+    """The programs and modules below a folder; each is read once, on demand."""
 
     def __init__(self, scripts: Path) -> None:
         """Nothing is read yet."""
@@ -56,7 +56,7 @@ class Names:
         return frozenset(path.stem for path in self.scripts.iterdir())
 
     def owns(self, module: str) -> bool:
-        """Whether a dotted name is the project's."""
+        """True if a dotted name is the project's."""
         return module.partition(".")[0] in self._tops
 
     def _read(self, module: str) -> Module:
@@ -67,23 +67,23 @@ class Names:
         return read(path.read_text(encoding="utf-8"), module, package, self.owns)
 
     def of_import(self, found: Import) -> Target:
-        """What an import binds a name to."""
+        """The target to which an import binds a name."""
         if found.name is None:
             target = self.module(found.module)
             return target or Target("package", "", found.module)
         if not self.file(found.module):
             return Target("package", "", f"{found.module}.{found.name}")
-        # What is not found may be made when the module is loaded: then all of it counts.
+        # A name that is not found may be created when the module is loaded: then all of it counts.
         return self.resolve(found.module, found.name) or Target("module", found.module)
 
     def _module(self, name: str) -> Target | None:
-        """The module of a dotted name; None where it is none of the project."""
+        """The module of a dotted name; None if it is not the project's."""
         parts = name.split(".")
         own = self.owns(name) and all(part.isidentifier() for part in parts)
         return Target("module", name) if own and self.file(name) else None
 
     def _resolve(self, module: str, name: str) -> Target | None:
-        """What `name` is in a module; None for a builtin, or what nobody binds."""
+        """The target of `name` in a module; None for a builtin or an unbound name."""
         return self._find(module, name, frozenset())
 
     def _find(self, module: str, name: str, seen: frozenset[str]) -> Target | None:
@@ -104,11 +104,11 @@ class Names:
         for star in found.stars:
             if self.file(star) and (target := self._find(star, name, seen | {module})):
                 return target
-        # A package gives its names as it likes.
+        # A package may provide its names in any way.
         return Target("module", module) if "__getattr__" in found.definitions else None
 
     def takes_words(self, target: Target) -> bool:
-        """Whether it is an exception that is made of a message alone, or marks a reason."""
+        """True if the target is an exception built from a message alone, or Reason."""
         if target.kind == "host":
             return target.name.endswith("Error") or target.name == REASON
         if target.kind != "definition":
@@ -123,7 +123,7 @@ class Names:
         )
 
     def _class(self, base: ast.expr, module: str) -> Target | None:
-        """What a base class, written as a name or as an attribute of a module, refers to."""
+        """The target of a base class written as a name or as an attribute of a module."""
         if isinstance(base, ast.Name):
             return self.resolve(module, base.id)
         path = path_of(base, self.read(module).imports) or ""
@@ -137,7 +137,7 @@ class Names:
         return isinstance(base, ast.Name) and base.id in BUILTIN
 
     def acts(self, module: str) -> list[ast.stmt]:
-        """The statements with effects, classes included whose bases may note their subclasses."""
+        """The statements with effects, including classes whose bases may register them."""
         found = self.read(module)
         noted = [
             one
@@ -151,7 +151,7 @@ class Names:
         return list(dict.fromkeys([*effects, *noted]))
 
     def _makes(self, node: ast.stmt, module: str, calling: frozenset[Target] = frozenset()) -> bool:
-        """Whether a statement only makes a value, by functions and records of the project's own."""
+        """True if a statement only computes a value, by the project's functions and records."""
         imports = self.read(module).imports
         foreign = {name: one for name, one in imports.items() if not self.owns(one.module)}
 
@@ -170,7 +170,7 @@ class Names:
         return only_makes(node, foreign, own)
 
     def _is_record(self, node: ast.ClassDef, module: str) -> bool:
-        """Whether a class is a dataclass that does nothing when one is made."""
+        """True if a class is a dataclass without effects on creation."""
         called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
         paths = [path_of(one, self.read(module).imports) for one in called]
         own = {name for part in node.body for name in bound_by(part)}
@@ -184,10 +184,10 @@ class Names:
         return paths == ["dataclasses.dataclass"] and not node.bases and plain
 
     def _notes(self, base: ast.expr, module: str) -> bool:
-        """Whether a base class is one of the project's that may note its subclasses somewhere."""
+        """True if a base class is the project's and may register its subclasses somewhere."""
         target = self._class(base, module)
         if target is None or target.kind != "definition":
-            # What a call gives may be any class of ours.
+            # A call may return any of our classes.
             return isinstance(base, ast.Call)
         (one, *_) = found = self.read(target.module).definitions[target.name]
         if len(found) > 1 or not isinstance(one, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""What the names in a definition refer to, however they were imported."""
+"""The references of the names in a definition, however they were imported."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from frontier.identity.modules import Module
 from frontier.identity.nodes import Lookup, Node, Target
 from frontier.identity.scopes import Scope, imported, loaded_from
 
-# By these a module can be asked for any of its own names: then all of them count.
+# These can read any name of a module: then all of its names count.
 BY_TEXT = frozenset({"globals", "eval", "exec", "__import__"})
 MODULES = (["sys", "modules"], ["sys.modules"])
 
 
 @dataclass
 class Naming:
-    """Finds what the names of one definition refer to, and collects it; see `Node`."""
+    """Finds and collects the references of one definition; see `Node`."""
 
     module: Module
     lookup: Lookup
     scopes: list[Scope] = field(default_factory=list)
     trying: int = 0
-    """In how many blocks whether an import works decides what runs."""
+    """The depth of blocks in which the success of an import decides what runs."""
     refers: list[Target | tuple[Node, ...]] = field(default_factory=list)
     attributes: set[str] = field(default_factory=set)
     loads: list[str] = field(default_factory=list)
 
     def shape(self, node: Any) -> Any:
-        """The form of a part of the tree."""
+        """The form of a node of the tree."""
         raise NotImplementedError
 
     def refer(self, target: Target) -> str:
@@ -37,7 +37,7 @@ class Naming:
         return "@"
 
     def targets(self, name: str) -> tuple[Target | None, bool]:
-        """What a name may refer to outside its block, and whether it may be local as well."""
+        """The target of a name outside its block, and whether it may be local as well."""
         innermost = len(self.scopes) - 1
         for place, scope in reversed(list(enumerate(self.scopes))):
             if scope.is_class and place < innermost:
@@ -45,7 +45,7 @@ class Naming:
             if name in scope.imports:
                 return self.lookup.of_import(scope.imports[name]), False
             if name in scope.bound:
-                # In a class's own body a name is the module's until the class has bound it.
+                # In a class body a name is the module's until the class binds it.
                 outer = self.lookup.resolve(self.module.name, name) if scope.is_class else None
                 return outer, True
         return self.lookup.resolve(self.module.name, name), False
@@ -97,7 +97,7 @@ class Naming:
         return ["Constant", repr(value)]
 
     def imports(self, node: ast.Import | ast.ImportFrom) -> Any:
-        """Nothing, unless it is tried: then whether it can be imported decides what runs."""
+        """Nothing, unless in a `try`: then the success of the import decides what runs."""
         if isinstance(node, ast.Import):
             self.loads += [alias.name for alias in node.names]
         else:
@@ -112,7 +112,7 @@ class Naming:
 
 
 def _known(base: ast.expr) -> int:
-    """Of how many names behind an expression it is known that no module or function is asked."""
+    """The number of names after an expression that are known not to read a module or function."""
     if isinstance(base, ast.Call) and isinstance(base.func, ast.Name):
         return int(base.func.id in ("super", "type"))
     return int(isinstance(base, ast.Name) and base.id == "self")

@@ -1,4 +1,4 @@
-"""A definition's form, and what its names refer to."""
+"""A definition's form and references."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from frontier.identity.scopes import Import
 
 @dataclass(frozen=True, order=True)
 class Target:
-    """What a name refers to: `name` of a project's `module`, a whole one, `name` of a package.
+    """The target of a name: `name` in one of the project's modules, a whole module, or a package's.
 
-    What lies in the host's modules is a word, whatever it is.
+    Anything in the host's modules counts by name only.
     """
 
     kind: Literal["definition", "module", "package", "host"]
@@ -24,43 +24,42 @@ class Target:
 
 @dataclass(frozen=True)
 class Node:
-    """A definition's form, where each "@" is one of `refers`, in the order of the walk.
+    """A definition's form, in which each "@" is one of `refers`, in the order of the walk.
 
-    Several nodes in the place of a target are the expressions of a message, whose order does not
-    count.
+    Several nodes in place of a target are the expressions of a message, whose order does not count.
     """
 
     form: str
     refers: tuple[Target | tuple[Node, ...], ...]
     attributes: frozenset[str]
-    """What is asked of values by name."""
+    """The names of attributes read from values."""
     loads: tuple[str, ...]
-    """Dotted names that may be modules, which are imported when this runs."""
+    """Dotted names, possibly modules, that are imported when this runs."""
 
 
 class Lookup(Protocol):
-    """Finds what names refer to."""
+    """Finds the targets of names."""
 
     def resolve(self, module: str, name: str) -> Target | None:
-        """What a name is in a module; None for a builtin, or what nobody binds."""
+        """The target of a name in a module; None for a builtin or an unbound name."""
 
     def of_import(self, found: Import) -> Target:
-        """What an import binds a name to."""
+        """The target to which an import binds a name."""
 
     def module(self, name: str) -> Target | None:
-        """The module of a dotted name; None where it is none of the project."""
+        """The module of a dotted name; None if it is not the project's."""
 
     def takes_words(self, target: Target) -> bool:
-        """Whether it is an exception that is made of a message alone, or marks a reason."""
+        """True if the target is an exception built from a message alone, or Reason."""
 
 
 def hashed(*parts: str) -> str:
-    """The digest of some texts in their order."""
+    """The digest of some texts in order."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def targets(node: Node) -> Iterator[Target]:
-    """All that a node refers to."""
+    """All targets of a node."""
     for one in node.refers:
         if isinstance(one, Target):
             yield one
@@ -70,7 +69,7 @@ def targets(node: Node) -> Iterator[Target]:
 
 
 def attributes(node: Node) -> set[str]:
-    """All names that a node asks of values."""
+    """All names of attributes that a node reads from values."""
     return {*node.attributes}.union(*(attributes(part) for part in _asides(node)))
 
 
@@ -84,7 +83,7 @@ def _asides(node: Node) -> Iterator[Node]:
 
 
 def combined(node: Node, word: Callable[[Target], str]) -> str:
-    """The digest of a node's form with a word for each target."""
+    """The digest of a node's form, with `word` applied to each target."""
     words = [
         word(one)
         if isinstance(one, Target)

@@ -1,4 +1,4 @@
-"""Versions of the packages that counted code refers to."""
+"""Versions of the packages that a step's code refers to."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from frontier.identity.remembered import Remembered, of_installed
 
 
 def versions(names: Iterable[str]) -> dict[str, str]:
-    """Version of each distribution behind dotted names such as `torch.nn.Linear`."""
+    """The version of each distribution behind dotted names such as `torch.nn.Linear`."""
     found = {".".join(name.split(".")[:2]) for name in names}
     versions = (_KNOWN.get(name, partial(_version, name)) for name in found)
     return dict(sorted(tuple(version) for version in versions if version))
 
 
 def _version(name: str) -> tuple[str, str] | None:
-    """Distribution and version of a dotted name of two parts; None for the standard library."""
+    """The distribution and version of a dotted name; None for the standard library."""
     top, _, second = name.partition(".")
     if top in sys.stdlib_module_names:
         return None
@@ -32,7 +32,7 @@ def _version(name: str) -> tuple[str, str] | None:
 
 @cache
 def _installed(distribution: str) -> str | None:
-    """The version of a distribution; None where there is none of that name."""
+    """The version of a distribution; None if it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -41,7 +41,7 @@ def _installed(distribution: str) -> str | None:
 
 @cache
 def _distributions() -> Mapping[str, list[str]]:
-    """The installed distributions by what is imported of them; finding them takes long."""
+    """The installed distributions by the names of their modules; slow to compute."""
     return importlib.metadata.packages_distributions()
 
 

@@ -1,4 +1,4 @@
-"""What was found out earlier about code and packages that have not changed since.
+"""A cache of facts about code and packages, valid until these change.
 
 Following all that thirteen programs reach takes longer than the rest of planning a study.
 """
@@ -22,7 +22,7 @@ FOLDER = Path(".snakemake")
 
 
 def of_sources() -> str:
-    """A digest of every source file of ours, this package's own included, and of Python."""
+    """A digest of all our source files, including this package's, and of Python's version."""
     names = sorted(path.name for path in SCRIPTS.iterdir() if path.name != "__pycache__")
     whole = hashlib.sha256("\n".join([sys.version, *names]).encode())
     for path in sorted(SCRIPTS.rglob("*.py")):
@@ -32,7 +32,7 @@ def of_sources() -> str:
 
 
 def of_installed() -> str:
-    """A digest of which distributions in which versions are installed, and where."""
+    """A digest of the installed distributions, their versions and places."""
     whole = hashlib.sha256(sys.version.encode())
     for place in filter(os.path.isdir, sys.path):
         names = (path.name for path in Path(place).iterdir())
@@ -42,7 +42,7 @@ def of_installed() -> str:
 
 
 class Remembered:
-    """JSON values by their names, in .snakemake/; all forgotten when `state` is another one."""
+    """JSON values by name in .snakemake/, all dropped when `state` changes."""
 
     def __init__(self, name: str, state: Callable[[], str]) -> None:
         """Nothing is read yet."""
@@ -62,7 +62,7 @@ class Remembered:
         return {"state": state}
 
     def get(self, name: str, find: Callable[[], Any]) -> Any:
-        """The value of a name; where it is not known, what `find` finds."""
+        """The value of a name, computed by `find` if it is unknown."""
         if name not in self._found:
             self._found[name] = find()
             if not self._changed:

@@ -1,4 +1,4 @@
-"""Which names are local to a function, a class or a comprehension, and which it imports."""
+"""The local and imported names of a function, a class or a comprehension."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 @dataclass(frozen=True)
 class Import:
-    """A name bound by an import: to a module, or to what `name` is of it."""
+    """A name bound by an import: to a module, or to `name` in it."""
 
     module: str
     name: str | None = None
@@ -20,7 +20,7 @@ class Import:
 
 @dataclass
 class Scope:
-    """The names of a block; those that it only imports are in `imports` and not in `bound`."""
+    """The names of a block; names that are only imported are in `imports`, not in `bound`."""
 
     bound: set[str] = field(default_factory=set)
     imports: dict[str, Import] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class Scope:
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
-    """The dotted name of the module that an import takes names from, for a module of `package`."""
+    """The dotted name of the module from which an import reads, for a module of `package`."""
     if not node.level:
         return node.module or ""
     parts = package.split(".")
@@ -37,13 +37,13 @@ def absolute(node: ast.ImportFrom, package: str) -> str:
 
 
 def loaded_from(node: ast.ImportFrom, package: str) -> list[str]:
-    """The dotted names that may be modules in `from module import …`, the module itself first."""
+    """The dotted names in `from module import …` that may be modules, the module itself first."""
     module = absolute(node, package)
     return [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
 def imported(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Import]]:
-    """Each name that an import binds and what to; a star import's are not known here."""
+    """Each name that an import binds, with its target; those of a star import are unknown here."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             top = alias.name.partition(".")[0]
@@ -95,7 +95,7 @@ def _scope(body: Iterable[ast.AST], package: str, bound: Iterable[str] = ()) -> 
 
 
 def bound_by(node: ast.AST) -> list[str]:
-    """The names that a node itself binds, imports left out."""
+    """The names that a node itself binds, without imports."""
     match node:
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
             return [name]
@@ -109,9 +109,9 @@ def bound_by(node: ast.AST) -> list[str]:
 
 
 def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """The nodes of a block, not those of blocks inside it with names of their own.
+    """The nodes of a block, without those of nested blocks with their own names.
 
-    Of a comprehension only what it assigns by `:=`, which belongs to the block around it.
+    Of a comprehension only its `:=` assignments, which belong to the enclosing block.
     """
     waiting = list(body)
     while waiting:
@@ -131,7 +131,7 @@ def own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def children(node: ast.AST) -> Iterator[ast.AST]:
-    """The parts of a node, as `ast.iter_child_nodes`, in half the time."""
+    """The children of a node, like `ast.iter_child_nodes`, in half the time."""
     for value in vars(node).values():
         if isinstance(value, ast.AST):
             yield value
@@ -140,7 +140,7 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def all_nodes(node: ast.AST) -> list[ast.AST]:
-    """A node and all that is in it."""
+    """A node and all nodes in it."""
     found = [node]
     for one in found:
         found.extend(children(one))
@@ -148,7 +148,7 @@ def all_nodes(node: ast.AST) -> list[ast.AST]:
 
 
 def _outside(node: Function | ast.ClassDef | ast.Lambda) -> Iterator[ast.AST]:
-    """What of a definition is evaluated in the block around it, decorators left out."""
+    """The parts of a definition evaluated in the enclosing block, without decorators."""
     if isinstance(node, ast.ClassDef):
         yield from [*node.bases, *node.keywords]
     else:

@@ -1,8 +1,8 @@
-"""A definition without what cannot change a result, with each name as what it refers to.
+"""A definition reduced to the parts that can change a result, with each name as its target.
 
-Left out are positions, comments, docstrings, function annotations, imports, the words of an error
-and a program's help. A name stands for what it refers to, however that was imported: a definition
-of the project, a module of it, something of a package, or, as itself, a local name or a builtin.
+Left out are positions, comments, docstrings, function annotations, imports, the wording of errors
+and a program's help. A name stands for its target, however that was imported: one of the project's
+definitions or modules, a name in a package, or, as itself, a local name or a builtin.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ def node_of(
 
 @dataclass
 class _Shaper(Messages):
-    """Writes one form."""
+    """Builds the form of one definition."""
 
     def node(self, parts: Sequence[ast.AST], name: str | None = None) -> Node:
-        # The name itself does not count: what refers to a definition does so by its digest.
+        # The name itself does not count: references to a definition use its digest.
         if name and len(parts) == 1 and isinstance(parts[0], Function):
             shape = self.function(parts[0], name=None)
         elif name and len(parts) == 1 and (value := _only_value(parts[0])):
@@ -83,7 +83,7 @@ class _Shaper(Messages):
         kept = (one for one in statements if not is_text(one) and not isinstance(one, ast.Pass))
         return [shape for one in kept if (shape := self.shape(one)) is not None]
 
-    # Blocks with names of their own.
+    # Blocks with their own names.
 
     def function(self, node: Function, name: str | None) -> Any:
         decorators = [self.shape(one) for one in node.decorator_list]
@@ -99,7 +99,7 @@ class _Shaper(Messages):
         return [type(node).__name__, name, decorators, outer, returns, body]
 
     def reads_annotations(self, node: Function) -> bool:
-        """Whether a decorator may look at the annotations, as a validator's does."""
+        """True if a decorator may read the annotations, as a validator does."""
         called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
         return any(path_of(one, self.module.imports) not in PURE_DECORATORS for one in called)
 
@@ -130,7 +130,7 @@ class _Shaper(Messages):
         return ["ClassDef", node.name, outer, body]
 
     def comprehension(self, node: ast.ListComp | ast.DictComp) -> Any:
-        # The first iterable is worked out outside; as a name of the targets it would count less.
+        # The first iterable is evaluated outside; as one of the targets it would count less.
         first = self.shape(node.generators[0].iter)
         self.scopes.append(of_comprehension(node.generators))
         shape = self.general(node)
@@ -140,7 +140,7 @@ class _Shaper(Messages):
     # Statements.
 
     def tried(self, node: ast.Try | ast.With) -> Any:
-        """Whether an import works may decide what runs: under `try`, and in `with suppress(…)`."""
+        """Counts imports, whose success may decide what runs: in `try` and `with suppress(…)`."""
         self.trying += 1
         shape = self.general(node)
         self.trying -= 1
@@ -173,7 +173,7 @@ class _Shaper(Messages):
         return ["=", self.shape(target), self.shape(value)]
 
     def annotation(self, node: ast.expr) -> Any:
-        """A class's annotation, which may be written as a string."""
+        """The form of a class's annotation, which may be a string."""
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             try:
                 return self.shape(ast.parse(node.value, mode="eval").body)
@@ -189,7 +189,7 @@ class _Shaper(Messages):
 
 
 def _only_value(node: ast.AST) -> ast.expr | None:
-    """The value of an assignment to one name."""
+    """The value of an assignment to a single name."""
     if isinstance(node, ast.AnnAssign):
         return node.value if isinstance(node.target, ast.Name) else None
     if isinstance(node, ast.Assign) and len(node.targets) == 1:

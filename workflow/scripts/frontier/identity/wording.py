@@ -1,16 +1,16 @@
-"""Which parts of code are only words for people: an error's message, a program's help."""
+"""Detection of code that is only text for people: error messages, a program's help."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
 
-# Builtin exceptions of which nothing reads the text, as it does of a RuntimeError.
+# Builtin exceptions whose text no code reads, unlike a RuntimeError's.
 BUILTIN = frozenset(
     {"Exception", "ValueError", "TypeError", "NotImplementedError", "AssertionError"}
 )
 REASON = "Reason"
-"""frontier.errors.Reason: annotates what holds or returns words that say why, or None."""
+"""frontier.errors.Reason: annotates values and functions that give such a sentence or None."""
 _HELPING = frozenset(
     {"ArgumentParser", "add_argument", "add_parser", "add_subparsers", "add_argument_group"}
 )
@@ -19,11 +19,11 @@ _OF_TEXT = frozenset({"join", "format"})
 
 
 TEXTS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp, ast.Subscript, ast.Call)
-"""The kinds of expressions that may be words."""
+"""The kinds of expressions that may be text."""
 
 
 def parts(node: ast.expr) -> Iterator[ast.expr]:
-    """The expressions in a message, without its words."""
+    """The expressions in a message, without its wording."""
     match node:
         case ast.Constant(value=str()):
             return
@@ -55,7 +55,7 @@ def parts(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def is_message(node: ast.expr) -> bool:
-    """Whether an expression is words, and so never empty."""
+    """True if an expression is a text, and so never empty."""
     match node:
         case ast.Constant(value=str(text)):
             return bool(text)
@@ -76,14 +76,14 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def is_help(call: ast.Call, keyword: ast.keyword) -> bool:
-    """Whether an argument is what a program says of itself when it is asked."""
+    """True if an argument is help text of a program's command line."""
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     return name in _HELPING and keyword.arg in _HELP
 
 
 def reasons(node: ast.expr | None) -> Iterator[ast.expr]:
-    """The messages among what a reason may be."""
+    """The messages among the possible values of a Reason."""
     match node:
         case ast.IfExp(body=body, orelse=orelse):
             yield from (*reasons(body), *reasons(orelse))
@@ -97,7 +97,7 @@ def reasons(node: ast.expr | None) -> Iterator[ast.expr]:
 
 
 def only_told(name: str, nodes: Iterable[ast.AST], messages: Iterable[ast.expr]) -> bool:
-    """Whether a local name is read nowhere in a function's nodes but in its messages."""
+    """True if a local name is read in a function's messages only."""
     read = 0
     for node in nodes:
         if isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Load):

@@ -1,4 +1,4 @@
-"""The GPUs that a job has to itself, and sees."""
+"""Reserves GPUs for a job and hides the others."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from frontier.machine.visible_gpus import VARIABLE
 
 @contextmanager
 def reserved(user: str, gpu: str | None, count: int) -> Iterator[list[str]]:
-    """Hold `count` GPUs whose name contains `gpu`, and let CUDA see no others, in this block.
+    """Reserves `count` GPUs whose name contains `gpu`, and hides all others from CUDA.
 
-    Gives their ids; a job that holds none sees none. Waits while other jobs of ours hold them.
-    Raises UserError where the host has not as many, or others use them.
+    Yields their ids; a job without any sees none. Waits while other jobs of ours hold them.
+    Raises UserError if the host has too few, or other processes use them.
     """
     if not count:
         os.environ[VARIABLE] = ""

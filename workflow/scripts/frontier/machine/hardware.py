@@ -1,6 +1,6 @@
-"""What this host is and has: for the plan, for the record, and to refuse a device it lacks.
+"""This host's hardware: for planning, for the record, and to reject a device that it lacks.
 
-Imports no engine, so a missing device is told before anything is loaded or downloaded.
+Imports no engine, so a missing device is reported before anything is loaded or downloaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TAKEN = 0.05
 
 @dataclass(frozen=True)
 class Gpu:
-    """An NVIDIA GPU as its driver reports it; `processes` are the pids that compute on it."""
+    """An NVIDIA GPU as its driver reports it; `processes` are the pids computing on it."""
 
     uuid: str
     name: str
@@ -39,7 +39,7 @@ class Gpu:
 
 @contextmanager
 def _nvml() -> Iterator[bool]:
-    """The driver's library, opened and closed; False where there is no driver."""
+    """Opens the driver's library for the block; yields False if there is no driver."""
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
@@ -52,16 +52,16 @@ def _nvml() -> Iterator[bool]:
 
 
 def _host_gpus() -> list[Any]:
-    """The driver's handles of this host's GPUs, in its order; none without a driver."""
+    """The driver's handles of this host's GPUs, in the driver's order."""
     count = pynvml.nvmlDeviceGetCount()
     return [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
 
 
 def _sliced(handle: Any) -> bool:
-    """Whether a GPU is cut into slices (MIG), so that nothing can run on it as a whole."""
+    """True if a GPU is partitioned (MIG), so that nothing can run on it as a whole."""
     try:
         return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
-    except pynvml.NVMLError:  # most cannot be, and say so in this way
+    except pynvml.NVMLError:  # most GPUs do not support it
         return False
 
 
@@ -87,13 +87,13 @@ def gpus() -> list[Gpu]:
             )
             for place in visible(os.environ.get(VARIABLE), uuids)
             if not _sliced(handles[place])
-            # The second version leaves out what the driver keeps for itself.
+            # The second version excludes the memory reserved by the driver.
             for memory in [pynvml.nvmlDeviceGetMemoryInfo(handles[place], pynvml.nvmlMemory_v2)]
         ]
 
 
 def _why_none() -> Reason:
-    """Why GPUs that this host has are none of ours; empty where there is no more to say."""
+    """The reason why this host's GPUs are not usable; empty if there is none to give."""
     if names_slices(value := os.environ.get(VARIABLE)):
         return f"; {VARIABLE} names slices (MIG), which are not supported yet: {value}"
     with _nvml() as present:
@@ -105,12 +105,12 @@ def _why_none() -> Reason:
 
 
 def has_mps() -> bool:
-    """Whether this is a Mac with Apple's own GPU."""
+    """True on a Mac with Apple silicon."""
     return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 
 def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
-    """Raise UserError, saying what was looked for and what was found, if this host lacks it."""
+    """Raises UserError, with the requirement and what was found, if this host lacks the device."""
     if accelerator != "mps":
         fitting(f"device {device!r}", gpu, count)
     elif not has_mps():
@@ -134,20 +134,20 @@ def fitting(user: str, gpu: str | None, count: int) -> list[Gpu]:
 
 
 def foreign_use(uuid: str) -> Reason | None:
-    """What somebody does on a GPU that none of our jobs holds; None where it is free.
+    """The use of a GPU that none of our jobs holds; None if it is free.
 
-    In a container the driver tells no processes, but it always tells the memory.
+    In a container the driver lists no processes, but it always reports the memory in use.
     """
     (one,) = (one for one in gpus() if one.uuid == uuid)
     if one.processes:
         return f"is in use by process {', '.join(map(str, one.processes))}"
     if one.used_bytes > TAKEN * one.memory_bytes:
-        return f"has {one.used_bytes / 1e9:.1f} GB of its memory taken"
+        return f"has {one.used_bytes / 1e9:.1f} GB of its memory in use"
     return None
 
 
 def memory_bytes(accelerator: str, count: int) -> int | None:
-    """Memory for weights and cache that this host offers on an accelerator; None if it lacks it."""
+    """Memory for weights and cache on an accelerator of this host; None if it lacks it."""
     if accelerator == "cuda":
         found = gpus()
         return sum(one.memory_bytes for one in found[:count]) if len(found) >= count else None
@@ -164,7 +164,7 @@ def cores() -> int:
 
 
 def cpu_name() -> str:
-    """The processor's own name; platform.processor() is empty or vague on Linux and Mac."""
+    """The processor's name; platform.processor() is empty or vague on Linux and Mac."""
     if platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
@@ -177,7 +177,7 @@ def cpu_name() -> str:
 
 
 def describe() -> dict[str, Any]:
-    """The host, without names that would tell whose it is."""
+    """A description of the host, without names that identify its owner."""
     found = gpus()
     return {
         "cpu": cpu_name(),

@@ -1,6 +1,6 @@
-"""What a job may use. One that would go over it ends itself, and can so say why.
+"""A job's limits of memory and time. A job that would exceed them ends itself and reports why.
 
-A scheduler kills without a word; then nobody knows whether more memory would help, or more time.
+A scheduler kills silently, leaving open whether more memory or more time would help.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import psutil
 
 from frontier.errors import OutOfMemoryError, UserError
 
-OTHERS_BYTES = 700_000_000  # what runs beside the measurement in a job: Snakemake, twice
-IMPORTS_BYTES = 600_000_000  # with less, imports abort the process and it can tell nothing
-MARGIN_S = 60.0  # to start in, and to write down what was measured
+OTHERS_BYTES = 700_000_000  # used in a job besides the measurement: Snakemake, twice
+IMPORTS_BYTES = 600_000_000  # with less, imports abort the process without a message
+MARGIN_S = 60.0  # to start, and to record what was measured
 AGAIN_S = 5.0  # a library may swallow the first error
 WATCH_S = 0.25
 
@@ -31,12 +31,12 @@ class OutOfTimeError(Exception):
 
 
 class JobMemoryError(OutOfMemoryError):
-    """More memory was needed than the job was given, where the machine has more."""
+    """More memory was needed than the job was given; the machine has more."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a scheduler gave to this attempt at a job; None where nobody counts."""
+    """The limits of this attempt at a job; None where the scheduler sets none."""
 
     memory_bytes: int | None = None
     seconds: float | None = None
@@ -45,17 +45,17 @@ class Limits:
 
     @property
     def last(self) -> bool:
-        """Whether no larger attempt follows, so that ending here is the job's outcome."""
+        """True if no larger attempt follows, so that exceeding a limit is the job's outcome."""
         return self.attempt >= self.attempts
 
     def outcome(self, what: str, error: OutOfMemoryError | OutOfTimeError) -> dict[str, str]:
-        """What `error` makes of the cells that need `what`: their outcome and its reason.
+        """The outcome and reason that `error` gives to the cells that need `what`.
 
-        Raises UserError where a larger attempt, which is still to come, may not have it.
+        Raises UserError if a larger attempt follows and may succeed.
         """
         if isinstance(error, JobMemoryError | OutOfTimeError) and not self.last:
             attempt = f"attempt {self.attempt} of {self.attempts}"
-            raise UserError(f"{what}: {error}, in {attempt}; the next one is given more") from error
+            raise UserError(f"{what}: {error}, in {attempt}; the next attempt gets more") from error
         name = "out-of-time" if isinstance(error, OutOfTimeError) else "out-of-memory"
         return {"outcome": name, "reason": str(error)}
 
@@ -64,10 +64,10 @@ class Limits:
 def limited_memory(
     accelerator: str, device_bytes: int | None, job_bytes: int | None, checkpoint: Path
 ) -> Iterator[None]:
-    """Raise JobMemoryError in the block for what the job's memory, given in bytes, does not hold.
+    """Raises JobMemoryError in the block for an allocation beyond the job's memory, in bytes.
 
-    On a CPU an allocation beyond it, or beyond the device's own, fails here and is not killed for.
-    An accelerator's driver maps far more than it uses: there the use is watched. Linux only.
+    On a CPU an allocation beyond it, or beyond the device's memory, fails instead of being killed.
+    An accelerator's driver maps far more than it uses, so there the use is watched. Linux only.
     """
     if accelerator != "cpu":
         with watched_memory(job_bytes):
@@ -83,9 +83,9 @@ def limited_memory(
 
 
 def _bounded(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> bool:
-    """Bound this process's memory for good; tells whether the job's bound is the smaller one.
+    """Limits this process's memory for good; True if the job's limit is the smaller one.
 
-    The weights' files are mapped into memory, which takes none but counts as the job's.
+    The weights' files are mapped into memory, which uses none but counts towards the job's.
     """
     mapped = sum(path.stat().st_size for path in checkpoint.iterdir())
     device_most = device_bytes + mapped
@@ -101,9 +101,9 @@ def _bounded(device_bytes: int, job_bytes: int | None, checkpoint: Path) -> bool
 
 @contextmanager
 def watched_memory(job_bytes: int | None) -> Iterator[None]:
-    """Raise JobMemoryError in the block when what this process holds leaves no room in the job's.
+    """Raises JobMemoryError in the block when this process exceeds its share of the job's memory.
 
-    Files that are mapped do not count. Linux only.
+    Mapped files do not count. Linux only.
     """
     if job_bytes is None or platform.system() != "Linux":
         yield
@@ -135,7 +135,7 @@ def watched_memory(job_bytes: int | None) -> Iterator[None]:
 
 @contextmanager
 def limited_time(seconds: float | None) -> Iterator[None]:
-    """Raise OutOfTimeError in the block when a job of that many seconds is nearly over."""
+    """Raises OutOfTimeError in the block when a job of `seconds` is nearly over."""
     if seconds is None:
         yield
         return

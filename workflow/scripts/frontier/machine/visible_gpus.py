@@ -1,4 +1,4 @@
-"""Which of a host's GPUs CUDA_VISIBLE_DEVICES leaves visible, as the driver and torch read it."""
+"""CUDA_VISIBLE_DEVICES, read as the driver and torch read it: which GPUs stay visible."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-_NUMBER = re.compile(r"[+-]?[0-9]+")  # as strtoul reads it: what follows the digits does not count
+_NUMBER = re.compile(r"[+-]?[0-9]+")  # as strtoul reads it: anything after the digits is ignored
 
 
 def names_slices(value: str | None) -> bool:
-    """Whether the variable names slices of GPUs (MIG) instead of whole ones."""
+    """True if the variable names partitions (MIG) instead of whole GPUs."""
     return value is not None and value.startswith("MIG-")
 
 
 def visible(value: str | None, uuids: Sequence[str]) -> list[int]:
-    """Places in `uuids`, those of the host's GPUs, in the order of the variable.
+    """Indices into `uuids`, the host's GPUs, in the order of the variable.
 
-    The variable (None: not set) is a list of numbers or of UUIDs, which may be cut short where that
-    leaves them unambiguous. It ends before the first part that names no GPU, such as -1; where a
-    GPU is named twice there is none at all. Slices (MIG) are not among the whole GPUs.
+    The variable (None: not set) is a list of numbers or of UUIDs, which may be abbreviated if they
+    stay unambiguous. It ends before the first entry that names no GPU, such as -1; if a GPU is
+    named twice, none is visible. Partitions (MIG) are not whole GPUs.
     """
     if value is None:
         return list(range(len(uuids)))
@@ -39,7 +39,7 @@ def _number(part: str) -> int:
 
 
 def _place(start: str, uuids: Sequence[str]) -> int:
-    """The place of the only UUID that starts so; -1 where there is none, or there are several."""
+    """The index of the only UUID with this prefix; -1 if there is none or more than one."""
     fitting = [place for place, uuid in enumerate(uuids) if uuid.startswith(start)]
     return fitting[0] if len(fitting) == 1 else -1
 

@@ -1,1 +1,1 @@
-"""What each job is given, where its result lies, and whether it is out of date."""
+"""The jobs of a study: their specifications, results and freshness."""

@@ -1,4 +1,4 @@
-"""Catalogue × study -> cells, each planned or left out with a reason. Pure: it runs nothing."""
+"""Catalogue × study -> cells, each planned or left out with a reason. Runs nothing."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from frontier.results.layout import Place
 from frontier.text import shown
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
-PROMPT_TOKENS = 1024  # room in the cache for a prompt
+PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 HostMemory = Callable[[str, int], int | None]
 
 
 @dataclass(frozen=True, order=True)
 class Cell:
-    """One variant on one device at one task, and whether it can be measured at all."""
+    """A variant on a device at a task, and whether it can be measured."""
 
     variant: str
     model: str
@@ -52,12 +52,12 @@ class Cell:
 
     @cached_property
     def place(self) -> Place:
-        """Where it lies."""
+        """The cell's place in results/."""
         return Place(self.variant, self.device, self.task, self.scenario)
 
     @property
     def planned(self) -> bool:
-        """Whether it is to be measured."""
+        """True if the cell will be measured."""
         return self.outcome == "planned"
 
 
@@ -88,19 +88,19 @@ class Placement:
 
     @property
     def architecture(self) -> str | None:
-        """transformers' model_type, as far as it is known before the checkpoint is here."""
+        """transformers' model_type, if known before the checkpoint is fetched."""
         return self.model.grow.architecture if self.model.grow else self.model.architecture
 
     @property
     def dtype(self) -> str:
-        """The precision of what is not quantized."""
+        """The precision of the parts that are not quantized."""
         native = self.device.dtype or self.model.dtype
         dtype: str = self.quantizer.compute_dtype(self.options, native, self.engine.kind)
         return dtype
 
     @cached_property
     def preparation(self) -> Preparation | None:
-        """The job that makes the checkpoint to load; None where the model's own is loaded."""
+        """The job that produces the checkpoint to load; None if the model's own is loaded."""
         found: Preparation | None = self.quantizer.preparation(
             self.options, self.engine.kind, self.model.dtype
         )
@@ -108,7 +108,7 @@ class Placement:
 
     @cached_property
     def published(self) -> Published | None:
-        """How the model's checkpoint is published quantized: said of a hub's, read of a folder."""
+        """The model's published quantization: as declared for a hub's, as read from a folder."""
         if self.model.published:
             bits = self.model.published_bits
             return Published(self.model.published, f"{bits} bits" if bits else "")
@@ -122,12 +122,12 @@ class Placement:
 
     @cached_property
     def environment(self) -> str | None:
-        """Where it is measured: the quantizer's environment, the engine's, or the core's (None)."""
+        """The measurement's environment: the quantizer's, the engine's, or the core's (None)."""
         return self.loader.ENVIRONMENT or self.engine.environment
 
     @property
     def weight_bytes(self) -> int | None:
-        """Estimated bytes of the stored weights; None where its parameters are not given."""
+        """Estimated bytes of the stored weights; None if the number of parameters is not given."""
         model = self.model
         if model.parameters is None:
             return None
@@ -143,11 +143,11 @@ class Placement:
 
     @property
     def runs(self) -> bool:
-        """Whether the device's engine is one that this quantization is for."""
+        """True if this quantization supports the device's engine."""
         return self.engine.kind in self.quantizer.ENGINES
 
     def unsupported(self) -> str | None:
-        """Why this cannot be run at all, whatever the memory."""
+        """The reason why this cannot run regardless of memory; None if it can."""
         engine = self.engine.kind
         if not self.runs:
             return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
@@ -176,7 +176,7 @@ class Placement:
         return unsupported
 
     def _published_unfit(self) -> str | None:
-        """Why a checkpoint that is published quantized does not make this variant here."""
+        """The reason why a checkpoint published quantized cannot be this variant here."""
         changed = self.quantizer.expects_quantized(self.options) or self.preparation
         if self.published:
             method = self.quantizer.__name__.rpartition(".")[2]
@@ -202,7 +202,7 @@ def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:
 
 
 def placement(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
-    """The blocks of those ids together. Raises UserError for a wrong key of the quantization."""
+    """The placement for these ids. Raises UserError for a wrong key of the quantization."""
     module, options = quantizer(catalogue, quantization)
     place = catalogue.devices[device]
     engine = catalogue.engines[place.engine]
@@ -224,7 +224,7 @@ def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: in
 
 
 def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
-    """A device's memory; None where it is to be asked of a host that has not the device."""
+    """A device's memory in bytes; None if this host does not have the device."""
     if device.memory_gb == "auto":
         return host_memory(device.accelerator, device.gpus)
     return round(device.memory_gb * 1e9)
@@ -241,7 +241,7 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
         raise UserError(
             f"variant {shown(variant)}: there is no technique {shown(techniques[0])}{without}"
         )
-    # Both may have dashes in them: each is tried, for listing all variants takes longer.
+    # Both may contain dashes, so each split is tried; listing all variants takes longer.
     dashes = (place for place, letter in enumerate(variant) if letter == "-")
     cuts = ((variant[:dash], variant[dash + 1 :]) for dash in dashes)
     for model, quantization in ((variant, "native"), *cuts):

@@ -1,4 +1,4 @@
-"""A local checkpoint's chat template, tried while planning: nothing of the checkpoint is loaded."""
+"""A check of a local checkpoint's chat template while planning, without loading the checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SETTINGS = "tokenizer_config.json"
 
 
 def check(folder: Path, model: Model) -> None:
-    """Raise UserError where the checkpoint has no chat template that the model's block can use."""
+    """Raises UserError if the checkpoint has no chat template that the model's block can use."""
     settings = json_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     own = folder / "chat_template.jinja"
     try:
@@ -31,7 +31,7 @@ def check(folder: Path, model: Model) -> None:
 
 
 def _named(saved: Any) -> str | Mapping[str, str] | None:
-    """Templates as the tokenizer's settings have them: one, or a list of named ones."""
+    """The templates in the tokenizer's settings: one, or a list of named ones."""
     if isinstance(saved, list):
         return {str(one.get("name")): str(one.get("template")) for one in saved}
     return None if saved is None else str(saved)

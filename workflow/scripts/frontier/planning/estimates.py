@@ -1,6 +1,6 @@
-"""What a measuring job will need of a cluster: estimates to ask for, which grow with each attempt.
+"""Estimates of the resources that a measuring job requests from a cluster; they grow per attempt.
 
-They are generous, since a job that is over them is killed; what they leave unused costs waiting.
+They are generous, since a job that exceeds them is killed; unused resources only cost waiting time.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from frontier.quantizers import BYTES
 RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host
 START_S = 300.0  # imports, warm-up, compilation
 LOAD_BYTES_S = 200e6  # from a busy network disk
-TOKEN_S = 0.03  # what a token takes besides its weights
-BANDWIDTH_BYTES_S = {"cpu": 20e9, "cuda": 400e9, "mps": 60e9}  # where the device does not tell
+TOKEN_S = 0.03  # overhead of a token apart from reading the weights
+BANDWIDTH_BYTES_S = {"cpu": 20e9, "cuda": 400e9, "mps": 60e9}  # if the device gives none
 SHARE = 0.2  # of the bandwidth that a poor kernel reaches
 MINUTE_S = 60.0
 PREPARATION_MINUTES = 240  # calibrating some ten billion parameters on a GPU; a guess
 
 
 def native_bytes(model: Model) -> int:
-    """Bytes of the checkpoint that is read; 0 where its parameters are not given."""
+    """Bytes of the checkpoint that is read; 0 if the number of parameters is not given."""
     return (model.parameters or 0) * BYTES[model.dtype]
 
 
 def preparation_bytes(model: Model, attempt: int) -> int:
-    """Host memory to quantize in: the checkpoint, what is made of it, and a copy while it is."""
+    """Host memory to quantize: the checkpoint, the result, and a temporary copy."""
     return int(attempt * (RUNTIME_BYTES + 2.5 * native_bytes(model)))
 
 
 def host_bytes(placement: Placement, attempt: int) -> int:
-    """Host memory: the checkpoint passes through it, and stays there on a CPU with its copy."""
+    """Host memory to measure: for loading the checkpoint, and on a CPU to hold it with a copy."""
     weights = native_bytes(placement.model)
     copies = 2.5 if placement.device.accelerator == "cpu" else 1.2
     return int(attempt * (RUNTIME_BYTES + copies * weights))
@@ -42,8 +42,8 @@ def seconds(placement: Placement, task: Task, attempt: int) -> float:
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
     weights = placement.weight_bytes or native_bytes(placement.model)
-    told = placement.device.bandwidth_gb_s
-    bandwidth = told * 1e9 if told else BANDWIDTH_BYTES_S[placement.device.accelerator]
+    gb_s = placement.device.bandwidth_gb_s
+    bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
     requests = task.sample.size + placement.device.warmup.maximum
     load = native_bytes(placement.model) / LOAD_BYTES_S
@@ -51,5 +51,5 @@ def seconds(placement: Placement, task: Task, attempt: int) -> float:
 
 
 def minutes(placement: Placement, task: Task, attempt: int) -> int:
-    """The same in whole minutes, as clusters want it."""
+    """The time in whole minutes, as clusters expect it."""
     return int(-(-seconds(placement, task, attempt) // MINUTE_S))

@@ -1,8 +1,8 @@
-"""Whether a finished result still is what the catalogue, the code and its inputs would make.
+"""Freshness: whether a finished result is what the catalogue, the code and its inputs would give.
 
-File times are never asked. What is expensive lies at a path with its identity in it, so there it
-is enough to look whether the file exists; a cell, the table and the report have fixed names and
-carry their identity, and the digests of what they were made from, inside.
+File times do not matter. Expensive results have their identity in their path, so it is enough that
+the file exists; a cell, the table and the report have fixed names and record their identity and the
+digests of their inputs.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from frontier.results import bundles, checksums, layout
 
 
 def _identity(content: dict[str, Any]) -> Any:
-    """The digest that a result carries, if it does."""
+    """The digest recorded in a result, if any."""
     depends_on = content.get("identity")
     return depends_on.get("digest") if isinstance(depends_on, dict) else None
 
 
-# Beside Snakemake's own notes: where a file was moved or copied, its bytes are read again.
+# Next to Snakemake's metadata: when a file is moved or copied, its bytes are read again.
 DIGESTS = Path(".snakemake/digests.json")
 
 
 class Freshness:
-    """Answers for the cells, the table and the report below a root folder; each asked once.
+    """The freshness of the cells, the table and the report below a root folder, each computed once.
 
-    What was altered since it was written is not fresh, and `tell` is given a line of it.
+    Files altered since they were written are not fresh, and `tell` receives a line about each.
     """
 
     def __init__(
         self, steps: Steps, root: Path = Path(), tell: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Nothing is read yet, but which files are as they were the last time."""
+        """Loads only the digests of files that earlier runs cached."""
         self.steps, self.root, self._tell = steps, root, tell
         self.altered: set[Path] = set()
         self._former = False
@@ -50,12 +50,12 @@ class Freshness:
         self.comparisons = cache(self._comparisons)
 
     def _report(self, path: Path, words: str) -> None:
-        """Say of a file that it was altered, and remember it."""
+        """Reports and remembers an altered file."""
         self.altered.add(path)
         self._tell(f"{path}: {words}")
 
     def _read(self, path: Path, what: str) -> tuple[dict[str, Any], str]:
-        """A JSON file's mapping and its digest; an empty one where it is missing or altered."""
+        """A JSON file's mapping and its digest; both empty if it is missing or altered."""
         try:
             content = (self.root / path).read_bytes()
         except OSError:
@@ -74,7 +74,7 @@ class Freshness:
         return value or {}, hashlib.sha256(content).hexdigest()
 
     def _whole(self, path: Path, digest: Any, what: str) -> bool:
-        """Whether a file is there, and as it was written."""
+        """True if a file exists and is unaltered."""
         found = self.digests.of(self.root / path)
         if found not in (None, digest):
             self._report(path, f"not as it was written; {what}")
@@ -89,14 +89,14 @@ class Freshness:
         if not cell.planned:
             return True
         measured, altered = self.measured(cell)
-        # Absent: deleted after scoring, which loses nothing that is in the cell.
+        # None: deleted after scoring, which loses nothing that the cell has.
         return not altered and measured.get("requests_sha256") in (None, result["requests_sha256"])
 
     def _measured(self, cell: Cell) -> tuple[dict[str, Any], bool]:
         """A planned cell's measurement.json, and whether it must be measured again.
 
-        Empty where there is none, or it is not as it was written. Must be: it, or its requests, are
-        there and not as they were written.
+        The mapping is empty if the file is missing or altered. It must be measured again if the
+        file or its requests exist and were altered.
         """
         path = self.steps.measurement(cell)
         requests = path.with_name(layout.REQUESTS)
@@ -112,29 +112,29 @@ class Freshness:
         return found, not self._whole(requests, found["requests_sha256"], words)
 
     def to_measure(self, cell: Cell) -> bool:
-        """Whether a planned cell has no measurement, or one that is not as it was written."""
+        """True if a planned cell's measurement is missing or altered."""
         measured, altered = self.measured(cell)
         return altered or not measured
 
     def cells_now(self) -> dict[str, str]:
-        """The digests of the study's cells, and of those added, as they lie there."""
+        """The current digests of the study's cells and of the added ones."""
         own = {cell.name: self._summary(cell)[1] for cell in self.steps.cells}
         return own | self._added
 
     def _study(self) -> bool:
-        """Whether the study's table is made of the cells as they are."""
-        return self._made_of_cells(layout.STUDY, self.steps.aggregate.identity)
+        """True if the study's table was built from the current cells."""
+        return self._reads_cells(layout.STUDY, self.steps.aggregate.identity)
 
     def _comparisons(self) -> bool:
-        """Whether the comparisons are made of the cells as they are."""
-        return self._made_of_cells(layout.COMPARISONS, self.steps.compare.identity)
+        """True if the comparisons were built from the current cells."""
+        return self._reads_cells(layout.COMPARISONS, self.steps.compare.identity)
 
-    def _made_of_cells(self, table: str, identity: str) -> bool:
+    def _reads_cells(self, table: str, identity: str) -> bool:
         lock, _ = self._read(layout.lock(table), "made again")
         return (
             _identity(lock) == identity
             and self._written(lock)
-            and self._added == {name: told for name, told in lock["cells"].items() if "@" in name}
+            and self._added == {name: value for name, value in lock["cells"].items() if "@" in name}
             and all(
                 self.cell(cell) and self._summary(cell)[1] == lock["cells"].get(cell.name)
                 for cell in self.steps.cells
@@ -142,7 +142,7 @@ class Freshness:
         )
 
     def report(self) -> bool:
-        """Whether the report and its charts are made of the tables as they are."""
+        """True if the report and its charts were built from the current tables."""
         lock, _ = self._read(layout.lock(layout.REPORT), "made again")
         return (
             _identity(lock) == self.steps.render.identity
@@ -157,14 +157,14 @@ class Freshness:
 
     @cached_property
     def _added(self) -> dict[str, str]:
-        """The digests of the cells that were added from elsewhere, by their places."""
+        """The digests of the cells added from other machines, by place."""
         results = self.root / layout.RESULTS
         return {
             layout.name_of(path): digest for path, digest in bundles.added_cells(results).items()
         }
 
     def _written(self, lock: dict[str, Any]) -> bool:
-        """Whether every file that a lock names is there, and as it was written."""
+        """True if every file named by a lock exists and is unaltered."""
         return all(
             self._whole(layout.written(name), digest, "it is made again")
             for name, digest in lock["files"].items()

@@ -1,4 +1,4 @@
-"""What cells are measured with, as steps: datasets, samples, models, calibrations, checkpoints.
+"""The steps for a cell's inputs: datasets, samples, models, calibrations, checkpoints.
 
 Nothing here runs a job or imports an engine.
 """
@@ -25,11 +25,11 @@ from frontier.sampling.calibration import CalibrationSpec, Draw
 from frontier.sampling.drawing import SampleSpec
 
 Read = Callable[[Path], Iterable[str]]
-"""Names the files of a folder that are read."""
+"""Returns the names of the files in a folder that are read."""
 
 
 class InputSteps:
-    """What cells are measured with; each step is worked out once, when asked for."""
+    """The steps for cells' inputs; each is computed once, on demand."""
 
     def __init__(self, catalogue: Catalogue, config: Config) -> None:
         """Nothing is computed or read yet."""
@@ -48,7 +48,7 @@ class InputSteps:
         return block.slice(stage)
 
     def source(self, dataset: str) -> Dataset:
-        """The dataset with the source that the study puts in its place, if it does."""
+        """The dataset, with the study's source if it names another."""
         block = self.catalogue.datasets[dataset]
         source = self.config.sources.get(dataset)
         return block.model_copy(update={"source": source}) if source else block
@@ -64,7 +64,7 @@ class InputSteps:
         return step("fetch_dataset", spec, {})
 
     def _raw(self, dataset: str) -> Any:
-        """What a dataset's content is known by: its pinned place, not the code that fetches it."""
+        """The identification of a dataset's content, not of the code that fetches it."""
         source = self.source(dataset).source
         if source.path:
             replaced = dataset in self.config.sources
@@ -75,7 +75,7 @@ class InputSteps:
         return source.sha256 or self.dataset(dataset)
 
     def _looked_for(self, dataset: str, path: Path) -> Read | None:
-        """Which files of a local dataset's folder its loader looks into; a file is all of it."""
+        """Lists the files that the loader reads in a local folder; None for a single file."""
         if not path.is_dir():
             return None
         loader = LOADERS.load(self.source(dataset).loader)
@@ -98,7 +98,7 @@ class InputSteps:
             grammars = map(GRAMMARS.module, sorted(block.grow.corpora))
             spec = block.grow.model_dump(mode="json")
             return step("grow_model", spec, {}, *grammars)
-        # Without the key, what there is of it is not fetched.
+        # Without the key, the checkpoint's own code is not fetched.
         code = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
             place = {"path": str(block.path), **code}
@@ -107,7 +107,7 @@ class InputSteps:
         return step("fetch_model", {**pinned, "gated": block.gated}, {}, identity_spec=pinned)
 
     def _check_chat(self, model: str, folder: Path) -> None:
-        """Of a checkpoint that is here already, as far as no code of its own has a say in it."""
+        """Checks the chat template of a local checkpoint, unless its own code decides."""
         block = self.catalogue.models[model]
         if block.prompt == "chat" and not block.trust_remote_code and folder.is_dir():
             try:
@@ -116,7 +116,7 @@ class InputSteps:
                 raise UserError(f"config/models.yaml: models.{model}: {error}") from None
 
     def _weights(self, model: str) -> Any:
-        """What a checkpoint's content is known by: for a hub's, its pinned revision."""
+        """The pinned revision or digest that identifies a checkpoint's content."""
         block = self.catalogue.models[model]
         if block.path:
             self._check_chat(model, block.path)
@@ -154,7 +154,7 @@ class InputSteps:
         return Draw(task=task, prompt=block.prompt, sample=self._sample_spec(task), tested=tested)
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
-        """What makes a variant's checkpoint for an engine; None where it loads the model's own."""
+        """The job that produces a variant's checkpoint; None if the engine loads the model's."""
         model, quantization = cells.parts(self.catalogue, variant)
         quantizer, options = cells.quantizer(self.catalogue, quantization)
         dtype = self.catalogue.models[model].dtype
@@ -163,19 +163,19 @@ class InputSteps:
         return found
 
     def _quantized(self, variant: str, engine: str) -> Step | None:
-        made = self.preparation(variant, engine)
-        if made is None:
+        prepared = self.preparation(variant, engine)
+        if prepared is None:
             return None
-        spec = {"conversion": made.conversion, "options": made.options}
+        spec = {"conversion": prepared.conversion, "options": prepared.options}
         model, _ = cells.parts(self.catalogue, variant)
         inputs = {
             "weights": self.weights(model),
-            "calibration": made.calibration and self.calibration(made.calibration),
+            "calibration": prepared.calibration and self.calibration(prepared.calibration),
         }
-        entry = f"frontier.conversions.{made.conversion}"
+        entry = f"frontier.conversions.{prepared.conversion}"
         fetched = {"model": self.model(model)}
         return step(
-            "quantize_model", spec, inputs, entry, environment=made.environment, fetched=fetched
+            "quantize_model", spec, inputs, entry, environment=prepared.environment, fetched=fetched
         )
 
 
@@ -185,9 +185,9 @@ def _loading(loader: Loader) -> list[str]:
 
 
 def _content(path: Path, where: str, read: Read | None) -> str:
-    """The digest of a local file; of a folder, of the files that `read` names in it.
+    """The digest of a local file or, for a folder, of the files that `read` names in it.
 
-    Raises UserError that says which key names it.
+    Raises UserError with the key that names it.
     """
     try:
         if read is None:

@@ -1,6 +1,6 @@
-"""The jobs of a study: which rule makes what, where it lies, and what it reads.
+"""The jobs of a study: their rules, outputs and inputs.
 
-The rules take their inputs from here, and frontier/planning/pending.py what would run.
+The rules take their inputs from here, and frontier/planning/pending.py the jobs that would run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from frontier.results import layout
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A rule for certain names, the file by which others know that it is done, and what it reads.
+    """A rule applied to names, with the file that shows that it is done, and its inputs.
 
     `names`: the wildcards of the rule, without the identity.
     """
@@ -34,15 +34,15 @@ class Job:
 
     @property
     def about(self) -> str:
-        """What it makes, in a word: a model, a task, a cell."""
+        """The name of its result: a model, a task, a cell."""
         return self.cell or "/".join(self.names.values())
 
 
 class Jobs:
-    """Every job below the tables; each is worked out once, when asked for."""
+    """All jobs below the tables; each is computed once, on demand."""
 
     def __init__(self, steps: Steps) -> None:
-        """Nothing is computed yet."""
+        """Computes nothing yet."""
         self.steps = steps
         self.dataset = cache(self._dataset)
         self.sample = cache(self._sample)
@@ -91,13 +91,16 @@ class Jobs:
         return Job("calibrate", {"calibration": name}, step, output, reads)
 
     def _quantized(self, variant: str, engine: str) -> Job | None:
-        step, made = self.steps.quantized(variant, engine), self.steps.preparation(variant, engine)
-        if step is None or made is None:
+        step, prepared = (
+            self.steps.quantized(variant, engine),
+            self.steps.preparation(variant, engine),
+        )
+        if step is None or prepared is None:
             return None
         model, _ = cells.parts(self.steps.catalogue, variant)
-        reads = {"model": self.model(model), **self._environments(made.environment)}
-        if made.calibration:
-            reads["texts"] = self.calibration(made.calibration)
+        reads = {"model": self.model(model), **self._environments(prepared.environment)}
+        if prepared.calibration:
+            reads["texts"] = self.calibration(prepared.calibration)
         output = layout.quantized(variant, engine, step.identity)
         return Job("quantize_model", {"variant": variant, "engine": engine}, step, output, reads)
 
@@ -114,7 +117,7 @@ class Jobs:
         return Job("measure", _names(cell), self.steps.measure(cell), output, reads, cell.name)
 
     def score(self, cell: Cell) -> Job:
-        """The scoring of a cell; of one that is left out it reads nothing."""
+        """The scoring of a cell; without inputs for a cell that is left out."""
         reads = (
             {"measurement": self.measure(cell), "sample": self.sample(cell.task)}
             if cell.planned

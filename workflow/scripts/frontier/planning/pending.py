@@ -1,7 +1,7 @@
-"""Which jobs would run: what Snakemake's dry run lists, worked out without Snakemake.
+"""The jobs that would run, as Snakemake's dry run lists them, computed without Snakemake.
 
-Freshness says which cells and tables are out of date. What lies at a path with its identity in it
-is made if it is missing, or its lock is broken, and a job that runs reads it.
+Freshness says which cells and tables are out of date. A result with its identity in its path is
+built if it is missing, or its lock is damaged, and a job that runs needs it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from frontier.results import layout
 def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
     """The jobs that would run for some cells, and for the study's tables and report.
 
-    Inputs come before what reads them.
+    Jobs come after the jobs that produce their inputs.
     """
     jobs = Jobs(fresh.steps)
     found: dict[Path, Job] = {}
@@ -40,31 +40,31 @@ def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
 
 
 def is_missing(root: Path, job: Job) -> bool:
-    """Whether what a job makes is missing, or must be made again since its lock is broken."""
+    """True if a job's result is missing, or must be rebuilt because its lock is damaged."""
     return not (root / job.output).exists() or broken_lock(root, job)
 
 
 def broken_lock(root: Path, job: Job) -> bool:
-    """Whether the lock beside what a job made is there, and not as it was written."""
+    """True if the lock beside a job's result exists but was altered."""
     lock = root / layout.lock_beside(job.output)
     return lock.exists() and not lock_is_whole(lock)
 
 
 def _lacking(root: Path, job: Job) -> Iterator[Job]:
-    """A job and what it needs, if what it makes is lacking."""
+    """A job and those that it needs, if its result is missing."""
     if is_missing(root, job):
         yield from _needed(root, job)
         yield job
 
 
 def _needed(root: Path, job: Job) -> Iterator[Job]:
-    """What must be made for a job that runs."""
+    """The jobs that must run before a job."""
     for read in job.reads.values():
         yield from _lacking(root, read)
 
 
 def _tables(fresh: Freshness, scores: dict[str, Job]) -> Iterator[Job]:
-    """The tables and the report that are not made of what will lie there."""
+    """The jobs for the tables and the report that will be out of date."""
     steps = fresh.steps
     if fresh.report():
         return

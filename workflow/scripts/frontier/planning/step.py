@@ -1,4 +1,4 @@
-"""A job: what its program is given, and the digest of all that its result depends on."""
+"""Steps: a job's specification, and the digest of all that its result depends on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frontier.identity.commands import shells
 
 @dataclass(frozen=True)
 class Step:
-    """A job to be: `spec` is handed to its program, `identity` names its result.
+    """A planned job: `spec` is passed to its program, `identity` names its result.
 
     `depends_on` is recorded with the result: the digest, everything that enters it, and the same of
     the inputs that are results of jobs themselves, all the way down.
@@ -27,20 +27,20 @@ class Step:
 
     @property
     def spec_with_identity(self) -> str:
-        """The program's --spec, with what the identity is made of for the result to keep."""
+        """The program's --spec, with the identity's parts, which the result records."""
         return identity.canonical({**self.spec, "identity": self.depends_on})
 
 
 @dataclass(frozen=True)
 class Measuring(Step):
-    """A measurement to be, of which each request has an identity of its own."""
+    """A planned measurement, whose requests have an identity of their own."""
 
     @property
     def request(self) -> str:
-        """Digest of all that one request's answer and time depend on, but for its prompt.
+        """The digest of all that one request's answer and time depend on, except its prompt.
 
-        That is what the measurement is made of, without the sample and the task's template: they
-        say what is asked, and are in the prompts.
+        It is the measurement's identity without the sample and the task's template, which only
+        determine the prompts.
         """
         spec, inputs = self.depends_on["spec"], self.depends_on["inputs"]
         task = {key: value for key, value in spec["task"].items() if key != "prompt"}
@@ -49,7 +49,7 @@ class Measuring(Step):
 
     @property
     def spec_with_identity(self) -> str:
-        """As any step's, with the identity of a request."""
+        """The program's --spec, with the request's identity as well."""
         depends_on = self.depends_on | {"request": self.request}
         return identity.canonical({**self.spec, "identity": depends_on})
 
@@ -63,12 +63,12 @@ def step(
     environment: str | None = None,
     fetched: Mapping[str, Step] | None = None,
 ) -> Step:
-    """A rule's job. `plugins` are the modules that its program picks by name.
+    """The step for a rule. `plugins` are the modules that its program selects by name.
 
-    `inputs`: what it reads, by name: a step, or anything else by which the content is known.
-    `identity_spec`: what of the specification the identity is made of, where that is not all.
-    `environment`: where it runs, whose pins then stand for the versions of the core's packages.
-    `fetched`: by which steps the inputs come that are known by their content or their pinned place.
+    `inputs`: its inputs by name: a step, or another identification of the content.
+    `identity_spec`: the part of the specification that enters the identity, if not all of it.
+    `environment`: where it runs; its pins then replace the versions of the core's packages.
+    `fetched`: the steps that provide the inputs identified by content or by a pinned place.
     """
     found = code(rule, *plugins)
     if environment:
@@ -92,8 +92,8 @@ def step(
 def _digest(depends_on: dict[str, Any]) -> str:
     """The digest of what a result depends on.
 
-    Where its inputs come from is no part of it; nor is "code", which says by module what the
-    definitions are: those may move from one module to another.
+    The origin of its inputs is not part of it, nor is "code", the definitions listed by module:
+    they may move from one module to another.
     """
     parts = ("spec", "inputs", "command", "definitions", "packages")
     return identity.digest({part: depends_on[part] for part in parts})
@@ -101,6 +101,6 @@ def _digest(depends_on: dict[str, Any]) -> str:
 
 @cache
 def environment_step(name: str) -> Step:
-    """An environment of its own, for whose building the pins and Python's version are all."""
+    """The step that builds an environment, which depends only on its pins and Python's version."""
     spec, digest = {"name": name, **environments.requirements(name)}, environments.identity(name)
     return Step(spec, digest, {"rule": "environment", "digest": digest, "spec": spec})

@@ -1,7 +1,7 @@
-"""What each job is given, and where its result lies.
+"""The steps of a study: each job's specification and identity.
 
-A step's specification is its slice of the catalogue, and its identity a digest of that, of what it
-reads, of its code and of that code's packages. Nothing here runs a job or imports an engine.
+A step's specification is its slice of the catalogue, and its identity a digest of that, of its
+inputs, of its code and of that code's packages. Nothing here runs a job or imports an engine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
 
 class Steps(InputSteps):
-    """Every step of a catalogue under a study; each is worked out once, when asked for."""
+    """All steps of a catalogue and a study; each is computed once, on demand."""
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
         """Nothing is computed or read yet."""
@@ -50,7 +50,7 @@ class Steps(InputSteps):
         engine = self.catalogue.engines[device.engine]
         quantization = self.catalogue.quantizations[cell.quantization]
         placement = self.placement(cell.model, cell.quantization, cell.device)
-        made = self.quantized(cell.variant, device.engine)
+        prepared = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
         published = placement.published and placement.published.method
         identity_spec = {
@@ -73,7 +73,7 @@ class Steps(InputSteps):
         }
         inputs = {
             "sample": self.sample(cell.task),
-            "weights": made or self.weights(cell.model),
+            "weights": prepared or self.weights(cell.model),
             "adapter": adapter,
         }
         quantizers = {f"frontier.quantizers.{quantization.method}", placement.loader.__name__}
@@ -90,7 +90,7 @@ class Steps(InputSteps):
         return Measuring(**vars(base))
 
     def measurement(self, cell: Cell) -> Path:
-        """Where a planned cell's measurement lies."""
+        """The path of a planned cell's measurement."""
         return cell.place.measurement(self.measure(cell).identity)
 
     def _score(self, cell: Cell) -> Step:
@@ -109,7 +109,7 @@ class Steps(InputSteps):
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The study's cells: those pairs of quantization and device whose engine can be asked."""
+        """The study's cells, for the pairs of quantization and device that an engine supports."""
         study = self.config.study
         places = dict.fromkeys(
             Place(plan.variant_id(model, quantization), device, task, scenario)
@@ -128,7 +128,7 @@ class Steps(InputSteps):
         return self.cell_at(Place(variant, device, task))
 
     def check(self) -> None:
-        """Raise UserError where an id of the study has no cell, or a local file is not there."""
+        """Raises UserError if an id of the study has no cell, or a local file is missing."""
         for axis, one in (("quantizations", "quantization"), ("devices", "device")):
             found = {getattr(cell, one) for cell in self.cells}
             for name in self.config.study.ids(axis):
@@ -137,14 +137,14 @@ class Steps(InputSteps):
                         self.catalogue.devices[at].engine for at in self.config.study.ids("devices")
                     }
                     raise UserError(
-                        f"study.{axis}: {name!r} has no cell: no quantization of the study runs on "
-                        f"the engine of a device beside it ({', '.join(sorted(engines))})"
+                        f"study.{axis}: {name!r} has no cell: no quantization of the study "
+                        f"supports the engine of any of its devices ({', '.join(sorted(engines))})"
                     )
-        _ = self.aggregate  # which asks for every file
+        _ = self.aggregate  # computing it reads every file
 
     @cached_property
     def _cells(self) -> tuple[dict[str, Any], dict[str, str]]:
-        """The study's axes, and a digest of what its cells are made of."""
+        """The study's axes, and a digest of its cells' identities."""
         variants: dict[str, dict[str, None]] = {}
         for cell in self.cells:
             variants.setdefault(cell.device, {})[cell.variant] = None
@@ -163,7 +163,7 @@ class Steps(InputSteps):
 
     @cached_property
     def compare(self) -> Step:
-        """Each quantized variant against its native one."""
+        """The comparison of each quantized variant with its native one."""
         return step("compare", *self._cells)
 
     @cached_property
@@ -193,7 +193,7 @@ class Steps(InputSteps):
         return step("render", spec, inputs, *_figures())
 
     def _added(self, places: list[Place]) -> dict[str, list[str]]:
-        """Of which models, quantizations and tasks cells were added, where we know them as well."""
+        """The models, quantizations and tasks of added cells that the catalogue has."""
         known = plan.variants(self.catalogue) if places else {}
         pairs = [known[place.variant] for place in places if place.variant in known]
         return {
@@ -203,7 +203,7 @@ class Steps(InputSteps):
         }
 
     def _added_device(self, device: str) -> dict[str, str | None]:
-        """What a device of added cells, DEVICE@NAME, is called: as ours, where we have such."""
+        """The entry of a device of added cells, DEVICE@NAME, labelled like our device."""
         own, name = device.split("@", 1)
         block = self.catalogue.devices.get(own)
         label = f"{(block and block.label) or own} ({name})"
@@ -217,13 +217,13 @@ def _figures() -> tuple[str, ...]:
 
 
 def _shown(block: Any) -> dict[str, str | None]:
-    """A block's name in the report, and what is to be said of it there."""
+    """A block's label in the report, and a note on it."""
     licence = getattr(block, "licence", None)
     return {"label": block.label, "note": f"licence: {licence}" if licence else None}
 
 
 def _active_share(model: Model) -> dict[str, float]:
-    """The share of the weights that is read for a token, where that is not all of them."""
+    """The share of the weights that is read per token, if not all of them."""
     if model.active_parameters is None or model.parameters is None:
         return {}
     return {"active_share": model.active_parameters / model.parameters}

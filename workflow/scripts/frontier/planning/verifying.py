@@ -1,4 +1,4 @@
-"""Every byte of what is finished, against the checksums that were written with it."""
+"""Verification of all finished results against the checksums recorded with them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from frontier.values import read_json, sha256
 
 
 def verify(root: Path) -> tuple[int, list[str]]:
-    """How many files there are below a checkout that have a checksum, and a line for each fault."""
+    """The number of files with a checksum below a checkout, and a line for each mismatch."""
     results = root / layout.RESULTS
     found = [*_cells(results), *_tables(results), *_inputs(root / layout.RESOURCES)]
-    faults = [f"{path}: not as it was written" for path, whole in found if not whole]
+    faults = [f"{path}: altered since it was written" for path, whole in found if not whole]
     try:
         bundles.check_added(results)
         found += [(path, True) for path in bundles.added(results)]
@@ -26,7 +26,7 @@ def verify(root: Path) -> tuple[int, list[str]]:
 
 
 def _cells(results: Path) -> Iterator[tuple[Path, bool]]:
-    """The cells that were made here, their tables of requests, and what they were scored from."""
+    """The cells computed here, their tables of requests, and their measurements."""
     for cell in layout.cells(results):
         summary = checksums.read(cell.read_bytes())
         yield cell, summary is not None
@@ -34,11 +34,11 @@ def _cells(results: Path) -> Iterator[tuple[Path, bool]]:
         if summary is not None:
             yield table, _is(table, summary.get("table_sha256"))
         for measurement in layout.measurements_of(cell):
-            told = checksums.read(measurement.read_bytes())
-            yield measurement, told is not None
+            recorded = checksums.read(measurement.read_bytes())
+            yield measurement, recorded is not None
             requests = measurement.with_name(layout.REQUESTS)
-            if told is not None and requests.exists():
-                yield requests, _is(requests, told.get("requests_sha256"))
+            if recorded is not None and requests.exists():
+                yield requests, _is(requests, recorded.get("requests_sha256"))
 
 
 def _tables(results: Path) -> Iterator[tuple[Path, bool]]:
@@ -55,10 +55,10 @@ def _tables(results: Path) -> Iterator[tuple[Path, bool]]:
 
 
 def _inputs(resources: Path) -> Iterator[tuple[Path, bool]]:
-    """Datasets, samples, checkpoints and what was made of them, large files too."""
+    """Datasets, samples, checkpoints and quantized checkpoints, including large files."""
     if not resources.is_dir():
         return
-    # Environments are looked at before each use.
+    # Environments are checked before each use.
     folders = (one for one in sorted(resources.iterdir()) if one.is_dir() and one.name != "envs")
     for path in (lock for folder in folders for lock in sorted(folder.rglob(locks.NAME))):
         if not locks.lock_is_whole(path):

@@ -95,9 +95,9 @@ class Naming:
         cells = list(rows)
         self.models = Axis(spec.models, (row["model"] for row in cells))
         natives = [entry for entry in spec.quantizations if entry.id == "native"]
-        made = [entry for entry in spec.quantizations if entry.id != "native"]
+        quantized = [entry for entry in spec.quantizations if entry.id != "native"]
         self.quantizations = Axis(
-            [*(natives or [Named(id="native")]), *made], (row["quantization"] for row in cells)
+            [*(natives or [Named(id="native")]), *quantized], (row["quantization"] for row in cells)
         )
         self.devices = Axis(spec.devices, (row["device"] for row in cells))
         self.tasks = Axis(spec.tasks, (row["task"] for row in cells))

@@ -1,1 +1,1 @@
-"""Samples of datasets, and the texts that calibrate quantizations."""
+"""Samples of datasets, and calibration texts for quantizations."""

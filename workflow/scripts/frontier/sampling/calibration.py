@@ -1,4 +1,4 @@
-"""Texts for quantizations that look at some: what tasks ask and expect, on rows not tested on."""
+"""Calibration texts: prompts and references of tasks, from rows that no task is tested on."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Draw(BaseModel):
     task: str
     prompt: str
     sample: SampleSpec
-    """How the task's own sample is drawn; its loader and the loader's keys are used."""
+    """The task's own sample, whose loader and loader's keys are used."""
     tested: tuple[SampleSpec, ...]
-    """The samples of all tasks of the dataset: none of their rows becomes a text."""
+    """The samples of all tasks of the dataset, whose rows are excluded."""
 
 
 class CalibrationSpec(BaseModel):
-    """What calibrate.py is told besides its files."""
+    """The specification of calibrate.py."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     size: int = Field(gt=0)
@@ -34,9 +34,9 @@ class CalibrationSpec(BaseModel):
 
 
 def texts(draw: Draw, dataset: Path, size: int, seed: int) -> Iterable[str]:
-    """`size` prompts with their references behind them, of rows that no sample has.
+    """`size` prompts, each followed by its reference, from rows that are in no sample.
 
-    Raises UserError where the dataset has not so many rows beside its samples.
+    Raises UserError if the dataset has too few rows outside its samples.
     """
     tested = {row.id for sample in draw.tested for row in sample.rows(dataset)}
     left = (row for row in draw.sample.all_rows(dataset) if row.id not in tested)

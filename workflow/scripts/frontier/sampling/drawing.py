@@ -1,4 +1,4 @@
-"""Drawing a sample that is the same on every machine and only grows when more is asked for."""
+"""Samples that are the same on every machine, and that larger samples extend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from frontier.errors import UserError
 
 
 class SampleSpec(BaseModel):
-    """What is drawn, and from rows read how."""
+    """The specification of a sample: its size and seed, and the loader of the rows."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     loader: AnyLoader
@@ -29,29 +29,29 @@ class SampleSpec(BaseModel):
         return self.loader.rows(dataset)
 
     def rows(self, dataset: Path) -> list[Row]:
-        """The sample. Raises UserError as `all_rows` and `sample` do."""
+        """The sample's rows. Raises UserError as `all_rows` and `sample` do."""
         return sample(self.all_rows(dataset), self.size, self.seed)
 
 
 def rank(seed: int, row_id: str) -> bytes:
-    """The place of a row in the seed's order: a hash, so the same on every Python."""
+    """The sort key of a row for a seed: a hash, so the same on every Python."""
     return hashlib.sha256(f"{seed}\n{row_id}".encode()).digest()
 
 
 def sample(rows: Iterable[Row], size: int, seed: int) -> list[Row]:
-    """`size` rows, as many from each stratum as from any other while it has some left.
+    """`size` rows, drawn from the strata in equal shares until one runs out.
 
-    Each stratum is put in the seed's order and the sorted strata are dealt round in turn. So the
-    result does not depend on the rows' order, and a larger sample begins with the smaller one.
+    Each stratum is sorted by the seed's order, and the sorted strata take turns. So the result does
+    not depend on the rows' order, and a larger sample begins with the smaller one.
     Memory: `size` + 1 rows for each stratum.
-    Raises UserError where there are fewer rows than asked for, or an id that is not unique.
+    Raises UserError if there are too few rows, or an id is not unique.
     """
-    # One row more than can be drawn, so that two rows with one id are never told apart by chance.
-    kept: dict[str, list[tuple[bytes, Row]]] = {}
+    # One row more than can be drawn, so that a duplicate id is always noticed.
+    by_stratum: dict[str, list[tuple[bytes, Row]]] = {}
     total = 0
     for row in rows:
         total += 1
-        stratum = kept.setdefault(row.stratum, [])
+        stratum = by_stratum.setdefault(row.stratum, [])
         key = rank(seed, row.id)
         if len(stratum) <= size or key < stratum[-1][0]:
             insort(stratum, (key, row), key=lambda pair: pair[0])
@@ -60,7 +60,7 @@ def sample(rows: Iterable[Row], size: int, seed: int) -> list[Row]:
         raise UserError(f"a sample of {size} was asked for, but there are only {total} rows")
     drawn: list[Row] = []
     seen: set[str] = set()
-    for turn in zip_longest(*(kept[name] for name in sorted(kept))):
+    for turn in zip_longest(*(by_stratum[name] for name in sorted(by_stratum))):
         for _, row in filter(None, turn):
             if row.id in seen:
                 raise UserError(f"two rows have the id {row.id!r}")

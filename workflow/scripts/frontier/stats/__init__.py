@@ -1,1 +1,1 @@
-"""Estimates with their intervals, and tests of differences."""
+"""Estimates with confidence intervals, and tests of differences."""

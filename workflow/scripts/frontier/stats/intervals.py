@@ -22,7 +22,7 @@ CLOSE = 1e-9  # of ranks
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure, its interval and how the interval was found; None where it is not defined."""
+    """A figure, its interval and the interval's method; None where undefined."""
 
     value: float | None
     low: float | None
@@ -40,7 +40,7 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     JASA 22 (1927); Newcombe, Statistics in Medicine 17 (1998), method 3. It stays within [0, 1]
-    and keeps its coverage near 0 and 1, where the normal approximation fails.
+    and holds its coverage near 0 and 1, where the normal approximation fails.
     """
     method = f"Wilson score, {percent(confidence)}"
     if not 0 <= successes <= n:
@@ -51,18 +51,18 @@ def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     p = successes / n
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = math.sqrt(z2 * (p * (1 - p) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    # At the edges centre and half are equal but for rounding.
+    # At the edges centre and half are equal up to rounding.
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return Estimate(p, low, high, method)
 
 
 def below_rank(rank: ArrayLike, n: int, q: float, effective: float) -> Floats:
-    """The chance that the q-quantile lies below the order statistic of a rank (1 to n) of n values.
+    """The probability that the q-quantile is below the order statistic of a rank (1 to n).
 
-    P(B <= rank - 1) with B ~ Binomial(n, q), whatever the distribution. As the regularized
-    incomplete beta function it is defined between ranks too; there the order statistic is
-    interpolated. Values that say as much as `effective` independent ones are as so many.
+    P(B <= rank - 1) with B ~ Binomial(n, q), for any distribution. As the regularized incomplete
+    beta function it is defined between ranks too; there the order statistic is interpolated.
+    `effective`: the number of independent values that are as informative as the n values.
     """
     place = np.asarray(rank, dtype=np.float64) * (effective + 1) / (n + 1)
     chance: Floats = betainc(effective + 1 - place, place, 1 - q)
@@ -75,8 +75,8 @@ def quantile_ranks(
 ) -> tuple[float, float] | None:
     """The ranks (from 1) of two order statistics that enclose the q-quantile; None if too few.
 
-    The quantile lies below the one, and above the other, with a chance of alpha / 2. Source: Hahn &
-    Meeker, "Statistical Intervals" (1991), section 5.2; between whole ranks Hutson, "Calculating
+    The quantile is outside either end with a probability of alpha / 2. Source: Hahn & Meeker,
+    "Statistical Intervals" (1991), section 5.2; between whole ranks Hutson, "Calculating
     nonparametric confidence intervals for quantiles using fractional order statistics", J. Appl.
     Stat. 26 (1999). For p99 at 95 % the upper rank exists from n = 368 on, for p90 from 36, for
     the median from 6. `effective` as in `below_rank`.
@@ -94,7 +94,7 @@ def quantile_ranks(
 
 
 def _rank(chance: float, n: int, q: float, effective: float) -> float:
-    """The rank below which the quantile lies with a chance, by bisection."""
+    """The rank below which the quantile lies with a given probability, by bisection."""
     low, high = 1.0, float(n)
     while high - low > CLOSE:
         middle = (low + high) / 2
@@ -108,10 +108,10 @@ def _rank(chance: float, n: int, q: float, effective: float) -> float:
 def quantile_interval(
     values: ArrayLike, q: float, confidence: float = CONFIDENCE, *, timed: Serial | None = None
 ) -> Estimate | None:
-    """The q-quantile between two order statistics; None where so few values do not show it.
+    """The q-quantile between two order statistics; None if there are too few values.
 
     The estimate interpolates linearly between neighbours, as numpy does by default (Hyndman & Fan,
-    "Sample quantiles in statistical packages", 1996, type 7). The values' unit is kept. Values are
+    "Sample quantiles in statistical packages", 1996, type 7), in the values' unit. Values are
     independent, or times with the autocorrelation `timed`, by which the interval is widened.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
@@ -124,14 +124,14 @@ def quantile_interval(
 
 
 def independent(n: int, q: float, timed: Serial | None) -> float:
-    """How many independent values say as much of the q-quantile as `n` with an autocorrelation."""
+    """The number of independent values as informative as n correlated ones."""
     return n if timed is None else n / timed.of_quantile(q)
 
 
 def between_ranks(
     ordered: Floats, q: float, confidence: float, effective: float, note: str
 ) -> Estimate:
-    """The q-quantile of sorted values that say as much as `effective` independent ones."""
+    """The q-quantile of sorted values, as informative as `effective` independent ones."""
     value, n = float(np.quantile(ordered, q)), len(ordered)
     known = effective >= FEWEST_WORTH
     ranks = quantile_ranks(n, q, confidence, effective) if known else None
@@ -145,23 +145,23 @@ def between_ranks(
 def quantile_p(values: ArrayLike, q: float, null: float, *, timed: Serial | None = None) -> float:
     """Two-sided p-value that `null` is the q-quantile: the sign test, for the median.
 
-    It is below alpha where the interval at confidence 1 - alpha leaves `null` out: both are found
+    It is below alpha if the interval at confidence 1 - alpha excludes `null`: both are computed
     from ranks, between which the test's steps are interpolated. Source: Conover, "Practical
     Nonparametric Statistics" (1999), section 3.2.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     n = len(ordered)
     effective = independent(n, q, timed)
-    # Of equal values the rank that speaks least against `null`.
+    # Of equal values the rank that is the weakest evidence against `null`.
     last = _place(ordered, null)
     first = n + 1 - _place(-ordered[::-1], -null)
     below = below_rank(last, n, q, effective)
-    above = below_rank(n + 1 - first, n, 1 - q, effective)  # as exact where it is tiny
+    above = below_rank(n + 1 - first, n, 1 - q, effective)  # precise even if tiny
     return min(1.0, 2 * float(below), 2 * float(above))
 
 
 def _place(ordered: Floats, value: float) -> float:
-    """The rank of a value among others, between ranks by interpolation; of equal ones the last."""
+    """The rank of a value among others, interpolated between ranks; the last of equal ones."""
     n, up_to = len(ordered), int(np.searchsorted(ordered, value, side="right"))
     if up_to in (0, n):
         return float(max(1, up_to))

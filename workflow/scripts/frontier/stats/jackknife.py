@@ -1,8 +1,8 @@
 """Statistics of totals over requests (means, rates, corpus scores) with jackknife intervals.
 
-One method for all of them, the same every time it is run: Student's t on the scale that suits the
-statistic, with the jackknife's standard error, widened where the requests' influence on it is
-skewed. `bench/coverage.py` shows how often the intervals hold what they should.
+One deterministic method for all of them: Student's t on a scale that suits the statistic, with the
+jackknife's standard error, widened if the requests' influence on it is skewed. `bench/coverage.py`
+measures the coverage of the intervals.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from scipy.special import expit, logit, stdtr, stdtrit
 from frontier.stats.intervals import CONFIDENCE, Estimate, percent
 from frontier.stats.serial import FEWEST_WORTH, Floats, Serial
 
-FEWEST = 6  # requests; with fewer the skewness, and so the interval, is not known
+FEWEST = 6  # requests; with fewer the skewness, and so the interval, is unknown
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Where a statistic is nearer to a normal one: onto it, back, and its slope at a value.
+    """A scale on which a statistic is closer to normal: the map, its inverse, its slope at a value.
 
     `tail` is how much the squared skewness of the influence widens the interval: by the Edgeworth
     expansion of Student's t the ends of a two-sided interval of 95 % are short by a share of
@@ -39,12 +39,12 @@ class Scale:
 
 
 LINEAR = Scale("", lambda value: value, lambda value: value, lambda value: 1.0)
-# A sample of long-tailed times falls short of their skewness: half as much again (simulated).
+# Samples of long-tailed times underestimate the skewness: add half (simulated).
 LOG = Scale(" on the log scale", np.log, np.exp, lambda value: 1 / value, tail=1.62)
 
 
 def logit_up_to(top: float) -> Scale:
-    """The scale of a statistic between 0 and `top`, within which its interval stays."""
+    """The scale of a statistic between 0 and `top`, which keeps its interval inside."""
     return Scale(
         " on the logit scale",
         lambda value: float(logit(value / top)),
@@ -54,7 +54,7 @@ def logit_up_to(top: float) -> Scale:
 
 
 class Tested(NamedTuple):
-    """An estimate, and the two-sided p-value that what is estimated is 0; None where unknown."""
+    """An estimate, and the two-sided p-value that its true value is 0; None if unknown."""
 
     estimate: Estimate
     p: float | None
@@ -70,10 +70,10 @@ def jackknife(
 ) -> Tested:
     """A statistic of the totals over requests, its interval and its p-value.
 
-    `counts` of shape (requests, k) are what each request adds to the totals; `statistic` maps
-    totals of shape (m, k) to m values. Where the counts are times, they are in the order in which
-    they were taken, and the interval is widened by their autocorrelation `timed`. The p-value is
-    for differences on the linear scale: below 1 - confidence where the interval leaves out 0.
+    `counts` of shape (requests, k) are each request's contribution to the totals; `statistic` maps
+    totals of shape (m, k) to m values. Counts that are times are in the order of measurement, and
+    the interval is widened by their autocorrelation `timed`. The p-value is for differences on the
+    linear scale: below 1 - confidence if the interval excludes 0.
     Source: Miller, "The jackknife: a review", Biometrika 61 (1974); of ratios of totals, Cochran,
     "Sampling Techniques" (1977), section 6.17.
     """

@@ -1,7 +1,7 @@
-"""How much of a request's time goes on in the next: autocorrelation, and what it costs.
+"""The autocorrelation of consecutive requests' times, and its cost in information.
 
-Requests are timed one after another, and a machine that is warm or busy stays so for a while. Then
-n requests say less than n independent ones would: as much as n / inflation of them.
+Requests are timed one after another, and a warm or busy machine stays so for a while. So n requests
+are less informative than n independent ones: worth n / inflation of them.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
-STRONGEST = 0.97  # of the lag-1 autocorrelation: from there on a sum over lags is anybody's guess
-FEWEST_WORTH = 3  # independent requests that an interval is worked out from
+STRONGEST = 0.97  # of the lag-1 autocorrelation: beyond it a sum over lags is unreliable
+FEWEST_WORTH = 3  # independent requests that an interval needs
 NEGLIGIBLE = 1e-4
-CLOCK_S = 1e-9  # a time of 0 is below what the clock shows
-ROUNDING = 1e-9  # of logarithms: times that differ by less are alike
+CLOCK_S = 1e-9  # a time of 0 is below the clock's resolution
+ROUNDING = 1e-9  # of logarithms: times that differ by less count as equal
 FEWEST_LAGS = 4
-SHOWS_LAG = 50  # requests; the estimate from fewer misses a strong autocorrelation too often
+SHOWS_LAG = 50  # requests; an estimate from fewer misses a strong autocorrelation too often
 _AT, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 @dataclass(frozen=True)
 class Serial:
-    """An autoregressive process of order 1 below times whose other part is independent.
+    """An autoregressive process of order 1 plus independent noise, as a model of times.
 
-    `lag1` is the autocorrelation of neighbouring residuals, those of what the requests' sizes do
-    not explain; `share` is the residuals' part of the variance. `begins`: where in the series
-    another process begins, whose first request is nobody's neighbour.
+    `lag1` is the autocorrelation of neighbouring residuals, the part that the requests' sizes do
+    not explain; `share` is the residuals' part of the variance. `begins`: the indices at which
+    another process begins, whose first request has no neighbour before it.
     """
 
     lag1: float
@@ -40,9 +40,9 @@ class Serial:
     begins: tuple[int, ...] = ()
 
     def of_mean(self, terms: Floats) -> float:
-        """By how much the variance of a mean is larger than that of independent terms.
+        """The factor by which the variance of a mean exceeds that of independent terms.
 
-        1 + 2 times the sum of the terms' autocorrelations, which begin with their own and fall by
+        1 + 2 times the sum of the terms' autocorrelations, which start with their own and fall by
         `lag1` from one lag to the next. Source: Bayley & Hammersley, "The effective number of
         independent observations in an autocorrelated time series", J. R. Statist. Soc. Suppl. 8
         (1946).
@@ -52,7 +52,7 @@ class Serial:
         return 1 + 2 * neighbours(terms, self.begins) / (1 - self.lag1)
 
     def of_quantile(self, q: float) -> float:
-        """The same of the share of times below their q-quantile, with Gaussian dependence."""
+        """The factor for the share of times below their q-quantile, with Gaussian dependence."""
         if self.lag1 >= STRONGEST:
             return math.inf
         total, correlation = 0.0, self.share * self.lag1
@@ -62,7 +62,7 @@ class Serial:
         return 1 + 2 * total
 
     def worth(self, effective: float, n: int, what: str = "requests") -> str:
-        """How many independent ones `n` are worth, in words, and where that is hardly known."""
+        """The number of independent values that `n` are worth, as text."""
         unsure = f" (of {n} requests hardly known)" if n < SHOWS_LAG and what == "requests" else ""
         lag = f"lag-1 autocorrelation {self.lag1:.2f}{unsure}"
         return f"{lag}: worth {effective:.3g} of {n} {what}"
@@ -72,7 +72,7 @@ INDEPENDENT = Serial(0.0)
 
 
 def _both_below(correlation: float, q: float) -> float:
-    """The correlation of two normal variables' being below their q-quantile.
+    """The correlation of the events that two normal variables are below their q-quantile.
 
     The derivative of P(both below z) by the correlation r is exp(-z^2 / (1 + r)) / (2 pi
     sqrt(1 - r^2)), which is integrated from 0 (Gauss-Legendre). Source: Plackett, "A reduction
@@ -86,7 +86,7 @@ def _both_below(correlation: float, q: float) -> float:
 
 
 def normal_scores(values: ArrayLike) -> Floats:
-    """Values replaced by the normal quantiles of their ranks, ties by their middle (Blom, 1958)."""
+    """Values replaced by the normal quantiles of their ranks, ties averaged (Blom, 1958)."""
     array = np.asarray(values, dtype=np.float64)
     _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
@@ -95,11 +95,11 @@ def normal_scores(values: ArrayLike) -> Floats:
 
 
 def neighbours(series: Floats, begins: Sequence[int] = ()) -> float:
-    """The lag-1 autocorrelation of values in the order of time; negative ones count as none.
+    """The lag-1 autocorrelation of values in order of time; 0 if negative.
 
-    Those at `begins` are no neighbours of the ones before them.
+    Values at `begins` are not neighbours of those before them.
 
-    Removing the mean draws the estimate down by (1 + 3 lag1) / n, which is put back. Source:
+    Removing the mean biases the estimate by -(1 + 3 lag1) / n, which is added back. Source:
     Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41 (1954).
     """
     n, centred = len(series), series - series.mean()
@@ -116,11 +116,11 @@ def neighbours(series: Floats, begins: Sequence[int] = ()) -> float:
 def serial(
     times: ArrayLike, sizes: Sequence[ArrayLike] = (), begins: tuple[int, ...] = ()
 ) -> Serial:
-    """The autocorrelation of times in the order in which they were taken; `begins` as in Serial.
+    """The autocorrelation of times in the order of measurement; `begins` as in Serial.
 
-    `sizes` are of each request, such as its tokens: what of the times goes with them, on the scale
-    of logarithms, is not the machine's. Of the rest the normal scores are looked at, so that a few
-    stalls do not hide it.
+    `sizes` are those of each request, such as its tokens: the part of the times that they explain,
+    on a logarithmic scale, is not the machine's. The rest is replaced by normal scores, so that a
+    few stalls do not hide the autocorrelation.
     """
     logs = np.log(np.maximum(np.asarray(times, dtype=np.float64), CLOCK_S))
     n = len(logs)
@@ -133,6 +133,6 @@ def serial(
     if left <= n * ROUNDING**2:
         return INDEPENDENT
     found = neighbours(normal_scores(residuals), begins)
-    # Half a standard error more: what is underestimated costs more than what is overestimated.
+    # Half a standard error more: an underestimate does more harm than an overestimate.
     unsure = math.sqrt((1 - found**2) / n) / 2 if found else 0.0
     return Serial(min(found + unsure, STRONGEST), min(left / whole, 1.0), begins)

@@ -1,4 +1,4 @@
-"""Tests of what differs between two variants on the same requests, and of many such at once.
+"""Tests of differences between two variants on the same requests, and corrections for many tests.
 
 Mid-p McNemar, the ratio of paired times and Holm's correction; differences of corpus metrics are in
 jackknife.py. Every test and interval is two-sided. A figure that the sample cannot give is None,
@@ -23,11 +23,11 @@ from frontier.stats.serial import serial
 def paired_ratio(
     before: ArrayLike, after: ArrayLike, sizes: Sequence[ArrayLike], confidence: float = CONFIDENCE
 ) -> Tested:
-    """The median of each request's own after / before, and the p-value that it is 1.
+    """The median of the per-request ratios after / before, and the p-value that it is 1.
 
-    Requests are in the order in which they were taken; `sizes` as in `serial`. What a request is
-    long or short by in both drops out. The interval lies between two
-    order statistics and the p-value is the sign test's, which assume no distribution.
+    Requests are in the order of measurement; `sizes` as in `serial`. A request's own length cancels
+    out. The interval lies between two order statistics and the p-value is the sign test's; neither
+    assumes a distribution.
     """
     ratios = np.asarray(after, dtype=np.float64) / np.asarray(before, dtype=np.float64)
     timed = serial(ratios, sizes)
@@ -41,7 +41,7 @@ def paired_ratio(
 def paired_difference(lost: int, gained: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
     """The change of a proportion over n pairs, (gained - lost) / n, in Bonett and Price's interval.
 
-    It adds one to each kind of flip, so that it does not shrink to a point where nothing flipped.
+    It adds one to each kind of flip, so that it does not shrink to a point if nothing flipped.
     Source: Bonett & Price, "Adjusted Wald confidence interval for a difference of binomial
     proportions based on paired data", J. Educ. Behav. Stat. 37 (2012), recommended by Fagerland,
     Lydersen & Laake, Statistics in Medicine 33 (2014).
@@ -59,9 +59,9 @@ def paired_difference(lost: int, gained: int, n: int, confidence: float = CONFID
 
 
 def mcnemar_mid_p(lost: int, gained: int) -> float:
-    """Two-sided mid-p value that flips one way are as likely as the other; 1 without a flip.
+    """Two-sided mid-p value that flips in both directions are equally likely; 1 without a flip.
 
-    The chance, with B ~ Binomial(lost + gained, 1/2), of a more one-sided split than the one seen,
+    The probability, with B ~ Binomial(lost + gained, 1/2), of a more one-sided split than observed,
     plus half that of an equally one-sided one. Unlike the exact test it is not conservative, and
     unlike the asymptotic one it holds for few flips. Source: Fagerland, Lydersen & Laake, "The
     McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
@@ -73,14 +73,14 @@ def mcnemar_mid_p(lost: int, gained: int) -> float:
     fewer = min(lost, gained)
     up_to = float(bdtr(fewer, flips, 0.5))
     below = float(bdtr(fewer - 1, flips, 0.5)) if fewer else 0.0
-    # Twice those below and once the equal one, which is on both sides where flips are even.
+    # Twice those below and once the equal one, which is on both sides if flips are even.
     return 1 - (up_to - below) / 2 if lost == gained else below + up_to
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Each p-value adjusted for all of them, in the order given; None stays None and counts not.
+    """Each p-value adjusted for all of them, in the order given; None stays None, uncounted.
 
-    An adjusted value below .05 is significant with at most a 5 % chance of any false finding among
+    An adjusted value below .05 is significant with at most a 5 % chance of any false positive among
     all. Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J.
     Statist. 6 (1979).
     """

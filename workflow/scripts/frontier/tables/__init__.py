@@ -1,1 +1,1 @@
-"""The cells of a study as tables: one row a cell, each variant against its parent."""
+"""Tables of a study: one row per cell, and each variant compared with its parent."""

@@ -1,4 +1,4 @@
-"""Each quantized variant against its native one, on the same device, task and requests."""
+"""Comparison of each quantized variant with its native one: same device, task and requests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
 
 @dataclass(frozen=True)
 class ComparedCell:
-    """What is kept of a cell's JSON, to pair cells before any requests are read."""
+    """The parts of a cell's JSON needed to pair cells before any requests are read."""
 
     path: Path
     names: Mapping[str, str]
@@ -50,7 +50,7 @@ class ComparedCell:
 def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
     found = cell.get("score") or {}
     if found and "scorer" not in found:
-        raise UserError(f"{path}: scored by a former version; score it again")
+        raise UserError(f"{path}: scored by an earlier version; score it again")
     try:
         scorer = CHOSEN.read(found["scorer"]) if found else None
     except ValueError as fault:
@@ -69,9 +69,9 @@ def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
 
 
 def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, ComparedCell]]:
-    """Each variant that generated beside its native one, those of a native one together.
+    """Each variant with generations, paired with its native one; pairs of a native one in a row.
 
-    Raises UserError for a file that is no cell.
+    Raises UserError for a file that is not a cell.
     """
     natives: dict[tuple[str, str, str], ComparedCell] = {}
     others: list[ComparedCell] = []
@@ -84,8 +84,8 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
             others.append(side)
             continue
         place = _place(side)
-        # The model's own variant is what others are held against; another native one only where
-        # that is not there.
+        # Others are compared with the model's own variant, or with another native one if that is
+        # missing.
         if place not in natives or side.names["variant"] == side.names["model"]:
             natives[place] = side
     others.sort(key=lambda side: (*_place(side), side.names["variant"]))
@@ -97,17 +97,17 @@ def _place(side: ComparedCell) -> tuple[str, str, str]:
 
 
 def join_requests(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """The requests that both cells have, in the order of time; `other`'s columns *_right.
+    """The requests that both cells have, in order of time; `other`'s columns end in _right.
 
-    A cell's requests are in the order of time: of one sample, in which all variants are asked.
+    All variants are asked the same sample, in the same order.
     """
     return native.join(other, on="id", how="inner", maintain_order="left")
 
 
 def latency_ratio(pairs: pl.DataFrame) -> Tested:
-    """The median of the requests' own ratios of latency, other / native.
+    """The median of the per-request latency ratios, other / native.
 
-    Answers of other lengths than native's explain a part of the ratio that is not the machine's.
+    The part explained by different lengths of the answers is not the machine's.
     """
     pairs = pairs.filter(pl.all_horizontal(pl.col("latency_s", "latency_s_right") > 0))
     before, after = (pairs[name].to_numpy() for name in ("latency_s", "latency_s_right"))
@@ -116,9 +116,9 @@ def latency_ratio(pairs: pl.DataFrame) -> Tested:
 
 
 def _requests(side: ComparedCell) -> pl.DataFrame:
-    """A cell's requests. Of a corpus metric they have `counts`; those of an earlier release none.
+    """A cell's requests, with `counts` for a corpus metric unless an earlier release wrote them.
 
-    Raises UserError for counts that are not those of the requests.
+    Raises UserError for counts that do not match the requests.
     """
     path = requests_of(side.path)
     if not isinstance(side.scorer, CorpusScorer):
@@ -134,7 +134,7 @@ def _requests(side: ComparedCell) -> pl.DataFrame:
 
 
 def _counts(pairs: pl.DataFrame, end: str, scorer: CorpusScorer) -> Floats:
-    """What each request adds to a corpus metric, as it was stored, or else counted here."""
+    """Each request's contribution to a corpus metric, as stored or counted here."""
     stored = pairs[f"{counted.COLUMN}{end}"]
     if stored.dtype != pl.Null:
         known: Floats = stored.to_numpy()
@@ -143,7 +143,7 @@ def _counts(pairs: pl.DataFrame, end: str, scorer: CorpusScorer) -> Floats:
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
-    """The change of a proportion over pairs that are all scored, and its flips."""
+    """The change of a proportion over scored pairs, and its flips."""
     before, after = (pairs[name] == 1 for name in ("score", "score_right"))
     lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
     p = mcnemar_mid_p(lost, gained) if pairs.height else None
@@ -179,7 +179,7 @@ def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> d
 
 
 def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
-    """One comparison, but for what needs all of them."""
+    """One comparison, without the columns that need all of them."""
     names = ("variant", "model", "device", "task")
     row: dict[str, Any] = {name: other.names[name] for name in names}
     row |= {
@@ -203,18 +203,18 @@ def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict
 
 
 def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """Every comparison among the cells; two cells' requests are in memory at a time."""
-    kept: tuple[Path, pl.DataFrame] | None = None
+    """All comparisons among the cells; holds two cells' requests in memory at a time."""
+    latest: tuple[Path, pl.DataFrame] | None = None
     for native, other in pair_with_native(paths):
-        if kept is None or kept[0] != native.path:
-            kept = native.path, _requests(native)
-        yield _row(native, other, join_requests(kept[1], _requests(other)))
+        if latest is None or latest[0] != native.path:
+            latest = native.path, _requests(native)
+        yield _row(native, other, join_requests(latest[1], _requests(other)))
 
 
 def verdict(
     change: float | None, p_holm: float | None, less: str = WORSE, more: str = BETTER
 ) -> str | None:
-    """What a corrected test says of a change, which is `less` below 0 and `more` above."""
+    """The verdict of a corrected test on a change: `less` below 0, `more` above."""
     if change is None or p_holm is None:
         return None
     if p_holm >= SIGNIFICANT:
@@ -223,9 +223,9 @@ def verdict(
 
 
 def corrected(found: list[dict[str, Any]]) -> None:
-    """Add Holm's corrections and the verdicts: all scores of the study are a family, all times too.
+    """Adds Holm's corrections and the verdicts: a study's scores are a family, its times another.
 
-    They answer two questions, of quality and of speed, each with its own 5 %.
+    They answer two questions, on quality and on speed, each at its own 5 %.
     """
     for row, p_holm in zip(found, holm([row.get("p") for row in found]), strict=True):
         row["p_holm"] = p_holm
@@ -240,7 +240,7 @@ def corrected(found: list[dict[str, Any]]) -> None:
 def table(paths: Iterable[Path]) -> pl.DataFrame:
     """All comparisons of a study, sorted by task, device and variant; time linear in the cells.
 
-    Raises UserError for a file that is no cell, or lies beside no requests.
+    Raises UserError for a file that is not a cell, or has no requests beside it.
     """
     found = list(rows(paths))
     corrected(found)

@@ -1,4 +1,4 @@
-"""The study as one table: the cells' JSON files read into one row a cell."""
+"""The study as one table: one row per cell, read from its JSON file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from frontier.unicode import parse_json
 
 
 class AggregateSpec(BaseModel):
-    """What aggregate.py and compare.py are told besides their files."""
+    """The specification of aggregate.py and compare.py."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
@@ -41,11 +41,11 @@ def columns() -> tuple[Column, ...]:
 
 
 NATIVE_QUANTIZATIONS = frozenset({"", "native"})
-CHUNK = 512  # cells held as Python objects at a time, so that memory stays flat
+CHUNK = 512  # cells held as Python objects at a time, to bound the memory
 
 
 def read_cell(path: Path) -> dict[str, Any]:
-    """A cell's JSON. Raises UserError naming the file where it is missing, broken or no cell."""
+    """A cell's JSON. Raises UserError naming the file if it is missing, damaged or not a cell."""
     try:
         cell = parse_json(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except FileNotFoundError:
@@ -58,7 +58,7 @@ def read_cell(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no cell: 'cell' must name {', '.join(wanted)}")
     layout.check_version(cell.get("layout"), path)
     one_of(str(names.get("scenario")), scenarios(), f"{path}: scenario")
-    if "@" in path.parent.name:  # added from another machine, where the device has its plain name
+    if "@" in path.parent.name:  # added from another machine, where the device has no suffix
         names["device"] = path.parent.name
     if cell.get("outcome") not in OUTCOMES:
         raise UserError(f"{path}: outcome {cell.get('outcome')!r} is none of {', '.join(OUTCOMES)}")
@@ -68,7 +68,7 @@ def read_cell(path: Path) -> dict[str, Any]:
 
 
 def is_native(names: Mapping[str, Any]) -> bool:
-    """Whether a cell's variant is its model as published."""
+    """True if a cell's variant is its model as published."""
     quantization = names.get("quantization") or ""
     return quantization in NATIVE_QUANTIZATIONS or names["variant"] == names["model"]
 
@@ -89,7 +89,7 @@ def _figure(row: dict[str, Any], columns: Sequence[str], figure: Any) -> None:
 
 
 def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's JSON as one row of the study; keys that the cell lacks are left out (null)."""
+    """A cell's JSON as a row of the study, without keys that the cell lacks (null)."""
     names = cell["cell"]
     row: dict[str, Any] = {key: names[key] for key in ("variant", "model", "device", "task")}
     row["quantization"] = names.get("quantization") or "native"
@@ -124,11 +124,11 @@ def _frame(rows: list[dict[str, Any]], notes: Mapping[str, MetricNote]) -> pl.Da
 
 
 def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
-    """Read cells into the study, sorted by task, device and variant, with notes on its metrics.
+    """The cells as a study, sorted by task, device and variant, with notes on its metrics.
 
     Memory: one chunk of cells as Python objects, the rest as columns; time linear in the cells.
-    Raises UserError for a file that is no cell, a metric whose name is another column's, and a
-    cell given twice.
+    Raises UserError for a file that is not a cell, a metric named like another column, and a cell
+    given twice.
     """
     notes: dict[str, MetricNote] = {}
     frames: list[pl.DataFrame] = []

@@ -116,9 +116,9 @@ def _remarks(chosen: StudyRow, top: StudyRow, enough: Sequence[StudyRow], name: 
 
 def _nothing(task: str, device: str | None, rows: Sequence[StudyRow]) -> Recommendation:
     counts = Counter(row["outcome"] for row in rows)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
     lacking = "has both a score and a latency" if counts["measured"] else "was measured"
-    return Recommendation(task, device, remarks=[f"No variant {lacking} here ({told})."])
+    return Recommendation(task, device, remarks=[f"No variant {lacking} here ({counted})."])
 
 
 def recommend(

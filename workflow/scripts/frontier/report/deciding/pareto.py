@@ -33,14 +33,14 @@ def front(points: Iterable[Point]) -> list[Point]:
     """
     best = float("-inf")
     at_best = float("-inf")
-    kept: list[Point] = []
+    chosen: list[Point] = []
     for point in sorted(points, key=lambda point: (point.latency, -point.score, point.name)):
         if point.score > best:
             best, at_best = point.score, point.latency
-            kept.append(point)
+            chosen.append(point)
         elif point.score == best and point.latency == at_best:
-            kept.append(point)
-    return kept
+            chosen.append(point)
+    return chosen
 
 
 def best(points: Iterable[Point]) -> Point | None:

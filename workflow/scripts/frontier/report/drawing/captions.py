@@ -60,15 +60,15 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
     if kind == "frontier":
         chosen = fastest_within(points(group.entries), margin)
         named = naming.variant(chosen.name) if chosen else "none"
-        told = "; ".join(_figures(entry, naming) for entry in _on_line(group))
-        return f"On the Pareto line, fastest first: {told}. Fastest within {margin:g}: {named}."
+        text = "; ".join(_figures(entry, naming) for entry in _on_line(group))
+        return f"On the Pareto line, fastest first: {text}. Fastest within {margin:g}: {named}."
     if kind == "distributions":
-        told = "; ".join(_figures(entry, naming) for entry in group.entries)
-        return f"Quantiles of the latency of each variant. Median and score: {told}."
-    told = "; ".join(
+        text = "; ".join(_figures(entry, naming) for entry in group.entries)
+        return f"Quantiles of the latency of each variant. Median and score: {text}."
+    text = "; ".join(
         f"{naming.variant(row['variant'])}: {words.signed(row['difference'])} points, "
         f"{words.ratio(row['latency_ratio'])} the latency"
         for row in group.comparisons
         if row["difference"] is not None
     )
-    return f"Change against the native model. {told}."
+    return f"Change against the native model. {text}."

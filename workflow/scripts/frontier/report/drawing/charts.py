@@ -37,10 +37,10 @@ def data(rows: Iterable[StudyRow]) -> Json:
 
 def layer(mark: str, encoding: Json, known: Sequence[str] = (), **options: Any) -> Json:
     """A mark with its options, drawn for each row in which the `known` fields are not null."""
-    made: Json = {"mark": {"type": mark, **options}, "encoding": encoding}
+    spec: Json = {"mark": {"type": mark, **options}, "encoding": encoding}
     if known:
-        made["transform"] = [{"filter": " && ".join(f"datum.{name} != null" for name in known)}]
-    return made
+        spec["transform"] = [{"filter": " && ".join(f"datum.{name} != null" for name in known)}]
+    return spec
 
 
 def finished(chart: Json, title: str, subtitle: str | list[str]) -> Json:

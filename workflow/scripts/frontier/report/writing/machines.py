@@ -74,7 +74,7 @@ def _conflict(first: StudyRow, other: StudyRow, cells: Cells, naming: Naming) ->
 
 def _figures(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4), 14.2 ms per request (95 % interval 13.9–14.6)."""
-    told = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
-    told += [score_text(row)] if row["score"] is not None else []
-    told += [latency_text(row)] if timed(row) else []
-    return ", ".join(told) or words.MISSING
+    parts = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
+    parts += [score_text(row)] if row["score"] is not None else []
+    parts += [latency_text(row)] if timed(row) else []
+    return ", ".join(parts) or words.MISSING

@@ -69,11 +69,11 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
         for kind, (chart, caption) in kinds.items():
             title = f"{task} · {device}"
             shown = group if kind == "frontier" else cap_variants.cap_variants(group)
-            made = chart(shown, title)
-            if made is None:
+            figure = chart(shown, title)
+            if figure is None:
                 continue
             name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.task}-{group.device}")
-            image = svg.render(made)
+            image = svg.render(figure)
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
             line = caption(shown, naming) + cap_variants.omission_note(shown, group)

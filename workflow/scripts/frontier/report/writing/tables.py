@@ -81,12 +81,12 @@ def _grid(
     for place, group in enumerate(groups):
         marks = _marks(group, margin)
         for row in group.rows:
-            made = box(row)
-            if made is None:
-                made = Box(row["outcome"].replace("-", " "), marks=("absent",))
-            elif not made.marks:
-                made = Box(made.text, made.interval, marks.get(row["variant"], ()))
-            boxes.setdefault(row["variant"], {})[place] = made
+            filled = box(row)
+            if filled is None:
+                filled = Box(row["outcome"].replace("-", " "), marks=("absent",))
+            elif not filled.marks:
+                filled = Box(filled.text, filled.interval, marks.get(row["variant"], ()))
+            boxes.setdefault(row["variant"], {})[place] = filled
     absent = Box(words.MISSING, marks=("absent",))
     spans: dict[str, int] = {}
     for group in groups:
