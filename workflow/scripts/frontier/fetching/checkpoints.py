@@ -82,7 +82,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
     (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
-    Raises UserError naming the file that is missing, truncated or invalid, or a tensor that has no
+    Raises UserError naming the file that is missing, truncated or invalid, or a tensor without
     numbers.
     """
     names = read_files(folder, trusted)

@@ -108,12 +108,12 @@ def broken(folder: Path) -> Reason | None:
         return "its interpreter is gone"
     if not locks.lock_is_whole(folder / "lock.json"):
         return "its lock.json was altered"
-    told = values.read_json(folder / "lock.json")
-    if told["compiled_for"] not in (None, hardware.cpu_name()):
-        return f"it was compiled for {told['compiled_for']}"
+    recorded = values.read_json(folder / "lock.json")
+    if recorded["compiled_for"] not in (None, hardware.cpu_name()):
+        return f"it was compiled for {recorded['compiled_for']}"
     records = {path.parent.name: path for path in packages.glob("*.dist-info/RECORD")}
-    if len(records) != len(told["packages"]):
-        return f"it has {len(records)} packages instead of {len(told['packages'])}"
+    if len(records) != len(recorded["packages"]):
+        return f"it has {len(records)} packages instead of {len(recorded['packages'])}"
     for record in records.values():
         for path, _, size in installed.recorded(record.read_text(encoding="utf-8")):
             # Files in bin/ contain their interpreter's path, so their size varies, and Python

@@ -179,7 +179,7 @@ def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: st
         isinstance(error, OSError) and error.errno is None  # the library's own, not the disk's
     ):
         return UserError(
-            f"download of {what} was interrupted; run again to go on ({one_line(error)})"
+            f"download of {what} was interrupted; run again to resume ({one_line(error)})"
         )
     return error
 

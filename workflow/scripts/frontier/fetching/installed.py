@@ -45,16 +45,16 @@ def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
     system has no links. A pin with build settings is left to pip. torch brings its unpinned
     dependencies: CUDA's libraries, which differ between platforms.
     """
-    wanted = [(pin, told) for pin in pins if (told := requirement(pin))]
-    pinned: set[str] = {canonicalize_name(told.name) for _, told in wanted}
+    wanted = [(pin, parsed) for pin in pins if (parsed := requirement(pin))]
+    pinned: set[str] = {canonicalize_name(parsed.name) for _, parsed in wanted}
     taken: dict[str, metadata.Distribution] = {}
-    for pin, told in wanted:
+    for pin, parsed in wanted:
         needed: dict[str, metadata.Distribution | None] = {}
-        if pin == str(told):  # nothing follows it
-            if told.name == "torch":
-                _with_unpinned(told, pinned - {"torch"}, needed, set())
+        if pin == str(parsed):  # nothing follows it
+            if parsed.name == "torch":
+                _with_unpinned(parsed, pinned - {"torch"}, needed, set())
             else:
-                needed[canonicalize_name(told.name)] = _found(told)
+                needed[canonicalize_name(parsed.name)] = _found(parsed)
         whole = {name: one for name, one in needed.items() if one and _is_whole(one)}
         if len(whole) == len(needed):
             taken |= whole
@@ -66,10 +66,10 @@ def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
 def lacking(pins: Iterable[str], found: Mapping[str, str]) -> str | None:
     """The first pin that packages (versions by name) do not satisfy."""
     versions = {canonicalize_name(name): version for name, version in found.items()}
-    for told in filter(None, map(requirement, pins)):
-        version = versions.get(canonicalize_name(told.name))
-        if version is None or not told.specifier.contains(version, prereleases=True):
-            return str(told)
+    for parsed in filter(None, map(requirement, pins)):
+        version = versions.get(canonicalize_name(parsed.name))
+        if version is None or not parsed.specifier.contains(version, prereleases=True):
+            return str(parsed)
     return None
 
 
@@ -136,11 +136,13 @@ def _is_script(path: Path) -> bool:
 def _is_whole(one: metadata.Distribution) -> bool:
     """True if every file to be copied matches its RECORD."""
     parts = _parts(one)
-    return bool(parts) and all(_is_as(_root(one) / path, told) for path, told in parts or ())
+    return bool(parts) and all(
+        _is_as(_root(one) / path, expected) for path, expected in parts or ()
+    )
 
 
-def _is_as(path: Path, told: str) -> bool:
-    algorithm, _, digest = told.partition("=")
+def _is_as(path: Path, expected: str) -> bool:
+    algorithm, _, digest = expected.partition("=")
     if not digest:  # RECORD itself has none
         return path.name == "RECORD" and path.exists()
     try:
@@ -171,7 +173,7 @@ def _place(source: Path, at: Path, linked: bool) -> None:
         except OSError:  # another file system, or another user's file
             pass
     shutil.copyfile(source, at)
-    told = source.stat()
-    os.utime(at, ns=(told.st_atime_ns, told.st_mtime_ns))  # by which compiled files are valid
-    if told.st_mode & 0o100:
+    state = source.stat()
+    os.utime(at, ns=(state.st_atime_ns, state.st_mtime_ns))  # by which compiled files are valid
+    if state.st_mode & 0o100:
         at.chmod(at.stat().st_mode | (at.stat().st_mode & 0o444) >> 2)
