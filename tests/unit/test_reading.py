@@ -98,7 +98,7 @@ REFUSED = {
     "merges of merges": (MERGE_BOMB, r"line \d+ its aliases stand for more than 1,000,000 values"),
     "list in itself": ("a: &a [*a]", "line 1 holds itself"),
     "unknown alias": ("a: *b", "line 1 found undefined alias 'b'"),
-    "NUL in quotes": ('a: "\\0"', "line 1 .* has a NUL character in it"),
+    "NUL in quotes": ('a: "\\0"', "line 1 .* contains a NUL character"),
     "half a character": ('a: "\\ud800"', "line 1 .* has half a character in it"),
     "bell": ("a: 1\nb: x\x07", 'line 2 the character U\\+0007 cannot stand in YAML: delete it, or write "\\\\u0007"'),
     "vertical tab": ("a: x\x0by", r"line 1 the character U\+000B"),

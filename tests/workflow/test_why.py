@@ -128,7 +128,7 @@ CAUSES: dict[str, tuple[Change, str, str, list[dict[str, Any]]]] = {
         [key("devices.cpu.threads", 1, 2)],
     ),
     "a title": (setting("config", "title", "Other"), "render", "differs", [key("title", "Tiny", "Other")]),
-    "a new model": (new_model, "measure", "never made", []),
+    "a new model": (new_model, "measure", "new", []),
     "a deleted cell": (delete(f"{SUMS}.json"), "score", "deleted", []),
     "a deleted table": (delete("results/study.csv"), "aggregate", "deleted", []),
     "a deleted report": (delete("results/report.html"), "render", "deleted", []),

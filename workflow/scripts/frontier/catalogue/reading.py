@@ -165,7 +165,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 def _check_text(node: yaml.Node) -> None:
     if "\0" in node.value:
-        raise _fault(node, f"{shown(node.value)} has a NUL character in it")
+        raise _fault(node, f"{shown(node.value)} contains a NUL character")
     try:
         node.value.encode("utf-8")
     except UnicodeEncodeError:

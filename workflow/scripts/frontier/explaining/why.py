@@ -23,7 +23,7 @@ from frontier.planning.step import Measuring
 from frontier.results import checksums, layout
 from frontier.values import read_json
 
-Kind = Literal["never made", "deleted", "altered", "unfinished", "differs", "input", "forced"]
+Kind = Literal["new", "deleted", "altered", "unfinished", "differs", "input", "forced"]
 TABLES = {"aggregate": layout.STUDY, "compare": layout.COMPARISONS, "render": layout.REPORT}
 
 
@@ -81,7 +81,7 @@ class Why:
             # Its identity is current, but an input was rebuilt since, or will be.
             return Cause("input", inputs=again or self._changed_inputs(job))
         if not records:
-            return Cause("never made", inputs=again)
+            return Cause("new", inputs=again)
         nearest, found = self._nearest(job, records)
         asked = isinstance(job.step, Measuring) and job.step.request
         known = asked and any(one.get("request") == asked for one in records.values())
