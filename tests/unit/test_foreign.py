@@ -100,7 +100,7 @@ def test_a_good_one_is_added(sent: dict[str, bytes], tmp_path: Path) -> None:
 def test_names_of_files(name: str, sent: dict[str, bytes], tmp_path: Path) -> None:
     """Only those of a cell's files, however they are listed."""
     made = bundle(tmp_path / "x.tar.gz", {**sent, name: sent[CELL]})
-    refused(made, tmp_path, "is no file of a cell|is not a plain file")
+    refused(made, tmp_path, "is not a file of a cell|is not a plain file")
 
 
 def member(name: str, kind: bytes, **facts: Any) -> tarfile.TarInfo:
@@ -138,7 +138,7 @@ def test_members_that_are_no_files(
 def test_a_member_twice(name: str, sent: dict[str, bytes], tmp_path: Path) -> None:
     """Which of them would have been looked at, and which used?"""
     made = bundle(tmp_path / "x.tar.gz", sent, member(name, tarfile.REGTYPE, size=3))
-    refused(made, tmp_path, "is there twice|is no file of a cell")
+    refused(made, tmp_path, "occurs twice|is not a file of a cell")
 
 
 def test_expansion(sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_expansion(sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(packing._Bounded, "left", 1 << 20)
     monkeypatch.setattr(packing, "LARGEST", 1 << 20)
     bomb = {**sent, "falcon7b/cpu/x.json": bytes(2 << 20)}
-    refused(bundle(tmp_path / "x.tar.gz", bomb), tmp_path, "unpacked; no study is as large")
+    refused(bundle(tmp_path / "x.tar.gz", bomb), tmp_path, "unpacked, too large for a study")
 
 
 def test_a_table_that_expands(
@@ -425,4 +425,4 @@ def test_links_in_a_folder(sent: dict[str, bytes], tmp_path: Path) -> None:
 def test_a_bundle_within_gzip_only(tmp_path: Path) -> None:
     """Not a tar file."""
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(b"hello" * 1000))
-    refused(tmp_path / "x.tar.gz", tmp_path, "not a whole bundle")
+    refused(tmp_path / "x.tar.gz", tmp_path, "not a complete bundle")
