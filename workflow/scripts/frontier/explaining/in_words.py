@@ -108,7 +108,7 @@ def _head(rule: str, jobs: list[Job]) -> str:
 def _lines(job: Job, cause: Cause) -> Iterator[str]:
     """The page's lines on a job."""
     match cause.kind:
-        case "never made":
+        case "new":
             yield "new"
             return  # missing inputs have their own block
         case "unfinished":

@@ -62,7 +62,7 @@ class Freshness:
             return {}, ""
         value = checksums.read(content)
         if value is None:
-            self._report(path, f"not as it was written; it is {what}")
+            self._report(path, f"altered since it was written; it is {what}")
         elif value.get("layout") != layout.VERSION:
             if not self._former:
                 self._tell(
@@ -77,7 +77,7 @@ class Freshness:
         """True if a file exists and is unaltered."""
         found = self.digests.of(self.root / path)
         if found not in (None, digest):
-            self._report(path, f"not as it was written; {what}")
+            self._report(path, f"altered since it was written; {what}")
         return bool(found == digest)
 
     def _cell(self, cell: Cell) -> bool:

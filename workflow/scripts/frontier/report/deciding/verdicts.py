@@ -77,21 +77,21 @@ def _change(row: StudyRow, naming: Naming, tests: int) -> tuple[str, str]:
 
 def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
     """Those without a significant difference, what that leaves open, and those without a test."""
-    found_sentences = []
+    sentences = []
     alike = [row for row in comparisons if row["verdict"] == NO_DIFFERENCE]
     if same := [row for row in alike if row["changed"] == 0]:
         named = words.join([_name(row, naming) for row in same])
-        found_sentences.append(f"The same answer to every request as native: {named}.")
+        sentences.append(f"The same answer to every request as native: {named}.")
     if unclear := [row for row in alike if row["changed"] > 0]:
         named = words.join([_name(row, naming) for row in unclear])
-        found_sentences.append(f"No significant difference: {named}.")
+        sentences.append(f"No significant difference: {named}.")
         ends = [row["difference_low"] for row in unclear if row["difference_low"] is not None]
         reach = f"losses of up to {-min([0, *ends]):.1f} points are not ruled out"
-        found_sentences.append(f"That is not equality: by their intervals, {reach}.")
+        sentences.append(f"That is not equality: by their intervals, {reach}.")
     if untested := [row for row in comparisons if row["verdict"] is None]:
         named = words.join([_name(row, naming) for row in untested])
-        found_sentences.append(f"Not tested, for want of scores on the same requests: {named}.")
-    return found_sentences
+        sentences.append(f"Not tested, for want of scores on the same requests: {named}.")
+    return sentences
 
 
 def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
@@ -101,29 +101,29 @@ def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
     """
     native, here = by_variant[change["native_variant"]], by_variant[change["variant"]]
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
-    found_sentences = [
+    sentences = [
         f"takes {words.significant(change['latency_ratio'])} times as long as native for a request"
         + (f" ({ends})." if ends else ".")
     ]
     token = _clearly_longer(native, here, "tpot")
     if token:
         times = f"{words.seconds(here['tpot_p50_s'])} against {words.seconds(native['tpot_p50_s'])}"
-        found_sentences.append(
+        sentences.append(
             f"A further token takes {words.significant(token)} times as long ({times})"
             + _bytes(token, change, native, here)
         )
     first = _clearly_longer(native, here, "ttft")
     if first and not token:
-        found_sentences.append(f"Its first token takes {words.significant(first)} times as long.")
+        sentences.append(f"Its first token takes {words.significant(first)} times as long.")
     lengths = [_tokens(row) for row in (here, native)]
     if lengths[0] and lengths[1] and lengths[0] > MORE_TOKENS * lengths[1]:
-        found_sentences.append(
+        sentences.append(
             f"It writes more: {lengths[0]:.1f} tokens a request on average, native "
             f"{lengths[1]:.1f}."
         )
-    if len(found_sentences) == 1:
-        found_sentences.append("The figures do not tell why.")
-    return " ".join(found_sentences)
+    if len(sentences) == 1:
+        sentences.append("The figures do not tell why.")
+    return " ".join(sentences)
 
 
 def _clearly_longer(native: StudyRow, here: StudyRow, figure: str) -> float | None:
