@@ -250,7 +250,7 @@ def test_what_was_altered_is_not_packed(touched: str, tmp_path: Path) -> None:
         touched, len(content) // 2
     )
     path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-    with pytest.raises(UserError, match="make it again"):
+    with pytest.raises(UserError, match="rebuild it"):
         packing.pack(tmp_path / "results", tmp_path / "y.tar.gz")
     assert not (tmp_path / "y.tar.gz").exists()
 
@@ -327,7 +327,7 @@ def test_a_cell_of_a_former_version_is_not_packed(tmp_path: Path) -> None:
     summary = json.loads(path.read_text(encoding="utf-8"))
     del summary["score"]["scorer"]
     path.write_text(json.dumps(summary), encoding="utf-8")
-    with pytest.raises(UserError, match=r"sst2\.json: .*score\.scorer.*make it again"):
+    with pytest.raises(UserError, match=r"sst2\.json: .*score\.scorer.*rebuild it"):
         packing.pack(tmp_path / "results", tmp_path / "x.tar.gz")
 
 
