@@ -32,13 +32,13 @@ Amount = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Told(BaseModel):
+class _Block(BaseModel):
     """A block of a cell; keys that nothing reads are allowed."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
-class Names(_Told):
+class Names(_Block):
     """The names of the cell."""
 
     variant: str
@@ -50,7 +50,7 @@ class Names(_Told):
     scenario: str
 
 
-class Figure(_Told):
+class Figure(_Block):
     """A time or a rate with its interval."""
 
     value: Amount | None = None
@@ -64,7 +64,7 @@ KINDS: Mapping[Kind, tuple[type, ...]] = {
 """The values of a figure by its column's kind."""
 
 
-class Metric(_Told):
+class Metric(_Block):
     """A figure of a score."""
 
     value: float | None = None
@@ -74,7 +74,7 @@ class Metric(_Told):
     method: str
 
 
-class Score(_Told):
+class Score(_Block):
     """The score of the generations."""
 
     primary: str
@@ -83,7 +83,7 @@ class Score(_Told):
     scorer: AnyScorer
 
 
-class Session(_Told):
+class Session(_Block):
     """A process that timed some of the requests."""
 
     session: Count
@@ -91,13 +91,13 @@ class Session(_Told):
     requests: Count
 
 
-class Adoption(_Told):
+class Adoption(_Block):
     """A note on the adoption of a measurement by earlier code or packages."""
 
     because: str
 
 
-class Provenance(_Told):
+class Provenance(_Block):
     """Hardware and software of the measurement."""
 
     hardware: dict[str, Any] | None = None
@@ -106,13 +106,13 @@ class Provenance(_Told):
     adopted: list[Adoption] = []
 
 
-class Identity(_Told):
+class Identity(_Block):
     """The cell's identity."""
 
     digest: str
 
 
-class Summary(_Told):
+class Summary(_Block):
     """The parts of a cell's JSON that are read."""
 
     cell: Names
@@ -128,7 +128,7 @@ class Summary(_Told):
     identity: Identity
 
 
-class Measurement(_Told):
+class Measurement(_Block):
     """The parts of a measurement.json that identify its requests."""
 
     requests_sha256: Digest
@@ -142,14 +142,14 @@ def _number(text: str) -> float | int:
     return int(text) if text.removeprefix("-").isdigit() else value
 
 
-def _read(path: Path, kind: type[_Told]) -> Any:
+def _read(path: Path, kind: type[_Block]) -> Any:
     """A JSON file as a `kind`. Raises UserError naming the file and what is wrong with it."""
     try:
         if path.stat().st_size > SMALL_BYTES:
             raise UserError(f"{path}: larger than {SMALL_BYTES >> 20} MB")
         content = path.read_bytes()
         if checksums.has_one(content) and checksums.read(content) is None:
-            raise UserError(f"{path}: not as it was written")
+            raise UserError(f"{path}: altered since it was written")
         value = json.loads(
             content, parse_int=_number, parse_float=_number, parse_constant=lambda _: None
         )
@@ -221,7 +221,7 @@ def check(folder: Path, names: Sequence[str]) -> None:
         if not own <= set(found):
             raise UserError(f"{folder / cell}.parquet: missing")
         if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
-            raise UserError(f"{folder / cell}.parquet: not as it was written")
+            raise UserError(f"{folder / cell}.parquet: altered since it was written")
         if told.outcome in GENERATED:
             generated[folder / f"{cell}.parquet"] = told.score.scorer if told.score else None
         if runs:
