@@ -5,7 +5,10 @@ Inputs: the plan, and the host.
 
 
 def how_to_go_on():
-    print("Finished work is saved; run the same command again to continue.", file=sys.stderr)
+    print(
+        "Finished work is saved; run the same command again to continue.",
+        file=sys.stderr,
+    )
 
 
 def begin():
