@@ -63,6 +63,47 @@ def test_what_does_not_fit_tells_both_figures() -> None:
     assert found.reason == f"needs {needed / GB:.1f} GB, device has 16.0 GB"
 
 
+@pytest.mark.parametrize(
+    ("device", "heads"), [("a6000x3", 128), ("a6000-llamacpp", 8), ("cpu-onnxruntime", 128)]
+)
+def test_the_cache_is_the_engines(device: str, heads: int) -> None:
+    """Falcon 40B has 8 key-value heads, which transformers caches once for each of its 128."""
+    model = CATALOGUE.models["falcon40b"]
+    engine = CATALOGUE.engines[CATALOGUE.devices[device].engine]
+    expected = (1024 + 10) * 60 * heads * 64 * 2 * 2
+    assert cells.kv_cache_bytes(model, engine, "bfloat16", 10) == expected
+
+
+@pytest.mark.parametrize("engine", CATALOGUE.engines)
+def test_shared_heads_are_cached_as_they_are(engine: str) -> None:
+    """Llama's groups, and the one head of Falcon 7B: by every engine."""
+    for name in ("llama3.2-1b", "falcon7b", "gpt2"):
+        model = CATALOGUE.models[name]
+        assert model.layers
+        assert model.head_dim
+        found = cells.kv_cache_bytes(model, CATALOGUE.engines[engine], "float16", 0)
+        assert found == 1024 * model.layers * (model.kv_heads or 0) * model.head_dim * 2 * 2
+
+
+def test_a_model_may_say_how_many_heads_it_has() -> None:
+    """Where they are not as wide as its embedding together."""
+    model = CATALOGUE.models["falcon40b"].model_copy(update={"heads": 64})
+    found = cells.kv_cache_bytes(model, CATALOGUE.engines["transformers"], "float16", 0)
+    assert found == 1024 * 60 * 64 * 64 * 2 * 2
+
+
+def test_an_engine_says_what_it_runs_on() -> None:
+    """A device of another accelerator has a reason, not a crash."""
+    device = CATALOGUE.devices["a6000"].model_copy(update={"engine": "openvino"})
+    wrong = CATALOGUE.model_copy(update={"devices": {"wrong": device}})
+    found = cells.placement(wrong, "gpt2", "native", "wrong")
+    assert found.unsupported() == "openvino runs on cpu, not on cuda"
+    narrow = CATALOGUE.engines["transformers"].model_copy(update={"dtypes": ("float32",)})
+    other = CATALOGUE.model_copy(update={"engines": {**CATALOGUE.engines, "transformers": narrow}})
+    found = cells.placement(other, "gpt2", "bf16", "cpu")
+    assert found.unsupported() == "transformers computes in float32, not in bfloat16"
+
+
 def test_unknown_memory_leaves_nothing_out() -> None:
     """A host without the device cannot say; the device's own host will."""
     assert cell("falcon40b", "mps", memory=None).planned

@@ -43,8 +43,14 @@ def check(
     except (TypeError, ValueError) as unlike_json:
         raise UserError(f"{where}: {unlike_json}") from None
     # A mistyped key is often reported as missing too; the typo is more helpful.
-    error = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
-    path = _path(value, error["loc"])
+    # Of a union's branches the one that got farthest is the one that was meant.
+    first = _path(value, errors[0])
+    meant = max(
+        (one for one in errors if _path(value, one)[: len(first)] == first),
+        key=lambda one: len(_path(value, one)),
+    )
+    error = next((one for one in errors if one["type"] == "extra_forbidden"), meant)
+    path = _path(value, error)
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
         hint = did_you_mean(
@@ -55,7 +61,7 @@ def check(
         message = f"unknown key{did_you_mean(typo, [path[-1]])}"
         path = (*path[:-1], typo)
     else:
-        message = _message([one for one in errors if _path(value, one["loc"]) == path])
+        message = _message([one for one in errors if _path(value, one) == path])
     found = line(path) if line else None
     at = f"{where}: {_dotted(path)}" if path else where
     raise UserError(f"{at}: {message}{f' (line {found})' if found else ''}")
@@ -104,15 +110,16 @@ def _mistyped(kind: type[BaseModel], missing: str, given: Any) -> str | None:
     return close[0] if close else None
 
 
-def _path(value: Any, loc: tuple[str | int, ...]) -> tuple[str, ...]:
+def _path(value: Any, error: Any) -> tuple[str, ...]:
     """The keys that lead to an error, without the names of a union's branches."""
     path: list[str] = []
+    loc = error["loc"]
     for part in loc:
         inside = isinstance(value, (list, Mapping))
         try:
             value = value[part]
         except (KeyError, IndexError, TypeError):
-            if isinstance(value, Mapping) and part == loc[-1]:  # a missing key
+            if error["type"] == "missing" and part == loc[-1]:
                 path.append(str(part))
             continue
         if inside:

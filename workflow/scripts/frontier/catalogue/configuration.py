@@ -72,6 +72,8 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
 
 
 def _check_devices(catalogue: Catalogue) -> None:
+    for name, engine in catalogue.engines.items():
+        all_of(engine.scenarios, scenarios(), f"config/engines.yaml: engines.{name}.scenarios")
     for name, device in catalogue.devices.items():
         one_of(device.engine, catalogue.engines, f"config/devices.yaml: devices.{name}.engine")
 

@@ -36,9 +36,7 @@ def _merged(blocks: Mapping[str, Any], name: str, section: str) -> dict[str, Any
         if other is None:
             continue
         if not isinstance(other, str):
-            raise UserError(
-                f"{where}: must be the id of a block of {section} (found {shown(other)})"
-            )
+            raise UserError(f"{where}: must be the id of another block (found {shown(other)})")
         if other in chain:
             circle = " -> ".join(visible(one, 80) for one in (*chain, other))
             raise UserError(f"{where}: goes round in a circle: {circle}")

@@ -261,6 +261,8 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     names = (variant, model, quantization, device, task)
     found = placement(catalogue, model, quantization, device)
     reason = found.unsupported()
+    if place.scenario not in found.engine.scenarios:
+        reason = f"{found.device.engine} is not for the scenario {place.scenario}"
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     cache = kv_cache_bytes(

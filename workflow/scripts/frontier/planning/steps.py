@@ -12,10 +12,12 @@ from typing import Any
 
 from frontier import identity
 from frontier.blocks import explicit
+from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
 from frontier.engines import ENGINES
 from frontier.errors import UserError
+from frontier.fetching import environments
 from frontier.figures import FIGURES
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
@@ -140,6 +142,10 @@ class Steps(InputSteps):
                         f"study.{axis}: {name!r} has no cell: no quantization of the study "
                         f"supports the engine of any of its devices ({', '.join(sorted(engines))})"
                     )
+        for name, engine in self.catalogue.engines.items():
+            if engine.environment:
+                where = f"config/engines.yaml: engines.{name}.environment"
+                one_of(engine.environment, environments.names(), where)
         _ = self.aggregate  # computing it reads every file
 
     @cached_property
