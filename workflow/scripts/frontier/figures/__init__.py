@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from frontier.errors import UserError
 from frontier.registry import Registry
-from frontier.results.columns import Column
+from frontier.results.columns import Column, StudyRow
 
 if TYPE_CHECKING:  # planning asks for names alone, and need not import what figures compute with
     from frontier.results.records import Record
@@ -36,8 +36,6 @@ if TYPE_CHECKING:  # planning asks for names alone, and need not import what fig
 
 Values = Mapping[str, "Estimate | float | str | None"]
 """Figures by their columns, an estimate standing for its ends as well; None is missing, never 0."""
-StudyRow = Mapping[str, Any]
-"""A row of the study."""
 
 
 class Needs(IntEnum):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from frontier import words
-from frontier.figures import Heading, PerRequest, StudyRow, heading
+from frontier.figures import Heading, PerRequest, heading
 from frontier.figures.common.spread import Spread, spread_columns
+from frontier.results.columns import StudyRow
 from frontier.scoring.latency import latency_s
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from frontier import words
-from frontier.figures import Figure, Heading, Measured, Needs, StudyRow, Values
-from frontier.results.columns import Column
+from frontier.figures import Figure, Heading, Measured, Needs, Values
+from frontier.results.columns import Column, StudyRow
 
 
 def _heading(row: StudyRow) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 OUTCOMES = {
     "measured": "ran to the end; its figures are published",
@@ -19,6 +19,9 @@ OUTCOMES = {
     "invalid": "ran, but a check on the measurement failed; no timing is published",
 }
 
+
+StudyRow = Mapping[str, Any]
+"""A row of the study's table, by its columns."""
 
 Kind = Literal["text", "number", "count", "flag"]
 """Of values; results/outputs.py has their types in tables."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from frontier.report.deciding.entries import StudyRow, points
+from frontier.report.deciding.entries import points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import front
+from frontier.results.columns import StudyRow
 
 MOST = 60
 

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from frontier.report.deciding.pareto import Point
-
-StudyRow = Mapping[str, Any]
-"""A row of the study's table, by its columns (frontier/results/columns.py)."""
 
 
 @dataclass(frozen=True)

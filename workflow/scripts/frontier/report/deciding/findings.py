@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.entries import PlottedVariant, StudyRow
+from frontier.report.deciding.entries import PlottedVariant
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
+from frontier.results.columns import StudyRow
 
 P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 

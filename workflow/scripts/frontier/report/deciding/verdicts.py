@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from frontier import words
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
-from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE, StudyRow
 from frontier.text import visible
 
 SPELLED_OUT = 8  # significant changes told in full; more would bury the first

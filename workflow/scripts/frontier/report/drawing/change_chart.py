@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.drawing.charts import (
     WIDTH,
     data,
@@ -16,6 +15,7 @@ from frontier.report.drawing.charts import (
 )
 from frontier.report.drawing.style import QUIET, Json, colour, nominal, quantitative, shape
 from frontier.report.naming import Naming
+from frontier.results.columns import StudyRow
 
 
 def _panel(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from frontier import figures
-from frontier.report.deciding.entries import PlottedVariant, StudyRow, points
+from frontier.report.deciding.entries import PlottedVariant, points
 from frontier.report.deciding.pareto import best, fastest_within, front
 from frontier.report.drawing.style import (
     CONFIG,
@@ -24,6 +24,7 @@ from frontier.report.drawing.style import (
     shape,
 )
 from frontier.report.naming import Naming
+from frontier.results.columns import StudyRow
 from frontier.words import time_unit
 
 WIDTH = 350

@@ -15,12 +15,12 @@ import polars as pl
 
 from frontier import figures
 from frontier.errors import UserError
-from frontier.report.deciding.entries import PlottedVariant, StudyRow, points
+from frontier.report.deciding.entries import PlottedVariant, points
 from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, timed
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
-from frontier.results.columns import MetricNote
+from frontier.results.columns import MetricNote, StudyRow
 from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests
 from frontier.tables.study import metric_notes, read_cell

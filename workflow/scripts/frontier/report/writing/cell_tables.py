@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from frontier import figures, words
 from frontier.figures import Heading
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.writing.filters import of_row
 from frontier.report.writing.tables import Box
+from frontier.results.columns import StudyRow
 from frontier.text import visible
 
 

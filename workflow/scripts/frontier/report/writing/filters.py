@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Axis, Naming
+from frontier.results.columns import StudyRow
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from frontier import words
 from frontier.exchange import conflicts
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import Group, latency_text, score_text, timed
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Cells, key
 from frontier.results import bundles
+from frontier.results.columns import StudyRow
 from frontier.tables.study import read_cell
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.entries import StudyRow
 from frontier.report.deciding.findings import (
     P50,
     P50_HIGH,
@@ -18,7 +17,7 @@ from frontier.report.deciding.findings import (
 )
 from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
-from frontier.results.columns import Column
+from frontier.results.columns import Column, StudyRow
 from frontier.text import visible
 
 
