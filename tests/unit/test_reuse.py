@@ -26,6 +26,8 @@ from frontier.engines import Generate, LoadedModel
 from frontier.engines.common.generating import Generating
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import OutOfMemoryError
+from frontier.gates import Timing
+from frontier.gates.sessions import Sessions
 from frontier.machine.limits import Limits, OutOfTimeError
 from frontier.measuring import reuse
 from frontier.results import checksums, records
@@ -33,7 +35,6 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record, read
 from frontier.sampling import drawing
 from frontier.scenarios import single_stream
-from frontier.scoring import gates
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
@@ -69,7 +70,7 @@ class Cell:
         names = ("variant", "model", "quantization", "device", "task")
         spec = {
             "cell": dict.fromkeys(names, "x"), "memory_bytes": None, "environment": None,
-            "max_background_cores": 1e6, "most_disturbed": 0.05, "device": device, "task": task,
+            "max_background_cores": 1e6, "device": device, "task": task,
             "quantization": {"method": "native"}, "dtype": "float32",
             "engine": {"id": "transformers", **shipped.engines()["transformers"].described()},
             "model": {
@@ -92,6 +93,11 @@ def recorded(folder: Path) -> dict[str, Any]:
     found = checksums.read((folder / "measurement.json").read_bytes())
     assert found
     return found
+
+
+def gate_of_sessions(folder: Path) -> str | None:
+    """What the gate says that looks at whether all sessions were alike."""
+    return Sessions().reason(Timing.of(recorded(folder), read(folder / "requests.jsonl"), 1e6))
 
 
 def answers(folder: Path) -> list[tuple[str, str, int]]:
@@ -356,10 +362,10 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
         folder = cell.measure(size)
         assert counted(folder) == expected
         assert records.adopted(recorded(folder)["sessions"]) == [note]
-        assert gates.mixed(recorded(folder)["sessions"]) is None
+        assert gate_of_sessions(folder) is None
         shutil.rmtree(small, ignore_errors=True)
     edit(folder, sessions=[one | {"adopted": []} for one in recorded(folder)["sessions"]])
-    assert "packages" in str(gates.mixed(recorded(folder)["sessions"]))
+    assert "packages" in str(gate_of_sessions(folder))
 
 
 def test_a_disturbed_session_is_not_taken(
@@ -409,7 +415,6 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
 HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}
 SPEC = {
     "max_background_cores": 0.5,
-    "most_disturbed": 0.05,
     "identity": {"digest": "new", "request": "7" * 16},
 }
 samples = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from("pqrst"), max_size=8)
@@ -423,7 +428,10 @@ def test_as_much_is_taken_as_can_be(
     """Each record once, for a request with its prompt; and no request that has one is left."""
     task, start_ns = tmp_path_factory.mktemp("task"), 0
     for number, prompts in enumerate(earlier):
-        facts = HERE | {"started": str(number), "loaded": {"warmup": {"settled": True}}}
+        facts = HERE | {
+            "started": str(number),
+            "loaded": {"warmup": {"settled": True, "requests": 8}},
+        }
         journal = Journal(task / f"{number:016x}" / "journal.jsonl", facts, f"{number:016x}")
         journal.begin({})
         for name, prompt in prompts.items():

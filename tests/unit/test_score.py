@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 
 import score
 from conftest import ROOT
-from frontier.arrivals import Arrival, one_by_one
+from frontier.arrivals import one_by_one
 from frontier.results.records import Record
 
 REQUESTS = 40
@@ -34,15 +33,22 @@ SPEC = {
 }  # fmt: skip
 
 
+def session(number: int, settled: bool = True) -> dict[str, Any]:
+    """A process that timed requests, after a warm-up."""
+    warmup = {"requests": 8, "settled": settled, "last_change": 0.01}
+    hardware, packages = {"cpu": "Example"}, {"torch": "2.13.0"}
+    facts = {"session": number, "hardware": hardware, "packages": packages}
+    return {**facts, "loaded": {"warmup": warmup}}
+
+
 def measurement(**facts: Any) -> dict[str, Any]:
     """A measurement that passes every gate."""
     return {
         "outcome": "measured", "reason": None, "load_s": 1.5, "weights_bytes": 1_000_000,
         "kv_bytes_per_token": 256, "quantized_layers": 21, "dtype": "float32", "threads": 2,
-        "warmup": {"requests": 8, "settled": True, "last_change": 0.01},
         "contention": {"foreign_cores": 0.05, "foreign_gpu_processes": None},
         "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": None},
-        "sessions": [{"hardware": {"cpu": "Example"}, "packages": {"torch": "2.13.0"}}],
+        "sessions": [session(number) for number in range(2)],
         "weights_sha256": "1" * 64,
         "spec": {"task": {"prompt": "{sentence}\nIs it positive or negative?"}},
     } | facts  # fmt: skip
@@ -173,7 +179,7 @@ def test_random_weights_have_times_and_never_a_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"warmup": {"requests": 9, "settled": False}}, "warm-up: latency had not settled"),
+        ({"sessions": [session(0, settled=False)]}, "warm-up: latency had not settled"),
         ({"contention": {"foreign_cores": 0.9, "foreign_gpu_processes": None}}, "0.90 cores"),
     ],
 )
@@ -185,77 +191,3 @@ def test_a_gate_that_failed_keeps_the_score_alone(
     assert words in cell["reason"]
     assert cell["score"] is not None
     assert cell["figures"]["latency_p50_s"] is None
-
-
-def records(*disturbed: dict[str, Any]) -> list[Record]:
-    """Forty requests, of which the first are changed so."""
-    whole = Record(
-        "r", "", "yes", 1, 9, "stop", 0, 0, [Arrival(10**6, 1)], 2 * 10**6, 0, foreign_cores=0.1
-    )
-    changed = [replace(whole, **facts) for facts in disturbed]
-    return changed + [whole] * (REQUESTS - len(changed))
-
-
-@pytest.mark.parametrize(
-    ("disturbed", "words"),
-    [
-        ([], None),
-        ([{"foreign_cores": 2.0}] * 2, None),
-        ([{"foreign_cores": 2.0}] * 3, "contention: during 8% of the requests other processes used more than 0.5"),
-        ([{"foreign_cores": None}] * 40, None),
-        ([{"attempts": 3}], None),
-        ([{"paused": True}], "pause: the process stood still during 1 of 40 requests"),
-    ],
-)  # fmt: skip
-def test_what_disturbed_requests_make_of_a_cell(
-    disturbed: list[dict[str, Any]], words: str | None
-) -> None:
-    """Few under load may be; on average, or that a pause is in a time, may not."""
-    found = score.invalid_because(measurement(), records(*disturbed), 0.5)
-    assert found is None if words is None else words in str(found)
-
-
-def test_the_load_of_all_sessions_counts() -> None:
-    """The average is what measure.py has written, of whatever sessions."""
-    load = {"foreign_cores": 1.86, "foreign_gpu_processes": None}
-    assert "1.86 cores" in str(score.invalid_because(measurement(contention=load), records(), 0.5))
-
-
-def session(number: int, **facts: Any) -> dict[str, Any]:
-    """A process that timed requests."""
-    whole = {
-        "hardware": {"cpu": "Example"},
-        "packages": {},
-        "loaded": {"warmup": {"settled": True}},
-    }
-    return {"session": number, **whole, **facts}
-
-
-@pytest.mark.parametrize(
-    ("asked", "facts", "loads", "words"),
-    [
-        (20, {}, (0.1, 0.4), None),
-        (20, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), "after 9 requests"),
-        (0, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), None),
-        (20, {"hardware": {"cpu": "Other"}}, (0.1, 0.1), "on another machine"),
-        (20, {"packages": {"torch": "1"}}, (0.1, 0.1), "with other versions"),
-        (20, {"weights_sha256": "1"}, (0.1, 0.1), "weights: "),
-        (20, {"packages": {"torch": "1"}, "adopted": [{"because": "checked"}]}, (0.1, 0.1), None),
-        (20, {}, (0.1, 0.8), "used 0.80 cores"),
-        (2, {}, (0.1, 0.8), None),  # too few to be seen in any figure
-    ],
-)  # fmt: skip
-def test_gates_look_at_each_session(
-    asked: int, facts: dict[str, Any], loads: tuple[float, float], words: str | None
-) -> None:
-    """What is wrong in one of them alone, and is not seen over all requests."""
-    whole = [replace(one, session=int(place < asked)) for place, one in enumerate(records())]
-    counts = REQUESTS - asked, asked
-    recorded = [
-        {"session": number, "requests": count, "foreign_cores": load}
-        for number, (count, load) in enumerate(zip(counts, loads, strict=True))
-    ]
-    contention = {"foreign_cores": 0.2, "foreign_gpu_processes": None, "sessions": recorded}
-    sessions = [session(0), session(1, **facts)]
-    found = score.invalid_because(measurement(sessions=sessions, contention=contention), whole, 0.5)
-    assert found is None if words is None else words in str(found)

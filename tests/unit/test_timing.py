@@ -15,7 +15,7 @@ from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
 from frontier.results.records import Record
-from frontier.scoring import gates, latency
+from frontier.scoring import latency
 from frontier.stats.intervals import quantile_interval
 
 
@@ -74,7 +74,6 @@ def test_a_chunk_is_no_token(arrivals: list[Arrival], tail: int) -> None:
     """Of several tokens that came together the time of one is known, that of the last."""
     one = of_arrivals(arrivals, tail)
     times = np.repeat(*zip(*arrivals, strict=True)) / 1e9  # as if each had the last one's time
-    assert gates.disorder(one) is None
     assert latency.ttft_s(one) == pytest.approx(times[0])
     assert latency.itl_s(one) == pytest.approx(np.diff(np.unique(times)), rel=1e-6, abs=1e-9)
     later = times[arrivals[0].tokens :]
@@ -251,19 +250,3 @@ def test_cost() -> None:
     for end in ("value", "low", "high"):
         assert found[end] == pytest.approx(seconds[end])
     assert figures_of([record([10**9])], price_per_hour=None)["cost_per_1000_requests"] is None
-
-
-def test_disorder() -> None:
-    """Times that run backwards, and arrivals that do not have the tokens, are found."""
-    good = record([5, 5])
-    assert gates.disorder(good) is None
-    assert gates.disorder(of_arrivals([Arrival(5, 3), Arrival(5, 1)])) is None
-    for wrong, words in (
-        ({"arrivals": one_by_one([10, 5])}, "backwards"),
-        ({"end_ns": 9}, "backwards"),
-        ({"due_ns": 124}, "backwards"),
-        ({"tokens": 3}, "3 tokens, of which 2 have arrived"),
-        ({"arrivals": []}, "2 tokens, of which 0 have arrived"),
-        ({"arrivals": [Arrival(5, 2), Arrival(10, 0)]}, "an arrival without a token"),
-    ):
-        assert words in str(gates.disorder(replace(good, **wrong)))

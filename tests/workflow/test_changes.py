@@ -336,7 +336,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "errors of measuring reworded": (
         both(
             lambda place: place.edit("workflow/scripts/measure.py", "another process is measuring", "somebody else measures"),
-            edit("scoring/gates.py", ("pause: the process stood still during", "pause: the process did not run during")),
+            edit("gates/pauses.py", ("pause: the process stood still during", "pause: the process did not run during")),
             edit("engines/common/prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
         ),
         NOTHING,

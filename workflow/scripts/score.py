@@ -9,7 +9,6 @@ import argparse
 import hashlib
 import io
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,50 +21,15 @@ from frontier import figures
 from frontier.catalogue import templates
 from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
+from frontier.gates import Timing, first_reason
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
 from frontier.results.records import Record, adopted, asking_sessions, read
 from frontier.scorers import CHOSEN, ScoredItem
-from frontier.scoring import gates, latency
+from frontier.scoring import latency
 from frontier.values import read_json, read_lines, read_spec, sha256
 
 MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha256")
-
-
-def invalid_because(
-    measurement: dict[str, Any], records: list[Record], max_background_cores: float
-) -> str | None:
-    """The first gate that the timing did not pass; None where its figures can be published."""
-    load = measurement["contention"]
-    return (
-        next(filter(None, _unsettled(measurement, records)), None)
-        or gates.contended(load["foreign_cores"], max_background_cores)
-        or gates.often_contended(records, max_background_cores)
-        or next(filter(None, _contended_sessions(load, len(records), max_background_cores)), None)
-        or gates.shared_gpu(load["foreign_gpu_processes"])
-        or gates.paused(records)
-        or gates.mixed(measurement["sessions"])
-        or next(filter(None, map(gates.disorder, records)), None)
-    )
-
-
-def _unsettled(measurement: dict[str, Any], records: list[Record]) -> Iterator[str | None]:
-    """What is wrong with the warm-up of each session that asked some of the requests."""
-    asked = {record.session for record in records}
-    loaded = [
-        session["loaded"]
-        for session in measurement["sessions"]
-        if "loaded" in session and session["session"] in asked
-    ]
-    # An earlier release wrote down the last one alone.
-    yield from (gates.unsettled(one["warmup"]) for one in loaded or [measurement])
-
-
-def _contended_sessions(load: dict[str, Any], requests: int, most: float) -> Iterator[str | None]:
-    """What is wrong with the load during each session that is not too short to count."""
-    for session in load.get("sessions", []):
-        if session["requests"] > gates.MOST_DISTURBED * requests:
-            yield gates.contended(session["foreign_cores"], most)
 
 
 def scored_items(
@@ -190,8 +154,8 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
         result["score"], own = scored(spec, items)
     has = Needs.ANSWERS
     if not result["simulated"]:
-        reason = invalid_because(measurement, records, spec["device"]["max_background_cores"])
-        if reason:
+        most = spec["device"]["max_background_cores"]
+        if reason := first_reason(Timing.of(measurement, records, most)):
             result |= {"outcome": "invalid", "reason": reason}
         else:
             has = Needs.TIMES

@@ -28,6 +28,7 @@ FLOORS = (
     ("engines",),
     ("conversions",),
     ("results",),
+    ("gates",),
     ("measuring",),
     ("scenarios",),
     ("scoring",),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from frontier import gates
 from frontier.host.files import write_bytes
 from frontier.measuring import contention
 from frontier.results import checksums, layout
@@ -42,20 +43,18 @@ class Session:
         """The digests of the prompts that it has answered."""
         return {record.input_sha256 for record in self.records.values()}
 
-    def sound(self, spec: Mapping[str, Any]) -> bool:
-        """Whether its times can be published, by the limits of this cell: else nothing is taken.
+    def sound(self, max_background_cores: float) -> bool:
+        """Whether its times could be published, by the gates: else nothing of it is taken.
 
-        Scoring judges the whole once more (scoring/gates.py), whose words measure nothing again.
+        Scoring asks the gates of the whole once more.
         """
-        records, most = list(self.records.values()), spec["max_background_cores"]
-        disturbed = sum((one.foreign_cores or 0) > most for one in records)
-        settled: bool = self.facts["loaded"]["warmup"]["settled"]
-        return (
-            settled
-            and not self.gpu_processes
-            and contention.mean_load(records) <= most
-            and disturbed <= spec["most_disturbed"] * len(records)
+        records = [replace(one, session=0) for one in self.records.values()]
+        session = gates.Session.model_validate({**self.facts, "session": 0})
+        load = gates.Load(
+            foreign_cores=contention.mean_load(records), foreign_gpu_processes=self.gpu_processes
         )
+        timing = gates.Timing(records, [session], load, max_background_cores)
+        return gates.first_reason(timing, one_session=True) is None
 
 
 def take_over(
@@ -72,7 +71,7 @@ def take_over(
     wanted = {name: input_sha256(prompt) for name, prompt in prompts.items()}
     sessions = _sessions(journal.parent, depends_on["request"])
     alike = [one for one in sessions if _alike(one.facts, here)]
-    sound = [one for one in alike if one.sound(spec)]
+    sound = [one for one in alike if one.sound(spec["max_background_cores"])]
     taken = _assign(sound, wanted)
     if taken:
         write_bytes(journal, _journal(taken).lines(depends_on["digest"]))

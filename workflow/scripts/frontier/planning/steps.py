@@ -19,6 +19,7 @@ from frontier.engines import ENGINES
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
+from frontier.gates import GATES
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
@@ -26,7 +27,6 @@ from frontier.planning.step import Measuring, Step, step
 from frontier.results import bundles, layout
 from frontier.results.layout import Place
 from frontier.scorers import CHOSEN
-from frontier.scoring import gates
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
@@ -69,7 +69,6 @@ class Steps(InputSteps):
             "memory_bytes": plan.device_bytes(device, self.host_memory),
             "environment": placement.environment,
             "max_background_cores": device.max_background_cores,
-            "most_disturbed": gates.MOST_DISTURBED,
             **identity_spec,
             "engine": {"id": device.engine, **engine.described()},
         }
@@ -106,8 +105,8 @@ class Steps(InputSteps):
             "model": _active_share(self.catalogue.models[cell.model]),
             "device": self.slice("devices", cell.device, "score"),
         }
-        entry = type(scorer).__module__
-        return step("score", spec, {"measurement": self.measure(cell)}, entry, *_figures())
+        plugins = type(scorer).__module__, *map(GATES.module, GATES.names()), *_figures()
+        return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 
     @cached_property
     def cells(self) -> list[Cell]:

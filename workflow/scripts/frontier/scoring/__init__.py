@@ -1,1 +1,1 @@
-"""From records to metrics: latencies, gates, counts of corpus metrics."""
+"""From records to metrics: latencies, counts of corpus metrics."""

@@ -1,0 +1,189 @@
+"""Gates: which measurements are published, in which order faults are named, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontier.arrivals import Arrival, one_by_one
+from frontier.errors import UserError
+from frontier.gates import GATES, Timing, first_reason, in_order
+from frontier.results.records import Record
+
+REQUESTS, MOST = 40, 0.5
+
+
+def session(number: int, **facts: Any) -> dict[str, Any]:
+    """A process that timed requests."""
+    warmup = {"settled": True, "requests": 8}
+    whole = {"hardware": {"cpu": "Example"}, "packages": {}, "loaded": {"warmup": warmup}}
+    return {"session": number, **whole, **facts}
+
+
+def records(*changed: dict[str, Any]) -> list[Record]:
+    """Forty requests, of which the first are changed so."""
+    whole = Record(
+        "r", "", "yes", 1, 9, "stop", 0, 0, [Arrival(10**6, 1)], 2 * 10**6, 0, foreign_cores=0.1
+    )
+    return [replace(whole, **facts) for facts in changed] + [whole] * (REQUESTS - len(changed))
+
+
+def timing(
+    requests: Sequence[Record] | None = None,
+    processes: Sequence[dict[str, Any]] = (session(0),),
+    **load: Any,
+) -> Timing:
+    """A measurement that passes every gate, but for what is given."""
+    contention = {"foreign_cores": 0.05, "foreign_gpu_processes": None} | load
+    measurement = {"sessions": [*processes], "contention": contention}
+    return Timing.of(measurement, requests or records(), MOST)
+
+
+@pytest.mark.parametrize("name", GATES.names())
+def test_contract_of_every_gate(name: str) -> None:
+    """It passes what nothing is wrong with, at once and of one session; its place is its own."""
+    gate = GATES.load(name)()
+    assert gate.reason(timing()) is None
+    assert gate.reason(timing(processes=[session(0), session(1)])) is None
+    same = [other for other in in_order() if other.ORDER == gate.ORDER]
+    assert [type(other) for other in same] == [type(gate)], "another gate has the same ORDER"
+
+
+def settled(number: int, asked: bool) -> dict[str, Any]:
+    """A session that had not settled."""
+    return session(number, loaded={"warmup": {"settled": not asked, "requests": 9}})
+
+
+LOADED = [{"foreign_cores": 2.0}]
+FAULTS: dict[str, tuple[Timing, str]] = {
+    "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
+    "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
+    "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
+    "pauses": (timing(records({"paused": True})), "pause: the process stood still during 1 of 40 requests"),
+    "sessions": (
+        timing(processes=[session(0), session(1, hardware={"cpu": "Other"})]),
+        "hardware: an interrupted measurement went on on another machine",
+    ),
+    "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
+}  # fmt: skip
+"""By the gate's name a fault that it alone finds, in the order in which the gates are asked."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_found_by_its_gate_alone(name: str) -> None:
+    found, words = FAULTS[name]
+    reasons = {GATES.name_of(type(gate)): gate.reason(found) for gate in in_order()}
+    assert {name: reason for name, reason in reasons.items() if reason} == {name: words}
+    assert first_reason(found) == words
+
+
+def test_the_first_fault_names_the_reason() -> None:
+    """In the order of their names in FAULTS, however many there are."""
+    assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
+    sessions = [settled(0, True), session(1, hardware={"cpu": "Other"})]
+    everything = timing(
+        records({"paused": True, "end_ns": 5}), sessions, foreign_cores=9.0, foreign_gpu_processes=2
+    )
+    gates = in_order()
+    reasons = [gate.reason(everything) for gate in gates]
+    assert all(reasons)
+    assert first_reason(everything) == reasons[0]
+
+
+def test_one_session_is_not_asked_what_only_several_can_say() -> None:
+    """Which of its requests may be taken over is a matter of the others."""
+    found, words = FAULTS["sessions"]
+    assert first_reason(found) == words
+    assert first_reason(found, one_session=True) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ([], None),
+        (LOADED * 2, None),
+        (LOADED * 3, "contention: during 8% of the requests other processes used more than 0.5"),
+        ([{"foreign_cores": None}] * 40, None),
+        ([{"attempts": 3}], None),
+        ([{"paused": True}], "pause: the process stood still during 1 of 40 requests"),
+    ],
+)
+def test_what_disturbed_requests_make_of_a_cell(
+    changed: list[dict[str, Any]], words: str | None
+) -> None:
+    """Few under load may be; on average, or that a pause is in a time, may not."""
+    found = first_reason(timing(records(*changed)))
+    assert found is None if words is None else words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "facts", "loads", "words"),
+    [
+        (20, {}, (0.1, 0.4), None),
+        (20, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), "after 9 requests"),
+        (0, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), None),
+        (20, {"loaded": {}}, (0.1, 0.1), "a session that records none"),
+        (0, {"loaded": {}}, (0.1, 0.1), None),
+        (20, {"hardware": {"cpu": "Other"}}, (0.1, 0.1), "on another machine"),
+        (20, {"packages": {"torch": "1"}}, (0.1, 0.1), "with other versions"),
+        (20, {"weights_sha256": "1"}, (0.1, 0.1), "weights: "),
+        (20, {"packages": {"torch": "1"}, "adopted": [{"because": "checked"}]}, (0.1, 0.1), None),
+        (20, {}, (0.1, 0.8), "used 0.80 cores"),
+        (2, {}, (0.1, 0.8), None),  # too few to be seen in any figure
+    ],
+)  # fmt: skip
+def test_gates_look_at_each_session(
+    asked: int, facts: dict[str, Any], loads: tuple[float, float], words: str | None
+) -> None:
+    """What is wrong in one of them alone, and is not seen over all requests."""
+    requests = [replace(one, session=int(place < asked)) for place, one in enumerate(records())]
+    counts = REQUESTS - asked, asked
+    of_sessions = [
+        {"session": number, "requests": count, "foreign_cores": load}
+        for number, (count, load) in enumerate(zip(counts, loads, strict=True))
+    ]
+    processes = [session(0), session(1, **facts)]
+    found = first_reason(timing(requests, processes, foreign_cores=0.2, sessions=of_sessions))
+    assert found is None if words is None else words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"arrivals": [Arrival(5, 3), Arrival(5, 1)], "tokens": 4}, None),
+        ({"arrivals": one_by_one([10, 5])}, "backwards"),
+        ({"end_ns": 9}, "backwards"),
+        ({"due_ns": 124}, "backwards"),
+        ({"tokens": 3}, "3 tokens, of which 2 have arrived"),
+        ({"arrivals": []}, "2 tokens, of which 0 have arrived"),
+        ({"arrivals": [Arrival(5, 2), Arrival(10, 0)]}, "an arrival without a token"),
+    ],
+)
+def test_times_that_cannot_be(wrong: dict[str, Any], words: str | None) -> None:
+    """Times that run backwards, and arrivals that do not have the tokens, are found."""
+    good = Record("r", "", "", 2, 9, "stop", 123, 123, one_by_one([5, 10]), 10, 0)
+    found = GATES.load("clock")().reason(timing([good, replace(good, **wrong)]))
+    assert found is None if words is None else words in str(found)
+
+
+CHUNKS = st.lists(st.tuples(st.integers(0, 10**10), st.integers(1, 8)), max_size=40)
+
+
+@given(CHUNKS, st.integers(0, 10**9))
+def test_a_chunk_of_several_tokens_is_in_order(chunks: list[tuple[int, int]], tail: int) -> None:
+    arrivals = [Arrival(ns, tokens) for ns, tokens in sorted(chunks)]
+    tokens, end = sum(one.tokens for one in arrivals), max((one.ns for one in arrivals), default=0)
+    whole = Record("r", "", "", tokens, 9, "stop", 123, 123, arrivals, end + tail, 0)
+    assert GATES.load("clock")().reason(timing([whole])) is None
+
+
+def test_another_file_is_no_measurement() -> None:
+    """It is named with the key that is wrong."""
+    broken = session(0, loaded={"warmup": {"requests": 8}})
+    with pytest.raises(UserError, match=r"measurement\.json: loaded\.warmup\.settled"):
+        timing(processes=[broken])

@@ -1,0 +1,38 @@
+"""Each request's tokens have all arrived, one after the other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+from frontier.results.records import Record
+
+
+class Clock(Gate):
+    """Fails where a request's tokens and their times are not of one piece."""
+
+    ORDER = 60
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """What is wrong with the first such request."""
+        return next(filter(None, map(_disorder, timing.records)), None)
+
+
+def _disorder(record: Record) -> Reason | None:
+    """What is wrong with a record's times, if anything.
+
+    Its arrivals must have all of its tokens, none may be empty (a server's first chunk often is),
+    and no clock may run backwards.
+    """
+    arrived = sum(arrival.tokens for arrival in record.arrivals)
+    if record.tokens != arrived:
+        return f"request {record.id}: {record.tokens} tokens, of which {arrived} have arrived"
+    if any(arrival.tokens < 1 for arrival in record.arrivals):
+        return f"request {record.id}: an arrival without a token"
+    times = [0, *(arrival.ns for arrival in record.arrivals), record.end_ns]
+    if record.start_ns < record.due_ns or any(
+        later < earlier for earlier, later in pairwise(times)
+    ):
+        return f"request {record.id}: its times run backwards"
+    return None

@@ -1,0 +1,48 @@
+"""Other processes did not use the processors: on average, often, or during one of the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+
+MOST_DISTURBED = 0.05
+"""Of the requests; where others disturb more, the mean and the 90th percentile are theirs."""
+
+
+class Contention(Gate):
+    """Fails where others used more cores than the device's `max_background_cores`."""
+
+    ORDER = 20
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """Over all requests, during too many of them, and in each session that is not too short."""
+        return (
+            self._on_average(timing.load.foreign_cores, timing)
+            or self._often(timing)
+            or next(filter(None, self._in_sessions(timing)), None)
+        )
+
+    def _in_sessions(self, timing: Timing) -> Iterator[str | None]:
+        fewest = MOST_DISTURBED * len(timing.records)
+        for session in timing.load.sessions:
+            if session.requests > fewest:
+                yield self._on_average(session.foreign_cores, timing)
+
+    def _on_average(self, cores: float, timing: Timing) -> Reason | None:
+        most = timing.max_background_cores
+        if cores <= most:
+            return None
+        return f"contention: other processes used {cores:.2f} cores on average, more than {most:g}"
+
+    def _often(self, timing: Timing) -> Reason | None:
+        most = timing.max_background_cores
+        above = sum((record.foreign_cores or 0) > most for record in timing.records)
+        disturbed = above / max(len(timing.records), 1)
+        if disturbed <= MOST_DISTURBED:
+            return None
+        return (
+            f"contention: during {disturbed:.0%} of the requests other processes used more than "
+            f"{most:g} cores"
+        )

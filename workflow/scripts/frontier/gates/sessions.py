@@ -1,0 +1,33 @@
+"""All sessions had the same machine, the same packages and the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import JsonValue
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+
+
+class Sessions(Gate):
+    """Fails where an interrupted measurement went on with something else."""
+
+    ORDER = 50
+    ONE_SESSION = False
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """What was not the same. Who adopted a session has said that its packages do not matter."""
+        own = [session for session in timing.sessions if not session.adopted]
+        if _differ(session.hardware for session in timing.sessions):
+            return "hardware: an interrupted measurement went on on another machine"
+        if _differ(session.packages for session in own):
+            return "packages: an interrupted measurement went on with other versions"
+        if _differ(session.weights_sha256 for session in own):
+            return "weights: an interrupted measurement went on with others, that were made again"
+        return None
+
+
+def _differ(values: Iterable[JsonValue]) -> bool:
+    first, *others = [*values] or [None]
+    return any(other != first for other in others)
