@@ -44,24 +44,24 @@ def answers(folder, settings, prompts, tokens):
     return found
 
 with contextlib.redirect_stdout(sys.stderr):
-    from frontier import conversions, quantizers
+    from frontier.conversions import CONVERSIONS
     from frontier.engines import Generate, Settings
     from frontier.errors import UnsupportedError
     from frontier.errors import UserError
     from harmed import conversion_refusals
+    from quantizing import ENGINES, quantizer
 
     name, folder, work = sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3])
     module = importlib.import_module(f"frontier.engines.loaded.{name}")
     found = {}
     for label, job in work["jobs"].items():
-        quantizer = quantizers.load(job["method"])
-        options = quantizer.Options(**job["options"])
-        preparation = quantizer.preparation(options, name, "float32")
-        convert = conversions.load(preparation.conversion).convert
+        quantization = quantizer(job["method"], **job["options"])
+        preparation = quantization.preparation(ENGINES[name], "float32")
+        kind = CONVERSIONS.load(preparation.conversion)
         output = folder / label
         output.mkdir()
-        made = convert(Path(job["checkpoint"]), output, preparation.options, [])
-        settings = Settings("cpu", "float32", 1, "plain", job["method"], job["options"])
+        made = kind(**preparation.options).convert(Path(job["checkpoint"]), output, [])
+        settings = Settings("cpu", "float32", 1, "plain", quantization)
         found[label] = answers(output, settings, work["prompts"], work["tokens"])
         found[label]["quantized layers"] = made.quantized_layers
         found[label]["files"] = sorted(path.name for path in output.iterdir())
@@ -69,9 +69,9 @@ with contextlib.redirect_stdout(sys.stderr):
         output = folder / f"refused-{label}"
         output.mkdir()
         refusal = UserError, UnsupportedError
-        found[label] = error_of(refusal, convert, Path(checkpoint), output, {"dtype": "float32"}, [])
+        found[label] = error_of(refusal, kind().convert, Path(checkpoint), output, [])
     unfit, place = work["unfit"], folder / "unfit"
-    found["unfit"] = conversion_refusals(convert, unfit, place, {"dtype": "float32"}, [])
+    found["unfit"] = conversion_refusals(kind().convert, unfit, place, [])
     weights = folder / next(iter(work["jobs"])) / work["weights"]
     weights.write_bytes(weights.read_bytes()[: weights.stat().st_size // 2])
     found["cut off"] = error_of(UserError, module.load, weights.parent, settings)

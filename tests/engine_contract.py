@@ -19,8 +19,9 @@ import psutil
 
 from frontier.engines import ENGINES, Generate, Settings
 from frontier.errors import UnsupportedError
+from quantizing import quantizer
 
-SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
+SETTINGS = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 CUTS = (0.2, 0.5, 0.8)
 """Where generations are interrupted, of their usual time."""
 ROUNDS = 6

@@ -159,11 +159,14 @@ def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:
     from frontier.engines import Settings
     from frontier.engines.loaded import transformers as engine
     from frontier.errors import UnsupportedError, UserError
+    from quantizing import quantizer
 
     found: list[str | None] = []
     for method, keys, folder in jobs:
         try:
-            engine.load(Path(folder), Settings("cpu", "float32", 1, "plain", method, keys)).close()
+            engine.load(
+                Path(folder), Settings("cpu", "float32", 1, "plain", quantizer(method, **keys))
+            ).close()
             found.append(None)
         except (UserError, UnsupportedError) as error:
             found.append(f"{type(error).__name__}: {error}")

@@ -10,6 +10,7 @@ import torch
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
+from quantizing import quantizer
 
 Job = tuple[str, dict[str, Any], str, str]
 """Method, its keys, the checkpoint's folder, the precision to load at."""
@@ -22,10 +23,12 @@ def examine(jobs: list[Job]) -> list[dict[str, Any]]:
 
 def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict[str, Any]:
     try:
-        found = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", method, keys))
+        found = engine.load(
+            Path(folder), Settings("cpu", dtype, 1, "plain", quantizer(method, **keys))
+        )
     except UnsupportedError as error:
         return {"refused": str(error)}
-    native = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", "native", {}))
+    native = engine.load(Path(folder), Settings("cpu", dtype, 1, "plain", quantizer("native")))
     of_quantized, true = _logits(found.model), _logits(native.model)
     return {
         "bytes": found.loaded.weights_bytes,

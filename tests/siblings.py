@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from frontier import conversions, quantizers
+from frontier.conversions import CONVERSIONS
 from frontier.engines import Generate, Settings
+from frontier.quantizers import quantizer_of
+from quantizing import ENGINES
 
 
 def examine(folder: Path, checkpoint: Path, jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -22,28 +24,23 @@ def examine(folder: Path, checkpoint: Path, jobs: dict[str, dict[str, Any]]) -> 
 def _examine(
     output: Path,
     checkpoint: Path,
-    method: str,
-    options: dict[str, Any],
+    block: dict[str, Any],
     engine: str,
     native: str,
     dtype: str,
     texts: str,
     prompts: list[str],
 ) -> dict[str, Any]:
-    quantizer = quantizers.load(method)
-    asked = quantizer.preparation(quantizer.Options(**options), engine, native)
+    quantization = quantizer_of(block)
+    asked = quantization.preparation(ENGINES[engine], native)
     made = None
     if asked:
         output.mkdir()
         lines = Path(texts).read_text(encoding="utf-8").splitlines() if asked.calibration else []
-        convert = conversions.load(asked.conversion).convert
-        made = convert(
-            checkpoint, output, asked.options, [json.loads(one)["text"] for one in lines]
-        )
+        conversion = CONVERSIONS.load(asked.conversion)(**asked.options)
+        made = conversion.convert(checkpoint, output, [json.loads(one)["text"] for one in lines])
     load = importlib.import_module(f"frontier.engines.loaded.{engine}").load
-    loaded = load(
-        output if made else checkpoint, Settings("cpu", dtype, 1, "plain", method, options)
-    )
+    loaded = load(output if made else checkpoint, Settings("cpu", dtype, 1, "plain", quantization))
     answers = [loaded.generate(Generate(prompt, 4, ())) for prompt in prompts]
     found = {
         "weights_bytes": loaded.loaded.weights_bytes,

@@ -19,8 +19,9 @@ import harmed
 from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
+from quantizing import quantizer
 
-SETTINGS = Settings("cpu", "float32", 1, "plain", "native", {})
+SETTINGS = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 PROMPT = "w5 w7 w9 w11"
 Change = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 

@@ -17,8 +17,9 @@ from frontier.engines import Generate, Settings
 from frontier.engines.common.prompting import kv_bytes_per_token
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
+from quantizing import quantizer
 
-NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
+NATIVE = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 SIZES: dict[str, Any] = {"vocab_size": harmed.WORDS, "hidden_size": 32, "num_hidden_layers": 2}
 HEADS: dict[str, Any] = {
     "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64,

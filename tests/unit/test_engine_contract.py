@@ -26,7 +26,8 @@ from tokenizers import decoders, pre_tokenizers
 import shipped
 from environments import LIBRARY, ROOT, run_in
 from frontier import engines
-from frontier.quantizers import native
+from quantizing import ENGINES as FACTS
+from quantizing import quantizer
 from stories import stories260k
 
 ENGINES = engines.ENGINES.names()
@@ -216,11 +217,11 @@ def found(
     def prepared(label: str) -> str:
         """The folder for the engine: the checkpoint's, or made by the job that the plan names."""
         checkpoint = work[label]["folder"]
-        job = native.preparation(native.Options(), engine, "float32")
+        job = quantizer("native").preparation(FACTS[engine], "float32")
         if job is None:
             return str(checkpoint)
         python = environment(job.environment) if job.environment else sys.executable
-        spec = json.dumps({"conversion": job.conversion, "options": job.options})
+        spec = json.dumps({"conversion": job.conversion, "options": dict(job.options)})
         program = str(ROOT / "workflow" / "scripts" / "quantize_model.py")
         arguments = ["--spec", spec, "--model", checkpoint, "--output", str(folder / label)]
         done = subprocess.run(

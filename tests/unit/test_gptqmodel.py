@@ -15,12 +15,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import harmed
 from environments import run_in
-from frontier import quantizers
 from frontier.catalogue.recipe import Recipe
 from frontier.conversions.common import calibrated
 from frontier.errors import UserError
 from frontier.growing import train
-from frontier.quantizers import Sizes, Target, awq, gptq
+from frontier.quantizers import Sizes, Target
+from quantizing import TRANSFORMERS, quantizer
 
 GROUP = 32
 TEXTS = [f"{a} + {b} = {a + b}" for a in range(60, 90) for b in range(5, 25)]
@@ -41,23 +41,23 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 import torch
-from frontier import conversions, quantizers
+from frontier.conversions import CONVERSIONS
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from harmed import conversion_refusals
+from quantizing import TRANSFORMERS, quantizer
 
 found = {}
 for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).items():
-    quantizer = quantizers.load(method)
-    asked = quantizer.preparation(quantizer.Options(**options), "transformers", "float32")
+    quantization = quantizer(method, **options)
+    asked = quantization.preparation(TRANSFORMERS, "float32")
     Path(output).mkdir()
-    made = conversions.load(asked.conversion).convert(
-        Path(model), Path(output), asked.options, texts
-    )
+    conversion = CONVERSIONS.load(asked.conversion)(**asked.options)
+    made = conversion.convert(Path(model), Path(output), texts)
     if name in ("again", "other"):
         continue
     loaded = engine.load(
-        Path(output), Settings("cpu", "float32", 1, "plain", method, options)
+        Path(output), Settings("cpu", "float32", 1, "plain", quantization)
     )
     texts = [loaded.generate(Generate("61 + 7 =", 12, ())).text for _ in range(2)]
     with torch.no_grad():
@@ -70,7 +70,7 @@ for name, (model, output, method, options, texts) in json.loads(sys.argv[1]).ite
 jobs = json.loads(sys.argv[2])
 for name, (output, method) in jobs["published"].items():
     loaded = engine.load(
-        Path(output), Settings("cpu", "float32", 1, "plain", "native", published=method)
+        Path(output), Settings("cpu", "float32", 1, "plain", quantizer("native"), published=method)
     )
     with torch.no_grad():
         logits = loaded.model(torch.arange(20)[None] + 5).logits[0].tolist()
@@ -79,8 +79,7 @@ for name, (output, method) in jobs["published"].items():
         "kernel": loaded.loaded.kernel, "logits": logits,
     }
 unfit = jobs["folders"], Path(jobs["output"])
-convert = conversions.load("gptqmodel").convert
-found["unfit"] = conversion_refusals(convert, *unfit, asked.options, jobs["texts"])
+found["unfit"] = conversion_refusals(conversion.convert, *unfit, jobs["texts"])
 print("\\n" + json.dumps(found))
 """
 
@@ -165,14 +164,13 @@ def test_fewer_bits_are_further_from_native(folder: Path, found: dict[str, Any])
 @pytest.mark.parametrize("name", LOADED)
 def test_predicted_bytes(folder: Path, found: dict[str, Any], name: str) -> None:
     """Within a tenth of what the engine counts, in models of a few thousand parameters too."""
-    quantizer = quantizers.load(ROUTES[name][1])
     weights = native(folder, name)
     sizes = Sizes(
         weights.num_parameters(), weights.get_input_embeddings().weight.numel(), True,
         weights.config.hidden_size,
     )  # fmt: skip
-    options = quantizer.Options(**ROUTES[name][2])
-    predicted = quantizer.stored_bytes(options, sizes, "float32", "transformers")
+    made = quantizer(ROUTES[name][1], **ROUTES[name][2])
+    predicted = made.stored_bytes(sizes, "float32", TRANSFORMERS)
     assert predicted == pytest.approx(found[name]["bytes"], rel=0.1)
 
 
@@ -230,20 +228,20 @@ def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, found: dict[s
 
 def test_calibration_is_needed() -> None:
     """Neither method works without texts, and says so for its key."""
-    for kind, options in ((gptq, {"bits": 4}), (awq, {})):
+    for method, options in (("gptq", {"bits": 4}), ("awq", {})):
         with pytest.raises(ValidationError, match=r"calibration\s+Field required"):
-            kind.Options(**options)
+            quantizer(method, **options)
 
 
 def test_what_is_known_beforehand() -> None:
     """Rows that groups do not divide, and families that do not come through."""
-    four, activation = gptq.Options(bits=4, calibration="x"), awq.Options(calibration="x")
-    narrow = Target("llama", "cpu", "transformers", hidden=64)
-    assert "rows of 64 weights into groups of 128" in (gptq.unsupported(four, narrow) or "")
-    assert gptq.unsupported(four, Target("llama", "cpu", "transformers", hidden=256)) is None
-    assert gptq.unsupported(four, Target("falcon", "cuda", "transformers", hidden=256)) is None
-    assert "Falcon" in (awq.unsupported(activation, Target("falcon", "cpu", "transformers")) or "")
-    assert "GPT-2" in (gptq.unsupported(four, Target("gpt2", "cpu", "transformers")) or "")
+    four, activation = quantizer("gptq", bits=4, calibration="x"), quantizer("awq", calibration="x")
+    narrow = Target("llama", "cpu", TRANSFORMERS, hidden=64)
+    assert "rows of 64 weights into groups of 128" in (four.unsupported(narrow) or "")
+    assert four.unsupported(Target("llama", "cpu", TRANSFORMERS, hidden=256)) is None
+    assert four.unsupported(Target("falcon", "cuda", TRANSFORMERS, hidden=256)) is None
+    assert "Falcon" in (activation.unsupported(Target("falcon", "cpu", TRANSFORMERS)) or "")
+    assert "GPT-2" in (four.unsupported(Target("gpt2", "cpu", TRANSFORMERS)) or "")
 
 
 def test_blocks(folder: Path) -> None:

@@ -15,7 +15,7 @@ import transformers
 import harmed
 from environments import run_in
 from frontier.quantizers import Sizes, Target
-from frontier.quantizers import gguf as quantizer
+from quantizing import LLAMA_CPP, quantizer
 from stories import stories260k
 
 PROMPT = "Once upon a time"
@@ -49,9 +49,10 @@ CONVERTED = """
 import json, sys
 from pathlib import Path
 import llama_cpp, numpy as np
-from frontier.conversions import gguf
+from frontier.conversions.gguf import Gguf
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import llama_cpp as engine
+from quantizing import quantizer
 
 plain = llama_cpp.llama_context_default_params
 
@@ -70,15 +71,15 @@ for name, kinds in json.loads(sys.argv[2]).items():
     for kind in kinds:
         output = Path(sys.argv[1], f"{name}-{kind}")
         output.mkdir()
-        made = gguf.convert(Path(sys.argv[1], name), output, {"type": kind}, [])
+        made = Gguf(type=kind).convert(Path(sys.argv[1], name), output, [])
         # Half precision in the attention would hide a small fault of the conversion.
         llama_cpp.llama_context_default_params = in_float32
-        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
+        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", quantizer("native")))
         llama_cpp.llama_context_default_params = plain
         loaded.generate(Generate(sys.argv[3], 1, ()))
         exact = logits(loaded)
         loaded.close()
-        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", "gguf"))
+        loaded = engine.load(output, Settings("cpu", "float32", 1, "plain", quantizer("native")))
         answer = loaded.generate(Generate(sys.argv[3], int(sys.argv[4]), ()))
         found[f"{name}-{kind}"] = {
             "files": sorted(path.name for path in output.iterdir()),
@@ -190,12 +191,12 @@ def test_every_type_runs_and_has_the_size_foretold(
     """Rows of 64 have no K types; llama.cpp takes larger ones instead."""
     found = converted[1][f"{name}-{kind}"]
     sizes = Sizes(converted[0][name]["parameters"], 512 * hidden, tied=tied, hidden=hidden)
-    options = quantizer.Options(type=kind)
-    foretold = quantizer.stored_bytes(options, sizes, "float32", "llama_cpp")
+    made = quantizer("gguf", type=kind)
+    foretold = made.stored_bytes(sizes, "float32", LLAMA_CPP)
     assert abs(foretold / found["weights_bytes"] - 1) < 0.1
     assert found["tokens"] == TOKENS
     matrices = 3 * 7 + 2 if name == "llama" else 4 * 7 + 1
-    assert found["quantized"] == (matrices if quantizer.expects_quantized(options) else 0)
+    assert found["quantized"] == (matrices if made.expects_quantized() else 0)
 
 
 def test_fewer_bits_are_fewer_bytes_and_more_error(
@@ -232,9 +233,9 @@ def test_cache_bytes(
 
 def test_architectures_without_a_conversion_are_left_out() -> None:
     """Known beforehand, for the plan."""
-    options = quantizer.Options(type="Q4_K_M")
-    assert quantizer.unsupported(options, Target("llama", "cpu", "llama_cpp")) is None
-    assert "bloom" in str(quantizer.unsupported(options, Target("bloom", "cpu", "llama_cpp")))
+    four = quantizer("gguf", type="Q4_K_M")
+    assert four.unsupported(Target("llama", "cpu", LLAMA_CPP)) is None
+    assert "bloom" in str(four.unsupported(Target("bloom", "cpu", LLAMA_CPP)))
 
 
 REQUESTS = """
@@ -242,15 +243,16 @@ import json, resource, sys
 from dataclasses import replace
 from pathlib import Path
 import llama_cpp, psutil
-from frontier.conversions import gguf
+from frontier.conversions.gguf import Gguf
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import llama_cpp as engine
+from quantizing import quantizer
 from frontier.errors import UnsupportedError
 from frontier.errors import OutOfMemoryError, UserError
 
 checkpoint, output, broken = map(Path, sys.argv[1:4])
-gguf.convert(checkpoint, output, {"type": "F32"}, [])
-settings = Settings("cpu", "float32", 1, "plain", "gguf")
+Gguf(type="F32").convert(checkpoint, output, [])
+settings = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 loaded = engine.load(output, settings)
 found = {}
 
@@ -280,12 +282,12 @@ refusal("cuda", UnsupportedError, lambda: engine.load(output, replace(settings, 
 for name, change in json.loads(sys.argv[4]).items():
     (broken / "config.json").write_text(json.dumps(change))
     both = (UserError, UnsupportedError)
-    refusal(name, both, lambda: gguf.convert(broken, broken, {"type": "F32"}, []))
+    refusal(name, both, lambda: Gguf(type="F32").convert(broken, broken, []))
 
 config = json.loads((checkpoint / "config.json").read_text())
 config["max_position_embeddings"] = 100_000
 (checkpoint / "config.json").write_text(json.dumps(config))
-gguf.convert(checkpoint, output, {"type": "F32"}, [])
+Gguf(type="F32").convert(checkpoint, output, [])
 loaded = engine.load(output, settings)
 refusal("context", UnsupportedError, lambda: loaded.generate(Generate("Once", 5000, ())))
 loaded.close()
@@ -414,9 +416,10 @@ WINDOWS = (16, 200, 256, 300)
 NARROW = """
 import json, sys
 from pathlib import Path
-from frontier.conversions import gguf
+from frontier.conversions.gguf import Gguf
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import llama_cpp as engine
+from quantizing import quantizer
 from frontier.errors import UnsupportedError
 from frontier.errors import UserError
 
@@ -425,14 +428,14 @@ found = {}
 for name in json.loads(sys.argv[3]):
     (output / name).mkdir()
     try:
-        gguf.convert(folder / name, output / name, {"type": "F32"}, [])
+        Gguf(type="F32").convert(folder / name, output / name, [])
         found[name] = None
     except (UserError, UnsupportedError) as error:
         found[name] = f"{type(error).__name__}: {error}"
 for name, room in json.loads(sys.argv[4]).items():
     (output / name).mkdir()
-    gguf.convert(folder / name, output / name, {"type": "F32"}, [])
-    loaded = engine.load(output / name, Settings("cpu", "float32", 1, "plain", "gguf"))
+    Gguf(type="F32").convert(folder / name, output / name, [])
+    loaded = engine.load(output / name, Settings("cpu", "float32", 1, "plain", quantizer("native")))
     found[name] = []
     for length in (room - 4, room - 3, room, room + 1):
         try:

@@ -20,7 +20,8 @@ from frontier.conversions.common import calibrated
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.growing import train
-from frontier.quantizers import Sizes, Target, llmcompressor
+from frontier.quantizers import Sizes, Target
+from quantizing import TRANSFORMERS, quantizer
 
 TEXTS = [f"{a} + {b} = {a + b}" for a in range(60, 90) for b in range(5, 25)]
 OTHER = [f"{a} - {b} = {a - b}" for a in range(60, 90) for b in range(5, 25)]
@@ -41,24 +42,24 @@ PROGRAM = """
 import json, sys
 from dataclasses import asdict
 from pathlib import Path
-from frontier import conversions, quantizers
+from frontier.conversions import CONVERSIONS
 from frontier.errors import UnsupportedError
 from frontier.errors import UserError
 from harmed import conversion_refusals
+from quantizing import TRANSFORMERS, quantizer
 
-quantizer = quantizers.load("llmcompressor")
 found = {}
 for name, (model, output, options, texts) in json.loads(sys.argv[1]).items():
-    asked = quantizer.preparation(quantizer.Options(**options), "transformers", "float32")
+    asked = quantizer("llmcompressor", **options).preparation(TRANSFORMERS, "float32")
     Path(output).mkdir()
-    convert = conversions.load(asked.conversion).convert
+    convert = CONVERSIONS.load(asked.conversion)(**asked.options).convert
     try:
-        found[name] = asdict(convert(Path(model), Path(output), asked.options, texts))
+        found[name] = asdict(convert(Path(model), Path(output), texts))
     except (UserError, UnsupportedError) as error:
         found[name] = str(error)
 jobs = json.loads(sys.argv[2])
 unfit = jobs["folders"], Path(jobs["output"])
-found["unfit"] = conversion_refusals(convert, *unfit, asked.options, jobs["texts"])
+found["unfit"] = conversion_refusals(convert, *unfit, jobs["texts"])
 print("\\n" + json.dumps(found))
 """
 
@@ -117,12 +118,14 @@ def loaded(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
     variants = {
         name: engine.load(
             folder / f"{name}-made",
-            Settings("cpu", "float32", 1, "plain", "llmcompressor", ROUTES[name][1]),
+            Settings("cpu", "float32", 1, "plain", quantizer("llmcompressor", **ROUTES[name][1])),
         )
         for name in LOADED
     }
     natives = {
-        name: engine.load(folder / name, Settings("cpu", "float32", 1, "plain", "native"))
+        name: engine.load(
+            folder / name, Settings("cpu", "float32", 1, "plain", quantizer("native"))
+        )
         for name in ("wide", "small", "falcon")
     }
     return variants | {f"{name} itself": found for name, found in natives.items()}
@@ -169,8 +172,8 @@ def test_weights_are_dense_once_loaded(
         native.model.num_parameters(), native.model.get_input_embeddings().weight.numel(), True,
         native.model.config.hidden_size,
     )  # fmt: skip
-    options = llmcompressor.Options(**ROUTES[name][1])
-    predicted = llmcompressor.stored_bytes(options, sizes, "float32", "transformers")
+    made = quantizer("llmcompressor", **ROUTES[name][1])
+    predicted = made.stored_bytes(sizes, "float32", TRANSFORMERS)
     assert predicted == pytest.approx(now, rel=0.02)
     assert found.loaded.kernel == "weights decompressed to float32, activations rounded in it"
 
@@ -224,11 +227,10 @@ def test_bad_input(made: dict[str, Any]) -> None:
 def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
     """Found while planning from the hidden size, else told in a line by the job."""
     assert "rows of 64 weights, which cannot be cut into groups of 128" in made["rows"]
-    options = llmcompressor.Options(**W4A16)
-    narrow = Target("llama", "cpu", "transformers", hidden=64)
-    assert "rows of 64 weights" in (llmcompressor.unsupported(options, narrow) or "")
-    wide = Target("llama", "cpu", "transformers", hidden=256)
-    assert llmcompressor.unsupported(options, wide) is None
+    weights = quantizer("llmcompressor", **W4A16)
+    narrow = Target("llama", "cpu", TRANSFORMERS, hidden=64)
+    assert "rows of 64 weights" in (weights.unsupported(narrow) or "")
+    assert weights.unsupported(Target("llama", "cpu", TRANSFORMERS, hidden=256)) is None
 
 
 @pytest.mark.parametrize(
@@ -243,20 +245,14 @@ def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
 def test_options_that_do_not_go_together(options: dict[str, Any], message: str) -> None:
     """One clear line each."""
     with pytest.raises(ValidationError, match=message):
-        llmcompressor.Options(**options)
+        quantizer("llmcompressor", **options)
 
 
 def test_families() -> None:
     """GPT-2 has no nn.Linear; SmoothQuant knows few orders of layers."""
-    options = llmcompressor.Options(**W8A8)
-    assert "GPT-2" in (
-        llmcompressor.unsupported(
-            llmcompressor.Options(**FP8), Target("gpt2", "cpu", "transformers")
-        )
-        or ""
-    )
-    falcon = Target("falcon", "cpu", "transformers")
-    assert "falcon" in (llmcompressor.unsupported(options, falcon) or "")
+    floats, smoothed = quantizer("llmcompressor", **FP8), quantizer("llmcompressor", **W8A8)
+    assert "GPT-2" in (floats.unsupported(Target("gpt2", "cpu", TRANSFORMERS)) or "")
+    assert "falcon" in (smoothed.unsupported(Target("falcon", "cpu", TRANSFORMERS)) or "")
 
 
 def test_unfit_checkpoints_are_not_quantized(made: dict[str, Any]) -> None:
@@ -267,7 +263,9 @@ def test_unfit_checkpoints_are_not_quantized(made: dict[str, Any]) -> None:
 @pytest.mark.parametrize("name", ["w8a8", "fp8", "w4a16"])
 def test_published_ones_run_as_the_native_variant(name: str, folder: Path, loaded: Any) -> None:
     """A checkpoint that somebody else has compressed is loaded as those made here."""
-    asked = Settings("cpu", "float32", 1, "plain", "native", published="compressed-tensors")
+    asked = Settings(
+        "cpu", "float32", 1, "plain", quantizer("native"), published="compressed-tensors"
+    )
     found = engine.load(folder / f"{name}-made", asked)
     own = loaded[name]
     assert found.loaded == own.loaded

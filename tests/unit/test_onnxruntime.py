@@ -11,7 +11,8 @@ import transformers
 
 import converted
 import harmed
-from frontier.quantizers import Sizes, Target, native, onnxruntime
+from frontier.quantizers import Sizes, Target
+from quantizing import ONNXRUNTIME, quantizer
 
 INT8 = {"weights": "int8"}
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -92,10 +93,7 @@ def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any
     sizes = Sizes(
         converted.parameters(made[name]), 512 * hidden, tied=name != "untied", hidden=hidden
     )
-    quantizer = {"native": native, "onnxruntime": onnxruntime}[method]
-    predicted = quantizer.stored_bytes(
-        quantizer.Options(**options), sizes, "float32", "onnxruntime"
-    )
+    predicted = quantizer(method, **options).stored_bytes(sizes, "float32", ONNXRUNTIME)
     assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)
 
 
@@ -110,9 +108,9 @@ def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
     assert "new decoder architecture" in found["falcon-new"]
     assert "heads of hidden size / heads" in found["narrow-heads"]
     assert "unreadable checkpoint" in found["cut off"]
-    options = onnxruntime.Options(weights="int8")
-    assert onnxruntime.unsupported(options, Target("llama", "cpu", "onnxruntime")) is None
-    assert onnxruntime.unsupported(options, Target("llama", "cuda", "onnxruntime")) is not None
+    eight = quantizer("onnxruntime", weights="int8")
+    assert eight.unsupported(Target("llama", "cpu", ONNXRUNTIME)) is None
+    assert eight.unsupported(Target("llama", "cuda", ONNXRUNTIME)) is not None
 
 
 def test_unfit_checkpoints_are_not_converted(found: dict[str, Any]) -> None:

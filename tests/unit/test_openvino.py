@@ -11,7 +11,8 @@ import transformers
 
 import converted
 import harmed
-from frontier.quantizers import Sizes, Target, native, openvino
+from frontier.quantizers import Sizes, Target
+from quantizing import OPENVINO, quantizer
 
 INT8, INT4 = {"weights": "int8"}, {"weights": "int4"}
 VARIANTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -104,8 +105,7 @@ def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any
     sizes = Sizes(
         converted.parameters(made[name]), 512 * hidden, tied=name != "untied", hidden=hidden
     )
-    quantizer = {"native": native, "openvino": openvino}[method]
-    predicted = quantizer.stored_bytes(quantizer.Options(**options), sizes, "float32", "openvino")
+    predicted = quantizer(method, **options).stored_bytes(sizes, "float32", OPENVINO)
     assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)
 
 
@@ -118,9 +118,9 @@ def test_what_it_leaves(found: dict[str, Any]) -> None:
 def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
     """In one line, while loading; for accelerators while planning too."""
     assert "unreadable checkpoint" in found["cut off"]
-    options = openvino.Options(weights="int8")
-    assert openvino.unsupported(options, Target("llama", "cpu", "openvino")) is None
-    assert openvino.unsupported(options, Target("llama", "cuda", "openvino")) is not None
+    eight = quantizer("openvino", weights="int8")
+    assert eight.unsupported(Target("llama", "cpu", OPENVINO)) is None
+    assert eight.unsupported(Target("llama", "cuda", OPENVINO)) is not None
 
 
 def test_unfit_checkpoints_are_not_converted(found: dict[str, Any]) -> None:

@@ -21,16 +21,17 @@ import little
 import measure
 import shipped
 from conftest import ROOT
-from frontier import conversions
+from frontier.conversions.rounding import Rounding
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
 from frontier.planning import cells
+from quantizing import quantizer
 
 REPOSITORY = "owner/own"
 PROMPTS = ("Once upon", "What is 2 + 3 ?")
-TRUSTING = Settings("cpu", "float32", 1, "plain", "native", {}, trust_remote_code=True)
+TRUSTING = Settings("cpu", "float32", 1, "plain", quantizer("native"), trust_remote_code=True)
 MODELING = """
 from transformers import LlamaForCausalLM
 from .configuration_own import OwnConfig
@@ -133,9 +134,8 @@ def test_own_tokenizer(
 
 def test_a_simulated_quantization_of_it(own: Path, tmp_path: Path) -> None:
     """The job that rounds changes weights alone, so the code goes along."""
-    options = {"bits": 8, "granularity": "channel", "symmetric": True, "group_size": 64}
     (tmp_path / "rounded").mkdir()
-    made = conversions.load("rounding").convert(own, tmp_path / "rounded", options, [])
+    made = Rounding(bits=8).convert(own, tmp_path / "rounded", [])
     assert made.quantized_layers == 14
     assert len(answers(tmp_path / "rounded")) == len(PROMPTS)
 

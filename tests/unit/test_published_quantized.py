@@ -23,9 +23,10 @@ from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
 from frontier.planning.cells import Placement
-from frontier.quantizers import load as load_quantizer
+from frontier.quantizers import QUANTIZERS
+from quantizing import quantizer
 
-NATIVE = Settings("cpu", "float32", 1, "plain", "native", {})
+NATIVE = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 IDS = torch.tensor([[5, 7, 9, 11]])
 NF4 = {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}
 BNB: dict[str, dict[str, Any]] = {
@@ -104,7 +105,7 @@ def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -
         ("quanto", {"weights": "int8"}),
         ("rounding", {"bits": 4}),
     ):
-        other = replace(NATIVE, method=method, quantization=keys)
+        other = replace(NATIVE, quantizer=quantizer(method, **keys))
         with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as refusal:
             engine.load(folder, other)
         assert f"as {method} (" in str(refusal.value)
@@ -155,7 +156,7 @@ def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Pa
             engine.load(folder, settings)
         assert str(refusal.value).isprintable()
     with pytest.raises(UnsupportedError, match="takes no other quantization, as quanto"):
-        engine.load(folder, replace(NATIVE, method="quanto", quantization={"weights": "int8"}))
+        engine.load(folder, replace(NATIVE, quantizer=quantizer("quanto", weights="int8")))
 
 
 def test_a_block_within_the_text_model(base: Path, tmp_path: Path) -> None:
@@ -195,9 +196,8 @@ def placement(
     model: Model, method: str, accelerator: str = "cpu", engine: str = "transformers", **keys: Any
 ) -> Placement:
     """A variant on a device."""
-    module = load_quantizer(method)
     device = Device(accelerator=accelerator, engine=engine, gpus=int(accelerator == "mps"))
-    return Placement(module, module.Options(**keys), model, device, shipped.engines()[engine])
+    return Placement(quantizer(method, **keys), model, device, shipped.engines()[engine])
 
 
 def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
         native = placement(model, "native")
         assert native.unsupported() is None
         assert native.environment == "gptqmodel"
-        assert native.loader is load_quantizer("gptq")
+        assert native.loader is QUANTIZERS.load("gptq")
         reason = placement(model, "quanto", weights="int8").unsupported()
         assert reason is not None
         assert "published quantized: gptq" in reason

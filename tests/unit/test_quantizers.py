@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from environments import run_in
-from frontier import quantizers
-from frontier.quantizers import Preparation, Sizes, Target
+from frontier.quantizers import QUANTIZERS, Preparation, Sizes, Target
 from quantized import Job, examine
+from quantizing import ENGINES, LLAMA_CPP, ONNXRUNTIME, OPENVINO, TRANSFORMERS, quantizer
 from stories import stories260k
 
 WHILE_LOADING: list[tuple[str, dict[str, Any]]] = [
@@ -116,7 +117,7 @@ def facts(checkpoint: Any, environment: Callable[[str], Path]) -> Any:
 
     @cache
     def of(name: str | None) -> dict[str, dict[str, Any]]:
-        own = [one for one in WHILE_LOADING if name == quantizers.load(one[0]).ENVIRONMENT]
+        own = [one for one in WHILE_LOADING if name == QUANTIZERS.load(one[0]).ENVIRONMENT]
         asked = [(*one, kind, dtype) for one in own for kind, dtype in LOADED]
         jobs: list[Job] = [
             (method, keys, str(checkpoint(kind, dtype)), dtype)
@@ -132,7 +133,7 @@ def facts(checkpoint: Any, environment: Callable[[str], Path]) -> Any:
     def fact(
         quantization: tuple[str, dict[str, Any]], kind: str = "wide", dtype: str = "float32"
     ) -> dict[str, Any]:
-        every = of(quantizers.load(quantization[0]).ENVIRONMENT)
+        every = of(QUANTIZERS.load(quantization[0]).ENVIRONMENT)
         return every[json.dumps((*quantization, kind, dtype))]
 
     return fact
@@ -151,8 +152,7 @@ def test_stored_bytes_are_foretold(
     sizes = Sizes(parameters, vocabulary * hidden, tied, hidden)
     found = facts(quantization, kind, dtype)
     for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "native_bytes")):
-        module = quantizers.load(method)
-        foretold = module.stored_bytes(module.Options(**keys), sizes, dtype, "transformers")
+        foretold = quantizer(method, **keys).stored_bytes(sizes, dtype, TRANSFORMERS)
         assert foretold == pytest.approx(found[stored], rel=0.1)
 
 
@@ -205,24 +205,22 @@ def test_shapes_that_kernels_do_not_like(facts: Any, quantization: tuple[str, An
 def test_gpt2_is_quantized_or_refused(facts: Any, quantization: tuple[str, Any]) -> None:
     """Its matrices are no nn.Linear: bitsandbytes knows them, the others would leave them all."""
     found = facts(quantization, "gpt2")
-    module = quantizers.load(quantization[0])
-    target = Target("gpt2", "cpu", "transformers")
-    reason = module.unsupported(module.Options(**quantization[1]), target)
+    target = Target("gpt2", "cpu", TRANSFORMERS)
+    reason = quantizer(quantization[0], **quantization[1]).unsupported(target)
     if quantization[0] == "bitsandbytes":
         assert reason is None
         assert found["layers"] == 2 * 4
         assert 0 < found["error"] < 0.5 * found["spread"]
     else:
-        assert "Conv1D" in reason
+        assert "Conv1D" in (reason or "")
         assert "left all layers of GPT2LMHeadModel as they were" in found["refused"]
 
 
 @pytest.mark.parametrize("quantization", WHILE_LOADING, ids=name)
 def test_experts_are_never_left_in_silence(facts: Any, quantization: tuple[str, Any]) -> None:
     """Most of a mixture's weights are no nn.Linear: known beforehand, and noticed while loading."""
-    module = quantizers.load(quantization[0])
-    options = module.Options(**quantization[1])
-    assert "experts" in module.unsupported(options, Target("mixtral", "cpu", "transformers"))
+    target = Target("mixtral", "cpu", TRANSFORMERS)
+    assert "experts" in (quantizer(quantization[0], **quantization[1]).unsupported(target) or "")
     refused = facts(quantization, "mixtral")["refused"]
     assert "experts" in refused
     assert "was left as it was" in refused
@@ -237,30 +235,29 @@ def test_rows_that_groups_do_not_divide(facts: Any) -> None:
 @pytest.mark.parametrize(
     ("quantization", "target", "reason"),
     [
-        (("quanto", {"weights": "int8"}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
-        (("torchao", {"weights": "int8"}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
-        (("hqq", {"bits": 4}), Target("gpt2", "cpu", "transformers"), "Conv1D"),
-        (("bitsandbytes", {"weights": "nf4"}), Target("gpt2", "cpu", "transformers"), None),
-        (("quanto", {"weights": "int8"}), Target("llama", "mps", "transformers"), None),
-        (("quanto", {"weights": "float8"}), Target("llama", "mps", "transformers"), "mps"),
-        (("bitsandbytes", {"weights": "nf4"}), Target("llama", "mps", "transformers"), "mps"),
-        (("torchao", {"weights": "int8"}), Target("llama", "mps", "transformers"), "cuda"),
-        (("hqq", {"bits": 4}), Target("llama", "mps", "transformers"), "cuda"),
-        (("torchao", {"weights": "int4"}), Target("llama", "cuda", "transformers"), "cpu"),
-        (("torchao", {"weights": "fp8"}), Target("llama", "cuda", "transformers"), None),
-        (("torchao", {"weights": "int4"}), Target("llama", "cpu", "transformers", hidden=96), "96"),
-        (("hqq", {"bits": 4}), Target("llama", "cpu", "transformers", hidden=96), None),
-        (("native", {"dtype": "bfloat16"}), Target("llama", "cpu", "onnxruntime"), "float32"),
-        (("native", {"dtype": "float16"}), Target("llama", "cpu", "openvino"), "float32"),
-        (("native", {"dtype": "float32"}), Target("llama", "cpu", "openvino"), None),
-        (("native", {}), Target("llama", "cpu", "openvino"), None),
+        (("quanto", {"weights": "int8"}), Target("gpt2", "cpu", TRANSFORMERS), "Conv1D"),
+        (("torchao", {"weights": "int8"}), Target("gpt2", "cpu", TRANSFORMERS), "Conv1D"),
+        (("hqq", {"bits": 4}), Target("gpt2", "cpu", TRANSFORMERS), "Conv1D"),
+        (("bitsandbytes", {"weights": "nf4"}), Target("gpt2", "cpu", TRANSFORMERS), None),
+        (("quanto", {"weights": "int8"}), Target("llama", "mps", TRANSFORMERS), None),
+        (("quanto", {"weights": "float8"}), Target("llama", "mps", TRANSFORMERS), "mps"),
+        (("bitsandbytes", {"weights": "nf4"}), Target("llama", "mps", TRANSFORMERS), "mps"),
+        (("torchao", {"weights": "int8"}), Target("llama", "mps", TRANSFORMERS), "cuda"),
+        (("hqq", {"bits": 4}), Target("llama", "mps", TRANSFORMERS), "cuda"),
+        (("torchao", {"weights": "int4"}), Target("llama", "cuda", TRANSFORMERS), "cpu"),
+        (("torchao", {"weights": "fp8"}), Target("llama", "cuda", TRANSFORMERS), None),
+        (("torchao", {"weights": "int4"}), Target("llama", "cpu", TRANSFORMERS, hidden=96), "96"),
+        (("hqq", {"bits": 4}), Target("llama", "cpu", TRANSFORMERS, hidden=96), None),
+        (("native", {"dtype": "bfloat16"}), Target("llama", "cpu", ONNXRUNTIME), "float32"),
+        (("native", {"dtype": "float16"}), Target("llama", "cpu", OPENVINO), "float32"),
+        (("native", {"dtype": "float32"}), Target("llama", "cpu", OPENVINO), None),
+        (("native", {}), Target("llama", "cpu", OPENVINO), None),
     ],
 )  # fmt: skip
 def test_reasons(quantization: tuple[str, Any], target: Target, reason: str | None) -> None:
     """What cannot be is known while planning, and said."""
-    module = quantizers.load(quantization[0])
-    found = module.unsupported(module.Options(**quantization[1]), target)
-    assert found is None if reason is None else reason in found
+    found = quantizer(quantization[0], **quantization[1]).unsupported(target)
+    assert found is None if reason is None else reason in (found or "")
 
 
 @pytest.mark.parametrize(
@@ -280,22 +277,21 @@ def test_adapters_on_quantized_models(
     lora = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False)
     get_peft_model(load(), lora).save_pretrained(tmp_path)
     native = PeftModel.from_pretrained(load(), tmp_path).eval()
-    module = quantizers.load(method)
-    quantized = module.load_model(load, module.Options(**keys))
+    quantization = quantizer(method, **keys)
+    quantized = quantization.load_model(load)
     plain = float((logits(quantized) - logits(load())).square().mean().sqrt())
-    quantized = module.load_model(load, module.Options(**keys))
+    quantized = quantization.load_model(load)
     adapted = PeftModel.from_pretrained(quantized, tmp_path).eval()
     effect = float((logits(native) - logits(load())).square().mean().sqrt())
     assert effect > 0.1
     for _ in range(2):
         error = float((logits(adapted) - logits(native)).square().mean().sqrt())
         assert 0 < error < 1.5 * plain
-    assert module.quantized_layers(adapted) == 2 * 7
+    assert quantization.quantized_layers(adapted) == 2 * 7
 
 
 def test_scales_are_counted_before_and_after_use(checkpoint: Any) -> None:
     """A layer's first use may give it another layout: the old one's scales are let go."""
-    nf4 = quantizers.load("bitsandbytes")
 
     def load(**arguments: Any) -> Any:
         return transformers.AutoModelForCausalLM.from_pretrained(
@@ -303,7 +299,7 @@ def test_scales_are_counted_before_and_after_use(checkpoint: Any) -> None:
         )
 
     for keys in ({"weights": "nf4"}, {"weights": "nf4", "double_quant": True}):
-        model = nf4.load_model(load, nf4.Options(**keys))
+        model = quantizer("bitsandbytes", **keys).load_model(load)
         for _ in range(3):
             for layer in model.modules():
                 state = getattr(getattr(layer, "weight", None), "quant_state", None)
@@ -316,27 +312,25 @@ def test_scales_are_counted_before_and_after_use(checkpoint: Any) -> None:
 
 def test_a_tied_head_of_its_own() -> None:
     """ONNX Runtime multiplies by a transposed copy of the embedding; the others by itself."""
-    native = quantizers.load("native")
+    native = quantizer("native")
     for engine, parameters in {"onnxruntime": 1500, "openvino": 1000, "llama_cpp": 1000}.items():
-        foretold = native.stored_bytes(native.Options(), Sizes(1000, 500, True), "float32", engine)
+        foretold = native.stored_bytes(Sizes(1000, 500, True), "float32", ENGINES[engine])
         assert foretold == 4 * parameters
-    sizes = Sizes(1500, 500, False)
-    assert native.stored_bytes(native.Options(), sizes, "float32", "onnxruntime") == 4 * 1500
+    assert native.stored_bytes(Sizes(1500, 500, False), "float32", ONNXRUNTIME) == 4 * 1500
 
 
 def test_native_on_every_engine() -> None:
-    """transformers reads the checkpoint; the others get their format at the precision told."""
-    native = quantizers.load("native")
-    own, half = native.Options(), native.Options(dtype="float16")
-    assert native.preparation(own, "transformers", "bfloat16") is None
-    assert native.preparation(own, "llama_cpp", "bfloat16") == Preparation(
-        "gguf", {"type": "BF16"}, "llama_cpp"
-    )
-    assert native.preparation(half, "llama_cpp", "bfloat16").options == {"type": "F16"}
-    for engine_name, conversion in {"onnxruntime": "onnx", "openvino": "openvino"}.items():
-        assert native.compute_dtype(own, "bfloat16", engine_name) == "float32"
-        assert native.preparation(own, engine_name, "bfloat16") == Preparation(
-            conversion, {"dtype": "float32"}, engine_name
+    """transformers reads the checkpoint; the others get their format at the precision asked for."""
+    own, half = quantizer("native"), quantizer("native", dtype="float16")
+    assert own.preparation(TRANSFORMERS, "bfloat16") is None
+    gguf = Preparation("gguf", {"dtype": "bfloat16"}, "llama_cpp")
+    assert own.preparation(LLAMA_CPP, "bfloat16") == gguf
+    assert half.preparation(LLAMA_CPP, "bfloat16") == replace(gguf, options={"dtype": "float16"})
+    for engine, format in ((ONNXRUNTIME, "onnx"), (OPENVINO, "openvino")):
+        assert own.makes(engine) == format
+        assert own.compute_dtype("bfloat16", engine) == "float32"
+        assert own.preparation(engine, "bfloat16") == Preparation(
+            format, {"dtype": "float32"}, engine.name
         )
 
 
@@ -352,4 +346,4 @@ def test_native_on_every_engine() -> None:
 def test_keys_that_make_no_sense(method: str, keys: dict[str, Any]) -> None:
     """A wrong key is an error while planning."""
     with pytest.raises(ValidationError):
-        quantizers.load(method).Options(**keys)
+        quantizer(method, **keys)

@@ -69,6 +69,10 @@ BROKEN = {
         FITS.replace("Annotated[int, Mark()]", "int"),
         "class Red does not mark the key depth with what it decides (Mark)",
     ),
+    "another mark": (
+        FITS.replace("Annotated[int, Mark()]", "Annotated[int, 'else']"),
+        "class Red does not mark the key depth with what it decides (Mark)",
+    ),
     "fewer arguments": (
         FITS.replace(", share: float, more: int = 0", ""),
         "class Red has a mixed() that does not take (self, other, share): too many positional",

@@ -18,15 +18,15 @@ from pydantic import ValidationError
 from safetensors.torch import load_file
 from sklearn.cluster import KMeans
 
-from frontier import quantizers
-from frontier.conversions import codebook, rounding
+from frontier.conversions import CONVERSIONS, codebook, rounding
 from frontier.conversions.common.simulating import by_group
+from frontier.conversions.rounding import Rounding
 from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
+from frontier.quantizers import Quantizer
+from quantizing import TRANSFORMERS, quantizer
 from stories import stories260k
-
-CHANNELS = {"granularity": "channel", "group_size": None}
 
 
 def groups(least: float = 0.0) -> st.SearchStrategy[torch.Tensor]:
@@ -194,7 +194,7 @@ def converted(kind: str, tmp_path: Path, options: dict[str, Any], **saving: Any)
     """What was, what is made of it, and what the conversion says."""
     before, after = grow(tmp_path / "before", kind, **saving), tmp_path / "after"
     after.mkdir()
-    made = rounding.convert(before, after, options, [])
+    made = Rounding(**options).convert(before, after, [])
     return weights(before), weights(after), made
 
 
@@ -205,7 +205,7 @@ LAYERS = {"llama": 2 * 7, "gpt2": 2 * 4, "falcon": 2 * 4, "mixtral": 2 * (4 + 4 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> None:
     """Output channels have 7 values each at 3 bits; all other tensors are as they were."""
-    options = {"bits": 3, "symmetric": True, **CHANNELS}
+    options = {"bits": 3, "symmetric": True}
     before, after, made = converted(kind, tmp_path, options)
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert made.quantized_layers == len(changed) == LAYERS[kind]
@@ -237,15 +237,13 @@ def test_packed_bytes_are_counted(dtype: torch.dtype, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
 def test_a_file_or_several(method: str, tmp_path: Path) -> None:
     """The same weights, however they are spread; and what belongs to the model comes along."""
-    module = {"rounding": rounding, "codebook": codebook}[method]
-    options = {"bits": 3, "symmetric": True, **CHANNELS}
+    conversion = CONVERSIONS.load(method)(bits=3)
     found = []
     for folder, size in ((tmp_path / "one", "1GB"), (tmp_path / "several", "60KB")):
         after = folder / "after"
         after.mkdir(parents=True)
-        made = module.convert(
-            grow(folder / "before", "llama", max_shard_size=size), after, options, []
-        )
+        before = grow(folder / "before", "llama", max_shard_size=size)
+        made = conversion.convert(before, after, [])
         found.append((made, weights(after)))
         names = {path.name for path in (folder / "before").iterdir()}
         assert {path.name for path in after.iterdir()} == names
@@ -261,8 +259,8 @@ def test_gpt2_as_the_hub_has_it(tmp_path: Path) -> None:
     model.base_model.save_pretrained(tmp_path / "before")
     assert "h.0.mlp.c_fc.weight" in weights(tmp_path / "before")
     (tmp_path / "after").mkdir()
-    options = {"bits": 2, "symmetric": True, **CHANNELS}
-    made = rounding.convert(tmp_path / "before", tmp_path / "after", options, [])
+    options = {"bits": 2, "symmetric": True}
+    made = Rounding(**options).convert(tmp_path / "before", tmp_path / "after", [])
     assert made.quantized_layers == LAYERS["gpt2"]
 
 
@@ -275,7 +273,7 @@ def test_the_checkpoint_is_not_written_to(tmp_path: Path) -> None:
     for path in before.iterdir():
         (linked / path.name).symlink_to(path)
     (tmp_path / "after").mkdir()
-    rounding.convert(linked, tmp_path / "after", {"bits": 2, "symmetric": True, **CHANNELS}, [])
+    Rounding(bits=2).convert(linked, tmp_path / "after", [])
     assert (before / "model.safetensors").read_bytes() == content
 
 
@@ -315,21 +313,21 @@ def test_what_cannot_be_rounded(harm: Any, message: str, tmp_path: Path) -> None
     harm(before)
     (tmp_path / "after").mkdir()
     with pytest.raises((UserError, UnsupportedError), match=message) as error:
-        rounding.convert(before, tmp_path / "after", {"bits": 4, "symmetric": True, **CHANNELS}, [])
+        Rounding(bits=4).convert(before, tmp_path / "after", [])
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
 def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
     """What the quantizer hands to the job is JSON, and what the conversion takes."""
-    module = quantizers.load(method)
-    options = module.Options(bits=2, granularity="group", group_size=16)
-    job = module.preparation(options, "transformers", "float32")
+    quantization = quantizer(method, bits=2, granularity="group", group_size=16)
+    job = quantization.preparation(TRANSFORMERS, "float32")
+    assert job is not None
     assert (job.conversion, job.environment) == (method, None)
-    conversion = {"rounding": rounding, "codebook": codebook}[job.conversion]
+    conversion = CONVERSIONS.load(job.conversion)(**json.loads(json.dumps(job.options)))
     before = grow(tmp_path / "before", "llama")
     (tmp_path / "after").mkdir()
-    made = conversion.convert(before, tmp_path / "after", json.loads(json.dumps(job.options)), [])
+    made = conversion.convert(before, tmp_path / "after", [])
     assert made.quantized_layers == LAYERS["llama"]
 
 
@@ -337,26 +335,24 @@ def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
 def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> None:
     """On a pretrained model, through its engine: next to nothing at 8 bits, and more each time."""
     native = stories260k(test_data, tmp_path / "native")
-    module = quantizers.load(method)
-    conversion = {"rounding": rounding, "codebook": codebook}[method]
     ids = torch.tensor([[1, 403, 407, 261, 378]])
 
-    def said(folder: Path, name: str, keys: dict[str, Any]) -> torch.Tensor:
-        loaded = engine.load(folder, Settings("cpu", "float32", 1, "plain", name, keys))
-        assert loaded.loaded.quantized_layers == (0 if name == "native" else None)
+    def said(folder: Path, asked: Quantizer) -> torch.Tensor:
+        loaded = engine.load(folder, Settings("cpu", "float32", 1, "plain", asked))
+        assert loaded.loaded.quantized_layers == (0 if asked.method == "native" else None)
         with torch.no_grad():
             logits: torch.Tensor = loaded.model(ids).logits
         return logits
 
-    true = said(native, "native", {})
+    true = said(native, quantizer("native"))
     errors = []
     for bits in (8, 4, 2):
         (tmp_path / str(bits)).mkdir()
-        options = module.Options(bits=bits)
-        job = module.preparation(options, "transformers", "float32")
-        made = conversion.convert(native, tmp_path / str(bits), job.options, [])
+        quantization = quantizer(method, bits=bits)
+        conversion = CONVERSIONS.load(method)(bits=bits)
+        made = conversion.convert(native, tmp_path / str(bits), [])
         assert made.quantized_layers == 5 * 7
-        found = said(tmp_path / str(bits), method, options.model_dump())
+        found = said(tmp_path / str(bits), quantization)
         errors.append(float((found - true).square().mean().sqrt() / true.std()))
     assert errors == sorted(errors)
     assert errors[0] < 0.05 < errors[2]
@@ -375,4 +371,4 @@ def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> No
 def test_keys_that_make_no_sense(method: str, keys: dict[str, Any]) -> None:
     """A wrong key is an error while planning."""
     with pytest.raises(ValidationError):
-        quantizers.load(method).Options(**keys)
+        quantizer(method, **keys)

@@ -16,6 +16,7 @@ from frontier.engines import Generate, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.transformers import load
 from frontier.errors import UserError
+from quantizing import quantizer
 
 FRAMES = ["<s> $A", "$A", "<s> $A </s>", "$A </s>", "<s> <s> $A </s>"]
 TURN = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
@@ -86,7 +87,7 @@ def test_an_empty_prompt_asks_nothing(tmp_path: Path) -> None:
 
 def answer(folder: Path, tokens: int, *stop: str) -> tuple[str, int, str]:
     """Text, tokens and finish reason of the answer to a text that ends in "="."""
-    engine = load(folder, Settings("cpu", "float32", 1, "plain", "native"))
+    engine = load(folder, Settings("cpu", "float32", 1, "plain", quantizer("native")))
     made = engine.generate(Generate("x=", tokens, stop))
     engine.close()
     return made.text, made.tokens, made.finish_reason

@@ -11,6 +11,7 @@ import transformers
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
+from quantizing import quantizer
 from stories import stories260k
 
 
@@ -22,7 +23,7 @@ def stories(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(method: str = "native", prompt: str = "plain", **quantization: str) -> Settings:
     """One thread of the CPU in fp32."""
-    return Settings("cpu", "float32", 1, prompt, method, dict(quantization))
+    return Settings("cpu", "float32", 1, prompt, quantizer(method, **quantization))
 
 
 def test_prompt_styles(stories: Path, tmp_path: Path) -> None:

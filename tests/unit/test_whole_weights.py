@@ -19,6 +19,7 @@ from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from frontier.fetching import checkpoints
 from harmed import added, reconfigure, refusals, renamed, rewrite, spoilt, stored_as, without
+from quantizing import quantizer
 
 Harm = Callable[[Path], Any]
 
@@ -236,7 +237,7 @@ def test_weights_beyond_the_range_of_float16(copy: Callable[[str], Path]) -> Non
     spoilt("q_proj.weight", 1e6)(folder)
     assert refusals([("native", {}, str(folder))]) == [None]
     with pytest.raises(UnsupportedError, match=r"q_proj\.weight has weights beyond the range"):
-        engine.load(folder, Settings("cpu", "float16", 1, "plain", "native", {}))
+        engine.load(folder, Settings("cpu", "float16", 1, "plain", quantizer("native")))
 
 
 def test_a_tokenizer_larger_than_the_embedding(

@@ -17,6 +17,7 @@ from frontier.catalogue.checking import check, plugin
 from frontier.catalogue.configuration import FILES, read_catalogue, read_study
 from frontier.catalogue.entries import Catalogue
 from frontier.planning.steps import Steps
+from frontier.quantizers import block_of
 
 CONFIG = ROOT / "config"
 
@@ -93,7 +94,7 @@ def blocks(catalogue: Catalogue) -> dict[str, Any]:
 
     found = catalogue.model_dump(mode="json")
     for name, one in catalogue.quantizations.items():
-        found["quantizations"][name] = [one.method, options("quantizers", one.method, one)]
+        found["quantizations"][name] = block_of(one)
     for name, task in catalogue.tasks.items():
         own = explicit(catalogue.loaders[name])
         found["tasks"][name]["sample"] = [task.sample.size, task.sample.seed, own]
@@ -108,9 +109,10 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
         found[name] = block.model_dump(mode="json", by_alias=True)
         if section == "engines":
             found[name]["kind"] = block.kind
-        if section == "quantizations" and name != "native":
-            options = plugin("quantizers", block.method, "").Options(**block.options)
-            found[name] |= options.model_dump(mode="json")
+        if section == "quantizations":
+            found[name] |= {"method": block.method}
+            if name == "native":  # which has no other key
+                found[name] = {"method": block.method, "label": block.label}
         if section == "tasks":
             found[name]["sample"] |= catalogue.loaders[name].model_dump(mode="json")
             found[name]["scorer"] |= catalogue.scorers[name].model_dump(mode="json")

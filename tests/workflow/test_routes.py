@@ -23,7 +23,7 @@ from environments import run_in
 from frontier.catalogue.configuration import read_catalogue
 from frontier.catalogue.reading import read_yaml
 from frontier.planning import cells
-from frontier.quantizers import Sizes
+from frontier.quantizers import Sizes, block_of
 from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(3000)  # environments are built, and some 25 cells measured
@@ -40,7 +40,7 @@ SIBLINGS = {
     "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4",
 }  # fmt: skip
 # Decompressed by transformers on the first call.
-DENSE = {"frontier.quantizers.llmcompressor"}
+DENSE = {"llmcompressor"}
 ROUTES = [
     (quantization, device)
     for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
@@ -105,10 +105,7 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     embedding = lock["architecture"]["vocabulary"] * hidden
     sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
     placement = cells.placement(read_catalogue(root / "config"), MODEL, quantization, device)
-    stored: int = placement.quantizer.stored_bytes(
-        placement.options, sizes, placement.dtype, placement.engine.kind
-    )
-    return stored
+    return placement.quantizer.stored_bytes(sizes, placement.dtype, placement.facts)
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +125,8 @@ def siblings(
     for quantization, device in ROUTES:
         if quantization in SIBLINGS:
             placement = cells.placement(catalogue, MODEL, quantization, device)
-            block = catalogue.quantizations[quantization]
             jobs.setdefault(placement.environment, {})[quantization] = {
-                "method": block.method, "options": block.options,
+                "block": block_of(catalogue.quantizations[quantization]),
                 "engine": placement.engine.kind, "native": placement.model.dtype,
                 "dtype": placement.dtype, "texts": str(texts), "prompts": prompts,
             }  # fmt: skip
@@ -149,12 +145,12 @@ def check_weights(
     """Really quantized, smaller than the native ones, and as large as the plan reckons."""
     native = cell(tour, "native", device)["figures"]
     placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
-    if placement.quantizer.expects_quantized(placement.options):
+    if placement.quantizer.expects_quantized():
         assert layers is not None
         assert layers >= 2 * 7
     if quantization in ("fp32", "fp16"):
         assert found["weights_bytes"] >= native["weights_bytes"]
-    elif quantization != "native" and placement.quantizer.__name__ not in DENSE:
+    elif quantization != "native" and placement.quantizer.method not in DENSE:
         assert found["weights_bytes"] < native["weights_bytes"]
     if not found["simulated"]:  # what is stored then is as large as the native weights
         predicted = predicted_bytes(tour.root, quantization, device)
@@ -194,7 +190,7 @@ def test_a_sibling_of_each_is_measured() -> None:
         placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
         made = placement.preparation
         job = made and (made.conversion, made.environment, bool(made.calibration))
-        return placement.quantizer.__name__, device, placement.environment, job
+        return placement.quantizer.method, device, placement.environment, job
 
     ways = {way(*route) for route in CELLS}
     assert {way(*route) for route in ROUTES} == ways

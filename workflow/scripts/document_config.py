@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import engine_block
+from frontier import engine_block, quantizers
 from frontier.blocks import Decides
 from frontier.catalogue import checking, devices, entries, question
 from frontier.catalogue.entries import Catalogue
@@ -28,17 +28,21 @@ from frontier.datasets import LOADERS
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES
 from frontier.errors import run
+from frontier.quantizers import QUANTIZERS, Quantizer
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
 REGISTRIES: dict[str, Registry[Any]] = {
+    "quantizers": QUANTIZERS,
     "datasets": LOADERS,
     "engines": ENGINES,
     "scorers": SCORERS,
 }
+SHARED: dict[str, type[BaseModel]] = {"quantizers": Quantizer, "engines": EngineBlock}
+"""The base classes whose keys have a table of their own."""
 PLUGINS = {
-    "quantizers": ("Quantization", "method"),
+    "quantizers": ("Quantizer", "method"),
     "engines": ("EngineBlock", "kind"),
     "scorers": ("ScorerKeys", "kind"),
 }
@@ -156,18 +160,17 @@ def plugins(package: str) -> str:
     """The tables of every module's own keys."""
     parts = []
     for name, kind in options(package).items():
-        first = (
-            (sys.modules[kind.__module__].__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-        )
+        about = sys.modules[kind.__module__].__doc__ or ""
+        first = about.strip().split("\n\n")[0].replace("\n", " ")
         parts.append(f"**`{name}`** {first}\n")
-        if own := table(kind, EngineBlock if issubclass(kind, EngineBlock) else None):
+        if own := table(kind, SHARED.get(package)):
             parts.append(own)
     return "\n".join(parts)
 
 
 def readme(text: str) -> str:
     """The README with its tables written anew between their marks."""
-    modules = (entries, devices, engine_block, question)
+    modules = (entries, devices, engine_block, quantizers, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

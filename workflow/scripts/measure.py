@@ -27,6 +27,7 @@ from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
+from frontier.quantizers import quantizer_of
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.scenarios import single_stream
@@ -35,16 +36,14 @@ from frontier.values import read_json, read_lines, read_spec, sha256
 
 def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
     """What the engine needs to know, out of a cell's specification."""
-    model, device, quantization = spec["model"], spec["device"], spec["quantization"]
-    options = {key: value for key, value in quantization.items() if key != "method"}
+    model, device = spec["model"], spec["device"]
     threads = device["threads"]
     return Settings(
         accelerator=device["accelerator"],
         dtype=spec["dtype"],
         threads=hardware.cores() if threads == "auto" else threads,
         prompt=model["prompt"],
-        method=quantization["method"],
-        quantization=options,
+        quantizer=quantizer_of(spec["quantization"]),
         trust_remote_code=model["trust_remote_code"],
         gpus=device["gpus"],
         adapter=adapter,

@@ -1,9 +1,9 @@
 """Make one checkpoint out of another: quantized, or in an engine's own format.
 
-Where that cannot be done, or a scheduler's largest attempt is too small for it, the lock tells so,
+Where that cannot be done, or a scheduler's largest attempt is too small for it, the lock says so,
 and there are no weights.
 
-The spec: {"conversion": a module of frontier/conversions, "options": {its own keys}}
+The spec: {"conversion": a name of frontier/conversions, "options": {its own keys}}
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from typing import Any
 # All is here; the tools ask nobody, and none of them tells anybody.
 os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import conversions, values
 from frontier.checkpoints.published import published
 from frontier.checkpoints.weight_values import check_unlocked
+from frontier.conversions import CONVERSIONS
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, run
 from frontier.host import caches, files, locks, presence
 from frontier.machine import gpus
@@ -31,7 +32,7 @@ from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watche
 
 
 class QuantizeSpec(BaseModel):
-    """What is made, and how."""
+    """A conversion and its options."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     conversion: str
@@ -56,10 +57,8 @@ def main() -> None:
     """Convert into a new folder, lock it, and only then put it into its place."""
     args = arguments()
     presence.exit_with_runner()
-    spec, identity = (
-        values.checked_spec(args.spec, QuantizeSpec),
-        values.recorded_identity(args.spec),
-    )
+    spec = values.checked_spec(args.spec, QuantizeSpec)
+    identity = values.recorded_identity(args.spec)
     limits = Limits(**values.read_spec(args.limits))
     locks.check_lock(args.model)
     lock = args.model / "lock.json"
@@ -69,18 +68,21 @@ def main() -> None:
     if args.texts:
         locks.check_lock(args.texts.parent)
         texts = [line["text"] for line in values.read_lines(args.texts)]
-    convert = conversions.load(spec.conversion).convert
+    try:
+        conversion = CONVERSIONS.load(spec.conversion, "--spec").model_validate(spec.options)
+    except ValidationError as invalid:
+        raise UserError(f"--spec: options: {values.first_fault(invalid)}") from None
 
     def make(new: Path) -> None:
         if found := published(args.model):
             raise UnsupportedError(f"published quantized: {found}; it takes no other form")
         check_unlocked(args.model)
-        made = convert(args.model, new, spec.options, texts)
+        result = conversion.convert(args.model, new, texts)
         if not conversions.weights(new):
             raise UserError(f"{spec.conversion} wrote no weights")
-        told = conversions.lock(new, spec.model_dump(), made)
-        told |= {"random_weights": random_weights, "identity": identity}
-        files.write_json(new / "lock.json", told)
+        lock = conversions.lock(new, spec.model_dump(), result)
+        lock |= {"random_weights": random_weights, "identity": identity}
+        files.write_json(new / "lock.json", lock)
 
     what = f"quantizing by {spec.conversion}"
     with gpus.reserved(what, None, args.gpus):
@@ -93,8 +95,8 @@ def main() -> None:
         except (OutOfMemoryError, OutOfTimeError) as error:
             outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
         with files.replaced_folder(args.output) as new:  # not shared: others may have more
-            told = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
-            files.write_json(new / "lock.json", told)
+            failed = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
+            files.write_json(new / "lock.json", failed)
 
 
 if __name__ == "__main__":

@@ -62,21 +62,21 @@ Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_.
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 
-class Entry(BaseModel):
-    """A block of the catalogue: no unknown keys, never changed after reading."""
+class Block(BaseModel):
+    """A block of keys: no unknown ones, never changed after reading."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
 
+
+class Entry(Block):
+    """A block of the catalogue, of which each job sees the keys that decide it."""
+
     @classmethod
     def deciding(cls, stage: Stage) -> set[str]:
         """The keys that decide `stage`."""
-        return {
-            name
-            for name, field in cls.model_fields.items()
-            if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
-        }
+        return _deciding(cls, stage)
 
     def slice(self, stage: Stage) -> dict[str, Any]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
@@ -90,13 +90,25 @@ class Derived(Entry):
     """Another block of this kind, whose keys, but its label, hold where this one has none."""
 
 
-def explicit(options: BaseModel) -> dict[str, Any]:
+def _deciding(kind: type[BaseModel], stage: Stage) -> set[str]:
+    """The keys that are marked with a stage."""
+    return {
+        name
+        for name, field in kind.model_fields.items()
+        if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
+    }
+
+
+def explicit(options: BaseModel, stage: Stage | None = None) -> dict[str, Any]:
     """A plug-in's keys as JSON-able values, its defaults as if they had been written.
 
-    A key that is null where that is its default is left out, so that a new one changes nothing.
+    Of those that decide `stage`, where one is given. A key that is null where that is its default
+    is left out, so that a new one changes nothing.
     """
     defaults = {name: field.default for name, field in type(options).model_fields.items()}
-    given = options.model_dump(mode="json")
+    given = options.model_dump(
+        mode="json", include=_deciding(type(options), stage) if stage else None
+    )
     return {
         name: one for name, one in given.items() if not (one is None and defaults[name] is None)
     }

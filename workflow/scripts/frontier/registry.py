@@ -3,7 +3,7 @@
 A kind's package declares its registry beside the base class:
 
     class Quantizer(Entry, ABC): ...
-    QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Decides)
+    QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure)
 
 and whoever needs a plug-in asks there: `QUANTIZERS.names()` lists what there is without importing
 any of it, `QUANTIZERS.load("quanto")` returns the class `Quanto`, typed as `type[Quantizer]`, and
@@ -37,10 +37,11 @@ Plugin = TypeVar("Plugin")
 class Registry(Generic[Plugin]):
     """The plug-ins of one kind."""
 
-    def __init__(self, kind: str, base: type[Plugin], mark: type | None = None) -> None:
+    def __init__(self, kind: str, base: type[Plugin], mark: object = None) -> None:
         """`kind` is a package of frontier; `base` is what each of its files has one class of.
 
-        `mark`: a class of which each pydantic field of a plug-in must have one in its `Annotated`.
+        `mark`: what each pydantic field of a plug-in, besides the base's own, must have in its
+        `Annotated`: that very object, or any of that class.
         """
         self.kind, self.base, self.mark = kind, base, mark
         self._loaded: dict[str, type[Plugin]] = {}
@@ -110,7 +111,7 @@ class Registry(Generic[Plugin]):
             raise UserError(f"{file}: {names} derive from {base}: a file holds one")
         lacking = [*_missing(found[0], self.base), *_other_arguments(found[0], self.base)]
         if self.mark:
-            lacking += _unmarked(found[0], self.mark)
+            lacking += _unmarked(found[0], self.base, self.mark)
         if lacking:
             raise UserError(f"{file}: class {found[0].__name__} {'; '.join(lacking)}")
         return found[0]
@@ -167,11 +168,17 @@ def _arguments(method: Any) -> tuple[list[str], list[str]]:
     return [one.name for one in found if one.kind in places], keywords
 
 
-def _unmarked(plugin: type, mark: type) -> Iterator[str]:
-    """The fields that have no mark."""
+def _unmarked(plugin: type, base: type, mark: object) -> Iterator[str]:
+    """The fields, besides those of the base, that have no mark."""
+    shared = getattr(base, "model_fields", {})
+    expected = mark.__name__ if isinstance(mark, type) else repr(mark)
     for name, field in getattr(plugin, "model_fields", {}).items():
-        if not any(isinstance(one, mark) for one in field.metadata):
-            yield f"does not mark the key {name} with what it decides ({mark.__name__})"
+        marked = any(
+            isinstance(one, mark) if isinstance(mark, type) else one == mark
+            for one in field.metadata
+        )
+        if not marked and name not in shared:
+            yield f"does not mark the key {name} with what it decides ({expected})"
 
 
 def _line_in(error: BaseException, file: str) -> str:

@@ -13,7 +13,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from frontier.blocks import Plugin
 from frontier.errors import UserError, closest, did_you_mean
+from frontier.registry import Registry
 from frontier.text import LONGEST, shown, visible
 
 Block = TypeVar("Block", bound=BaseModel)
@@ -151,6 +153,23 @@ def _keys(kind: type[BaseModel]) -> set[str]:
     schema = kind.model_json_schema()
     parts = [schema, *schema.get("$defs", {}).values()]
     return {key for part in parts for key in part.get("properties", {})}
+
+
+def plugin_of(
+    registry: Registry[Block],
+    naming: type[Plugin],
+    value: Any,
+    where: str,
+    line: Line | None = None,
+) -> Block:
+    """The plug-in that a block names by the one key of `naming`, with the block's other keys.
+
+    Raises UserError as `check` and `Registry.load` do.
+    """
+    (key,) = naming.model_fields
+    named = check(naming, value, where, line=line)
+    kind = registry.load(getattr(named, key), f"{where}.{key}")
+    return check(kind, named.options, where, (key,), line)
 
 
 @cache

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from frontier.blocks import Derived
 from frontier.catalogue import ids, inheritance, templates
-from frontier.catalogue.checking import Line, all_of, check, one_of, plugin, scenarios
+from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.entries import Catalogue, QuantizerMethod
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.datasets import LOADERS, Loader
 from frontier.engine_block import EngineBlock, EngineKind
 from frontier.errors import UserError, did_you_mean
+from frontier.quantizers import QUANTIZERS, Quantizer, block_of
 from frontier.registry import Registry
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
@@ -31,17 +34,14 @@ FILES = {
 }
 
 
-def _check_quantizations(catalogue: Catalogue, path: Path) -> None:
-    for name, quantization in catalogue.quantizations.items():
+def _check_quantizations(catalogue: Catalogue) -> None:
+    for name, quantizer in catalogue.quantizations.items():
         where = f"config/quantizations.yaml: quantizations.{name}"
-        quantizer = plugin("quantizers", quantization.method, f"{where}.method")
-        line = partial(_line, path, ("quantizations", name))
-        check(quantizer.Options, quantization.options, where, ("method", "label"), line)
-        if name == "native" and (quantization.method != "native" or quantization.options):
+        if name == "native" and block_of(quantizer) != {"method": "native"}:
             raise UserError(
                 f"{where}: must be `method: native` and nothing else: the model as published"
             )
-        if (texts := quantization.options.get("calibration")) is not None:
+        if (texts := quantizer.calibrated_with) is not None:
             one_of(texts, catalogue.calibrations, f"{where}.calibration")
     for name, calibration in catalogue.calibrations.items():
         where = f"config/quantizations.yaml: calibrations.{name}.tasks"
@@ -94,9 +94,20 @@ def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engin
 
 def _engine(block: Any, where: str, line: Line) -> EngineBlock:
     """An engine's block as the class of its kind, which lies on a floor above the catalogue's."""
-    chosen = check(EngineKind, block, where, line=line)
     engines: Registry[EngineBlock] = importlib.import_module("frontier.engines").ENGINES
-    return check(engines.load(chosen.kind, f"{where}.kind"), chosen.options, where, ("kind",), line)
+    return plugin_of(engines, EngineKind, block, where, line)
+
+
+def _quantizer(block: Any, where: str, line: Line) -> Quantizer:
+    """A quantization's block as the class of its method."""
+    return plugin_of(QUANTIZERS, QuantizerMethod, block, where, line)
+
+
+READERS: dict[type[BaseModel], Callable[..., BaseModel]] = {
+    EngineBlock: _engine,
+    Quantizer: _quantizer,
+}
+"""How the blocks of a section are read that are plug-ins."""
 
 
 def catalogue_folder() -> Path:
@@ -132,18 +143,17 @@ def read_catalogue(folder: Path) -> Catalogue:
                 section = inheritance.resolved(section, f"config/{path.name}: {key}")
             if kind is Device:
                 _check_no_engine_keys(section, sections["engines"])
-            read = _engine if kind is EngineBlock else partial(check, kind)
-            sections[key] = {
-                name: read(
-                    block,
-                    f"config/{path.name}: {key}.{name}",
-                    line=partial(_line, path, (key, name)),
-                )
-                for name, block in section.items()
-            }
+            sections[key] = {}
+            for name, block in section.items():
+                where = f"config/{path.name}: {key}.{name}"
+                line = partial(_line, path, (key, name))
+                if kind in READERS:
+                    sections[key][name] = READERS[kind](block, where, line)
+                else:
+                    sections[key][name] = check(kind, block, where, line=line)
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
-    _check_quantizations(catalogue, folder / "quantizations.yaml")
+    _check_quantizations(catalogue)
     _check_devices(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 

@@ -31,6 +31,7 @@ from frontier.catalogue.recipe import Recipe
 from frontier.catalogue.source import Source
 from frontier.datasets import Loader
 from frontier.engine_block import EngineBlock
+from frontier.quantizers import Quantizer
 from frontier.scorers import Scorer
 
 
@@ -137,13 +138,11 @@ class Model(Entry):
         return self
 
 
-class Quantization(Plugin):
-    """A way to make a checkpoint smaller."""
+class QuantizerMethod(Plugin):
+    """Which quantizer a block is for; its other keys are that class's."""
 
     method: str
     """frontier/quantizers/METHOD.py."""
-    label: Label | None = None
-    """Its name in the report."""
 
 
 class Calibration(Entry):
@@ -210,7 +209,7 @@ class Catalogue(Entry):
     """config/{models,quantizations,engines,devices,tasks}.yaml together."""
 
     models: dict[str, Model]
-    quantizations: dict[str, Quantization]
+    quantizations: dict[str, Quantizer]
     calibrations: dict[str, Calibration] = Field(default_factory=dict)
     engines: dict[str, EngineBlock]
     devices: dict[str, Device]

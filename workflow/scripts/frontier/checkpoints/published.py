@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frontier import quantizers
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
-from frontier.engines import Settings
-from frontier.errors import Reason, UnsupportedError, UserError, did_you_mean
 from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")
@@ -46,64 +43,11 @@ def published(checkpoint: Path) -> Published | None:
     return None
 
 
-def quantizer_of(checkpoint: Path, settings: Settings) -> Any | None:
-    """The quantizer module that loads a checkpoint which was published quantized.
-
-    None where it was not, or where it is what a job made for this very quantization. Raises
-    UnsupportedError where another quantization is asked for, or nothing here loads that one.
-    """
-    found = published(checkpoint)
-    if found is None:
-        if settings.published:
-            raise UserError(
-                f"config/models.yaml says published: {settings.published}, and {CONFIG} of the "
-                "checkpoint names no quantization"
-            )
-        return None
-    if found.method in _made_by_a_job(settings):
-        return None
-    wanted = asked(settings.method, settings.quantization)
-    if reason := refusal(found, wanted):
-        raise UnsupportedError(reason)
-    if not _packed(checkpoint):
-        raise UnsupportedError(f"published quantized: {found}, and none of its tensors is")
-    if settings.published != found.method:
-        raise UnsupportedError(
-            f"published quantized: {found}; to run it, give the model `published: {found.method}` "
-            "in config/models.yaml"
-        )
-    return quantizers.of_published(found.method)
-
-
-def refusal(found: Published, wanted: str) -> Reason | None:
-    """Why a checkpoint that was published so is not what is `wanted`: `native`, or in words."""
-    if wanted != "native":
-        return f"published quantized: {found}; it takes no other quantization, as {wanted} is"
-    if quantizers.of_published(found.method) is None:
-        hint = did_you_mean(found.method, quantizers.published_methods())
-        return f"published quantized: {found}, which nothing here loads{hint}"
-    return None
-
-
-def asked(method: str, options: dict[str, Any]) -> str:
-    """A quantization in words; `native` whatever it is cast to."""
-    keys = ", ".join(f"{name}: {value}" for name, value in options.items())
-    return f"{method} ({keys})" if keys and method != "native" else method
-
-
-def _packed(checkpoint: Path) -> bool:
+def packed(checkpoint: Path) -> bool:
     """Whether a tensor is stored in anything but plain floating point."""
     return any(
         tensor.dtype not in PLAIN for _, found in headers(checkpoint) for tensor in found.values()
     )
-
-
-def _made_by_a_job(settings: Settings) -> tuple[str, ...]:
-    """The methods that a checkpoint names which the variant's own job has made."""
-    module = quantizers.load(settings.method)
-    options = module.Options(**settings.quantization)
-    job = module.preparation(options, "transformers", settings.dtype)
-    return getattr(module, "PUBLISHED", ()) if job else ()
 
 
 def _read(block: Any) -> Published:

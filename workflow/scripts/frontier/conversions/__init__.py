@@ -1,33 +1,30 @@
-"""Conversions: jobs that make one checkpoint out of another. One file each.
+"""Conversions: jobs that make one checkpoint out of another. One class a file.
 
-A conversion runs in the environment that its quantizer's `preparation` names, so it may import
-that environment's packages at its top. It offers
-
-    convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made
-
-`checkpoint` is a folder in the hub's layout (safetensors). Into `output`, an empty folder, go the
-weights in the engine's own form, and config.json, generation_config.json and the tokenizer's files
-as they are (`copy_settings`). `texts` are for calibration, [] where none were asked for. It raises
-UserError in one line for what it cannot do.
+The fields of a class are the options that a quantizer's `preparation` gives it. A conversion runs
+in the environment that is named there, so it may import that environment's packages at its top.
+One that writes models as they are in an engine's format has the format's name (config/engines.yaml,
+`reads`), and a key `dtype` for the precision.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib
 import shutil
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from frontier import values
+from frontier.blocks import Block
+from frontier.registry import Registry
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", ".onnx_data")
 
 
 @dataclass(frozen=True)
-class Made:
-    """What a conversion says of the checkpoint that it made."""
+class ConversionResult:
+    """What a conversion says of the checkpoint that it wrote."""
 
     quantized_layers: int
     """Matrices whose stored form differs from the model's; 0 for a change of format."""
@@ -35,9 +32,21 @@ class Made:
     """What the weights would take if they were packed; set where they only carry the rounding."""
 
 
-def load(name: str) -> Any:
-    """The conversion module of that name."""
-    return importlib.import_module(f"frontier.conversions.{name}")
+class Conversion(Block, ABC):
+    """The base of all conversions."""
+
+    @abstractmethod
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Writes into `output`, an empty folder, what an engine loads.
+
+        `checkpoint` is a folder in the hub's layout (safetensors). Its weights are written in the
+        engine's own form; config.json, generation_config.json and the tokenizer's files as they
+        are (`copy_settings`). `texts` are for calibration, [] where none were asked for.
+        Raises UserError or UnsupportedError, in one line, for what cannot be converted.
+        """
+
+
+CONVERSIONS: Registry[Conversion] = Registry("conversions", Conversion)
 
 
 def copy_settings(checkpoint: Path, output: Path) -> None:
@@ -48,12 +57,12 @@ def copy_settings(checkpoint: Path, output: Path) -> None:
 
 
 def weights(folder: Path) -> list[Path]:
-    """The files of a made checkpoint that hold its weights."""
+    """The files of a converted checkpoint that hold its weights."""
     return sorted(path for path in folder.iterdir() if path.name.endswith(WEIGHTS))
 
 
-def lock(folder: Path, source: dict[str, Any], made: Made) -> dict[str, Any]:
-    """What a made checkpoint's lock.json tells: where it is from, its files, what they hold."""
+def lock(folder: Path, source: dict[str, Any], result: ConversionResult) -> dict[str, Any]:
+    """A converted checkpoint's lock.json: where it is from, its files, what they hold."""
     found = values.facts(path for path in folder.iterdir() if path.is_file())
     shas = "".join(found[path.name]["sha256"] for path in weights(folder))
     return {
@@ -61,5 +70,5 @@ def lock(folder: Path, source: dict[str, Any], made: Made) -> dict[str, Any]:
         "files": found,
         "weights_sha256": hashlib.sha256(shas.encode()).hexdigest(),
         "weights_bytes": sum(path.stat().st_size for path in weights(folder)),
-        **asdict(made),
+        **asdict(result),
     }

@@ -6,32 +6,23 @@ Simulated in the model's own precision.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import torch
 
-from frontier.conversions import Made
-from frontier.conversions.common.simulating import by_group, simulate
+from frontier.conversions.common.simulating import Simulation
 
 ITERATIONS = 100
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Write the checkpoint with each weight from a codebook; `options` are the quantizer's own.
+class Codebook(Simulation):
+    """Each weight from a codebook; the keys are the quantizer's own."""
 
-    Packed, a group has its bits and a codebook of 2^bits entries of 16 bits.
-    Raises UserError (unreadable).
-    """
-    torch.set_num_threads(1)
-    bits = options["bits"]
-    size = {"tensor": None, "channel": 0, "group": options["group_size"]}[options["granularity"]]
+    def rounded(self, groups: torch.Tensor) -> torch.Tensor:
+        """The weights of [groups, weights] from their codebooks."""
+        return from_codebooks(groups, self.bits)
 
-    def change(matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
-        rounded, groups = by_group(matrix, size, lambda rows: from_codebooks(rows, bits))
-        return rounded, -(-matrix.numel() * bits // 8) + groups * 2**bits * 2
-
-    return simulate(checkpoint, output, change)
+    def group_bytes(self) -> int:
+        """A codebook of 2^bits entries of 16 bits."""
+        return 2 * (1 << self.bits)
 
 
 def from_codebooks(groups: torch.Tensor, bits: int) -> torch.Tensor:

@@ -19,8 +19,9 @@ import llama_cpp
 import numpy as np
 import transformers
 
+from frontier.blocks import Dtype
 from frontier.checkpoints.safetensor_files import CONFIG, json_object
-from frontier.conversions import Made, copy_settings
+from frontier.conversions import Conversion, ConversionResult, copy_settings
 from frontier.conversions.common import gguf_layout, gguf_tensors
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
 from frontier.engines.common import llama_log
@@ -37,6 +38,7 @@ FAMILIES = {
 }
 HALF = float(np.finfo(np.float16).max)
 WHOLE = {name: gguf.GGMLQuantizationType[name] for name in STORED}
+PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # what llama.cpp never quantizes
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
 NEEDED: dict[str, dict[str, Any]] = {  # what llama.cpp's graph of a family takes for granted
@@ -49,33 +51,40 @@ NEEDED: dict[str, dict[str, Any]] = {  # what llama.cpp's graph of a family take
 }
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Write OUTPUT/model.gguf of `options["type"]`; counts the matrices in a quantized type.
+class Gguf(Conversion):
+    """A GGUF file in one of llama.cpp's types, or in a plain floating-point one."""
 
-    Raises UserError for a checkpoint that is unreadable or not whole, UnsupportedError for one that
-    llama.cpp would compute otherwise.
-    """
-    kind: str = options["type"]
-    config = _config(checkpoint)
-    named = list(_named(config, tensors(checkpoint)))
-    arranged = list(_arranged(config, named))
-    found = {tensor.name: tensor.shape for tensor in arranged}
-    gguf_tensors.check(config, found, {name: tensor.name for name, tensor in named})
-    path = output / "model.gguf"
-    if kind in WHOLE:
-        _write(path, config, arranged, WHOLE[kind])
-    else:
-        # At the precision of most of the weights: nothing is rounded twice.
-        whole = output / "whole.gguf"
-        most = max(arranged, key=lambda tensor: tensor.size).stored
-        try:
-            _write(whole, config, arranged, WHOLE[most])
-            _quantize(whole, path, kind)
-        finally:
-            whole.unlink(missing_ok=True)
-    copy_settings(checkpoint, output)
-    kinds = [tensor.tensor_type for tensor in gguf.GGUFReader(path).tensors]
-    return Made(quantized_layers=sum(kind not in WHOLE.values() for kind in kinds))
+    type: str | None = None
+    """llama.cpp's name of the mixture of types; unset: the model as it is, in `dtype`."""
+    dtype: Dtype = "float32"
+
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Writes OUTPUT/model.gguf; counts the matrices in a quantized type.
+
+        Raises UserError for a checkpoint that is unreadable or not whole, UnsupportedError for one
+        that llama.cpp would compute otherwise.
+        """
+        kind = self.type or PLAIN[self.dtype]
+        config = _config(checkpoint)
+        named = list(_named(config, tensors(checkpoint)))
+        arranged = list(_arranged(config, named))
+        found = {tensor.name: tensor.shape for tensor in arranged}
+        gguf_tensors.check(config, found, {name: tensor.name for name, tensor in named})
+        path = output / "model.gguf"
+        if kind in WHOLE:
+            _write(path, config, arranged, WHOLE[kind])
+        else:
+            # At the precision of most of the weights: nothing is rounded twice.
+            whole = output / "whole.gguf"
+            most = max(arranged, key=lambda tensor: tensor.size).stored
+            try:
+                _write(whole, config, arranged, WHOLE[most])
+                _quantize(whole, path, kind)
+            finally:
+                whole.unlink(missing_ok=True)
+        copy_settings(checkpoint, output)
+        kinds = [tensor.tensor_type for tensor in gguf.GGUFReader(path).tensors]
+        return ConversionResult(sum(kind not in WHOLE.values() for kind in kinds))
 
 
 def _config(checkpoint: Path) -> Any:

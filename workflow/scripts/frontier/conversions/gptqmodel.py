@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from frontier.conversions import Made
+from frontier.blocks import Dtype
+from frontier.conversions import Conversion, ConversionResult
 from frontier.conversions.common.calibrated import (
+    assemble,
     check_rows,
-    collect,
-    made_of,
-    of_checkpoint,
-    workshop,
+    result_of,
+    scratch_folder,
+    token_blocks,
 )
 from frontier.engines.common.loading import check_causal, check_whole, no_way
 from frontier.machine import hardware
@@ -26,56 +27,64 @@ _threads = int(os.environ.get("OMP_NUM_THREADS", hardware.cores()))
 os.environ["GPTQMODEL_CPU_WORKERS"] = str(max(2, _threads))
 os.environ["GPTQMODEL_DISABLE_GIL_WARNING"] = "1"
 
-with workshop():  # for its banner
+with scratch_folder():  # for its banner
     import torch
     from gptqmodel import BACKEND, AWQConfig, GPTQConfig, GPTQModel
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Quantize by `options["method"]`, gptq or awq; counts the packed matrices.
+class GptqModel(Conversion):
+    """gptqmodel's methods; `act_order` and `symmetric` are GPTQ's."""
 
-    Raises UserError for an unreadable checkpoint, an unknown family, rows that groups do not fit,
-    texts of too few tokens.
-    """
-    torch.manual_seed(0)
-    checkpoint, output = checkpoint.absolute(), output.absolute()
-    samples = [
-        {"input_ids": block, "attention_mask": torch.ones_like(block)}
-        for block in of_checkpoint(checkpoint, texts)
-    ]
-    with workshop() as folder, plain_linear_layers():
-        model = _load(checkpoint, options)
-        check_rows(model.model, options["group_size"])
-        # Left to itself it takes the CUDA kernel for packing AWQ, on a machine without one too.
-        backend = BACKEND.GPTQ_TORCH if options["method"] == "gptq" else BACKEND.AWQ_TORCH
-        with no_way("gptqmodel cannot quantize it"):
-            model.quantize(samples, batch_size=1, calibration_sort=None, backend=backend)
-        model.save(str(folder))
-        collect(folder, checkpoint, output)
-    return made_of(output, ".qweight")
+    method: Literal["gptq", "awq"]
+    bits: int
+    group_size: int
+    act_order: bool = False
+    symmetric: bool = False
+    dtype: Dtype
 
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Quantizes; counts the packed matrices.
 
-def _load(checkpoint: Path, options: dict[str, Any]) -> Any:
-    """The model, ready to be quantized. Raises UserError, UnsupportedError.
+        Raises UserError for an unreadable checkpoint, an unknown family, rows that groups do not
+        fit, texts of too few tokens.
+        """
+        torch.manual_seed(0)
+        checkpoint, output = checkpoint.absolute(), output.absolute()
+        samples = [
+            {"input_ids": block, "attention_mask": torch.ones_like(block)}
+            for block in token_blocks(checkpoint, texts)
+        ]
+        with scratch_folder() as folder, plain_linear_layers():
+            model = self._load(checkpoint)
+            check_rows(model.model, self.group_size)
+            # Left to itself it takes the CUDA kernel for packing AWQ, on a machine without one too.
+            backend = BACKEND.GPTQ_TORCH if self.method == "gptq" else BACKEND.AWQ_TORCH
+            with no_way("gptqmodel cannot quantize it"):
+                model.quantize(samples, batch_size=1, calibration_sort=None, backend=backend)
+            model.save(str(folder))
+            assemble(folder, checkpoint, output)
+        return result_of(output, ".qweight")
 
-    First without its weights, only to see that the files have them all.
-    """
-    check_causal(checkpoint)
-    check_whole(checkpoint)
-    common = {
-        "bits": options["bits"],
-        "group_size": options["group_size"],
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "offload_to_disk": False,
-        # The others compile C++ for their work.
-        "pack_impl": "original",
-    }
-    if options["method"] == "gptq":
-        own = {"desc_act": options["act_order"], "sym": options["symmetric"]}
-        config = GPTQConfig(**common, **own)
-    else:
-        config = AWQConfig(**common, sym=False)
-    with no_way("gptqmodel cannot load it"):
-        return GPTQModel.load(
-            str(checkpoint), config, dtype=getattr(torch, options["dtype"]), use_safetensors=True
-        )
+    def _load(self, checkpoint: Path) -> Any:
+        """The model, ready to be quantized. Raises UserError, UnsupportedError.
+
+        First without its weights, only to see that the files have them all.
+        """
+        check_causal(checkpoint)
+        check_whole(checkpoint)
+        common = {
+            "bits": self.bits,
+            "group_size": self.group_size,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "offload_to_disk": False,
+            # The others compile C++ for their work.
+            "pack_impl": "original",
+        }
+        if self.method == "gptq":
+            config = GPTQConfig(**common, desc_act=self.act_order, sym=self.symmetric)
+        else:
+            config = AWQConfig(**common, sym=False)
+        with no_way("gptqmodel cannot load it"):
+            return GPTQModel.load(
+                str(checkpoint), config, dtype=getattr(torch, self.dtype), use_safetensors=True
+            )

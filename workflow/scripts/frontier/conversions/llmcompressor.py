@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ["LLM_COMPRESSOR_LOG_LEVEL"] = "ERROR"
 
@@ -19,13 +19,14 @@ from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModif
 from llmcompressor.modifiers.smoothquant import SmoothQuantModifier
 from torch.utils.data import DataLoader
 
-from frontier.conversions import Made
+from frontier.blocks import Dtype
+from frontier.conversions import Conversion, ConversionResult
 from frontier.conversions.common.calibrated import (
+    assemble,
     check_rows,
-    collect,
-    made_of,
-    of_checkpoint,
-    workshop,
+    result_of,
+    scratch_folder,
+    token_blocks,
 )
 from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.quantizers.common.linears import plain_linear_layers
@@ -33,42 +34,47 @@ from frontier.quantizers.common.linears import plain_linear_layers
 SMOOTHING = 0.8  # share of the outliers that weights take; llmcompressor's own for Llama
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Quantize by `options["scheme"]`; counts the matrices.
+class LlmCompressor(Conversion):
+    """One of llmcompressor's schemes."""
 
-    Raises UserError for an unreadable checkpoint, rows that groups do not fit, texts of too few
-    tokens.
-    """
-    torch.manual_seed(0)
-    transformers.utils.logging.disable_progress_bar()
-    checkpoint, output = checkpoint.absolute(), output.absolute()
-    calibrating: dict[str, Any] = {}
-    if options["scheme"] != "FP8_DYNAMIC":
-        samples: Any = [{"input_ids": block} for block in of_checkpoint(checkpoint, texts)]
-        calibrating = {
-            "dataset": DataLoader(samples, batch_size=None),
-            "num_calibration_samples": len(samples),
-            "shuffle_calibration_samples": False,
-        }
-    model = _load(checkpoint, options["dtype"])
-    check_rows(model, options["group_size"])
-    with workshop() as folder:
-        with no_way("llmcompressor cannot quantize it"):
-            oneshot(model=model, recipe=_recipe(options), **calibrating)
-        model.save_pretrained(folder, save_compressed=True)
-        collect(folder, checkpoint, output)
-    return made_of(output, ".weight_scale")
+    scheme: Literal["W8A8", "FP8_DYNAMIC", "W4A16"]
+    group_size: int
+    smoothquant: bool
+    dtype: Dtype
 
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Quantizes by the scheme; counts the matrices.
 
-def _recipe(options: dict[str, Any]) -> list[Any]:
-    """llmcompressor's steps for a scheme; the output head is left as it is."""
-    layers = {"targets": "Linear", "scheme": options["scheme"], "ignore": ["lm_head"]}
-    if options["scheme"] == "FP8_DYNAMIC":
-        return [QuantizationModifier(**layers)]
-    smoothing = (
-        [SmoothQuantModifier(smoothing_strength=SMOOTHING)] if options["smoothquant"] else []
-    )
-    return [*smoothing, GPTQModifier(**layers)]
+        Raises UserError for an unreadable checkpoint, rows that groups do not fit, texts of too few
+        tokens.
+        """
+        torch.manual_seed(0)
+        transformers.utils.logging.disable_progress_bar()
+        checkpoint, output = checkpoint.absolute(), output.absolute()
+        calibrating: dict[str, Any] = {}
+        if self.scheme != "FP8_DYNAMIC":
+            samples: Any = [{"input_ids": block} for block in token_blocks(checkpoint, texts)]
+            calibrating = {
+                "dataset": DataLoader(samples, batch_size=None),
+                "num_calibration_samples": len(samples),
+                "shuffle_calibration_samples": False,
+            }
+        model = _load(checkpoint, self.dtype)
+        check_rows(model, self.group_size)
+        with scratch_folder() as folder:
+            with no_way("llmcompressor cannot quantize it"):
+                oneshot(model=model, recipe=self._recipe(), **calibrating)
+            model.save_pretrained(folder, save_compressed=True)
+            assemble(folder, checkpoint, output)
+        return result_of(output, ".weight_scale")
+
+    def _recipe(self) -> list[Any]:
+        """llmcompressor's steps for a scheme; the output head is left as it is."""
+        layers = {"targets": "Linear", "scheme": self.scheme, "ignore": ["lm_head"]}
+        if self.scheme == "FP8_DYNAMIC":
+            return [QuantizationModifier(**layers)]
+        smoothing = [SmoothQuantModifier(smoothing_strength=SMOOTHING)] if self.smoothquant else []
+        return [*smoothing, GPTQModifier(**layers)]
 
 
 def _load(checkpoint: Path, dtype: str) -> Any:

@@ -1,7 +1,6 @@
 """A checkpoint as an ONNX graph with a key-value cache, as optimum exports it: model.onnx.
 
-Options: {"dtype": "float32"}, or {"weights": "int8"} for ONNX Runtime's dynamic quantization.
-That one is ONNX Runtime's own `quantize_dynamic` and not optimum's ORTQuantizer, which would
+Quantized by ONNX Runtime's own `quantize_dynamic` and not optimum's ORTQuantizer, which would
 quantize what attention multiplies, and the rotary positions, too.
 """
 
@@ -9,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 import torch
@@ -17,7 +16,7 @@ import transformers
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from optimum.exporters.onnx.convert import onnx_export_from_model
 
-from frontier.conversions import Made, copy_settings
+from frontier.conversions import Conversion, ConversionResult, copy_settings
 from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.errors import UnsupportedError
 
@@ -25,31 +24,39 @@ LARGE = 2_000_000_000
 """Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Export, and quantize where asked to.
+class Onnx(Conversion):
+    """An ONNX graph with a key-value cache, as it is or quantized."""
 
-    Raises UnsupportedError for what optimum cannot export, UserError for an unreadable checkpoint.
-    """
-    model = _load(checkpoint)
-    with (
-        no_way("optimum cannot export it"),
-        tempfile.TemporaryDirectory(dir=output.parent) as temporary,
-    ):
-        exported = output if "dtype" in options else Path(temporary)
-        onnx_export_from_model(
-            model=model,
-            output=exported,
-            task="text-generation-with-past",
-            do_validation=False,
-            # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
-            # two of them again when it loads it, and could not quantize the head.
-            no_post_process=True,
-        )
-        large = sum(weight.nbytes for weight in model.parameters()) > LARGE
-        del model
-        layers = 0 if exported == output else _quantize(exported, output, large)
-    copy_settings(checkpoint, output)
-    return Made(layers)
+    weights: Literal["int8"] | None = None
+    """By ONNX Runtime's dynamic quantization; unset: the model as it is, in `dtype`."""
+    dtype: Literal["float32"] = "float32"
+
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Exports, and quantizes where asked to.
+
+        Raises UnsupportedError for what optimum cannot export, UserError for an unreadable
+        checkpoint.
+        """
+        model = _load(checkpoint)
+        with (
+            no_way("optimum cannot export it"),
+            tempfile.TemporaryDirectory(dir=output.parent) as temporary,
+        ):
+            exported = Path(temporary) if self.weights else output
+            onnx_export_from_model(
+                model=model,
+                output=exported,
+                task="text-generation-with-past",
+                do_validation=False,
+                # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
+                # two of them again when it loads it, and could not quantize the head.
+                no_post_process=True,
+            )
+            large = sum(weight.nbytes for weight in model.parameters()) > LARGE
+            del model
+            layers = 0 if exported == output else _quantize(exported, output, large)
+        copy_settings(checkpoint, output)
+        return ConversionResult(layers)
 
 
 def _load(checkpoint: Path) -> Any:

@@ -1,13 +1,10 @@
-"""A checkpoint as an OpenVINO model with its key-value cache inside: openvino_model.{xml,bin}.
-
-Options: {"dtype": "float32"}, or {"weights": "int8"}, or {"weights": "int4", "group_size": n}.
-"""
+"""A checkpoint as an OpenVINO model with its key-value cache inside: openvino_model.{xml,bin}."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 # NNCF would send word of what it does, and asks for no consent; this is its own way to stop it.
 os.environ["NNCF_CI"] = "1"
@@ -15,37 +12,46 @@ os.environ["NNCF_CI"] = "1"
 import openvino
 from optimum.intel import OVModelForCausalLM, OVWeightQuantizationConfig
 
-from frontier.conversions import Made, copy_settings
+from frontier.conversions import Conversion, ConversionResult, copy_settings
 from frontier.engines.common.loading import check_causal, load_whole, no_way
 
 BITS = {"int8": 8, "int4": 4}
 PACKED = ("u8", "i8", "u4", "i4")
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Export, and compress where asked to.
+class OpenVino(Conversion):
+    """An OpenVINO model, as it is or compressed."""
 
-    Raises UnsupportedError for what optimum cannot export, UserError for an unreadable checkpoint.
-    """
-    check_causal(checkpoint)
-    load_whole(checkpoint)  # optimum, which loads it again, says nothing of what it made up
-    arguments: dict[str, Any] = {"load_in_8bit": False}
-    if "weights" in options:
-        # A group that does not divide a row is made smaller instead of refused.
-        arguments = {
-            "quantization_config": OVWeightQuantizationConfig(
-                bits=BITS[options["weights"]],
-                group_size=options.get("group_size"),
-                group_size_fallback="adjust" if "group_size" in options else None,
+    weights: Literal["int8", "int4"] | None = None
+    """Their width; unset: the model as it is, in `dtype`."""
+    dtype: Literal["float32"] = "float32"
+    group_size: int | None = None
+    """Of int4; a group that does not divide a row becomes smaller."""
+
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Exports, and compresses where asked to.
+
+        Raises UnsupportedError for what optimum cannot export, UserError for an unreadable
+        checkpoint.
+        """
+        check_causal(checkpoint)
+        load_whole(checkpoint)  # optimum, which loads it again, says nothing of what it made up
+        arguments: dict[str, Any] = {"load_in_8bit": False}
+        if self.weights:
+            arguments = {
+                "quantization_config": OVWeightQuantizationConfig(
+                    bits=BITS[self.weights],
+                    group_size=self.group_size,
+                    group_size_fallback="adjust" if self.group_size else None,
+                )
+            }
+        with no_way("optimum cannot export it"):
+            model = OVModelForCausalLM.from_pretrained(
+                checkpoint, export=True, compile=False, use_safetensors=True, **arguments
             )
-        }
-    with no_way("optimum cannot export it"):
-        model = OVModelForCausalLM.from_pretrained(
-            checkpoint, export=True, compile=False, use_safetensors=True, **arguments
-        )
-        model.save_pretrained(output)
-    copy_settings(checkpoint, output)
-    return Made(_packed(output / "openvino_model.xml"))
+            model.save_pretrained(output)
+        copy_settings(checkpoint, output)
+        return ConversionResult(_packed(output / "openvino_model.xml"))
 
 
 def _packed(path: Path) -> int:

@@ -6,30 +6,23 @@ Inference (2018), section 2.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import torch
 
-from frontier.conversions import Made
-from frontier.conversions.common.simulating import by_group, simulate
+from frontier.conversions.common.simulating import Simulation
 
 
-def convert(checkpoint: Path, output: Path, options: dict[str, Any], texts: list[str]) -> Made:
-    """Write the checkpoint with its matrices on the grid; `options` are the quantizer's own.
+class Rounding(Simulation):
+    """Each weight on the nearest point of its group's grid; the keys are the quantizer's own."""
 
-    Packed, a group has its bits, a scale and, not symmetric, a zero point, in 16 bits each.
-    Raises UserError (unreadable).
-    """
-    torch.set_num_threads(1)
-    bits, symmetric = options["bits"], options["symmetric"]
-    size = {"tensor": None, "channel": 0, "group": options["group_size"]}[options["granularity"]]
+    symmetric: bool = True
 
-    def change(matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
-        rounded, groups = by_group(matrix, size, lambda rows: nearest(rows, bits, symmetric))
-        return rounded, -(-matrix.numel() * bits // 8) + groups * (2 if symmetric else 4)
+    def rounded(self, groups: torch.Tensor) -> torch.Tensor:
+        """The weights of [groups, weights] on their grids."""
+        return nearest(groups, self.bits, self.symmetric)
 
-    return simulate(checkpoint, output, change)
+    def group_bytes(self) -> int:
+        """A scale and, not symmetric, a zero point, in 16 bits each."""
+        return 2 if self.symmetric else 4
 
 
 def nearest(groups: torch.Tensor, bits: int, symmetric: bool) -> torch.Tensor:

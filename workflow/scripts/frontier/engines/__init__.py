@@ -22,6 +22,7 @@ from frontier.blocks import Decides
 from frontier.catalogue import templates
 from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError
+from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 
 
@@ -33,8 +34,7 @@ class Settings:
     dtype: str
     threads: int
     prompt: str
-    method: str
-    quantization: dict[str, Any] = field(default_factory=dict)
+    quantizer: Quantizer
     trust_remote_code: bool = False
     gpus: int = 0
     adapter: Path | None = None

@@ -7,15 +7,26 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from frontier.catalogue.checking import check, one_of, plugin, scenarios
+from frontier.catalogue.checking import one_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.checkpoints.published import Published, asked, published, refusal
+from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
+from frontier.conversions import CONVERSIONS
 from frontier.engine_block import EngineBlock
 from frontier.errors import UserError, did_you_mean
-from frontier.quantizers import BYTES, Preparation, Sizes, Target, of_published
+from frontier.quantizers import (
+    BYTES,
+    HUB,
+    EngineFacts,
+    Preparation,
+    Quantizer,
+    Sizes,
+    Target,
+    published_loaders,
+)
+from frontier.quantizers.common.published import refusal
 from frontier.results.layout import Place
 from frontier.text import shown
 
@@ -76,12 +87,18 @@ def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
     }
 
 
+def engine_facts(engine: EngineBlock) -> EngineFacts:
+    """What a quantizer may know of an engine."""
+    known = {HUB, *CONVERSIONS.names()}
+    plain = next((format for format in engine.reads if format in known), None)
+    return EngineFacts(engine.kind, engine.dtypes, plain, engine.environment)
+
+
 @dataclass(frozen=True)
 class Placement:
     """A variant on a device, as its quantizer sees them."""
 
-    quantizer: Any
-    options: Any
+    quantizer: Quantizer
     model: Model
     device: Device
     engine: EngineBlock
@@ -95,16 +112,17 @@ class Placement:
     def dtype(self) -> str:
         """The precision of the parts that are not quantized."""
         native = self.device.dtype or self.model.dtype
-        dtype: str = self.quantizer.compute_dtype(self.options, native, self.engine.kind)
-        return dtype
+        return self.quantizer.compute_dtype(native, self.facts)
+
+    @cached_property
+    def facts(self) -> EngineFacts:
+        """What the quantizer may know of the engine."""
+        return engine_facts(self.engine)
 
     @cached_property
     def preparation(self) -> Preparation | None:
         """The job that produces the checkpoint to load; None if the model's own is loaded."""
-        found: Preparation | None = self.quantizer.preparation(
-            self.options, self.engine.kind, self.model.dtype
-        )
-        return found
+        return self.quantizer.preparation(self.facts, self.model.dtype)
 
     @cached_property
     def published(self) -> Published | None:
@@ -116,9 +134,10 @@ class Placement:
         return published(path) if path and (path / CONFIG).is_file() else None
 
     @property
-    def loader(self) -> Any:
-        """The quantizer module that loads the checkpoint: the published one's, if it has one."""
-        return (self.published and of_published(self.published.method)) or self.quantizer
+    def loader(self) -> type[Quantizer]:
+        """The quantizer that loads the checkpoint: the published one's, if it has one."""
+        own = type(self.quantizer)
+        return published_loaders().get(self.published.method, own) if self.published else own
 
     @cached_property
     def environment(self) -> str | None:
@@ -138,19 +157,22 @@ class Placement:
         if model.published_bits:
             rest = (sizes.embedding + sizes.head) * BYTES[self.dtype]
             return sizes.layers * model.published_bits // 8 + rest
-        stored: int = self.quantizer.stored_bytes(self.options, sizes, self.dtype, self.engine.kind)
-        return stored
+        return self.quantizer.stored_bytes(sizes, self.dtype, self.facts)
 
     @property
     def runs(self) -> bool:
-        """True if this quantization supports the device's engine."""
-        return self.engine.kind in self.quantizer.ENGINES
+        """True if the engine can load what this quantization makes."""
+        made = self.quantizer.makes(self.facts)
+        return self.engine.runs_quantizers if made is None else made in self.engine.reads
 
     def unsupported(self) -> str | None:
         """The reason why this cannot run regardless of memory; None if it can."""
         engine = self.engine.kind
         if not self.runs:
-            return f"runs on {' or '.join(sorted(self.quantizer.ENGINES))}, the device has {engine}"
+            made = self.quantizer.makes(self.facts)
+            if made is None:
+                return f"quantizes while loading, which {engine} does not"
+            return f"makes {made}; {engine} reads {' or '.join(self.engine.reads)}"
         if unfit := self._published_unfit():
             return unfit
         if reason := self.engine.why_not(self.device.accelerator, self.dtype):
@@ -168,20 +190,17 @@ class Placement:
         target = Target(
             self.architecture,
             self.device.accelerator,
-            engine,
+            self.facts,
             adapter=self.model.adapter is not None,
             hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
         )
-        unsupported: str | None = self.quantizer.unsupported(self.options, target)
-        return unsupported
+        return self.quantizer.unsupported(target)
 
     def _published_unfit(self) -> str | None:
         """The reason why a checkpoint published quantized cannot be this variant here."""
-        changed = self.quantizer.expects_quantized(self.options) or self.preparation
+        changed = self.quantizer.expects_quantized() or self.preparation
         if self.published:
-            method = self.quantizer.__name__.rpartition(".")[2]
-            options = self.options.model_dump(exclude_defaults=True)
-            if reason := refusal(self.published, asked(method, options)):
+            if reason := refusal(self.published, self.quantizer):
                 return reason
             if changed:
                 return f"published quantized: {self.published}, which {self.engine.kind} cannot run"
@@ -193,20 +212,12 @@ class Placement:
         return None
 
 
-def quantizer(catalogue: Catalogue, quantization: str) -> tuple[Any, Any]:
-    """A quantization's module and its checked options. Raises UserError for a wrong key."""
-    block = catalogue.quantizations[quantization]
-    where = f"config/quantizations.yaml: quantizations.{quantization}"
-    module = plugin("quantizers", block.method, where)
-    return module, check(module.Options, block.options, where)
-
-
 def placement(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
-    """The placement for these ids. Raises UserError for a wrong key of the quantization."""
-    module, options = quantizer(catalogue, quantization)
+    """The placement for these ids."""
+    quantizer = catalogue.quantizations[quantization]
     place = catalogue.devices[device]
     engine = catalogue.engines[place.engine]
-    return Placement(module, options, catalogue.models[model], place, engine)
+    return Placement(quantizer, catalogue.models[model], place, engine)
 
 
 def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: int) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any
 from frontier import blocks
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
+from frontier.conversions import CONVERSIONS
 from frontier.datasets import LOADERS, Loader
 from frontier.datasets.common import files
 from frontier.errors import UserError
@@ -156,23 +157,21 @@ class InputSteps:
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """The job that produces a variant's checkpoint; None if the engine loads the model's."""
         model, quantization = cells.parts(self.catalogue, variant)
-        quantizer, options = cells.quantizer(self.catalogue, quantization)
-        dtype = self.catalogue.models[model].dtype
-        kind = self.catalogue.engines[engine].kind
-        found: Preparation | None = quantizer.preparation(options, kind, dtype)
-        return found
+        quantizer = self.catalogue.quantizations[quantization]
+        facts = cells.engine_facts(self.catalogue.engines[engine])
+        return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
     def _quantized(self, variant: str, engine: str) -> Step | None:
         prepared = self.preparation(variant, engine)
         if prepared is None:
             return None
-        spec = {"conversion": prepared.conversion, "options": prepared.options}
+        spec = {"conversion": prepared.conversion, "options": dict(prepared.options)}
         model, _ = cells.parts(self.catalogue, variant)
         inputs = {
             "weights": self.weights(model),
             "calibration": prepared.calibration and self.calibration(prepared.calibration),
         }
-        entry = f"frontier.conversions.{prepared.conversion}"
+        entry = CONVERSIONS.module(prepared.conversion)
         fetched = {"model": self.model(model)}
         return step(
             "quantize_model", spec, inputs, entry, environment=prepared.environment, fetched=fetched

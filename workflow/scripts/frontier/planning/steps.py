@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from frontier import identity
-from frontier.blocks import explicit
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
@@ -24,6 +23,7 @@ from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.step import Measuring, Step, step
+from frontier.quantizers import block_of
 from frontier.results import bundles, layout
 from frontier.results.layout import Place
 from frontier.scorers import CHOSEN
@@ -50,7 +50,6 @@ class Steps(InputSteps):
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
         engine = self.catalogue.engines[device.engine]
-        quantization = self.catalogue.quantizations[cell.quantization]
         placement = self.placement(cell.model, cell.quantization, cell.device)
         prepared = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
@@ -58,7 +57,7 @@ class Steps(InputSteps):
         identity_spec = {
             "model": self.slice("models", cell.model, "measure")
             | ({"published": published} if published else {}),
-            "quantization": {"method": quantization.method, **explicit(placement.options)},
+            "quantization": block_of(placement.quantizer),
             "device": self.slice("devices", cell.device, "measure"),
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
@@ -77,7 +76,7 @@ class Steps(InputSteps):
             "weights": prepared or self.weights(cell.model),
             "adapter": adapter,
         }
-        quantizers = {f"frontier.quantizers.{quantization.method}", placement.loader.__name__}
+        quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
         base = step(
             "measure",
             spec,

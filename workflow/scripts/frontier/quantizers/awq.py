@@ -5,72 +5,49 @@ Made and run by gptqmodel, as GPTQ is.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import JsonValue
 
+from frontier.blocks import Measure
 from frontier.errors import Reason
-from frontier.quantizers import BYTES, Preparation, Sizes, Target, gptq
-
-ENGINES = gptq.ENGINES
-ENVIRONMENT = gptq.ENVIRONMENT
-PUBLISHED = ("awq",)
+from frontier.quantizers import BYTES, EngineFacts, Preparation, Sizes, Target
+from frontier.quantizers.common.gptqmodel import ByGptqmodel
 
 
-class Options(BaseModel):
+class Awq(ByGptqmodel):
     """Keys of an `awq` block."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    NAME = "AWQ"
+    FORMAT = "awq"
+    PUBLISHED = ("awq",)
+    UNFIT: ClassVar[dict[str, Reason]] = {
+        "gpt2": "gptqmodel's AWQ cannot scale GPT-2's Conv1D layers",
+        "mixtral": "transformers cannot load Mixtral's experts as gptqmodel packs them",
+        "falcon": "gptqmodel's AWQ cannot scale Falcon's joint layers",
+    }
 
-    group_size: Literal[128, 64, 32] = 128
+    group_size: Annotated[Literal[128, 64, 32], Measure] = 128
     """Weights of one scale and zero point."""
-    calibration: str
+    calibration: Annotated[str, Measure]
     """Id of the texts that it looks at."""
 
+    def unsupported(self, target: Target) -> Reason | None:
+        """Rows that a group does not divide, and what gptqmodel has no kernel for."""
+        return self.unfit(self.group_size, target)
 
-def unsupported(options: Options, target: Target) -> Reason | None:
-    """Rows that a group does not divide, and what gptqmodel has no kernel for."""
-    return gptq.unfit("AWQ", options.group_size, target)
+    def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
+        """gptqmodel's job, in half precision, in the environment that loading needs too."""
+        half = "float16" if dtype == "float32" else dtype
+        keys: dict[str, JsonValue] = {
+            "method": "awq",
+            "bits": 4,
+            "group_size": self.group_size,
+            "dtype": half,
+        }
+        return Preparation("gptqmodel", keys, self.ENVIRONMENT, self.calibration)
 
-
-def compute_dtype(options: Options, native: str, engine: str) -> str:
-    """What is not quantized stays as it is."""
-    return native
-
-
-def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
-    """gptqmodel's job, in the environment that loading needs too; it works in half precision."""
-    half = "float16" if dtype == "float32" else dtype
-    keys = {"method": "awq", "bits": 4, "group_size": options.group_size, "dtype": half}
-    return Preparation("gptqmodel", keys, ENVIRONMENT, options.calibration)
-
-
-def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
-    """Packed weights, and a scale and a zero point of two bytes a group."""
-    weight = 0.5 + 4 / options.group_size
-    return round(sizes.layers * weight + (sizes.embedding + sizes.head) * BYTES[dtype])
-
-
-def load_model(load: Any, options: Options) -> Any:
-    """As transformers loads it, settled."""
-    return gptq.settled(load)
-
-
-def load_published(load: Any) -> Any:
-    """As what is made here."""
-    return gptq.settled(load)
-
-
-def expects_quantized(options: Options) -> bool:
-    """It quantizes layers."""
-    return True
-
-
-def quantized_layers(model: Any) -> int:
-    """How many modules hold packed weights."""
-    return gptq.quantized_layers(model)
-
-
-def kernel(model: Any) -> str:
-    """The class, or classes, that gptqmodel chose for the layers."""
-    return gptq.kernel(model)
+    def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
+        """Packed weights, and a scale and a zero point of two bytes a group."""
+        weight = 0.5 + 4 / self.group_size
+        return round(sizes.layers * weight + (sizes.embedding + sizes.head) * BYTES[dtype])

@@ -6,15 +6,11 @@ attention and to those that end the MLP.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from frontier.blocks import Measure
 from frontier.errors import Reason
-from frontier.quantizers import Preparation, Sizes, Target
-
-ENGINES = frozenset({"llama_cpp"})
-ENVIRONMENT = None
+from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes, Target
 
 ARCHITECTURES = ("llama", "mistral", "mixtral", "qwen2", "gpt2", "falcon")
 
@@ -44,64 +40,64 @@ ENDING = 0.3
 """Share of the matrices that end the MLP: their rows are multiples of 256 in all but toys."""
 
 VECTORS = 0.5
-"""Norms and biases, kept in float32, are VECTORS / hidden of the layers: 1/6 in Llama, 13/12 in
-GPT-2."""
+"""Norms and biases, which stay in float32, are VECTORS / hidden of the layers: 1/6 in Llama, 13/12
+in GPT-2."""
 
 
-class Options(BaseModel):
+FLOATS = ("F32", "F16", "BF16")
+
+
+class Gguf(Prepared):
     """Keys of a `gguf` block."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    FORMAT = "gguf"
 
-    type: Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]
+    type: Annotated[
+        Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"], Measure
+    ]
     """llama.cpp's name of the mixture of types."""
 
+    def unsupported(self, target: Target) -> Reason | None:
+        """Architectures whose tensors the conversion does not know."""
+        if target.architecture is not None and target.architecture not in ARCHITECTURES:
+            return f"no conversion to GGUF for the architecture {target.architecture}"
+        return None
 
-def unsupported(options: Options, target: Target) -> Reason | None:
-    """Architectures whose tensors the conversion does not know."""
-    if target.architecture is not None and target.architecture not in ARCHITECTURES:
-        return f"no conversion to GGUF for the architecture {target.architecture}"
-    return None
+    def compute_dtype(self, native: str, engine: EngineFacts) -> str:
+        """llama.cpp computes with what it stores; what is not quantized is float32."""
+        return {"F16": "float16", "BF16": "bfloat16"}.get(self.type, "float32")
 
+    def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
+        """A GGUF file, made in llama.cpp's environment."""
+        return Preparation("gguf", {"type": self.type}, environment="llama_cpp")
 
-def compute_dtype(options: Options, native: str, engine: str) -> str:
-    """llama.cpp computes with what it stores; what is not quantized is float32."""
-    return {"F16": "float16", "BF16": "bfloat16"}.get(options.type, "float32")
+    def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
+        """Bytes of all tensors in llama.cpp's types, whose choice depends on the length of rows.
 
+        GPT-2's table of positions, which stays float32, is counted as one of the layers' matrices.
+        """
+        kind, hidden = self.type, sizes.hidden
+        base = kind.removesuffix("_M")
+        mixture = MIXTURES.get(kind, {kind: 1.0})
+        of_hidden = sum(share * _bits(part, hidden) for part, share in mixture.items())
+        ending = sum(share * _bits(part, K_BLOCK) for part, share in mixture.items())
+        vectors = min(VECTORS / hidden, 1)
+        matrices = (1 - ENDING) * of_hidden + ENDING * ending
+        layers = sizes.layers * (vectors * BITS["F32"] + (1 - vectors) * matrices)
+        head = base if kind in (*FLOATS, "Q8_0") else "Q6_K"
+        if sizes.tied:
+            return round((layers + sizes.embedding * _bits(head, hidden)) / 8)
+        ends = sizes.embedding * _bits(base, hidden) + sizes.head * _bits(head, hidden)
+        return round((layers + ends) / 8)
 
-def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
-    """A GGUF file, made in llama.cpp's environment."""
-    return Preparation("gguf", {"type": options.type}, environment="llama_cpp")
-
-
-def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
-    """Bytes of all tensors in llama.cpp's types, whose choice depends on the length of rows.
-
-    GPT-2's table of positions, which stays float32, is counted as one of the layers' matrices.
-    """
-    kind, hidden = options.type, sizes.hidden
-    base = kind.removesuffix("_M")
-    mixture = MIXTURES.get(kind, {kind: 1.0})
-    of_hidden = sum(share * _bits(part, hidden) for part, share in mixture.items())
-    ending = sum(share * _bits(part, K_BLOCK) for part, share in mixture.items())
-    vectors = min(VECTORS / hidden, 1)
-    matrices = (1 - ENDING) * of_hidden + ENDING * ending
-    layers = sizes.layers * (vectors * BITS["F32"] + (1 - vectors) * matrices)
-    head = base if kind in ("F32", "F16", "BF16", "Q8_0") else "Q6_K"
-    if sizes.tied:
-        return round((layers + sizes.embedding * _bits(head, hidden)) / 8)
-    ends = sizes.embedding * _bits(base, hidden) + sizes.head * _bits(head, hidden)
-    return round((layers + ends) / 8)
-
-
-def expects_quantized(options: Options) -> bool:
-    """All but the floating-point types quantize."""
-    return options.type not in ("F32", "F16", "BF16")
+    def expects_quantized(self) -> bool:
+        """All but the floating-point types quantize."""
+        return self.type not in FLOATS
 
 
 def _bits(kind: str, row: int) -> float:
     """Bits of a weight in rows of that length, in the type that llama.cpp falls back to."""
-    if kind in ("F32", "F16", "BF16"):
+    if kind in FLOATS:
         return BITS[kind]
     if row % BLOCK:
         return BITS["F16"]

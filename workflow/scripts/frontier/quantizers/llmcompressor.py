@@ -7,33 +7,34 @@ activations in that precision: accuracy is the scheme's, memory and speed are no
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import JsonValue, model_validator
 
+from frontier.blocks import Measure
 from frontier.errors import Reason
-from frontier.quantizers import BYTES, Preparation, Sizes, Target
-from frontier.quantizers.common.linears import passed_over, plain_linear_layers
+from frontier.quantizers import BYTES, EngineFacts, Load, Preparation, Prepared, Sizes, Target
+from frontier.quantizers.common.linears import plain_linear_layers, why_not_quantizable
 
-ENGINES = frozenset({"transformers"})
-ENVIRONMENT = None
-PUBLISHED = ("compressed-tensors",)
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 GROUPS = {"W8A8": None, "FP8_DYNAMIC": None, "W4A16": 128}  # None: a scale for each row
 SMOOTHED = frozenset({"llama", "mistral", "qwen2"})
 
 
-class Options(BaseModel):
+class LlmCompressor(Prepared):
     """Keys of an `llmcompressor` block."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    FORMAT = "compressed-tensors"
+    PUBLISHED = ("compressed-tensors",)
 
-    scheme: Literal["W8A8", "FP8_DYNAMIC", "W4A16"]
+    scheme: Annotated[Literal["W8A8", "FP8_DYNAMIC", "W4A16"], Measure]
     """W8A8: int8 weights by GPTQ, activations rounded to int8 token by token. FP8_DYNAMIC: 8-bit
     floats (e4m3) for both. W4A16: int4 weights by GPTQ in groups of 128."""
-    smoothquant: bool = False
+    smoothquant: Annotated[bool, Measure] = False
     """Move outliers from activations into weights first (SmoothQuant); with W8A8."""
-    calibration: str | None = None
+    calibration: Annotated[str | None, Measure] = None
     """Id of the texts that it looks at; FP8_DYNAMIC needs none."""
 
     @model_validator(mode="after")
@@ -46,67 +47,56 @@ class Options(BaseModel):
             raise ValueError(f"smoothquant goes with scheme W8A8, not {self.scheme}")
         return self
 
+    def unsupported(self, target: Target) -> Reason | None:
+        """Families without nn.Linear layers or of unknown order, rows that groups do not fit."""
+        if target.accelerator == "mps":
+            return "llmcompressor's checkpoints are not tried on mps"
+        if self.smoothquant and target.architecture not in {None, *SMOOTHED}:
+            return f"SmoothQuant is for {', '.join(sorted(SMOOTHED))}, not {target.architecture}"
+        group, rows = GROUPS[self.scheme], target.hidden
+        if group and rows is not None and rows % group:
+            return f"{self.scheme} cannot cut rows of {rows} weights into groups of {group}"
+        return why_not_quantizable("llmcompressor", target.architecture)
 
-def unsupported(options: Options, target: Target) -> Reason | None:
-    """Families without nn.Linear layers or of unknown order, and rows that groups do not fit."""
-    if target.accelerator == "mps":
-        return "llmcompressor's checkpoints are not tried on mps"
-    if options.smoothquant and target.architecture not in {None, *SMOOTHED}:
-        return f"SmoothQuant is for {', '.join(sorted(SMOOTHED))}, not {target.architecture}"
-    group = GROUPS[options.scheme]
-    if group and target.hidden is not None and target.hidden % group:
-        return f"{options.scheme} cannot cut rows of {target.hidden} weights into groups of {group}"
-    return passed_over("llmcompressor", target.architecture)
+    def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
+        """llmcompressor's job, in an environment of its own."""
+        keys: dict[str, JsonValue] = {
+            "scheme": self.scheme,
+            "group_size": GROUPS[self.scheme] or -1,
+            "smoothquant": self.smoothquant,
+            "dtype": dtype,
+        }
+        return Preparation("llmcompressor", keys, "llmcompressor", self.calibration)
 
+    def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
+        """All weights in `dtype`, in which they are after the first call, and the scales."""
+        scales = sizes.layers / (GROUPS[self.scheme] or sizes.hidden)
+        return round((sizes.parameters + scales) * BYTES[dtype])
 
-def compute_dtype(options: Options, native: str, engine: str) -> str:
-    """What is not quantized stays as it is."""
-    return native
+    def load_model(self, load: Load) -> PreTrainedModel:
+        """As transformers loads it, settled."""
+        return self.load_published(load)
 
+    @classmethod
+    def load_published(cls, load: Load) -> PreTrainedModel:
+        """As transformers loads it, called once.
 
-def preparation(options: Options, engine: str, dtype: str) -> Preparation | None:
-    """llmcompressor's job, in an environment of its own."""
-    keys = {
-        "scheme": options.scheme,
-        "group_size": GROUPS[options.scheme] or -1,
-        "smoothquant": options.smoothquant,
-        "dtype": dtype,
-    }
-    return Preparation("llmcompressor", keys, "llmcompressor", options.calibration)
+        From then on the weights are dense, and counted so.
+        """
+        import torch
 
+        with plain_linear_layers(), torch.no_grad():
+            model = load().eval()
+            model(torch.zeros((1, 1), dtype=torch.long, device=model.device))
+        return model
 
-def stored_bytes(options: Options, sizes: Sizes, dtype: str, engine: str) -> int:
-    """All weights in `dtype`, which is how they are kept after the first call, and the scales."""
-    scales = sizes.layers / (GROUPS[options.scheme] or sizes.hidden)
-    return round((sizes.parameters + scales) * BYTES[dtype])
+    @classmethod
+    def quantized_layers(cls, model: PreTrainedModel) -> int:
+        """How many modules compute by a scheme."""
+        return sum(hasattr(module, "quantization_scheme") for module in model.modules())
 
-
-def load_model(load: Any, options: Options) -> Any:
-    """As transformers loads it, settled."""
-    return load_published(load)
-
-
-def load_published(load: Any) -> Any:
-    """As transformers loads it, called once: the weights are dense from then on, and counted so."""
-    import torch
-
-    with plain_linear_layers(), torch.no_grad():
-        model = load().eval()
-        model(torch.zeros((1, 1), dtype=torch.long, device=model.device))
-    return model
-
-
-def expects_quantized(options: Options) -> bool:
-    """Every scheme quantizes layers."""
-    return True
-
-
-def quantized_layers(model: Any) -> int:
-    """How many modules compute by a scheme."""
-    return sum(hasattr(module, "quantization_scheme") for module in model.modules())
-
-
-def kernel(model: Any) -> str:
-    """What the products are computed in: not in the scheme's own numbers."""
-    dtype = str(model.dtype).removeprefix("torch.")
-    return f"weights decompressed to {dtype}, activations rounded in it"
+    @classmethod
+    def kernel(cls, model: PreTrainedModel) -> str:
+        """What the products are computed in: not in the scheme's own numbers."""
+        dtype = str(model.dtype).removeprefix("torch.")
+        return f"weights decompressed to {dtype}, activations rounded in it"

@@ -15,7 +15,7 @@ import torch
 import transformers
 
 from frontier.checkpoints import safetensor_files
-from frontier.conversions import Made, copy_settings
+from frontier.conversions import ConversionResult, copy_settings
 from frontier.errors import UnsupportedError, UserError, one_line
 
 BLOCK = 512  # tokens at most
@@ -36,7 +36,7 @@ def blocks(tokenizer: Any, texts: list[str], positions: int) -> list[torch.Tenso
     return [part[None] for part in torch.tensor(ids).tensor_split(parts)]
 
 
-def of_checkpoint(checkpoint: Path, texts: list[str]) -> list[torch.Tensor]:
+def token_blocks(checkpoint: Path, texts: list[str]) -> list[torch.Tensor]:
     """The blocks in a checkpoint's own tokens. Raises UserError (unreadable)."""
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint)
@@ -64,7 +64,7 @@ def check_rows(model: Any, group_size: int) -> None:
 
 
 @contextlib.contextmanager
-def workshop() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     """A temporary folder to work in: tools leave logs where they run. Their stdout is dropped.
 
     They draw bars there, thousands of lines for a large model; what fails they raise.
@@ -78,24 +78,24 @@ def workshop() -> Iterator[Path]:
         yield Path(name)
 
 
-def collect(made: Path, checkpoint: Path, output: Path) -> None:
-    """Weights from what a tool made, all else from the checkpoint but for how to load them.
+def assemble(written: Path, checkpoint: Path, output: Path) -> None:
+    """Weights from what a tool wrote, all else from the checkpoint but for how to load them.
 
-    Tools save tokenizers and generation settings anew, changed.
+    Tools write tokenizers and generation settings again, changed.
     """
     copy_settings(checkpoint, output)
-    files = safetensor_files.chosen(made)
+    files = safetensor_files.chosen(written)
     for name in filter(None, (files.index, *files.files)):
-        shutil.move(made / name, output / name)
-    told = json.loads((made / "config.json").read_text(encoding="utf-8"))
+        shutil.move(written / name, output / name)
+    own = json.loads((written / "config.json").read_text(encoding="utf-8"))
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    config["quantization_config"] = told["quantization_config"]
+    config["quantization_config"] = own["quantization_config"]
     config.pop("transformers_weights", None)  # the name of the checkpoint's own
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (output / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
-def made_of(output: Path, mark: str) -> Made:
+def result_of(output: Path, mark: str) -> ConversionResult:
     """Counts the tensors whose names end in `mark`, one a layer."""
     headers = safetensor_files.headers(output)
-    return Made(sum(name.endswith(mark) for _, tensors in headers for name in tensors))
+    return ConversionResult(sum(name.endswith(mark) for _, tensors in headers for name in tensors))

@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 import re
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
-from frontier.conversions import Made, copy_settings
+from frontier.conversions import Conversion, ConversionResult, copy_settings
 from frontier.errors import UnsupportedError, UserError, one_line
 from frontier.host import files
 
@@ -30,7 +32,34 @@ Change = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
 """From a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
 
 
-def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
+class Simulation(Conversion, ABC):
+    """A rounding of matrices, each group of weights alone, that is written in the model's dtype."""
+
+    bits: int
+    granularity: Literal["tensor", "channel", "group"] = "channel"
+    group_size: int | None = None
+
+    def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
+        """Writes the checkpoint with its matrices rounded. Raises UserError (unreadable)."""
+        torch.set_num_threads(1)
+        size = {"tensor": None, "channel": 0, "group": self.group_size}[self.granularity]
+
+        def change(matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
+            rounded, groups = by_group(matrix, size, self.rounded)
+            return rounded, -(-matrix.numel() * self.bits // 8) + groups * self.group_bytes()
+
+        return simulate(checkpoint, output, change)
+
+    @abstractmethod
+    def rounded(self, groups: torch.Tensor) -> torch.Tensor:
+        """The weights of [groups, weights] in float32, rounded."""
+
+    @abstractmethod
+    def group_bytes(self) -> int:
+        """What a group takes, packed, besides its weights' bits."""
+
+
+def simulate(checkpoint: Path, output: Path, change: Change) -> ConversionResult:
     """Write CHECKPOINT with its matrices changed to OUTPUT; counts them and the packed bytes.
 
     Raises UserError for a checkpoint that is unreadable, UnsupportedError for one whose matrices
@@ -58,7 +87,7 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> Made:
         listed = json_object(checkpoint / index)
         names = {tensor: _flat(name) for tensor, name in listed["weight_map"].items()}
         files.write_json(output / index, {**listed, "weight_map": names})
-    return Made(quantized_layers=layers, simulated_bytes=packed)
+    return ConversionResult(quantized_layers=layers, simulated_bytes=packed)
 
 
 def _flat(name: str) -> str:

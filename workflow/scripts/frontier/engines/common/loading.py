@@ -7,7 +7,7 @@ model says nothing of the checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import UNTRUSTED
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.machine.limits import OutOfTimeError
+from frontier.quantizers import Load, Quantizer
 
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
 """Causal masks, which old files of GPT-2, GPT-Neo and GPT-NeoX hold, and which are computed now."""
@@ -122,9 +123,9 @@ def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
 
 
 def load_published(
-    checkpoint: Path, quantizer: Any, load: Callable[..., Any], dtype: torch.dtype
+    checkpoint: Path, quantizer: type[Quantizer], load: Load, dtype: torch.dtype
 ) -> Any:
-    """The model of a checkpoint published quantized, through the quantizer module that loads such.
+    """The model of a checkpoint published quantized, through the quantizer that loads such.
 
     What is unpacked while loading is cast to `dtype`. Raises as `load_whole`, and UnsupportedError
     for what its kernels cannot do.

@@ -68,7 +68,7 @@ def properties(settings: Settings) -> dict[str, str]:
         "INFERENCE_PRECISION_HINT": "f32",
         "CACHE_DIR": "",
     }
-    if settings.method == "native":
+    if not settings.quantizer.expects_quantized():
         asked |= {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
     return asked
 

@@ -10,14 +10,14 @@ import torch
 import transformers
 import transformers.modeling_utils  # takes most of a second: not part of the time to load
 
-from frontier.checkpoints.published import quantizer_of
 from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import Generating, out_of_memory
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import Reason, UnsupportedError, one_line
-from frontier.quantizers import load as load_quantizer
+from frontier.quantizers import Quantizer
+from frontier.quantizers.common.published import loader_of
 
 LEAST_CACHE = 256  # tokens; a compiled model's cache is of this length or doubles it
 
@@ -118,7 +118,7 @@ def check_compilable(model: Any, settings: Settings) -> None:
     """Raises UnsupportedError for what `generate` would leave uncompiled, with a warning."""
     quantizer = getattr(model, "hf_quantizer", None)
     if not model._can_compile_fullgraph or (quantizer and not quantizer.is_compileable):
-        what = f"{settings.method} layers" if quantizer else type(model).__name__
+        what = f"{settings.quantizer.method} layers" if quantizer else type(model).__name__
         raise UnsupportedError(f"transformers cannot compile {what}")
     if settings.accelerator == "cpu":
         # Here, for importing them takes a second.
@@ -153,11 +153,11 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     torch.set_num_threads(settings.threads)
     torch.manual_seed(0)
     transformers.utils.logging.disable_progress_bar()
-    published = quantizer_of(checkpoint, settings)
+    published = loader_of(checkpoint, settings.quantizer, settings.published)
     loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
     loading.check_whole(checkpoint, trust_remote_code=settings.trust_remote_code)
     prompting = Prompting.of(checkpoint, settings)
-    quantizer = published or load_quantizer(settings.method)
+    loader = published or type(settings.quantizer)
     model = _model(checkpoint, settings, published)
     if settings.adapter:
         # Before any forward pass: some kernels repack their weights on the first.
@@ -165,31 +165,29 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     model.eval()
     if compiled:
         check_compilable(model, settings)
-    kernel = getattr(quantizer, "kernel", None)
     loaded = Loaded(
         weights_bytes=stored_bytes([*model.parameters(), *model.buffers()]),
-        quantized_layers=quantizer.quantized_layers(model),
+        quantized_layers=loader.quantized_layers(model),
         kv_bytes_per_token=kv_bytes_per_token(
             prompting.config, getattr(torch, settings.dtype).itemsize
         ),
-        kernel=kernel(model) if kernel else None,
+        kernel=loader.kernel(model),
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):
-        what = f"{settings.published}, as published," if published else settings.method
+        what = f"{settings.published}, as published," if published else settings.quantizer.method
         raise UnsupportedError(f"{what} left all layers of {type(model).__name__} as they were")
     kind = CompiledModel if compiled else TransformersModel
     return kind(model, prompting, loaded, settings.accelerator)
 
 
-def expects_quantized(settings: Settings, published: Any | None) -> bool:
+def expects_quantized(settings: Settings, published: type[Quantizer] | None) -> bool:
     """Whether layers must come out quantized; transformers itself may unpack what it loads."""
-    quantizer = load_quantizer(settings.method)
     if published:
-        return published is not quantizer
-    return bool(quantizer.expects_quantized(quantizer.Options(**settings.quantization)))
+        return published is not type(settings.quantizer)
+    return settings.quantizer.expects_quantized()
 
 
-def _model(checkpoint: Path, settings: Settings, published: Any | None) -> Any:
+def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | None) -> Any:
     """The model as its quantizer, or that of what it was `published` in, loads it."""
     dtype = getattr(torch, settings.dtype)
 
@@ -201,12 +199,10 @@ def _model(checkpoint: Path, settings: Settings, published: Any | None) -> Any:
         }
         return loading.load_whole(checkpoint, **own | arguments)
 
-    quantizer = load_quantizer(settings.method)
     with out_of_memory():
         if published:
             model = loading.load_published(checkpoint, published, from_pretrained, dtype)
         else:
-            options = quantizer.Options(**settings.quantization)
-            model = quantizer.load_model(from_pretrained, options)
+            model = settings.quantizer.load_model(from_pretrained)
     loading.check_range(model)
     return model

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 from frontier.errors import Reason, UnsupportedError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def passed_over(tool: str, architecture: str | None) -> Reason | None:
+
+def why_not_quantizable(tool: str, architecture: str | None) -> Reason | None:
     """Why a tool that quantizes nn.Linear layers, and nothing else, does not fit a family."""
-    kept: dict[str, Reason] = {
+    others: dict[str, Reason] = {
         "gpt2": "GPT-2 has Conv1D layers instead",
         "mixtral": "Mixtral's experts are in parameters of three dimensions",
     }
-    return (
-        f"{tool} quantizes nn.Linear layers; {kept[architecture]}" if architecture in kept else None
-    )
+    if architecture not in others:
+        return None
+    return f"{tool} quantizes nn.Linear layers; {others[architecture]}"
 
 
-def check_whole(model: Any) -> None:
+def require_all_quantized(model: PreTrainedModel) -> None:
     """Raise UnsupportedError where a layer's matrix was left as it was: part is not the whole."""
     from torch import nn
 

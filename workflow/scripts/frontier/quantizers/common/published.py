@@ -1,0 +1,59 @@
+"""Who loads a checkpoint that was published quantized, and what is refused of such."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from frontier.checkpoints.published import Published, packed, published
+from frontier.checkpoints.safetensor_files import CONFIG
+from frontier.errors import Reason, UnsupportedError, UserError, did_you_mean
+from frontier.quantizers import Prepared, Quantizer, published_loaders
+
+
+def loader_of(
+    checkpoint: Path, quantizer: Quantizer, expected: str | None
+) -> type[Quantizer] | None:
+    """The class that loads a checkpoint which was published quantized.
+
+    `expected` is the method that the plan knows of. None where the checkpoint was not published
+    quantized, or where the quantizer's own job made it. Raises UnsupportedError where another
+    quantization is asked for, or nothing here loads that one.
+    """
+    found = published(checkpoint)
+    if found is None:
+        if expected:
+            raise UserError(
+                f"config/models.yaml says published: {expected}, and {CONFIG} of the checkpoint "
+                "names no quantization"
+            )
+        return None
+    if isinstance(quantizer, Prepared) and found.method == quantizer.FORMAT:
+        return None
+    if reason := refusal(found, quantizer):
+        raise UnsupportedError(reason)
+    if not packed(checkpoint):
+        raise UnsupportedError(f"published quantized: {found}, and none of its tensors is")
+    if expected != found.method:
+        raise UnsupportedError(
+            f"published quantized: {found}; to run it, give the model `published: {found.method}` "
+            "in config/models.yaml"
+        )
+    return published_loaders()[found.method]
+
+
+def refusal(found: Published, quantizer: Quantizer) -> Reason | None:
+    """Why a checkpoint that was published so is not what is asked for."""
+    if quantizer.method != "native":
+        wanted = in_words(quantizer)
+        return f"published quantized: {found}; it takes no other quantization, as {wanted} is"
+    if found.method not in published_loaders():
+        hint = did_you_mean(found.method, published_loaders())
+        return f"published quantized: {found}, which nothing here loads{hint}"
+    return None
+
+
+def in_words(quantizer: Quantizer) -> str:
+    """A quantization's method and the keys that are not as by default."""
+    given = quantizer.model_dump(exclude_defaults=True, exclude={"label"})
+    keys = ", ".join(f"{name}: {value}" for name, value in given.items())
+    return f"{quantizer.method} ({keys})" if keys else quantizer.method

@@ -1,0 +1,44 @@
+"""What the simulated quantizers share: they show what a rounding costs in accuracy, and only that.
+
+A job writes a checkpoint whose matrices carry the rounding in the model's own precision, so speed
+and memory stay the model's own.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from frontier.blocks import Measure
+from frontier.quantizers import BYTES, HUB, EngineFacts, Preparation, Prepared, Sizes, block_of
+
+
+class Simulated(Prepared, ABC):
+    """A quantizer whose job is the conversion of its own name, given the quantizer's keys."""
+
+    FORMAT = HUB
+
+    bits: Annotated[int, Field(ge=2, le=8), Measure]
+    """Width of the weights: a grid has 2^bits points, a codebook 2^bits entries."""
+    granularity: Annotated[Literal["tensor", "channel", "group"], Measure] = "channel"
+    """What has a scale or a codebook of its own: a matrix, a row of it (an output channel), or a
+    part of a row."""
+    group_size: Annotated[Annotated[int, Field(ge=2, le=2**20)] | None, Measure] = None
+    """Weights of a group, for granularity: group; the last of a row may be shorter."""
+
+    @model_validator(mode="after")
+    def _size_of_groups(self) -> Self:
+        if (self.granularity == "group") != (self.group_size is not None):
+            raise ValueError("group_size goes with granularity: group, and only with it")
+        return self
+
+    def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
+        """The job that rounds."""
+        keys = block_of(self)
+        return Preparation(str(keys.pop("method")), keys)
+
+    def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
+        """What the simulation takes: the model's own width."""
+        return sizes.parameters * BYTES[dtype]
