@@ -1,27 +1,47 @@
-"""Add a task to config/tasks.yaml, or an engine as a file of its own, from which to go on.
+"""Add a task, an engine, a quantizer or a scorer that works, from which to go on.
 
-What is added works as it is: a task is a copy of another one under a new name, and plans.
+A task is a copy of another one under a new name. The others are a file from a template, of which
+all there is to change is what it does, and the blocks of the catalogue that name it.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import keyword
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import configuration, ids
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.reading import line_of, parse
+from frontier.engines import ENGINES
 from frontier.errors import UserError, run
 from frontier.host import files
+from frontier.quantizers import QUANTIZERS
+from frontier.registry import Registry
+from frontier.scorers import SCORERS
+from frontier.text import visible
 
-TASKS = Path("config/tasks.yaml")
+CONFIG = Path("config")
+TEMPLATES = Path(__file__).with_name("templates")
+LIBRARY = Path(__file__).with_name("frontier")
+Blocks = Mapping[tuple[str, str], tuple[str, str]]
+"""By file of the catalogue and section: a name, and the block under it as text."""
+
+ENGINE_BLOCK = """\
+kind: {name}
+reads: [hub]
+accelerators: [cpu]
+dtypes: [float32]
+"""
 
 
 def block_at(lines: list[str], first: int) -> list[str]:
@@ -40,23 +60,35 @@ def block_at(lines: list[str], first: int) -> list[str]:
     return lines[first:end]
 
 
+def blocks_of(path: Path, section: str) -> dict[str, list[str]]:
+    """The blocks of a section as the lines of the file, by name; none for one that is elsewhere."""
+    lines = _text(path).split("\n")
+    names = parse(_text(path), str(path))[section]
+    found = {name: (line_of(path, (section, name)) or 1) - 1 for name in names}
+    return {name: block_at(lines, first) for name, first in found.items()}
+
+
+def with_block(path: Path, section: str, block: list[str]) -> str:
+    """The file's text with a further block, behind the last one of the section."""
+    lines = _text(path).split("\n")
+    names = parse(_text(path), str(path))[section]
+    last = max((line_of(path, (section, name)) or 1) - 1 for name in names)
+    end = last + len(block_at(lines, last))
+    return "\n".join([*lines[:end], "", *block, *lines[end:]])
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8-sig")
+
+
 def copied_task(path: Path, name: str, like: str) -> str:
     """The file's text with a copy of the task `like`, named `name`, behind the last task."""
-    text = path.read_bytes().decode("utf-8-sig")
-    lines = text.split("\n")
-
-    def block(task: str) -> tuple[int, list[str]]:
-        first = (line_of(path, ("tasks", task)) or 1) - 1
-        return first, block_at(lines, first)
-
-    tasks = parse(text, str(path))["tasks"]
-    _, copy = block(like)
-    copy = [re.sub(rf"^(\s*){re.escape(like)}\s*:", rf"\g<1>{name}:", copy[0]), *copy[1:]]
+    tasks = parse(_text(path), str(path))["tasks"]
+    first, *copy = blocks_of(path, "tasks")[like]
+    first = re.sub(rf"^(\s*){re.escape(like)}\s*:", rf"\g<1>{name}:", first)
     label = name.replace("-", " ").capitalize()
     copy = [re.sub(r"^(\s+)label:.*", rf"\g<1>label: {label}", line) for line in copy]
-    begin, last = max(block(task) for task in tasks)
-    end = begin + len(last)
-    added = "\n".join([*lines[:end], "", *copy, *lines[end:]])
+    added = with_block(path, "tasks", [first, *copy])
     try:
         found = parse(added, str(path))["tasks"]
         found[name] |= {key: tasks[like][key] for key in ("label",) if key in tasks[like]}
@@ -67,36 +99,124 @@ def copied_task(path: Path, name: str, like: str) -> str:
     return added
 
 
+def write(texts: Mapping[Path, str]) -> None:
+    """Write files of the catalogue. Raises UserError, and writes none, where that has a fault."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path in CONFIG.glob("*.yaml"):
+            shutil.copy(path, folder)
+        for path, text in texts.items():
+            Path(folder, path.name).write_text(text, encoding="utf-8")
+        configuration.read_catalogue(Path(folder))
+    for path, text in texts.items():
+        files.write_text(path, text)
+
+
 def new_task(name: str, like: str | None) -> str:
     """Add a task to the catalogue; returns what to do next. Raises UserError in one line."""
-    section = f"{TASKS}: tasks"
-    tasks = configuration.read_catalogue(TASKS.parent).tasks
-    ids.check(name, section)
-    if name in tasks:
-        raise UserError(f"{section}.{name}: is there already; choose another name")
-    like = one_of(like, tasks, section) if like else next(iter(tasks))
-    text = copied_task(TASKS, name, like)
-    with tempfile.TemporaryDirectory() as folder:
-        for stem in configuration.FILES:
-            shutil.copy(TASKS.with_name(f"{stem}.yaml"), folder)
-        Path(folder, TASKS.name).write_text(text, encoding="utf-8")
-        configuration.read_catalogue(Path(folder))
-    files.write_bytes(TASKS, text.encode())
+    path = CONFIG / "tasks.yaml"
+    tasks = configuration.read_catalogue(CONFIG).tasks
+    ids.check(name, f"{path}: tasks")
+    check_free(name, tasks, f"{path}: tasks")
+    like = one_of(like, tasks, f"{path}: tasks") if like else next(iter(tasks))
+    write({path: copied_task(path, name, like)})
     return (
-        f"{section}.{name}: a copy of {like}; change it, then see\n"
+        f"{path}: tasks.{name}: a copy of {like}; change it, then see\n"
         f"  python workflow/scripts/plan.py results/VARIANT/DEVICE/{name}.json"
     )
 
 
-KINDS: dict[str, Callable[[str, str | None], str]] = {"task": new_task}
+def check_free(name: str, taken: Iterable[str], where: str) -> None:
+    """Raise UserError for a name that is taken."""
+    if name in taken:
+        raise UserError(f"{where}.{name}: is there already; choose another name")
+
+
+def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks) -> list[Path]:
+    """Write a plug-in's file from its template, and its blocks; returns what was written.
+
+    Raises UserError, and leaves nothing, for a name that is taken or none, or what does not fit.
+    """
+    where = f"frontier/{registry.kind}"
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+        rule = "a file's name has lower-case letters and digits, with single '_' between them"
+        raise UserError(f"{where}: {visible(name, 80)}: {rule}")
+    file = LIBRARY / registry.kind / f"{name}.py"
+    taken = [path.stem for path in file.parent.iterdir()]
+    check_free(name, taken, where)
+    texts = {}
+    for (stem, section), (key, block) in blocks.items():
+        path = CONFIG / f"{stem}.yaml"
+        there = blocks_of(path, section)
+        check_free(key, there, f"{path}: {section}")
+        lines = [f"  {key}:", *(f"    {line}" for line in block.format(name=name).splitlines())]
+        texts[path] = with_block(path, section, lines)
+    text = (TEMPLATES / f"{template}.py").read_text(encoding="utf-8")
+    title = "".join(part.capitalize() for part in name.split("_"))
+    text = re.sub(r"\bexample\b", name, text.replace("Example", title))
+    files.write_text(file, text)
+    try:
+        importlib.invalidate_caches()
+        registry.load(name)
+        write(texts)
+    except BaseException:
+        file.unlink()
+        raise
+    return [file, *texts]
+
+
+def new_engine(name: str, _like: str | None) -> str:
+    """Add an engine, its block, and a device that has it."""
+    device = f"cpu-{name.replace('_', '-')}"
+    blocks = {
+        ("engines", "engines"): (name, ENGINE_BLOCK),
+        ("devices", "devices"): (device, "accelerator: cpu\nengine: {name}\n"),
+    }
+    written = new_plugin(ENGINES, "engine", name, blocks)
+    return said(
+        written,
+        f"python -m pytest tests/unit/test_engine_contract.py -k {name}",
+        f"snakemake --cores 2 results/demo-llama/{device}/demo-arithmetic.json",
+    )
+
+
+def new_quantizer(name: str, _like: str | None) -> str:
+    """Add a quantizer and its block."""
+    blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
+    written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
+    return said(
+        written,
+        f"python -m pytest tests/unit/test_quantizers.py -k {name}",
+        f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
+    )
+
+
+def new_scorer(name: str, _like: str | None) -> str:
+    """Add a scorer, for tasks to name."""
+    written = new_plugin(SCORERS, "scorer", name, {})
+    return said(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
+
+
+def said(written: Iterable[Path], *commands: str) -> str:
+    """What was written, and how to try it."""
+    here = (path.relative_to(Path.cwd()) if path.is_absolute() else path for path in written)
+    lines = [f"{', '.join(map(str, here))}: written; change it, then try", *commands]
+    return "\n  ".join(lines)
+
+
+KINDS: dict[str, Callable[[str, str | None], str]] = {
+    "task": new_task,
+    "engine": new_engine,
+    "quantizer": new_quantizer,
+    "scorer": new_scorer,
+}
 
 
 def main() -> None:
     """Add it, and say what is next."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=KINDS, help="what to add")
-    parser.add_argument("name", help="its id")
-    parser.add_argument("--like", help="the one to begin with; the first by default")
+    parser.add_argument("name", help="its id, or its file's name")
+    parser.add_argument("--like", help="the task to begin with; the first by default")
     given = parser.parse_args()
     print(KINDS[given.kind](given.name, given.like))
 

@@ -1,0 +1,73 @@
+"""A loop over a model's forward pass, token by token: the least that an engine is."""
+
+from __future__ import annotations
+
+import gc
+import time
+from pathlib import Path
+from typing import Any
+
+from frontier.engines import Engine, Generate, Generation, Loaded, LoadedModel, Settings
+
+
+class Example(Engine):
+    """Keys of a `example` block: those that every engine has."""
+
+    def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
+        """Load a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""
+        import torch
+
+        from frontier.engines.common.loading import check_causal, load_whole
+        from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+
+        torch.set_num_threads(settings.threads)
+        check_causal(checkpoint)
+        prompting = Prompting.of(checkpoint, settings)
+        model = load_whole(checkpoint, dtype=torch.float32).eval()
+        loaded = Loaded(
+            weights_bytes=sum(tensor.nbytes for tensor in model.parameters()),
+            quantized_layers=0,
+            kv_bytes_per_token=kv_bytes_per_token(prompting.config, torch.float32.itemsize),
+        )
+        return ExampleModel(model, prompting, loaded)
+
+
+class ExampleModel(LoadedModel):
+    """A model in memory, with the checkpoint's tokenizer and prompt style."""
+
+    def __init__(self, model: Any, prompting: Any, loaded: Loaded) -> None:
+        self.model, self.prompting, self.loaded = model, prompting, loaded
+
+    def render(self, prompt: str) -> str:
+        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        return str(self.prompting.render(prompt))
+
+    def generate(self, request: Generate) -> Generation:
+        """The greedy completion. Raises UnsupportedError (too long) or OutOfMemoryError."""
+        import torch
+        import transformers
+
+        from frontier.engines.common.generating import out_of_memory
+
+        start = time.perf_counter_ns()
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
+        cache, fed = transformers.DynamicCache(config=self.model.config), ids
+        tokens: list[int] = []
+        token_ns: list[int] = []
+        with torch.inference_mode(), out_of_memory():
+            while len(tokens) < request.max_new_tokens:
+                known = self.model(torch.tensor([fed]), past_key_values=cache, logits_to_keep=1)
+                tokens.append(int(known.logits[0, -1].argmax()))
+                token_ns.append(time.perf_counter_ns() - start)
+                if tokens[-1] in self.prompting.eos:
+                    break
+                if self.prompting.stopped(tokens, request.stop):
+                    break
+                fed = tokens[-1:]
+        answer: Generation = self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
+        return answer
+
+    def close(self) -> None:
+        """Release the weights."""
+        del self.model
+        gc.collect()

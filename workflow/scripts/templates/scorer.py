@@ -1,0 +1,29 @@
+"""Whether the expected text is somewhere in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar
+
+from frontier.blocks import Decides
+from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
+from frontier.stats.intervals import wilson
+
+
+class Example(Scorer):
+    """Keys of an `example` scorer."""
+
+    PRIMARY: ClassVar[str] = "found"
+
+    ignore_case: Annotated[bool, Decides("score")] = True
+    """Upper and lower case are the same."""
+
+    def score(self, items: Sequence[ScoredItem]) -> Score:
+        """The share of answers that hold their reference, with Wilson's interval."""
+        found = [self._plain(item.reference) in self._plain(item.prediction) for item in items]
+        metrics = {self.PRIMARY: Metric.of(wilson(sum(found), len(found)), PROPORTION)}
+        return Score(metrics, details={}, requests=[{"score": int(one)} for one in found])
+
+    def _plain(self, text: str) -> str:
+        text = " ".join(text.split())
+        return text.casefold() if self.ignore_case else text
