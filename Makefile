@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix new-task hooks clean
+.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-scorer clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -72,11 +72,16 @@ fix: setup ## mend format and lint, and write the generated documents
 	$(BIN)/snakefmt Snakefile workflow/rules
 	$(WRITE)
 
+hooks: setup ## have git do the same before each commit, and check types before each push
+	$(BIN)/pre-commit install
+
 new-task: setup ## copy a task of config/tasks.yaml: NAME=mine, LIKE=another
 	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')
 
-hooks: setup ## have git do the same before each commit, and check types before each push
-	$(BIN)/pre-commit install
+new-engine: setup ## write an engine that works, and its blocks: NAME=mine
+new-scorer: setup ## write a scorer that works: NAME=mine
+new-engine new-scorer:
+	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
 
 # Results stay: they are what this is for.
 clean: ## delete .venv and all of resources/ that can be fetched or made again

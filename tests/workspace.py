@@ -103,13 +103,13 @@ class Workspace:
 
     def would_run(self, *cells: str, **environment: str) -> set[str]:
         """What `jobs` says, of the study or of some cells, as plan.py --why works it out."""
-        if not environment and self._has_our_code():
+        if not environment and self.has_our_code():
             return self._planned_here(cells)
         done = self.program("plan", "--why", "--json", *cells, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return {_named(job["rule"], job) for job in json.loads(done.stdout)["jobs"]}
 
-    def _has_our_code(self) -> bool:
+    def has_our_code(self) -> bool:
         """Whether nobody has changed the code here, so that this process can plan with its own."""
         ours, theirs = (
             {path.relative_to(root): path for name in CODE for path in root.joinpath(name).rglob("*")

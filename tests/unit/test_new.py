@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 import new
+import pages
 from conftest import ROOT
 from frontier.catalogue import configuration
 from frontier.catalogue.reading import read_yaml
 from frontier.errors import UserError
-from workspace import Workspace
+from workspace import Workspace, copy_project, refused
 
 TASKS = Path("config/tasks.yaml")
 
@@ -121,3 +124,83 @@ def test_what_cannot_be_copied_is_left(like: str, place: Workspace) -> None:
     with pytest.raises(UserError, match=f"tasks.{like} cannot be copied as text; copy it by hand"):
         new.new_task("three", like)
     assert TASKS.read_bytes() == text
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Workspace:
+    """A copy of the project, in which its own new.py writes."""
+    return Workspace(copy_project(tmp_path / "checkout"))
+
+
+SHOWN = {
+    path: text.partition("\n")[2]
+    for path, text in (
+        (block.text.partition("\n")[0].removeprefix("# "), block.text)
+        for block in pages.blocks(Path("CONTRIBUTING.md"))
+        if block.language == "python"
+    )
+}
+"""The files of the library that CONTRIBUTING.md shows, by their paths."""
+
+
+def test_every_template_is_shown() -> None:
+    """And nothing else."""
+    kinds = [Path(path).parent.name.removesuffix("s") for path in SHOWN]
+    assert sorted(kinds) == sorted(path.stem for path in new.TEMPLATES.glob("*.py"))
+    assert {*kinds, "task"} == set(new.KINDS)
+
+
+@pytest.mark.parametrize("path", SHOWN)
+def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
+    """With the same blocks; formatted, and refused a second time."""
+    kind, name = Path(path).parent.name.removesuffix("s"), Path(path).stem
+    done = project.program("new", kind, name)
+    assert done.returncode == 0, done.stderr
+    assert project.path(path).read_text(encoding="utf-8") == SHOWN[path]
+    for command in (("check",), ("format", "--check")):
+        formatted = project.run(sys.executable, "-m", "ruff", *command, path)
+        assert formatted.returncode == 0, formatted.stdout
+    for block in pages.blocks(Path("CONTRIBUTING.md")):
+        named = re.match(r"# config/([a-z]+)\.yaml\n", block.text)
+        for section, entries in (yaml.safe_load(block.text) if named else {}).items():
+            if named and section != "tasks" and all(name in key for key in entries):
+                assert entries.items() <= project.get(named[1], section).items()
+    before = {one: one.read_bytes() for one in project.root.rglob("*.yaml")}
+    refused(
+        project.program("new", kind, name), f"{Path(path).parent.name}.{name}: is there already"
+    )
+    assert before == {one: one.read_bytes() for one in project.root.rglob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "words"),
+    [
+        ("engine", "Plain", ["lower-case letters"]),
+        ("engine", "../plain", ["lower-case letters"]),
+        ("engine", "two__lines", ["lower-case letters"]),
+        ("engine", "class", ["a word of Python's"]),
+        ("engine", "common", ["is there already"]),
+        ("engine", "transformers-compiled", ["lower-case letters"]),
+        ("scorer", "mathematics", ["is there already"]),
+    ],
+)
+def test_names_that_are_refused(kind: str, name: str, words: list[str], project: Workspace) -> None:
+    """In one line, and nothing is written."""
+    before = sorted(project.root.rglob("*"))
+    refused(project.program("new", kind, name), *words)
+    assert sorted(project.root.rglob("*")) == before
+
+
+def test_a_block_that_is_taken(project: Workspace) -> None:
+    """A device of that name: no file is left behind."""
+    project.set("devices", "devices/cpu-plain", {"accelerator": "cpu"})
+    refused(project.program("new", "engine", "plain"), "devices.cpu-plain: is there already")
+    assert not list(project.root.rglob("plain.py"))
+    assert "plain" not in project.get("engines", "engines")
+
+
+def test_a_catalogue_with_a_fault(project: Workspace) -> None:
+    """It is named, and no file is left behind."""
+    project.set("models", "models/demo-llama/hub", 5)
+    refused(project.program("new", "engine", "plain"), "models.demo-llama")
+    assert not list(project.root.rglob("plain.py"))

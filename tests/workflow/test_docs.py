@@ -79,10 +79,12 @@ def test_what_a_page_says_works(
     monkeypatch.chdir(place.root)
     for block in pages.blocks(page):
         where = f"{page}:{block.line}"
-        assert block.language in LANGUAGES, f"{where}: sh, yaml or text?"
+        assert block.language in LANGUAGES, f"{where}: python, sh, yaml or text?"
         assert not pages.stray(block), f"{where}: commands belong into a block of sh"
         if block.language == "yaml":
             configure(place, block, where)
+        elif block.language == "python":
+            program(place, block, where)
         elif block.language == "sh":
             for command in pages.commands(block):
                 where = f"{page}:{block.line}: {command.text.strip()}"
@@ -123,7 +125,18 @@ def configure(place: Workspace, block: Block, where: str) -> None:
         plan.read([path])
         return
     add(path, yaml.safe_load(block.text))
-    plan.read([Path("config/config.yaml")])
+    if place.has_our_code():
+        plan.read([Path("config/config.yaml")])
+    else:  # a page has added to it
+        run(place, Command("python workflow/scripts/plan.py", True), {}, where)
+
+
+def program(place: Workspace, block: Block, where: str) -> None:
+    """Write a new file of the library, which the block's first line names, as it is to be there."""
+    named = re.match(r"# (workflow/scripts/frontier/[\w/]+\.py)\n", block.text)
+    assert named, f"{where}: the first line is to name the file"
+    assert not place.path(named[1]).exists()
+    place.path(named[1]).write_text(block.text, "utf-8")
 
 
 def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
@@ -143,13 +156,8 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
     name, *arguments = command.words
     assert name in KNOWN, f"{where}: not known to this test"
     if name == "make":
-        # Setting up is nothing that a test may do to the environment in which it runs.
-        dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
-        assert dry.returncode == 0, f"{where}\n{dry.stderr}"
-        recipe = re.findall(
-            r"^\.venv/bin/((?:snakemake|python workflow/).*)$", dry.stdout, re.MULTILINE
-        )
-        return "".join(run(place, Command(line, True), environment, where) for line in recipe)
+        lines = recipe(place, arguments, where)
+        return "".join(run(place, line, environment, where) for line in lines)
     if name == "export":
         environment |= dict(one.split("=", 1) for one in arguments)
         return ""
@@ -165,6 +173,14 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
     return done.stdout + done.stderr
 
 
+def recipe(place: Workspace, arguments: list[str], where: str) -> list[Command]:
+    """The commands of make that may be run: setting up would change the tests' own environment."""
+    dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
+    assert dry.returncode == 0, f"{where}\n{dry.stderr}"
+    ours = r"^\.venv/bin/((?:snakemake|python workflow/).*)$"
+    return [Command(line, True) for line in re.findall(ours, dry.stdout, re.MULTILINE)]
+
+
 def assert_sensible(place: Workspace, command: Command, where: str) -> None:
     """Whether a command that is not tried can be meant: its options, cells and files exist."""
     words = command.words
@@ -173,7 +189,8 @@ def assert_sensible(place: Workspace, command: Command, where: str) -> None:
     name, *arguments = words
     assert name in KNOWN, f"{where}: not known to this test"
     if name == "make":
-        run(place, command, {}, where)
+        for line in recipe(place, arguments, where):
+            assert_sensible(place, line, where)
     elif name == "snakemake":
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "argv", ["snakemake", *arguments])

@@ -25,7 +25,6 @@ from frontier.catalogue.reading import line_of, parse
 from frontier.engines import ENGINES
 from frontier.errors import UserError, run
 from frontier.host import files
-from frontier.quantizers import QUANTIZERS
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 from frontier.text import visible
@@ -139,6 +138,7 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     where = f"frontier/{registry.kind}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         rule = "a file's name has lower-case letters and digits, with single '_' between them"
+        rule = "is a word of Python's; choose another name" if keyword.iskeyword(name) else rule
         raise UserError(f"{where}: {visible(name, 80)}: {rule}")
     file = LIBRARY / registry.kind / f"{name}.py"
     taken = [path.stem for path in file.parent.iterdir()]
@@ -179,17 +179,6 @@ def new_engine(name: str, _like: str | None) -> str:
     )
 
 
-def new_quantizer(name: str, _like: str | None) -> str:
-    """Add a quantizer and its block."""
-    blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
-    written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
-    return said(
-        written,
-        f"python -m pytest tests/unit/test_quantizers.py -k {name}",
-        f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
-    )
-
-
 def new_scorer(name: str, _like: str | None) -> str:
     """Add a scorer, for tasks to name."""
     written = new_plugin(SCORERS, "scorer", name, {})
@@ -206,7 +195,6 @@ def said(written: Iterable[Path], *commands: str) -> str:
 KINDS: dict[str, Callable[[str, str | None], str]] = {
     "task": new_task,
     "engine": new_engine,
-    "quantizer": new_quantizer,
     "scorer": new_scorer,
 }
 

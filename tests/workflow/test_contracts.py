@@ -1,0 +1,41 @@
+"""What new.py writes meets the contract of its kind, as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+from workspace import Workspace, copy_project
+
+TESTS = {"engine": "test_engine_contract", "quantizer": "test_quantizers", "scorer": "test_scorers"}
+KINDS = sorted(path.stem for path in (ROOT / "workflow/scripts/templates").glob("*.py"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_new_one_meets_its_contract(kind: str, tmp_path: Path) -> None:
+    """The tests of its kind find it by its place."""
+    project = Workspace(copy_project(tmp_path / "checkout"))
+    shutil.copytree(ROOT / "tests", project.path("tests"), ignore=shutil.ignore_patterns("__py*"))
+    project.share_environments()
+    done = project.program("new", kind, "contributed")
+    assert done.returncode == 0, done.stderr
+    data = os.environ.get("LLM_FRONTIER_TEST_DATA", str(ROOT.parent / "shared/data"))
+    tests = f"tests/unit/{TESTS[kind]}.py"
+    done = project.run(
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        tests,
+        "-k",
+        "contributed",
+        LLM_FRONTIER_TEST_DATA=data,
+    )
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\d+ passed", done.stdout)
