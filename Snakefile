@@ -1,7 +1,7 @@
 """llm-frontier: which model, quantized how, on which device, is fast enough and good enough.
 
-The study asked for in config/config.yaml, from its datasets and models to results/report.html.
-Any cell of the catalogue can be asked for by its path: results/VARIANT/DEVICE/TASK.json.
+Runs the study in config/config.yaml, from its datasets and models to results/report.html.
+Any cell of the catalogue can be requested by its path: results/VARIANT/DEVICE/TASK.json.
 """
 
 

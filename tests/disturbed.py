@@ -229,7 +229,7 @@ def second_snakemake(run: Disturbed) -> None:
     second = run.place.run(*run.command, **run.environment)
     words = second.stdout + second.stderr
     # The latter where the first one takes its locks away just while the second one looks at them.
-    refused = "another Snakemake is at work here" in words or ".snakemake/locks/" in words
+    refused = "another Snakemake is running here" in words or ".snakemake/locks/" in words
     assert second.returncode == 0 or refused, words
 
 

@@ -323,7 +323,7 @@ def test_it_says_why_a_slower_one_is_slower(page: Page, folder: Path) -> None:
     )
     longer = words.significant(slow["tpot_p50_s"] / native["tpot_p50_s"])
     assert f"A further token takes {longer} times as long" in page.words()
-    assert "though 8.00 times fewer bytes of weights are stored" in page.words()
+    assert "though it reads 8.00 times fewer bytes of weights" in page.words()
     assert "(memory bandwidth used: 2 % against 31 %)" in page.words()
     assert "(kernel: unpack <script>" in page.words()
     assert "Falcon INT8 (quanto) takes" not in page.words()  # it is faster
@@ -353,7 +353,7 @@ def test_cells_of_several_machines(tmp_path: Path) -> None:
     assert "<img" not in html
     page = Page()
     page.feed(html)
-    assert "of their own: 1 from mac, 2 from server. How it was measured" in page.words()
+    assert "under separate devices: 1 from mac, 2 from server. How it was measured" in page.words()
     (table,) = [table for table in page.tables if table[0][-1] == "What differs"]
     assert [row[0] for row in table[1:]] == ["Falcondemo-sentiment", "cpu@server"]
     (_, here, ours, differing), (there, theirs) = table[1:]
@@ -375,7 +375,7 @@ def test_comparisons_of_another_study_are_refused(folder: Path, tmp_path: Path) 
     study_of(tmp_path, [Cell("other"), Cell("other", "int8")])
     done = render(folder, "--comparisons", str(tmp_path / "results" / "comparisons.parquet"))
     assert done.returncode == 1
-    assert "the comparisons are another study's: other-int8 on cpu" in done.stderr
+    assert "the comparisons are of another study: other-int8 on cpu" in done.stderr
 
 
 def test_the_same_cells_give_the_same_bytes_and_old_charts_go(folder: Path) -> None:
@@ -421,7 +421,7 @@ def test_faults_of_the_input_take_one_line_and_leave_the_report(folder: Path) ->
     one = (folder / "cells.txt").read_text(encoding="utf-8").splitlines()[0]
     (folder / "one.txt").write_text(one, encoding="utf-8")
     done = render(folder, "--cells-from", "one.txt")
-    assert "cells that were not given" in done.stderr
+    assert "cells of the study were not given" in done.stderr
     assert report.read_bytes() == before
 
 
@@ -461,7 +461,7 @@ def test_a_reason_goes_as_far_as_the_figures_carry_it() -> None:
     slow = {"tpot_p50_s": 0.02, "tpot_p50_low_s": 0.019, "tpot_p50_high_s": 0.021}
     expected_text = verdict_on(**slow)
     assert "2.00 times fewer bytes" in expected_text
-    assert "reading them is not what limits it. What is left" in expected_text
+    assert "reading them is not the bottleneck. What remains is" in expected_text
     assert "bandwidth used" not in expected_text
     assert "which is enough to explain it" in verdict_on(**slow, bytes_ratio=2.0)
     assert "explain" not in verdict_on(**slow, bytes_ratio=1.5)
@@ -469,9 +469,9 @@ def test_a_reason_goes_as_far_as_the_figures_carry_it() -> None:
     assert "bytes" not in verdict_on(**slow, bytes_ratio=None)
     # Intervals that overlap, or are not known, carry nothing.
     assert verdict_on(tpot_p50_s=0.0101, tpot_p50_low_s=0.01).endswith(
-        "The figures do not tell why."
+        "The figures do not show why."
     )
-    assert verdict_on(tpot_p50_low_s=None).endswith("The figures do not tell why.")
+    assert verdict_on(tpot_p50_low_s=None).endswith("The figures do not show why.")
     assert "It writes more: 16.0 tokens a request on average, native 8.0." in verdict_on(
         output_tokens_per_s=160.0
     )

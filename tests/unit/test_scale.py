@@ -71,7 +71,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_charts_of_a_line_a_variant_stay_charts(report: Path) -> None:
     """They draw some of the variants, and say of how many."""
     html = report.read_text(encoding="utf-8")
-    assert html.count("Drawn are 60 of its 500 variants") == 2 * 2
+    assert html.count("Shows 60 of its 500 variants") == 2 * 2
     assert len(list((report.parent / "charts").iterdir())) == 2 * 3 * 2
     assert html.count('<tr class="one ') == 1000
 

@@ -139,7 +139,7 @@ def test_a_second_snakemake(place: Workspace) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         for arguments in ((), ("--unlock",)):
-            refused(place.snakemake(*arguments), "another Snakemake is at work here")
+            refused(place.snakemake(*arguments), "another Snakemake is running here")
             assert list(place.root.glob(".snakemake/locks/*"))
         assert place.snakemake("--dry-run").returncode == 0
     finally:

@@ -137,18 +137,18 @@ START, _, PLAN, RUN = (f"workflow/rules/{name}.smk" for name in PARTS)
 UPGRADES = {
     "files are forced in another way": (
         PLAN, 'part(workflow.dag, "forcefiles").add(output)', "pass",
-        ["results/tiny-llama/cpu/sums.json", "is out of date and is not going to be made again"],
+        ["results/tiny-llama/cpu/sums.json", "is out of date but would not be rebuilt"],
     ),
     "what is to run is known elsewhere": (
         PLAN, 'part(workflow.dag, "needrun_jobs")()', "[]",
-        ["results/", "is out of date and is not going to be made again"],
+        ["results/", "is out of date but would not be rebuilt"],
     ),
     "a name is gone": (PLAN, '"needrun_jobs"', '"jobs_to_be"', ["has no DAG.jobs_to_be", "9.27"]),
     "planning is called by another name": (
         PLAN, "workflow._build_dag = planned", "pass", ["starts otherwise than 9.27"],
     ),
     "jobs are forced that are not ours to force": (
-        PLAN, "FORCED.add(output)", "pass", ["is up to date and is going to be made again"],
+        PLAN, "FORCED.add(output)", "pass", ["is up to date but would be rebuilt"],
     ),
     "files of --configfile are read by another function": (
         "workflow/scripts/frontier/catalogue/snakemake_files.py", "types.load_configfile = load", "pass",
@@ -175,8 +175,8 @@ def test_another_version(place: Workspace) -> None:
     """Said once, by the run and not by its jobs; it works all the same."""
     place.edit(START, '"9.27"', '"9.26"')
     log = place.build()
-    (line,) = [line for line in log.splitlines() if "was not tried" in line]
-    assert re.fullmatch(r"Snakemake 9\.27\.\d+ was not tried, 9\.26 was", line)
+    (line,) = [line for line in log.splitlines() if "was not tested" in line]
+    assert re.fullmatch(r"Snakemake 9\.27\.\d+ was not tested, 9\.26 was", line)
 
 
 def test_without_the_default_profile(place: Workspace) -> None:

@@ -1,11 +1,11 @@
-"""What the rules' command lines are put together from.
+"""The parts of the rules' command lines.
 
-Inputs: what inputs.smk and freshness.smk found.
+Inputs: the inputs and freshness of inputs.smk and freshness.smk.
 """
 
 
 def python_of(environment):
-    """What starts a program: the core's python, or that of an environment of its own."""
+    """The interpreter for a program: the core's, or that of a separate environment."""
     return (
         located(f"python workflow/scripts/environment.py {environment}")
         if environment
@@ -14,7 +14,7 @@ def python_of(environment):
 
 
 def measuring_python(wildcards):
-    """As python_of; for the core on a CPU, a copy of a process that has imported all of it."""
+    """Like python_of; for the core on a CPU, a fork of a process that has imported everything."""
     environment = placement_of(wildcards).environment
     copied = device_of(wildcards).accelerator == "cpu" and not environment
     if copied and sys.platform == "linux" and runs_here() and not in_cluster_job():
@@ -23,7 +23,7 @@ def measuring_python(wildcards):
 
 
 def folder_of(name):
-    """The folder of an input; empty for a finished job, which lists none: see `lists_inputs`."""
+    """The folder of an input; empty for a finished job, which has none: see `lists_inputs`."""
 
     def folder(wildcards, input):
         return os.path.dirname(input.get(name) or "")
@@ -37,7 +37,7 @@ def measured_options(wildcards, input):
 
 
 def limits_option(wildcards, resources):
-    """What a cluster gives the job, and whether a larger attempt may follow."""
+    """The job's limits on a cluster, and the number of attempts."""
     limits = {
         "memory_bytes": resources.mem_mb * 10**6,
         "seconds": resources.runtime * 60,

@@ -1,8 +1,8 @@
-"""What the rules share: the catalogue as steps, and pools.
+"""Shared by all rules: the catalogue as steps, and pools of resources.
 
 Inputs: config/*.yaml.
-What a result depends on is decided in frontier/planning/steps.py, and whether it is out of date in
-freshness.py beside it; here, and in inputs.smk, Snakemake learns of both.
+frontier/planning/steps.py determines what a result depends on, and freshness.py beside it whether it
+is out of date; this file and inputs.smk pass both to Snakemake.
 """
 
 
@@ -32,20 +32,20 @@ from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import bundles, journal, layout
 
-# A study's jobs are millions of objects that stay: looking through them for cycles again and again
-# takes a sixth of the time to plan, and finds next to nothing.
+# A study's jobs are millions of long-lived objects: searching them for cycles takes a sixth of the
+# planning time and finds almost nothing.
 gc.freeze()
 gc.set_threshold(200_000, 20, 50)
 
-# `python` in a rule is the one that runs Snakemake, also where its environment is not activated;
-# programs learn who runs them, to end with it.
+# `python` in a rule is the one that runs Snakemake, even if its environment is not activated;
+# programs get the pid of their runner, to end with it.
 path = os.pathsep.join([os.path.dirname(sys.executable), *os.get_exec_path()])
 os.environ.update({"PATH": path, presence.RUNNER: str(os.getpid())})
 SCRIPTS = os.path.relpath(code_folder() / "workflow" / "scripts")
 
 
 def located(command):
-    """A rule's command as it is typed in this folder, which may be another workflow's."""
+    """A rule's command as typed in this folder, which may be another workflow's."""
     return command.replace("workflow/scripts", shlex.quote(SCRIPTS))
 
 
@@ -53,9 +53,9 @@ check_paths()
 report_user_errors(workplace.check_folders)(layout.FOLDERS)
 report_user_errors(workplace.check_memory)()
 
-# This host's pools, which the command line may set otherwise: a timed job on the CPU takes the
-# whole machine, any other job a hundredth of it; GPUs are as many as the driver counts. A
-# cluster's jobs have hosts of their own.
+# This host's pools, which the command line can override: a timed job on the CPU takes the whole
+# machine, any other job a hundredth of it; the driver counts the GPUs. A cluster's jobs run on
+# other hosts.
 default_pool("machine", 100)
 default_pool("gpu", max(1, len(hardware.gpus())))
 
@@ -67,7 +67,7 @@ resource_scopes:
 
 @report_user_errors
 def read_config():
-    """The catalogue and the study: that of another workflow, or of files, or of this folder."""
+    """The catalogue and the study: from another workflow, from files, or from this folder."""
     catalogue = configuration.read_catalogue(configuration.catalogue_folder())
     if (given := module_study()) is not None:
         where = "config of the module"
@@ -86,7 +86,7 @@ STEPS = Steps(CATALOGUE, CONFIG, hardware.memory_bytes)
 JOBS = Jobs(STEPS)
 FRESH = freshness.Freshness(
     STEPS,
-    # A job's own process would only say it again.
+    # A job's own process would only repeat it.
     tell=lambda line: in_job() or print(line, file=sys.stderr),
 )
 if not in_job():
@@ -101,7 +101,7 @@ def any_of(names):
 
 wildcard_constraints:
     environment=any_of(environments.names()),
-    # Not the known ids: a mistyped one must reach cell_of, which names the nearest.
+    # Not only the known ids: a mistyped one must reach cell_of, which names the nearest.
     variant="[^/]+",
     device="[^/@]+",
     task="[^/.]+",

@@ -1,8 +1,8 @@
-"""Python environments of their own, for engines and tools that cannot share the core's packages.
+"""Separate Python environments for engines and tools that cannot share the core's packages.
 
 Inputs: workflow/envs/NAME.txt, complete pins.
-Outputs: resources/envs/NAME/IDENTITY/: the environment, and lock.json: what was installed.
-Steps: make a virtual environment and install the pins; looked at again before each use.
+Outputs: resources/envs/NAME/IDENTITY/: the environment, and lock.json: the installed packages.
+Steps: create a virtual environment and install the pins; it is checked before each use.
 """
 
 

@@ -1,15 +1,15 @@
-"""What cells, tables and the report are made of, and whether they still are.
+"""The inputs of cells, tables and the report, and whether they are out of date.
 
 Inputs: the freshness of common.smk.
-They have fixed names: one that is out of date is made again because this says so.
+Their names are fixed, so this file decides when they are rebuilt.
 """
 
 LEFT_OF = shared("left_of", {})
-"""What a measurement says that is not as it was written, by its requests: for `restore_records`."""
+"""Altered measurements' content by their requests' path, for `restore_records`."""
 
 
 def measure_again(cell, measured):
-    """Have a measurement made again that is not as it was written, but for what is left of it."""
+    """Repeats an altered measurement, except for its intact records."""
     requests = STEPS.measurement(cell).with_name(layout.REQUESTS)
     force_rebuild(str(requests))
     force_rebuild(str(requests.with_name(layout.MEASUREMENT)))
@@ -19,12 +19,12 @@ def measure_again(cell, measured):
 
 @report_user_errors
 def time_again():
-    """Have measurements that are forced, or finished, ask what was asked for other samples too.
+    """Makes forced or finished measurements repeat requests asked for other samples too.
 
-    An empty journal says so. One that was altered is forced above, and takes what is left.
+    An empty journal marks them. An altered one is forced above and reuses its intact records.
     """
     for job in jobs_to_run("measure"):
-        # What is finished is made again where something below it is forced.
+        # A finished one is rebuilt if something below it is forced.
         again = is_forced(job) or all(Path(file).exists() for file in job.output)
         if again and not FRESH.measured(cell_of(job.wildcards))[1]:
             folder = Path(job.output.requests).parent
@@ -34,7 +34,7 @@ def time_again():
 
 @report_user_errors
 def restore_records():
-    """Write down what is left of altered measurements before Snakemake deletes them."""
+    """Saves the intact records of altered measurements before Snakemake deletes them."""
     for requests, (measured, identity) in LEFT_OF.items():
         left = requests.with_name(layout.JOURNAL)
         if not (left.exists() and left.stat().st_size):
@@ -59,13 +59,13 @@ def score_inputs(wildcards):
 
 @functools.cache
 def added_cells():
-    """The cells from elsewhere, unaltered."""
+    """The cells added from other machines, checked for alterations."""
     bundles.check_added(layout.RESULTS, shown=True)
     return list(map(str, bundles.added_cells(layout.RESULTS)))
 
 
 def all_cells(fresh, lock):
-    """The study's cells, for a table of them that is made again unless it is `fresh`."""
+    """The study's cells, for a table that is rebuilt unless it is `fresh`."""
     added = added_cells()
     if not fresh:
         force_rebuild(str(lock))
@@ -87,10 +87,10 @@ def compared_cells(wildcards):
 
 @report_user_errors
 def report_inputs(wildcards):
-    added_cells()  # refused if altered, also where nothing is to be made of them
+    added_cells()  # rejects altered ones, even if nothing needs them
     fresh = FRESH.report()
     if not fresh:
-        # Not the lock: nobody asks for that, so Snakemake would not miss it.
+        # Not the lock: no rule requires it, so Snakemake would not notice that it is missing.
         force_rebuild(str(layout.report()))
     if not lists_inputs(not fresh):
         return {}

@@ -1,7 +1,7 @@
-"""What each rule reads, as functions of its wildcards.
+"""The inputs of each rule, as functions of its wildcards.
 
 Inputs: the jobs of common.smk.
-Whatever is expensive lies at a path with its identity in it, so it is there or it is not.
+Expensive results have their identity in their path, so they exist or they do not.
 """
 
 @report_user_errors
@@ -24,7 +24,7 @@ def preparation_of(wildcards):
 
 
 def inputs_of(job, needed):
-    """What a job of frontier/planning/jobs.py reads, by name; `needed`: what it makes is not there."""
+    """The inputs of a job (frontier/planning/jobs.py) by name; `needed`: its output is missing."""
     if not lists_inputs(needed):
         return {}
     return {name: existing(str(one.output), needed) for name, one in job.reads.items()}

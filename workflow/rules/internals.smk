@@ -1,10 +1,10 @@
-"""Snakemake's inside: what its documentation does not name and we use, a function each, with why.
+"""Snakemake's internals: the undocumented parts that we use, one function each, with the reason.
 
-All of it was tried with version 9.27, the first that this workflow ran with; under another minor
-version a run says so. What an upgrade could break without a word is looked at once the jobs are
-known (lifecycle.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk has
-what concerns other workflows, internals_plan.smk planning, internals_run.smk a run and its locks, and
-frontier/catalogue/snakemake_files.py what must be in place before Snakemake reads any file of ours.
+All were tested with version 9.27, the first that this workflow ran with; a run under another minor
+version prints a note. What an upgrade could break silently is checked once the jobs are known
+(lifecycle.smk), or has a test in tests/workflow/test_internals.py. internals_module.smk is about
+other workflows, internals_plan.smk about planning, internals_run.smk about a run and its locks, and
+frontier/catalogue/snakemake_files.py about what must happen before Snakemake reads our files.
 """
 
 import functools
@@ -17,7 +17,7 @@ TRIED, OLDEST = "9.27", "9.0"
 
 
 def end_run(line):
-    """End this process at once with one line, and with the locks lifted that its run holds.
+    """Ends this process at once with one line, releasing the locks of its run.
 
     An exception in an input function would be reported over several lines, with code.
     """
@@ -28,7 +28,7 @@ def end_run(line):
 
 
 def report_user_errors(function):
-    """The same function, but a fault of the user's input ends Snakemake with its one line."""
+    """Wraps a function so that a UserError ends Snakemake with its one line."""
 
     @functools.wraps(function)
     def reporting(*arguments):
@@ -41,22 +41,22 @@ def report_user_errors(function):
 
 
 def part(owner, name):
-    """A part of Snakemake that a later version may not have, which would end with a traceback."""
+    """An attribute of Snakemake's that later versions may lack; ends with one line if so."""
     if not hasattr(owner, name):
         end_run(
             f"Snakemake {snakemake.__version__} has no {type(owner).__name__}.{name}, which this"
-            f" workflow needs: it was tried with {TRIED} (make setup installs that)"
+            f" workflow needs: it was tested with {TRIED} (make setup installs that)"
         )
     return getattr(owner, name)
 
 
 def in_job():
-    """Whether this process carries out a job of another one, which has said all there is to say."""
+    """True if this process runs a job for another one, which has already printed everything."""
     return not part(workflow, "is_main_process")
 
 
 def check_version():
-    """Say that a version was not tried, or that it is too old; min_version takes several lines."""
+    """Reports a version that was not tested or is too old; min_version prints several lines."""
     found = snakemake.__version__
     minor, tried, oldest = (
         tuple(map(int, version.split(".")[:2])) for version in (found, TRIED, OLDEST)
@@ -64,26 +64,26 @@ def check_version():
     if minor < oldest:
         end_run(f"Snakemake {found} is too old: this workflow was tried with {TRIED}")
     if minor != tried and not in_job():
-        print(f"Snakemake {found} was not tried, {TRIED} was", file=sys.stderr)
+        print(f"Snakemake {found} was not tested, {TRIED} was", file=sys.stderr)
 
 
 def in_cluster_job():
-    """Whether this process carries out a job on a cluster's node."""
+    """True if this process runs a job on a cluster's node."""
     return part(workflow, "remote_exec")
 
 
 def is_run():
-    """Whether this process makes or, in a dry run, lists jobs: no question such as --summary."""
+    """True if this process runs jobs or lists them in a dry run, unlike --summary."""
     return part(workflow, "executor_plugin") is not None
 
 
 def starts_jobs():
-    """Whether this process may change what lies here before it starts jobs."""
+    """True if this process starts jobs, and may change files before it does."""
     return is_run() and not part(workflow, "dryrun") and not in_job()
 
 
 def runs_here():
-    """Whether jobs run on this host, not on a cluster's nodes."""
+    """True if jobs run on this host, not on a cluster's nodes."""
     return part(workflow, "local_exec")
 
 
@@ -92,12 +92,12 @@ def runs_on_slurm():
 
 
 def default_profile_is_read():
-    """Whether profiles/default is: nothing but it says what this looks at, jobs need none of it."""
+    """True if profiles/default was loaded, by a setting that nothing else has; jobs need none."""
     return part(workflow, "execution_settings").ignore_incomplete
 
 
 def study_settings():
-    """The files of --configfile and the texts of --config, which Snakemake's `config` merges."""
+    """The files of --configfile and the texts of --config, before Snakemake merges them."""
     settings = part(workflow, "config_settings")
     return settings.configfiles, settings.config_args or []
 

@@ -1,37 +1,37 @@
-"""Snakemake's inside, fourth part: these rules as a module of another workflow.
+"""Snakemake's internals, part four: these rules as a module of another workflow.
 
-As internals.smk: a function each, tried with the version that stands there. docs/as-a-module.md has
-what that workflow must do. `use rule … from` reads all of these files again, each time.
+See internals.smk. docs/as-a-module.md says what that workflow must do. Each `use rule … from` reads
+all of these files again.
 """
 
 import os
 import tarfile
 import tempfile
 
-# What is known of these rules wherever they are used: their names there, their paths, their config.
+# State shared by all uses of these rules: their names there, their paths, their config.
 OURS = workflow.modifier
 
 
 def shared(name, value):
-    """A value that is the same each time that these files are read in one process."""
+    """A value shared by all readings of these files in one process."""
     return workflow.__dict__.setdefault(f"llm_frontier_{name}", value)
 
 
 def is_module():
-    """Whether these rules are part of another workflow, which takes no `onstart` from a module."""
+    """True if these rules are part of another workflow, which ignores a module's `onstart`."""
     return not part(OURS, "is_main_snakefile")()
 
 
 def module_study():
-    """The study as the other workflow gives it, by `config:`; None where it gives none."""
+    """The study that the other workflow gives by `config:`; None if it gives none."""
     given = is_module() and part(OURS, "skip_configfile")
     return dict(OURS.globals["config"]) if given else None
 
 
 def code_folder():
-    """The folder of this checkout; a copy of it where Snakemake reads rules out of a repository.
+    """The folder of this checkout; a copy of it if Snakemake reads the rules from a repository.
 
-    Snakemake copies the rules' own files alone, and programs need all of their modules.
+    Snakemake copies only the rules' own files, and the programs need all of their modules.
     """
     rules = workflow.current_basedir
     if hasattr(rules, "hosted_repo"):
@@ -64,14 +64,14 @@ def code_folder():
 
 
 def is_ours(job, name=None):
-    """Whether a job is of these rules, or of one of them by the name that it has here."""
+    """True if a job belongs to these rules, or to the one of them with the given name."""
     if name:
         return job.rule.name == part(OURS, "modify_rulename")(name)
     return job.rule.name in {one.name for one in part(OURS, "rules")}
 
 
 def give_others(resource, amount):
-    """Have each rule of another workflow take a resource that it does not name itself."""
+    """Makes each rule of another workflow use a resource that it does not name itself."""
     ours = part(OURS, "rules")
     for one in workflow.rules if is_module() else ():
         if one not in ours:
@@ -79,7 +79,7 @@ def give_others(resource, amount):
 
 
 def around_jobs(start, success):
-    """Call these as `onstart` and `onsuccess`, which a module has none of, beside the other's."""
+    """Calls these as `onstart` and `onsuccess`, which modules lack, after the other workflow's."""
     for name, ours in (("_onstart", start), ("_onsuccess", success)):
         theirs = part(workflow, name)
         setattr(
@@ -88,7 +88,7 @@ def around_jobs(start, success):
 
 
 def check_paths():
-    """End where another workflow asks for other paths than those that our programs know."""
+    """Ends the run if another workflow asks for paths that our programs do not know."""
     path = str(layout.report())
     if part(OURS, "path_modifier").replace_prefix(path, "output") != path:
         end_run(

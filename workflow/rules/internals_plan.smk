@@ -1,6 +1,6 @@
-"""Snakemake's inside, second part: what it plans, from jobs that are known to those that will run.
+"""Snakemake's internals, part two: planning, from the known jobs to those that will run.
 
-As internals.smk: a function each, tried with the version that stands there.
+See internals.smk.
 """
 
 import os
@@ -13,20 +13,20 @@ FORCED = shared("forced", set())
 
 
 def default_pool(name, size):
-    """Limit a resource unless the command line does: without a limit jobs take any number."""
+    """Limits a resource unless the command line does: without a limit jobs take any number."""
     part(workflow, "global_resources").setdefault(name, size)
 
 
 def forced_by_user():
-    """Whether jobs are forced on the command line; known once the Snakefile is read."""
+    """True if jobs are forced on the command line; known once the Snakefile is read."""
     asked = part(workflow, "dag_settings")
     return bool(asked.forcerun or asked.forcetargets or asked.forceall)
 
 
 def force_rebuild(output):
-    """Have a result made again that is there, whatever file times and Snakemake's records say.
+    """Rebuilds an existing result, regardless of file times and Snakemake's records.
 
-    Called by input functions, which run before these files are looked at.
+    Called by input functions, which run before these files are checked.
     """
     if os.path.exists(output):
         FORCED.add(output)
@@ -39,19 +39,19 @@ def jobs_to_run(name=None):
 
 
 def is_forced(job):
-    """Whether a job runs because it is forced, by the user or by `force_rebuild`."""
+    """True if a job runs because it is forced, by the user or by `force_rebuild`."""
     return part(workflow.dag, "reason")(job).forced
 
 
 def unplanned():
-    """An output that `force_rebuild` named and that no job of the plan is going to make."""
+    """An output that `force_rebuild` named and that no planned job will produce."""
     planned = {str(file) for job in jobs_to_run() for file in job.output}
     known = {str(file) for job in workflow.dag.jobs for file in job.output}
     return next(iter(sorted(FORCED & known - planned)), None)
 
 
 def unneeded():
-    """An output that a job is going to make though nothing of that job is missing or forced."""
+    """An output that a job will produce although nothing of that job is missing or forced."""
     for job in () if forced_by_user() else jobs_to_run():
         outputs = list(map(str, job.output))
         if outputs and FORCED.isdisjoint(outputs) and all(map(os.path.exists, outputs)):
@@ -60,9 +60,9 @@ def unneeded():
 
 
 def around_planning(before, after):
-    """Call `before` when a run starts to look at files, and `after` when its jobs are known.
+    """Calls `before` when a run starts to check files, and `after` when its jobs are known.
 
-    The only documented time is onstart: later than the locks, and never in a dry run.
+    The only documented hook is onstart, which runs after locking, and never in a dry run.
     """
     build = part(workflow, "_build_dag")
 
@@ -77,15 +77,15 @@ def around_planning(before, after):
 
 
 def remember_parameters():
-    """Work out the parameters of a function once: that takes longer than most of ours run.
+    """Caches the signatures of functions: inspecting one takes longer than most of ours run.
 
-    Snakemake does so several times a job for each function of a rule.
+    Snakemake does so several times per job for each function of a rule.
     """
     work_out, known = part(snakemake.common, "get_function_params"), {}
 
     def parameters(function):
         plain = getattr(function, "__func__", function)
-        # Anything else may equal another one: a text, for one.
+        # Other callables may compare equal, such as a text.
         if not isinstance(plain, types.FunctionType):
             return work_out(function)
         key = plain, plain is function

@@ -1,6 +1,6 @@
-"""Snakemake's inside, third part: its locks, and what it does while jobs run.
+"""Snakemake's internals, part three: its locks, and its behaviour while jobs run.
 
-As internals.smk: a function each, tried with the version that stands there.
+See internals.smk.
 """
 
 import sys
@@ -10,7 +10,7 @@ import snakemake.jobs
 
 
 def before_unlocking(check):
-    """Call `check` before Snakemake does what --unlock asks for."""
+    """Calls `check` before Snakemake carries out --unlock."""
     unlock = part(workflow, "unlock")
 
     def checked():
@@ -21,45 +21,45 @@ def before_unlocking(check):
 
 
 def lift_locks():
-    """Lift locks that a killed run left; to be called where no other run is alive.
+    """Removes the locks of a killed run; must be called only if no other run is alive.
 
-    Snakemake's own way takes away their folder as well, without which it cannot lock.
+    Snakemake's own method removes their folder as well, without which it cannot lock.
     """
     for lock in Path(".snakemake/locks").glob("*.lock"):
         lock.unlink()
 
 
 def when_locked(refuse):
-    """Have `refuse` called where another run has locked files.
+    """Calls `refuse` if another run has locked files.
 
-    Snakemake would advise to lift these locks, after which two runs write to the same files.
+    Snakemake would advise unlocking, after which two runs would write to the same files.
     """
     snakemake.exceptions.LockException = refuse
 
 
 def when_protected(refuse):
-    """Have `refuse` called with the files that are to be made again and may not be written to.
+    """Calls `refuse` with the write-protected files that must be rebuilt.
 
-    Snakemake would say so in several lines, as many as there are files.
+    Snakemake would print a line for each of the files.
     """
     snakemake.jobs.ProtectedOutputException = lambda _job, files: refuse(files)
 
 
 def lift_rate_limit():
-    """Take away the limit on jobs a second, of which there is always one.
+    """Removes the limit on jobs per second, which Snakemake always sets.
 
-    With it, the scheduler looks again a second after each look: every job that ends starts one
-    more such row, and a hundred of them take more than half a core from what is timed.
+    With it, the scheduler polls again a second after each poll: every job that ends starts one more
+    such series, and a hundred of them take more than half a core from the timed jobs.
     """
     part(workflow.scheduler, "job_rate_limiter")
     workflow.scheduler.job_rate_limiter = None
 
 
 def ask_slurm_again():
-    """Let Snakemake's executor ask again for jobs of which Slurm said nothing.
+    """Makes Snakemake's executor query again the jobs on which Slurm did not answer.
 
-    Version 2.8 of its plugin forgets all jobs when each of its attempts to ask failed, as while the
-    controller is away, and the run would wait for them for ever. It notes every answered round.
+    Version 2.8 of its plugin forgets all jobs if each of its attempts failed, as when the controller
+    is down, and the run would wait for them forever. It records every answered round.
     """
     executor = part(workflow.scheduler, "_executor")
     check = part(executor, "check_active_jobs")
@@ -70,9 +70,7 @@ def ask_slurm_again():
         async for job in check(active_jobs):
             yield job
         if active_jobs and len(answered) == before:
-            print(
-                "Slurm does not answer; it is asked again", file=sys.stderr, flush=True
-            )
+            print("Slurm does not answer; asking again", file=sys.stderr, flush=True)
             for job in active_jobs:
                 yield job
 

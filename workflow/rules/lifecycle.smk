@@ -1,4 +1,4 @@
-"""What happens around a run: what a killed one left, what it must know first, how it goes on.
+"""The start of a run: the remains of a killed one, checks of the profile and the plan.
 
 Inputs: .snakemake/, and the host.
 """
@@ -7,14 +7,14 @@ import forked
 
 PRESENCE = Path(".snakemake/presence")
 STARTED = []
-"""Holds the open file by which others see this run, once it has started."""
+"""The open file that shows this run to others, once it has started."""
 
 
 @report_user_errors
 def another_run():
     raise UserError(
-        "another Snakemake is at work here on the same files: wait until it has ended, or end it;"
-        " nothing is to be unlocked"
+        "another Snakemake is running here on the same files: wait for it or stop it;"
+        " there is nothing to unlock"
     )
 
 
@@ -31,7 +31,7 @@ def refuse_unlocking():
 
 @report_user_errors
 def start_run():
-    """Take up what a killed run left, if no other run is alive: the same command goes on."""
+    """Cleans up after a killed run, unless another run is alive, so that this one can continue."""
     if is_run() and not default_profile_is_read():
         mend = (
             "--workflow-profile names another, or one that does not exist; leave it out"
@@ -42,7 +42,7 @@ def start_run():
             "profiles/default is not read, without which finished work is repeated or left out:"
             f" {mend}"
         )
-    # Jobs of another workflow run beside what is timed as little as ours do.
+    # Jobs of another workflow must not run beside timed jobs either.
     give_others("machine", 1)
     if not starts_jobs():
         return
@@ -57,28 +57,26 @@ def start_run():
 
 @report_user_errors
 def check_plan():
-    """What Snakemake is going to do is what the digests say: some of its ways are undocumented."""
+    """Checks Snakemake's plan against the digests, since it uses undocumented parts."""
     if not is_run():
         return
     otherwise = (
-        f"by Snakemake {snakemake.__version__}; this workflow was tried with {TRIED}"
+        f"by Snakemake {snakemake.__version__}; this workflow was tested with {TRIED}"
     )
     if (output := unplanned()) is not None:
         raise UserError(
-            f"{output}: is out of date and is not going to be made again {otherwise}"
+            f"{output}: is out of date but would not be rebuilt {otherwise}"
         )
     if (output := unneeded()) is not None:
-        raise UserError(
-            f"{output}: is up to date and is going to be made again {otherwise}"
-        )
-    if module_study() is None:  # plan.py knows files
+        raise UserError(f"{output}: is up to date but would be rebuilt {otherwise}")
+    if module_study() is None:  # plan.py reads files only
         say_why()
     if is_module() and starts_jobs():
         around_jobs(begin, succeed)
 
 
 def say_why():
-    """Say in one line why cells are measured again, and what says all."""
+    """Prints a line on why cells are measured again, and the command that explains more."""
     study = "".join(
         f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
     )

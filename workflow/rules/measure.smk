@@ -1,9 +1,9 @@
 """Measuring: the only step that needs a device.
 
-Inputs: a checkpoint, an adapter to put on it, a sample, the engine's environment.
+Inputs: a checkpoint, its adapter, a sample, the engine's environment.
 Outputs: results/VARIANT/DEVICE/TASK/IDENTITY/requests.jsonl (a line a request: text, token times)
          and measurement.json (outcome, load time, memory, hardware, warm-up).
-Steps: load in a fresh process, warm up, time each request alone; go on where a killed job stopped.
+Steps: load in a fresh process, warm up, time each request alone; resume a killed job.
 """
 
 
@@ -13,14 +13,14 @@ rule measure:
     output:
         requests=layout.WILDCARDS.measurement("{identity}").with_name(layout.REQUESTS),
         measurement=layout.WILDCARDS.measurement("{identity}"),
-    # Scoring takes no device and waits, for two of it run side by side when the device is free.
+    # Scoring needs no device and waits, since two scorings run side by side when the device is free.
     priority: 1
     resources:
-        # A timed job has its device to itself: the whole machine where that is the CPU or shares
-        # its memory, its GPUs where those are their own.
+        # A timed job has its device to itself: the whole machine if that is the CPU or shares its
+        # memory, else its GPUs.
         machine=lambda wildcards: machine_of(device_of(wildcards)),
         gpu=lambda wildcards: device_of(wildcards).gpus,
-        # For clusters, each attempt larger than the one before.
+        # For clusters; each attempt requests more than the one before.
         gpu_model=lambda wildcards: device_of(wildcards).gpu_model or "",
         mem_mb=measure_memory,
         runtime=measure_minutes,
@@ -30,7 +30,7 @@ rule measure:
         python=measuring_python,
         model=folder_of("model"),
         adapter=adapter_option,
-        # Only where it is asked for: else each job's resources would be worked out while planning.
+        # Only on demand: otherwise each job's resources would be computed while planning.
         limits=limits_option if in_cluster_job() else "",
     shell:
         located(

@@ -1,13 +1,13 @@
 """Checkpoints.
 
-Inputs: a model's origin (a hub, a local folder, a recipe to grow it by), an adapter's.
+Inputs: a model's origin (a hub, a local folder, a recipe to grow it), an adapter's.
 Outputs: resources/models/MODEL/IDENTITY/: a checkpoint in the hub's layout, safetensors only,
-         and lock.json: what later steps and readers may know without opening the weights;
+         and lock.json: facts that later steps can read without opening the weights;
          resources/adapters/MODEL/IDENTITY/: a PEFT adapter and lock.json;
-         resources/quantized/VARIANT/ENGINE/IDENTITY/: what was made of it, and lock.json.
+         resources/quantized/VARIANT/ENGINE/IDENTITY/: the quantized checkpoint, and lock.json.
 Steps: fetch at the pinned revision, or link a local folder, or train from scratch; quantize, or
-       write in an engine's own format, where that is a job of its own. On a cluster, one that is
-       too small for that comes back larger; the last one's lock tells why there are no weights.
+       convert to an engine's own format, if that is a separate job. On a cluster a job that is too
+       small is submitted again with more; the last attempt's lock says why there are no weights.
 """
 
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
@@ -69,7 +69,7 @@ rule quantize_model:
     output:
         lock=layout.quantized("{variant}", "{engine}", "{identity}"),
     resources:
-        # Beside other light jobs, but two of them only one after the other: they use every core.
+        # Runs beside other light jobs, but only one at a time, since it uses every core.
         machine=51,
         gpu=preparation_gpus,
         mem_mb=preparation_memory,

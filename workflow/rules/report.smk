@@ -1,8 +1,8 @@
 """The study as a table, charts and a report.
 
 Inputs: every cell of the study.
-Outputs: results/study.parquet and study.csv (a row a cell), results/comparisons.parquet and .csv
-         (a row a quantized cell, against its native one), results/charts/*.svg and *.png,
+Outputs: results/study.parquet and study.csv (a row per cell), results/comparisons.parquet and .csv
+         (a row per quantized cell, against its native one), results/charts/*.svg and *.png,
          results/report.html.
 Steps: gather the cells; compare them; draw and write.
 """

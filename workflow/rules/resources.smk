@@ -1,16 +1,16 @@
-"""What each job needs of its host.
+"""The resources that each job needs on its host.
 
-Inputs: the catalogue, and a variant's setting from inputs.smk.
+Inputs: the catalogue, and a variant's placement from inputs.smk.
 """
 
 
 def machine_of(device):
-    """Hundredths of this host that a timed job takes: all of it, unless GPUs do the work."""
+    """The hundredths of this host that a timed job takes: all of it, unless GPUs do the work."""
     return 1 if device.gpus and device.accelerator != "mps" else 100
 
 
 def preparation_gpus(wildcards):
-    """A GPU to quantize on, where there are some; those who look at texts run the model."""
+    """The number of GPUs to quantize on: one if there are any and texts are run through the model."""
     devices = [CATALOGUE.devices[name] for name in CONFIG.study.ids("devices")]
     on_gpu = hardware.gpus() or any(one.accelerator == "cuda" for one in devices)
     return int(bool(preparation_of(wildcards).calibration and on_gpu))
@@ -37,7 +37,7 @@ def preparation_minutes(wildcards, attempt):
 
 @report_user_errors
 def check_host():
-    """What can be known to fail is told before anything is fetched, grown or measured."""
+    """Reports jobs that cannot run on this host, before anything is fetched, grown or measured."""
     for name in sorted({job.wildcards.device for job in jobs_to_run("measure")}):
         device = CATALOGUE.devices[name]
         hardware.require(name, device.accelerator, device.gpu, device.gpus)

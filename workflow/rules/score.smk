@@ -1,7 +1,7 @@
-"""Scoring: what the timed generations are worth. Runs no model.
+"""Scoring of the timed generations. Runs no model.
 
 Inputs: a measurement, its requests, the sample's references; nothing for a cell left out.
-Outputs: results/VARIANT/DEVICE/TASK.json (the cell) and TASK.parquet (a row a request).
+Outputs: results/VARIANT/DEVICE/TASK.json (the cell) and TASK.parquet (a row per request).
 Steps: score each generation, turn token times into latencies, give every figure its interval.
 """
 

@@ -1,4 +1,4 @@
-"""What happens when the jobs of a run are known and about to start, and when all went well.
+"""Hooks for when the jobs of a run are known and about to start, and when it succeeds.
 
 Inputs: the plan, and the host.
 """
@@ -12,9 +12,9 @@ def how_to_go_on():
 
 
 def begin():
-    """What is to be done once the jobs are known, and before the first of them."""
-    # At the end of anything but a success: Snakemake ends otherwise than by `onerror` too, where it
-    # cannot write down what it did.
+    """Runs once the jobs are known, before the first of them."""
+    # At the end of anything but a success: Snakemake does not always call `onerror`, for example if
+    # it cannot write its records.
     atexit.register(how_to_go_on)
     jobs = jobs_to_run()
     if not STARTED or not (jobs or is_module()):
@@ -25,7 +25,7 @@ def begin():
     )
     restore_records()
     time_again()
-    # Only a local run measures on this host; a cluster's jobs look at their own.
+    # Only a local run measures on this host; a cluster's jobs check theirs.
     if runs_here():
         check_host()
         atexit.register(forked.end, os.getpid())

@@ -1,1 +1,1 @@
-"""From the study's table and cells to charts and one page."""
+"""The report: charts and one page, from the study's tables and cells."""

@@ -1,4 +1,4 @@
-"""The report's spec: what models, quantizations, devices and tasks are called, and how drawn.
+"""The report's spec: labels, order, colours and shapes of models, quantizations, devices, tasks.
 
 A model has one colour and a quantization one shape, the same in every chart. With a single model
 a quantization has a colour as well: 9 colours and 16 shapes make 144 different marks.
@@ -17,19 +17,19 @@ from frontier.results.outputs import Axes
 from frontier.text import visible
 
 # Okabe and Ito's colours for the colour-blind, without black and yellow, then three of Paul
-# Tol's; past the last they begin again.
+# Tol's; they repeat after the last.
 COLOURS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#332288", "#882255",
     "#999933",
 )  # fmt: skip
-# Vega's own, then outlines in its square from -1 to 1; past the last they begin again.
+# Vega's own, then outlines in its square from -1 to 1; they repeat after the last.
 SHAPES = (
     "circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "triangle-right",
     "triangle-left",
     "M-1,-1L0,-.4L1,-1L.4,0L1,1L0,.4L-1,1L-.4,0Z",  # a star of four points
     "M-1,-1L1,-1L-1,1L1,1Z",  # an hourglass
-    "M-1,-.35L1,-.35L1,.35L-1,.35Z",  # a bar lying
-    "M-.35,-1L.35,-1L.35,1L-.35,1Z",  # a bar standing
+    "M-1,-.35L1,-.35L1,.35L-1,.35Z",  # a horizontal bar
+    "M-.35,-1L.35,-1L.35,1L-.35,1Z",  # a vertical bar
     "M-1,-1L-1,1L1,-1L1,1Z",  # a bow tie
     "M-1,-1L1,-1L1,-.3L.35,-.3L.35,1L-.35,1L-.35,-.3L-1,-.3Z",  # a T
     "M-1,-1L-.3,-1L-.3,.3L1,.3L1,1L-1,1Z",  # an L
@@ -47,7 +47,7 @@ class Named(BaseModel):
 
 
 class RenderSpec(BaseModel):
-    """What render.py is told besides its files. The lists give the order of display."""
+    """The specification of render.py. The lists give the order of display."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str = "Fast enough, good enough"
@@ -77,7 +77,7 @@ class Axis:
         self._rank = {id_: rank for rank, id_ in enumerate(self.ids)}
 
     def label(self, id_: str) -> str:
-        """What an id is called."""
+        """The label of an id."""
         return self._labels.get(id_, visible(id_, 80))
 
     def rank(self, id_: str) -> int:
@@ -101,7 +101,7 @@ class Naming:
         )
         self.devices = Axis(spec.devices, (row["device"] for row in cells))
         self.tasks = Axis(spec.tasks, (row["task"] for row in cells))
-        # Those of cells made here last: whatever came from elsewhere, ours keep their names.
+        # Cells measured here come last, so that their names win over those from elsewhere.
         cells.sort(key=lambda row: "@" not in row["device"])
         self._variants = {row["variant"]: (row["model"], row["quantization"]) for row in cells}
 
@@ -115,7 +115,7 @@ class Naming:
         return self.models.rank(model), self.quantizations.rank(quantization), variant
 
     def rank(self, row: Mapping[str, Any]) -> tuple[int, int, int]:
-        """Where a cell comes in the report: by task, device and variant."""
+        """The sort key of a cell in the report: by task, device and variant."""
         place = self._places[row["variant"]]
         return self.tasks.rank(row["task"]), self.devices.rank(row["device"]), place
 
@@ -132,17 +132,17 @@ class Naming:
         return self.quantizations.label(self._variants[variant][1])
 
     def variant(self, variant: str) -> str:
-        """What a variant is called: its model's label and, unless native, its quantization's."""
+        """A variant's label: its model's and, unless native, its quantization's."""
         native = self._variants[variant][1] == "native"
         return self.model(variant) + ("" if native else f" {self.quantization(variant)}")
 
     @property
     def several_models(self) -> bool:
-        """Whether colours tell models apart; where there is but one, they tell quantizations."""
+        """True if colours distinguish models; otherwise they distinguish quantizations."""
         return len(self.models.ids) > 1
 
     def colour(self, variant: str) -> str:
-        """The colour of its model, or of its quantization where there is but one model."""
+        """The colour of its model, or of its quantization if there is only one model."""
         model, quantization = self._variants[variant]
         if self.several_models:
             return COLOURS[self.models.rank(model) % len(COLOURS)]

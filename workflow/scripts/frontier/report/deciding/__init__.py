@@ -1,1 +1,1 @@
-"""What the report says of them: groups, verdicts, the Pareto frontier."""
+"""The report's findings: groups, verdicts, the Pareto frontier."""

@@ -1,4 +1,4 @@
-"""Which variants are drawn where there are more than a chart of a line a variant can show."""
+"""A limit on the variants in charts that have a line per variant."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOST = 60
 
 
 def cap_variants(group: Group) -> Group:
-    """The group, or of a large one the cells of its MOST best variants, in the same order.
+    """The group, reduced to the cells of its MOST best variants if it has more, in the same order.
 
-    The best: those on the Pareto line, then by their scores.
+    Best are those on the Pareto line, then those with the highest scores.
     """
     if max(len(group.entries), len(group.comparisons)) <= MOST:
         return group
@@ -35,10 +35,10 @@ def cap_variants(group: Group) -> Group:
 
 
 def omission_note(shown: Group, group: Group) -> str:
-    """What is to be said below a chart that shows only some of a group; nothing if it shows all."""
+    """A note below a chart that shows only some of a group; empty if it shows all."""
     if shown is group:
         return ""
     return (
-        f" Drawn are {MOST} of its {len(group.rows)} variants: those on the Pareto line, then the "
+        f" Shows {MOST} of its {len(group.rows)} variants: those on the Pareto line, then the "
         "best by score. The tables have all of them."
     )

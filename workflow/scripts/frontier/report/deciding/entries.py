@@ -1,4 +1,4 @@
-"""Variants with times, of one task on one device: what charts show and verdicts compare."""
+"""Variants with times, of one task on one device, for charts and verdicts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frontier.report.deciding.pareto import Point
 
 @dataclass(frozen=True)
 class PlottedVariant:
-    """A variant with times: median seconds, score in points if it has one, requests' quantiles."""
+    """A variant with times: median seconds, score in points if any, quantiles of its requests."""
 
     variant: str
     latency: float

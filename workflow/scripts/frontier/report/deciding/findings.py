@@ -1,4 +1,4 @@
-"""What was found for a task on a device: its measured variants, and the answer in words.
+"""Findings for a task on a device: its measured variants, and the recommendation as text.
 
 Rows are the study's (see frontier.results.columns).
 """
@@ -35,24 +35,24 @@ class Group:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The answer for a task, on one device or over all of them (device None)."""
+    """The recommendation for a task, on one device or over all of them (device None)."""
 
     task: str
     device: str | None
     variant: str | None = None  # label of the chosen variant
-    where: str | None = None  # label of its device, where that is part of the answer
+    where: str | None = None  # label of its device, if that is part of the answer
     latency: str = ""
     score: str = ""
     remarks: list[str] = field(default_factory=list)
 
 
 def timed(row: StudyRow) -> bool:
-    """Whether a cell has a latency to be shown."""
+    """True if a cell has a latency to show."""
     return row["outcome"] == "measured" and row[P50] is not None and row[P50] > 0
 
 
 def comparable(row: StudyRow) -> bool:
-    """Whether a cell has both figures that the frontier is drawn from."""
+    """True if a cell has both figures of the frontier."""
     return timed(row) and row["score"] is not None
 
 
@@ -95,7 +95,7 @@ def _overlap(one: StudyRow, other: StudyRow) -> bool:
 
 
 def _remarks(chosen: StudyRow, top: StudyRow, enough: Sequence[StudyRow], name: Any) -> list[str]:
-    """How the choice stands to the best and to those that may be as fast."""
+    """Remarks that compare the choice with the best variant and with those that may be as fast."""
     remarks = []
     if chosen is top:
         remarks.append("It also has the best score.")
@@ -127,8 +127,8 @@ def recommend(
 ) -> Recommendation:
     """The fastest within `margin` points of the best among the cells of one task.
 
-    `device` is the label of the device that all rows are of, or None over several devices, and
-    then the answer names the chosen one's.
+    `device` is the label of all rows' device, or None for several devices; then the recommendation
+    names the chosen variant's device.
     """
     task = naming.tasks.label(rows[0]["task"])
     by_name = {point(row).name: row for row in rows if comparable(row)}
@@ -163,7 +163,7 @@ def recommend(
 def recommendations(
     groups: Sequence[Group], naming: Naming, margin: float
 ) -> list[list[Recommendation]]:
-    """For each task: over all devices if there are several, then device by device."""
+    """Recommendations for each task: over all devices if there are several, then by device."""
     found = []
     for task in naming.tasks.ids:
         here = [group for group in groups if group.task == task]

@@ -1,11 +1,11 @@
-"""Who is on the latency-accuracy frontier, and who is fast enough and good enough."""
+"""The latency-accuracy frontier, and the choice that is fast enough and good enough."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# The unit of scores in [0, 1]: a point of theirs is a percentage point. All other scores (chrF2,
+# The unit of scores in [0, 1], whose points are percentage points. All other scores (chrF2,
 # BLEU) come in points already.
 PROPORTION = "proportion"
 # 0.95 - 0.93 is 0.0199999…: scores a margin apart must count as within it.
@@ -14,7 +14,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Point:
-    """A variant where it was measured: median seconds per request, and score in points."""
+    """A variant on a device: median seconds per request, and score in points."""
 
     name: str
     latency: float
@@ -22,14 +22,14 @@ class Point:
 
 
 def points_per_unit(unit: str | None) -> float:
-    """What a score in `unit` is multiplied by to become points."""
+    """The factor from a score in `unit` to points."""
     return 100.0 if unit == PROPORTION else 1.0
 
 
 def front(points: Iterable[Point]) -> list[Point]:
-    """The points that no other dominates, fastest first. Equal points are on it together.
+    """The points that no other dominates, fastest first, including equal points.
 
-    One dominates another that it equals or beats in both latency and score, and beats in one.
+    A point dominates another if it is no worse in latency and score, and better in one of them.
     """
     best = float("-inf")
     at_best = float("-inf")
@@ -44,7 +44,7 @@ def front(points: Iterable[Point]) -> list[Point]:
 
 
 def best(points: Iterable[Point]) -> Point | None:
-    """The highest score; of equals the fastest."""
+    """The point with the highest score; the fastest of equals."""
     return min(points, key=lambda point: (-point.score, point.latency, point.name), default=None)
 
 

@@ -1,7 +1,7 @@
-"""What the comparisons say, in words: what is significant, and why the slower ones are slower.
+"""Verdicts on the comparisons as text: significant changes, and reasons for slower variants.
 
-A reason is given only as far as the figures carry it. Rows of comparisons.parquet and of the study
-(see frontier.results.columns).
+A reason is given only as far as the figures support it. Rows of comparisons.parquet and of the
+study (see frontier.results.columns).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from frontier.report.naming import Naming
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE, StudyRow
 from frontier.text import visible
 
-SPELLED_OUT = 8  # significant changes told in full; more would bury the first
-SAME_BYTES = 0.98  # a larger share of the native bytes saves nothing worth a word
-MORE_TOKENS = 1.05  # a mean length that differs by less is told nowhere
+SPELLED_OUT = 8  # significant changes described in full; more would bury the first
+SAME_BYTES = 0.98  # a larger share of the native bytes is no saving worth mentioning
+MORE_TOKENS = 1.05  # smaller differences of the mean length are not mentioned
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What is to be said of the quantized variants of one task on one device.
+    """The verdicts on the quantized variants of one task on one device.
 
     `changed` has a statement and its figures for each significant change of the score.
     """
@@ -34,7 +34,7 @@ class Verdicts:
 
 
 def verdicts(group: Group, naming: Naming, tests: int) -> Verdicts:
-    """The sentences of one group; `tests` is how many Holm's correction was over."""
+    """The sentences on one group; `tests` is the number of tests in Holm's correction."""
     significant = [row for row in group.comparisons if row["verdict"] in (WORSE, BETTER)]
     significant.sort(key=lambda row: row["difference"])
     changed = [_change(row, naming, tests) for row in significant[:SPELLED_OUT]]
@@ -75,7 +75,7 @@ def _change(row: StudyRow, naming: Naming, tests: int) -> tuple[str, str]:
 
 
 def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
-    """Those without a significant difference, what that leaves open, and those without a test."""
+    """Sentences on variants without a significant difference, and on those without a test."""
     sentences = []
     alike = [row for row in comparisons if row["verdict"] == NO_DIFFERENCE]
     if same := [row for row in alike if row["changed"] == 0]:
@@ -89,12 +89,12 @@ def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
         sentences.append(f"That is not equality: by their intervals, {reach}.")
     if untested := [row for row in comparisons if row["verdict"] is None]:
         named = words.join([_name(row, naming) for row in untested])
-        sentences.append(f"Not tested, for want of scores on the same requests: {named}.")
+        sentences.append(f"Not tested, without scores on the same requests: {named}.")
     return sentences
 
 
 def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
-    """Why a slower variant is slower: "takes 1.9 times as long …", as far as the figures tell.
+    """The reason why a variant is slower: "takes 1.9 times as long …", as far as figures show it.
 
     `by_variant` are the study's rows of the same task and device.
     """
@@ -121,12 +121,12 @@ def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
             f"{lengths[1]:.1f}."
         )
     if len(sentences) == 1:
-        sentences.append("The figures do not tell why.")
+        sentences.append("The figures do not show why.")
     return " ".join(sentences)
 
 
 def _clearly_longer(native: StudyRow, here: StudyRow, figure: str) -> float | None:
-    """The ratio of two medians whose intervals lie apart; None where they do not, or one lacks."""
+    """The ratio of two medians if their intervals do not overlap; None otherwise."""
     low, high = here[f"{figure}_p50_low_s"], native[f"{figure}_p50_high_s"]
     if None in (low, high) or low <= high:
         return None
@@ -134,13 +134,13 @@ def _clearly_longer(native: StudyRow, here: StudyRow, figure: str) -> float | No
 
 
 def _tokens(row: StudyRow) -> float | None:
-    """Mean generated tokens a request, from the two rates."""
+    """Mean generated tokens per request, from the two rates."""
     tokens, requests = row["output_tokens_per_s"], row["requests_per_s"]
     return float(tokens / requests) if tokens and requests else None
 
 
 def _bytes(token: float, change: StudyRow, native: StudyRow, here: StudyRow) -> str:
-    """What the bytes say about a token that takes `token` times as long; ends the sentence."""
+    """The end of a sentence on tokens that take `token` times as long: the bytes of weights."""
     share = change["bytes_ratio"]
     if share is None:
         return "."
@@ -156,7 +156,7 @@ def _bytes(token: float, change: StudyRow, native: StudyRow, here: StudyRow) -> 
         mbu += f"{words.percent(native['mbu'])})"
     kernel = f" (kernel: {visible(here['kernel'], 120)})" if here["kernel"] else ""
     return (
-        f", though {fewer} times fewer bytes of weights are stored to be read for it: reading them "
-        f"is not what limits it{mbu}. What is left is the work on them: unpacking, computing, and "
-        f"the calls that start it{kernel}."
+        f", though it reads {fewer} times fewer bytes of weights: reading them "
+        f"is not the bottleneck{mbu}. What remains is unpacking, computing, and "
+        f"the launch of kernels{kernel}."
     )

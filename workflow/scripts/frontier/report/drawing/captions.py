@@ -1,4 +1,4 @@
-"""What stands below each chart, and what it shows for whoever cannot see it."""
+"""Captions of the charts, and descriptions for readers who cannot see them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _requests(group: Group) -> str:
 
 
 def frontier(group: Group, naming: Naming) -> str:
-    """What the points and lines are, and what they do not show."""
+    """The frontier's caption: its points and lines, and what it does not show."""
     line = words.join([naming.variant(entry.variant) for entry in _on_line(group)])
     return (
         f"{_requests(group)}; latency and score come from the same generations. On the Pareto "
@@ -27,20 +27,20 @@ def frontier(group: Group, naming: Naming) -> str:
 
 
 def distributions(group: Group, naming: Naming) -> str:
-    """How the times were taken, and what the boxes do not show."""
+    """The distributions' caption: how times are measured, and what it does not show."""
     return (
-        f"{_requests(group)}; every token's time of arrival by a monotonic clock, the device "
-        "synchronized, tokenization in the end-to-end time. Does not show: the slowest and fastest "
+        f"{_requests(group)}; tokens timed on arrival by a monotonic clock, the device "
+        "synchronized, tokenization included end to end. Does not show: the slowest and fastest "
         "5 %, drift during the run, or that longer answers take longer."
     )
 
 
 def quantization(group: Group, naming: Naming) -> str:
-    """What the intervals are, and what the chart does not show."""
+    """The quantization chart's caption: its intervals, and what it does not show."""
     return (
         f"{_requests(group)}, the same ones for both; lines: 95 % intervals, each for itself (the "
         "tests below are corrected for their number). Weights: bytes stored. Does not show: "
-        "quality on other tasks, or what another engine would make of the same quantization."
+        "quality on other tasks, or the same quantization on another engine."
     )
 
 
@@ -56,7 +56,7 @@ def _figures(entry: PlottedVariant, naming: Naming) -> str:
 
 
 def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
-    """What a chart shows, in words, for whoever cannot see it."""
+    """A chart's content as text, for readers who cannot see it."""
     if kind == "frontier":
         chosen = fastest_within(points(group.entries), margin)
         named = naming.variant(chosen.name) if chosen else "none"

@@ -1,4 +1,4 @@
-"""The chart of what each quantization changed, for one task on one device, as Vega-Lite."""
+"""The chart of the changes by each quantization, for one task on one device, as Vega-Lite."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _panel(
 
 
 def quantization(changes: Sequence[StudyRow], naming: Naming, title: str) -> Json | None:
-    """Score change in points, latency and bytes as multiples of the native model's.
+    """The change of the score in points, with latency and bytes as multiples of the native model's.
 
     `changes` are rows of comparisons.parquet.
     """

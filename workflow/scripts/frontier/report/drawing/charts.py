@@ -28,16 +28,16 @@ from frontier.results.columns import StudyRow
 from frontier.words import time_unit
 
 WIDTH = 350
-LABELS = 115  # least room for the variants' names, so that charts of a kind are equally wide
+LABELS = 115  # minimum width for the variants' names, so that charts of a kind are equally wide
 
 
 def data(rows: Iterable[StudyRow]) -> Json:
-    """Rows as the data of a chart and of its layers, or of one layer alone."""
+    """Rows as the data of a chart and its layers, or of a single layer."""
     return {"data": {"values": [dict(row) for row in rows]}}
 
 
 def layer(mark: str, encoding: Json, known: Sequence[str] = (), **options: Any) -> Json:
-    """A mark with its options, drawn for each row in which the `known` fields are not null."""
+    """A mark with its options, for each row in which the `known` fields are not null."""
     spec: Json = {"mark": {"type": mark, **options}, "encoding": encoding}
     if known:
         spec["transform"] = [{"filter": " && ".join(f"datum.{name} != null" for name in known)}]
@@ -50,13 +50,13 @@ def finished(chart: Json, title: str, subtitle: str | list[str]) -> Json:
 
 
 def variants_axis(**more: Any) -> Json:
-    """The axis of a chart of a line a variant."""
+    """The axis of a chart with a line per variant."""
     plain = {"ticks": False, "domain": False, "labelColor": INK, "labelPadding": 8}
     return {**plain, "minExtent": LABELS, **more}
 
 
 def names(variant: str, naming: Naming) -> dict[str, Any]:
-    """The fields by which a variant is placed, coloured and shaped."""
+    """The fields for a variant's position, colour and shape."""
     return {
         "variant": naming.variant(variant),
         "model": naming.model(variant),
@@ -85,7 +85,7 @@ def _point_rows(
 
 
 def _score_scale(rows: list[dict[str, Any]], band: float) -> Json:
-    """From the lowest end to the highest with little room, so that no tick stands above 100."""
+    """The scores' range with a small margin, so that no tick is above 100."""
     ends = [row[key] for row in rows for key in ("y", "y_low", "y_high") if row[key] is not None]
     low, high = min([*ends, band]), max(ends)
     room = 0.05 * (high - low)
@@ -97,7 +97,7 @@ def frontier(
 ) -> Json | None:
     """Score (points) against median latency, both with intervals, and the Pareto line.
 
-    The band holds the scores within `margin` points of the best; the ring is on the fastest in it.
+    The band contains the scores within `margin` points of the best; a ring marks the fastest in it.
     """
     entries = [entry for entry in entries if entry.score is not None]
     if not entries:
@@ -146,7 +146,7 @@ def frontier(
 
 
 def distributions(entries: Sequence[PlottedVariant], naming: Naming, title: str) -> Json | None:
-    """Whiskers from the 5th to the 95th percentile, box of the middle half, tick at the median."""
+    """Box plots: whiskers at the 5th and 95th percentiles, box of the middle half, median tick."""
     order = [naming.variant(entry.variant) for entry in entries]
     panels = []
     for time in figures.per_request():

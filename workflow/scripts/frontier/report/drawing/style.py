@@ -1,4 +1,4 @@
-"""What all charts share: fonts, sizes, scales of colour and shape, and ticks of a log axis."""
+"""The style of all charts: fonts, sizes, colours, shapes, and ticks of a log axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LINE = "#8a939e"
 CONFIG: Json = {
     "font": FONT,
     "background": "white",
-    # A reader's font may be wider than the one that the labels were measured with here.
+    # A reader's font may be wider than the one used here to measure labels.
     "padding": {"left": 14, "top": 6, "right": 12, "bottom": 6},
     # The whole image carries the description; a label on every mark would only repeat figures.
     "aria": False,
@@ -34,7 +34,7 @@ CONFIG: Json = {
         "labelColor": INK, "titleColor": QUIET, "orient": "bottom", "labelLimit": 190,
         "symbolSize": 80, "symbolStrokeWidth": 0, "direction": "horizontal", "columnPadding": 14,
         "symbolOpacity": 1, "offset": 12,
-        # Vega's own setting, which Vega-Lite passes on though its schema lacks it: stacked.
+        # Vega's setting, which Vega-Lite passes on although its schema lacks it: stacked.
         "layout": {"bottom": {"direction": "vertical", "anchor": "start", "margin": 8}},
     },
     "title": {
@@ -42,8 +42,8 @@ CONFIG: Json = {
         "limit": 400, "subtitleFontSize": 12, "subtitleColor": QUIET, "subtitlePadding": 4,
     },
 }  # fmt: skip
-LEGEND_WIDTH = 460  # pixels; with a wider one a chart is drawn smaller than those beside it
-LETTER, SYMBOL = 6.3, 34  # the width of a letter, and of a symbol with what is around it
+LEGEND_WIDTH = 460  # pixels; a wider legend would shrink the chart
+LETTER, SYMBOL = 6.3, 34  # the width of a letter, and of a symbol with its padding
 
 
 def _unique(items: Iterable[str]) -> list[str]:
@@ -51,19 +51,19 @@ def _unique(items: Iterable[str]) -> list[str]:
 
 
 def _quantizations(naming: Naming, variants: Sequence[str], **more: Any) -> Json:
-    """The legend of the quantizations present; of colour and shape it is one if they are equal."""
+    """The legend of the quantizations present; one for colour and shape if they are equal."""
     present = _unique(naming.quantization(variant) for variant in variants)
     return {"values": present, "columns": _columns(present), **more}
 
 
 def _columns(labels: Sequence[str]) -> int:
-    """As many legend columns as fit below a chart; a wider legend would shrink all of it."""
+    """The number of legend columns that fit below a chart; a wider legend would shrink it."""
     widest = min(max(map(len, labels), default=1) * LETTER, CONFIG["legend"]["labelLimit"])
     return max(1, min(4, int(LEGEND_WIDTH // (widest + SYMBOL))))
 
 
 def colour(naming: Naming, variants: Sequence[str], legend: bool = True) -> Json:
-    """The study's colours with a legend of what is present: models, or one's quantizations."""
+    """The encoding of colour, with a legend of the models present, or of the quantizations."""
     if naming.several_models:
         label, field, title = naming.model, "model", "Model"
         present = _unique(naming.model(variant) for variant in variants)

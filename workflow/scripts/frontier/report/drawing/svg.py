@@ -1,4 +1,4 @@
-"""A chart as SVG and PNG, without a network, and as SVG that can stand inside a page."""
+"""Rendering of charts to SVG and PNG without a network, and to SVG for inclusion in a page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SVG = "http://www.w3.org/2000/svg"
 
 
 def render(chart: dict[str, Any]) -> str:
-    """A Vega-Lite chart as SVG text; data from outside the chart is refused."""
+    """A Vega-Lite chart as SVG text; external data is refused."""
     svg: str = vl_convert.vegalite_to_svg(chart, vl_version=VEGA_LITE, allowed_base_urls=[])
     return svg
 
@@ -26,10 +26,10 @@ def png(svg: str) -> bytes:
 
 
 def described(svg: str, name: str, title: str, description: str) -> str:
-    """An SVG that scales with its place, says what it shows, and shares no id with another.
+    """An SVG that scales with its container, has a description, and shares no id with another.
 
     `name` is unique in the page: it prefixes the ids (clip paths), which a page has only once.
-    Raises ElementTree.ParseError for what is no XML.
+    Raises ElementTree.ParseError for invalid XML.
     """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")

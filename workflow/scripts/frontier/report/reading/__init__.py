@@ -1,1 +1,1 @@
-"""The tables and cells that the report shows, read."""
+"""Readers of the tables and cells that the report shows."""

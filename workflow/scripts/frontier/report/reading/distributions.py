@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
-FEWEST = 20  # below it a 5 % quantile is the smallest value, whatever the distribution
+FEWEST = 20  # with fewer, the 5 % quantile is the smallest value for any distribution
 
 
 def quantiles(requests: pl.DataFrame, figure: str) -> dict[str, float] | None:

@@ -1,4 +1,4 @@
-"""Reads what the report shows beyond the study: requests, provenance and examples.
+"""Readers of the report's content beyond the study: requests, provenance and examples.
 
 One cell's requests are in memory at a time.
 """
@@ -28,15 +28,15 @@ from frontier.text import visible
 
 Key = tuple[str, str, str]
 BLOCKS = ("hardware", "packages")
-"""The conditions that a cell's provenance has; the others are figures."""
+"""The keys of a cell's provenance that are conditions; the others are figures."""
 
 
 def key(names: Mapping[str, Any]) -> Key:
-    """A cell's place: task, device, variant."""
+    """A cell's key: task, device, variant."""
     return names["task"], names["device"], names["variant"]
 
 
-# What differs from cell to cell and is told as a range: name -> path in a cell's provenance.
+# Figures that vary between cells and are shown as ranges: name -> path in a cell's provenance.
 RANGES: dict[str, tuple[str | int, ...]] = {
     "Warm-up requests before the timed ones": ("warmup", "requests"),
     "Cores that other processes used on average": ("contention", "foreign_cores"),
@@ -46,7 +46,7 @@ RANGES: dict[str, tuple[str | int, ...]] = {
 
 
 def _reach(value: Any, path: Sequence[str | int]) -> float | None:
-    """The number at a path of keys and places in a JSON value, None where there is none."""
+    """The number at a path of keys and indices in a JSON value; None if there is none."""
     for step in path:
         try:
             value = value[step]
@@ -57,7 +57,7 @@ def _reach(value: Any, path: Sequence[str | int]) -> float | None:
 
 @dataclass
 class Provenance:
-    """How the cells of one device were measured: each distinct condition once, and ranges."""
+    """The conditions of one device's measurements: each distinct one once, and ranges."""
 
     conditions: dict[str, dict[str, Any]] = field(
         default_factory=lambda: {name: {} for name in (*BLOCKS, *figures.conditions())}
@@ -66,7 +66,7 @@ class Provenance:
     cells: int = 0
 
     def add(self, cell: Mapping[str, Any]) -> None:
-        """Take note of one measured cell."""
+        """Adds one measured cell."""
         self.cells += 1
         provenance = cell.get("provenance") or {}
         for name, found in self.conditions.items():
@@ -82,19 +82,19 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Cells:
-    """What the cells' JSON files say beyond the study."""
+    """The content of the cells' JSON files beyond the study."""
 
     paths: dict[Key, Path]
     provenance: dict[str, Provenance]
     metrics: dict[str, MetricNote]
     scores: dict[Key, Mapping[str, Any]]
-    """Every metric of each scored cell."""
+    """All metrics of each scored cell."""
     adopted: dict[Key, list[Mapping[str, Any]]]
     """The notes of cells whose measurement was adopted."""
 
 
 def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
-    """Read the cells' JSON files one by one. Raises UserError unless they are the study's."""
+    """Reads the cells' JSON files one by one. Raises UserError unless they are the study's."""
     known = {key(row) for row in study}
     cells = Cells({}, {}, {}, {}, {})
     for path in paths:
@@ -114,7 +114,7 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
     if lacking := sorted(known - set(cells.paths)):
         task, device_id, variant = lacking[0]
         raise UserError(
-            f"the study has {len(lacking)} cells that were not given, first "
+            f"{len(lacking)} cells of the study were not given, first "
             f"{variant} on {device_id} for {task}"
         )
     return cells
@@ -146,7 +146,7 @@ def groups(
 ) -> list[Group]:
     """The study's cells by task and device, in order of display, read for the charts.
 
-    Raises UserError for a comparison of a cell that is not the study's.
+    Raises UserError for a comparison of a cell outside the study.
     """
     found: dict[tuple[str, str], list[StudyRow]] = {}
     for row in sorted(study, key=naming.rank):
@@ -155,7 +155,7 @@ def groups(
     if strangers := sorted(set(compared) - {key(row) for row in study}):
         task, device, variant = strangers[0]
         raise UserError(
-            f"the comparisons are another study's: {variant} on {device} for {task} is not in this"
+            f"the comparisons are of another study: {variant} on {device} for {task} is not here"
         )
     return [
         Group(
@@ -171,7 +171,7 @@ def groups(
 
 @dataclass(frozen=True)
 class Example:
-    """One request and what some variants answered; all text made visible, none escaped."""
+    """One request with some variants' answers; control characters visible, HTML not escaped."""
 
     id: str
     input: str
@@ -184,9 +184,9 @@ SHOWN_VARIANTS = 4
 
 
 def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
-    """Requests of one group as up to four variants answered them.
+    """Requests of one group with the answers of up to four variants.
 
-    The first two of the sample, then two on which the variants' scores differ, where there are.
+    The first two of the sample, then two on which the variants' scores differ, if there are any.
     The variants: the best and the worst by score, the fastest, and the next best.
     """
     scored = points(group.entries)
@@ -204,7 +204,7 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
         (pl.col("score").max() - pl.col("score").min()).alias("spread")
     )
     first = spread["id"].head(EXAMPLES // 2).to_list()
-    # Sorted stably, so that of equals the first of the sample comes first.
+    # A stable sort, so that of equals the first of the sample comes first.
     apart = spread.filter(pl.col("spread") > 0, ~pl.col("id").is_in(first))
     apart = apart.sort("spread", descending=True, maintain_order=True)
     shown = first + apart["id"].head(EXAMPLES - len(first)).to_list()

@@ -1,1 +1,1 @@
-"""The page: its tables, filters and sections."""
+"""The page: tables, filters and sections."""

@@ -1,4 +1,4 @@
-"""The cells whose measurement was adopted: made by earlier code or packages, taken as current."""
+"""The cells with adopted measurements, of earlier code or packages, accepted as current."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_DIFFERENCES = 12
 
 @dataclass(frozen=True)
 class Adopted:
-    """An adoption of one cell: when, why, and what its measurement differs in."""
+    """An adoption of one cell: the time, the reason and the differences."""
 
     variant: str
     device: str
@@ -26,7 +26,7 @@ class Adopted:
 
     @property
     def cell(self) -> tuple[str, str, str]:
-        """Which cell it is of; one that was adopted again has several."""
+        """The cell, as a key for grouping: a cell may have been adopted several times."""
         return self.variant, self.device, self.task
 
 

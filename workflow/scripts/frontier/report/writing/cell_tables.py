@@ -1,4 +1,4 @@
-"""The tables of one task on one device: every cell, and what each quantization changed."""
+"""The tables of one task on one device: all cells, and the changes by each quantization."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def p_text(change: StudyRow | None) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """What one quantization changed on one task and device."""
+    """The changes by one quantization on one task and device."""
 
     variant: str
     score: Box
@@ -94,7 +94,7 @@ class Change:
 
 
 def changes(group: Group, naming: Naming) -> list[Change]:
-    """What each quantization of a group changed against its native model."""
+    """The changes by each quantization of a group against its native model."""
 
     def number(value: int | None) -> str:
         return words.MISSING if value is None else str(value)

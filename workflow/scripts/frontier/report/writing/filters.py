@@ -1,4 +1,4 @@
-"""What a reader can leave out of the table of all cells: by classes and CSS, without a script."""
+"""Filters of the table of all cells, by classes and CSS, without a script."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from frontier.results.columns import StudyRow
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice by one axis; each of its `choices` is a class of cells and what it is called."""
+    """A filter by one axis; each of its `choices` is a CSS class of cells and its label."""
 
     name: str
     choices: list[tuple[str, str]]
     of_tables: bool = False
-    """Whether all cells of a table have it in common."""
+    """True if all cells of a table share the value."""
 
 
 def _choices(prefix: str, axis: Axis) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def _choices(prefix: str, axis: Axis) -> list[tuple[str, str]]:
 
 
 def available(naming: Naming, outcomes: Sequence[str]) -> list[Filter]:
-    """What cells can be chosen by, wherever there is more than one choice."""
+    """The filters with more than one choice."""
     found = [
         Filter("Task", _choices("t", naming.tasks), of_tables=True),
         Filter("Device", _choices("d", naming.devices), of_tables=True),
@@ -37,12 +37,12 @@ def available(naming: Naming, outcomes: Sequence[str]) -> list[Filter]:
 
 
 def of_table(group: Group, naming: Naming) -> str:
-    """The classes of a group's table."""
+    """The CSS classes of a group's table."""
     return f"t{naming.tasks.rank(group.task)} d{naming.devices.rank(group.device)}"
 
 
 def of_row(row: StudyRow, naming: Naming) -> str:
-    """The classes of a cell's row."""
+    """The CSS classes of a cell's row."""
     model, quantization = (
         naming.models.rank(row["model"]),
         naming.quantizations.rank(row["quantization"]),

@@ -1,4 +1,4 @@
-"""Cells of several machines in one report: which were added, and what conflicts with what."""
+"""Cells of several machines in one report: the added ones, and conflicts between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frontier.tables.study import read_cell
 
 @dataclass(frozen=True)
 class MachineResult:
-    """One of two cells: the device that it was made on, and what came out."""
+    """One of two results for a cell: its device and figures."""
 
     device: str
     figures: str
@@ -25,7 +25,7 @@ class MachineResult:
 
 @dataclass(frozen=True)
 class Conflict:
-    """The same cell made on two machines, of something else or on other hardware."""
+    """The same cell measured on two machines with different inputs or hardware."""
 
     task: str
     variant: str
@@ -36,22 +36,22 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Machines:
-    """What the report says of cells that were added; `names` as which, with how many cells each."""
+    """The added cells: `names` under which they were added, with their numbers, and conflicts."""
 
     names: list[tuple[str, int]]
     conflicts: list[Conflict]
 
 
 def machines(groups: Sequence[Group], cells: Cells, naming: Naming) -> Machines:
-    """The added cells among a study's, and the conflicts with those made here.
+    """The added cells among a study's, and the conflicts with those measured here.
 
-    Where a cell was not made here, the first machine's is what the others' are held against.
+    If a cell was not measured here, the others are compared with the first machine's.
     """
     rows = [row for group in groups for row in group.rows]
     origins = bundles.origins(naming.devices.ids)
     counted = dict.fromkeys(sorted(set(origins.values())), 0)
     same: dict[tuple[str, str, str], list[StudyRow]] = {}
-    for row in sorted(rows, key=lambda row: row["device"] in origins):  # those made here first
+    for row in sorted(rows, key=lambda row: row["device"] in origins):  # those measured here first
         if name := origins.get(row["device"]):
             counted[name] += 1
         place = row["task"], row["variant"], row["device"].partition("@")[0]

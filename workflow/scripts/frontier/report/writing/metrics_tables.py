@@ -1,4 +1,4 @@
-"""The tables of the same answers by every metric of their scorer, one for each task and device."""
+"""Tables of all metrics of a scorer on the same answers, one for each task and device."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MetricsTable:
 
 
 def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> list[MetricsTable]:
-    """The groups whose scorer gave more than one metric, the primary one first."""
+    """Tables for groups whose scorer gave more than one metric, the primary one first."""
     found = []
     for group in groups:
         scored = [(row, cells.scores.get(key(row), {})) for row in group.rows]

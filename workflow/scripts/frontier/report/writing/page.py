@@ -1,4 +1,4 @@
-"""The report: charts drawn, tables filled, and one page of HTML that needs nothing else."""
+"""The report: charts and tables in one self-contained page of HTML."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Draw = Callable[[Group, str], dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class RenderedChart:
-    """A chart: its file's name, the SVG as drawn and as it stands in the page, and its line."""
+    """A chart: its file's name, its SVG as a file and as part of the page, and its caption."""
 
     name: str
     task: str
@@ -82,7 +82,7 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
 
 
 def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dict[str, Any]]:
-    """How each device measured: each distinct set of conditions, flattened to name and text."""
+    """The conditions of each device: each distinct set, flattened to name and text."""
     return [
         {
             "device": devices.label(device),
@@ -92,7 +92,7 @@ def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dic
                 for name, found in provenance[device].conditions.items()
                 if any(isinstance(value, dict) for value in found.values())
             },
-            # What is a word or a number, all that occurred in one line.
+            # Words and numbers: all that occurred, on one line.
             "settings": {
                 name: visible("; ".join(map(str, found.values())), 2000)
                 for name, found in provenance[device].conditions.items()
@@ -112,7 +112,7 @@ def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dic
 def _examples(
     groups: Sequence[Group], cells: Cells, naming: Naming
 ) -> list[tuple[str, str, list[Example]]]:
-    """For each task, examples from the first device on which it was measured."""
+    """Examples for each task from the first device on which it was measured."""
     shown: dict[str, tuple[str, str, list[Example]]] = {}
     for group in groups:
         if points(group.entries) and group.task not in shown:
@@ -124,7 +124,7 @@ def _examples(
 def _changes(
     groups: Sequence[Group], naming: Naming
 ) -> list[tuple[str, str, Verdicts, list[cell_tables.Change]]]:
-    """For each group with comparisons: task, device, what they say, and their figures."""
+    """For each group with comparisons: task, device, verdicts, and figures."""
     tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
     return [
         (

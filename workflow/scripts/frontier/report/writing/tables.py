@@ -23,7 +23,7 @@ from frontier.text import visible
 
 @dataclass(frozen=True)
 class Box:
-    """A table's cell: a figure, its interval below it, and marks that style it."""
+    """A table's cell: a figure, the interval below it, and CSS classes."""
 
     text: str
     interval: str = ""
@@ -34,9 +34,9 @@ class Box:
 class Grid:
     """A table of variants by task and device."""
 
-    tasks: list[tuple[str, int]]  # label and how many devices it spans
+    tasks: list[tuple[str, int]]  # label and the number of devices that it spans
     devices: list[str]
-    rows: list[tuple[str, list[Box]]]  # variant and one box a column
+    rows: list[tuple[str, list[Box]]]  # variant and one box per column
 
 
 MOST_COLUMNS = 6
@@ -63,7 +63,7 @@ def _score_box(row: StudyRow) -> Box | None:
 
 
 def _marks(group: Group, margin: float) -> dict[str, tuple[str, ...]]:
-    """Which variants of a group are the chosen one and the best."""
+    """The CSS classes of a group's chosen and best variants."""
     points = [(row["variant"], point(row)) for row in group.rows if comparable(row)]
     chosen = fastest_within((each for _, each in points), margin)
     top = best(each for _, each in points)
@@ -104,7 +104,7 @@ def _grid(
 def _grids(
     groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[StudyRow], Box | None]
 ) -> list[Grid]:
-    """One table of all groups, or one a task where that is too wide to be read."""
+    """One table of all groups, or one per task if that would be too wide."""
     if len(groups) <= MOST_COLUMNS:
         return [_grid(groups, naming, margin, box)]
     by_task: dict[str, list[Group]] = {}
@@ -124,7 +124,7 @@ def score_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[
 
 
 def glossary(columns: Iterable[Column]) -> list[Column]:
-    """The columns to be explained: those that are not merely the end of an interval."""
+    """The columns for the glossary: all but the ends of intervals."""
     return [column for column in columns if column.interval_of is None]
 
 
