@@ -53,12 +53,12 @@ def row(found: dict[str, Any]) -> dict[str, Any]:
 def test_contract(name: str) -> None:
     """A figure knows all of its columns where there is all of a measurement; they are explained."""
     figure: Figure = FIGURES.load(name)()
-    assert figure.columns
-    assert all(column.description for column in figure.columns)
-    assert set(figure.values(ALL)) == set(figures.whole(figure.columns))
+    assert figure.COLUMNS
+    assert all(column.description for column in figure.COLUMNS)
+    assert set(figure.values(ALL)) == set(figures.whole(figure.COLUMNS))
     assert None not in figure.values(ALL).values()
     assert figure.__doc__
-    for written in figure.headings:
+    for written in figure.HEADINGS:
         assert any(
             letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.TIMES)))
         )
@@ -67,10 +67,10 @@ def test_contract(name: str) -> None:
 
 def test_places_are_apart() -> None:
     """So that another figure fits between any two, and the order is nobody's accident."""
-    places = [figure.place for figure in figures.ordered()]
+    places = [figure.ORDER for figure in figures.in_order()]
     assert places == sorted(set(places))
     assert min(later - sooner for sooner, later in pairwise(places)) > 1
-    assert {type(figure) for figure in figures.ordered()} == set(FIGURES.all().values())
+    assert {type(figure) for figure in figures.in_order()} == set(FIGURES.all().values())
 
 
 def test_what_there_is_decides_what_is_known() -> None:
@@ -110,7 +110,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     monkeypatch.setattr(FIGURES, "_loaded", dict(FIGURES.all()))
 
     def forget() -> None:
-        figures.ordered.cache_clear()
+        figures.in_order.cache_clear()
         figures.columns.cache_clear()
         sys.modules.pop("frontier.figures.tokens_per_request", None)
 
@@ -149,7 +149,7 @@ FAULTS = {
     "a column of every study": (EXAMPLE.replace('"tokens_per_request"', '"device"'), "'device' is a column of the study"),
     "a key that is no column": (EXAMPLE.replace('return {"tokens', 'return {"token'), "tokens_per_request.py: gives 'token_per_request'"),
     "no number": (EXAMPLE.replace("mean(tokens", "float('nan') if tokens else mean(tokens"), "tokens_per_request.py: tokens_per_request is nan"),
-    "no place": (EXAMPLE.replace("    place = 145\n", ""), "lacks place, which Figure declares"),
+    "no place": (EXAMPLE.replace("    ORDER = 145\n", ""), "lacks ORDER, which Figure declares"),
     "no values": (EXAMPLE.replace("def values", "def value"), r"lacks values\(\)"),
 }  # fmt: skip
 

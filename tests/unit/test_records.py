@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from frontier.arrivals import Arrival
 from frontier.errors import UserError
 from frontier.measuring import contention
+from frontier.results import checksums
 from frontier.results.journal import Journal, restore
-from frontier.results.records import Record, read
+from frontier.results.records import Record, read, rebind
 
 
 def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:
@@ -182,6 +183,18 @@ def test_former_layout_is_named(tmp_path: Path) -> None:
         path.write_text(f"{json.dumps(line)}\n{json.dumps(odd)}\n")
         with pytest.raises(UserError, match=f"line 2 is no request: .*{words}"):
             read(path)
+
+
+def test_records_are_taken_to_another_identity() -> None:
+    """Whole and in this layout, or not at all."""
+    lines = [record(number).line() for number in range(2)]
+    content = b"".join(checksums.line(line, "me") for line in lines)
+    assert rebind(content, "me", "you") == b"".join(checksums.line(line, "you") for line in lines)
+    with pytest.raises(ValueError, match="altered"):
+        rebind(content, "me too", "you")
+    former = {key: one for key, one in lines[0].items() if key != "arrivals"} | {"token_ns": [4]}
+    with pytest.raises(ValueError, match="written by an earlier release"):
+        rebind(content + checksums.line(former, "me"), "me", "you")
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(1, 9)), max_size=30))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
+from frontier.gates import GATES, Load, Timing
 from frontier.results.records import Record
 from frontier.scoring import latency
 from frontier.stats.intervals import quantile_interval
@@ -101,6 +102,45 @@ def test_gaps_of_chunks_are_marked(requests: list[list[Arrival]]) -> None:
     assert found["tokens_per_arrival"] == pytest.approx(tokens / sum(map(len, requests)))
     rate = found["output_tokens_per_s"]["value"]
     assert rate == pytest.approx(tokens / sum(each[-1].ns / 1e9 for each in requests))
+
+
+def test_no_token_no_time() -> None:
+    """A request whose answer is empty has a latency, and nothing else; that is no fault."""
+    empty = Record("r", "", "", 0, 9, "stop", 0, 0, [], 10**6, 0)
+    timing = Timing([empty], [], Load(foreign_cores=0, foreign_gpu_processes=None), 1)
+    assert GATES.load("clock")().reason(timing) is None
+    assert (latency.latency_s(empty), latency.ttft_s(empty)) == (1e-3, None)
+    assert (latency.tpot_s(empty), latency.itl_s(empty)) == (None, [])
+    found = figures_of([empty] * 50)
+    assert found["requests_per_s"]["value"] == pytest.approx(1000)
+    assert [found[name] for name in ("ttft_p50_s", "itl_mean_s", "mbu", "tokens_per_arrival")] == [
+        None
+    ] * 4
+
+
+def test_statistics_are_numpys() -> None:
+    """Of requests whose tokens came in chunks of one to four, by a second arithmetic."""
+    rng = np.random.default_rng(7)
+    starts = [rng.integers(1, 10**6, n).cumsum() for n in rng.integers(1, 30, 600)]
+    chunks = [rng.integers(1, 5, len(times)) for times in starts]
+    records = [
+        of_arrivals([Arrival(int(ns), int(n)) for ns, n in zip(times, counts, strict=True)], 500)
+        for times, counts in zip(starts, chunks, strict=True)
+    ]
+    ends = np.array([times[-1] + 500 for times in starts])
+    firsts = np.array([times[0] for times in starts])
+    later = np.array([counts[1:].sum() for counts in chunks])
+    of = {
+        "latency": ends, "ttft": firsts, "tpot": (ends - firsts)[later > 0] / later[later > 0],
+        "itl": np.concatenate([np.diff(times) for times in starts]),
+    }  # fmt: skip
+    found = figures_of(records)
+    for name, times in of.items():
+        for q in (50, 90, 99):
+            assert found[f"{name}_p{q}_s"]["value"] == pytest.approx(
+                np.quantile(times, q / 100) / 1e9
+            )
+        assert found[f"{name}_mean_s"]["value"] == pytest.approx(times.mean() / 1e9)
 
 
 def test_waiting_to_be_sent_counts() -> None:

@@ -28,7 +28,7 @@ from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import checksums, layout
 from frontier.results.layout import MEASUREMENT, REQUESTS
-from frontier.results.records import adopted
+from frontier.results.records import adopted, rebind
 from frontier.text import visible
 from frontier.values import sha256
 
@@ -149,7 +149,7 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
     path = root / steps.measurement(found.cell)
     requests = (found.folder / REQUESTS).read_bytes()
     try:
-        requests = _rebound(requests, before["digest"], now["digest"])
+        requests = rebind(requests, before["digest"], now["digest"])
     except ValueError as error:
         raise UserError(f"{found.folder / REQUESTS}: {error}") from None
     with _unmeasured(path.parent):
@@ -162,18 +162,6 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
         }
         checksums.write(path, copy)  # last: without it there is no measurement
     return path
-
-
-def _rebound(content: bytes, before: str, after: str) -> bytes:
-    """The lines of one identity's requests.jsonl, with the checksums for another.
-
-    Raises ValueError if a line was altered.
-    """
-    values = [checksums.read(line, before) for line in content.splitlines()]
-    whole = [value for value in values if value is not None]
-    if len(whole) < len(values):
-        raise ValueError("a line was altered")
-    return b"".join(checksums.line(value, after) for value in whole)
 
 
 def _noted(session: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any]:

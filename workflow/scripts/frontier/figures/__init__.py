@@ -6,10 +6,10 @@ distributions, list of conditions and glossary show of it what it offers them. F
 generated tokens of a request:
 
     class TokensPerRequest(Figure):
-        place = 145
-        needs = Needs.ANSWERS
-        columns = with_interval("tokens_per_request", "tokens", "mean of the generated tokens")
-        headings = (heading("Tokens", "tokens_per_request", words.number),)
+        ORDER = 145
+        NEEDS = Needs.ANSWERS
+        COLUMNS = with_interval("tokens_per_request", "tokens", "mean of the generated tokens")
+        HEADINGS = (heading("Tokens", "tokens_per_request", words.number),)
 
         def values(self, measured: Measured) -> Values:
             tokens = [record.tokens for record in measured.records]
@@ -87,17 +87,19 @@ def heading(title: str, column: str, text: Callable[[Any], str]) -> Heading:
 class Figure(ABC):
     """One or several columns of the study that are computed together."""
 
-    place: ClassVar[int]
+    ORDER: ClassVar[int]
     """Where it comes in the study, the report and the glossary: smaller numbers first."""
-    columns: ClassVar[tuple[Column, ...]]
+    COLUMNS: ClassVar[tuple[Column, ...]]
     """Its columns and, after each that has an interval, the two ends."""
-    needs: ClassVar[Needs] = Needs.TIMES
+    NEEDS: ClassVar[Needs] = Needs.TIMES
     """Without it, all its columns are missing."""
-    definition: ClassVar[str] = ""
+    DEFINITION: ClassVar[str] = ""
     """What it is, for the report's definitions, where its columns are statistics of it."""
-    headings: ClassVar[tuple[Heading, ...]] = ()
-    per_request: ClassVar[PerRequest | None] = None
-    condition: ClassVar[bool] = False
+    HEADINGS: ClassVar[tuple[Heading, ...]] = ()
+    """What the report's table of cells shows of it."""
+    PER_REQUEST: ClassVar[PerRequest | None] = None
+    """What the table of requests and the chart of distributions show of it."""
+    CONDITION: ClassVar[bool] = False
     """Whether it is no result but a condition, which the report lists for each device."""
 
     @abstractmethod
@@ -109,10 +111,10 @@ FIGURES: Registry[Figure] = Registry("figures", Figure)
 
 
 @cache
-def ordered() -> tuple[Figure, ...]:
-    """All figures, by their places. Raises UserError for a file that is none."""
+def in_order() -> tuple[Figure, ...]:
+    """All figures, by their order. Raises UserError for a file that is none."""
     found = FIGURES.all()
-    names = sorted(found, key=lambda name: (found[name].place, name))
+    names = sorted(found, key=lambda name: (found[name].ORDER, name))
     return tuple(found[name]() for name in names)
 
 
@@ -120,25 +122,25 @@ def ordered() -> tuple[Figure, ...]:
 def columns() -> tuple[Column, ...]:
     """The columns of all figures, in order. Raises UserError for one that two of them have."""
     owners: dict[str, str] = {}
-    for figure in ordered():
-        for column in figure.columns:
+    for figure in in_order():
+        for column in figure.COLUMNS:
             if column.name in owners:
                 raise UserError(
                     f"{_file(figure)}: has the column {column.name!r}, which "
                     f"{owners[column.name]} has"
                 )
             owners[column.name] = _file(figure)
-    return tuple(column for figure in ordered() for column in figure.columns)
+    return tuple(column for figure in in_order() for column in figure.COLUMNS)
 
 
 def per_request() -> list[PerRequest]:
     """The figures of each request, in order."""
-    return [figure.per_request for figure in ordered() if figure.per_request]
+    return [figure.PER_REQUEST for figure in in_order() if figure.PER_REQUEST]
 
 
 def conditions() -> list[str]:
     """The columns that are conditions, in order."""
-    return [column.name for figure in ordered() if figure.condition for column in figure.columns]
+    return [column.name for figure in in_order() if figure.CONDITION for column in figure.COLUMNS]
 
 
 def values(measured: Measured | None, given: Needs = Needs.MEASUREMENT) -> dict[str, Any]:
@@ -148,8 +150,8 @@ def values(measured: Measured | None, given: Needs = Needs.MEASUREMENT) -> dict[
     None for a cell that was not tried.
     """
     found: dict[str, Any] = dict.fromkeys(whole(columns()))
-    for figure in ordered():
-        if measured and figure.needs <= given:
+    for figure in in_order():
+        if measured and given >= figure.NEEDS:
             found |= {
                 name: _checked(figure, name, value)
                 for name, value in figure.values(measured).items()
@@ -164,7 +166,7 @@ def whole(of: Iterable[Column]) -> list[str]:
 
 def _checked(figure: Figure, name: str, value: Any) -> Any:
     """A value for JSON. Raises UserError for one that its column cannot hold."""
-    if name not in whole(figure.columns):
+    if name not in whole(figure.COLUMNS):
         raise UserError(f"{_file(figure)}: gives {name!r}, which is none of its columns")
     given = vars(value) if hasattr(value, "method") else value
     if isinstance(given, dict) and given["value"] is None:

@@ -12,13 +12,13 @@ from frontier.stats.intervals import Estimate
 class CostPer1000Requests(Figure):
     """The device's price for the time of a thousand requests, one after the other."""
 
-    place = 130
-    columns = with_interval(
+    ORDER = 130
+    COLUMNS = with_interval(
         "cost_per_1000_requests",
         "the currency of the device's price",
         "price of the device's time for 1,000 requests one after another",
     )
-    headings = (heading("Cost of 1,000", "cost_per_1000_requests", words.number),)
+    HEADINGS = (heading("Cost of 1,000", "cost_per_1000_requests", words.number),)
 
     def values(self, measured: Measured) -> Values:
         """Returns it; None where the device has no price."""

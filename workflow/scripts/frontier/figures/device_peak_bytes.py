@@ -10,15 +10,15 @@ from frontier.results.columns import Column
 class DevicePeakBytes(Figure):
     """The most memory that the process has held on its device."""
 
-    place = 120
-    needs = Needs.MEASUREMENT
-    columns = (
+    ORDER = 120
+    NEEDS = Needs.MEASUREMENT
+    COLUMNS = (
         Column(
             "device_peak_bytes", "count", "bytes",
             "peak memory on the device, where it has its own",
         ),
     )  # fmt: skip
-    headings = (heading("Device peak", "device_peak_bytes", words.size),)
+    HEADINGS = (heading("Device peak", "device_peak_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
         """Returns the most of all sessions."""

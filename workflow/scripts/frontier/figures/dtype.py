@@ -9,7 +9,7 @@ from frontier.results.columns import Column
 class Dtype(Condition):
     """What the engine computes in, whatever the weights are stored in."""
 
-    place = 190
-    columns = (
+    ORDER = 190
+    COLUMNS = (
         Column("dtype", "text", "", "the type of the numbers that the engine computes with"),
     )

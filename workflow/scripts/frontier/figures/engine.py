@@ -9,5 +9,5 @@ from frontier.results.columns import Column
 class Engine(Condition):
     """The code that generated."""
 
-    place = 160
-    columns = (Column("engine", "text", "", "the code that generated"),)
+    ORDER = 160
+    COLUMNS = (Column("engine", "text", "", "the code that generated"),)

@@ -9,8 +9,8 @@ from frontier.results.columns import Column
 class Environment(Condition):
     """Where the engine is installed."""
 
-    place = 170
-    columns = (
+    ORDER = 170
+    COLUMNS = (
         Column(
             "environment",
             "text",

@@ -10,12 +10,12 @@ from frontier.results.columns import Column
 class HostPeakBytes(Figure):
     """The most memory that the process has held on the host."""
 
-    place = 110
-    needs = Needs.MEASUREMENT
-    columns = (
+    ORDER = 110
+    NEEDS = Needs.MEASUREMENT
+    COLUMNS = (
         Column("host_peak_bytes", "count", "bytes", "peak memory of the process on the host"),
     )
-    headings = (heading("Host peak", "host_peak_bytes", words.size),)
+    HEADINGS = (heading("Host peak", "host_peak_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
         """Returns the most of all sessions."""

@@ -10,13 +10,13 @@ from frontier.scoring.latency import inter_token_latency
 class Itl(Spread):
     """The gaps between tokens, all requests' together: how evenly a text appears."""
 
-    place = 60
-    prefix = "itl"
-    definition = (
+    ORDER = 60
+    PREFIX = "itl"
+    DEFINITION = (
         "inter-token latency: gap between consecutive tokens, or arrivals of several (see "
         "tokens_per_arrival)"
     )
-    columns = spread_columns(prefix, definition)
+    COLUMNS = spread_columns(PREFIX, DEFINITION)
 
     def values(self, measured: Measured) -> Values:
         """Returns each statistic with its interval, a request's gaps being a cluster."""

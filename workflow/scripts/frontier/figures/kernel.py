@@ -9,8 +9,8 @@ from frontier.results.columns import Column
 class Kernel(Condition):
     """Why a quantized variant may be slow."""
 
-    place = 200
-    columns = (
+    ORDER = 200
+    COLUMNS = (
         Column(
             "kernel",
             "text",

@@ -16,14 +16,14 @@ def _median(row: StudyRow) -> str:
 class Latency(Spread):
     """The time of a whole request: what variants are compared by."""
 
-    place = 30
-    prefix = "latency"
-    definition = (
+    ORDER = 30
+    PREFIX = "latency"
+    DEFINITION = (
         "end-to-end latency: request handed over to last token's text, tokenization included"
     )
-    columns = spread_columns(prefix, definition)
-    per_request = PerRequest("latency_s", "End to end", latency_s)
-    headings = (
+    COLUMNS = spread_columns(PREFIX, DEFINITION)
+    PER_REQUEST = PerRequest("latency_s", "End to end", latency_s)
+    HEADINGS = (
         Heading("Median", _median),
         heading("p90", "latency_p90_s", words.seconds),
         heading("p99", "latency_p99_s", words.seconds),

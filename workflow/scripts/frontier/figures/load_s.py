@@ -10,12 +10,12 @@ from frontier.results.columns import Column
 class LoadS(Figure):
     """The time until the model can be asked."""
 
-    place = 20
-    needs = Needs.ANSWERS
-    columns = (
+    ORDER = 20
+    NEEDS = Needs.ANSWERS
+    COLUMNS = (
         Column("load_s", "number", "s", "time to load the model, its libraries imported before"),
     )
-    headings = (heading("Load", "load_s", words.seconds),)
+    HEADINGS = (heading("Load", "load_s", words.seconds),)
 
     def values(self, measured: Measured) -> Values:
         """Returns it; of a simulated quantization other weights were loaded than it would have."""

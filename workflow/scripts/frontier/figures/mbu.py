@@ -20,13 +20,13 @@ class Mbu(Figure):
     best practices" (2023).
     """
 
-    place = 100
-    columns = with_interval(
+    ORDER = 100
+    COLUMNS = with_interval(
         "mbu",
         "fraction of the peak",
         "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
     )
-    headings = (heading("MBU", "mbu", words.percent),)
+    HEADINGS = (heading("MBU", "mbu", words.percent),)
 
     def values(self, measured: Measured) -> Values:
         """Returns it; None without further tokens, a known cache or the device's bandwidth."""

@@ -11,11 +11,11 @@ from frontier.scoring.latency import rate
 class OutputTokensPerS(Figure):
     """Tokens for the time that requests take: of totals, not a mean of rates."""
 
-    place = 80
-    columns = with_interval(
+    ORDER = 80
+    COLUMNS = with_interval(
         "output_tokens_per_s", "tokens/s", "generated tokens over the time of all requests"
     )
-    headings = (heading("Tokens/s", "output_tokens_per_s", words.number),)
+    HEADINGS = (heading("Tokens/s", "output_tokens_per_s", words.number),)
 
     def values(self, measured: Measured) -> Values:
         """Returns the rate."""

@@ -18,12 +18,12 @@ def _heading(row: StudyRow) -> str:
 class Requests(Figure):
     """The requests that score and times are of."""
 
-    place = 140
-    needs = Needs.ANSWERS
-    columns = (
+    ORDER = 140
+    NEEDS = Needs.ANSWERS
+    COLUMNS = (
         Column("requests", "count", "requests", "requests that were scored, each timed as well"),
     )
-    headings = (Heading("Requests", _heading),)
+    HEADINGS = (Heading("Requests", _heading),)
 
     def values(self, measured: Measured) -> Values:
         """Returns how many; what is random is not scored."""

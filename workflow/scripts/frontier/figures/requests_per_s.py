@@ -10,8 +10,8 @@ from frontier.scoring.latency import rate
 class RequestsPerS(Figure):
     """Requests for the time that they take."""
 
-    place = 90
-    columns = with_interval(
+    ORDER = 90
+    COLUMNS = with_interval(
         "requests_per_s", "requests/s", "requests over the time of all requests"
     )
 

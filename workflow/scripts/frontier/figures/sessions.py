@@ -10,9 +10,9 @@ from frontier.results.records import asking_sessions
 class Sessions(Figure):
     """The processes that asked some of the requests."""
 
-    place = 150
-    needs = Needs.MEASUREMENT
-    columns = (
+    ORDER = 150
+    NEEDS = Needs.MEASUREMENT
+    COLUMNS = (
         Column(
             "sessions", "count", "processes",
             "that timed these requests: several where one was interrupted, or the sample grew",

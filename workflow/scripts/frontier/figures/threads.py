@@ -9,5 +9,5 @@ from frontier.results.columns import Column
 class Threads(Condition):
     """As many as the device's block says, or the machine has cores."""
 
-    place = 180
-    columns = (Column("threads", "count", "threads", "threads the engine was given"),)
+    ORDER = 180
+    COLUMNS = (Column("threads", "count", "threads", "threads the engine was given"),)

@@ -10,8 +10,8 @@ from frontier.scoring.latency import tokens_per_arrival
 class TokensPerArrival(Figure):
     """Whether gaps between arrivals are those between tokens."""
 
-    place = 70
-    columns = (
+    ORDER = 70
+    COLUMNS = (
         Column(
             "tokens_per_arrival", "number", "tokens",
             "generated tokens over their arrivals: 1 where each has a time of its own; more where "

@@ -11,12 +11,12 @@ from frontier.scoring.latency import tpot_s
 class Tpot(Spread):
     """The time that each token takes once the first is there."""
 
-    place = 50
-    prefix = "tpot"
-    definition = (
+    ORDER = 50
+    PREFIX = "tpot"
+    DEFINITION = (
         "time per output token after the first, (latency - TTFT) / (tokens - 1); where the first "
         "arrived together with others, after those"
     )
-    columns = spread_columns(prefix, definition)
-    per_request = PerRequest("tpot_s", "Time per further token", tpot_s)
-    headings = (heading("TPOT", "tpot_p50_s", words.seconds),)
+    COLUMNS = spread_columns(PREFIX, DEFINITION)
+    PER_REQUEST = PerRequest("tpot_s", "Time per further token", tpot_s)
+    HEADINGS = (heading("TPOT", "tpot_p50_s", words.seconds),)

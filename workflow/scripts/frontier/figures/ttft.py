@@ -11,9 +11,9 @@ from frontier.scoring.latency import ttft_s
 class Ttft(Spread):
     """The time until something can be read."""
 
-    place = 40
-    prefix = "ttft"
-    definition = "time to first token: request handed over to first generated token"
-    columns = spread_columns(prefix, definition)
-    per_request = PerRequest("ttft_s", "Time to first token", ttft_s)
-    headings = (heading("TTFT", "ttft_p50_s", words.seconds),)
+    ORDER = 40
+    PREFIX = "ttft"
+    DEFINITION = "time to first token: request handed over to first generated token"
+    COLUMNS = spread_columns(PREFIX, DEFINITION)
+    PER_REQUEST = PerRequest("ttft_s", "Time to first token", ttft_s)
+    HEADINGS = (heading("TTFT", "ttft_p50_s", words.seconds),)

@@ -10,14 +10,14 @@ from frontier.results.columns import Column
 class WeightsBytes(Figure):
     """The bytes that the weights take; of a simulated quantization, that they would take packed."""
 
-    place = 10
-    needs = Needs.ANSWERS
-    columns = (
+    ORDER = 10
+    NEEDS = Needs.ANSWERS
+    COLUMNS = (
         Column(
             "weights_bytes", "count", "bytes", "bytes of the weights as stored for this variant"
         ),
     )
-    headings = (heading("Weights", "weights_bytes", words.size),)
+    HEADINGS = (heading("Weights", "weights_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
         """Returns what the engine found when it had loaded them."""

@@ -86,6 +86,20 @@ def read(path: Path) -> list[Record]:
     return records
 
 
+def rebind(content: bytes, before: str, after: str) -> bytes:
+    """The lines of one identity's requests.jsonl, with the checksums for another.
+
+    Raises ValueError if a line was altered, or is of another layout.
+    """
+    values = [checksums.read(line, before) for line in content.splitlines()]
+    whole = [value for value in values if value is not None]
+    if len(whole) < len(values):
+        raise ValueError("a line was altered")
+    if any(Record.of_line(value) is None for value in whole):
+        raise ValueError("written by an earlier release, whose records had other keys")
+    return b"".join(checksums.line(value, after) for value in whole)
+
+
 class Recorded:
     """The sessions and records of a measurement, as the lines of a journal give them.
 

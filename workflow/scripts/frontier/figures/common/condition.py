@@ -8,9 +8,9 @@ from frontier.figures import Figure, Measured, Needs, Values
 class Condition(Figure):
     """What the measurement says under the name of the column."""
 
-    needs = Needs.MEASUREMENT
-    condition = True
+    NEEDS = Needs.MEASUREMENT
+    CONDITION = True
 
     def values(self, measured: Measured) -> Values:
         """Returns it; None where the measurement did not come so far."""
-        return {column.name: measured.measurement.get(column.name) for column in self.columns}
+        return {column.name: measured.measurement.get(column.name) for column in self.COLUMNS}

@@ -40,13 +40,13 @@ def spread_columns(prefix: str, definition: str) -> tuple[Column, ...]:
 class Spread(Figure):
     """The statistics of a time that each request has."""
 
-    prefix: ClassVar[str]
+    PREFIX: ClassVar[str]
 
     def values(self, measured: Measured) -> Values:
         """Returns each statistic with its interval."""
-        assert self.per_request
-        return self.named(latency.summarize(self.per_request.value, measured.records))
+        assert self.PER_REQUEST
+        return self.named(latency.summarize(self.PER_REQUEST.value, measured.records))
 
     def named(self, statistics: Mapping[str, Estimate | None]) -> Values:
         """Statistics by their columns."""
-        return {column(self.prefix, name): one for name, one in statistics.items()}
+        return {column(self.PREFIX, name): one for name, one in statistics.items()}

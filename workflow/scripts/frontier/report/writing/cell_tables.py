@@ -17,7 +17,7 @@ from frontier.text import visible
 
 def headings() -> list[Heading]:
     """The figures that the table shows of each cell."""
-    return [heading for figure in figures.ordered() for heading in figure.headings]
+    return [heading for figure in figures.in_order() for heading in figure.HEADINGS]
 
 
 @dataclass(frozen=True)

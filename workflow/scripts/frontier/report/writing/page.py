@@ -198,7 +198,7 @@ def page(
             if id_ in axis.notes
         ],
         outcomes=OUTCOMES,
-        latencies=[figure.definition for figure in figures.ordered() if figure.definition],
+        latencies=[figure.DEFINITION for figure in figures.in_order() if figure.DEFINITION],
         glossaries=[
             ("study", tables.glossary((*columns(), *metric_columns(cells.metrics)))),
             ("comparisons", tables.glossary(COMPARISONS)),
