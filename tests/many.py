@@ -30,6 +30,7 @@ from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
 from frontier.results import checksums, layout
 from frontier.results.records import Record
+from frontier.specs.score import ScoreSpec
 from tiny import recipe
 from workspace import copy_project
 
@@ -177,7 +178,7 @@ def finish(folder: Path) -> None:
             given = Namespace(
                 requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
             )
-            result, table = score.cell(steps.score(cell).spec, given)
+            result, table = score.cell(_spec(steps, cell), given)
             table.write_parquet(place.with_suffix(".parquet"))
             result["table_sha256"] = values.sha256(place.with_suffix(".parquet"))
             return place, recorded, result
@@ -185,6 +186,13 @@ def finish(folder: Path) -> None:
         for place, cell in enumerate(steps.cells):
             variety = place // A_MODEL % CONTENTS
             _finish(steps, cell, *content(cell.task, cell.quantization, variety))
+
+
+def _spec(steps: Steps, cell: Cell) -> ScoreSpec:
+    """What score.py is given for a cell that was measured."""
+    given = steps.score(cell).given
+    assert isinstance(given, ScoreSpec)
+    return given
 
 
 def _finish(steps: Steps, cell: Cell, pool: Path, recorded: dict[str, Any], result: Any) -> None:

@@ -35,12 +35,14 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record, read
 from frontier.sampling import drawing
 from frontier.scenarios import single_stream
+from frontier.specs.measure import MeasureIdentity, MeasureSpec
+from frontier.values import checked_spec
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
 DEVICE = {
     "accelerator": "cpu", "threads": 1, "gpus": 0,
-    "warmup": {"minimum": 2, "maximum": 4, "tolerance": 1e9},
+    "warmup": {"minimum": 2, "maximum": 4, "tolerance": 100},
 }  # fmt: skip
 
 
@@ -72,7 +74,7 @@ class Cell:
             "cell": dict.fromkeys(names, "x"), "memory_bytes": None, "environment": None,
             "max_background_cores": 1e6, "device": device, "task": task,
             "quantization": {"method": "native"}, "dtype": "float32",
-            "engine": {"id": "transformers", **shipped.engines()["transformers"].described()},
+            "engine": shipped.engines()["transformers"].described(), "engine_id": "transformers",
             "model": {
                 "dtype": "float32", "prompt": "plain", "trust_remote_code": False,
                 "template_arguments": {}, "template_date": "2026-01-01",
@@ -83,7 +85,7 @@ class Cell:
         paths = {"requests": folder / "requests.jsonl", "measurement": folder / "measurement.json"}
         arguments = argparse.Namespace(sample=sample, model=self.checkpoint, adapter=None, **paths)
         self.loads, self.asked = 0, Counter()
-        measure.measure(arguments, spec, Limits())
+        measure.measure(arguments, checked_spec(json.dumps(spec), MeasureSpec), Limits())
         (folder / "journal.jsonl").unlink()  # as scoring does
         return folder
 
@@ -413,10 +415,10 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
 
 
 HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}
-SPEC = {
-    "max_background_cores": 0.5,
-    "identity": {"digest": "new", "request": "7" * 16},
-}
+SPEC = MeasureSpec.model_construct(
+    max_background_cores=0.5,
+    identity=MeasureIdentity(digest="new", request="7" * 16),
+)
 samples = st.dictionaries(st.sampled_from("abcdefghij"), st.sampled_from("pqrst"), max_size=8)
 
 

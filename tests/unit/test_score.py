@@ -16,6 +16,8 @@ import score
 from conftest import ROOT
 from frontier.arrivals import one_by_one
 from frontier.results.records import Record
+from frontier.specs.score import ScoreSpec
+from frontier.values import checked_spec
 
 REQUESTS = 40
 SPEC = {
@@ -150,7 +152,7 @@ def test_what_was_asked_reaches_the_scorer() -> None:
     row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
     (answer,) = score.scored_items([record], [row], "{sentence}\nIs it positive or negative?")
     assert answer.prompt == question
-    found, _ = score.scored(SPEC, [answer])
+    found, _ = score.scored(checked_spec(json.dumps(SPEC), ScoreSpec), [answer])
     assert found["metrics"]["invalid_rate"]["value"] == 1
 
 

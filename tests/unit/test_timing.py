@@ -17,6 +17,7 @@ from frontier.figures import Measured, Needs
 from frontier.gates import GATES, Load, Timing
 from frontier.results.records import Record
 from frontier.scoring import latency
+from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.stats.intervals import quantile_interval
 
 
@@ -37,7 +38,10 @@ def figures_of(records: list[Record], **facts: Any) -> dict[str, Any]:
     measurement = {
         "weights_bytes": 0, "kv_bytes_per_token": None, "load_s": 1.0, "memory": None, "sessions": [],
     }  # fmt: skip
-    spec = {"device": facts, "model": {}}
+    device = {key: one for key, one in facts.items() if key in ScoredDevice.model_fields}
+    spec = ScoreSpec.model_construct(
+        device=ScoredDevice(max_background_cores=0.5, **device), model=ScoredModel()
+    )
     return figures.values(Measured(measurement | facts, spec, records), Needs.TIMES)
 
 

@@ -10,7 +10,6 @@ import argparse
 import os
 import sys
 import time
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +19,40 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import templates
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import ENGINES, Loaded, LoadedModel, Settings, own_peak_bytes
+from frontier.engines import Loaded, LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
-from frontier.quantizers import quantizer_of
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.scenarios import single_stream
-from frontier.values import read_json, read_lines, read_spec, sha256
+from frontier.specs.measure import MeasureSpec
+from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
 
 
-def settings_of(spec: dict[str, Any], adapter: Path | None) -> Settings:
+def settings_of(spec: MeasureSpec, adapter: Path | None) -> Settings:
     """What the engine needs to know, out of a cell's specification."""
-    model, device = spec["model"], spec["device"]
-    threads = device["threads"]
+    model, device = spec.model, spec.device
     return Settings(
-        accelerator=device["accelerator"],
-        dtype=spec["dtype"],
-        threads=hardware.cores() if threads == "auto" else threads,
-        prompt=model["prompt"],
-        quantizer=quantizer_of(spec["quantization"]),
-        trust_remote_code=model["trust_remote_code"],
-        gpus=device["gpus"],
+        accelerator=device.accelerator,
+        dtype=spec.dtype,
+        threads=hardware.cores() if device.threads == "auto" else device.threads,
+        prompt=model.prompt,
+        quantizer=spec.quantization,
+        trust_remote_code=model.trust_remote_code,
+        gpus=device.gpus,
         adapter=adapter,
-        template_arguments=model["template_arguments"],
-        template_date=date.fromisoformat(model["template_date"]),
-        published=model.get("published"),
+        template_arguments=model.template_arguments,
+        template_date=model.template_date,
+        published=model.published,
     )
 
 
 def run_cell(
-    spec: dict[str, Any],
+    spec: MeasureSpec,
     settings: Settings,
     checkpoint: Path,
     prompts: dict[str, str],
@@ -65,9 +63,9 @@ def run_cell(
 
     Raises UserError for an outcome that a larger attempt, which is still to come, may not have.
     """
-    cell = "/".join(spec["cell"][key] for key in ("variant", "device", "task"))
+    cell = spec.cell.place.name
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
-    facts |= {"engine": spec["engine"]["id"], "environment": spec["environment"]}
+    facts |= {"engine": spec.engine_id, "environment": spec.environment}
     origin = lock_of(checkpoint)
     if "outcome" in origin:  # the job that was to make it has said why it could not
         return facts | {key: origin[key] for key in ("outcome", "reason")} | {"memory": None}
@@ -76,11 +74,11 @@ def run_cell(
         return facts | asked_before(journal, known)
     known = None
     pauses = Pauses()  # before the engine's threads
-    engine = ENGINES.load(spec["engine"]["kind"])(**spec["engine"]["options"]).only("measure")
+    engine = spec.engine.only("measure")
     engine.prepare()
     journal.loaded(start_s=time.time() - psutil.Process().create_time(), threads=settings.threads)
     model: LoadedModel | None = None
-    memory = settings.accelerator, spec["memory_bytes"], limits.memory_bytes, checkpoint
+    memory = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
     try:
         with limited_time(limits.seconds), limited_memory(*memory), pauses:
             started = time.perf_counter_ns()
@@ -90,13 +88,11 @@ def run_cell(
             journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
             journal.loaded(**vars(model.loaded) | lock_facts(origin, model.loaded))
             single_stream.check_prompts(model, prompts)
-            requests = single_stream.requests_for(prompts, spec["task"])
+            requests = single_stream.requests_for(prompts, spec.task)
             journal.make_room(model.reserve(list(requests.values())))
             known = journal.answered(prompts)
             if known is None:
-                warmup = single_stream.warm_up(
-                    model, list(requests.values()), spec["device"]["warmup"]
-                )
+                warmup = single_stream.warm_up(model, list(requests.values()), spec.device.warmup)
                 journal.loaded(warmup=warmup)
                 watch = contention.Watch(settings.accelerator, model.processes())
                 single_stream.single_stream(model, requests, journal, cell, watch, pauses)
@@ -155,17 +151,16 @@ def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
     return facts
 
 
-def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits) -> None:
+def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
     """Measure what the journal has not yet; write requests and measurement."""
-    template = spec["task"]["prompt"]
     rows = read_lines(arguments.sample)
-    prompts = {row["id"]: templates.fill(template, row["fields"]) for row in rows}
+    prompts = {row["id"]: templates.fill(spec.task.prompt, row["fields"]) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
-    facts = sessions.here(spec, weights)
+    facts = sessions.here(spec.request, weights)
     path = arguments.requests.with_name(layout.JOURNAL)
     if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
         reuse.take_over(path, spec, prompts, facts)
-    journal = Journal(path, facts, spec.get("identity", {}).get("digest", ""))
+    journal = Journal(path, facts, spec.digest)
     settings = settings_of(spec, arguments.adapter)
     result = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
@@ -182,7 +177,7 @@ def measure(arguments: argparse.Namespace, spec: dict[str, Any], limits: Limits)
         {
             "layout": layout.VERSION,
             **result,
-            "spec": spec,
+            "spec": spec.model_dump(mode="json", exclude_unset=True),
             "sessions": journal.sessions,
             "requests": len(journal.records),
             "requests_sha256": sha256(arguments.requests),
@@ -203,9 +198,9 @@ def main() -> None:
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
     parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
     arguments = parser.parse_args()
-    spec = read_spec(arguments.spec)
-    device, name = spec["device"], spec["cell"]["device"]
-    hardware.require(name, device["accelerator"], device.get("gpu"), device["gpus"])
+    spec = checked_spec(arguments.spec, MeasureSpec)
+    device, name = spec.device, spec.cell.device
+    hardware.require(name, device.accelerator, device.gpu, device.gpus)
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
     for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
         if folder:
@@ -213,11 +208,11 @@ def main() -> None:
     limits = Limits(**read_spec(arguments.limits))
     folder = arguments.requests.parent
     folder.mkdir(parents=True, exist_ok=True)
-    count = device["gpus"] if device["accelerator"] != "mps" else 0
+    count = device.gpus if device.accelerator != "mps" else 0
     busy = UserError(f"{folder}: another process is measuring this cell")
     with (
         presence.exclusive(folder / layout.JOURNAL_LOCK, busy),
-        gpus.reserved(f"device {name!r}", device.get("gpu"), count),
+        gpus.reserved(f"device {name!r}", device.gpu, count),
     ):
         measure(arguments, spec, limits)
 

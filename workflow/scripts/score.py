@@ -27,7 +27,8 @@ from frontier.results import checksums, layout
 from frontier.results.records import Record, adopted, asking_sessions, read
 from frontier.scorers import CHOSEN, ScoredItem
 from frontier.scoring import latency
-from frontier.values import read_json, read_lines, read_spec, sha256
+from frontier.specs.score import LeftOutSpec, ScoreSpec
+from frontier.values import checked_spec, read_json, read_lines, sha256
 
 MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha256")
 
@@ -49,18 +50,13 @@ def scored_items(
     ]
 
 
-def scored(
-    spec: dict[str, Any], items: list[ScoredItem]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The cell's score, and the scorer's row for each request."""
-    try:
-        scorer = CHOSEN.read(spec["scorer"])
-    except ValueError as fault:
-        raise UserError(f"--spec: scorer: {fault}") from None
-    found = scorer.score(items)
+    found = spec.scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
-    summary = {"primary": scorer.PRIMARY, "requests": len(items), "metrics": metrics}
-    return {**summary, "details": found.details, "scorer": spec["scorer"]}, found.requests
+    summary = {"primary": spec.scorer.PRIMARY, "requests": len(items), "metrics": metrics}
+    scorer = CHOSEN.write(spec.scorer)
+    return {**summary, "details": found.details, "scorer": scorer}, found.requests
 
 
 def table(
@@ -123,10 +119,10 @@ def outcome(name: str, reason: str | None) -> dict[str, Any]:
     }
 
 
-def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
+def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell's summary and its table of requests. Raises UserError for altered files."""
     measurement = read_json(inputs.measurement)
-    measured = spec.get("identity", {}).get("inputs", {}).get("measurement")
+    measured = spec.identity and spec.identity.inputs.get("measurement")
     if measured and measured != measurement["spec"]["identity"]["digest"]:
         raise UserError(f"{inputs.measurement}: is of another cell, or of another version of it")
     if sha256(inputs.requests) != measurement["requests_sha256"]:
@@ -154,7 +150,7 @@ def cell(spec: dict[str, Any], inputs: argparse.Namespace) -> tuple[dict[str, An
         result["score"], own = scored(spec, items)
     has = Needs.ANSWERS
     if not result["simulated"]:
-        most = spec["device"]["max_background_cores"]
+        most = spec.device.max_background_cores
         if reason := first_reason(Timing.of(measurement, records, most)):
             result |= {"outcome": "invalid", "reason": reason}
         else:
@@ -173,17 +169,21 @@ def main() -> None:
     parser.add_argument("--cell", required=True, type=Path, help="the cell's JSON to write")
     parser.add_argument("--table", required=True, type=Path, help="the requests' Parquet to write")
     arguments = parser.parse_args()
-    spec = read_spec(arguments.spec)
-    if "outcome" in spec:
-        result, requests = outcome(spec["outcome"], spec["reason"]), pl.DataFrame()
+    spec: ScoreSpec | LeftOutSpec
+    if arguments.measurement is None:
+        spec = checked_spec(arguments.spec, LeftOutSpec)
+        result, requests = outcome(spec.outcome, spec.reason), pl.DataFrame()
     else:
+        spec = checked_spec(arguments.spec, ScoreSpec)
         result, requests = cell(spec, arguments)
     # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
     parquet = io.BytesIO()
     requests.write_parquet(parquet)
     write_bytes(arguments.table, parquet.getvalue())
     result["table_sha256"] = hashlib.sha256(parquet.getvalue()).hexdigest()
-    whole = {"layout": layout.VERSION, "cell": spec["cell"], **result, "identity": spec["identity"]}
+    names = spec.cell.model_dump(mode="json")
+    identity = spec.identity and spec.identity.model_dump(mode="json")
+    whole = {"layout": layout.VERSION, "cell": names, **result, "identity": identity}
     checksums.write(arguments.cell, whole)
     if arguments.requests:
         # Kept until here, so that a run killed between measuring and now repeats no request.

@@ -29,6 +29,7 @@ FLOORS = (
     ("conversions",),
     ("results",),
     ("gates",),
+    ("specs",),
     ("measuring",),
     ("scenarios",),
     ("scoring",),

@@ -34,11 +34,13 @@ def read_spec(text: str) -> dict[str, Any]:
 
 
 def checked_spec(text: str, kind: type[Model]) -> Model:
-    """A program's --spec as a `kind`, without the recorded identity.
+    """A program's --spec as a `kind`; the recorded identity only if `kind` has a field for it.
 
     Raises UserError naming the key that is wrong.
     """
-    spec = {key: value for key, value in read_spec(text).items() if key != "identity"}
+    spec = read_spec(text)
+    if "identity" not in kind.model_fields:
+        spec.pop("identity", None)
     try:
         return kind.model_validate_json(json.dumps(spec))
     except ValidationError as invalid:

@@ -15,11 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from frontier.arrivals import Arrival
 from frontier.blocks import Decides
 from frontier.catalogue import templates
+from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError
 from frontier.quantizers import Quantizer
@@ -173,3 +174,6 @@ class Engine(EngineBlock, ABC):
 
 
 ENGINES: Registry[Engine] = Registry("engines", Engine, mark=Decides)
+CHOSEN = Chosen(ENGINES)
+AnyEngine = Annotated[Engine, CHOSEN]
+"""An engine with its keys, as a field of a specification."""

@@ -32,6 +32,7 @@ from frontier.results.columns import Column, StudyRow
 
 if TYPE_CHECKING:  # planning asks for names alone, and need not import what figures compute with
     from frontier.results.records import Record
+    from frontier.specs.score import ScoreSpec
     from frontier.stats.intervals import Estimate
 
 Values = Mapping[str, "Estimate | float | str | None"]
@@ -55,7 +56,7 @@ class Measured:
 
     measurement: Mapping[str, Any]
     """The content of measurement.json."""
-    spec: Mapping[str, Any]
+    spec: ScoreSpec
     """What score.py is given: of the device and the model what decides a figure."""
     records: Sequence[Record] = ()
     """The requests in the order of time; none where not all were answered."""

@@ -22,7 +22,7 @@ class CostPer1000Requests(Figure):
 
     def values(self, measured: Measured) -> Values:
         """Returns it; None where the device has no price."""
-        price_per_hour = measured.spec["device"].get("price_per_hour")
+        price_per_hour = measured.spec.device.price_per_hour
         if price_per_hour is None or not measured.records:
             return {}
         seconds = [latency_s(record) for record in measured.records]

@@ -30,14 +30,14 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """Returns it; None without further tokens, a known cache or the device's bandwidth."""
-        bandwidth_gb_s = measured.spec["device"].get("bandwidth_gb_s")
+        bandwidth_gb_s = measured.spec.device.bandwidth_gb_s
         cached = measured.measurement["kv_bytes_per_token"]
         tokens = [record for record in measured.records if tpot_s(record) is not None]
         if not tokens or bandwidth_gb_s is None or cached is None:
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
         middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
-        read = measured.measurement["weights_bytes"] * measured.spec["model"].get("active_share", 1)
+        read = measured.measurement["weights_bytes"] * measured.spec.model.active_share
         moved = read + cached * float(middle)
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"

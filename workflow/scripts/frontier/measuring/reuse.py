@@ -18,6 +18,7 @@ from frontier.host.files import write_bytes
 from frontier.measuring import contention
 from frontier.results import checksums, layout
 from frontier.results.records import Record, Recorded, finished, input_sha256
+from frontier.specs.measure import MeasureSpec
 
 
 @dataclass(eq=False)
@@ -58,23 +59,22 @@ class Session:
 
 
 def take_over(
-    journal: Path, spec: Mapping[str, Any], prompts: Mapping[str, str], here: Mapping[str, Any]
+    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: Mapping[str, Any]
 ) -> None:
     """Begin a measurement's journal with what others beside its folder have answered, if any.
 
     Taken is what this machine, as `here` describes it, measured with the same packages, in a
     session whose times are sound. Each record counts once, however many requests have its prompt.
     """
-    depends_on = spec.get("identity", {})
-    if "request" not in depends_on:
+    if not spec.request:
         return
     wanted = {name: input_sha256(prompt) for name, prompt in prompts.items()}
-    sessions = _sessions(journal.parent, depends_on["request"])
+    sessions = _sessions(journal.parent, spec.request)
     alike = [one for one in sessions if _alike(one.facts, here)]
-    sound = [one for one in alike if one.sound(spec["max_background_cores"])]
+    sound = [one for one in alike if one.sound(spec.max_background_cores)]
     taken = _assign(sound, wanted)
     if taken:
-        write_bytes(journal, _journal(taken).lines(depends_on["digest"]))
+        write_bytes(journal, _journal(taken).lines(spec.digest))
     counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
     said = (
         ("for another sample", counts[0]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -16,14 +15,14 @@ RECORDED_PACKAGES = (
 )  # fmt: skip
 
 
-def here(spec: Mapping[str, Any], weights_sha256: str | None) -> dict[str, Any]:
+def here(request: str | None, weights_sha256: str | None) -> dict[str, Any]:
     """When this process began, what its requests depend on, its weights, machine and packages.
 
     What a job makes twice from the same need not be the same, so the weights have a digest as well.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),
-        "request": spec.get("identity", {}).get("request"),
+        "request": request,
         "weights_sha256": weights_sha256,
         "hardware": hardware.describe(),
         "packages": versions(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.catalogue.devices import Device
@@ -27,6 +26,7 @@ from frontier.quantizers import (
     published_loaders,
 )
 from frontier.quantizers.common.published import refusal
+from frontier.results.key import Key
 from frontier.results.layout import Place
 from frontier.text import shown
 
@@ -56,10 +56,9 @@ class Cell:
         return self.place.name
 
     @property
-    def key(self) -> dict[str, Any]:
+    def key(self) -> Key:
         """What it is called by, part for part, as its files have it."""
-        names = ("variant", "model", "quantization", "techniques", "device", "task", "scenario")
-        return {name: getattr(self, name) for name in names} | {"techniques": list(self.techniques)}
+        return Key(**{name: getattr(self, name) for name in Key.model_fields})
 
     @cached_property
     def place(self) -> Place:

@@ -10,6 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import JsonValue
+
 from frontier import blocks
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
@@ -102,7 +104,7 @@ class InputSteps:
         # Without the key, the checkpoint's own code is not fetched.
         code = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
-            place = {"path": str(block.path), **code}
+            place: dict[str, JsonValue] = {"path": str(block.path), **code}
             return step("fetch_model", place, {"content": self._weights(model)}, identity_spec=code)
         pinned = {**block.slice("fetch"), **code}
         return step("fetch_model", {**pinned, "gated": block.gated}, {}, identity_spec=pinned)
@@ -165,7 +167,10 @@ class InputSteps:
         prepared = self.preparation(variant, engine)
         if prepared is None:
             return None
-        spec = {"conversion": prepared.conversion, "options": dict(prepared.options)}
+        spec: dict[str, JsonValue] = {
+            "conversion": prepared.conversion,
+            "options": dict(prepared.options),
+        }
         model, _ = cells.parts(self.catalogue, variant)
         inputs = {
             "weights": self.weights(model),

@@ -7,10 +7,22 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from pydantic import BaseModel, JsonValue
+
 from frontier import identity
 from frontier.fetching import environments
 from frontier.identity.code import code
 from frontier.identity.commands import shells
+
+Given = BaseModel | Mapping[str, JsonValue]
+"""What a program is given: a specification of frontier/specs, or keys that the program checks."""
+
+
+def _written(given: Given) -> dict[str, JsonValue]:
+    """The keys that are set, as JSON."""
+    if isinstance(given, BaseModel):
+        return given.model_dump(mode="json", exclude_unset=True)
+    return dict(given)
 
 
 @dataclass(frozen=True)
@@ -21,9 +33,14 @@ class Step:
     the inputs that are results of jobs themselves, all the way down.
     """
 
-    spec: dict[str, Any]
+    given: Given
     identity: str
     depends_on: dict[str, Any]
+
+    @property
+    def spec(self) -> dict[str, JsonValue]:
+        """What its program is given, as JSON."""
+        return _written(self.given)
 
     @property
     def spec_with_identity(self) -> str:
@@ -56,7 +73,7 @@ class Measuring(Step):
 
 def step(
     rule: str,
-    spec: dict[str, Any],
+    given: Given,
     inputs: Mapping[str, Any],
     *plugins: str,
     identity_spec: Any = None,
@@ -75,7 +92,7 @@ def step(
         inputs = {**inputs, "environment": environment_step(environment)}
     steps = {name: one for name, one in inputs.items() if isinstance(one, Step)}
     depends_on = {
-        "spec": spec if identity_spec is None else identity_spec,
+        "spec": _written(given) if identity_spec is None else identity_spec,
         "inputs": {**inputs, **{name: one.identity for name, one in steps.items()}},
         "command": shells()[rule],
         "definitions": found.digest,
@@ -86,7 +103,7 @@ def step(
     upstream = {name: one.depends_on for name, one in steps.items()}
     come = {name: one.identity for name, one in (fetched or {}).items()}
     more = {"upstream": upstream, "fetched": come}
-    return Step(spec, digest, {"rule": rule, "digest": digest, **depends_on, **more})
+    return Step(given, digest, {"rule": rule, "digest": digest, **depends_on, **more})
 
 
 def _digest(depends_on: dict[str, Any]) -> str:

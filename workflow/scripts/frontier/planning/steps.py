@@ -14,7 +14,7 @@ from frontier import identity
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
-from frontier.engines import ENGINES
+from frontier.engines import ENGINES, Engine
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
@@ -26,7 +26,8 @@ from frontier.planning.step import Measuring, Step, step
 from frontier.quantizers import block_of
 from frontier.results import bundles, layout
 from frontier.results.layout import Place
-from frontier.scorers import CHOSEN
+from frontier.specs.measure import MeasuredDevice, MeasuredModel, MeasuredTask, MeasureSpec
+from frontier.specs.score import LeftOutSpec, ScoredDevice, ScoredModel, ScoreSpec
 
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
@@ -50,27 +51,36 @@ class Steps(InputSteps):
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
         engine = self.catalogue.engines[device.engine]
+        assert isinstance(engine, Engine), "the catalogue reads each block as its class"
         placement = self.placement(cell.model, cell.quantization, cell.device)
         prepared = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
-        published = placement.published and placement.published.method
+        model = self.slice("models", cell.model, "measure")
+        if placement.published:
+            model = model | {"published": placement.published.method}
+        device_keys = self.slice("devices", cell.device, "measure")
+        task = self.slice("tasks", cell.task, "measure")
         identity_spec = {
-            "model": self.slice("models", cell.model, "measure")
-            | ({"published": published} if published else {}),
+            "model": model,
             "quantization": block_of(placement.quantizer),
-            "device": self.slice("devices", cell.device, "measure"),
+            "device": device_keys,
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
-            "task": self.slice("tasks", cell.task, "measure"),
+            "task": task,
         }
-        spec = {
-            "cell": cell.key,
-            "memory_bytes": plan.device_bytes(device, self.host_memory),
-            "environment": placement.environment,
-            "max_background_cores": device.max_background_cores,
-            **identity_spec,
-            "engine": {"id": device.engine, **engine.described()},
-        }
+        spec = MeasureSpec(
+            cell=cell.key,
+            memory_bytes=plan.device_bytes(device, self.host_memory),
+            environment=placement.environment,
+            max_background_cores=device.max_background_cores,
+            model=MeasuredModel.model_validate(model),
+            quantization=placement.quantizer,
+            device=MeasuredDevice.model_validate(device_keys),
+            engine=engine,
+            engine_id=device.engine,
+            dtype=placement.dtype,
+            task=MeasuredTask.model_validate(task),
+        )
         inputs = {
             "sample": self.sample(cell.task),
             "weights": prepared or self.weights(cell.model),
@@ -94,16 +104,16 @@ class Steps(InputSteps):
         return cell.place.measurement(self.measure(cell).identity)
 
     def _score(self, cell: Cell) -> Step:
-        spec: dict[str, Any] = {"cell": cell.key}
         if not cell.planned:
-            spec |= {"outcome": cell.outcome, "reason": cell.reason}
-            return step("score", spec, {}, *_figures())
+            left_out = LeftOutSpec(cell=cell.key, outcome=cell.outcome, reason=cell.reason)
+            return step("score", left_out, {}, *_figures())
         scorer = self.catalogue.scorers[cell.task]
-        spec |= {
-            "scorer": CHOSEN.write(scorer),
-            "model": _active_share(self.catalogue.models[cell.model]),
-            "device": self.slice("devices", cell.device, "score"),
-        }
+        spec = ScoreSpec(
+            cell=cell.key,
+            scorer=scorer,
+            model=_scored(self.catalogue.models[cell.model]),
+            device=ScoredDevice(**self.slice("devices", cell.device, "score")),
+        )
         plugins = type(scorer).__module__, *map(GATES.module, GATES.names()), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 
@@ -173,10 +183,7 @@ class Steps(InputSteps):
     @cached_property
     def render(self) -> Step:
         """The charts and the report."""
-        found = bundles.added_cells(layout.RESULTS)
-        places = sorted(
-            place for path in found if (place := layout.place_of(Path(*path.parts[-3:])))
-        )
+        places = sorted(bundles.added_places(layout.RESULTS))
         added = self._added(places)
         shown: dict[str, list[dict[str, str | None]]] = {
             axis: [
@@ -187,7 +194,7 @@ class Steps(InputSteps):
         }
         devices = dict.fromkeys(place.device for place in places)
         shown["devices"] += map(self._added_device, devices)
-        spec = {"title": self.config.title, **shown, **self.aggregate.spec}
+        spec: dict[str, Any] = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs = {
             "study": self.aggregate.identity,
@@ -226,8 +233,8 @@ def _shown(block: Any) -> dict[str, str | None]:
     return {"label": block.label, "note": f"licence: {licence}" if licence else None}
 
 
-def _active_share(model: Model) -> dict[str, float]:
-    """The share of the weights that is read per token, if not all of them."""
+def _scored(model: Model) -> ScoredModel:
+    """The part of a model that decides a figure."""
     if model.active_parameters is None or model.parameters is None:
-        return {}
-    return {"active_share": model.active_parameters / model.parameters}
+        return ScoredModel()
+    return ScoredModel(active_share=model.active_parameters / model.parameters)

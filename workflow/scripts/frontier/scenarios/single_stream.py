@@ -9,6 +9,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from frontier.catalogue.devices import Warmup
 from frontier.engines import Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
@@ -17,19 +18,20 @@ from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
+from frontier.specs.measure import MeasuredTask
 
 
-def warm_up(model: LoadedModel, requests: list[Generate], limits: dict[str, Any]) -> dict[str, Any]:
+def warm_up(model: LoadedModel, requests: list[Generate], limits: Warmup) -> dict[str, Any]:
     """Untimed rounds over the same few requests until a round is as fast as the one before.
 
     Rounds are compared request by request, so that long and short ones count alike. Returns how
     many requests it took, whether latency settled and by how much it changed last.
     """
-    few = requests[: limits["minimum"]]
+    few = requests[: limits.minimum]
     started = time.perf_counter_ns()
     before: list[int] = []
     change, done = math.inf, 0
-    while change >= limits["tolerance"] and done < limits["maximum"]:
+    while change >= limits.tolerance and done < limits.maximum:
         now = [model.generate(request).end_ns for request in few]
         done += len(few)
         if before:
@@ -38,16 +40,17 @@ def warm_up(model: LoadedModel, requests: list[Generate], limits: dict[str, Any]
         before = now
     return {
         "requests": done,
-        "settled": change < limits["tolerance"],
+        "settled": change < limits.tolerance,
         "last_change": None if math.isinf(change) else change,
         "seconds": (time.perf_counter_ns() - started) / 1e9,
     }
 
 
-def requests_for(prompts: dict[str, str], task: dict[str, Any]) -> dict[str, Generate]:
+def requests_for(prompts: dict[str, str], task: MeasuredTask) -> dict[str, Generate]:
     """By id the request for each prompt, with the task's limits."""
-    tokens, stop = task["max_new_tokens"], tuple(task["stop"])
-    return {name: Generate(prompt, tokens, stop) for name, prompt in prompts.items()}
+    return {
+        name: Generate(prompt, task.max_new_tokens, task.stop) for name, prompt in prompts.items()
+    }
 
 
 MOST_ATTEMPTS = 3

@@ -1,0 +1,41 @@
+"""What score.py is given."""
+
+from __future__ import annotations
+
+from frontier.results.key import Key
+from frontier.scorers import AnyScorer
+from frontier.specs import Identity, Spec
+
+
+class ScoredModel(Spec):
+    """What of a model decides a figure."""
+
+    active_share: float = 1.0
+    """The share of the weights that is read for a token."""
+
+
+class ScoredDevice(Spec):
+    """The keys of a device that decide a figure or a gate (config/devices.yaml)."""
+
+    max_background_cores: float
+    bandwidth_gb_s: float | None = None
+    price_per_hour: float | None = None
+
+
+class ScoreSpec(Spec):
+    """A cell that was measured."""
+
+    cell: Key
+    scorer: AnyScorer
+    model: ScoredModel = ScoredModel()
+    device: ScoredDevice
+    identity: Identity | None = None
+
+
+class LeftOutSpec(Spec):
+    """A cell that was not."""
+
+    cell: Key
+    outcome: str
+    reason: str | None
+    identity: Identity | None = None
