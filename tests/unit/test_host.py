@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import pytest
 
 import frontier.host
-from frontier import errors, registry
+from frontier import blocks, engine_block, errors, registry
 from frontier.identity import SCRIPTS
 from frontier.identity.graph import Graph
 from frontier.identity.names import in_host
@@ -40,6 +40,10 @@ NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progres
 # Gives what the named file holds, which counts itself, or refuses: tests/unit/test_registry.py.
 FINDERS = {"Registry"}
 PLACES = {"OWN", "NAME"}  # a folder, and the name of each folder's lock
+# They declare keys, whose values stand in the specification of each job that they decide.
+DECLARATIONS = (blocks, engine_block)
+# What planning alone may ask of an engine's block.
+PLANNED = ("cached_heads", "why_not", "described", "deciding")
 ROOMS = ("errors", "text", "unicode", "values")
 
 
@@ -82,13 +86,15 @@ def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
 def test_nothing_of_the_host_gives_a_value(program: str) -> None:
     """By the types that mypy holds its functions to; text goes into messages only."""
     for name, by, in_message in taken(Graph(SCRIPTS), program):
-        found = [getattr(module, name) for module in modules() if name in vars(module)]
+        found = [getattr(one, name) for one in (*modules(), *DECLARATIONS) if name in vars(one)]
         assert found, f"{by} refers to all of {name}"
         one = found[0]
         if name in MESSAGE_FUNCTIONS:
             assert in_message, f"{by} uses the text of {name} for more than a message"
         elif name in PLACES:
             assert isinstance(one, Path | str)
+        elif any(name in vars(module) for module in DECLARATIONS):
+            continue
         elif name in FINDERS:
             assert one is Registry
         elif name in NAMES:
@@ -105,6 +111,18 @@ def _harmless_class(one: Any) -> bool:
     methods = [part for _, part in inspect.getmembers(one, inspect.isfunction)]
     own = [part for part in methods if part.__module__ == one.__module__]
     return all(typing.get_type_hints(part).get("return") in HARMLESS for part in own)
+
+
+def test_what_planning_asks_of_an_engine_is_not_asked_while_measuring() -> None:
+    """Such answers would be in no identity."""
+    graph = Graph(SCRIPTS)
+    files = {
+        graph.file(target.module)
+        for target in graph.reach("measure", *plugins("measure")).definitions
+    }
+    for path in filter(None, files):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Attribute) and node.attr in PLANNED), (path, node.attr)
 
 
 def test_the_host_changes_nothing_when_it_is_loaded() -> None:
