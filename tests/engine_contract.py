@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from frontier.engines import ENGINES, Generate, Settings
+from frontier.engines import ENGINES, Choose, Generate, Settings
 from frontier.errors import UnsupportedError
 from quantizing import quantizer
 
@@ -66,6 +66,16 @@ def refusal(engine: Any, prompt: str, tokens: int) -> str | None:
     return None
 
 
+def chosen(engine: Any, work: dict[str, Any]) -> dict[str, Any] | str:
+    """The log-likelihoods of the choices, or why there are none."""
+    try:
+        return dataclasses.asdict(
+            engine.choose(Choose(work["chosen"][0], tuple(work["chosen"][1])))
+        )
+    except UnsupportedError as error:
+        return str(error)
+
+
 def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
     """Load a checkpoint, ask for all that `work` names, and close it.
 
@@ -94,6 +104,7 @@ def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
         found["interrupted"].append(interrupted(engine, prompt, tokens, cut * seconds))
         # Not the one that was interrupted comes next, so that what it left behind would show.
         found["after"] += [ask(engine, *work["requests"][1]), ask(engine, *first)]
+    found["chosen"] = chosen(engine, work)
     found["peak"] = engine.device_peak_bytes()
     engine.close()
     return found

@@ -31,6 +31,7 @@ from quantizing import quantizer
 from stories import stories260k
 
 ENGINES = engines.ENGINES.names()
+ENGINE_BLOCKS = {block.kind: block for block in reversed(shipped.engines().values())}
 TOKENS = 40
 PARTED = 7  # the token that one of the expected texts is wrong from
 LONG = 30  # tokens, of the chain
@@ -56,6 +57,9 @@ STORIES = [
     "She said, \"Look", "It was a sunny day and", "Mom", "There was a little red car who",
     "They were happy. But then", "A bird flew",
 ]  # fmt: skip
+
+
+CHOICES = (", there was a little girl", " was", " purple elephants of")
 
 
 def tokenizer() -> Any:
@@ -184,6 +188,7 @@ def work(
         *(["z", count, []] for count in (2, 3, LONG)), [FULL, LONG, []],
     ]  # fmt: skip
     asked = {"chain": {"requests": chained, "expected": [], "long": "a" + FULL, "rounds": True}}
+    asked["chain"]["chosen"] = [A, ["é", "ж", "é."]]
     asked["chain"]["folder"] = str(chain(tmp_path_factory.mktemp("chain")))
     if stories:
         recorded = [[prompt, TOKENS, []] for prompt in (*STORIES, STORIES[0], STORIES[0])]
@@ -193,7 +198,7 @@ def work(
         asked["stories"] = {
             "requests": [*recorded, [STORIES[0], TOKENS, ["."]], [STORIES[0], 1, []]],
             "expected": [*expected, wrong],
-            "long": "Once upon a time " * 200, "rounds": False, "folder": str(stories),
+            "chosen": [STORIES[0], CHOICES], "long": "Once upon a time " * 200, "rounds": False, "folder": str(stories),
         }  # fmt: skip
     return asked
 
@@ -238,7 +243,7 @@ def found(
         folders = dict(zip(work, pool.map(prepared, work), strict=True))
     asked = {label: part | {"folder": folders[label]} for label, part in work.items()}
     (folder / "work.json").write_text(json.dumps(asked), encoding="utf-8")
-    block = next(one for one in shipped.engines().values() if one.kind == engine)
+    block = ENGINE_BLOCKS[engine]
     python = environment(block.environment) if block.environment else Path(sys.executable)
     options = json.dumps(block.described()["options"])
     program = "import engine_contract; engine_contract.main()"
@@ -416,6 +421,41 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
     assert recorded["loaded"]["kv_bytes_per_token"] in (cached, 2 * cached, 4 * cached)
     assert recorded["loaded"]["kernel"] is None or recorded["loaded"]["kernel"].strip()
     assert recorded["peak"] is None, "the CPU has no memory of its own"
+
+
+def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, Any]) -> None:
+    """What the chain says is the likeliest, in its own tokens; the others refuse in one line."""
+    chosen = found["chain"]["chosen"]
+    if "choose" not in ENGINE_BLOCKS[engine].asks:
+        assert chosen == "the engine does not tell how likely a given text is"
+        return
+    right, wrong, longer = chosen["logprobs"]
+    assert wrong < right <= 0
+    assert longer < right
+    assert chosen["tokens"] == [2, 2, 3]
+    assert chosen["prompt_tokens"] == len(A)
+    assert chosen["end_ns"] > 0
+
+
+def test_choices_are_as_likely_as_transformers_says(
+    engine: str, test_data: Path, stories: Path, found: dict[str, Any]
+) -> None:
+    """By its loss, which is the mean over the labels."""
+    chosen = found["stories"]["chosen"]
+    if "choose" not in ENGINE_BLOCKS[engine].asks:
+        assert isinstance(chosen, str)
+        return
+    encode = transformers.AutoTokenizer.from_pretrained(stories)
+    model = transformers.AutoModelForCausalLM.from_pretrained(stories)
+    before = len(encode(STORIES[0])["input_ids"])
+    for text, logprob, tokens in zip(CHOICES, chosen["logprobs"], chosen["tokens"], strict=True):
+        ids = torch.tensor([encode(STORIES[0] + text)["input_ids"]])
+        labels = ids.clone()
+        labels[:, :before] = -100
+        with torch.no_grad():
+            loss = float(model(ids, labels=labels).loss)
+        assert tokens == ids.shape[1] - before
+        assert logprob == pytest.approx(-loss * tokens, abs=1e-3)
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:

@@ -101,7 +101,7 @@ def test_an_engine_says_what_it_runs_on() -> None:
     narrow = CATALOGUE.engines["transformers"].model_copy(update={"dtypes": ("float32",)})
     other = CATALOGUE.model_copy(update={"engines": {**CATALOGUE.engines, "transformers": narrow}})
     found = cells.placement(other, "gpt2", "bf16", "cpu")
-    assert found.unsupported() == "transformers computes in float32, not in bfloat16"
+    assert found.unsupported() == "transformers computes in float32 here, not in bfloat16"
 
 
 def test_unknown_memory_leaves_nothing_out() -> None:
@@ -145,3 +145,38 @@ def test_nobody_reads_on() -> None:
         assert process.stderr
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "reason"),
+    [
+        (
+            "gpt2-nf4",
+            "cpu-llamacpp",
+            "llama_cpp reads gguf; bitsandbytes is made while loading by transformers",
+        ),
+        ("gpt2-gptq4", "cpu-openvino", "openvino reads openvino; gptq makes gptq"),
+        ("gpt2-q4-k-m", "cpu-onnxruntime", "onnxruntime reads onnx; gguf makes gguf"),
+        ("gpt2-rtn4-group", "cpu-llamacpp", "llama_cpp reads gguf; rounding makes hub"),
+    ],
+)
+def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason: str) -> None:
+    """Whatever an engine cannot load says what it reads and what is made."""
+    assert cell(variant, device).reason == reason
+
+
+@pytest.mark.parametrize("name", CATALOGUE.engines)
+def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
+    """In a format that it reads; converted by a job in its environment, unless it reads the hub's."""
+    engine = CATALOGUE.engines[name]
+    device = CATALOGUE.devices["cpu"].model_copy(update={"engine": name})
+    here = CATALOGUE.model_copy(update={"devices": {"here": device}})
+    found = cells.placement(here, "gpt2", "native", "here")
+    assert found.unsupported() is None
+    assert found.dtype == "float32"
+    if "hub" in engine.reads:
+        assert found.preparation is None
+    else:
+        assert found.preparation
+        assert found.preparation.conversion in engine.reads
+        assert found.preparation.environment == engine.environment

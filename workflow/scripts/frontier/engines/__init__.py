@@ -62,6 +62,7 @@ class Choose:
 
     prompt: str
     choices: tuple[str, ...]
+    """At least one; each as it stands behind the prompt, its leading space included."""
 
 
 @dataclass(frozen=True)

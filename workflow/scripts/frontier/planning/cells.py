@@ -14,7 +14,8 @@ from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.conversions import CONVERSIONS
 from frontier.engine_block import EngineBlock
-from frontier.errors import UserError, did_you_mean
+from frontier.engines import ENGINES
+from frontier.errors import Reason, UserError, did_you_mean
 from frontier.quantizers import (
     BYTES,
     HUB,
@@ -168,10 +169,7 @@ class Placement:
         """The reason why this cannot run regardless of memory; None if it can."""
         engine = self.engine.kind
         if not self.runs:
-            made = self.quantizer.makes(self.facts)
-            if made is None:
-                return f"quantizes while loading, which {engine} does not"
-            return f"makes {made}; {engine} reads {' or '.join(self.engine.reads)}"
+            return self._not_read()
         if unfit := self._published_unfit():
             return unfit
         if reason := self.engine.why_not(self.device.accelerator, self.dtype):
@@ -195,14 +193,26 @@ class Placement:
         )
         return self.quantizer.unsupported(target)
 
+    def _not_read(self) -> Reason:
+        """Why the engine has nothing to load, by what it reads and what the quantizer makes."""
+        reads = f"{self.engine.kind} reads {' or '.join(self.engine.reads)}"
+        made = self.quantizer.makes(self.facts)
+        if made:
+            return f"{reads}; {self.quantizer.method} makes {made}"
+        able = [name for name, kind in ENGINES.all().items() if kind.runs_quantizers]
+        by = f" by {' or '.join(able)}" if able else ""
+        return f"{reads}; {self.quantizer.method} is made while loading{by}"
+
     def _published_unfit(self) -> str | None:
         """The reason why a checkpoint published quantized cannot be this variant here."""
         changed = self.quantizer.expects_quantized() or self.preparation
         if self.published:
             if reason := refusal(self.published, self.quantizer):
                 return reason
-            if changed:
-                return f"published quantized: {self.published}, which {self.engine.kind} cannot run"
+            if changed or self.published.method not in self.engine.reads:
+                return (
+                    f"published quantized: {self.published}, which {self.engine.kind} does not read"
+                )
             if self.device.accelerator == "mps":
                 return f"published quantized: {self.published}, which is not tried on mps"
         elif self.model.published_bits and changed:

@@ -114,22 +114,41 @@ class Prompting:
         Raises UnsupportedError where the model has no positions for them and `new_tokens` more:
         learned positions end, and beyond its length any model answers for what it never saw.
         """
-        ids: list[int] = self.tokenizer(self.render(prompt), add_special_tokens=False)["input_ids"]
+        ids = self._ids(self.render(prompt))
+        if not ids:
+            raise UserError(f"prompt {prompt[:80]!r} has no token, so that there is nothing to ask")
+        self._check_length(len(ids) + new_tokens)
+        return ids
+
+    def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
+        """The ids of a prompt and those of a text behind it, which are tokenized together.
+
+        So a token that reaches over the border counts to the prompt (as in
+        lm-evaluation-harness). Raises UserError where one of them has no token, UnsupportedError
+        where they are too long.
+        """
+        before = self._ids(self.render(prompt))
+        whole = self._ids(self.render(prompt) + text)
+        if not before or len(whole) <= len(before):
+            raise UserError(f"{text[:80]!r} behind prompt {prompt[:80]!r} has no token of its own")
+        self._check_length(len(whole))
+        return whole[: len(before)], whole[len(before) :]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         begins = {*self.beginning, self.tokenizer.bos_token_id}
         written = list(itertools.takewhile(begins.__contains__, ids))
         body = ids[len(written) :]
         while body and body[-1] in self.closing:
             body.pop()
-        ids = (self.beginning or written[:1]) + body
-        if not ids:
-            raise UserError(f"prompt {prompt[:80]!r} has no token, so that there is nothing to ask")
-        tokens = len(ids) + new_tokens
+        return (self.beginning or written[:1]) + body
+
+    def _check_length(self, tokens: int) -> None:
         if self.positions is not None and tokens > self.positions:
             raise UnsupportedError(
                 f"a request of {tokens} tokens, new ones included, is longer than the model's "
                 f"{self.positions} positions"
             )
-        return ids
 
     def stopped(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
         """Whether a stop text, special tokens included, has been generated.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 import transformers
 import transformers.modeling_utils  # takes most of a second: not part of the time to load
 
-from frontier.engines import Generate, Generation, Loaded, Settings
+from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import Generating, out_of_memory
@@ -35,6 +36,24 @@ class TransformersModel(Generating):
             torch.cuda.synchronize()
         elif self.accelerator == "mps":
             torch.mps.synchronize()
+
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods, each from one pass over the prompt and the choice."""
+        self.synchronize()
+        start = time.perf_counter_ns()
+        logprobs: list[float] = []
+        tokens: list[int] = []
+        for text in request.choices:
+            before, chosen = self.prompting.continued(request.prompt, text)
+            ids = torch.tensor([before + chosen], device=self.model.device)
+            with self._first(), out_of_memory(self.faults), torch.no_grad():
+                # The logits at a place are of the token behind it.
+                logits = self.model(input_ids=ids).logits[0, len(before) - 1 : -1]
+                found = torch.log_softmax(logits.float(), dim=-1)
+                logprobs.append(float(found.gather(1, ids[0, len(before) :, None]).sum()))
+            tokens.append(len(chosen))
+        end = time.perf_counter_ns()
+        return Choice(logprobs, tokens, len(before), start, end - start)
 
     def device_peak_bytes(self) -> int | None:
         """Most device memory held so far; on mps, which keeps no peak, what is held now."""
