@@ -21,6 +21,7 @@ from frontier.figures import FIGURES, Figure, Measured, Needs
 from frontier.report.writing import cell_tables
 from frontier.results.columns import COLUMNS
 from frontier.results.records import Record
+from frontier.tables import study
 from frontier.tables.study import columns, table
 
 SPEC: dict[str, Any] = {"device": {"bandwidth_gb_s": 50, "price_per_hour": 3.6}, "model": {}}
@@ -112,6 +113,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
     def forget() -> None:
         figures.in_order.cache_clear()
         figures.columns.cache_clear()
+        study._columns_of_figures.cache_clear()
         sys.modules.pop("frontier.figures.tokens_per_request", None)
 
     def add(source: str) -> None:
@@ -132,10 +134,10 @@ def test_a_figure_is_one_file(added: Callable[[str], None], tmp_path: Path) -> N
     new["figures"]["tokens_per_request"] = {"value": 5, "low": 4, "high": 6}
     path = tmp_path / "new.json"
     path.write_text(json.dumps(new), encoding="utf-8")
-    study, _ = table([old, path])
+    found_in, _ = table([old, path])
     ends = ["tokens_per_request", "tokens_per_request_low", "tokens_per_request_high"]
-    assert study.filter(pl.col("model") == "new").select(ends).row(0) == (5, 4, 6)
-    assert study.filter(pl.col("model") == "old").select(ends).row(0) == (None, None, None)
+    assert found_in.filter(pl.col("model") == "new").select(ends).row(0) == (5, 4, 6)
+    assert found_in.filter(pl.col("model") == "old").select(ends).row(0) == (None, None, None)
     names = [column.name for column in columns()]
     assert names.index("requests") < names.index("tokens_per_request") < names.index("sessions")
     (shown,) = [one for one in cell_tables.headings() if one.title == "Tokens"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,11 @@ def is_native(names: Mapping[str, Any]) -> bool:
     return quantization in NATIVE_QUANTIZATIONS or names["variant"] == names["model"]
 
 
-def _with_ends(of: Iterable[Column]) -> dict[str, list[str]]:
-    """The names of columns by those that they are the value or, low and high, the ends of."""
+@cache
+def _columns_of_figures() -> dict[str, list[str]]:
+    """The columns of figures by those that hold the value: that one, and low and high if any."""
     found: dict[str, list[str]] = {}
-    for column in of:
+    for column in figures.columns():
         found.setdefault(column.interval_of or column.name, []).append(column.name)
     return found
 
@@ -98,7 +100,7 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
         row[key] = cell.get(key)
     if notes := (cell.get("provenance") or {}).get("adopted"):
         row["adopted"] = "; ".join(dict.fromkeys(str(note["because"]) for note in notes))
-    for name, its in _with_ends(figures.columns()).items():
+    for name, its in _columns_of_figures().items():
         _figure(row, its, cell["figures"].get(name))
     if score := cell.get("score"):
         metrics = score.get("metrics") or {}
