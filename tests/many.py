@@ -118,17 +118,21 @@ def answers(rows: list[dict[str, Any]], wrong: float, seed: int) -> list[dict[st
 
 def measurement(requests: Path, sample: Path) -> dict[str, Any]:
     """What measure.py tells of a measurement, but for the cell's specification."""
-    machine = {"hardware": hardware.describe(), "packages": {"torch": "2.13.0"}}
+    warmup = {"requests": 10, "settled": True, "last_change": 0.01}
+    session = {
+        "session": 0, "hardware": hardware.describe(), "packages": {"torch": "2.13.0"},
+        "loaded": {"warmup": warmup},
+    }  # fmt: skip
     load = {"before": [0.2, 0.3, 0.3], "after": [1.9, 0.8, 0.4]}
     return {
         "outcome": "measured", "reason": None, "load_s": 1.25, "weights_bytes": 4_000_000,
         "kv_bytes_per_token": 1024, "dtype": "float32", "quantized_layers": 7, "kernel": None,
-        "warmup": {"requests": 10, "settled": True, "last_change": 0.01}, "threads": 2,
+        "warmup": warmup, "threads": 2,
         "contention": {
             "foreign_cores": 0.04, "foreign_gpu_processes": None, "load_average": load,
         },
         "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
-        "sessions": [machine], "requests": 500, "requests_sha256": values.sha256(requests),
+        "sessions": [session], "requests": 500, "requests_sha256": values.sha256(requests),
         "sample_sha256": values.sha256(sample), "weights_sha256": "1" * 64,
     }  # fmt: skip
 

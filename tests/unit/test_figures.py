@@ -21,10 +21,14 @@ from frontier.figures import FIGURES, Figure, Measured, Needs
 from frontier.report.writing import cell_tables
 from frontier.results.columns import COLUMNS
 from frontier.results.records import Record
+from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.tables import study
 from frontier.tables.study import columns, table
 
-SPEC: dict[str, Any] = {"device": {"bandwidth_gb_s": 50, "price_per_hour": 3.6}, "model": {}}
+SPEC = ScoreSpec.model_construct(
+    device=ScoredDevice(max_background_cores=1, bandwidth_gb_s=50, price_per_hour=3.6),
+    model=ScoredModel(),
+)
 MEASUREMENT: dict[str, Any] = {
     "weights_bytes": 1_000_000, "kv_bytes_per_token": 256, "load_s": 1.5, "threads": 2,
     "engine": "transformers", "environment": "openvino", "dtype": "float32", "kernel": "torch mm",

@@ -85,9 +85,10 @@ def _columns_of_figures() -> dict[str, list[str]]:
 
 def _figure(row: dict[str, Any], columns: Sequence[str], figure: Any) -> None:
     """Take in a figure, which may be an estimate with its ends."""
-    found = figure if isinstance(figure, Mapping) else {"value": figure}
-    for column, end in zip(columns, ("value", "low", "high")[: len(columns)], strict=True):
-        row[column] = found.get(end)
+    if isinstance(figure, dict):
+        row |= zip(columns, (figure.get(end) for end in ("value", "low", "high")), strict=False)
+    else:
+        row[columns[0]] = figure
 
 
 def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,8 +101,10 @@ def flatten(cell: Mapping[str, Any]) -> dict[str, Any]:
         row[key] = cell.get(key)
     if notes := (cell.get("provenance") or {}).get("adopted"):
         row["adopted"] = "; ".join(dict.fromkeys(str(note["because"]) for note in notes))
-    for name, its in _columns_of_figures().items():
-        _figure(row, its, cell["figures"].get(name))
+    known = _columns_of_figures()
+    for name, figure in cell["figures"].items():
+        if figure is not None and name in known:  # another release may have others
+            _figure(row, known[name], figure)
     if score := cell.get("score"):
         metrics = score.get("metrics") or {}
         primary = metrics.get(score["primary"]) or {}
