@@ -16,7 +16,6 @@ from moving import move
 
 # Of measuring, of scoring, of neither; into a package of their own name, into one of plugins.
 MOVES = {
-    "frontier.blocks": "frontier.catalogues.entries",
     "frontier.catalogue.question": "frontier.catalogues.question",
     "frontier.catalogue.configuration": "frontier.catalogues.reading",
     "frontier.catalogue.recipe": "frontier.catalogues.recipe",

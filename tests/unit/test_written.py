@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from frontier.blocks import Plugin, explicit
+from frontier.blocks import Plugin
 from frontier.catalogue.checking import check, plugin
 from frontier.catalogue.configuration import FILES, read_catalogue, read_study
 from frontier.catalogue.entries import Catalogue
+from frontier.chosen import explicit
 from frontier.planning.steps import Steps
 from frontier.quantizers import block_of
 

@@ -34,8 +34,12 @@ class Decides:
     stage: Stage
 
 
-Fetch, Sample, Measure = Decides("fetch"), Decides("sample"), Decides("measure")
-Score, Show, Plan = Decides("score"), Decides("show"), Decides("plan")
+Fetch = Decides("fetch")
+Sample = Decides("sample")
+Measure = Decides("measure")
+Score = Decides("score")
+Show = Decides("show")
+Plan = Decides("plan")
 # Bounds far above anything real, below which sums of a plan and of a cost stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
@@ -76,7 +80,11 @@ class Entry(Block):
     @classmethod
     def deciding(cls, stage: Stage) -> set[str]:
         """The keys that decide `stage`."""
-        return _deciding(cls, stage)
+        return {
+            name
+            for name, field in cls.model_fields.items()
+            if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
+        }
 
     def slice(self, stage: Stage) -> dict[str, Any]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
@@ -88,30 +96,6 @@ class Derived(Entry):
 
     like: Annotated[str | None, Plan] = None
     """Another block of this kind, whose keys, but its label, hold where this one has none."""
-
-
-def _deciding(kind: type[BaseModel], stage: Stage) -> set[str]:
-    """The keys that are marked with a stage."""
-    return {
-        name
-        for name, field in kind.model_fields.items()
-        if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
-    }
-
-
-def explicit(options: BaseModel, stage: Stage | None = None) -> dict[str, Any]:
-    """A plug-in's keys as JSON-able values, its defaults as if they had been written.
-
-    Of those that decide `stage`, where one is given. A key that is null where that is its default
-    is left out, so that a new one changes nothing.
-    """
-    defaults = {name: field.default for name, field in type(options).model_fields.items()}
-    given = options.model_dump(
-        mode="json", include=_deciding(type(options), stage) if stage else None
-    )
-    return {
-        name: one for name, one in given.items() if not (one is None and defaults[name] is None)
-    }
 
 
 class Plugin(BaseModel):

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import GetCoreSchemaHandler, JsonValue, ValidationError
+from pydantic import BaseModel, GetCoreSchemaHandler, JsonValue, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from frontier.blocks import Entry, explicit
+from frontier.blocks import Entry
 from frontier.errors import UserError
 from frontier.registry import Registry
 from frontier.values import first_fault
 
 Block = TypeVar("Block", bound=Entry)
+
+
+def explicit(options: BaseModel, exclude: Collection[str] = ()) -> dict[str, JsonValue]:
+    """A plug-in's keys as JSON-able values, its defaults as if they had been written.
+
+    A key that is null where that is its default is left out, so that a new one changes nothing;
+    so are those to `exclude`.
+    """
+    defaults = {name: field.default for name, field in type(options).model_fields.items()}
+    given = options.model_dump(mode="json", exclude=set(exclude))
+    return {
+        name: one for name, one in given.items() if not (one is None and defaults[name] is None)
+    }
 
 
 @dataclass(frozen=True)

@@ -31,20 +31,20 @@ from typing import Any, Generic, TypeVar
 from frontier.errors import UserError, did_you_mean, lack_of_memory, one_line
 from frontier.text import shown
 
-Plugin = TypeVar("Plugin")
+Kind = TypeVar("Kind")
 
 
-class Registry(Generic[Plugin]):
+class Registry(Generic[Kind]):
     """The plug-ins of one kind."""
 
-    def __init__(self, kind: str, base: type[Plugin], mark: object = None) -> None:
+    def __init__(self, kind: str, base: type[Kind], mark: object = None) -> None:
         """`kind` is a package of frontier; `base` is what each of its files has one class of.
 
         `mark`: what each pydantic field of a plug-in, besides the base's own, must have in its
         `Annotated`: that very object, or any of that class.
         """
         self.kind, self.base, self.mark = kind, base, mark
-        self._loaded: dict[str, type[Plugin]] = {}
+        self._loaded: dict[str, type[Kind]] = {}
 
     def names(self) -> tuple[str, ...]:
         """The names there are: the files. None of them is imported."""
@@ -56,7 +56,7 @@ class Registry(Generic[Plugin]):
         """The dotted name of a plug-in's module."""
         return f"frontier.{self.kind}.{name}"
 
-    def load(self, name: str, where: str | None = None) -> type[Plugin]:
+    def load(self, name: str, where: str | None = None) -> type[Kind]:
         """The class of that name.
 
         Raises UserError with the nearest name for an unknown one (`where` names the file and key
@@ -70,11 +70,11 @@ class Registry(Generic[Plugin]):
             self._loaded[name] = self._checked(self._import(name), name)
         return self._loaded[name]
 
-    def all(self) -> dict[str, type[Plugin]]:
+    def all(self) -> dict[str, type[Kind]]:
         """Every plug-in by its name; each is imported. Raises UserError as `load` does."""
         return {name: self.load(name) for name in self.names()}
 
-    def name_of(self, plugin: type[Plugin]) -> str:
+    def name_of(self, plugin: type[Kind]) -> str:
         """The name of a class that was loaded: its file's."""
         return plugin.__module__.rpartition(".")[2]
 
@@ -93,7 +93,7 @@ class Registry(Generic[Plugin]):
             what = f"{type(error).__name__}: {one_line(error)}"
             raise UserError(f"{self._file(name)}: cannot be imported{at}: {what}") from error
 
-    def _checked(self, module: ModuleType, name: str) -> type[Plugin]:
+    def _checked(self, module: ModuleType, name: str) -> type[Kind]:
         """The module's one plug-in. Raises UserError where it does not fit the contract."""
         own = [
             one

@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, final
 
 from pydantic import JsonValue
 
-from frontier.blocks import Block, Label, Measure, Show, explicit
+from frontier.blocks import Block, Label, Measure, Show
+from frontier.chosen import explicit
 from frontier.errors import Reason, UserError
 from frontier.registry import Registry
 
@@ -217,7 +218,7 @@ QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure
 
 def block_of(quantizer: Quantizer) -> dict[str, JsonValue]:
     """All that decides a measurement, defaults included: what `quantizer_of` reads back."""
-    return {"method": quantizer.method, **explicit(quantizer, "measure")}
+    return {"method": quantizer.method, **explicit(quantizer, Quantizer.model_fields)}
 
 
 def quantizer_of(block: Mapping[str, JsonValue]) -> Quantizer:
