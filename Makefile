@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-scorer clean
+.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -79,8 +79,9 @@ new-task: setup ## copy a task of config/tasks.yaml: NAME=mine, LIKE=another
 	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')
 
 new-engine: setup ## write an engine that works, and its blocks: NAME=mine
+new-quantizer: setup ## write a quantizer that works, and its block: NAME=mine
 new-scorer: setup ## write a scorer that works: NAME=mine
-new-engine new-scorer:
+new-engine new-quantizer new-scorer:
 	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
 
 # Results stay: they are what this is for.

@@ -16,29 +16,20 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from pydantic import ValidationError
 from safetensors.torch import load_file
 
+import shipped
 from environments import run_in
-from frontier.quantizers import QUANTIZERS, Preparation, Sizes, Target
+from frontier.catalogue.configuration import read_catalogue
+from frontier.quantizers import QUANTIZERS, Preparation, Sizes, Target, WhileLoading
 from quantized import Job, examine
 from quantizing import ENGINES, LLAMA_CPP, ONNXRUNTIME, OPENVINO, TRANSFORMERS, quantizer
 from stories import stories260k
 
 WHILE_LOADING: list[tuple[str, dict[str, Any]]] = [
-    ("quanto", {"weights": "int8"}),
-    ("quanto", {"weights": "float8"}),
-    ("quanto", {"weights": "int4"}),
-    ("quanto", {"weights": "int2"}),
-    ("bitsandbytes", {"weights": "int8"}),
-    ("bitsandbytes", {"weights": "nf4"}),
-    ("bitsandbytes", {"weights": "nf4", "double_quant": True}),
-    ("bitsandbytes", {"weights": "fp4"}),
-    ("torchao", {"weights": "int8"}),
-    ("torchao", {"weights": "int8", "activations": "int8"}),
-    ("torchao", {"weights": "fp8"}),
-    ("torchao", {"weights": "int4"}),
-    ("hqq", {"bits": 8}),
-    ("hqq", {"bits": 4}),
-    ("hqq", {"bits": 2}),
+    (one.method, one.model_dump(exclude_unset=True, exclude={"label"}))
+    for one in read_catalogue(shipped.CONFIG).quantizations.values()
+    if isinstance(one, WhileLoading)
 ]
+"""Method and keys of each block of the catalogue whose quantizer works while loading."""
 NATIVE: tuple[str, dict[str, Any]] = ("native", {})
 # hidden, vocabulary, tied: mostly embedding, and with a head of its own.
 LOADED = [
@@ -113,28 +104,30 @@ def checkpoint(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
 
 @pytest.fixture(scope="module")
 def facts(checkpoint: Any, environment: Callable[[str], Path]) -> Any:
-    """Gives what a quantization makes of a model; all of an environment's are made at once."""
+    """Gives what a quantization makes of a model; all of an engine's environment at once."""
+
+    def job(method: str, keys: dict[str, Any], kind: str, dtype: str) -> Job:
+        return method, keys, str(checkpoint(kind, dtype)), dtype
 
     @cache
-    def of(name: str | None) -> dict[str, dict[str, Any]]:
+    def of(name: str) -> dict[str, dict[str, Any]]:
         own = [one for one in WHILE_LOADING if name == QUANTIZERS.load(one[0]).ENVIRONMENT]
         asked = [(*one, kind, dtype) for one in own for kind, dtype in LOADED]
-        jobs: list[Job] = [
-            (method, keys, str(checkpoint(kind, dtype)), dtype)
-            for method, keys, kind, dtype in asked
-        ]
-        if name is None:
-            made = examine(jobs)
-        else:
-            said = run_in(environment(name), RUN, json.dumps(jobs))
-            made = json.loads(said.splitlines()[-1])
+        said = run_in(environment(name), RUN, json.dumps([job(*one) for one in asked]))
+        made = json.loads(said.splitlines()[-1])
         return {json.dumps(one): fact for one, fact in zip(asked, made, strict=True)}
+
+    @cache
+    def here(asked: str) -> dict[str, Any]:
+        (made,) = examine([job(*json.loads(asked))])
+        return made
 
     def fact(
         quantization: tuple[str, dict[str, Any]], kind: str = "wide", dtype: str = "float32"
     ) -> dict[str, Any]:
-        every = of(QUANTIZERS.load(quantization[0]).ENVIRONMENT)
-        return every[json.dumps((*quantization, kind, dtype))]
+        name = QUANTIZERS.load(quantization[0]).ENVIRONMENT
+        asked = json.dumps((*quantization, kind, dtype))
+        return of(name)[asked] if name else here(asked)
 
     return fact
 

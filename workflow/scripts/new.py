@@ -25,6 +25,7 @@ from frontier.catalogue.reading import line_of, parse
 from frontier.engines import ENGINES
 from frontier.errors import UserError, run
 from frontier.host import files
+from frontier.quantizers import QUANTIZERS
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 from frontier.text import visible
@@ -179,6 +180,17 @@ def new_engine(name: str, _like: str | None) -> str:
     )
 
 
+def new_quantizer(name: str, _like: str | None) -> str:
+    """Add a quantizer and its block."""
+    blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
+    written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
+    return said(
+        written,
+        f"python -m pytest tests/unit/test_quantizers.py -k {name}",
+        f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
+    )
+
+
 def new_scorer(name: str, _like: str | None) -> str:
     """Add a scorer, for tasks to name."""
     written = new_plugin(SCORERS, "scorer", name, {})
@@ -195,6 +207,7 @@ def said(written: Iterable[Path], *commands: str) -> str:
 KINDS: dict[str, Callable[[str, str | None], str]] = {
     "task": new_task,
     "engine": new_engine,
+    "quantizer": new_quantizer,
     "scorer": new_scorer,
 }
 
