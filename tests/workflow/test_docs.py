@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shutil
@@ -167,6 +169,8 @@ def run(place: Workspace, command: Command, environment: dict[str, str], where: 
         return ""
     if name == "snakemake":
         done = WARM.run(place.root, SNAKEMAKE, arguments, whole)
+    elif arguments[0] == "workflow/scripts/plan.py" and place.has_our_code():
+        return planned(arguments[1:], where)
     elif name == "python" and arguments[0].endswith(".py"):
         done = WARM.run(place.root, arguments[0], arguments[1:], whole)
     else:
@@ -182,6 +186,19 @@ def recipe(place: Workspace, arguments: list[str], where: str) -> list[Command]:
     assert dry.returncode == 0, f"{where}\n{dry.stderr}"
     ours = r"^\.venv/bin/((?:snakemake|python workflow/).*)$"
     return [Command(line, True) for line in re.findall(ours, dry.stdout, re.MULTILINE)]
+
+
+def planned(arguments: list[str], where: str) -> str:
+    """What plan.py prints in this folder, run by this process, which has imported what it needs."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(sys, "argv", ["plan.py", *arguments])
+        try:
+            plan.main()
+        except SystemExit as end:
+            if end.code:
+                raise AssertionError(f"{where}\n{printed.getvalue()}") from end
+    return printed.getvalue()
 
 
 def plans_a_profile(arguments: list[str]) -> bool:
