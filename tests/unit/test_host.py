@@ -26,7 +26,7 @@ from frontier.identity.nodes import Node, Target
 from frontier.registry import Registry
 
 PROGRAMS = {
-    "measure": ("engines", "quantizers"), "score": ("scorers", "gates"), "sample": ("datasets", "grammars"),
+    "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates"), "sample": ("datasets", "grammars"),
     "calibrate": ("datasets", "grammars"), "quantize_model": ("conversions",),
     "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
     "aggregate": (), "compare": (), "render": (),

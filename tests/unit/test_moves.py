@@ -36,7 +36,6 @@ MOVES = {
     "frontier.conversions.common.weights": "frontier.elsewhere.weights",
     "frontier.machine.limits": "frontier.measuring.limits",
     "frontier.measuring.contention": "frontier.elsewhere.contention",
-    "frontier.scenarios.single_stream": "frontier.scenarios_of.single_stream",
     "frontier.results.records": "frontier.elsewhere.records",
     "frontier.results.columns": "frontier.elsewhere.columns",
     "frontier.scoring.latency": "frontier.elsewhere.latency",

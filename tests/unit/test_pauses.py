@@ -73,7 +73,8 @@ from frontier.engines import Generate, Generation
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
-from frontier.scenarios import single_stream
+from frontier.scenarios import Bench
+from frontier.scenarios.single_stream import SingleStream
 
 class Model:
     def render(self, prompt):
@@ -91,7 +92,7 @@ class Model:
 journal = Journal(Path(sys.argv[1]), {})
 requests = {f"r{number}": Generate("?", 1) for number in range(20)}
 with Pauses() as pauses:
-    single_stream.single_stream(Model(), requests, journal, "cell", Watch("cpu"), pauses)
+    SingleStream().measure(Bench(Model(), requests, journal, Watch("cpu"), pauses, "cell"))
 """
 
 

@@ -284,7 +284,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         }),
         NOTHING,
     ),
-    "a module renamed": (moved({"frontier.scenarios.single_stream": "frontier.single_stream"}), NOTHING),
+    "a module renamed": (moved({"frontier.measuring.contention": "frontier.contention"}), NOTHING),
     "a function of the measuring program moved to a module": (
         both(
             moved_function(
@@ -362,8 +362,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     "an import written another way": (
         edit(
-            "scenarios/single_stream.py", ("from frontier.measuring.contention import Watch", "from . import contention as watching"),
-            ("watch: Watch,", "watch: watching.Watch,"),
+            "scenarios/__init__.py", ("from frontier.measuring.contention import Watch", "from ..measuring import contention as watching"),
+            ("    watch: Watch\n", "    watch: watching.Watch\n"),
         ),
         NOTHING,
     ),
@@ -371,8 +371,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a dead constant in a helper": (append(f"{LIBRARY}/results/records.py", "\nDEAD = {1, 2}\n"), NOTHING),
     "a function renamed": (
         both(
-            edit("scenarios/single_stream.py", ("def undisturbed(", "def asked(")),
-            edit("scenarios/single_stream.py", ("= undisturbed(", "= asked(")),
+            edit("measuring/contention.py", ("def _foreign(", "def _others(")),
+            edit("measuring/contention.py", ("[_foreign(", "[_others(")),
         ),
         NOTHING,
     ),

@@ -1,6 +1,6 @@
 """Measure one cell: load a variant, warm it up, time every request of a task's sample.
 
-Requests run one at a time (MLPerf's SingleStream), decoded greedily. The only step that needs a
+Requests are decoded greedily, and reach the engine as the scenario says. The only step that needs a
 device. What has been measured is kept at once: a killed run goes on where it stopped.
 """
 
@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier import scenarios
 from frontier.catalogue import templates
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Loaded, LoadedModel, Settings, own_peak_bytes
@@ -28,7 +30,7 @@ from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
-from frontier.scenarios import single_stream
+from frontier.scenarios import Bench
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
 
@@ -76,6 +78,7 @@ def run_cell(
     pauses = Pauses()  # before the engine's threads
     engine = spec.engine.only("measure")
     engine.prepare()
+    scenario = scenarios.load(spec.cell.scenario)
     journal.loaded(start_s=time.time() - psutil.Process().create_time(), threads=settings.threads)
     model: LoadedModel | None = None
     memory = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
@@ -87,15 +90,15 @@ def run_cell(
             paused = pauses.during(started, loaded)
             journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
             journal.loaded(**vars(model.loaded) | lock_facts(origin, model.loaded))
-            single_stream.check_prompts(model, prompts)
-            requests = single_stream.requests_for(prompts, spec.task)
+            scenarios.check_prompts(model, prompts)
+            requests = scenarios.requests_for(prompts, spec.task)
             journal.make_room(model.reserve(list(requests.values())))
             known = journal.answered(prompts)
             if known is None:
-                warmup = single_stream.warm_up(model, list(requests.values()), spec.device.warmup)
-                journal.loaded(warmup=warmup)
+                warmup = scenario.warm_up(model, list(requests.values()), spec.device.warmup)
+                journal.loaded(warmup=asdict(warmup))
                 watch = contention.Watch(settings.accelerator, model.processes())
-                single_stream.single_stream(model, requests, journal, cell, watch, pauses)
+                scenario.measure(Bench(model, requests, journal, watch, pauses, cell))
                 journal.loaded(load_average=watch.load_average())
     except UnsupportedError as error:
         facts |= {"outcome": "unsupported", "reason": str(error)}

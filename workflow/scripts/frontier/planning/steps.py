@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from frontier import identity
+from frontier import identity, scenarios
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
@@ -67,6 +67,7 @@ class Steps(InputSteps):
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
             "task": task,
+            "scenario": cell.scenario,
         }
         spec = MeasureSpec(
             cell=cell.key,
@@ -92,6 +93,7 @@ class Steps(InputSteps):
             spec,
             inputs,
             ENGINES.module(engine.kind),
+            scenarios.module_of(cell.scenario),
             *sorted(quantizers),
             identity_spec=identity_spec,
             environment=placement.environment,

@@ -1,1 +1,122 @@
-"""How requests reach an engine: MLPerf's scenarios. One file each."""
+"""Scenarios: how requests reach an engine, by the rules of MLPerf Inference.
+
+Each file here is one scenario: a class that is found by the file's name, such as single_stream for
+`single-stream`. Its fields are keys of a scenario; none has any yet.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from frontier.blocks import Decides, Entry
+from frontier.catalogue.devices import Warmup
+from frontier.engines import Generate, LoadedModel
+from frontier.errors import UserError
+from frontier.measuring.contention import Watch
+from frontier.measuring.pauses import Pauses
+from frontier.registry import Registry
+from frontier.results.journal import Journal
+from frontier.specs.measure import MeasuredTask
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a scenario measures with."""
+
+    model: LoadedModel
+    requests: Mapping[str, Generate]
+    """By id, in the sample's order."""
+    journal: Journal
+    """Has the requests of earlier processes; each further one is recorded there as it ends."""
+    watch: Watch
+    """Counts what other processes do meanwhile."""
+    pauses: Pauses
+    """Knows when this process stood still."""
+    label: str
+    """Names the cell in what is printed."""
+
+
+@dataclass(frozen=True)
+class WarmedUp:
+    """How a warm-up went."""
+
+    requests: int
+    """How many were asked."""
+    settled: bool
+    """Whether latency no longer changed."""
+    last_change: float | None
+    """Share by which it changed from the last round but one to the last; None of one round."""
+    seconds: float
+
+
+class Scenario(Entry, ABC):
+    """A way in which requests reach an engine."""
+
+    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmedUp:
+        """Ask untimed rounds of the same few requests until one is as fast as the one before.
+
+        Rounds are compared request by request, so that long and short ones count alike.
+        """
+        few = requests[: limits.minimum]
+        started = time.perf_counter_ns()
+        before: list[int] = []
+        change, done = math.inf, 0
+        while change >= limits.tolerance and done < limits.maximum:
+            now = [model.generate(request).end_ns for request in few]
+            done += len(few)
+            if before:
+                ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
+                change = abs(statistics.median(ratios) - 1)
+            before = now
+        return WarmedUp(
+            requests=done,
+            settled=change < limits.tolerance,
+            last_change=None if math.isinf(change) else change,
+            seconds=(time.perf_counter_ns() - started) / 1e9,
+        )
+
+    @abstractmethod
+    def measure(self, bench: Bench) -> None:
+        """Time and record every request that the journal has not yet.
+
+        Begins the journal's session, and lets `bench.pauses` beat. Raises UserError where the
+        Snakemake that started this process has ended, OutOfMemoryError, OutOfTimeError.
+        """
+
+
+SCENARIOS: Registry[Scenario] = Registry("scenarios", Scenario, mark=Decides)
+
+
+def module_of(name: str) -> str:
+    """The dotted name of a scenario's module."""
+    return SCENARIOS.module(_file(name))
+
+
+def load(name: str) -> Scenario:
+    """The scenario of MLPerf's name, such as single-stream. Raises UserError with the nearest."""
+    return SCENARIOS.load(_file(name))()
+
+
+def _file(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def requests_for(prompts: Mapping[str, str], task: MeasuredTask) -> dict[str, Generate]:
+    """By id the request for each prompt, with the task's limits."""
+    return {
+        name: Generate(prompt, task.max_new_tokens, task.stop) for name, prompt in prompts.items()
+    }
+
+
+def check_prompts(model: LoadedModel, prompts: Mapping[str, str]) -> None:
+    """Raise UserError for the first prompt that the chat template refuses, before any is asked."""
+    for identifier, prompt in prompts.items():
+        try:
+            model.render(prompt)
+        except UserError as error:
+            raise UserError(f"request {identifier}: {error}") from error
