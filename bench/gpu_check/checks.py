@@ -13,6 +13,7 @@ from typing import Any
 import cells
 import sharing
 from frontier.planning import cells as planning
+from frontier.planning.placement import Placement, kv_cache_bytes
 from frontier.scoring import latency as timing
 from rows import Finding, row
 from workbench import Run, Workbench
@@ -116,12 +117,10 @@ class GpuChecks:
                 peak_GB=peak / 1e9, planned_GB=planned / 1e9, ratio=planned / peak,
             )  # fmt: skip
 
-    def planned(self, placement: planning.Placement) -> int:
+    def planned(self, placement: Placement) -> int:
         """Bytes of weights and cache as the plan has them, without its margin."""
         new = self.bench.catalogue.tasks["long"].max_new_tokens
-        cache = (
-            planning.kv_cache_bytes(placement.model, placement.engine, placement.dtype, new) or 0
-        )
+        cache = kv_cache_bytes(placement.model, placement.engine, placement.dtype, new) or 0
         return (placement.weight_bytes or 0) + cache
 
     def latency(self, run: Run) -> dict[str, Any]:

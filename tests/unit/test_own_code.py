@@ -26,7 +26,7 @@ from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
 from frontier.fetching import checkpoints
-from frontier.planning import cells
+from frontier.planning.placement import placed
 from quantizing import quantizer
 
 REPOSITORY = "owner/own"
@@ -268,7 +268,7 @@ def test_other_engines_do_not_run_it() -> None:
     )
 
     def reason(quantization: str, device: str) -> str | None:
-        return cells.placement(catalogue, "own", quantization, device).unsupported()
+        return placed(catalogue, "own", quantization, device).unsupported()
 
     assert reason("native", "cpu") is None
     assert reason("rtn", "cpu") is None

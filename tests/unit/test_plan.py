@@ -12,6 +12,7 @@ from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
 from frontier.planning import cells
 from frontier.planning.cells import Cell
+from frontier.planning.placement import kv_cache_bytes, placed
 from frontier.results import layout
 
 CATALOGUE = read_catalogue(ROOT / "config")
@@ -71,7 +72,7 @@ def test_the_cache_is_the_engines(device: str, heads: int) -> None:
     model = CATALOGUE.models["falcon40b"]
     engine = CATALOGUE.engines[CATALOGUE.devices[device].engine]
     expected = (1024 + 10) * 60 * heads * 64 * 2 * 2
-    assert cells.kv_cache_bytes(model, engine, "bfloat16", 10) == expected
+    assert kv_cache_bytes(model, engine, "bfloat16", 10) == expected
 
 
 @pytest.mark.parametrize("engine", CATALOGUE.engines)
@@ -81,14 +82,14 @@ def test_shared_heads_are_cached_as_they_are(engine: str) -> None:
         model = CATALOGUE.models[name]
         assert model.layers
         assert model.head_dim
-        found = cells.kv_cache_bytes(model, CATALOGUE.engines[engine], "float16", 0)
+        found = kv_cache_bytes(model, CATALOGUE.engines[engine], "float16", 0)
         assert found == 1024 * model.layers * (model.kv_heads or 0) * model.head_dim * 2 * 2
 
 
 def test_a_model_may_say_how_many_heads_it_has() -> None:
     """Where they are not as wide as its embedding together."""
     model = CATALOGUE.models["falcon40b"].model_copy(update={"heads": 64})
-    found = cells.kv_cache_bytes(model, CATALOGUE.engines["transformers"], "float16", 0)
+    found = kv_cache_bytes(model, CATALOGUE.engines["transformers"], "float16", 0)
     assert found == 1024 * 60 * 64 * 64 * 2 * 2
 
 
@@ -96,11 +97,11 @@ def test_an_engine_says_what_it_runs_on() -> None:
     """A device of another accelerator has a reason, not a crash."""
     device = CATALOGUE.devices["a6000"].model_copy(update={"engine": "openvino"})
     wrong = CATALOGUE.model_copy(update={"devices": {"wrong": device}})
-    found = cells.placement(wrong, "gpt2", "native", "wrong")
+    found = placed(wrong, "gpt2", "native", "wrong")
     assert found.unsupported() == "openvino runs on cpu, not on cuda"
     narrow = CATALOGUE.engines["transformers"].model_copy(update={"dtypes": ("float32",)})
     other = CATALOGUE.model_copy(update={"engines": {**CATALOGUE.engines, "transformers": narrow}})
-    found = cells.placement(other, "gpt2", "bf16", "cpu")
+    found = placed(other, "gpt2", "bf16", "cpu")
     assert found.unsupported() == "transformers computes in float32 here, not in bfloat16"
 
 
@@ -171,7 +172,7 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
     engine = CATALOGUE.engines[name]
     device = CATALOGUE.devices["cpu"].model_copy(update={"engine": name})
     here = CATALOGUE.model_copy(update={"devices": {"here": device}})
-    found = cells.placement(here, "gpt2", "native", "here")
+    found = placed(here, "gpt2", "native", "here")
     assert found.unsupported() is None
     assert found.dtype == "float32"
     if "hub" in engine.reads:

@@ -22,7 +22,7 @@ from frontier.checkpoints.published import published
 from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
-from frontier.planning.cells import Placement
+from frontier.planning.placement import Placement
 from frontier.quantizers import QUANTIZERS
 from quantizing import quantizer
 

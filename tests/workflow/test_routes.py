@@ -23,6 +23,7 @@ from environments import run_in
 from frontier.catalogue.configuration import read_catalogue
 from frontier.catalogue.reading import read_yaml
 from frontier.planning import cells
+from frontier.planning.placement import placed
 from frontier.quantizers import Sizes, block_of
 from workspace import Workspace
 
@@ -46,7 +47,7 @@ ROUTES = [
     for part in (STUDY, *({**STUDY, **more} for more in STUDY["also"]))
     for quantization in part["quantizations"]
     for device in part["devices"]
-    if cells.placement(CATALOGUE, "tour-llama", quantization, device).runs
+    if placed(CATALOGUE, "tour-llama", quantization, device).runs
 ]
 CELLS = [route for route in ROUTES if route[0] not in SIBLINGS]
 RUN = """
@@ -104,7 +105,7 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
     hidden = lock["architecture"]["hidden"]
     embedding = lock["architecture"]["vocabulary"] * hidden
     sizes = Sizes(lock["parameters"], embedding, tied=True, hidden=hidden)
-    placement = cells.placement(read_catalogue(root / "config"), MODEL, quantization, device)
+    placement = placed(read_catalogue(root / "config"), MODEL, quantization, device)
     return placement.quantizer.stored_bytes(sizes, placement.dtype, placement.facts)
 
 
@@ -124,7 +125,7 @@ def siblings(
     jobs: dict[str | None, dict[str, Any]] = {}
     for quantization, device in ROUTES:
         if quantization in SIBLINGS:
-            placement = cells.placement(catalogue, MODEL, quantization, device)
+            placement = placed(catalogue, MODEL, quantization, device)
             jobs.setdefault(placement.environment, {})[quantization] = {
                 "block": block_of(catalogue.quantizations[quantization]),
                 "engine": placement.engine.kind, "native": placement.model.dtype,
@@ -144,7 +145,7 @@ def check_weights(
 ) -> None:
     """Really quantized, smaller than the native ones, and as large as the plan reckons."""
     native = cell(tour, "native", device)["figures"]
-    placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
+    placement = placed(CATALOGUE, "tour-llama", quantization, device)
     if placement.quantizer.expects_quantized():
         assert layers is not None
         assert layers >= 2 * 7
@@ -187,7 +188,7 @@ def test_a_sibling_of_each_is_measured() -> None:
     """Of the same method, on the same engine, in the same environments."""
 
     def way(quantization: str, device: str) -> tuple[Any, ...]:
-        placement = cells.placement(CATALOGUE, "tour-llama", quantization, device)
+        placement = placed(CATALOGUE, "tour-llama", quantization, device)
         made = placement.preparation
         job = made and (made.conversion, made.environment, bool(made.calibration))
         return placement.quantizer.method, device, placement.environment, job

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.checkpoints.published import Published, published
-from frontier.checkpoints.safetensor_files import CONFIG
-from frontier.conversions import CONVERSIONS
-from frontier.engine_block import EngineBlock
-from frontier.engines import ENGINES
-from frontier.errors import Reason, UserError, did_you_mean
-from frontier.quantizers import (
-    BYTES,
-    HUB,
-    EngineFacts,
-    Preparation,
-    Quantizer,
-    Sizes,
-    Target,
-    published_loaders,
-)
-from frontier.quantizers.common.published import refusal
+from frontier.errors import UserError, did_you_mean
+from frontier.planning.placement import kv_cache_bytes, placed
 from frontier.results.key import Key
 from frontier.results.layout import Place
 from frontier.text import shown
 
 MARGIN_BYTES = 1_000_000_000  # activations, workspaces and the runtime's own context
-PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 HostMemory = Callable[[str, int], int | None]
 
@@ -87,162 +71,6 @@ def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
     }
 
 
-def engine_facts(engine: EngineBlock) -> EngineFacts:
-    """What a quantizer may know of an engine."""
-    known = {HUB, *CONVERSIONS.names()}
-    plain = next((format for format in engine.reads if format in known), None)
-    return EngineFacts(engine.kind, engine.dtypes, plain, engine.environment)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """A variant on a device, as its quantizer sees them."""
-
-    quantizer: Quantizer
-    model: Model
-    device: Device
-    engine: EngineBlock
-
-    @property
-    def architecture(self) -> str | None:
-        """transformers' model_type, if known before the checkpoint is fetched."""
-        return self.model.grow.architecture if self.model.grow else self.model.architecture
-
-    @property
-    def dtype(self) -> str:
-        """The precision of the parts that are not quantized."""
-        native = self.device.dtype or self.model.dtype
-        return self.quantizer.compute_dtype(native, self.facts)
-
-    @cached_property
-    def facts(self) -> EngineFacts:
-        """What the quantizer may know of the engine."""
-        return engine_facts(self.engine)
-
-    @cached_property
-    def preparation(self) -> Preparation | None:
-        """The job that produces the checkpoint to load; None if the model's own is loaded."""
-        return self.quantizer.preparation(self.facts, self.model.dtype)
-
-    @cached_property
-    def published(self) -> Published | None:
-        """The model's published quantization: as declared for a hub's, as read from a folder."""
-        if self.model.published:
-            bits = self.model.published_bits
-            return Published(self.model.published, f"{bits} bits" if bits else "")
-        path = self.model.path
-        return published(path) if path and (path / CONFIG).is_file() else None
-
-    @property
-    def loader(self) -> type[Quantizer]:
-        """The quantizer that loads the checkpoint: the published one's, if it has one."""
-        own = type(self.quantizer)
-        return published_loaders().get(self.published.method, own) if self.published else own
-
-    @cached_property
-    def environment(self) -> str | None:
-        """The measurement's environment: the quantizer's, the engine's, or the core's (None)."""
-        return self.loader.ENVIRONMENT or self.engine.environment
-
-    @property
-    def weight_bytes(self) -> int | None:
-        """Estimated bytes of the stored weights; None if the number of parameters is not given."""
-        model = self.model
-        if model.parameters is None:
-            return None
-        embedding = (model.vocabulary or 0) * (model.hidden or 0)
-        sizes = Sizes(model.parameters, embedding, tied=model.tied)
-        if model.hidden:
-            sizes = replace(sizes, hidden=model.hidden)
-        if model.published_bits:
-            rest = (sizes.embedding + sizes.head) * BYTES[self.dtype]
-            return sizes.layers * model.published_bits // 8 + rest
-        return self.quantizer.stored_bytes(sizes, self.dtype, self.facts)
-
-    @property
-    def runs(self) -> bool:
-        """True if the engine can load what this quantization makes."""
-        made = self.quantizer.makes(self.facts)
-        return self.engine.runs_quantizers if made is None else made in self.engine.reads
-
-    def unsupported(self) -> str | None:
-        """The reason why this cannot run regardless of memory; None if it can."""
-        engine = self.engine.kind
-        if not self.runs:
-            return self._not_read()
-        if unfit := self._published_unfit():
-            return unfit
-        if reason := self.engine.why_not(self.device.accelerator, self.dtype):
-            return reason
-        if self.dtype in self.device.unsupported_dtypes:
-            return f"the device does not compute in {self.dtype}"
-        if self.model.adapter and not self.engine.adapters:
-            return f"{engine} puts no adapter on a model"
-        if self.model.adapter and self.preparation:
-            return "an adapter is put on while loading, and this makes a checkpoint of its own"
-        other = self.preparation and self.preparation.environment
-        if self.model.trust_remote_code and (other or not self.engine.own_code):
-            where = f"in {other}'s environment" if other else f"on {engine}"
-            return f"the checkpoint's own code (trust_remote_code) does not run {where}"
-        target = Target(
-            self.architecture,
-            self.device.accelerator,
-            self.facts,
-            adapter=self.model.adapter is not None,
-            hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
-        )
-        return self.quantizer.unsupported(target)
-
-    def _not_read(self) -> Reason:
-        """Why the engine has nothing to load, by what it reads and what the quantizer makes."""
-        reads = f"{self.engine.kind} reads {' or '.join(self.engine.reads)}"
-        made = self.quantizer.makes(self.facts)
-        if made:
-            return f"{reads}; {self.quantizer.method} makes {made}"
-        able = [name for name, kind in ENGINES.all().items() if kind.runs_quantizers]
-        by = f" by {' or '.join(able)}" if able else ""
-        return f"{reads}; {self.quantizer.method} is made while loading{by}"
-
-    def _published_unfit(self) -> str | None:
-        """The reason why a checkpoint published quantized cannot be this variant here."""
-        changed = self.quantizer.expects_quantized() or self.preparation
-        if self.published:
-            if reason := refusal(self.published, self.quantizer):
-                return reason
-            if changed or self.published.method not in self.engine.reads:
-                return (
-                    f"published quantized: {self.published}, which {self.engine.kind} does not read"
-                )
-            if self.device.accelerator == "mps":
-                return f"published quantized: {self.published}, which is not tried on mps"
-        elif self.model.published_bits and changed:
-            bits = self.model.published_bits
-            return f"its weights are published in {bits} bits and take no other quantization"
-        return None
-
-
-def placement(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
-    """The placement for these ids."""
-    quantizer = catalogue.quantizations[quantization]
-    place = catalogue.devices[device]
-    engine = catalogue.engines[place.engine]
-    return Placement(quantizer, catalogue.models[model], place, engine)
-
-
-def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: int) -> int | None:
-    """Estimated key-value cache of one request: tokens · layers · heads · head_dim · 2 · bytes.
-
-    That is a key and a value for each head that the engine caches, of each layer and token; None
-    where the model does not give them.
-    """
-    if model.layers is None or model.kv_heads is None or model.head_dim is None:
-        return None
-    every = model.heads or (model.hidden or 0) // model.head_dim or model.kv_heads
-    heads = engine.cached_heads(model.architecture, model.kv_heads, every)
-    per_token = model.layers * heads * model.head_dim * 2 * BYTES[dtype]
-    return (PROMPT_TOKENS + new_tokens) * per_token
-
-
 def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
     """A device's memory in bytes; None if this host does not have the device."""
     if device.memory_gb == "auto":
@@ -279,7 +107,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     one_of(task, catalogue.tasks, "task")
     one_of(place.scenario, scenarios(), "scenario")
     names = (variant, model, quantization, device, task)
-    found = placement(catalogue, model, quantization, device)
+    found = placed(catalogue, model, quantization, device)
     reason = found.unsupported()
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} is not for the scenario {place.scenario}"

@@ -6,7 +6,7 @@ They are generous, since a job that exceeds them is killed; unused resources onl
 from __future__ import annotations
 
 from frontier.catalogue.entries import Model, Task
-from frontier.planning.cells import Placement
+from frontier.planning.placement import Placement
 from frontier.quantizers import BYTES
 
 RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host

@@ -22,6 +22,7 @@ from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints, contents
 from frontier.grammars import GRAMMARS
 from frontier.planning import cells, chat_files
+from frontier.planning.placement import engine_facts
 from frontier.planning.step import Step, environment_step, step
 from frontier.quantizers import Preparation
 from frontier.sampling.calibration import CalibrationSpec, Draw
@@ -160,7 +161,7 @@ class InputSteps:
         """The job that produces a variant's checkpoint; None if the engine loads the model's."""
         model, quantization = cells.parts(self.catalogue, variant)
         quantizer = self.catalogue.quantizations[quantization]
-        facts = cells.engine_facts(self.catalogue.engines[engine])
+        facts = engine_facts(self.catalogue.engines[engine])
         return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
     def _quantized(self, variant: str, engine: str) -> Step | None:

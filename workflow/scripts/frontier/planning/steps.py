@@ -22,6 +22,7 @@ from frontier.gates import GATES
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
+from frontier.planning.placement import placed
 from frontier.planning.step import Measuring, Step, step
 from frontier.quantizers import block_of
 from frontier.results import bundles, layout
@@ -41,9 +42,7 @@ class Steps(InputSteps):
         self.host_memory = memory = cache(host_memory)
         self.cell_at = cache(lambda place: plan.cell(catalogue, place, memory))
         self.placement = cache(
-            lambda model, quantization, device: plan.placement(
-                catalogue, model, quantization, device
-            )
+            lambda model, quantization, device: placed(catalogue, model, quantization, device)
         )
         self.measure = cache(self._measure)
         self.score = cache(self._score)
