@@ -354,7 +354,7 @@ def test_cells_of_several_machines(tmp_path: Path) -> None:
     page = Page()
     page.feed(html)
     assert "under separate devices: 1 from mac, 2 from server. How it was measured" in page.words()
-    (table,) = [table for table in page.tables if table[0][-1] == "What differs"]
+    (table,) = [table for table in page.tables if table[0][-1] == "Differences"]
     assert [row[0] for row in table[1:]] == ["Falcondemo-sentiment", "cpu@server"]
     (_, here, ours, differing), (there, theirs) = table[1:]
     assert (here, there) == ("CPU", "cpu@server")
