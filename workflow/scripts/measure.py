@@ -159,7 +159,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(spec.task.prompt, row["fields"]) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
-    facts = sessions.here(spec.request, weights)
+    facts = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
     if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
         reuse.take_over(path, spec, prompts, facts)

@@ -11,6 +11,7 @@ from frontier.identity.graph import Graph, Reached
 from frontier.identity.nodes import Target
 from frontier.identity.packages import versions
 from frontier.identity.remembered import Remembered, of_sources
+from frontier.machine.packages import references
 
 _NAMES = frozenset({"__name__", "__qualname__"})
 
@@ -23,8 +24,10 @@ class Code:
     """The digest of all reached definitions, independent of their modules."""
     modules: dict[str, str]
     """By module, a digest of its reached definitions, to explain what changed."""
+    references: tuple[str, ...]
+    """The beginnings of the names that the code refers to outside the project: `torch.nn`."""
     packages: dict[str, str]
-    """The versions of the packages that the code refers to."""
+    """The versions of the packages behind them."""
 
 
 @cache
@@ -39,8 +42,8 @@ def of_graph(graph: Graph, program: str, *plugins: str) -> Code:
     return _with_versions(*_found(graph, program, *plugins))
 
 
-def _with_versions(whole: str, modules: dict[str, str], packages: list[str]) -> Code:
-    return Code(whole, modules, versions(packages))
+def _with_versions(whole: str, modules: dict[str, str], names: list[str]) -> Code:
+    return Code(whole, modules, tuple(names), versions(names))
 
 
 def _found(graph: Graph, program: str, *plugins: str) -> tuple[str, dict[str, str], list[str]]:
@@ -52,7 +55,7 @@ def _found(graph: Graph, program: str, *plugins: str) -> tuple[str, dict[str, st
     definitions = sorted(map(graph.digest, found.definitions))
     whole = {name: digest(sorted(own)) for name, own in sorted(modules.items())}
     names = _names(graph, found, program)
-    return digest([definitions, names]), whole, sorted(found.packages)
+    return digest([definitions, names]), whole, references(found.packages)
 
 
 def _names(graph: Graph, found: Reached, program: str) -> list[list[str]]:

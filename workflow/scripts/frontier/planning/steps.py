@@ -19,6 +19,7 @@ from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
 from frontier.gates import GATES
+from frontier.identity.code import code
 from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
@@ -68,6 +69,12 @@ class Steps(InputSteps):
             "task": task,
             "scenario": cell.scenario,
         }
+        quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
+        plugins = (
+            ENGINES.module(engine.kind),
+            scenarios.module_of(cell.scenario),
+            *sorted(quantizers),
+        )
         spec = MeasureSpec(
             cell=cell.key,
             memory_bytes=plan.device_bytes(device, self.host_memory),
@@ -80,20 +87,18 @@ class Steps(InputSteps):
             engine_id=device.engine,
             dtype=placement.dtype,
             task=MeasuredTask.model_validate(task),
+            references=code("measure", *plugins).references,
         )
         inputs = {
             "sample": self.sample(cell.task),
             "weights": prepared or self.weights(cell.model),
             "adapter": adapter,
         }
-        quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
         base = step(
             "measure",
             spec,
             inputs,
-            ENGINES.module(engine.kind),
-            scenarios.module_of(cell.scenario),
-            *sorted(quantizers),
+            *plugins,
             identity_spec=identity_spec,
             environment=placement.environment,
             fetched={"model": self.model(cell.model)},

@@ -91,6 +91,8 @@ class MeasureSpec(Spec):
     dtype: str
     """The precision of what is not quantized."""
     task: MeasuredTask
+    references: tuple[str, ...] = ()
+    """What its code refers to outside the project: the session names these packages' versions."""
     identity: MeasureIdentity | None = None
 
     @property
