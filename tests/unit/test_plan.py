@@ -102,7 +102,7 @@ def test_an_engine_says_what_it_runs_on() -> None:
     narrow = CATALOGUE.engines["transformers"].model_copy(update={"dtypes": ("float32",)})
     other = CATALOGUE.model_copy(update={"engines": {**CATALOGUE.engines, "transformers": narrow}})
     found = placed(other, "gpt2", "bf16", "cpu")
-    assert found.unsupported() == "transformers computes in float32 here, not in bfloat16"
+    assert found.unsupported() == "transformers computes in float32, not in bfloat16"
 
 
 def test_unknown_memory_leaves_nothing_out() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier.catalogue import templates
+from frontier import templates
 from frontier.catalogue.checking import check
 from frontier.catalogue.entries import Model, Task
 from frontier.errors import UserError

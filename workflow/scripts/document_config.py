@@ -43,7 +43,7 @@ SHARED: dict[str, type[BaseModel]] = {"quantizers": Quantizer, "engines": Engine
 """The base classes whose keys have a table of their own."""
 PLUGINS = {
     "quantizers": ("Quantizer", "method"),
-    "engines": ("EngineBlock", "kind"),
+    "engines": ("Engine", "kind"),
     "scorers": ("ScorerKeys", "kind"),
 }
 LIKE = "like"

@@ -18,8 +18,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import scenarios
-from frontier.catalogue import templates
+from frontier import scenarios, templates
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Loaded, LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run

@@ -17,8 +17,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import figures
-from frontier.catalogue import templates
+from frontier import figures, templates
 from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason

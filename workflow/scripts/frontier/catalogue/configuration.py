@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,18 +9,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from frontier import templates
 from frontier.blocks import Derived
-from frontier.catalogue import ids, inheritance, templates
+from frontier.catalogue import ids, inheritance
 from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.datasets import LOADERS, Loader
-from frontier.engine_block import EngineBlock, EngineKind
+from frontier.engine_block import EngineKind
+from frontier.engines import ENGINES, Engine
 from frontier.errors import UserError, did_you_mean
 from frontier.quantizers import QUANTIZERS, Quantizer, block_of
-from frontier.registry import Registry
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
 
@@ -78,7 +78,7 @@ def _check_devices(catalogue: Catalogue) -> None:
         one_of(device.engine, catalogue.engines, f"config/devices.yaml: devices.{name}.engine")
 
 
-def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, EngineBlock]) -> None:
+def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
     """Raises UserError that says where it belongs for a device's key that is its engine's."""
     for name, block in blocks.items():
         given = block if isinstance(block, dict) else {}
@@ -92,10 +92,9 @@ def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engin
                 )
 
 
-def _engine(block: Any, where: str, line: Line) -> EngineBlock:
-    """An engine's block as the class of its kind, which lies on a floor above the catalogue's."""
-    engines: Registry[EngineBlock] = importlib.import_module("frontier.engines").ENGINES
-    return plugin_of(engines, EngineKind, block, where, line)
+def _engine(block: Any, where: str, line: Line) -> Engine:
+    """An engine's block as the class of its kind."""
+    return plugin_of(ENGINES, EngineKind, block, where, line)
 
 
 def _quantizer(block: Any, where: str, line: Line) -> Quantizer:
@@ -104,7 +103,7 @@ def _quantizer(block: Any, where: str, line: Line) -> Quantizer:
 
 
 READERS: dict[type[BaseModel], Callable[..., BaseModel]] = {
-    EngineBlock: _engine,
+    Engine: _engine,
     Quantizer: _quantizer,
 }
 """How the blocks of a section are read that are plug-ins."""

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from frontier import templates
 from frontier.blocks import (
     Arguments,
     Count,
@@ -24,13 +25,12 @@ from frontier.blocks import (
     Score,
     Show,
 )
-from frontier.catalogue import templates
 from frontier.catalogue.devices import Device
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
 from frontier.catalogue.source import Source
 from frontier.datasets import Loader
-from frontier.engine_block import EngineBlock
+from frontier.engines import Engine
 from frontier.quantizers import Quantizer
 from frontier.scorers import Scorer
 
@@ -211,7 +211,7 @@ class Catalogue(Entry):
     models: dict[str, Model]
     quantizations: dict[str, Quantizer]
     calibrations: dict[str, Calibration] = Field(default_factory=dict)
-    engines: dict[str, EngineBlock]
+    engines: dict[str, Engine]
     devices: dict[str, Device]
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from frontier.catalogue import templates
+from frontier import templates
 from frontier.errors import did_you_mean
 from frontier.grammars import GRAMMARS
 

@@ -17,9 +17,9 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+from frontier import templates
 from frontier.arrivals import Arrival
 from frontier.blocks import Decides
-from frontier.catalogue import templates
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError

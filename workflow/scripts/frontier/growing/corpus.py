@@ -11,7 +11,7 @@ import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from frontier.catalogue import templates
+from frontier import templates
 from frontier.catalogue.recipe import Corpus, Recipe
 from frontier.errors import UserError
 from frontier.grammars import GRAMMARS

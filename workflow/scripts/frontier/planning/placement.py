@@ -14,7 +14,7 @@ from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.conversions import CONVERSIONS
 from frontier.engine_block import EngineBlock
-from frontier.engines import ENGINES
+from frontier.engines import ENGINES, Engine
 from frontier.errors import Reason
 from frontier.quantizers import (
     BYTES,
@@ -45,7 +45,7 @@ class Placement:
     quantizer: Quantizer
     model: Model
     device: Device
-    engine: EngineBlock
+    engine: Engine
 
     @property
     def architecture(self) -> str | None:

@@ -14,7 +14,7 @@ from frontier import identity, scenarios
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.catalogue.question import Config
-from frontier.engines import ENGINES, Engine
+from frontier.engines import ENGINES
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
@@ -51,7 +51,6 @@ class Steps(InputSteps):
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
         engine = self.catalogue.engines[device.engine]
-        assert isinstance(engine, Engine), "the catalogue reads each block as its class"
         placement = self.placement(cell.model, cell.quantization, cell.device)
         prepared = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)

@@ -38,7 +38,7 @@ class Native(Quantizer):
         engine = target.engine
         if self.dtype is not None and self.dtype not in engine.dtypes:
             known = " or ".join(engine.dtypes)
-            return f"{engine.name} computes in {known} here, not in {self.dtype}"
+            return f"{engine.name} computes in {known}, not in {self.dtype}"
         return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from frontier.catalogue import templates
+from frontier import templates
 from frontier.sampling import drawing
 from frontier.sampling.drawing import SampleSpec
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import transformers
 
+from frontier import templates
 from frontier.arrivals import one_by_one
-from frontier.catalogue import templates
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings
