@@ -46,7 +46,7 @@ def session(number: int, settled: bool = True) -> dict[str, Any]:
 def measurement(**facts: Any) -> dict[str, Any]:
     """A measurement that passes every gate."""
     return {
-        "outcome": "measured", "reason": None, "load_s": 1.5, "weights_bytes": 1_000_000,
+        "layout": 2, "outcome": "measured", "reason": None, "load_s": 1.5, "weights_bytes": 1_000_000,
         "kv_bytes_per_token": 256, "quantized_layers": 21, "dtype": "float32", "threads": 2,
         "contention": {"foreign_cores": 0.05, "foreign_gpu_processes": None},
         "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": None},

@@ -158,7 +158,7 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
         ),
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
-            ' "scenario": "offline"}, "outcome": "measured"}',
+            ' "quantization": "native", "scenario": "offline"}, "outcome": "measured", "figures": {}}',
             "scenario: unknown id 'offline'",
         ),
     ],

@@ -23,6 +23,7 @@ from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
+from frontier.results.cell import CellResult
 from frontier.results.records import Record, adopted, asking_sessions, read
 from frontier.scorers import CHOSEN, ScoredItem
 from frontier.scoring import latency
@@ -121,6 +122,7 @@ def outcome(name: str, reason: str | None) -> dict[str, Any]:
 def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell's summary and its table of requests. Raises UserError for altered files."""
     measurement = read_json(inputs.measurement)
+    layout.check_version(measurement.get("layout"), inputs.measurement)
     measured = spec.identity and spec.identity.inputs.get("measurement")
     if measured and measured != measurement["spec"]["identity"]["digest"]:
         raise UserError(f"{inputs.measurement}: is of another cell, or of another version of it")
@@ -181,9 +183,11 @@ def main() -> None:
     write_bytes(arguments.table, parquet.getvalue())
     result["table_sha256"] = hashlib.sha256(parquet.getvalue()).hexdigest()
     names = spec.cell.model_dump(mode="json")
+    written = CellResult.of({"layout": layout.VERSION, "cell": names, **result}).model_dump(
+        mode="json", exclude={"identity"}
+    )
     identity = spec.identity and spec.identity.model_dump(mode="json")
-    whole = {"layout": layout.VERSION, "cell": names, **result, "identity": identity}
-    checksums.write(arguments.cell, whole)
+    checksums.write(arguments.cell, {**written, "identity": identity})
     if arguments.requests:
         # Kept until here, so that a run killed between measuring and now repeats no request.
         arguments.requests.with_name(layout.JOURNAL).unlink(missing_ok=True)

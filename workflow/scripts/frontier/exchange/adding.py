@@ -13,7 +13,7 @@ from frontier.errors import UserError
 from frontier.exchange import conflicts, packing
 from frontier.host.files import write_json
 from frontier.results import bundles, layout
-from frontier.tables.study import read_cell
+from frontier.results.cell import read_cell
 from frontier.text import visible
 
 

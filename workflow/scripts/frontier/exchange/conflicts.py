@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+
+from pydantic import JsonValue
 
 from frontier import figures
+from frontier.results.cell import CellResult
 from frontier.text import visible
 from frontier.words import size
 
-Cell = Mapping[str, Any]
 # key of a cell's hardware -> its label
 HARDWARE = {
     "gpus": "GPU", "driver": "driver", "cpu": "CPU", "cores": "number of cores",
@@ -26,49 +27,46 @@ MADE_OF = {
 }
 
 
-def _block(cell: Cell, *keys: str) -> Mapping[str, Any]:
-    """A block within a cell; empty if there is none."""
-    found: Any = cell
-    for key in keys:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
-def conflict(here: Cell, there: Cell) -> bool:
+def conflict(here: CellResult, there: CellResult) -> bool:
     """True if two results for the same cell have different inputs or hardware."""
-    digests = [_block(cell, "identity").get("digest") for cell in (here, there)]
-    ours, theirs = (_block(cell, "provenance", "hardware") for cell in (here, there))
+    digests = [cell.identity and cell.identity.digest for cell in (here, there)]
+    ours, theirs = (_hardware(cell) for cell in (here, there))
     return digests[0] != digests[1] or ours != theirs
 
 
-def differences(here: Cell, there: Cell) -> list[str]:
+def _hardware(cell: CellResult) -> Mapping[str, JsonValue]:
+    return (cell.provenance and cell.provenance.hardware) or {}
+
+
+def differences(here: CellResult, there: CellResult) -> list[str]:
     """The differences between two results for the same cell, hardware first; not escaped."""
     return [*_conditions(here, there), *_identity(here, there)]
 
 
-def _conditions(here: Cell, there: Cell) -> Iterator[str]:
+def _conditions(here: CellResult, there: CellResult) -> Iterator[str]:
     """Differences in hardware, versions, settings and inputs that both record."""
-    ours, theirs = (_block(cell, "provenance") for cell in (here, there))
+    ours, theirs = here.provenance, there.provenance
     if not (ours and theirs):
         return
-    for block, names in (("hardware", HARDWARE), ("packages", None)):
-        one, other = _block(here, "provenance", block), _block(there, "provenance", block)
-        for key in names or sorted(one.keys() | other.keys()):
-            yield from _other(names[key] if names else key, one.get(key), other.get(key))
-    one, other = _block(here, "figures"), _block(there, "figures")
+    one, other = ours.hardware or {}, theirs.hardware or {}
+    for key, label in HARDWARE.items():
+        yield from _other(label, one.get(key), other.get(key))
+    mine, its = ours.packages or {}, theirs.packages or {}
+    for key in sorted(mine.keys() | its.keys()):
+        yield from _other(key, mine.get(key), its.get(key))
     for key in figures.conditions():
-        yield from _other(key, one.get(key), other.get(key))
+        yield from _other(key, here.figures.get(key), there.figures.get(key))
     for key, words in INPUTS.items():
-        if ours.get(key) != theirs.get(key):
+        if getattr(ours, key) != getattr(theirs, key):
             yield words
 
 
-def _other(name: str, ours: Any, theirs: Any) -> Iterator[str]:
+def _other(name: str, ours: object, theirs: object) -> Iterator[str]:
     if ours != theirs:
         yield f"other {visible(name, 60)}: {_text(name, ours)} here, {_text(name, theirs)} there"
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     if value is None or value == []:
         return "none"
     if name == "memory" and isinstance(value, int | float):
@@ -76,9 +74,11 @@ def _text(name: str, value: Any) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value), 100)
 
 
-def _identity(here: Cell, there: Cell) -> Iterator[str]:
+def _identity(here: CellResult, there: CellResult) -> Iterator[str]:
     """The difference between the cells' recorded identities."""
-    ours, theirs = (_block(cell, "identity") for cell in (here, there))
-    if ours.get("digest") != theirs.get("digest"):
-        differing = (label for key, label in MADE_OF.items() if ours.get(key) != theirs.get(key))
+    ours, theirs = here.identity, there.identity
+    if ours and theirs and ours.digest != theirs.digest:
+        differing = (
+            label for key, label in MADE_OF.items() if getattr(ours, key) != getattr(theirs, key)
+        )
         yield next(differing, "another identity")

@@ -10,9 +10,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from frontier import figures
 from frontier.errors import UserError
@@ -21,114 +21,22 @@ from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
 from frontier.results import checksums, layout
-from frontier.results.columns import OUTCOMES, Kind
-from frontier.scorers import AnyScorer, Scorer
+from frontier.results.cell import CellResult, Digest, Estimate, Figure, Score
+from frontier.results.columns import Kind
+from frontier.results.key import Block
+from frontier.scorers import Scorer
 from frontier.tables.comparisons import GENERATED
 from frontier.tables.study import columns
 from frontier.values import first_fault, sha256
 
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Amount = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Block(BaseModel):
-    """A block of a cell; keys that nothing reads are allowed."""
-
-    model_config = ConfigDict(strict=True, frozen=True)
-
-
-class Names(_Block):
-    """The names of the cell."""
-
-    variant: str
-    model: str
-    quantization: str
-    techniques: list[str]
-    device: str
-    task: str
-    scenario: str
-
-
-class Figure(_Block):
-    """A time or a rate with its interval."""
-
-    value: Amount | None = None
-    low: Amount | None = None
-    high: Amount | None = None
-
-
+Read = TypeVar("Read", bound=Block)
 KINDS: Mapping[Kind, tuple[type, ...]] = {
     "text": (str,), "number": (int, float), "count": (int,), "flag": (bool,),
 }  # fmt: skip
 """The values of a figure by its column's kind."""
 
 
-class Metric(_Block):
-    """A figure of a score."""
-
-    value: float | None = None
-    low: float | None = None
-    high: float | None = None
-    unit: str
-    method: str
-
-
-class Score(_Block):
-    """The score of the generations."""
-
-    primary: str
-    requests: Count
-    metrics: dict[Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")], Metric]
-    scorer: AnyScorer
-
-
-class Session(_Block):
-    """A process that timed some of the requests."""
-
-    session: Count
-    started: str | None = None
-    requests: Count
-
-
-class Adoption(_Block):
-    """A note on the adoption of a measurement by earlier code or packages."""
-
-    because: str
-
-
-class Provenance(_Block):
-    """Hardware and software of the measurement."""
-
-    hardware: dict[str, Any] | None = None
-    packages: dict[str, str] | None = None
-    sessions: list[Session] | None = None
-    adopted: list[Adoption] = []
-
-
-class Identity(_Block):
-    """The cell's identity."""
-
-    digest: str
-
-
-class Summary(_Block):
-    """The parts of a cell's JSON that are read."""
-
-    cell: Names
-    outcome: Annotated[str, Field(pattern=rf"^({'|'.join(OUTCOMES)})$")]
-    reason: str | None = None
-    simulated: bool | None = None
-    random_weights: bool | None = None
-    score: Score | None = None
-    figures: dict[str, Figure | Count | Amount | str | None]
-    provenance: Provenance | None = None
-    requests_sha256: Digest | None = None
-    table_sha256: Digest | None = None
-    identity: Identity
-
-
-class Measurement(_Block):
+class Measurement(Block):
     """The parts of a measurement.json that identify its requests."""
 
     requests_sha256: Digest
@@ -142,7 +50,7 @@ def _number(text: str) -> float | int:
     return int(text) if text.removeprefix("-").isdigit() else value
 
 
-def _read(path: Path, kind: type[_Block]) -> Any:
+def _read(path: Path, kind: type[Read]) -> Read:
     """A JSON file as a `kind`. Raises UserError naming the file and what is wrong with it."""
     try:
         if path.stat().st_size > SMALL_BYTES:
@@ -165,17 +73,19 @@ def _read(path: Path, kind: type[_Block]) -> Any:
         raise UserError(f"{path}: unreadable JSON: {error}") from None
 
 
-def summary(path: Path) -> Summary:
+def summary(path: Path) -> CellResult:
     """A cell's JSON at VARIANT/DEVICE/TASK.json. Raises UserError unless it is that cell's."""
-    found: Summary = _read(path, Summary)
+    found = _read(path, CellResult)
     names = found.cell
-    place = layout.Place(names.variant, names.device, names.task, names.scenario).name
+    place = names.place.name
     if layout.name_of(path) != place:
         raise UserError(f"{path}: says that it is the cell {place[:200]!r}")
     if names.variant != variant_id(names.model, names.quantization, names.techniques):
         raise UserError(
             f"{path}: variant {names.variant!r} is not its model, quantization and techniques"
         )
+    if found.identity is None:
+        raise UserError(f"{path}: not in this version's format: identity: Field required")
     _check_figures(path, found.figures)
     if found.score:
         _check_score(path, found.score)
@@ -184,15 +94,14 @@ def summary(path: Path) -> Summary:
 
 def measured(path: Path) -> str:
     """The digest of a measurement.json's requests. Raises UserError."""
-    found: Measurement = _read(path, Measurement)
-    return found.requests_sha256
+    return _read(path, Measurement).requests_sha256
 
 
-def _check_figures(path: Path, given: Mapping[str, Figure | float | str | None]) -> None:
+def _check_figures(path: Path, given: Mapping[str, Figure]) -> None:
     """Raise UserError for a figure that its column of the study cannot hold."""
     ends = {column.interval_of for column in figures.columns()}
     for column in figures.columns():
-        kinds = KINDS[column.kind] + ((Figure,) if column.name in ends else ())
+        kinds = KINDS[column.kind] + ((Estimate,) if column.name in ends else ())
         value = given.get(column.name)
         if value is not None and not isinstance(value, kinds):
             raise UserError(f"{path}: figures.{column.name}: not as this version writes it")
@@ -206,6 +115,10 @@ def _check_score(path: Path, score: Score) -> None:
             raise UserError(f"{path}: metric {name!r} has the name of a column of the study")
     if score.primary not in score.metrics:
         raise UserError(f"{path}: its score has no metric {score.primary[:60]!r}")
+    try:
+        score.scorer.plugin()
+    except ValueError as fault:
+        raise UserError(f"{path}: score.scorer: {fault}") from None
 
 
 def check(folder: Path, names: Sequence[str]) -> None:
@@ -223,7 +136,9 @@ def check(folder: Path, names: Sequence[str]) -> None:
         if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
             raise UserError(f"{folder / cell}.parquet: altered since it was written")
         if told.outcome in GENERATED:
-            generated[folder / f"{cell}.parquet"] = told.score.scorer if told.score else None
+            generated[folder / f"{cell}.parquet"] = (
+                told.score.scorer.plugin() if told.score else None
+            )
         if runs:
             _check_run(runs, told.requests_sha256)
     parquet_check.check(generated)

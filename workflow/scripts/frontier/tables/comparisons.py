@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from frontier.errors import UserError
+from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.columns import (
     BETTER,
     COMPARISONS,
@@ -20,14 +21,14 @@ from frontier.results.columns import (
     SLOWER,
     WORSE,
 )
+from frontier.results.key import Key
 from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests, schema
-from frontier.scorers import CHOSEN, PROPORTION, CorpusScorer, Difference, Scorer
+from frontier.scorers import PROPORTION, CorpusScorer, Difference, Scorer
 from frontier.scoring import counted
 from frontier.stats.jackknife import Tested
 from frontier.stats.serial import Floats
 from frontier.stats.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
-from frontier.tables.study import is_native, read_cell
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
 COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
@@ -38,32 +39,31 @@ class ComparedCell:
     """The parts of a cell's JSON needed to pair cells before any requests are read."""
 
     path: Path
-    names: Mapping[str, str]
+    names: Key
     timed: bool
     simulated: bool
     weights_bytes: int | None
     metric: str | None
-    score: Mapping[str, Any]  # the primary metric's value and unit; empty without a score
+    score: Metric | None  # the primary metric
     scorer: Scorer | None
 
 
-def _side(path: Path, cell: Mapping[str, Any]) -> ComparedCell:
-    found = cell.get("score") or {}
-    if found and "scorer" not in found:
-        raise UserError(f"{path}: scored by an earlier version; score it again")
+def _side(path: Path, cell: CellResult) -> ComparedCell:
+    score = cell.score
     try:
-        scorer = CHOSEN.read(found["scorer"]) if found else None
+        scorer = score.scorer.plugin() if score else None
     except ValueError as fault:
         raise UserError(f"{path}: score.scorer: {fault}; score it again") from None
-    simulated = bool(cell.get("simulated"))
+    simulated = bool(cell.simulated)
+    weights_bytes = cell.figures.get("weights_bytes")
     return ComparedCell(
         path,
-        cell["cell"],
-        cell["outcome"] == "measured" and not simulated,
+        cell.cell,
+        cell.outcome == "measured" and not simulated,
         simulated,
-        cell["figures"].get("weights_bytes"),
-        found.get("primary"),
-        found["metrics"][found["primary"]] if found else {},
+        weights_bytes if isinstance(weights_bytes, int) else None,
+        score.primary if score else None,
+        score.metrics[score.primary] if score else None,
         scorer,
     )
 
@@ -77,23 +77,23 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
     others: list[ComparedCell] = []
     for path in paths:
         cell = read_cell(path)
-        if cell["outcome"] not in GENERATED:
+        if cell.outcome not in GENERATED:
             continue
         side = _side(path, cell)
-        if not is_native(side.names):
+        if not side.names.native:
             others.append(side)
             continue
         place = _place(side)
         # Others are compared with the model's own variant, or with another native one if that is
         # missing.
-        if place not in natives or side.names["variant"] == side.names["model"]:
+        if place not in natives or side.names.variant == side.names.model:
             natives[place] = side
-    others.sort(key=lambda side: (*_place(side), side.names["variant"]))
+    others.sort(key=lambda side: (*_place(side), side.names.variant))
     return [(natives[_place(side)], side) for side in others if _place(side) in natives]
 
 
 def _place(side: ComparedCell) -> tuple[str, str, str]:
-    return side.names["task"], side.names["device"], side.names["model"]
+    return side.names.task, side.names.device, side.names.model
 
 
 def join_requests(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
@@ -153,11 +153,16 @@ def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
 
 def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """What became of the score; nothing where one of the two has none, or had another scorer."""
-    if not (native.score and other.score) or native.scorer != other.scorer or pairs.height == 0:
+    if (
+        native.score is None
+        or other.score is None
+        or native.scorer != other.scorer
+        or pairs.height == 0
+    ):
         return {}
-    unit = other.score["unit"]
+    unit = other.score.unit
     row: dict[str, Any] = {"score_metric": other.metric, "score_unit": unit}
-    row |= {"native_score": native.score["value"], "score": other.score["value"]}
+    row |= {"native_score": native.score.value, "score": other.score.value}
     if isinstance(other.scorer, CorpusScorer):
         before, after = (_counts(pairs, end, other.scorer) for end in ("", "_right"))
         found = other.scorer.difference(before, after)
@@ -181,10 +186,10 @@ def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> d
 def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """One comparison, without the columns that need all of them."""
     names = ("variant", "model", "device", "task")
-    row: dict[str, Any] = {name: other.names[name] for name in names}
+    row: dict[str, Any] = {name: getattr(other.names, name) for name in names}
     row |= {
-        "quantization": other.names.get("quantization") or "native",
-        "native_variant": native.names["variant"],
+        "quantization": other.names.quantization,
+        "native_variant": native.names.variant,
         "simulated": other.simulated,
         "requests": pairs.height,
         "changed": int((pairs["prediction"] != pairs["prediction_right"]).sum()),

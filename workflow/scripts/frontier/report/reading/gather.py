@@ -6,7 +6,7 @@ One cell's requests are in memory at a time.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, tim
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
+from frontier.results.cell import Adoption, CellResult, Metric, read_cell
+from frontier.results.cell import Provenance as CellProvenance
 from frontier.results.columns import MetricNote, StudyRow
 from frontier.results.layout import requests_of
 from frontier.results.outputs import read_requests
-from frontier.tables.study import metric_notes, read_cell
 from frontier.text import visible
 
 Key = tuple[str, str, str]
@@ -36,23 +37,15 @@ def key(names: Mapping[str, Any]) -> Key:
     return names["task"], names["device"], names["variant"]
 
 
-# Figures that vary between cells and are shown as ranges: name -> path in a cell's provenance.
-RANGES: dict[str, tuple[str | int, ...]] = {
-    "Warm-up requests before the timed ones": ("warmup", "requests"),
-    "Cores that other processes used on average": ("contention", "foreign_cores"),
-    "Load average (1 minute) before": ("contention", "load_average", "before", 0),
-    "Load average (1 minute) after": ("contention", "load_average", "after", 0),
-}
-
-
-def _reach(value: Any, path: Sequence[str | int]) -> float | None:
-    """The number at a path of keys and indices in a JSON value; None if there is none."""
-    for step in path:
-        try:
-            value = value[step]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return float(value) if isinstance(value, int | float) else None
+def _ranges(provenance: CellProvenance) -> Iterator[tuple[str, float | None]]:
+    """Figures that vary between cells and are shown as ranges, by their names."""
+    if provenance.warmup:
+        yield "Warm-up requests before the timed ones", provenance.warmup.requests
+    if found := provenance.contention:
+        yield "Cores that other processes used on average", found.foreign_cores
+        if load := found.load_average:
+            yield "Load average (1 minute) before", next(iter(load.before), None)
+            yield "Load average (1 minute) after", next(iter(load.after), None)
 
 
 @dataclass
@@ -65,16 +58,16 @@ class Provenance:
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     cells: int = 0
 
-    def add(self, cell: Mapping[str, Any]) -> None:
+    def add(self, cell: CellResult) -> None:
         """Adds one measured cell."""
         self.cells += 1
-        provenance = cell.get("provenance") or {}
+        provenance = cell.provenance or CellProvenance()
+        blocks = {name: getattr(provenance, name) for name in BLOCKS}
         for name, found in self.conditions.items():
-            value = (provenance if name in BLOCKS else cell["figures"]).get(name)
+            value = blocks[name] if name in blocks else cell.figures.get(name)
             if value is not None:
                 found.setdefault(json.dumps(value, sort_keys=True), value)
-        for name, path in RANGES.items():
-            value = _reach(provenance, path)
+        for name, value in _ranges(provenance):
             if value is not None:
                 low, high = self.ranges.get(name, (value, value))
                 self.ranges[name] = (min(low, value), max(high, value))
@@ -87,9 +80,9 @@ class Cells:
     paths: dict[Key, Path]
     provenance: dict[str, Provenance]
     metrics: dict[str, MetricNote]
-    scores: dict[Key, Mapping[str, Any]]
+    scores: dict[Key, Mapping[str, Metric]]
     """All metrics of each scored cell."""
-    adopted: dict[Key, list[Mapping[str, Any]]]
+    adopted: dict[Key, Sequence[Adoption]]
     """The notes of cells whose measurement was adopted."""
 
 
@@ -99,17 +92,17 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
     cells = Cells({}, {}, {}, {}, {})
     for path in paths:
         cell = read_cell(path)
-        place = key(cell["cell"])
+        place = cell.cell.task, cell.cell.device, cell.cell.variant
         if place not in known:
             raise UserError(f"{path}: not a cell of the study; aggregate it first")
         cells.paths[place] = path
-        cells.scores[place] = (cell.get("score") or {}).get("metrics") or {}
-        if notes := (cell.get("provenance") or {}).get("adopted"):
-            cells.adopted[place] = notes
-        for name, note in metric_notes(cell).items():
+        cells.scores[place] = cell.metrics
+        if cell.adopted:
+            cells.adopted[place] = cell.adopted
+        for name, note in cell.notes().items():
             cells.metrics.setdefault(name, note)
-        if cell["outcome"] == "measured":
-            device = cells.provenance.setdefault(cell["cell"]["device"], Provenance())
+        if cell.outcome == "measured":
+            device = cells.provenance.setdefault(cell.cell.device, Provenance())
             device.add(cell)
     if lacking := sorted(known - set(cells.paths)):
         task, device_id, variant = lacking[0]

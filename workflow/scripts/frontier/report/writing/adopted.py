@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
+from frontier.results.cell import Adoption
 from frontier.text import visible
 
 MOST_DIFFERENCES = 12
@@ -32,7 +32,7 @@ class Adopted:
 
 def adopted_cells(
     groups: Sequence[Group],
-    notes: Mapping[tuple[str, str, str], Sequence[Mapping[str, Any]]],
+    notes: Mapping[tuple[str, str, str], Sequence[Adoption]],
     naming: Naming,
 ) -> list[Adopted]:
     """The adoptions in the order of the report, from the cells' notes by task, device, variant."""
@@ -41,9 +41,9 @@ def adopted_cells(
             naming.variant(row["variant"]),
             naming.devices.label(row["device"]),
             naming.tasks.label(row["task"]),
-            visible(str(note.get("when", ""))[:10], 10),
-            visible(str(note.get("because", ""))),
-            _differs(note.get("differs")),
+            visible(note.when[:10], 10),
+            visible(note.because),
+            _differs(note.differs),
         )
         for group in groups
         for row in group.rows
@@ -51,9 +51,8 @@ def adopted_cells(
     ]
 
 
-def _differs(lines: Any) -> str:
+def _differs(lines: Sequence[str]) -> str:
     """The differences as one text, the first of many."""
-    named = [str(line) for line in lines] if isinstance(lines, list) else []
-    more = len(named) - MOST_DIFFERENCES
-    shown = [*named[:MOST_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])]
+    more = len(lines) - MOST_DIFFERENCES
+    shown = [*lines[:MOST_DIFFERENCES], *([f"and {more} more"] if more > 0 else [])]
     return visible("; ".join(shown), 2000)

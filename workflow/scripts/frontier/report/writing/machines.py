@@ -11,8 +11,8 @@ from frontier.report.deciding.findings import Group, latency_text, score_text, t
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Cells, key
 from frontier.results import bundles
+from frontier.results.cell import read_cell
 from frontier.results.columns import StudyRow
-from frontier.tables.study import read_cell
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from frontier import words
 from frontier.report.deciding.findings import Group
@@ -12,6 +11,7 @@ from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Cells, key
 from frontier.report.writing.tables import Box
+from frontier.results.cell import Metric
 from frontier.text import visible
 
 MEANINGS = {
@@ -62,11 +62,11 @@ def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> lis
     return found
 
 
-def _box(metric: Mapping[str, Any] | None) -> Box:
+def _box(metric: Metric | None) -> Box:
     """A metric's figure with its interval, in points."""
-    if metric is None or metric["value"] is None:
+    if metric is None or metric.value is None:
         return Box(words.MISSING)
-    factor = points_per_unit(metric["unit"])
-    ends = [None if metric[end] is None else metric[end] * factor for end in ("low", "high")]
-    shown = words.score(metric["value"] * factor, proportion=factor != 1)
+    factor = points_per_unit(metric.unit)
+    ends = [None if end is None else end * factor for end in (metric.low, metric.high)]
+    shown = words.score(metric.value * factor, proportion=factor != 1)
     return Box(shown, words.interval(ends, places=1))
