@@ -435,14 +435,14 @@ ONES = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nin
 TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
-def in_words(number: int, joint: str, hyphen: str) -> str:
+def output(number: int, joint: str, hyphen: str) -> str:
     """A whole number of at least 1, in words."""
     for size, name in ((10**9, "billion"), (10**6, "million"), (1000, "thousand")):
         if number >= size:
-            rest = in_words(number % size, joint, hyphen) if number % size else ""
-            return f"{in_words(number // size, joint, hyphen)} {name} {rest}".strip()
+            rest = output(number % size, joint, hyphen) if number % size else ""
+            return f"{output(number // size, joint, hyphen)} {name} {rest}".strip()
     if number >= 100:
-        rest = in_words(number % 100, joint, hyphen) if number % 100 else ""
+        rest = output(number % 100, joint, hyphen) if number % 100 else ""
         return f"{ONES[number // 100]} hundred{joint if rest else ''}{rest}"
     if number >= 20:
         return TENS[number // 10] + (hyphen + ONES[number % 10] if number % 10 else "")
@@ -454,7 +454,7 @@ def in_words(number: int, joint: str, hyphen: str) -> str:
     st.booleans(),
 )  # fmt: skip
 def test_numbers_in_words(number: int, joint: str, hyphen: str, negative: bool) -> None:
-    words = in_words(number, joint, hyphen)
+    words = output(number, joint, hyphen)
     sign = "minus " if negative else ""
     assert spelled(sign + words.capitalize()) == f"{'-' if negative else ''}{number}"
 

@@ -48,7 +48,7 @@ def test_another_models_measurement(place: Workspace) -> None:
         "score", "--spec", spec, "--requests", str(measurement.with_name("requests.jsonl")),
         "--measurement", str(measurement), "--sample", str(sample), "--cell", "x.json", "--table", "x",
     )  # fmt: skip
-    refused(done, "measurement.json", "is of another cell")
+    refused(done, "measurement.json", "belongs to another cell")
     assert "measure tiny-llama reviews" in place.jobs()
 
 
@@ -95,7 +95,7 @@ def test_every_byte(place: Workspace) -> None:
     """plan.py --verify reads them all, and names what is not as it was written."""
     done = place.program("plan", "--verify")
     assert done.returncode == 0, done.stdout
-    assert done.stdout.endswith(" files, 0 not as they were written\n")
+    assert done.stdout.endswith(" files, 0 altered since they were written\n")
     touched = ["results/study.csv", "results/tiny-llama/cpu/reviews.parquet", "results/report.html",
                str(next(place.root.glob("resources/models/*/*/model.safetensors")).relative_to(place.root))]  # fmt: skip
     for name in touched:
@@ -106,7 +106,7 @@ def test_every_byte(place: Workspace) -> None:
     assert done.returncode == 1
     *lines, summary = done.stdout.splitlines()
     assert sorted(lines) == sorted(f"{name}: altered since it was written" for name in touched)
-    assert summary.endswith(", 4 not as they were written")
+    assert summary.endswith(", 4 altered since they were written")
 
 
 def test_results_that_may_not_be_written(place: Workspace) -> None:

@@ -111,7 +111,9 @@ def test_one_report_over_both(here: Workspace, there: Workspace) -> None:
     assert "added 5 cells as DEVICE@server" in printed
     assert printed.count("conflict: ") == 2
     words = "measured from another specification, code or input"
-    assert f"conflict: tiny-llama/cpu/sums was made here as well; other weights; {words}" in printed
+    assert (
+        f"conflict: tiny-llama/cpu/sums was also measured here; other weights; {words}" in printed
+    )
     assert here.jobs() == SHOW
     here.build()
     assert own(here) == before

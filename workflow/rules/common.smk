@@ -22,7 +22,7 @@ sys.path.insert(0, str(code_folder() / "workflow" / "scripts"))
 
 from frontier.catalogue import configuration, snakemake_files
 from frontier.errors import UserError, one_line
-from frontier.explaining import in_words
+from frontier.explaining import explanations
 from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.host import locks, presence, slurm, workplace

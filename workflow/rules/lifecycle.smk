@@ -80,7 +80,7 @@ def say_why():
     study = "".join(
         f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
     )
-    line = in_words.announcement(
+    line = explanations.announcement(
         FRESH,
         [cell_of(job.wildcards) for job in jobs_to_run("measure")],
         located(f"python workflow/scripts/plan.py --why{study}"),

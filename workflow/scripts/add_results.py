@@ -1,6 +1,6 @@
-"""Add results from another machine; the next report shows them beside one's own.
+"""Add results from another machine; the next report shows them beside yours.
 
-Nothing measured here is run again or overwritten: an added cell's device is called DEVICE@NAME.
+Nothing measured here is repeated or overwritten: an added cell's device is named DEVICE@NAME.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ def main() -> None:
     args = parser.parse_args()
     if args.remove:
         adding.remove(args.remove, args.results)
-        print(f"removed what was added as {args.remove}; snakemake makes the report without it")
+        print(f"removed the cells added as {args.remove}; snakemake updates the report")
         return
     if args.source.is_dir() and not args.name:
-        raise UserError(f"{args.source}: a folder; say by --name what to call its devices")
+        raise UserError(f"{args.source}: a folder; name its devices with --name")
     name = args.name or args.source.name.partition(".")[0].lower()
     added, conflicts = adding.add(args.source, name, args.results)
-    print(f"added {len(added)} cells as DEVICE@{name}; snakemake shows them in the report")
+    print(f"added {len(added)} cells as DEVICE@{name}; snakemake updates the report")
     for cell, differing in conflicts.items():
-        print(f"conflict: {cell} was made here as well; {'; '.join(differing)}; both are kept")
+        print(f"conflict: {cell} was also measured here; {'; '.join(differing)}; both stay")
 
 
 if __name__ == "__main__":

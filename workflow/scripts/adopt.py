@@ -1,7 +1,7 @@
-"""Take earlier measurements as current after an update of the code or of packages.
+"""Accept earlier measurements as current after an update of the code or of packages.
 
-Lists what differs, then writes a copy of each measurement at its new place, with a note that tables
-and the report show. Where anything but code and versions differs, it refuses and changes nothing.
+Lists the differences, then writes a copy of each measurement to its new place, with a note that the
+tables and the report show. If anything but code and versions differs, it refuses.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ LONGEST = 300
 
 
 def reason(text: str | None) -> str:
-    """The --because as one line. Raises UserError for none, or one that is too long to show."""
+    """The text of --because as one line. Raises UserError if it is empty or too long."""
     words = " ".join((text or "").split())
     if not words or words != visible(words, LONGEST):
         raise UserError(
             f"--because: say in one line of at most {LONGEST} characters why the earlier "
-            "measurements still hold"
+            "measurements are still valid"
         )
     return words
 
 
 def candidates(steps: Steps, cells: Sequence[Cell], every: bool) -> list[Candidate]:
-    """The measurements to adopt; with `every`, those cells that have none are named and passed by.
+    """The measurements to adopt; with `every`, cells without one are reported and skipped.
 
-    Raises UserError for a cell without one that was named, and where there is none at all.
+    Raises UserError for a named cell without one, and if there is none at all.
     """
     found = []
     for cell in (one for one in cells if one.planned or not every):
@@ -55,7 +55,7 @@ def candidates(steps: Steps, cells: Sequence[Cell], every: bool) -> list[Candida
 
 
 def show(found: Sequence[Candidate]) -> None:
-    """Print each set of differences once, with the cells that have it."""
+    """Prints each set of differences once, with its cells."""
     groups: dict[tuple[str, ...], list[Candidate]] = {}
     for one in found:
         groups.setdefault(tuple(one.reasons), []).append(one)
@@ -67,7 +67,7 @@ def show(found: Sequence[Candidate]) -> None:
 
 
 def main() -> None:
-    """Read the arguments, list, adopt or undo."""
+    """Reads the arguments; lists, adopts or undoes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", nargs="*", help=f"paths of cells: {layout.CELL}")
     parser.add_argument("--all", action="store_true", help="every cell of the study")
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, action="append", help="the study's file")
     arguments = parser.parse_args()
     if bool(arguments.cells) == arguments.all:
-        raise UserError(f"name cells ({layout.CELL}), or give --all")
+        raise UserError(f"name cells ({layout.CELL}), or use --all")
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
     if arguments.undo:

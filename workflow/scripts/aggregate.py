@@ -1,4 +1,4 @@
-"""Aggregate: read the cells of a study into one table, study.parquet and study.csv."""
+"""Aggregate the cells of a study into one table: study.parquet and study.csv."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the step."""
+    """Runs the step."""
     args = arguments()
     spec = checked_spec(args.spec, AggregateSpec)
     paths = cell_paths(spec.study, args.results, args.cells_from)
     study, _ = table(paths)
-    # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
+    # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     study.write_parquet(parquet)
     write_bytes(args.parquet, parquet.getvalue())

@@ -1,4 +1,4 @@
-"""Draw the texts that a quantization looks at: rows that no task is tested on.
+"""Draw calibration texts for quantizations, from rows that no task is tested on.
 
 The spec: {"size": 64, "seed": 0, "draws": [{"task": ID, "prompt": TEMPLATE, "sample": {a sample's
 spec}, "tested": [the specs of all samples of the dataset]}]}
@@ -20,7 +20,7 @@ from frontier.sampling import calibration
 
 
 def main() -> None:
-    """Draw for each task from its dataset's folder, write the texts and their lock."""
+    """Draws for each task from its dataset's folder; writes the texts and their lock."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

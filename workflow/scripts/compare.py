@@ -1,4 +1,4 @@
-"""Compare: set each quantized variant against its native one: comparisons.parquet and .csv."""
+"""Compare each quantized variant with its native one: comparisons.parquet and .csv."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the step."""
+    """Runs the step."""
     args = arguments()
     spec = checked_spec(args.spec, AggregateSpec)
     paths = cell_paths(spec.study, args.results, args.cells_from)
     comparisons = table(paths)
-    # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
+    # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     comparisons.write_parquet(parquet)
     write_bytes(args.parquet, parquet.getvalue())

@@ -1,4 +1,4 @@
-"""Write ARCHITECTURE.md: what there is, from the first lines of packages, programs and rules."""
+"""Write ARCHITECTURE.md from the first lines of packages, programs and rules."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ modules of the ground floor may import each other. That order is `FLOORS` in
 
 
 def first_line(path: Path) -> str:
-    """The first line of a file's docstring. Raises UserError where it has none."""
+    """The first line of a file's docstring. Raises UserError if it has none."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         words = ast.get_docstring(ast.parse(text)) or ""
-    else:  # of Snakemake's language, which Python cannot parse
+    else:  # a rules file, which Python cannot parse
         found = re.match(r'"""(.*?)"""', text, re.DOTALL)
         words = found[1] if found else ""
     line, *_ = words.strip().splitlines() or [""]
     if not line:
-        raise UserError(f"{path}: has no docstring, whose first line is to say what it is for")
+        raise UserError(f"{path}: has no docstring, whose first line would describe the file")
     return line.replace("|", "\\|")
 
 
@@ -80,7 +80,7 @@ def floors(root: Path, folder: Path, order: tuple[tuple[str, ...], ...]) -> str:
 
 
 def included(root: Path) -> Iterator[Path]:
-    """The rules files, in the order in which they are read."""
+    """The rules files, in the order of their inclusion."""
 
     def below(path: Path) -> Iterator[Path]:
         text = (root / path).read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ def files(root: Path, paths: list[Path]) -> str:
 
 
 def page(root: Path) -> str:
-    """The whole page, of the checkout at `root`."""
+    """The whole page for the checkout at `root`."""
     programs = sorted(path.relative_to(root) for path in (root / SCRIPTS).glob("*.py"))
     return "\n".join(
         [
@@ -117,7 +117,7 @@ def page(root: Path) -> str:
 
 
 def main() -> None:
-    """Write it."""
+    """Writes the page."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     ARCHITECTURE.write_text(page(Path()), encoding="utf-8")
 

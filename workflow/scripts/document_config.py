@@ -1,6 +1,6 @@
 """Write config/schema.json and the tables of config/README.md from the code that reads config/.
 
-One schema serves all files of config/: each of them has some of its top-level keys.
+One schema serves all files of config/, each of which has some of its top-level keys.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "scorers": SCORERS,
 }
 SHARED: dict[str, type[BaseModel]] = {"quantizers": Quantizer, "engines": EngineBlock}
-"""The base classes whose keys have a table of their own."""
+"""The base classes whose keys have their own table."""
 PLUGINS = {
     "quantizers": ("Quantizer", "method"),
     "engines": ("Engine", "kind"),
@@ -83,7 +83,7 @@ def schema() -> dict[str, Any]:
             variants.append(own)
         parts[name] = {"oneOf": variants}
         if LIKE in shared:
-            # Its kind, and with it its keys, may be those of the other.
+            # Its kind, and so its keys, may come from the other block.
             every: dict[str, Any] = {key: {} for one in variants for key in one["properties"]}
             taking = {"properties": every, "required": [LIKE], "additionalProperties": False}
             parts[name]["oneOf"].append({"title": f"{name}: like another", **taking})
@@ -169,7 +169,7 @@ def plugins(package: str) -> str:
 
 
 def readme(text: str) -> str:
-    """The README with its tables written anew between their marks."""
+    """The README with its tables regenerated between their markers."""
     modules = (entries, devices, engine_block, quantizers, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
@@ -184,7 +184,7 @@ def readme(text: str) -> str:
 
 
 def main() -> None:
-    """Write both files."""
+    """Writes both files."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")
     README.write_text(readme(README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Run a program in an environment of its own, one of workflow/envs; without one, only make it.
+"""Run a program in one of the environments of workflow/envs; without a program, only build it.
 
-An environment that has lost a file since it was made is made again first.
+A damaged environment is rebuilt first.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from frontier.fetching import environments
 
 
 def main() -> None:
-    """Make it, and become the program: same process, so whoever stops this one stops that."""
+    """Builds it, and replaces this process by the program, so that signals reach the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help=f"one of: {', '.join(environments.names())}")
     parser.add_argument("program", nargs="?", help="a Python file")

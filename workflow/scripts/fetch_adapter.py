@@ -1,4 +1,4 @@
-"""Bring a PEFT adapter into a folder, with a lock that says what it is.
+"""Fetch a PEFT adapter into a folder, with a lock that describes it.
 
 The spec: {"hub": ID, "revision": COMMIT} | {"path": FOLDER}
 """
@@ -22,7 +22,7 @@ HINT: Reason = "; to use a copy of your own, give the adapter its path in config
 
 
 def main() -> None:
-    """Fetch or link the adapter's two files, write the lock."""
+    """Fetches or links the adapter's two files and writes the lock."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def _locate(adapter: Adapter) -> tuple[dict[str, Any], Path]:
-    """What the lock tells of the origin, and the folder with the adapter's files."""
+    """The lock's entries about the origin, and the folder with the adapter's files."""
     if adapter.hub is None or adapter.revision is None:
         assert adapter.path is not None, "one of hub and path is given"
         return {"local": True}, adapter.path

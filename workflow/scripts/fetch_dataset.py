@@ -1,4 +1,4 @@
-"""Bring a dataset's files into a folder, with a lock that says what they are.
+"""Fetch a dataset's files into a folder, with a lock that describes them.
 
 The spec: {"source": {"hub": ID, "revision": COMMIT, "files": [GLOB, ...]}
                    | {"url": ADDRESS, "sha256": HEX or null}
@@ -24,14 +24,14 @@ from frontier.fetching import sources
 
 
 class DatasetSpec(BaseModel):
-    """Where the dataset comes from."""
+    """The specification: the dataset's source."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     source: Source
 
 
 def main() -> None:
-    """Fetch the source's files."""
+    """Fetches the source's files."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,7 +1,7 @@
-"""Bring a checkpoint into a folder, with a lock that says what it is.
+"""Fetch a checkpoint into a folder, with a lock that describes it.
 
 The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER},
-both with "trust_remote_code": true where the checkpoint's own Python code is to run
+both with "trust_remote_code": true if the checkpoint's own Python code may run
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HINT: Reason = "; to use a copy of your own, give the model its path in config/m
 
 
 class ModelSpec(BaseModel):
-    """Where the checkpoint comes from."""
+    """The specification: the checkpoint's origin."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     hub: HubId | None = None
@@ -36,7 +36,7 @@ class ModelSpec(BaseModel):
     gated: bool = False
     path: LocalPath | None = None
     trust_remote_code: bool = False
-    """The checkpoint's own code is taken too."""
+    """Whether the checkpoint's own code is fetched too."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> ModelSpec:
@@ -48,7 +48,7 @@ class ModelSpec(BaseModel):
 
 
 def main() -> None:
-    """Fetch or link the checkpoint's files, read what they are, write both."""
+    """Fetches or links the checkpoint's files; writes them and their facts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -68,12 +68,12 @@ def main() -> None:
 
 
 def _locate(spec: ModelSpec) -> tuple[dict[str, Any], Path]:
-    """What the lock tells of the origin, and the folder with the checkpoint's files."""
+    """The lock's entries about the origin, and the folder with the checkpoint's files."""
     if spec.hub is None or spec.revision is None:
         assert spec.path is not None, "one of hub and path is given"
         return {"local": True}, spec.path
     fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, hint=HINT)
-    # First what is small, which says which of the large files are the weights.
+    # Small files first: they say which of the large ones are the weights.
     small = (*checkpoints.settings_globs(spec.trust_remote_code), safetensor_files.INDEX)
     snapshot = fetch(spec.revision, include=small, exclude=("*/*",))
     own_code.check(snapshot.folder, spec.trust_remote_code, snapshot.listed.__contains__)

@@ -1,10 +1,10 @@
-"""Run a program in a fresh copy of a process that has imported its libraries, where that is safe.
+"""Run a program in a fork of a process that has imported its libraries, where that is safe.
 
 Importing them takes most of a small measurement's time. A Snakemake run has one such process
-(forking.py): what is run so first starts it, and it ends with the run. It forks, and the copy runs
-the program from its first line to its end. Without a run, off Linux, or where anything differs from
-when it was started (environment, interpreter, a library's file), the program runs in a process of
-its own, as by `python PROGRAM`.
+(forking.py): the first program started this way starts it, and it ends with the run. It forks, and
+the copy runs the program from its first line to its end. Without a run, off Linux, or if anything
+has changed since it started (environment, interpreter, a library's file), the program runs in a
+separate process, as by `python PROGRAM`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
-    """Run the program, in a copy or else in this process."""
+    """Runs the program, in a copy if possible, else in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", help="a Python file")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
@@ -47,12 +47,12 @@ def main() -> None:
 
 
 def address(runner: str) -> str:
-    """The socket of a run's process; relative to the working directory, for it must be short."""
+    """The socket of a run's process; relative to the working directory, to be short."""
     return str(FOLDER / f"forked.{runner}.socket")
 
 
 def surroundings() -> dict[str, Any]:
-    """What a program is given as it starts, and must find in the copy as well."""
+    """The state that a program starts with, which the copy must reproduce."""
     umask = os.umask(0o077)
     os.umask(umask)
     return {
@@ -66,15 +66,15 @@ def surroundings() -> dict[str, Any]:
 
 
 def run(command: list[str]) -> None:
-    """Run it in a copy, and end as that does. Returns where that cannot be."""
+    """Runs it in a copy and exits with its status. Returns if that is impossible."""
     with socket.socket(socket.AF_UNIX) as connection:
         if not connect(connection):
             return
-        # Nothing ends this process between the copy's beginning and what passes signals on to it.
+        # Nothing ends this process between the copy's start and the forwarding of signals to it.
         signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
         asked = json.dumps({"command": command, "surroundings": surroundings()}).encode()
         answer = connection.makefile()
-        with contextlib.suppress(OSError):  # it may end at any time
+        with contextlib.suppress(OSError):  # the copy may end at any time
             socket.send_fds(connection, [len(asked).to_bytes(LENGTH_BYTES, "big")], STANDARD)
             connection.sendall(asked)
         child = int(line(answer) or 0)
@@ -83,12 +83,12 @@ def run(command: list[str]) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, number)
 
-        for number in PASSED_ON if child else ():  # the terminal may have sent it to both
+        for number in PASSED_ON if child else ():  # the terminal may signal both processes
             signal.signal(number, pass_on)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
         if not child:
             return
-        # Without an answer the process that forks is gone, and its copies with it.
+        # Without an answer the forking process has ended, and its copies with it.
         code = int(line(answer) or -signal.SIGKILL)
     if code < 0:
         if -code != signal.SIGKILL:
@@ -98,7 +98,7 @@ def run(command: list[str]) -> None:
 
 
 def line(answer: TextIO) -> str:
-    """The next line; "" where the process that forks has ended."""
+    """The next line; "" if the forking process has ended."""
     try:
         return answer.readline()
     except OSError:
@@ -106,7 +106,7 @@ def line(answer: TextIO) -> str:
 
 
 def receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """What `run` has sent, and the file descriptors with it. Raises OSError if it has ended."""
+    """The data and file descriptors that `run` has sent. Raises OSError if it has ended."""
     length, files, _, _ = socket.recv_fds(client, LENGTH_BYTES, len(STANDARD))
     with client.makefile("rb", buffering=0) as stream:
         content, left = b"", int.from_bytes(length, "big")
@@ -118,7 +118,7 @@ def receive(client: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def connect(connection: socket.socket) -> bool:
-    """Connect to the run's process, which is started first if need be; whether that worked."""
+    """Connects to the run's process, starting it if needed; True on success."""
     path = address(os.environ[RUNNER])
     with (FOLDER / "forked.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,7 +134,7 @@ def connect(connection: socket.socket) -> bool:
 
 
 def end(runner: int) -> None:
-    """End the process that forks for a run which itself is about to end, if there is one."""
+    """Ends the forking process of a run that is about to end, if there is one."""
     path = address(str(runner))
     with socket.socket(socket.AF_UNIX) as connection:
         if not Path(path).exists() or connection.connect_ex(path):

@@ -1,7 +1,7 @@
-"""Import what measurements need, then fork for each program that forked.py asks for.
+"""Import the libraries of measurements, then fork for each program that forked.py requests.
 
 It ends with the Snakemake whose pid is in the environment, and with the last copy of itself. It
-imports nothing of the workflow's own, which may change meanwhile, starts no thread and touches no
+imports none of the workflow's code, which may change meanwhile, starts no thread and uses no
 accelerator.
 """
 
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 import forked
 
-# What the programs set before they import: libraries read it while they are imported.
+# The programs set these before their imports, because libraries read them while imported.
 SET = {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "TIKTOKEN_CACHE_DIR": ""}
 IMPORTED = (
     "filelock", "numpy.random", "psutil", "pydantic", "pynvml", "safetensors.torch", "torch",
@@ -42,15 +42,15 @@ PAGE_WORD, PRESENT_BIT = 8, 63  # of /proc/self/pagemap
 
 
 class Copy(NamedTuple):
-    """A copy that runs a program, and the client that waits for it."""
+    """A copy that runs a program, and its waiting client."""
 
     pid: int
-    ended: int  # a file descriptor, which can be read when it has
+    ended: int  # a file descriptor that becomes readable when the copy has ended
     client: socket.socket
 
 
 def libraries() -> dict[str, tuple[int, int]]:
-    """Size and time of the file of each module that is imported."""
+    """Size and time of the file of each imported module."""
     paths = {getattr(module, "__file__", None) for module in [*sys.modules.values()]}
     found = {}
     for path in filter(None, paths):
@@ -61,7 +61,7 @@ def libraries() -> dict[str, tuple[int, int]]:
 
 
 def touched() -> list[tuple[int, int]]:
-    """Address and length of what this process has read of the files that are mapped: libraries."""
+    """Address and length of the parts of mapped files (libraries) that this process has read."""
     found: list[tuple[int, int]] = []
     with Path("/proc/self/maps").open() as maps, Path("/proc/self/pagemap").open("rb") as pages:
         for line in maps:
@@ -79,7 +79,7 @@ def touched() -> list[tuple[int, int]]:
 
 
 def touch(ranges: list[tuple[int, int]]) -> None:
-    """Read the same, where the kernel can do so at once: it counts as memory that is held."""
+    """Reads these parts, if the kernel can do so at once, so that they count as this process's."""
     madvise = ctypes.CDLL(None).madvise
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for start, length in ranges:
@@ -87,24 +87,24 @@ def touch(ranges: list[tuple[int, int]]) -> None:
 
 
 class Server:
-    """Forks for one program after the other, or for several at once, while its run is alive."""
+    """Forks for programs, one after the other or several at once, while its run is alive."""
 
     def __init__(self, path: Path) -> None:
-        """Import, and listen at `path`; behind each, a byte on the standard output."""
+        """Imports, then listens at `path`; writes a byte to standard output after each."""
         self.surroundings = forked.surroundings()
         given = self.surroundings["environment"]
         os.environ.update(SET)
         for name in IMPORTED:
             importlib.import_module(name)
-        for name in SET:  # a program is given what it was given by its run, and sets them itself
+        for name in SET:  # a program gets its run's values, and sets these itself
             os.environ.pop(name)
             os.environ.update({name: given[name]} if name in given else {})
         self.libraries = libraries()
         gc.collect()
-        gc.freeze()  # looked through no more, so that its memory stays shared
+        gc.freeze()  # exempt from collection, so that its memory stays shared
         self.touched = touched()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the copies
-        os.write(1, b".")  # fails where who started this is gone: there may be another by now
+        os.write(1, b".")  # fails if the starter has exited: there may be another one by now
         path.unlink(missing_ok=True)
         self.listening = socket.socket(socket.AF_UNIX)
         os.umask(0o177)
@@ -117,7 +117,7 @@ class Server:
         os.dup2(0, 1)
 
     def serve(self) -> list[str] | None:
-        """Fork until run and copies have ended; in a copy, returns the command to run."""
+        """Forks until the run and all copies have ended; in a copy, returns the command to run."""
         over = False
         while not over or self.copies:
             known: list[Any] = [] if over else [self.listening, self.runner]
@@ -132,7 +132,7 @@ class Server:
         return None
 
     def end(self, copy: Copy, killed: bool) -> None:
-        """Tell its client how a copy has ended; one whose client is gone is `killed`."""
+        """Reports a copy's exit to its client; a copy whose client has gone is `killed`."""
         if killed:
             os.kill(copy.pid, signal.SIGKILL)
         _, status = os.waitpid(copy.pid, 0)
@@ -143,12 +143,12 @@ class Server:
         self.copies.remove(copy)
 
     def answer(self) -> list[str] | None:
-        """Fork for a client, if all is as it was; in the copy, returns the command to run."""
+        """Forks for a client, if nothing has changed; in the copy, returns the command to run."""
         client, _ = self.listening.accept()
         client.settimeout(REQUEST_S)
         try:
             asked, files = forked.receive(client)
-        except (OSError, ValueError):  # it is gone
+        except (OSError, ValueError):  # the client has gone
             client.close()
             return None
         same = asked["surroundings"] == self.surroundings and libraries() == self.libraries
@@ -168,7 +168,7 @@ class Server:
         return None
 
     def become_copy(self, server: int, client: socket.socket, files: list[int]) -> None:
-        """Hold nothing of the server's, and what a program has when it starts."""
+        """Releases the server's resources and takes on a program's initial state."""
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:
             os._exit(1)
@@ -183,14 +183,14 @@ class Server:
             os.close(file)
         sys.stdout.reconfigure(line_buffering=os.isatty(1))  # type: ignore[union-attr]
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        touch(self.touched)  # else the copy's peak would lack what imports have read
+        touch(self.touched)  # otherwise the copy's peak memory would lack the imports
         # Python's own generator is seeded by os.fork.
         sys.modules["numpy.random"].seed()
         sys.modules["torch"].default_generator.seed()
 
 
 def main() -> None:
-    """Serve; in a copy, run the program, whose end is this process's."""
+    """Serves; in a copy, runs the program, whose exit is this process's."""
     sys.path.pop(0)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path, help="the socket to listen at")

@@ -1,8 +1,8 @@
 """Generate questions of DeepMind's mathematics dataset with its original generator.
 
-Runs in the environment of workflow/envs/mathematics.txt, which fetch_dataset.py makes; so it
-imports nothing of this project. Writes interpolate/MODULE.txt, a question and its answer in turn,
-as the published archive has them: the same for a seed each time, as far as the pins go.
+Runs in the environment of workflow/envs/mathematics.txt, so it imports nothing of this project.
+Writes interpolate/MODULE.txt, with questions and answers on alternate lines like the published
+archive. Reproducible for a seed and these pins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SPLIT = "interpolate"
 
 
 def main() -> None:
-    """Write each module's questions; the first ones do not depend on how many follow."""
+    """Writes each module's questions; the first ones do not depend on the number of others."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,12 +37,12 @@ def main() -> None:
         sys.exit("error: set PYTHONHASHSEED=0: sympy iterates over sets of texts")
     flags.FLAGS([sys.argv[0]])
     generate.init_modules()
-    # The generator keeps these in sets too, whose order would follow from their places in memory.
+    # The generator also stores these in sets, whose order would depend on memory addresses.
     composition.Entity.__hash__ = number
     (args.output / SPLIT).mkdir(parents=True, exist_ok=True)
     names = list(generate.filtered_modules[SPLIT])
     for done, name in enumerate(names, start=1):
-        # In a process of its own: sympy's caches carry over what earlier modules have drawn.
+        # In a separate process: sympy's caches depend on the questions of earlier modules.
         path = args.output / SPLIT / f"{name}.txt"
         process = multiprocessing.get_context("fork").Process(
             target=write, args=(name, args.per_module, args.seed, path)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def write(name: str, count: int, seed: int, path: Path) -> None:
-    """Write `count` questions of a module and their answers."""
+    """Writes `count` questions of a module and their answers."""
     module = generate.filtered_modules[SPLIT][name]
     random.seed(f"{seed}/{SPLIT}/{name}")
     np.random.seed(zlib.crc32(f"{seed}/{SPLIT}/{name}".encode()))
@@ -67,7 +67,7 @@ def write(name: str, count: int, seed: int, path: Path) -> None:
 
 
 def number(entity: composition.Entity) -> int:
-    """A hash that is the same in each run: how many of the question's entities came before."""
+    """A reproducible hash: the number of the question's entities before this one."""
     if not hasattr(entity, "number"):
         entity.number = next(composition.numbers)
     return int(entity.number)

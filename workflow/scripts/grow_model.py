@@ -1,4 +1,4 @@
-"""Grow a small model from scratch into a checkpoint folder, with a lock that says what it is.
+"""Train a small model from scratch into a checkpoint folder, with a lock that describes it.
 
 The spec: a recipe, the `grow:` block of a model in config/models.yaml
 """
@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-# One core: models grow side by side, and sums come out the same whatever the number of cores.
+# One core: models train side by side, and sums do not depend on the number of cores.
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
@@ -23,7 +23,7 @@ from frontier.host.progress import Progress
 
 
 def main() -> None:
-    """Train, save, and only then put the folder into its place."""
+    """Trains, saves, and then moves the folder into place."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -32,7 +32,7 @@ def main() -> None:
     args = parser.parse_args()
     presence.exit_with_runner()
     recipe = values.checked_spec(args.spec, Recipe)
-    # Only now: they take seconds to import.
+    # Imported late: they take seconds.
     import torch
     from transformers.utils import logging
 

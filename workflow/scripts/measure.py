@@ -1,7 +1,7 @@
 """Measure one cell: load a variant, warm it up, time every request of a task's sample.
 
 Requests are decoded greedily, and reach the engine as the scenario says. The only step that needs a
-device. What has been measured is kept at once: a killed run goes on where it stopped.
+device. Each request is recorded at once, so a killed run resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from frontier.values import checked_spec, read_json, read_lines, read_spec, sha2
 
 
 def settings_of(spec: MeasureSpec, adapter: Path | None) -> Settings:
-    """What the engine needs to know, out of a cell's specification."""
+    """The engine's settings from a cell's specification."""
     model, device = spec.model, spec.device
     return Settings(
         accelerator=device.accelerator,
@@ -60,15 +60,15 @@ def run_cell(
     journal: Journal,
     limits: Limits,
 ) -> dict[str, Any]:
-    """Load, warm up and time; returns the measurement's facts, whatever the outcome.
+    """Loads, warms up and times; returns the measurement's facts for any outcome.
 
-    Raises UserError for an outcome that a larger attempt, which is still to come, may not have.
+    Raises UserError for an outcome that a larger, later attempt may avoid.
     """
     cell = spec.cell.place.name
     facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
     facts |= {"engine": spec.engine_id, "environment": spec.environment}
     origin = lock_of(checkpoint)
-    if "outcome" in origin:  # the job that was to make it has said why it could not
+    if "outcome" in origin:  # the checkpoint's job has recorded why it failed
         return facts | {key: origin[key] for key in ("outcome", "reason")} | {"memory": None}
     known = journal.answered(prompts)
     if known is not None and journal.facts[known]["loaded"]["room"] is None:
@@ -122,24 +122,24 @@ def run_cell(
 
 
 def asked_before(journal: Journal, known: int) -> dict[str, Any]:
-    """The facts of a measurement all of whose requests earlier processes have asked."""
+    """The facts of a measurement whose requests were all asked by earlier processes."""
     journal.withdraw()
     return loaded_in(journal, known)
 
 
 def loaded_in(journal: Journal, session: int) -> dict[str, Any]:
-    """What loading has shown in a session, and in which."""
+    """The facts that loading gave in a session, and the session."""
     return {**journal.facts[session]["loaded"], "loaded_in": session}
 
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:
-    """What is known of a checkpoint; nothing of a folder that somebody put there by hand."""
+    """The content of a checkpoint's lock; empty for a folder placed by hand."""
     lock = checkpoint / locks.NAME
     return read_json(lock) if lock.exists() else {}
 
 
 def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
-    """What only the job that made the checkpoint knows, from its lock."""
+    """The facts in a checkpoint's lock that only its job knows."""
     facts: dict[str, Any] = {
         "simulated": origin.get("simulated_bytes") is not None,
         "random_weights": origin.get("random_weights", False),
@@ -147,20 +147,20 @@ def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
     if loaded.quantized_layers is None:
         facts["quantized_layers"] = origin.get("quantized_layers")
     if facts["simulated"]:
-        # Its weights only carry the rounding; this is what they would take if they were packed.
+        # The weights are only rounded; these are their bytes if they were packed.
         facts |= {"weights_bytes": origin["simulated_bytes"]}
         facts |= {"quantized_layers": origin["quantized_layers"]}
     return facts
 
 
 def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
-    """Measure what the journal has not yet; write requests and measurement."""
+    """Measures the requests missing in the journal; writes requests and measurement."""
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(spec.task.prompt, row["fields"]) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
     facts = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
-    if not path.exists() and not arguments.requests.exists():  # else it is to be timed again
+    if not path.exists() and not arguments.requests.exists():  # otherwise it must be timed again
         reuse.take_over(path, spec, prompts, facts)
     journal = Journal(path, facts, spec.digest)
     settings = settings_of(spec, arguments.adapter)
@@ -171,7 +171,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
         result["contention"] = load_average | contention.summary(journal, records)
     if result["memory"]:
         result["memory"] = journal.peaks()
-    # Never the requests of one measurement beside the sessions of another.
+    # Never requests of one measurement next to sessions of another.
     arguments.measurement.unlink(missing_ok=True)
     journal.finish(arguments.requests, records, list(prompts))
     checksums.write(
@@ -190,7 +190,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
 
 
 def main() -> None:
-    """Read the arguments, take the device, measure."""
+    """Reads the arguments, reserves the device, measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
     parser.add_argument("--model", required=True, type=Path, help="checkpoint folder")
@@ -203,7 +203,7 @@ def main() -> None:
     spec = checked_spec(arguments.spec, MeasureSpec)
     device, name = spec.device, spec.cell.device
     hardware.require(name, device.accelerator, device.gpu, device.gpus)
-    os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; a timed job asks nobody
+    os.environ["HF_HUB_OFFLINE"] = "1"  # everything is local; a timed job uses no network
     for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
         if folder:
             locks.check_lock(folder)

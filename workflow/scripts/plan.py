@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import configuration
 from frontier.errors import UserError, run
-from frontier.explaining import in_words
+from frontier.explaining import explanations
 from frontier.explaining.why import Why
 from frontier.machine import hardware
 from frontier.planning.cells import Cell
@@ -33,7 +33,7 @@ STEPS = ("sample", "measure", "score")
 
 
 def read(config: Sequence[Path]) -> Steps:
-    """The steps of the catalogue in config/ under the study of these files and KEY=VALUEs."""
+    """The steps of the catalogue in config/ for the study of these files and KEY=VALUEs."""
     keys = [str(one) for one in config if "=" in str(one) and not one.exists()]
     files = [one for one in config if str(one) not in keys] or [Path("config/config.yaml")]
     catalogue = configuration.read_catalogue(configuration.catalogue_folder())
@@ -44,7 +44,7 @@ def read(config: Sequence[Path]) -> Steps:
 
 
 def named(steps: Steps, path: str) -> Cell:
-    """The cell of a result's path. Raises UserError for a path that is none."""
+    """The cell of a result's path. Raises UserError for any other path."""
     parts = Path(path).parts
     if len(parts) != 4 or Path(parts[0]) != layout.RESULTS or not path.endswith(".json"):
         raise UserError(f"{path}: a cell's path is {layout.CELL}")
@@ -53,7 +53,7 @@ def named(steps: Steps, path: str) -> Cell:
 
 
 def show(steps: Steps, cells: list[Cell]) -> None:
-    """Print the cells and how many there are of each outcome."""
+    """Prints the cells and the number of each outcome."""
     fresh = Freshness(steps, tell=lambda line: print(line, file=sys.stderr))
     rows = [("variant", "device", "task", "state", "reason")]
     for cell in cells:
@@ -71,17 +71,17 @@ def show(steps: Steps, cells: list[Cell]) -> None:
 
 
 def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> None:
-    """Print which jobs would run for these cells, and for the tables of the study, and why."""
+    """Prints the jobs that would run for these cells and the study's tables, with reasons."""
     fresh = Freshness(steps)
     jobs = pending(fresh, cells, tables)
     why = Why(fresh, jobs)
     explained = [(job, why.cause(job)) for job in jobs]
     fresh.digests.save()
-    print(in_words.as_json(explained) if as_json else in_words.page(explained))
+    print(explanations.as_json(explained) if as_json else explanations.page(explained))
 
 
 def main() -> None:
-    """Read the arguments and print."""
+    """Reads the arguments and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", nargs="*", help="paths of cells; without any, the whole study")
     parser.add_argument(
@@ -104,11 +104,11 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.verify:
         count, faults = verify(Path())
-        print(*faults, f"{count} files, {len(faults)} not as they were written", sep="\n")
+        print(*faults, f"{count} files, {len(faults)} altered since they were written", sep="\n")
         sys.exit(bool(faults))
     steps = read(arguments.config or [Path("config/config.yaml")])
     cells = [named(steps, path) for path in arguments.cells] or steps.cells
-    with suppress(BrokenPipeError):  # of whoever wants to see the first lines only
+    with suppress(BrokenPipeError):  # for example of `head`
         if arguments.why:
             explain(steps, cells, tables=not arguments.cells, as_json=arguments.json)
         elif arguments.spec is None:

@@ -1,7 +1,7 @@
-"""Make one checkpoint out of another: quantized, or in an engine's own format.
+"""Convert a checkpoint: quantize it, or write it in an engine's own format.
 
-Where that cannot be done, or a scheduler's largest attempt is too small for it, the lock says so,
-and there are no weights.
+If that is impossible, or a scheduler's largest attempt is too small for it, the lock says so, and
+there are no weights.
 
 The spec: {"conversion": a name of frontier/conversions, "options": {its own keys}}
 """
@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# All is here; the tools ask nobody, and none of them tells anybody.
+# Everything is local: no network access, and no telemetry.
 os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -40,7 +40,7 @@ class QuantizeSpec(BaseModel):
 
 
 def arguments() -> argparse.Namespace:
-    """What the program is given."""
+    """The command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -54,7 +54,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Convert into a new folder, lock it, and only then put it into its place."""
+    """Converts into a new folder, writes its lock, then moves it into place."""
     args = arguments()
     presence.exit_with_runner()
     spec = values.checked_spec(args.spec, QuantizeSpec)
@@ -62,7 +62,7 @@ def main() -> None:
     limits = Limits(**values.read_spec(args.limits))
     locks.check_lock(args.model)
     lock = args.model / "lock.json"
-    # A checkpoint that was put there by hand has no lock, and was not left untrained by us.
+    # A checkpoint placed by hand has no lock, and counts as trained.
     random_weights = lock.exists() and values.read_json(lock).get("random_weights", False)
     texts = []
     if args.texts:
@@ -94,7 +94,9 @@ def main() -> None:
             outcome = {"outcome": "unsupported", "reason": str(error)}
         except (OutOfMemoryError, OutOfTimeError) as error:
             outcome = limits.outcome(what, error) | {"reason": f"{what}: {error}"}
-        with files.replaced_folder(args.output) as new:  # not shared: others may have more
+        with files.replaced_folder(
+            args.output
+        ) as new:  # not shared: other machines may have more memory
             failed = {"source": spec.model_dump(), "files": {}, **outcome, "identity": identity}
             files.write_json(new / "lock.json", failed)
 

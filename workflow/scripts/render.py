@@ -1,4 +1,4 @@
-"""Render: draw the study's charts and write the report."""
+"""Render the study's charts and the report."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Run the step."""
+    """Runs the step."""
     args = arguments()
     spec = checked_spec(args.spec, RenderSpec)
-    # Only the registry's columns: the scorers' further metrics stay in the table.
+    # Only the documented columns: the scorers' further metrics stay in the table.
     study = read_table(args.study, "a study", names(columns())).rows(named=True)
     comparisons = read_table(args.comparisons, "a study's comparisons", names(COMPARISONS))
     naming = Naming(spec, study)
@@ -53,12 +53,12 @@ def main() -> None:
     drawn = draw(grouped, naming, spec.margin)
     html = page(spec, naming, grouped, cells, drawn, args.template)
     files = [args.output]
-    args.charts.mkdir(parents=True, exist_ok=True)  # also where nothing was measured to be drawn
+    args.charts.mkdir(parents=True, exist_ok=True)  # even if nothing was measured
     for drawing in (drawing for kind in drawn.values() for drawing in kind):
         for ending, content in (("svg", drawing.svg.encode()), ("png", png(drawing.svg))):
             files.append(args.charts / f"{drawing.name}.{ending}")
             write_bytes(files[-1], content)
-    # Charts of a former study would pass for this one's; files of other names are not ours.
+    # Charts of an earlier study would look like this one's; files of other names are not ours.
     for kind in drawn:
         for stale in set(args.charts.glob(f"{kind}-*.*")) - set(files):
             stale.unlink()

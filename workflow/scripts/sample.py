@@ -19,12 +19,12 @@ from frontier.errors import run
 from frontier.host import files
 from frontier.sampling import drawing
 
-# Subtitles contain them, JSON allows them, and much software ends a line at them.
+# Subtitles contain these, JSON allows them, and much software ends a line at them.
 SEPARATORS = {ord(char): f"\\u{ord(char):04x}" for char in "\x85\u2028\u2029"}
 
 
 def main() -> None:
-    """Read the rows, draw the sample, write it and its lock."""
+    """Reads the rows, draws the sample, writes it and its lock."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def _line(row: datasets.Row) -> str:
-    """A row as one JSON object a line."""
+    """A row as one line of JSON."""
     value = {"id": row.id, "fields": row.fields, "reference": row.reference, "stratum": row.stratum}
     return json.dumps(value, ensure_ascii=False).translate(SEPARATORS) + "\n"
 
 
 def _source(dataset: Path) -> dict[str, Any] | None:
-    """Where the dataset came from, as its lock tells; None for a folder that was not fetched."""
+    """The dataset's source according to its lock; None for a folder that was not fetched."""
     try:
         lock = json.loads((dataset / values.LOCK).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

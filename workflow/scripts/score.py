@@ -1,6 +1,6 @@
-"""Score one cell: what its timed generations are worth, and what their token times say.
+"""Score one cell: the quality of its timed generations, and their latencies.
 
-Needs no device and runs no model. A cell that was left out gets its outcome and reason only.
+Needs no device and runs no model. A cell that was left out gets only its outcome and reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha25
 def scored_items(
     records: list[Record], rows: list[dict[str, Any]], template: str
 ) -> list[ScoredItem]:
-    """Generations beside their references, and what the task's template asked of each row."""
+    """Generations with their references and the prompts from the task's template."""
     texts = {record.id: record.text for record in records}
     return [
         ScoredItem(
@@ -62,9 +62,9 @@ def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], li
 def table(
     records: list[Record], items: list[ScoredItem], own: list[dict[str, Any]], simulated: bool
 ) -> pl.DataFrame:
-    """One row a request, in the order of time: its times, its answer, the scorer's columns.
+    """A row per request, in order of time: its times, its answer, the scorer's columns.
 
-    What was `simulated` has no times: those taken are of other arithmetic.
+    A `simulated` cell has no times: those measured are of other arithmetic.
     """
     times = figures.per_request()
     requests = pl.DataFrame(
@@ -91,7 +91,7 @@ def table(
 
 
 def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
-    """Where and with what the generations were made."""
+    """The hardware and software of the generations."""
     kept = (
         "loaded_in",
         "warmup",
@@ -110,7 +110,7 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
 
 
 def outcome(name: str, reason: str | None) -> dict[str, Any]:
-    """A cell's summary with an outcome and, as yet, no figures: what is missing is null."""
+    """A cell's summary with an outcome and without figures, which are null."""
     return {
         "outcome": name,
         "reason": reason,
@@ -125,7 +125,9 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     layout.check_version(measurement.get("layout"), inputs.measurement)
     measured = spec.identity and spec.identity.inputs.get("measurement")
     if measured and measured != measurement["spec"]["identity"]["digest"]:
-        raise UserError(f"{inputs.measurement}: is of another cell, or of another version of it")
+        raise UserError(
+            f"{inputs.measurement}: belongs to another cell, or to another version of this one"
+        )
     if sha256(inputs.requests) != measurement["requests_sha256"]:
         raise UserError(f"{inputs.requests}: not the file that was measured (its sha256 differs)")
     if sha256(inputs.sample) != measurement["sample_sha256"]:
@@ -161,7 +163,7 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
 
 
 def main() -> None:
-    """Read the arguments, score, write the cell and its table."""
+    """Reads the arguments, scores, writes the cell and its table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
     parser.add_argument("--requests", type=Path, help="requests.jsonl")
@@ -177,7 +179,7 @@ def main() -> None:
     else:
         spec = checked_spec(arguments.spec, ScoreSpec)
         result, requests = cell(spec, arguments)
-    # Through memory: what Polars writes to a full disk itself ends in an error of its own kind.
+    # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     requests.write_parquet(parquet)
     write_bytes(arguments.table, parquet.getvalue())
@@ -189,7 +191,7 @@ def main() -> None:
     identity = spec.identity and spec.identity.model_dump(mode="json")
     checksums.write(arguments.cell, {**written, "identity": identity})
     if arguments.requests:
-        # Kept until here, so that a run killed between measuring and now repeats no request.
+        # Deleted only here, so that a run killed since measuring repeats no request.
         arguments.requests.with_name(layout.JOURNAL).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""When generated tokens arrive: an arrival is a moment at which one or several tokens became known.
+"""Arrivals of generated tokens: the moments at which one or several tokens become known.
 
 A token is not a chunk, and a chunk is not a time for each of its tokens: an engine here hands over
 one token at a time, a server's chunk or a speculative step may hold several.
@@ -16,9 +16,9 @@ class Arrival(NamedTuple):
     ns: int
     """Nanoseconds of a monotonic clock since the request's start."""
     tokens: int
-    """How many there are: one at least."""
+    """Number of tokens, at least one."""
 
 
 def one_by_one(times_ns: Iterable[int]) -> list[Arrival]:
-    """The arrivals of tokens that each have a time of their own."""
+    """The arrivals of tokens that arrive one at a time."""
     return [Arrival(ns, 1) for ns in times_ns]

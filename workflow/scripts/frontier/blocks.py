@@ -1,8 +1,8 @@
-"""The blocks that the catalogue is made of, and what each of their keys decides.
+"""The blocks of the catalogue, and the stage that each of their keys decides.
 
-Each key of an entry names the step whose result it decides (`Decides`). A job's identity is made
-of exactly the keys of its step, so this annotation is what makes caching exact: a price changes
-scores and no measurement, a label changes the report alone.
+Each key of an entry names the stage whose result it decides (`Decides`). A job's identity contains
+exactly the keys of its stage, so this annotation makes caching exact: a price changes scores but no
+measurement, a label changes only the report.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Stage = Literal["fetch", "sample", "measure", "score", "show", "plan"]
 
 @dataclass(frozen=True)
 class Decides:
-    """The step that must be done again when the annotated key changes.
+    """The stage that must be repeated when the annotated key changes.
 
-    `plan` stands for keys that decide only whether a cell is planned at all.
+    `plan` marks keys that only decide whether a cell is planned at all.
     """
 
     stage: Stage
@@ -40,7 +40,7 @@ Measure = Decides("measure")
 Score = Decides("score")
 Show = Decides("show")
 Plan = Decides("plan")
-# Bounds far above anything real, below which sums of a plan and of a cost stay finite.
+# Bounds far above real values, so that sums in plans and costs stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
@@ -49,13 +49,13 @@ Accelerator = Literal["cpu", "cuda", "mps"]
 
 
 def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Raise ValueError for what JSON has no number for (infinity, NaN)."""
+    """Raises ValueError for numbers that JSON lacks (infinity, NaN)."""
     json.dumps(arguments, allow_nan=False)
     return arguments
 
 
 def _readable(label: str) -> str:
-    """Raise ValueError for what would not be seen in the report, or seen as something else."""
+    """Raises ValueError for characters that are invisible or misleading in the report."""
     if label != visible(label, len(label)) or label != " ".join(label.split()):
         raise ValueError("must be one line without control characters, no spaces around it")
     return label
@@ -67,7 +67,7 @@ Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 
 class Block(BaseModel):
-    """A block of keys: no unknown ones, never changed after reading."""
+    """A block of keys: unknown keys are rejected, and values never change."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -75,7 +75,7 @@ class Block(BaseModel):
 
 
 class Entry(Block):
-    """A block of the catalogue, of which each job sees the keys that decide it."""
+    """A block of the catalogue; each job sees the keys that decide its result."""
 
     @classmethod
     def deciding(cls, stage: Stage) -> set[str]:
@@ -92,14 +92,14 @@ class Entry(Block):
 
 
 class Derived(Entry):
-    """A block that may take another's keys, which are in their places once it is read."""
+    """A block that may take over another's keys, which are filled in when it is read."""
 
     like: Annotated[str | None, Plan] = None
-    """Another block of this kind, whose keys, but its label, hold where this one has none."""
+    """Another block of this kind, whose keys apply where this one has none, except its label."""
 
 
 class Plugin(BaseModel):
-    """A block whose further keys belong to the module it names, whose Options check them."""
+    """A block whose further keys belong to the plug-in that it names, which checks them."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -107,5 +107,5 @@ class Plugin(BaseModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The named module's own keys."""
+        """The plug-in's own keys."""
         return dict(self.model_extra or {})

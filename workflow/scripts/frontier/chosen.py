@@ -41,7 +41,7 @@ class Chosen(Generic[Block]):
     registry: Registry[Block]
 
     def read(self, value: object) -> Block:
-        """The plug-in that a value names. Raises ValueError saying what is wrong with it."""
+        """The plug-in that a value names. Raises ValueError with the reason if it is invalid."""
         if isinstance(value, self.registry.base):
             return value
         if not isinstance(value, Mapping) or not {"kind"} <= value.keys() <= {"kind", "options"}:

@@ -1,4 +1,4 @@
-"""An engine's block in the catalogue: what it reads, where it runs, and what it can be asked."""
+"""An engine's block in the catalogue: formats, hardware and kinds of requests."""
 
 from __future__ import annotations
 
@@ -15,45 +15,45 @@ Formats = Annotated[tuple[Name, ...], Field(min_length=1), Plan]
 
 
 class EngineKind(Plugin):
-    """Which class an engine's block is for; its other keys are that class's."""
+    """The class of an engine's block, which has its other keys."""
 
     kind: str
     """frontier/engines/KIND.py."""
 
 
 class EngineBlock(Derived):
-    """The keys of every engine; its class (frontier/engines/KIND.py) has further ones."""
+    """The keys of all engines; the class (frontier/engines/KIND.py) adds further ones."""
 
     environment: Annotated[Name | None, Plan] = None
-    """workflow/envs/ENVIRONMENT.txt, which pins its packages; without it, it runs in the core's.
-    Its pins decide, not its name: with others, all is measured again."""
+    """workflow/envs/ENVIRONMENT.txt with its pins; without it, the engine runs in the core's.
+    Its pins count, not its name: other pins repeat all measurements."""
     reads: Formats
     """Formats of checkpoints: `hub` (safetensors), `gptq`, `awq`, `compressed-tensors`, `gguf`,
     `onnx`, `openvino`, or another method that checkpoints are published quantized by."""
     accelerators: Annotated[tuple[Accelerator, ...], Field(min_length=1), Plan]
-    """What it computes on."""
+    """Hardware that it computes on."""
     dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1), Plan] = (
         "float32",
         "bfloat16",
         "float16",
     )
-    """Precisions that it computes in; a model of another one is converted to the first."""
+    """Precisions that it computes in; other models are converted to the first one."""
     scenarios: Annotated[tuple[Name, ...], Field(min_length=1), Plan] = ("single-stream",)
-    """How requests may reach it."""
+    """Scenarios in which it can be measured."""
     asks: Annotated[tuple[Asked, ...], Field(min_length=1), Plan] = ("generate",)
-    """`generate`: a text that goes on; `choose`: how likely each of several texts is."""
+    """`generate`: continue a text; `choose`: the likelihood of each of several texts."""
     cache: Annotated[Cached | dict[Name, Cached], Plan] = "grouped"
-    """Key-value heads that its cache holds: the model's own (`grouped`), or one for each head of
-    the attention (`broadcast`); a block says it by architecture."""
+    """Key-value heads in its cache: the model's own (`grouped`), or one per attention head
+    (`broadcast`); a mapping gives it by architecture."""
     own_code: Annotated[bool, Plan] = False
-    """It can run a checkpoint's own Python modules (a model's `trust_remote_code`)."""
+    """Whether it can run a checkpoint's own Python modules (a model's `trust_remote_code`)."""
     adapters: Annotated[bool, Plan] = False
-    """It can put a PEFT adapter on a model."""
+    """Whether it can apply a PEFT adapter to a model."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     runs_quantizers: ClassVar[bool] = False
-    """It loads through the quantizer's own code, which may so quantize while loading."""
+    """True if it loads through the quantizer's code, which can quantize while loading."""
 
     @property
     def kind(self) -> str:
@@ -61,14 +61,14 @@ class EngineBlock(Derived):
         return type(self).__module__.rpartition(".")[2]
 
     def described(self) -> dict[str, Any]:
-        """All that its class needs to be built again, as JSON-able values."""
+        """The values from which its class can be rebuilt, JSON-able."""
         keys = self.model_dump(mode="json", exclude={"like", "label"}, exclude_none=True)
         return {"kind": self.kind, "options": keys}
 
     def only(self, stage: Stage) -> Self:
-        """A copy that has the keys which decide a stage and no others.
+        """A copy with only the keys that decide a stage.
 
-        What is in no identity can so change no result: to use it is an AttributeError.
+        Using any other key, which is in no identity, raises AttributeError.
         """
         copy = self.model_copy()
         for name in type(self).model_fields.keys() - self.deciding(stage):
@@ -76,7 +76,7 @@ class EngineBlock(Derived):
         return copy
 
     def why_not(self, accelerator: str, dtype: str) -> Reason | None:
-        """Why it cannot run on that accelerator, or compute in that precision, if it cannot."""
+        """The reason why it cannot run on an accelerator or in a precision; None if it can."""
         if accelerator not in self.accelerators:
             return f"{self.kind} runs on {' or '.join(self.accelerators)}, not on {accelerator}"
         if dtype not in self.dtypes:
@@ -84,7 +84,7 @@ class EngineBlock(Derived):
         return None
 
     def cached_heads(self, architecture: str | None, kv_heads: int, heads: int) -> int:
-        """Key-value heads that a model's cache holds here, of its own `kv_heads` and all `heads`.
+        """The key-value heads in a model's cache here, given its `kv_heads` and all `heads`.
 
         The one head of multi-query attention is never broadcast.
         """

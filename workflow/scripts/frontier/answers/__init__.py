@@ -1,1 +1,1 @@
-"""What a generated text answers: labels, reasoning, mathematical equivalence."""
+"""Readers of the answer in a generated text: labels, reasoning, mathematical equivalence."""

@@ -1,12 +1,12 @@
-"""Which label a text answers with, as a reader would say.
+"""The label with which a text answers, as a human reader would understand it.
 
-1. What repeats the question is no answer: a sentence that begins as one of the prompt's does.
+1. A repetition of the question is not an answer: a sentence that begins like one of the prompt's.
 2. Labels that are listed ("positive or negative", "positive/negative", "positive, negative"), asked
    ("Is it positive?") or negated ("not positive", "neither positive nor negative", 不是正面) are
-   named, but not affirmed.
-3. Of the labels affirmed, those behind an answer mark ("Answer:", "the sentiment is", \\boxed) and
-   those that are a sentence of their own go before others in passing.
-4. If these are one label, which is not negated elsewhere, it is the answer. Else the text is
+   mentioned, but not affirmed.
+3. Of the affirmed labels, those after an answer mark ("Answer:", "the sentiment is", \\boxed) and
+   those that form a whole sentence take precedence over the others.
+4. If a single label remains and is not negated elsewhere, it is the answer. Otherwise the text is
    ambiguous; without any label it has no answer.
 """
 
@@ -64,13 +64,13 @@ SAID = re.compile(rf"(?:\b(?:is|was|are|were|be|being|seems?|appears?|sounds?|as
 SHELL = re.compile(r"\\\w+|\b(?:an?|the|it is|it's)\b|[\W\d_]")
 TAG = re.compile(r"</?(?:a|b|i|u|p|em|strong|br|span|code|mark|li|ul|ol|td|tr|div|h\d)\b[^<>\n]*>")
 ENGLISH_WORDS = frozenset("ai")
-"""Labels that prose is full of."""
-NEAR = 200  # letters in which a mark is looked for
+"""Labels that are common words in prose."""
+NEAR = 200  # characters searched for a mark
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A label, or None: because no label is named, or because several are or none is affirmed."""
+    """A label; None if no label is mentioned, several are affirmed, or none is."""
 
     label: str | None
     ambiguous: bool = False
@@ -78,7 +78,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A part of a text, from `start` to `stop`, and the mark that ends it."""
+    """A part of a text, from `start` to `stop`, and its final punctuation."""
 
     start: int
     stop: int
@@ -86,7 +86,7 @@ class Sentence:
 
 
 def read(text: str, labels: Labels, prompt: str = "", fields: Iterable[str] = ()) -> Reading:
-    """What `text` answers to `prompt`, which a row's `fields` stand in."""
+    """The label with which `text` answers `prompt`, which contains a row's `fields`."""
     text = _without_echo(_plain(text), labels, _plain(prompt), [_plain(one) for one in fields])
     parts = list(_sentences(text))
     named = [(one, _sentence(parts, one)) for one in labels.find(text)]
@@ -109,13 +109,13 @@ def read(text: str, labels: Labels, prompt: str = "", fields: Iterable[str] = ()
 
 
 def _plain(text: str) -> str:
-    """The text without HTML and without what was thought aloud, in normal letters."""
+    """The text without HTML and without reasoning, in normalized characters."""
     text = normal(text)
     return _blank(text, [part.span() for part in (*THOUGHT.finditer(text), *TAG.finditer(text))])
 
 
 def _sentences(text: str) -> Iterator[Sentence]:
-    """The parts between line breaks, full stops and the like; they cover the text."""
+    """The parts between line breaks, full stops and the like, which cover the text."""
     start = 0
     for end in END.finditer(text):
         yield Sentence(start, end.start(), end.group())
@@ -132,14 +132,14 @@ def _behind(mark: re.Pattern[str], text: str, one: Mention) -> bool:
 
 
 def _in_prose(text: str, bare: str, one: Mention, part: Sentence) -> bool:
-    """Whether a label is an English word here: the article "a" and not the choice "A"."""
+    """True if a label is an English word here: the article "a", not the choice "A"."""
     if text[one.start : one.stop] not in ENGLISH_WORDS or _behind(MARK, text, one):
         return False
     return bool(WORD.search(bare, one.stop, part.stop)) and text[one.stop] not in "):."
 
 
 def _blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
-    """The text with spaces in the place of what stands there."""
+    """The text with these places replaced by spaces."""
     letters = list(text)
     for start, stop in spans:
         letters[start:stop] = " " * (stop - start)
@@ -147,7 +147,7 @@ def _blank(text: str, spans: Iterable[tuple[int, int]]) -> str:
 
 
 def _unlisted(text: str, mentions: Sequence[Mention]) -> Iterator[Mention]:
-    """The mentions that stand in no list of several labels, be it cut off in its middle."""
+    """The mentions outside lists of several labels, including lists that are cut off."""
     group: list[Mention] = []
     for one in (*mentions, None):
         if one and group and LIST.fullmatch(text, group[-1].stop, one.start):
@@ -159,27 +159,27 @@ def _unlisted(text: str, mentions: Sequence[Mention]) -> Iterator[Mention]:
 
 
 def _cut(text: str, group: Sequence[Mention]) -> bool:
-    """Whether a list was begun before them or goes on behind them: "positive or"."""
+    """True if a list starts before them or continues after them: "positive or"."""
     before = text[max(0, group[0].start - NEAR) : group[0].start]
     return bool(BEGUN.search(before) or GOES_ON.match(text, group[-1].stop))
 
 
 def _negated(bare: str, one: Mention, part: Sentence) -> bool:
-    """Whether a negation stands before the label in its clause, or right behind it."""
+    """True if a negation precedes the label in its clause, or directly follows it."""
     before = bare[max(part.start, one.start - NEAR) : one.start].replace("anything but", "not")
     clause = CLAUSE.split(before)[-1]
     return bool(NEGATION.search(clause) or NEGATED_AFTER.match(bare, one.stop))
 
 
 def _alone(bare: str, part: Sentence) -> bool:
-    """Whether a sentence says nothing but its label; a heading does not count."""
+    """True if a sentence consists of its label; a heading does not count."""
     return part.closing != ":" and not SHELL.sub("", bare[part.start : part.stop])
 
 
 def _without_echo(text: str, labels: Labels, prompt: str, fields: Sequence[str]) -> str:
-    """The text without sentences that begin as one of the prompt's does.
+    """The text without sentences that begin like one of the prompt's.
 
-    What the prompt's own words answer, as examples in it do, may be said again: a whole sentence of
+    An answer that occurs in the prompt, such as an example's, may be repeated: a whole sentence of
     the template with one label, at its end.
     """
     if _only_label(text, labels):
@@ -204,7 +204,7 @@ def _words(text: str, part: Sentence) -> tuple[str, ...]:
 
 
 def _shared(words: Sequence[str], other: Sequence[str]) -> int:
-    """How many words two sentences begin with alike."""
+    """The number of words that two sentences share at the beginning."""
     count = 0
     for one, two in zip(words, other, strict=False):
         if one != two:

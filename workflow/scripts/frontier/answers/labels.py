@@ -1,4 +1,4 @@
-"""Labels in a text: whole words of any script, beside any punctuation, in any markup."""
+"""Mentions of labels in a text: whole words of any script, with any punctuation and markup."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 )
-"""Scripts that put no spaces between words, and Korean, whose words have endings."""
+"""Scripts without spaces between words, and Korean, whose words have suffixes."""
 IN_UNSPACED = re.compile(f"[{UNSPACED}]")
 UNREAD = re.compile("[\u0591-\u05c7\u0640\u064b-\u065f\u0670\ufe00-\ufe0f]")
-"""Vowel signs of Hebrew and Arabic, which may be left out; which picture an emoji has."""
+"""Optional vowel signs of Hebrew and Arabic, and variation selectors of emoji."""
 APOSTROPHES = dict.fromkeys(map(ord, "’‘ʼ´`"), "'")
 
 
 @dataclass(frozen=True)
 class Mention:
-    """A label, and where it stands in the normalized text."""
+    """A label and its position in the normalized text."""
 
     label: str
     start: int
@@ -27,22 +27,22 @@ class Mention:
 
 
 def normal(text: str) -> str:
-    """A text without what changes its letters' looks only: case, width, what is invisible."""
+    """A text without purely visual differences: case, width, invisible characters."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     seen = "".join(letter for letter in folded if unicodedata.category(letter) != "Cf")
     return UNREAD.sub("", seen).translate(APOSTROPHES)
 
 
 def canonical(label: str) -> str:
-    """A label as it is compared: "very_good", "very-good" and "Very good" are one."""
+    """A label in comparable form: "very_good", "very-good" and "Very good" are the same."""
     return re.sub(r"(?<=\w)[\s_-]+(?=[^\W_])", " ", normal(label)).strip()
 
 
 class Labels:
-    """A task's labels, ready to be looked for."""
+    """A task's labels, compiled for searching."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        """The longest go first: of "very good" and "very" the whole label is found."""
+        """Puts the longest first, so that "very good" is found before "very"."""
         named = {canonical(label): label for label in labels}
         self._patterns = [
             (named[one], re.compile(r"[\s_-]+".join(map(re.escape, one.split(" ")))))
@@ -69,7 +69,7 @@ class Labels:
 
 
 def _goes_on(text: str, edge: int, step: int) -> bool:
-    """Whether the word or number with the letter at `edge` goes on beyond it in this direction."""
+    """True if the word or number with the letter at `edge` continues in this direction."""
     letter, beside, beyond = (_at(text, edge + count * step) for count in range(3))
     if not (letter.isalnum() and beside):
         return False

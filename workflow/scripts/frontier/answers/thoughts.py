@@ -1,11 +1,11 @@
-"""What a reasoning model thinks aloud in its text, which is no part of its answer."""
+"""Reasoning in a model's text, which is not part of its answer."""
 
 from __future__ import annotations
 
 import re
 
-# A template may have opened the first one in the prompt; one that is not closed never came to
-# its answer.
+# A template may have opened the first block in the prompt; a model that does not close one never
+# reached its answer.
 THOUGHT = re.compile(
     r"(?:^|<think(?:ing)?>)(?:(?!</?think).)*</think(?:ing)?>|<think(?:ing)?>.*",
     re.DOTALL | re.IGNORECASE,

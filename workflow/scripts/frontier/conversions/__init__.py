@@ -1,9 +1,9 @@
-"""Conversions: jobs that make one checkpoint out of another. One class a file.
+"""Conversions: jobs that turn one checkpoint into another. One class per file.
 
-The fields of a class are the options that a quantizer's `preparation` gives it. A conversion runs
-in the environment that is named there, so it may import that environment's packages at its top.
-One that writes models as they are in an engine's format has the format's name (config/engines.yaml,
-`reads`), and a key `dtype` for the precision.
+The fields of a class are the options from a quantizer's `preparation`. A conversion runs in the
+environment named there, so it may import that environment's packages at the top. One that writes
+unquantized models in an engine's format has the format's name (config/engines.yaml, `reads`), and a
+key `dtype` for the precision.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", 
 
 @dataclass(frozen=True)
 class ConversionResult:
-    """What a conversion says of the checkpoint that it wrote."""
+    """A conversion's facts about the checkpoint that it wrote."""
 
     quantized_layers: int
     """Matrices whose stored form differs from the model's; 0 for a change of format."""
     simulated_bytes: int | None = None
-    """What the weights would take if they were packed; set where they only carry the rounding."""
+    """The bytes of the weights if they were packed; set if they are only rounded."""
 
 
 class Conversion(Block, ABC):
@@ -37,12 +37,12 @@ class Conversion(Block, ABC):
 
     @abstractmethod
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
-        """Writes into `output`, an empty folder, what an engine loads.
+        """Writes the files that an engine loads to `output`, an empty folder.
 
         `checkpoint` is a folder in the hub's layout (safetensors). Its weights are written in the
-        engine's own form; config.json, generation_config.json and the tokenizer's files as they
-        are (`copy_settings`). `texts` are for calibration, [] where none were asked for.
-        Raises UserError or UnsupportedError, in one line, for what cannot be converted.
+        engine's own form; config.json, generation_config.json and the tokenizer's files unchanged
+        (`copy_settings`). `texts` are for calibration, [] if none are needed.
+        Raises UserError or UnsupportedError, in one line, if it cannot be converted.
         """
 
 
@@ -50,19 +50,19 @@ CONVERSIONS: Registry[Conversion] = Registry("conversions", Conversion)
 
 
 def copy_settings(checkpoint: Path, output: Path) -> None:
-    """Copy all of a checkpoint's files but its weights and its lock: configuration, tokenizer."""
+    """Copies a checkpoint's files except weights and lock: configuration, tokenizer."""
     for path in sorted(checkpoint.iterdir()):
         if path.is_file() and path.name != "lock.json" and not path.name.endswith(WEIGHTS):
             shutil.copyfile(path, output / path.name)
 
 
 def weights(folder: Path) -> list[Path]:
-    """The files of a converted checkpoint that hold its weights."""
+    """The files with the weights of a converted checkpoint."""
     return sorted(path for path in folder.iterdir() if path.name.endswith(WEIGHTS))
 
 
 def lock(folder: Path, source: dict[str, Any], result: ConversionResult) -> dict[str, Any]:
-    """A converted checkpoint's lock.json: where it is from, its files, what they hold."""
+    """A converted checkpoint's lock.json: its source, its files and facts about them."""
     found = values.facts(path for path in folder.iterdir() if path.is_file())
     shas = "".join(found[path.name]["sha256"] for path in weights(folder))
     return {

@@ -1,4 +1,4 @@
-"""Codebooks: weights replaced by the nearest of a few values that k-means found for them.
+"""Codebooks: weights replaced by the nearest of a few values found by k-means.
 
 Lloyd, Least squares quantization in PCM (1982); Han et al., Deep Compression (2016), section 3.
 Simulated in the model's own precision.
@@ -33,7 +33,7 @@ def from_codebooks(groups: torch.Tensor, bits: int) -> torch.Tensor:
 
 
 def quantiles(ordered: torch.Tensor, entries: int) -> torch.Tensor:
-    """Where k-means starts: the middles of `entries` equal shares of each row, [rows, entries]."""
+    """The start of k-means: the middles of `entries` equal shares of each row, [rows, entries]."""
     at = (torch.arange(entries, dtype=torch.float64) + 0.5) / entries * ordered.shape[1]
     return ordered[:, at.long()].double()
 
@@ -41,8 +41,8 @@ def quantiles(ordered: torch.Tensor, entries: int) -> torch.Tensor:
 def lloyd(ordered: torch.Tensor, start: torch.Tensor, iterations: int) -> torch.Tensor:
     """K-means of each row of [rows, weights], ascending, from the ascending `start`, [rows, k].
 
-    Clusters of numbers in order are stretches of it, so their means are differences of running
-    sums. An entry that no weight is nearest to stays where it is. Ends early once nothing moves.
+    Clusters of sorted numbers are contiguous, so their means are differences of cumulative sums. An
+    entry without weights stays where it is. Stops early once nothing moves.
     """
     zeros = torch.zeros(len(ordered), 1, dtype=torch.float64)
     sums = torch.cat([zeros, ordered.double().cumsum(dim=1)], dim=1)

@@ -1,7 +1,7 @@
 """GGUF, llama.cpp's format, from safetensors: written here, quantized by llama.cpp itself.
 
-The file has no vocabulary, since every engine here is given token ids. Layouts that llama.cpp
-wants otherwise than transformers stores them follow its own converter's rules.
+The file has no vocabulary, since engines here get token ids. Tensors whose layout in llama.cpp
+differs from transformers' follow the rules of its own converter.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ FAMILIES = {
 HALF = float(np.finfo(np.float16).max)
 WHOLE = {name: gguf.GGMLQuantizationType[name] for name in STORED}
 PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # what llama.cpp never quantizes
-COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
-NEEDED: dict[str, dict[str, Any]] = {  # what llama.cpp's graph of a family takes for granted
+PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # never quantized by llama.cpp
+COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
+NEEDED: dict[str, dict[str, Any]] = {  # assumptions of llama.cpp's graph of a family
     "llama": {"hidden_act": "silu"},
     "mistral": {"hidden_act": "silu"},
     "mixtral": {"hidden_act": "silu"},
@@ -55,14 +55,14 @@ class Gguf(Conversion):
     """A GGUF file in one of llama.cpp's types, or in a plain floating-point one."""
 
     type: str | None = None
-    """llama.cpp's name of the mixture of types; unset: the model as it is, in `dtype`."""
+    """llama.cpp's name for the mixture of types; unset: the unquantized model, in `dtype`."""
     dtype: Dtype = "float32"
 
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
         """Writes OUTPUT/model.gguf; counts the matrices in a quantized type.
 
-        Raises UserError for a checkpoint that is unreadable or not whole, UnsupportedError for one
-        that llama.cpp would compute otherwise.
+        Raises UserError for a checkpoint that is unreadable or incomplete, UnsupportedError for one
+        that llama.cpp would compute differently.
         """
         kind = self.type or PLAIN[self.dtype]
         config = _config(checkpoint)
@@ -74,7 +74,7 @@ class Gguf(Conversion):
         if kind in WHOLE:
             _write(path, config, arranged, WHOLE[kind])
         else:
-            # At the precision of most of the weights: nothing is rounded twice.
+            # In the precision of most weights, so that nothing is rounded twice.
             whole = output / "whole.gguf"
             most = max(arranged, key=lambda tensor: tensor.size).stored
             try:
@@ -94,14 +94,14 @@ def _config(checkpoint: Path) -> Any:
         raise UnsupportedError(f"no conversion to GGUF for the architecture {str(family)[:40]!r}")
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
-    except Exception as error:  # of a class that checks its keys in any way it likes
+    except Exception as error:  # from a configuration's class, which may check keys in any way
         raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:300]}") from error
     _check(config)
     return config
 
 
 def _check(config: Any) -> None:
-    """Refuse what llama.cpp has no graph for, rather than let it answer wrongly."""
+    """Rejects models that llama.cpp has no graph for, which it would compute wrongly."""
     family = config.model_type
     for key, value in NEEDED[family].items():
         found = getattr(config, key)
@@ -117,10 +117,10 @@ def _check(config: Any) -> None:
 
 
 def _named(config: Any, found: Iterator[Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """Each tensor by llama.cpp's name; the head only where it is not the embedding.
+    """Each tensor by llama.cpp's name; the head only if it differs from the embedding.
 
-    Raises UserError for tensors that have no place, for numbers of other types, and for a head that
-    differs from the embedding that it is said to be.
+    Raises UserError for tensors without a place, for numbers of other types, and for a head that
+    differs from the embedding that it is tied to.
     """
     names = gguf.get_tensor_name_map(FAMILIES[config.model_type], config.num_hidden_layers)
     tied: dict[str, Tensor] = {}
@@ -145,13 +145,13 @@ def _named(config: Any, found: Iterator[Tensor]) -> Iterator[tuple[str, Tensor]]
     ends = list(tied.values())
     if len(ends) == 2 and not np.array_equal(ends[0].read(), ends[1].read()):
         raise UserError(
-            f"{ends[0].name} and {ends[1].name} differ, and {CONFIG} says that they are one "
+            f"{ends[0].name} and {ends[1].name} differ, and {CONFIG} says that they are the same "
             "(tie_word_embeddings)"
         )
 
 
 def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
-    """Tensors as llama.cpp lays them out, those of rotary positions' scaling added."""
+    """Tensors in llama.cpp's layout, with those for the scaling of rotary positions."""
     family, heads = config.model_type, config.num_attention_heads
     ordered = sorted(named, key=lambda pair: pair[0])
     for name, group in itertools.groupby(ordered, key=lambda pair: pair[0]):
@@ -170,7 +170,7 @@ def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
         elif FAMILIES[family] is gguf.MODEL_ARCH.LLAMA and ".attn_k." in name:
             yield _changed(one, partial(gguf_layout.interleaved, heads=config.num_key_value_heads))
         elif family == "gpt2" and matrix and name.startswith("blk."):
-            # Conv1D keeps its matrices as inputs × outputs.
+            # Conv1D stores its matrices as inputs × outputs.
             yield replace(_changed(one, np.transpose), shape=one.shape[::-1])
         elif family == "falcon" and ".attn_qkv." in name:
             yield _changed(
@@ -185,14 +185,14 @@ def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
 
 
 def _changed(tensor: Tensor, change: Callable[[Array], Array]) -> Tensor:
-    """The tensor with its numbers put in another order."""
+    """The tensor with its numbers reordered."""
     return replace(tensor, read=lambda: change(tensor.read()))
 
 
 def _write(
     path: Path, config: Any, arranged: list[Tensor], kind: gguf.GGMLQuantizationType
 ) -> None:
-    """Write the file: matrices as `kind`, vectors and what else is precise as float32."""
+    """Writes the file: matrices as `kind`, vectors and other precise tensors as float32."""
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[FAMILIES[config.model_type]])
     _describe(writer, config)
     kinds = [
@@ -214,9 +214,9 @@ def _write(
 
 
 def _describe(writer: gguf.GGUFWriter, config: Any) -> None:
-    """The model's measures, by the names that llama.cpp looks for."""
+    """The model's hyperparameters under llama.cpp's names."""
     hidden, heads = config.hidden_size, config.num_attention_heads
-    # What it sees beyond a sliding window, llama.cpp's graph would not leave out.
+    # llama.cpp's graph would not limit attention to a sliding window.
     window = getattr(config, "sliding_window", None) or config.max_position_embeddings
     head_dim = gguf_tensors.head_size(config)
     writer.add_vocab_size(config.vocab_size)
@@ -242,11 +242,11 @@ def _describe(writer: gguf.GGUFWriter, config: Any) -> None:
 
 
 def _quantize(whole: Path, path: Path, kind: str) -> None:
-    """llama.cpp's own quantization of a file, by its mixture of types of that name."""
+    """Quantizes a file with llama.cpp, by its mixture of types of that name."""
     llama_log.listen()
     llama_cpp.llama_backend_init()
     options = llama_cpp.llama_model_quantize_default_params()
     options.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
     options.nthread = hardware.cores()
     if llama_cpp.llama_model_quantize(bytes(whole), bytes(path), ctypes.byref(options)):
-        raise UserError(f"llama.cpp could not make {kind}: {llama_log.last()}")
+        raise UserError(f"llama.cpp could not write {kind}: {llama_log.last()}")

@@ -22,12 +22,12 @@ from frontier.engines.common.loading import check_causal, check_whole, no_way
 from frontier.machine import hardware
 from frontier.quantizers.common.linears import plain_linear_layers
 
-# Read at import; it fails with less than two, which its own default is on two cores.
+# Read at import; it fails with fewer than two, but its default on two cores is one.
 _threads = int(os.environ.get("OMP_NUM_THREADS", hardware.cores()))
 os.environ["GPTQMODEL_CPU_WORKERS"] = str(max(2, _threads))
 os.environ["GPTQMODEL_DISABLE_GIL_WARNING"] = "1"
 
-with scratch_folder():  # for its banner
+with scratch_folder():  # hides its banner
     import torch
     from gptqmodel import BACKEND, AWQConfig, GPTQConfig, GPTQModel
 
@@ -57,7 +57,7 @@ class GptqModel(Conversion):
         with scratch_folder() as folder, plain_linear_layers():
             model = self._load(checkpoint)
             check_rows(model.model, self.group_size)
-            # Left to itself it takes the CUDA kernel for packing AWQ, on a machine without one too.
+            # By default it uses the CUDA kernel for packing AWQ, even on a machine without CUDA.
             backend = BACKEND.GPTQ_TORCH if self.method == "gptq" else BACKEND.AWQ_TORCH
             with no_way("gptqmodel cannot quantize it"):
                 model.quantize(samples, batch_size=1, calibration_sort=None, backend=backend)
@@ -68,7 +68,7 @@ class GptqModel(Conversion):
     def _load(self, checkpoint: Path) -> Any:
         """The model, ready to be quantized. Raises UserError, UnsupportedError.
 
-        First without its weights, only to see that the files have them all.
+        Loads it first without weights, to check that the files have all of them.
         """
         check_causal(checkpoint)
         check_whole(checkpoint)
@@ -77,7 +77,7 @@ class GptqModel(Conversion):
             "group_size": self.group_size,
             "device": "cuda" if torch.cuda.is_available() else "cpu",
             "offload_to_disk": False,
-            # The others compile C++ for their work.
+            # The others compile C++.
             "pack_impl": "original",
         }
         if self.method == "gptq":

@@ -1,6 +1,6 @@
-"""Checkpoints in compressed-tensors' form by llmcompressor: GPTQ, SmoothQuant, 8-bit floats.
+"""Checkpoints in compressed-tensors' format by llmcompressor: GPTQ, SmoothQuant, 8-bit floats.
 
-It calibrates layer by layer on cuda where there is one, else on the CPU. The same texts give the
+It calibrates layer by layer on cuda if available, else on the CPU. The same texts give the
 same weights on one machine.
 """
 
@@ -31,7 +31,7 @@ from frontier.conversions.common.calibrated import (
 from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.quantizers.common.linears import plain_linear_layers
 
-SMOOTHING = 0.8  # share of the outliers that weights take; llmcompressor's own for Llama
+SMOOTHING = 0.8  # share of the outliers moved into weights; llmcompressor's own for Llama
 
 
 class LlmCompressor(Conversion):
@@ -69,7 +69,7 @@ class LlmCompressor(Conversion):
         return result_of(output, ".weight_scale")
 
     def _recipe(self) -> list[Any]:
-        """llmcompressor's steps for a scheme; the output head is left as it is."""
+        """llmcompressor's steps for a scheme, without the output head."""
         layers = {"targets": "Linear", "scheme": self.scheme, "ignore": ["lm_head"]}
         if self.scheme == "FP8_DYNAMIC":
             return [QuantizationModifier(**layers)]

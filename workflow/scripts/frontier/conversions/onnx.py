@@ -1,7 +1,7 @@
 """A checkpoint as an ONNX graph with a key-value cache, as optimum exports it: model.onnx.
 
-Quantized by ONNX Runtime's own `quantize_dynamic` and not optimum's ORTQuantizer, which would
-quantize what attention multiplies, and the rotary positions, too.
+Quantized by ONNX Runtime's own `quantize_dynamic`, not by optimum's ORTQuantizer, which would also
+quantize the products of attention and the rotary positions.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.errors import UnsupportedError
 
 LARGE = 2_000_000_000
-"""Bytes; protobuf's limit for one file. Beyond it the weights lie beside it, in model.onnx_data."""
+"""Bytes; protobuf's limit for one file. Larger weights are in model.onnx_data beside it."""
 
 
 class Onnx(Conversion):
     """An ONNX graph with a key-value cache, as it is or quantized."""
 
     weights: Literal["int8"] | None = None
-    """By ONNX Runtime's dynamic quantization; unset: the model as it is, in `dtype`."""
+    """By ONNX Runtime's dynamic quantization; unset: the unquantized model, in `dtype`."""
     dtype: Literal["float32"] = "float32"
 
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
-        """Exports, and quantizes where asked to.
+        """Exports, and quantizes if requested.
 
         Raises UnsupportedError for what optimum cannot export, UserError for an unreadable
         checkpoint.
@@ -48,8 +48,8 @@ class Onnx(Conversion):
                 output=exported,
                 task="text-generation-with-past",
                 do_validation=False,
-                # It would store a tied head once, as a transposed embedding; ONNX Runtime makes
-                # two of them again when it loads it, and could not quantize the head.
+                # It would store a tied head once, as a transposed embedding; ONNX Runtime
+                # duplicates it again on loading, and could not quantize the head.
                 no_post_process=True,
             )
             large = sum(weight.nbytes for weight in model.parameters()) > LARGE
@@ -60,7 +60,7 @@ class Onnx(Conversion):
 
 
 def _load(checkpoint: Path) -> Any:
-    """The model in float32, as transformers 4 sees it."""
+    """The model in float32, as loaded by transformers 4."""
     check_causal(checkpoint)
     with no_way("optimum cannot run it"):
         config = _runnable(transformers.AutoConfig.from_pretrained(checkpoint))
@@ -68,7 +68,7 @@ def _load(checkpoint: Path) -> Any:
 
 
 def _runnable(config: Any) -> Any:
-    """The configuration as transformers 4 reads it. Raises UnsupportedError for what it cannot."""
+    """The configuration as transformers 4 reads it. Raises UnsupportedError if it cannot."""
     if config.model_type == "falcon" and config.new_decoder_architecture:
         raise UnsupportedError("optimum cannot export Falcon's new decoder architecture")
     if not isinstance(getattr(config, "num_attention_heads", None), int):
@@ -81,7 +81,7 @@ def _runnable(config: Any) -> Any:
 
 
 def _read_rotary_settings(config: Any) -> None:
-    """Give the model what transformers 5 saves in one block, which 4 keeps but does not read."""
+    """Sets the values that transformers 5 saves in one block, which 4 does not read."""
     block = dict(getattr(config, "rope_parameters", None) or {})
     if not block:
         return
@@ -99,10 +99,10 @@ def _read_rotary_settings(config: Any) -> None:
 
 
 def _quantize(exported: Path, output: Path, large: bool) -> int:
-    """Write the graph quantized; returns how many matrices are."""
+    """Writes the quantized graph; returns the number of quantized matrices."""
     made = exported / "quantized.onnx"
-    # Weights of 8 signed bits, a scale for each column: one form for every CPU. What a CPU without
-    # VNNI does to be as exact is the engine's to ask for.
+    # Weights of 8 signed bits, a scale per column: one form for every CPU. The engine's settings
+    # keep CPUs without VNNI exact.
     quantize_dynamic(
         exported / "model.onnx",
         made,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-# NNCF would send word of what it does, and asks for no consent; this is its own way to stop it.
+# NNCF sends telemetry without consent; this is its own switch to stop it.
 os.environ["NNCF_CI"] = "1"
 
 import openvino
@@ -23,19 +23,21 @@ class OpenVino(Conversion):
     """An OpenVINO model, as it is or compressed."""
 
     weights: Literal["int8", "int4"] | None = None
-    """Their width; unset: the model as it is, in `dtype`."""
+    """Width of the weights; unset: the unquantized model, in `dtype`."""
     dtype: Literal["float32"] = "float32"
     group_size: int | None = None
-    """Of int4; a group that does not divide a row becomes smaller."""
+    """Weights per group in int4; a group that does not divide a row becomes smaller."""
 
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
-        """Exports, and compresses where asked to.
+        """Exports, and compresses if requested.
 
         Raises UnsupportedError for what optimum cannot export, UserError for an unreadable
         checkpoint.
         """
         check_causal(checkpoint)
-        load_whole(checkpoint)  # optimum, which loads it again, says nothing of what it made up
+        load_whole(
+            checkpoint
+        )  # optimum, which loads it again, does not report tensors that it initialises
         arguments: dict[str, Any] = {"load_in_8bit": False}
         if self.weights:
             arguments = {
@@ -55,7 +57,7 @@ class OpenVino(Conversion):
 
 
 def _packed(path: Path) -> int:
-    """How many of a model's constants of two dimensions or more are packed weights."""
+    """The number of packed weights among a model's constants of two dimensions or more."""
     found = 0
     for node in openvino.Core().read_model(path).get_ops():
         if node.get_type_name() != "Constant":

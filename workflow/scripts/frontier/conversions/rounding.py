@@ -1,4 +1,4 @@
-"""Round to nearest: the reference among quantizations, simulated in the model's own precision.
+"""Round to nearest: the baseline among quantizations, simulated in the model's own precision.
 
 Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
 Inference (2018), section 2.
@@ -12,7 +12,7 @@ from frontier.conversions.common.simulating import Simulation
 
 
 class Rounding(Simulation):
-    """Each weight on the nearest point of its group's grid; the keys are the quantizer's own."""
+    """Moves each weight to the nearest point of its group's grid; its keys are the quantizer's."""
 
     symmetric: bool = True
 
@@ -21,14 +21,14 @@ class Rounding(Simulation):
         return nearest(groups, self.bits, self.symmetric)
 
     def group_bytes(self) -> int:
-        """A scale and, not symmetric, a zero point, in 16 bits each."""
+        """A scale and, if asymmetric, a zero point, in 16 bits each."""
         return 2 if self.symmetric else 4
 
 
 def nearest(groups: torch.Tensor, bits: int, symmetric: bool) -> torch.Tensor:
     """Every weight of [groups, weights] moved to the nearest point of its group's grid.
 
-    No weight moves by more than half a scale, for each grid covers its group.
+    No weight moves by more than half a scale, since each grid covers its group.
     """
     scale, zero = grid(groups, bits, symmetric)
     least, most = (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1) if symmetric else (0, 2**bits - 1)
@@ -39,8 +39,8 @@ def nearest(groups: torch.Tensor, bits: int, symmetric: bool) -> torch.Tensor:
 def grid(groups: torch.Tensor, bits: int, symmetric: bool) -> tuple[torch.Tensor, torch.Tensor]:
     """Scale and zero point, [groups, 1] each, of the grid over each group of [groups, weights].
 
-    Symmetric: from minus to plus the largest weight, in 2^bits - 1 points. Else from the least to
-    the largest weight, in 2^bits points, of which one, the zero point, is zero.
+    Symmetric: from minus to plus the largest weight, in 2^bits - 1 points. Otherwise from the
+    smallest to the largest weight, in 2^bits points, one of which, the zero point, is zero.
     """
     if symmetric:
         scale = groups.abs().amax(dim=1, keepdim=True) / (2 ** (bits - 1) - 1)
@@ -54,7 +54,7 @@ def grid(groups: torch.Tensor, bits: int, symmetric: bool) -> tuple[torch.Tensor
 
 
 def half_above(values: torch.Tensor) -> torch.Tensor:
-    """The least float16 that is no less than each of these floats >= 0: so that 16 bits hold it."""
+    """The smallest float16 not below each of these floats >= 0, to fit into 16 bits."""
     near = values.half()
     above = near.view(torch.int16) + (near.float() < values).to(torch.int16)
     return above.view(torch.float16).float()

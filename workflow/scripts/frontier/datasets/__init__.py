@@ -1,6 +1,6 @@
-"""Loaders: how the rows of each dataset's own format are read.
+"""Loaders: readers of the rows in each dataset's own format.
 
-Each file here is one loader: a class whose fields are the keys of a task's `sample:` block beside
+Each file here has one loader: a class whose fields are the keys of a task's `sample:` block besides
 size and seed, found by the file's name, which is the dataset's `loader`.
 """
 
@@ -24,31 +24,31 @@ class Row:
 
     id: str
     fields: Mapping[str, str]
-    """What a task's prompt template may use."""
+    """The fields for a task's prompt template."""
     reference: str
     stratum: str
-    """The group from which a sample takes as many as from each other group."""
+    """The row's group; a sample takes equally many rows from each."""
 
 
 class Loader(Entry, ABC):
-    """How the rows of a dataset's own format are read."""
+    """A reader of the rows in a dataset's own format."""
 
     FILES: ClassVar[re.Pattern[str]]
-    """The names of the files that are read, without folder and .gz."""
+    """Matches the names of the files that are read, without folder and .gz."""
 
     @abstractmethod
     def fields(self) -> tuple[str, ...]:
-        """What a task's prompt may use of a row."""
+        """The fields that a task's prompt may use."""
 
     @abstractmethod
     def rows(self, folder: Path) -> Iterator[Row]:
         """The rows in a dataset's folder, the same on every machine and in the same order.
 
-        Raises UserError naming file and row of what is malformed, or what was looked for in vain.
+        Raises UserError naming the file and row of an error, or the files that are missing.
         """
 
     def plugins(self) -> tuple[str, ...]:
-        """Dotted names of the modules that decide the rows beside the loader's own."""
+        """Dotted names of further modules that decide the rows."""
         return ()
 
 

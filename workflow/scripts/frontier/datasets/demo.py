@@ -1,6 +1,6 @@
-"""The demo's small worlds: examples of a grammar that no grown model has met while it grew.
+"""The demo: examples of a grammar that no grown model was trained on.
 
-There are no files: the rows follow from the grammar, so the dataset's folder is not looked into.
+There are no files: the grammar generates the rows, so the dataset's folder is not read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Demo(Loader):
     grammar: Annotated[str, Decides("sample")]
     """A module of frontier/grammars."""
     candidates: Annotated[int, Field(gt=0, le=10**6), Decides("sample")] = 700
-    """How many held-out examples there are to draw from, if the grammar has as many."""
+    """Number of held-out examples to draw from, if the grammar has as many."""
 
     @field_validator("grammar")
     @classmethod
@@ -38,11 +38,11 @@ class Demo(Loader):
         return name
 
     def fields(self) -> tuple[str, ...]:
-        """Those of the grammar's examples."""
+        """The fields of the grammar's examples."""
         return GRAMMARS.load(self.grammar).FIELDS
 
     def rows(self, folder: Path) -> Iterator[Row]:
-        """The examples; an id is a digest of what its example shows. The folder has no part."""
+        """The examples, each with a digest of its fields as id. The folder is ignored."""
         world = GRAMMARS.load(self.grammar)()
         for example in islice(world.examples("test", 0), self.candidates):
             name = f"demo-{self.grammar}-{example.digest[:16]}"

@@ -1,5 +1,5 @@
-"""DeepMind's mathematics dataset: MODULE.txt with a question and its answer in turn, as in its
-archive, or MODULE.json with an array of {question, answer}; a folder for each split.
+"""DeepMind's mathematics dataset: MODULE.txt with questions and answers on alternate lines, as in
+its archive, or MODULE.json with an array of {question, answer}; a folder for each split.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CATEGORIES = (
 
 
 class Mathematics(Loader):
-    """Questions with their short answer."""
+    """Questions with short answers."""
 
     FILES = re.compile(r".*__.*\.(txt|json)")
 
@@ -41,13 +41,13 @@ class Mathematics(Loader):
     """The folder: interpolate is the dataset's own test set."""
 
     def fields(self) -> tuple[str, ...]:
-        """The question, and what it is about."""
+        """The question, and its topic."""
         return ("question", "module", "category")
 
     def rows(self, folder: Path) -> Iterator[Row]:
         """The questions of the chosen modules; a module is a stratum.
 
-        Raises UserError for a module that is not there, and naming file and row of a malformed row.
+        Raises UserError for a missing module, and naming the file and row of a malformed row.
         """
         asked = dict.fromkeys(self.modules, False) if self.modules != "all" else None
         there: set[str] = set()
@@ -56,7 +56,7 @@ class Mathematics(Loader):
             if not _belongs(entry, self.split):
                 continue
             if module in there:
-                raise UserError(f"{entry.where}: module {module} of {self.split} is there twice")
+                raise UserError(f"{entry.where}: module {module} of {self.split} occurs twice")
             there.add(module)
             if asked is not None:
                 if module not in asked and category not in asked:
@@ -83,13 +83,13 @@ class Mathematics(Loader):
 
 
 def _belongs(entry: DatasetFile, split: str) -> bool:
-    """Whether a file is a module of the split; at the top of a folder any split is meant."""
+    """True if a file is a module of the split; files at the top level belong to any split."""
     parent = entry.name.parent.name
     return parent in ("", split)
 
 
 def _pairs(entry: DatasetFile) -> Iterator[tuple[str, str]]:
-    """Questions and answers as text, without white space around them."""
+    """Questions and answers as text, without surrounding white space."""
     read = ByteStrings()
     found = _alternating(entry) if entry.name.suffix == ".txt" else _array(entry)
     for row, *pair in found:

@@ -1,7 +1,7 @@
-"""OpenSubtitles, English and Chinese: OPUS's Moses format, two files with a line for a line.
+"""OpenSubtitles, English and Chinese: OPUS's Moses format, two parallel files.
 
-The files are raw: lines without a word of their language, both languages in one line, the same
-text on both sides. Only pairs that are plainly English against plainly Chinese are kept.
+The files are raw: lines without a word of their language, both languages in one line, the same text
+on both sides. Only pairs that are clearly English on one side and Chinese on the other are used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Opensubtitles(Loader):
     FILES = re.compile(r".*\.(en|zh_cn)", re.IGNORECASE)
 
     direction: Annotated[Literal["zh-en", "en-zh"], Decides("sample")]
-    """The side that is asked, and the side that is the reference."""
+    """The side in the prompt, and the side that is the reference."""
     max_characters: Annotated[int, Field(gt=0, le=10**6), Decides("sample")] = 200
     """Longer lines, on either side, are mostly several subtitles aligned with one."""
 
@@ -45,9 +45,9 @@ class Opensubtitles(Loader):
     def rows(self, folder: Path) -> Iterator[Row]:
         """The pairs that pass the filters, each text once; ids are the line's number in the files.
 
-        Both directions draw from the same pairs, so a sample of one is a sample of the other turned
-        round. Memory: about 130 bytes for each pair kept, to know what was seen.
-        Raises UserError naming the file and row where the two sides part or a line is no UTF-8.
+        Both directions draw from the same pairs, so a sample of one is a reversed sample of the
+        other. Memory: about 130 bytes per pair, to detect duplicates.
+        Raises UserError naming file and row if the sides differ in length or a line is not UTF-8.
         """
         english, chinese = _sides(folder)
         seen: set[int] = set()
@@ -71,7 +71,7 @@ class Opensubtitles(Loader):
 
 
 def _plain(en: str, zh: str, longest: int) -> bool:
-    """Whether one side is English and the other Chinese, each without the other's script."""
+    """True if one side is English and the other Chinese, each without the other's script."""
     return bool(
         max(len(en), len(zh)) <= longest
         and LATIN.search(en)
@@ -82,7 +82,7 @@ def _plain(en: str, zh: str, longest: int) -> bool:
 
 
 def _mark(side: str, text: str) -> int:
-    """64 bits that stand for a text: of 20 million texts two coincide with odds of 1 in 90,000."""
+    """A 64-bit hash of a text: among 20 million texts the odds of a collision are 1 in 90,000."""
     return int.from_bytes(hashlib.blake2b(f"{side}\t{text}".encode(), digest_size=8).digest())
 
 
@@ -96,7 +96,7 @@ def _sides(folder: Path) -> tuple[DatasetFile, DatasetFile]:
         if len(files) != 1:
             names = ", ".join(file.where for file in files) or "none"
             raise UserError(
-                f"{folder}: needed is one file of OPUS's Moses format ending in {ending} or "
+                f"{folder}: needs one file of OPUS's Moses format ending in {ending} or "
                 f"{ending}.gz, plain or in a .zip; found: {names}"
             )
     return found[".en"][0], found[".zh_cn"][0]

@@ -21,7 +21,7 @@ SPLITS = {"train": "train", "dev": "validation", "validation": "validation"}
 
 
 class Sst2(Loader):
-    """Sentences with their label."""
+    """Sentences with labels."""
 
     # dev.tsv, validation-00000-of-00001.parquet, the same with a hash, glue-validation.parquet; and
     # 0000.parquet in a folder of the split's name.
@@ -32,16 +32,16 @@ class Sst2(Loader):
     )
 
     split: Annotated[Literal["train", "validation"], Decides("sample")] = "train"
-    """The training sentences are shorter: mostly phrases of one."""
+    """The split; training sentences are shorter, mostly phrases."""
 
     def fields(self) -> tuple[str, ...]:
-        """The sentence alone."""
+        """The sentence only."""
         return ("sentence",)
 
     def rows(self, folder: Path) -> Iterator[Row]:
-        """Each sentence of the split with its label; ids count rows from 0, as GLUE's idx does.
+        """Each sentence of the split with its label; ids count rows from 0, like GLUE's idx.
 
-        Raises UserError naming file and row of a malformed row, or the files of a missing split.
+        Raises UserError naming the file and row of a malformed row, or the missing files.
         """
         found = _files(folder, self.split)
         read = ByteStrings()
@@ -61,7 +61,7 @@ class Sst2(Loader):
 def _files(folder: Path, split: str) -> list[DatasetFile]:
     """The files of a split: one TSV, or the shards of one Parquet table."""
     found = [entry for entry in entries(folder, Sst2.FILES) if _split(entry) == split]
-    # In a folder with all of GLUE other tasks have files of the same names.
+    # In a folder with all of GLUE, other tasks have files with the same names.
     own = [entry for entry in found if _of_sst2(entry)]
     found = own or found
     if not found:
@@ -78,7 +78,7 @@ def _files(folder: Path, split: str) -> list[DatasetFile]:
 
 
 def _split(entry: DatasetFile) -> str | None:
-    """The split that a file belongs to, by its own name or its folder's."""
+    """The split of a file, by its name or its folder's."""
     match = Sst2.FILES.fullmatch(entry.name.name)
     assert match, f"{entry.where} is none of the loader's files"
     return SPLITS.get(match["split"] or entry.name.parent.name)
@@ -89,7 +89,7 @@ def _of_sst2(entry: DatasetFile) -> bool:
 
 
 def _check_shards(folder: Path, split: str, found: list[DatasetFile]) -> None:
-    """Raise UserError where a shard is missing, or two tables lie side by side."""
+    """Raises UserError if a shard is missing, or there are two tables."""
     matches = [Sst2.FILES.fullmatch(entry.name.name) for entry in found]
     numbers = [int(match["shard"] or match["number"] or 0) for match in matches if match]
     totals = {int(match["shards"] or 0) for match in matches if match}
@@ -101,7 +101,7 @@ def _check_shards(folder: Path, split: str, found: list[DatasetFile]) -> None:
 
 
 def _raw(found: Sequence[DatasetFile]) -> Iterator[tuple[str, int, Any, Any]]:
-    """File, row number as an editor or table shows it, sentence and label, unchecked."""
+    """File, row number as in an editor, sentence and label, unchecked."""
     for entry in found:
         if entry.name.suffix == ".parquet":
             yield from _parquet(entry)
@@ -112,7 +112,7 @@ def _raw(found: Sequence[DatasetFile]) -> Iterator[tuple[str, int, Any, Any]]:
 def _parquet(entry: DatasetFile) -> Iterator[tuple[str, int, Any, Any]]:
     if entry.path is None:
         raise UserError(f"{entry.where}: a Parquet file must be unpacked to be read")
-    # Here and not above: a second or more, which checking a task's options need not cost.
+    # Imported here, since it takes a second or more, which checking options need not cost.
     import datasets
     import pyarrow as pa  # type: ignore[import-untyped]
 

@@ -1,8 +1,8 @@
 """Engines: the code that generates. A file each, with one class: `class LlamaCpp(Engine)`.
 
-Its fields are the keys of its blocks in config/engines.yaml; `load` returns what answers requests.
-A file imports no library of its engine at its top: planning reads the block in an environment that
-lacks it. What needs the library lies in engines/loaded/, or is imported by `load`.
+Its fields are the keys of its blocks in config/engines.yaml; `load` returns a model that answers
+requests. A file does not import its engine's library at the top: planning reads the block in an
+environment that lacks it. Code that needs the library is in engines/loaded/, or imported by `load`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from frontier.registry import Registry
 
 @dataclass(frozen=True)
 class Settings:
-    """How an engine is to run: the decided part of a cell's specification."""
+    """The settings of an engine for a cell, from its specification."""
 
     accelerator: str
     dtype: str
@@ -42,7 +42,7 @@ class Settings:
     template_arguments: Mapping[str, Any] = field(default_factory=dict)
     template_date: date = templates.TODAY
     published: str | None = None
-    """The method that the checkpoint was published quantized by, as the plan knows it."""
+    """The method by which the checkpoint was published quantized, according to the plan."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Generate:
 
     prompt: str
     max_new_tokens: int
-    """The text ends there at the latest."""
+    """Limit of generated tokens."""
     stop: tuple[str, ...] = ()
-    """It ends at the first of these, special tokens too."""
+    """The text ends at the first of these, including special tokens."""
 
 
 @dataclass(frozen=True)
 class Choose:
-    """A request for how likely each of several texts is to follow a prompt."""
+    """A request for the likelihood of each of several texts after a prompt."""
 
     prompt: str
     choices: tuple[str, ...]
@@ -69,8 +69,8 @@ class Choose:
 class Generation:
     """The answer to `Generate`. Times are monotonic nanoseconds; all but the start relative to it.
 
-    `arrivals` has every generated token (an end-of-text token too), each at the time at which it
-    was known to the host. `end_ns` is when the text was complete.
+    `arrivals` has all generated tokens (including end-of-text), each at the time at which the host
+    received it. `end_ns` is the time at which the text was complete.
     """
 
     text: str
@@ -88,12 +88,12 @@ class Generation:
 
 @dataclass(frozen=True)
 class Choice:
-    """The answer to `Choose`. Times are as a `Generation`'s."""
+    """The answer to `Choose`. Times are like a `Generation`'s."""
 
     logprobs: list[float]
-    """Of each choice: ln P(choice | prompt), the sum over its tokens."""
+    """For each choice ln P(choice | prompt), the sum over its tokens."""
     tokens: list[int]
-    """Of each choice, how many it has."""
+    """The number of tokens of each choice."""
     prompt_tokens: int
     start_ns: int
     end_ns: int
@@ -101,14 +101,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What an engine holds in memory once loaded."""
+    """Facts about a loaded model."""
 
     weights_bytes: int
     quantized_layers: int | None
-    """None where only the job that made the checkpoint can tell."""
+    """None if only the job that produced the checkpoint knows."""
     kv_bytes_per_token: int | None
     kernel: str | None = None
-    """What does the work, in words; None where there is nothing to choose from."""
+    """The kernel in use, as text; None if there is no choice."""
 
 
 class LoadedModel(ABC):
@@ -117,15 +117,15 @@ class LoadedModel(ABC):
     loaded: Loaded
 
     def reserve(self, requests: Sequence[Generate]) -> int | None:
-        """Make room for all requests to come, once, before the warm-up, where that helps.
+        """Allocates room for all requests, once, before the warm-up, if that helps.
 
-        Returns for how many tokens, where answers and times depend on that; None otherwise.
+        Returns the number of tokens if answers and times depend on it; None otherwise.
         """
         return None
 
     @abstractmethod
     def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        """The prompt in the chat template. Raises UserError if the template fails."""
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:
@@ -134,28 +134,28 @@ class LoadedModel(ABC):
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods, for engines that say `choose` in their `asks`.
 
-        Raises OutOfMemoryError, UnsupportedError (too long, or the engine cannot tell them).
+        Raises OutOfMemoryError, UnsupportedError (too long, or not available in the engine).
         """
-        raise UnsupportedError("the engine does not tell how likely a given text is")
+        raise UnsupportedError("the engine does not give the likelihood of a text")
 
     def processes(self) -> frozenset[int]:
-        """The ids of the processes that do the work: their load is the measurement's own."""
+        """The ids of the processes that do the work, whose load is the measurement's own."""
         return frozenset({os.getpid()})
 
     def host_peak_bytes(self) -> int:
-        """Most host memory that these processes have held."""
+        """Peak host memory of these processes."""
         return own_peak_bytes()
 
     def device_peak_bytes(self) -> int | None:
-        """Most device memory held so far; None where the device shares the host's memory."""
+        """Peak device memory so far; None if the device shares the host's memory."""
         return None
 
     def close(self) -> None:  # noqa: B027 an engine may hold nothing that is to be released
-        """Release the weights and the device's memory."""
+        """Releases the weights and the device's memory."""
 
 
 def own_peak_bytes() -> int:
-    """Most memory that this process has held; Linux counts in KiB, macOS in bytes."""
+    """Peak memory of this process; Linux counts in KiB, macOS in bytes."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024
 
@@ -164,11 +164,11 @@ class Engine(EngineBlock, ABC):
     """An engine as its block configures it."""
 
     def prepare(self) -> None:
-        """Do what is no part of the time to load: importing a library takes seconds."""
+        """Does the work that is not part of the load time: importing a library takes seconds."""
 
     @abstractmethod
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load a variant from a folder in the hub's layout.
+        """Loads a variant from a folder in the hub's layout.
 
         Raises UnsupportedError with the reason that the report shows, OutOfMemoryError, UserError.
         """

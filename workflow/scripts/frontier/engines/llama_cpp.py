@@ -1,7 +1,7 @@
 """llama.cpp on cpu, cuda and mps (Metal), through its C interface: eval, argmax, the next token.
 
-Its own tokenizer and samplers are not used, so that token ids and greedy decoding mean the same as
-in every engine.
+Its own tokenizer and samplers are not used, so that token ids and greedy decoding are the same in
+every engine.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class LlamaCpp(Engine):
     """The format that llama.cpp reads."""
 
     def prepare(self) -> None:
-        """Import what loading needs."""
+        """Imports the libraries that loading needs."""
         import frontier.engines.loaded.llama_cpp  # noqa: F401
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
+        """Loads CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
         from frontier.engines.loaded import llama_cpp
 
         return llama_cpp.load(checkpoint, settings)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a CPU, over the graph that optimum exported."""
+"""ONNX Runtime on a CPU, running the graph that optimum exported."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class OnnxRuntime(Engine):
     reads: Annotated[tuple[Literal["onnx"], ...], Field(min_length=1), Plan]
     """The format that ONNX Runtime reads."""
     accelerators: Annotated[tuple[Literal["cpu"], ...], Field(min_length=1), Plan]
-    """Its build for CPUs is what is installed."""
+    """Only its build for CPUs is installed."""
     dtypes: Annotated[tuple[Literal["float32"], ...], Field(min_length=1), Plan] = ("float32",)
-    """What it computes in on a CPU."""
+    """Its precision on a CPU."""
 
     def prepare(self) -> None:
-        """Import what loading needs."""
+        """Imports the libraries that loading needs."""
         import frontier.engines.loaded.onnxruntime  # noqa: F401
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+        """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
         from frontier.engines.loaded import onnxruntime
 
         return onnxruntime.load(checkpoint, settings)

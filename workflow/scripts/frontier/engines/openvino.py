@@ -1,4 +1,4 @@
-"""OpenVINO on a CPU, over the graph that optimum exported."""
+"""OpenVINO on a CPU, running the graph that optimum exported."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class OpenVino(Engine):
     reads: Annotated[tuple[Literal["openvino"], ...], Field(min_length=1), Plan]
     """The format that OpenVINO reads."""
     accelerators: Annotated[tuple[Literal["cpu"], ...], Field(min_length=1), Plan]
-    """Its plugin for CPUs is what is used."""
+    """Only its plugin for CPUs is used."""
     dtypes: Annotated[tuple[Literal["float32"], ...], Field(min_length=1), Plan] = ("float32",)
-    """What it is asked to compute in, on every CPU."""
+    """The precision that it is set to on every CPU."""
 
     def prepare(self) -> None:
-        """Import what loading needs."""
+        """Imports the libraries that loading needs."""
         import frontier.engines.loaded.openvino  # noqa: F401
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+        """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
         from frontier.engines.loaded import openvino
 
         return openvino.load(checkpoint, settings)

@@ -18,11 +18,11 @@ class Transformers(Engine):
     runs_quantizers: ClassVar[bool] = True
 
     def prepare(self) -> None:
-        """Import what loading needs."""
+        """Imports the libraries that loading needs."""
         import frontier.engines.loaded.transformers  # noqa: F401
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+        """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
         from frontier.engines.loaded import transformers
 
         return transformers.load(checkpoint, settings, compiled=self.compile)

@@ -1,9 +1,9 @@
-"""Figures: what is measured of a cell, each from the measurement to the glossary. One file each.
+"""Figures: the measured quantities of a cell, each in one file, from measurement to glossary.
 
 frontier/figures/NAME.py has one class, found by its place; nothing else names it. Its columns are
-the study's, in its cells they are the keys of "figures", and the report's table of cells, chart of
-distributions, list of conditions and glossary show of it what it offers them. For example, the
-generated tokens of a request:
+the study's, and the keys of "figures" in its cells; the report's table of cells, chart of
+distributions, list of conditions and glossary show what it offers them. For example, the generated
+tokens of a request:
 
     class TokensPerRequest(Figure):
         ORDER = 145
@@ -30,58 +30,58 @@ from frontier.errors import UserError
 from frontier.registry import Registry
 from frontier.results.columns import Column, StudyRow
 
-if TYPE_CHECKING:  # planning asks for names alone, and need not import what figures compute with
+if TYPE_CHECKING:  # planning needs only names, not the imports of computations
     from frontier.results.records import Record
     from frontier.specs.score import ScoreSpec
     from frontier.stats.intervals import Estimate
 
 Values = Mapping[str, "Estimate | float | str | None"]
-"""Figures by their columns, an estimate standing for its ends as well; None is missing, never 0."""
+"""Figures by column, an estimate including its interval; None if missing, never 0."""
 
 
 class Needs(IntEnum):
-    """What a figure is made of; each has what those before it have."""
+    """The inputs of a figure; each includes those before it."""
 
     MEASUREMENT = 1
-    """A measurement, whatever its outcome."""
+    """A measurement with any outcome."""
     ANSWERS = 2
     """The records of all requests."""
     TIMES = 3
-    """Times that may be published: of no simulated arithmetic, and past every gate."""
+    """Times that may be published: not simulated, and past every gate."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What figures are made of."""
+    """The inputs of figures."""
 
     measurement: Mapping[str, Any]
     """The content of measurement.json."""
     spec: ScoreSpec
-    """What score.py is given: of the device and the model what decides a figure."""
+    """The specification of score.py: the keys of device and model that decide figures."""
     records: Sequence[Record] = ()
-    """The requests in the order of time; none where not all were answered."""
+    """The requests in order of time; none if not all were answered."""
 
 
 @dataclass(frozen=True)
 class PerRequest:
-    """A figure of each request: a column of the cell's table, drawn as a distribution."""
+    """A figure per request: a column of the cell's table, drawn as a distribution."""
 
     column: str
     title: str
-    """Of its panel in the chart of distributions."""
+    """The title of its panel in the chart of distributions."""
     value: Callable[[Record], float | None]
 
 
 @dataclass(frozen=True)
 class Heading:
-    """A column of the report's table of cells, and how a row of the study fills it."""
+    """A column of the report's table of cells, filled from a row of the study."""
 
     title: str
     text: Callable[[StudyRow], str]
 
 
 def heading(title: str, column: str, text: Callable[[Any], str]) -> Heading:
-    """A column of the report's table of cells with one of the study's, as `text` writes it."""
+    """A column of the report's table of cells with a column of the study, formatted by `text`."""
     return Heading(title, lambda row: text(row[column]))
 
 
@@ -89,23 +89,23 @@ class Figure(ABC):
     """One or several columns of the study that are computed together."""
 
     ORDER: ClassVar[int]
-    """Where it comes in the study, the report and the glossary: smaller numbers first."""
+    """Its position in the study, the report and the glossary, in ascending order."""
     COLUMNS: ClassVar[tuple[Column, ...]]
-    """Its columns and, after each that has an interval, the two ends."""
+    """Its columns, each with an interval followed by the two ends."""
     NEEDS: ClassVar[Needs] = Needs.TIMES
-    """Without it, all its columns are missing."""
+    """The inputs without which all its columns are missing."""
     DEFINITION: ClassVar[str] = ""
-    """What it is, for the report's definitions, where its columns are statistics of it."""
+    """Its definition for the report, if its columns are statistics of it."""
     HEADINGS: ClassVar[tuple[Heading, ...]] = ()
-    """What the report's table of cells shows of it."""
+    """Its columns in the report's table of cells."""
     PER_REQUEST: ClassVar[PerRequest | None] = None
-    """What the table of requests and the chart of distributions show of it."""
+    """Its column in the table of requests, and its panel in the chart of distributions."""
     CONDITION: ClassVar[bool] = False
-    """Whether it is no result but a condition, which the report lists for each device."""
+    """Whether it is a condition, which the report lists for each device, not a result."""
 
     @abstractmethod
     def values(self, measured: Measured) -> Values:
-        """Returns its columns but for ends of intervals; those left out are missing."""
+        """The values of its columns, without ends of intervals; omitted ones are missing."""
 
 
 FIGURES: Registry[Figure] = Registry("figures", Figure)
@@ -113,7 +113,7 @@ FIGURES: Registry[Figure] = Registry("figures", Figure)
 
 @cache
 def in_order() -> tuple[Figure, ...]:
-    """All figures, by their order. Raises UserError for a file that is none."""
+    """All figures, in order. Raises UserError for an invalid file."""
     found = FIGURES.all()
     names = sorted(found, key=lambda name: (found[name].ORDER, name))
     return tuple(found[name]() for name in names)
@@ -121,7 +121,7 @@ def in_order() -> tuple[Figure, ...]:
 
 @cache
 def columns() -> tuple[Column, ...]:
-    """The columns of all figures, in order. Raises UserError for one that two of them have."""
+    """The columns of all figures, in order. Raises UserError for a column of two figures."""
     owners: dict[str, str] = {}
     for figure in in_order():
         for column in figure.COLUMNS:
@@ -135,7 +135,7 @@ def columns() -> tuple[Column, ...]:
 
 
 def per_request() -> list[PerRequest]:
-    """The figures of each request, in order."""
+    """The figures per request, in order."""
     return [figure.PER_REQUEST for figure in in_order() if figure.PER_REQUEST]
 
 
@@ -145,10 +145,10 @@ def conditions() -> list[str]:
 
 
 def values(measured: Measured | None, given: Needs = Needs.MEASUREMENT) -> dict[str, Any]:
-    """A cell's figures as its JSON has them: by column, null where missing.
+    """A cell's figures as in its JSON: by column, null if missing.
 
-    An estimate is {"value", "low", "high", "method"}. `given` is what there is of the measurement;
-    None for a cell that was not tried.
+    An estimate is {"value", "low", "high", "method"}. `given` are the available inputs; None for a
+    cell that was not tried.
     """
     found: dict[str, Any] = dict.fromkeys(whole(columns()))
     for figure in in_order():
@@ -161,14 +161,14 @@ def values(measured: Measured | None, given: Needs = Needs.MEASUREMENT) -> dict[
 
 
 def whole(of: Iterable[Column]) -> list[str]:
-    """The names of those columns that are no ends of an interval."""
+    """The names of the columns that are not ends of intervals."""
     return [column.name for column in of if column.interval_of is None]
 
 
 def _checked(figure: Figure, name: str, value: Any) -> Any:
-    """A value for JSON. Raises UserError for one that its column cannot hold."""
+    """A value for JSON. Raises UserError for one that does not fit its column."""
     if name not in whole(figure.COLUMNS):
-        raise UserError(f"{_file(figure)}: gives {name!r}, which is none of its columns")
+        raise UserError(f"{_file(figure)}: gives {name!r}, which is not one of its columns")
     given = vars(value) if hasattr(value, "method") else value
     if isinstance(given, dict) and given["value"] is None:
         return None

@@ -21,7 +21,7 @@ class CostPer1000Requests(Figure):
     HEADINGS = (heading("Cost of 1,000", "cost_per_1000_requests", words.number),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns it; None where the device has no price."""
+        """The cost; None if the device has no price."""
         price_per_hour = measured.spec.device.price_per_hour
         if price_per_hour is None or not measured.records:
             return {}

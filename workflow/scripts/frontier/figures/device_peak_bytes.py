@@ -8,7 +8,7 @@ from frontier.results.columns import Column
 
 
 class DevicePeakBytes(Figure):
-    """The most memory that the process has held on its device."""
+    """The process's peak memory on its device."""
 
     ORDER = 120
     NEEDS = Needs.MEASUREMENT
@@ -21,6 +21,6 @@ class DevicePeakBytes(Figure):
     HEADINGS = (heading("Device peak", "device_peak_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns the most of all sessions."""
+        """The maximum over all sessions."""
         memory = measured.measurement["memory"] or {}
         return {"device_peak_bytes": memory.get("device_peak_bytes")}

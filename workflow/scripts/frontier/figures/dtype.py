@@ -7,7 +7,7 @@ from frontier.results.columns import Column
 
 
 class Dtype(Condition):
-    """What the engine computes in, whatever the weights are stored in."""
+    """The precision of the engine's computation, independent of the stored weights."""
 
     ORDER = 190
     COLUMNS = (

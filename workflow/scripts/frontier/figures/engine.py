@@ -7,7 +7,7 @@ from frontier.results.columns import Column
 
 
 class Engine(Condition):
-    """The code that generated."""
+    """The engine of the cell."""
 
     ORDER = 160
     COLUMNS = (Column("engine", "text", "", "the code that generated"),)

@@ -7,7 +7,7 @@ from frontier.results.columns import Column
 
 
 class Environment(Condition):
-    """Where the engine is installed."""
+    """The environment in which the engine is installed."""
 
     ORDER = 170
     COLUMNS = (

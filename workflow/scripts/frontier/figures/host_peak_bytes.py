@@ -8,7 +8,7 @@ from frontier.results.columns import Column
 
 
 class HostPeakBytes(Figure):
-    """The most memory that the process has held on the host."""
+    """The process's peak memory on the host."""
 
     ORDER = 110
     NEEDS = Needs.MEASUREMENT
@@ -18,5 +18,5 @@ class HostPeakBytes(Figure):
     HEADINGS = (heading("Host peak", "host_peak_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns the most of all sessions."""
+        """The maximum over all sessions."""
         return {"host_peak_bytes": (measured.measurement["memory"] or {}).get("host_peak_bytes")}

@@ -8,7 +8,7 @@ from frontier.scoring.latency import inter_token_latency
 
 
 class Itl(Spread):
-    """The gaps between tokens, all requests' together: how evenly a text appears."""
+    """The gaps between tokens of all requests: the evenness of the output."""
 
     ORDER = 60
     PREFIX = "itl"
@@ -19,5 +19,5 @@ class Itl(Spread):
     COLUMNS = spread_columns(PREFIX, DEFINITION)
 
     def values(self, measured: Measured) -> Values:
-        """Returns each statistic with its interval, a request's gaps being a cluster."""
+        """Each statistic with its interval; a request's gaps are a cluster."""
         return self.named(inter_token_latency(measured.records))

@@ -7,7 +7,7 @@ from frontier.results.columns import Column
 
 
 class Kernel(Condition):
-    """Why a quantized variant may be slow."""
+    """The kernel in use, which may explain a slow quantized variant."""
 
     ORDER = 200
     COLUMNS = (

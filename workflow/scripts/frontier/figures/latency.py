@@ -14,7 +14,7 @@ def _median(row: StudyRow) -> str:
 
 
 class Latency(Spread):
-    """The time of a whole request: what variants are compared by."""
+    """The time of a whole request, by which variants are compared."""
 
     ORDER = 30
     PREFIX = "latency"

@@ -8,7 +8,7 @@ from frontier.results.columns import Column
 
 
 class LoadS(Figure):
-    """The time until the model can be asked."""
+    """The time until the model can answer."""
 
     ORDER = 20
     NEEDS = Needs.ANSWERS
@@ -18,6 +18,6 @@ class LoadS(Figure):
     HEADINGS = (heading("Load", "load_s", words.seconds),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns it; of a simulated quantization other weights were loaded than it would have."""
+        """The time; None for a simulated quantization, which loads other weights."""
         simulated = measured.measurement.get("simulated")
         return {"load_s": None if simulated else measured.measurement["load_s"]}

@@ -12,12 +12,12 @@ from frontier.stats.intervals import Estimate, quantile_interval
 
 
 class Mbu(Figure):
-    """How near to its peak a device reads memory: ((weights + cache) / TPOT) / bandwidth.
+    """The share of its peak at which a device reads memory: ((weights + cache) / TPOT) / bandwidth.
 
-    The weights are those read for one token, of experts only the active share. The cache is taken
-    at the requests' mean middle: prompt and half of the generated tokens. TPOT is the median over
-    requests, and gives the interval. Source: Databricks, "LLM inference performance engineering:
-    best practices" (2023).
+    The weights are those read per token, for experts only the active share. The cache is that in
+    the middle of an average request: prompt and half of the generated tokens. TPOT is the median
+    over requests, and gives the interval. Source: Databricks, "LLM inference performance
+    engineering: best practices" (2023).
     """
 
     ORDER = 100
@@ -29,7 +29,7 @@ class Mbu(Figure):
     HEADINGS = (heading("MBU", "mbu", words.percent),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns it; None without further tokens, a known cache or the device's bandwidth."""
+        """The share; None without further tokens, a known cache or the device's bandwidth."""
         bandwidth_gb_s = measured.spec.device.bandwidth_gb_s
         cached = measured.measurement["kv_bytes_per_token"]
         tokens = [record for record in measured.records if tpot_s(record) is not None]

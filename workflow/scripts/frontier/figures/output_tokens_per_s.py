@@ -9,7 +9,7 @@ from frontier.scoring.latency import rate
 
 
 class OutputTokensPerS(Figure):
-    """Tokens for the time that requests take: of totals, not a mean of rates."""
+    """Tokens per second of the requests' time: a ratio of totals, not a mean of rates."""
 
     ORDER = 80
     COLUMNS = with_interval(
@@ -18,6 +18,6 @@ class OutputTokensPerS(Figure):
     HEADINGS = (heading("Tokens/s", "output_tokens_per_s", words.number),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns the rate."""
+        """The rate."""
         tokens = [record.tokens for record in measured.records]
         return {"output_tokens_per_s": rate(tokens, measured.records)}

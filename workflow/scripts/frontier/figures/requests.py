@@ -1,4 +1,4 @@
-"""How many requests there were."""
+"""The number of requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frontier.results.columns import Column, StudyRow
 
 
 def _heading(row: StudyRow) -> str:
-    """How many there were, and in how many processes, if several."""
+    """The number of requests, and of processes if several."""
     if row["requests"] is None:
         return words.MISSING
     several = row["sessions"] is not None and row["sessions"] > 1
@@ -16,7 +16,7 @@ def _heading(row: StudyRow) -> str:
 
 
 class Requests(Figure):
-    """The requests that score and times are of."""
+    """The number of requests behind score and times."""
 
     ORDER = 140
     NEEDS = Needs.ANSWERS
@@ -26,6 +26,6 @@ class Requests(Figure):
     HEADINGS = (Heading("Requests", _heading),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns how many; what is random is not scored."""
+        """The number; random models are not scored."""
         scored = not measured.measurement.get("random_weights")
         return {"requests": len(measured.records) if scored else None}

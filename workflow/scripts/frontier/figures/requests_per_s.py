@@ -8,7 +8,7 @@ from frontier.scoring.latency import rate
 
 
 class RequestsPerS(Figure):
-    """Requests for the time that they take."""
+    """Requests per second of the time that they take."""
 
     ORDER = 90
     COLUMNS = with_interval(
@@ -16,5 +16,5 @@ class RequestsPerS(Figure):
     )
 
     def values(self, measured: Measured) -> Values:
-        """Returns the rate."""
+        """The rate."""
         return {"requests_per_s": rate([1] * len(measured.records), measured.records)}

@@ -1,4 +1,4 @@
-"""How many processes timed the requests."""
+"""The number of processes that timed requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frontier.results.records import asking_sessions
 
 
 class Sessions(Figure):
-    """The processes that asked some of the requests."""
+    """The number of processes that asked some of the requests."""
 
     ORDER = 150
     NEEDS = Needs.MEASUREMENT
@@ -20,5 +20,5 @@ class Sessions(Figure):
     )  # fmt: skip
 
     def values(self, measured: Measured) -> Values:
-        """Returns how many; None where none came so far."""
+        """The number; None if there was none."""
         return {"sessions": len(asking_sessions(dict(measured.measurement))) or None}

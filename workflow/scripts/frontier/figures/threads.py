@@ -7,7 +7,7 @@ from frontier.results.columns import Column
 
 
 class Threads(Condition):
-    """As many as the device's block says, or the machine has cores."""
+    """The number of threads: the device's setting, or the machine's cores."""
 
     ORDER = 180
     COLUMNS = (Column("threads", "count", "threads", "threads the engine was given"),)

@@ -1,4 +1,4 @@
-"""How many tokens become known at a time."""
+"""The number of tokens per arrival."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frontier.scoring.latency import tokens_per_arrival
 
 
 class TokensPerArrival(Figure):
-    """Whether gaps between arrivals are those between tokens."""
+    """Tokens per arrival; 1 if gaps between arrivals are gaps between tokens."""
 
     ORDER = 70
     COLUMNS = (
@@ -20,5 +20,5 @@ class TokensPerArrival(Figure):
     )  # fmt: skip
 
     def values(self, measured: Measured) -> Values:
-        """Returns a ratio of counts, which has no interval."""
+        """The ratio of counts, without an interval."""
         return {"tokens_per_arrival": tokens_per_arrival(measured.records)}

@@ -9,7 +9,7 @@ from frontier.scoring.latency import tpot_s
 
 
 class Tpot(Spread):
-    """The time that each token takes once the first is there."""
+    """The time per token after the first one."""
 
     ORDER = 50
     PREFIX = "tpot"

@@ -9,7 +9,7 @@ from frontier.scoring.latency import ttft_s
 
 
 class Ttft(Spread):
-    """The time until something can be read."""
+    """The time until the first text appears."""
 
     ORDER = 40
     PREFIX = "ttft"

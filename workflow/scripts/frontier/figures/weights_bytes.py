@@ -8,7 +8,7 @@ from frontier.results.columns import Column
 
 
 class WeightsBytes(Figure):
-    """The bytes that the weights take; of a simulated quantization, that they would take packed."""
+    """The bytes of the weights; for a simulated quantization those of its packed form."""
 
     ORDER = 10
     NEEDS = Needs.ANSWERS
@@ -20,5 +20,5 @@ class WeightsBytes(Figure):
     HEADINGS = (heading("Weights", "weights_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns what the engine found when it had loaded them."""
+        """The bytes that the engine counted after loading."""
         return {"weights_bytes": measured.measurement["weights_bytes"]}

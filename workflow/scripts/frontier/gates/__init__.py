@@ -1,12 +1,12 @@
-"""Gates: what a measurement must pass before its times are published.
+"""Gates: checks that a measurement must pass before its times are published.
 
-Each file here is one gate: a class, found by its place. All are asked, from the lowest ORDER on;
-the first reason that one gives is that of the outcome `invalid`.
+Each file here has one gate: a class, found by its place. All are evaluated in order of ORDER; the
+first failure is the reason of the outcome `invalid`.
 
-`score` asks them of the whole measurement, so their code is part of what a score depends on, and a
-changed threshold measures nothing again. `measure` asks those that can judge one session before it
-takes over what that session has timed: that decides which requests are timed again and no figure,
-so a gate is no part of what a measurement depends on.
+`score` evaluates them on the whole measurement, so a score depends on their code, and a changed
+threshold repeats no measurement. `measure` evaluates those that can judge a single session before
+it reuses that session's requests: this decides which requests are repeated but no figure, so a
+measurement does not depend on gates.
 """
 
 from __future__ import annotations
@@ -26,58 +26,58 @@ from frontier.values import first_fault
 
 
 class _Block(BaseModel):
-    """A block of measurement.json; what no gate reads may be there as well."""
+    """A block of measurement.json; keys that no gate reads are allowed."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class WarmedUp(_Block):
-    """How a session's warm-up ended."""
+    """The end of a session's warm-up."""
 
     settled: bool
     requests: int
 
 
 class Loaded(_Block):
-    """What a session has found by loading."""
+    """A session's facts from loading."""
 
     warmup: WarmedUp | None = None
-    """None of a process that ended before, and so has timed nothing."""
+    """None if the process ended before, and so timed nothing."""
 
 
 class Session(_Block):
-    """A process that timed requests. A measurement that was interrupted, or that took over what one
-    of another sample had timed, has several."""
+    """A process that timed requests. A measurement has several if it was interrupted or reuses
+    another sample's requests."""
 
     session: int
     hardware: JsonValue = None
     packages: JsonValue = None
     weights_sha256: str | None = None
     adopted: tuple[JsonValue, ...] = ()
-    """By whom and why its packages count as the present ones."""
+    """The notes by which its packages count as the current ones."""
     loaded: Loaded = Loaded()
 
 
 class SessionLoad(_Block):
-    """How much others used the processors while a session timed requests."""
+    """The use of processors by others while a session timed requests."""
 
     requests: int
     foreign_cores: float
 
 
 class Load(_Block):
-    """How much others used the processors and the GPUs while requests were timed."""
+    """The use of processors and GPUs by others while requests were timed."""
 
     foreign_cores: float
-    """On average, over the time of all requests."""
+    """Average over the time of all requests."""
     foreign_gpu_processes: int | None
-    """The most that were seen at once; None without a GPU."""
+    """The largest number seen at once; None without a GPU."""
     sessions: tuple[SessionLoad, ...] = ()
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What gates look at: requests, the processes that timed them, and the limit of the device."""
+    """The input of gates: requests, the processes that timed them, and the device's limit."""
 
     records: Sequence[Record]
     sessions: Sequence[Session]
@@ -88,7 +88,7 @@ class Timing:
     def of(
         cls, measurement: Mapping[str, Any], records: Sequence[Record], max_background_cores: float
     ) -> Timing:
-        """That of a measurement.json and its requests. Raises UserError for another file."""
+        """The timing in a measurement.json and its requests. Raises UserError for other files."""
         try:
             sessions = [Session.model_validate(one) for one in measurement["sessions"]]
             load = Load.model_validate(measurement["contention"])
@@ -103,30 +103,30 @@ class Timing:
 
 
 class Gate(ABC):
-    """One thing that can be wrong with a measurement."""
+    """A check for one kind of problem with a measurement."""
 
     ORDER: ClassVar[int]
-    """Gates are asked from the lowest on."""
+    """Gates are evaluated in ascending order."""
     ONE_SESSION: ClassVar[bool] = True
-    """Whether it can judge the requests of one session, which may be few, for themselves."""
+    """Whether it can judge the requests of a single session, which may be few."""
 
     @abstractmethod
     def reason(self, timing: Timing) -> Reason | None:
-        """Why the times may not be published, in words; None where nothing is wrong."""
+        """The reason why the times must not be published; None if there is none."""
 
 
 GATES: Registry[Gate] = Registry("gates", Gate)
 
 
 def in_order() -> list[Gate]:
-    """All gates, in the order in which they are asked."""
+    """All gates, in order of evaluation."""
     return sorted((gate() for gate in GATES.all().values()), key=lambda gate: gate.ORDER)
 
 
 def first_reason(timing: Timing, one_session: bool = False) -> Reason | None:
-    """What the first gate says that is not passed; None where the times can be published.
+    """The reason of the first gate that fails; None if the times can be published.
 
-    `one_session`: ask only the gates that can judge a session for itself.
+    `one_session`: evaluates only the gates that can judge a single session.
     """
     gates = (gate for gate in in_order() if gate.ONE_SESSION or not one_session)
     return next(filter(None, (gate.reason(timing) for gate in gates)), None)

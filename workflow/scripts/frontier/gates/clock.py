@@ -1,4 +1,4 @@
-"""Each request's tokens have all arrived, one after the other."""
+"""Gate: all tokens of each request have arrived, in order."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from frontier.results.records import Record
 
 
 class Clock(Gate):
-    """Fails where a request's tokens and their times are not of one piece."""
+    """Fails if a request's tokens and times are inconsistent."""
 
     ORDER = 60
 
     def reason(self, timing: Timing) -> Reason | None:
-        """What is wrong with the first such request."""
+        """The error in the first such request."""
         return next(filter(None, map(_disorder, timing.records)), None)
 
 
 def _disorder(record: Record) -> Reason | None:
-    """What is wrong with a record's times, if anything.
+    """The error in a record's times, if any.
 
     Its arrivals must have all of its tokens, none may be empty (a server's first chunk often is),
     and no clock may run backwards.

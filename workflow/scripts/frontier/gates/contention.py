@@ -1,4 +1,4 @@
-"""Other processes did not use the processors: on average, often, or during one of the sessions."""
+"""Gate: other processes did not use the processors, on average, often, or in any session."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from frontier.errors import Reason
 from frontier.gates import Gate, Timing
 
 MOST_DISTURBED = 0.05
-"""Of the requests; where others disturb more, the mean and the 90th percentile are theirs."""
+"""Share of the requests; beyond it the mean and the 90th percentile are distorted."""
 
 
 class Contention(Gate):
-    """Fails where others used more cores than the device's `max_background_cores`."""
+    """Fails if others used more cores than the device's `max_background_cores`."""
 
     ORDER = 20
 
     def reason(self, timing: Timing) -> Reason | None:
-        """Over all requests, during too many of them, and in each session that is not too short."""
+        """Checks all requests, the share of disturbed ones, and each session long enough."""
         return (
             self._on_average(timing.load.foreign_cores, timing)
             or self._often(timing)

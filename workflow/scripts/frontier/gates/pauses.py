@@ -1,4 +1,4 @@
-"""The process did not stand still during a request: stopped, frozen, or suspended."""
+"""Gate: the process was not paused during a request: stopped, frozen, or suspended."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from frontier.gates import Gate, Timing
 
 
 class Pauses(Gate):
-    """Fails where it did during a request, however often that was asked."""
+    """Fails if it was paused in all attempts of a request."""
 
     ORDER = 40
 
     def reason(self, timing: Timing) -> Reason | None:
-        """During how many of the requests."""
+        """The number of such requests."""
         still = sum(record.paused for record in timing.records)
         if not still:
             return None

@@ -1,4 +1,4 @@
-"""All sessions had the same machine, the same packages and the same weights."""
+"""Gate: all sessions had the same machine, the same packages and the same weights."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from frontier.gates import Gate, Timing
 
 
 class Sessions(Gate):
-    """Fails where an interrupted measurement went on with something else."""
+    """Fails if an interrupted measurement continued with something else."""
 
     ORDER = 50
     ONE_SESSION = False
 
     def reason(self, timing: Timing) -> Reason | None:
-        """What was not the same. Who adopted a session has said that its packages do not matter."""
+        """The differences. Packages of an adopted session do not count, by its user's decision."""
         own = [session for session in timing.sessions if not session.adopted]
         if _differ(session.hardware for session in timing.sessions):
             return "hardware: an interrupted measurement went on on another machine"

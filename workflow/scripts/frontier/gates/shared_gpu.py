@@ -1,4 +1,4 @@
-"""Nobody else computed on the GPUs."""
+"""Gate: no other process computed on the GPUs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from frontier.gates import Gate, Timing
 
 
 class SharedGpu(Gate):
-    """Fails where other processes were seen on the GPUs at any time."""
+    """Fails if other processes were seen on the GPUs at any time."""
 
     ORDER = 30
 
     def reason(self, timing: Timing) -> Reason | None:
-        """How many there were."""
+        """The number of other processes."""
         others = timing.load.foreign_gpu_processes
         return f"contention: {others} other processes on the GPU" if others else None

@@ -1,4 +1,4 @@
-"""Latency had settled before requests were timed, in each session."""
+"""Gate: latency had settled before requests were timed, in each session."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from frontier.gates import Gate, Timing
 
 
 class WarmUp(Gate):
-    """Fails where a session's warm-up was not enough."""
+    """Fails if a session's warm-up was not enough."""
 
     ORDER = 10
 
     def reason(self, timing: Timing) -> Reason | None:
-        """Of the first session whose latency had not settled."""
+        """The reason for the first session whose latency had not settled."""
         for session in timing.asking():
             warmup = session.loaded.warmup
             if warmup is None:

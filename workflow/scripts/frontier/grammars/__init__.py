@@ -1,11 +1,11 @@
-"""Small worlds for the demo: grammars that generate sentences together with their right answers.
+"""Grammars for the demo, which generate sentences together with their right answers.
 
-Each file here is one grammar: a class that is found by the file's name.
+Each file here has one grammar: a class found by the file's name.
 
-What a model grows on and what it is tested on must never meet: every example belongs to exactly one
-of two splits, by a hash of its own content, so drawing training examples skips all test content by
-construction. The one source of chance is `Random.random()`: of all of `random`, it is what Python
-promises to keep the same across versions.
+Training and test data never overlap: every example belongs to exactly one of two splits, by a hash
+of its content, so training examples exclude all test content by construction. The only source of
+randomness is `Random.random()`, the one method that Python guarantees to stay the same across
+versions.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from frontier.registry import Registry
 T = TypeVar("T")
 Split = Literal["train", "test"]
 ONE_IN = 10  # one example in this many is held out for testing
-# A grammar may run dry: after so many draws in a row without anything new it is taken as exhausted.
+# A grammar is finite: after this many draws in a row without a new example it counts as exhausted.
 PATIENCE = 2000
 
 
 @dataclass(frozen=True)
 class Example:
-    """One sentence of a small world: what a prompt may show, the right answer, and its kind."""
+    """One example: the fields for a prompt, the right answer, and its kind."""
 
     fields: Mapping[str, str]
     reference: str
@@ -37,7 +37,7 @@ class Example:
 
     @property
     def digest(self) -> str:
-        """sha256 (hex) of what the example shows, from which its reference follows."""
+        """sha256 (hex) of the example's fields, which determine its reference."""
         text = json.dumps(dict(self.fields), sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -47,17 +47,17 @@ class Example:
 
 
 class Grammar(ABC):
-    """A small world."""
+    """A grammar of sentences."""
 
     FIELDS: ClassVar[tuple[str, ...]]
-    """What a prompt template may use of an example."""
+    """The fields that a prompt template may use."""
 
     @abstractmethod
     def example(self, rng: random.Random) -> Example:
-        """A sentence drawn by chance, with its right answer."""
+        """A random sentence with its right answer."""
 
     def examples(self, split: Split, seed: int) -> Iterator[Example]:
-        """Different examples of one split, the same on every machine, until the world runs dry."""
+        """Different examples of one split, the same on every machine, until none is left."""
         rng = random.Random(seed)
         seen: set[str] = set()
         misses = 0
@@ -75,5 +75,5 @@ GRAMMARS: Registry[Grammar] = Registry("grammars", Grammar)
 
 
 def pick(rng: random.Random, options: Sequence[T]) -> T:
-    """One of the options, each equally likely."""
+    """A random option, each equally likely."""
     return options[int(rng.random() * len(options))]

@@ -1,8 +1,8 @@
 """Addition and subtraction of two-digit numbers, half of them with a carry or a borrow.
 
-Numbers and answers are written the usual way, highest digit first, so the first digit of an answer
-already depends on a carry that comes from the last ones. The larger number comes first, so that no
-sum of the test is met the other way round in training.
+Numbers are written the usual way, highest digit first, so the first digit of an answer depends on a
+carry from the last ones. The larger number comes first, so that no sum of the test occurs in the
+opposite order in training.
 """
 
 import random
@@ -18,7 +18,7 @@ class Arithmetic(Grammar):
     FIELDS = ("question",)
 
     def example(self, rng: random.Random) -> Example:
-        """`question` is such as "47 + 38" or "47 - 38"."""
+        """An example whose `question` is like "47 + 38" or "47 - 38"."""
         numbers = [SMALLEST + int(rng.random() * (LARGEST - SMALLEST + 1)) for _ in range(2)]
         a, b = max(numbers), min(numbers)
         if rng.random() < 0.5:

@@ -1,14 +1,14 @@
-"""Film reviews whose verdict has to be composed: no word of a sentence gives its label away.
+"""Film reviews whose label follows from composition: no single word gives it away.
 
-A clause says something of one thing: "the plot is not very dull". Its value is the polarity of the
-adjective times the strength of the adverb (slightly 1, none 2, very 3), and a negation turns it
-round; of "very" it leaves little ("not very dull" is 1). A frame such as "i doubt that" turns the
-clause round once more. A sentence is one clause or two:
+A clause describes one thing: "the plot is not very dull". Its value is the polarity of the
+adjective times the strength of the adverb (slightly 1, none 2, very 3), and a negation inverts it;
+it weakens "very" ("not very dull" is 1). A frame such as "i doubt that" inverts the clause once
+more. A sentence has one clause or two:
 
     A , but B            B decides
     although A , B       B decides
     A , although B       A decides
-    A and B              the stronger of the two decides (examples with no decision are drawn again)
+    A and B              the stronger of the two decides (ties are drawn again)
 """
 
 import random
@@ -27,7 +27,7 @@ def clause(rng: random.Random) -> tuple[str, int]:
     praising = rng.random() < 0.5
     adjective = pick(rng, PRAISE if praising else BLAME)
     negated = rng.random() < 0.35
-    # Nobody says "not slightly dull".
+    # "Not slightly dull" is not idiomatic.
     adverb = pick(rng, ("", "very") if negated else tuple(ADVERBS))
     strength = ADVERBS[adverb]
     if negated:
@@ -46,7 +46,7 @@ def framed(rng: random.Random) -> tuple[str, int]:
 
 
 def sentence(rng: random.Random) -> tuple[str, int]:
-    """A sentence and the value that decides its label; 0 where nothing decides."""
+    """A sentence and the value that decides its label; 0 for a tie."""
     text, value = framed(rng)
     kind = pick(rng, ("one", "one", "but", "although", "although after", "and"))
     if kind == "one":
@@ -58,7 +58,7 @@ def sentence(rng: random.Random) -> tuple[str, int]:
         return f"although {text} , {other_text}", other_value
     if kind == "although after":
         return f"{text} , although {other_text}", value
-    # "i doubt that A and B" would leave open how far the doubt reaches: only B may be doubted.
+    # The scope of "i doubt that A and B" would be ambiguous, so only B may be doubted.
     return _both(clause(rng), (other_text, other_value))
 
 
@@ -76,7 +76,7 @@ class Sentiment(Grammar):
     FIELDS = ("sentence",)
 
     def example(self, rng: random.Random) -> Example:
-        """`sentence` is written as in SST-2, lower case; both labels are equally likely."""
+        """An example whose `sentence` is lower case as in SST-2; both labels are equally likely."""
         text, value = sentence(rng)
         while value == 0:
             text, value = sentence(rng)

@@ -1,6 +1,6 @@
-"""Chinese and English sentences about who does what with which things, where and when.
+"""Chinese and English sentences: a subject, a verb, things, a place and a time.
 
-The two languages differ as they really do. Chinese puts time and place before the verb, a relative
+The languages differ as they do in reality. Chinese puts time and place before the verb, a relative
 clause before its noun, a measure word chosen by the noun after each number, and no spaces between
 words; English inflects the verb for tense and person and the noun for number, and chooses "a" or
 "an".
@@ -93,7 +93,7 @@ TIMES = {  # Chinese: (English, tense)
 
 
 def _doing(rng: random.Random) -> tuple[str, str, str, str, str]:
-    """Who does it, where and when.
+    """A subject with place and time.
 
     Chinese up to the verb, and its "了" if there is one; English subject, verb, place with time.
     """
@@ -113,7 +113,7 @@ def _doing(rng: random.Random) -> tuple[str, str, str, str, str]:
 
 
 def _statement(rng: random.Random) -> tuple[str, str]:
-    """Somebody does something with one or more things."""
+    """A sentence in which a subject acts on one or more things."""
     chinese, done, subject, verb, rest = _doing(rng)
     thing, number = pick(rng, tuple(THINGS)), pick(rng, tuple(NUMBERS))
     measure, singular, plural = THINGS[thing]
@@ -130,7 +130,7 @@ def _statement(rng: random.Random) -> tuple[str, str]:
 
 
 def _judgement(rng: random.Random) -> tuple[str, str]:
-    """The things with which somebody does something have a quality: a relative clause."""
+    """A sentence on a quality of things in a relative clause."""
     chinese, _, subject, verb, rest = _doing(rng)
     thing, number = pick(rng, tuple(THINGS)), pick(rng, tuple(NUMBERS))
     measure, singular, plural = THINGS[thing]
@@ -151,7 +151,7 @@ class Translation(Grammar):
     FIELDS = ("chinese", "english")
 
     def example(self, rng: random.Random) -> Example:
-        """`chinese` has no spaces, `english` no full stop; the reference is the English side."""
+        """An example: `chinese` has no spaces, `english` no full stop; the reference is English."""
         relative = rng.random() < 0.4
         chinese, english = _judgement(rng) if relative else _statement(rng)
         stratum = "relative clause" if relative else "statement"

@@ -1,1 +1,1 @@
-"""One cell under measurement: sessions, foreign load, pauses, requests asked before."""
+"""The measurement of one cell: sessions, background load, pauses, reuse of earlier answers."""

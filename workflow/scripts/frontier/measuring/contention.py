@@ -1,7 +1,7 @@
-"""How much others used the processors and the GPUs while requests were timed.
+"""The use of processors and GPUs by other processes while requests are timed.
 
-Counters are read between requests and written down with them, so that the load during a process
-that is killed is known as well.
+Counters are read between requests and recorded with them, so that the load is known even for a
+process that is killed.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from frontier.machine import hardware
 from frontier.results.records import Record, Recorded
 
 WINDOW_S = 1.0
-"""Kernels count in hundredths of a second: over less time than this, load is mostly rounding."""
-GPU_EVERY_S = 5.0  # asking the driver may take as long as a request
-BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is in the user's
+"""Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""
+GPU_EVERY_S = 5.0  # querying the driver may take as long as a request
+BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is part of the user's
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Counters at one moment, in seconds: of the host, of the work's processes, of the clock."""
+    """Counters at one moment, in seconds: the host's, our processes', the clock's."""
 
     busy_s: float
     own_s: float
     clock_s: float
     gpu_processes: int | None = None
-    """Others that compute on the work's GPUs; None where nobody looked."""
+    """Other processes on our GPUs; None if not checked."""
 
 
 class Watch:
     """Reads the counters while this process times requests."""
 
     def __init__(self, accelerator: str, own: Collection[int] = ()) -> None:
-        """Nothing is read yet; `own` are other processes than this that do the work."""
+        """Reads nothing yet; `own` are the further processes that do the work."""
         self._others = [psutil.Process(pid) for pid in own if pid != os.getpid()]
         self._own = {os.getpid(), *own}
         self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
         self.load_before = list(psutil.getloadavg())
 
     def read(self) -> Reading:
-        """The counters now; the driver is asked now and then."""
+        """The current counters; the driver is queried only now and then."""
         times, clock_s = psutil.cpu_times(), time.monotonic()
         busy_s = sum(getattr(times, name, 0.0) for name in BUSY)
         strangers: int | None = None
@@ -58,15 +58,15 @@ class Watch:
         return Reading(busy_s, own_s, clock_s, strangers)
 
     def load_average(self) -> dict[str, list[float]]:
-        """The host's, before and after."""
+        """The host's load averages before and after."""
         return {"before": self.load_before, "after": list(psutil.getloadavg())}
 
 
 def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
-    """Cores that others used during each request of a process; `ends`: the readings behind them.
+    """Cores that others used during each request of a process; `ends`: the readings after them.
 
-    Requests share windows of WINDOW_S or more; the last window takes what is left. Never more than
-    the host's `cores`, as a rounded counter over a short time would be.
+    Requests share windows of WINDOW_S or more; the last window takes the rest. At most the host's
+    `cores`, which a rounded counter over a short time could exceed.
     """
     windows: list[tuple[int, Reading, Reading]] = []
     waiting, start = 0, begun
@@ -82,16 +82,16 @@ def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
 
 
 def _foreign(start: Reading, end: Reading, cores: int) -> float:
-    """Cores that others used between two readings, on average."""
+    """The average number of cores that others used between two readings."""
     foreign_s = (end.busy_s - start.busy_s) - (end.own_s - start.own_s)
     wall_s = end.clock_s - start.clock_s
     return min(max(0.0, foreign_s / wall_s), float(cores)) if wall_s > 0 else 0.0
 
 
 def with_loads(recorded: Recorded) -> list[Record]:
-    """The records, each with the cores that others used while it was timed.
+    """The records, each with the cores that others used meanwhile.
 
-    Those restored from a finished measurement have it already.
+    Records restored from a finished measurement have it already.
     """
     cores = psutil.cpu_count() or 1
     found: list[Record] = []
@@ -107,7 +107,7 @@ def with_loads(recorded: Recorded) -> list[Record]:
 
 
 def strangers(recorded: Recorded, session: int) -> int | None:
-    """The most other processes that were seen on the GPUs during a session; None without a GPU."""
+    """The largest number of other processes seen on the GPUs in a session; None without a GPU."""
     own = (recorded.ended[one.id] for one in recorded.records if one.session == session)
     return _most(recorded.begun[session], *own)
 
@@ -118,9 +118,9 @@ def _most(*readings: dict[str, Any]) -> int | None:
 
 
 def summary(recorded: Recorded, records: Sequence[Record]) -> dict[str, Any]:
-    """Foreign load over all requests, weighted by their time, and of each session that has some.
+    """The background load over all requests, weighted by time, and in each session with requests.
 
-    `foreign_gpu_processes` is the most that was seen at any time; null without a GPU.
+    `foreign_gpu_processes` is the largest number seen at any time; null without a GPU.
     """
     sessions: dict[int, list[Record]] = {}
     for record in records:
@@ -141,7 +141,7 @@ def summary(recorded: Recorded, records: Sequence[Record]) -> dict[str, Any]:
 
 
 def mean_load(records: Sequence[Record]) -> float:
-    """Cores that others used on average over the time of these requests; 0 without any."""
+    """The average number of cores that others used during these requests; 0 without requests."""
     known = [(one.end_ns, one.foreign_cores) for one in records if one.foreign_cores is not None]
     time_ns = sum(end_ns for end_ns, _ in known)
     return sum(end_ns * load for end_ns, load in known) / time_ns if time_ns else 0.0

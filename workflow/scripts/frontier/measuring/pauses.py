@@ -1,7 +1,7 @@
-"""Whether this process stood still: stopped by a signal, frozen with its container, or suspended.
+"""Detection of pauses of this process: stopped by a signal, frozen with its container, suspended.
 
-Clocks go on meanwhile, so a request that was under way looks slow. Nothing is done for each token:
-a signal tells of most stops, and a thread that wakes up twenty times a second of the others.
+Clocks continue meanwhile, so the current request looks slow. Nothing is done per token: a signal
+reports most stops, and a thread that wakes up twenty times a second detects the others.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Self
 
 BEAT_S = 0.05
 LEAST_S = 1.0
-"""A shorter standstill may be a busy processor."""
+"""A shorter pause may just be a busy processor."""
 SECOND = 1_000_000_000
 
 
 def suspended_s() -> float:
-    """Seconds that this machine has been suspended since it started, as far as it can be known."""
+    """Seconds that this machine was suspended since it started, if the system reports them."""
     if hasattr(time, "CLOCK_BOOTTIME"):  # Linux
         return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
     if hasattr(time, "CLOCK_UPTIME_RAW"):  # macOS
@@ -28,7 +28,7 @@ def suspended_s() -> float:
 
 
 class Pauses:
-    """When this process stood still since this was made, which must be before its other threads."""
+    """The pauses of this process since this object was created, before any other thread."""
 
     def __init__(
         self,
@@ -36,33 +36,33 @@ class Pauses:
         processor_s: Callable[[], float] = time.process_time,
         suspended: Callable[[], float] = suspended_s,
     ) -> None:
-        """With the clocks to be read: the requests' own, this process's processor time."""
+        """Takes the clocks to read: the requests' own, and this process's processor time."""
         self._clock_ns, self._processor_s, self._suspended_s = clock_ns, processor_s, suspended
         self._found: list[tuple[int, int]] = []
         self._lock, self._ended = threading.Lock(), threading.Event()
         self._beater: threading.Thread | None = None
         self._last = self._now()
         self._asked_ns = self._last[0]
-        # Held back, it stays pending from the moment at which the process goes on, whichever thread
-        # runs first; a handler would be called a little later, when a request has ended.
+        # Blocked, the signal is pending from the moment at which the process continues, whichever
+        # thread runs first; a handler would run a little later, after the end of a request.
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
 
     def _now(self) -> tuple[int, float, float]:
         return self._clock_ns(), self._processor_s(), self._suspended_s()
 
     def __enter__(self) -> Self:
-        """What was begun when it was made goes on."""
+        """Returns itself: watching starts on creation."""
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """End the thread, and let the signal through again."""
+        """Ends the thread and unblocks the signal."""
         self._ended.set()
         if self._beater:
             self._beater.join()
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def beat(self) -> None:
-        """Look from now on without being asked, by a thread."""
+        """Starts a thread that checks regularly."""
         self._last = self._now()
         self._beater = threading.Thread(target=self._beat, daemon=True)
         self._beater.start()
@@ -72,10 +72,10 @@ class Pauses:
             self.look()
 
     def look(self) -> None:
-        """Take note if nothing of this process has run since the last look.
+        """Records a pause if nothing of this process has run since the last check.
 
-        A thread that wakes up late because others of this process compute, or hold Python's lock
-        while they do, is no standstill: processor time passes meanwhile.
+        A thread that wakes up late because others of this process compute, or hold Python's lock,
+        is not a pause: processor time passes meanwhile.
         """
         with self._lock:
             (then, used, asleep), self._last = self._last, self._now()
@@ -86,7 +86,7 @@ class Pauses:
                 self._found.append((then, now))
 
     def during(self, start_ns: int, end_ns: int) -> bool:
-        """Whether it stood still at a time between these two, of the clock of the requests."""
+        """True if there was a pause between these two times of the requests' clock."""
         if signal.SIGCONT in signal.sigpending():
             signal.sigwait({signal.SIGCONT})
             self._found.append((self._asked_ns, self._clock_ns()))

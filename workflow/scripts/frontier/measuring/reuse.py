@@ -1,8 +1,8 @@
-"""What measurements of the same cell on another sample have answered already, to ask only the rest.
+"""Reuse of requests that measurements of the same cell on another sample have already timed.
 
-A request's answer and time depend on its prompt, and on what `request` in a measurement's identity
-is the digest of; not on the other requests of its sample. A larger sample, a smaller one, another
-seed: what was asked before is copied, with the sessions in which it was.
+A request's answer and time depend on its prompt, and on the values behind `request` in a
+measurement's identity, but not on the other requests of its sample. For a larger or smaller sample,
+or another seed, requests asked before are copied with their sessions.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from frontier.specs.measure import MeasureSpec
 
 @dataclass(eq=False)
 class Session:
-    """A process that timed requests of the same cell, and its records by when they began."""
+    """A process that timed requests of the same cell, and its records by start time."""
 
     facts: dict[str, Any]
     gpu_processes: int | None
     records: dict[int, Record] = field(default_factory=dict)
 
     def add(self, facts: dict[str, Any], recorded: Recorded, number: int) -> None:
-        """Add what one measurement has of it."""
-        if "memory" in facts["loaded"]:  # which is known at its end
+        """Adds one measurement's records of it."""
+        if "memory" in facts["loaded"]:  # known at its end
             self.facts = facts
         seen = contention.strangers(recorded, number)
         if seen is not None:
@@ -41,13 +41,13 @@ class Session:
                 self.records.setdefault(record.start_ns, record)
 
     def prompts(self) -> set[str]:
-        """The digests of the prompts that it has answered."""
+        """The digests of its answered prompts."""
         return {record.input_sha256 for record in self.records.values()}
 
     def sound(self, max_background_cores: float) -> bool:
-        """Whether its times could be published, by the gates: else nothing of it is taken.
+        """True if its times pass the gates; otherwise nothing of it is reused.
 
-        Scoring asks the gates of the whole once more.
+        Scoring applies the gates to the whole measurement again.
         """
         records = [replace(one, session=0) for one in self.records.values()]
         session = gates.Session.model_validate({**self.facts, "session": 0})
@@ -61,10 +61,10 @@ class Session:
 def take_over(
     journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: Mapping[str, Any]
 ) -> None:
-    """Begin a measurement's journal with what others beside its folder have answered, if any.
+    """Starts a measurement's journal with requests answered by others next to its folder, if any.
 
-    Taken is what this machine, as `here` describes it, measured with the same packages, in a
-    session whose times are sound. Each record counts once, however many requests have its prompt.
+    Reuses records that this machine (`here`) measured with the same packages in a session with
+    valid times. Each record counts once, however many requests share its prompt.
     """
     if not spec.request:
         return
@@ -91,7 +91,7 @@ def take_over(
 
 
 def _journal(taken: Mapping[Session, list[Record]]) -> Recorded:
-    """What a journal says that begins with these."""
+    """The content of a journal that starts with these records."""
     begun = Recorded()
     for number, session in enumerate(sorted(taken, key=lambda one: one.facts["started"])):
         begun.open(number, session.facts, {"gpu_processes": session.gpu_processes})
@@ -101,23 +101,23 @@ def _journal(taken: Mapping[Session, list[Record]]) -> Recorded:
 
 
 def _sessions(folder: Path, request: str) -> list[Session]:
-    """The sessions of all measurements beside `folder` whose requests are the same as here."""
+    """The sessions of all measurements next to `folder` with the same requests' identity."""
     found: dict[str, Session] = {}
     for sibling in sorted(folder.parent.iterdir()):
         if sibling == folder or not (recorded := _recorded(sibling, request)):
             continue
         for number, facts in recorded.facts.items():
             if facts.get("request") == request and "warmup" in facts.get("loaded", {}):
-                # One that others have taken over already is still the same session.
+                # A session that others have already taken over is still the same session.
                 session = found.setdefault(facts["started"], Session(facts, None))
                 session.add(facts, recorded, number)
     return list(found.values())
 
 
 def _recorded(folder: Path, request: str) -> Recorded | None:
-    """What a measurement's folder holds, finished or under way; None where that is nothing.
+    """The content of a measurement's folder, finished or in progress; None if there is none.
 
-    Nothing is written there: another process may be measuring.
+    Only reads: another process may be measuring there.
     """
     identity = folder.name
     try:
@@ -141,7 +141,7 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
 
 
 def _as_adopted(recorded: Recorded, request: str) -> Recorded:
-    """The same, where sessions of earlier code count as current if they were adopted there."""
+    """True if the digests are equal, or a session of earlier code was adopted there."""
     for facts in recorded.facts.values():
         if facts.get("adopted"):
             facts["request"] = request
@@ -149,16 +149,16 @@ def _as_adopted(recorded: Recorded, request: str) -> Recorded:
 
 
 def _alike(session: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
-    """Whether a session is of this machine and, unless it was adopted, of all else that is here."""
+    """True if a session ran on this machine and, unless adopted, with the same software."""
     same = ("hardware",) if session.get("adopted") else ("hardware", "packages", "weights_sha256")
     return all(session.get(key) == here[key] for key in same)
 
 
 def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Session, list[Record]]:
-    """The records for the `wanted` requests, by the sessions in which they were asked.
+    """The records for the `wanted` requests, by session.
 
-    Of few sessions, so first of those that have most of them. A request is looked for by its id
-    and prompt, then by its prompt.
+    Prefers few sessions, so first those with the most records. A request is matched by id and
+    prompt, then by prompt.
     """
     prompts = set(wanted.values())
     ordered = sorted(

@@ -1,4 +1,4 @@
-"""A session: a process that works on a measurement, and what it is known by from its start."""
+"""Sessions: a process that works on a measurement, and its facts from the start."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Quantizers: ways to make a checkpoint smaller. One class a file; the file's name is its `method`.
 
-The fields of a class are the keys of its blocks in config/quantizations.yaml, each with the mark of
-what it decides. It derives from `WhileLoading`, or from `Prepared` where a job makes a checkpoint
-of its own (frontier/conversions). No engine and no tool is imported at a file's top, for the plan
-asks it in the core's environment.
+The fields of a class are the keys of its blocks in config/quantizations.yaml, each marked with the
+stage that it decides. It derives from `WhileLoading`, or from `Prepared` if a job converts the
+checkpoint (frontier/conversions). A file imports no engine and no tool at the top, since planning
+reads it in the core's environment.
 
     class Halves(WhileLoading):
         weights: Annotated[Literal["float16"], Measure]
@@ -17,8 +17,8 @@ asks it in the core's environment.
         @classmethod
         def quantized_layers(cls, model: PreTrainedModel) -> int: ...
 
-The transformers engine counts what a loaded model stores from its parameters and buffers; so
-`load_model` registers as buffers the scales that a tool keeps elsewhere.
+The transformers engine counts a loaded model's bytes from its parameters and buffers, so
+`load_model` registers as buffers the scales that a tool stores elsewhere.
 """
 
 from __future__ import annotations
@@ -43,50 +43,50 @@ HUB = "hub"
 """The format of a checkpoint in the hub's layout, in plain floating point."""
 
 Load = Callable[..., "PreTrainedModel"]
-"""`from_pretrained` with the engine's own arguments, to which further ones are given by name."""
+"""`from_pretrained` with the engine's arguments; further ones can be given by name."""
 
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """What a quantizer may know of the engine that its checkpoint is for."""
+    """The facts that a quantizer gets about the checkpoint's engine."""
 
     name: str
-    """For reasons; nothing is decided by it."""
+    """Used only in reasons."""
     dtypes: tuple[str, ...] = tuple(BYTES)
-    """What it computes in, the preferred one first."""
+    """The precisions in which it computes, the preferred one first."""
     plain: str | None = HUB
-    """The format in which it reads a model as it is; None: in none that can be written here."""
+    """The format of an unquantized model for it; None if none can be written here."""
     environment: str | None = None
-    """The engine's own (workflow/envs/NAME.txt), where a model is converted to `plain`."""
+    """The engine's environment (workflow/envs/NAME.txt), for converting a model to `plain`."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a quantization is asked to do: a model's family, and where it is to run."""
+    """The target of a quantization: a model's family, and where it will run."""
 
     architecture: str | None
     accelerator: str
     engine: EngineFacts
     adapter: bool = False
     hidden: int | None = None
-    """Length of the model's shortest rows; None where it is not given."""
+    """Length of the model's shortest rows; None if not given."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How a model's parameters are spread, for the bytes that its weights take."""
+    """The distribution of a model's parameters, for the bytes of its weights."""
 
     parameters: int
     embedding: int
-    """Of the token embedding alone: vocabulary × hidden."""
+    """The token embedding's: vocabulary × hidden."""
     tied: bool
-    """The head is the embedding: it is counted, and stored, once."""
+    """Whether the head shares the embedding, which is then counted and stored once."""
     hidden: int = 4096
-    """Length of most rows, for what is stored once a row."""
+    """Length of most rows, for values stored once per row."""
 
     @property
     def head(self) -> int:
-        """Parameters of a head of its own."""
+        """Parameters of a separate head."""
         return 0 if self.tied else self.embedding
 
     @property
@@ -106,28 +106,28 @@ class Preparation:
     environment: str | None = None
     """workflow/envs/ENVIRONMENT.txt; None: the core's own."""
     calibration: str | None = None
-    """The id of the texts that it looks at."""
+    """The id of its calibration texts."""
 
 
 class Quantizer(Block, ABC):
     """The base of `WhileLoading` and `Prepared`, with the defaults."""
 
     ENVIRONMENT: ClassVar[str | None] = None
-    """The pins (workflow/envs/NAME.txt) that loading needs besides the engine's own."""
+    """The environment (workflow/envs/NAME.txt) that loading needs instead of the engine's."""
     PUBLISHED: ClassVar[tuple[str, ...]] = ()
-    """transformers' names of the methods whose published checkpoints `load_published` loads."""
+    """transformers' names of the published methods that `load_published` loads."""
 
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     @property
     def method(self) -> str:
-        """The name of its file, which a block gives as its `method`."""
+        """The name of its file, the `method` of its blocks."""
         return QUANTIZERS.name_of(type(self))
 
     @property
     def calibrated_with(self) -> str | None:
-        """The id of the texts that it looks at: its key `calibration`, where it has one."""
+        """The id of its calibration texts: its key `calibration`, if it has one."""
         texts: str | None = getattr(self, "calibration", None)
         return texts
 
@@ -136,42 +136,42 @@ class Quantizer(Block, ABC):
         """The format of the checkpoint that the engine loads; None: it quantizes while loading."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """The reason, known beforehand, why it cannot be; by default nothing is refused."""
+        """The reason, known in advance, why it is impossible; None by default."""
         return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
-        """The precision of what is not quantized, where `native` is the model's own."""
+        """The precision of the parts that are not quantized; `native` is the model's own."""
         return native
 
     @abstractmethod
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation | None:
-        """The job that makes the checkpoint out of a model of that dtype; None where none does."""
+        """The job that produces the checkpoint from a model of that dtype; None if none."""
 
     @abstractmethod
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """The bytes that the weights take, for the plan; `dtype` is of what is not quantized."""
+        """The estimated bytes of the weights; `dtype` is that of the parts not quantized."""
 
     def expects_quantized(self) -> bool:
-        """Whether layers must come out quantized, so that none is ever a silent copy."""
+        """True if layers must be quantized after loading, to detect silent copies."""
         return True
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """The model as the transformers engine runs it."""
+        """The model for the transformers engine."""
         return load()
 
     @classmethod
     def load_published(cls, load: Load) -> PreTrainedModel:
-        """A checkpoint that was published quantized by one of the methods PUBLISHED."""
+        """The model of a checkpoint published quantized by one of the methods PUBLISHED."""
         return load()
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int | None:
-        """How many layers came out quantized; None: the job that made the checkpoint counted."""
+        """The number of quantized layers; None if the checkpoint's job counted them."""
         return None
 
     @classmethod
     def kernel(cls, model: PreTrainedModel) -> str | None:
-        """What multiplies by the packed weights, in words, where that is known."""
+        """The kernel that multiplies by the packed weights, as text, if known."""
         return None
 
 
@@ -195,14 +195,14 @@ class WhileLoading(Quantizer, ABC):
     @classmethod
     @abstractmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many layers came out quantized."""
+        """The number of quantized layers."""
 
 
 class Prepared(Quantizer, ABC):
-    """A quantizer whose checkpoints a job makes."""
+    """A quantizer whose checkpoints a job produces."""
 
     FORMAT: ClassVar[str]
-    """Of the checkpoint: it runs on the engines that read it (config/engines.yaml)."""
+    """The checkpoint's format: it runs on the engines that read it (config/engines.yaml)."""
 
     def makes(self, engine: EngineFacts) -> str | None:
         """The same format for each engine."""
@@ -210,30 +210,30 @@ class Prepared(Quantizer, ABC):
 
     @abstractmethod
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """The job."""
+        """The job that converts the checkpoint."""
 
 
 QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure)
 
 
 def block_of(quantizer: Quantizer) -> dict[str, JsonValue]:
-    """All that decides a measurement, defaults included: what `quantizer_of` reads back."""
+    """All keys that decide a measurement, including defaults, as `quantizer_of` reads them."""
     return {"method": quantizer.method, **explicit(quantizer, Quantizer.model_fields)}
 
 
 def quantizer_of(block: Mapping[str, JsonValue]) -> Quantizer:
-    """The quantizer of a block that the catalogue has checked: `method` and the quantizer's keys.
+    """The quantizer of a checked block: `method` and the quantizer's keys.
 
-    Raises UserError for an unknown method, pydantic's ValidationError for what was not checked.
+    Raises UserError for an unknown method, pydantic's ValidationError for unchecked keys.
     """
     keys = dict(block)
     return QUANTIZERS.load(str(keys.pop("method", ""))).model_validate(keys, strict=True)
 
 
 def published_loaders() -> dict[str, type[Quantizer]]:
-    """By the methods that checkpoints are published quantized by, the classes that load them.
+    """The classes that load published quantizations, by transformers' name of the method.
 
-    Raises UserError where two classes load the same.
+    Raises UserError if two classes load the same method.
     """
     found: dict[str, type[Quantizer]] = {}
     for name, quantizer in QUANTIZERS.all().items():

@@ -1,6 +1,6 @@
 """AWQ (Lin and others, 2023): 4-bit weights, columns scaled up where activations are large.
 
-Made and run by gptqmodel, as GPTQ is.
+Quantized and run by gptqmodel, like GPTQ.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class Awq(ByGptqmodel):
     }
 
     group_size: Annotated[Literal[128, 64, 32], Measure] = 128
-    """Weights of one scale and zero point."""
+    """Weights per scale and zero point."""
     calibration: Annotated[str, Measure]
-    """Id of the texts that it looks at."""
+    """Id of its calibration texts."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Rows that a group does not divide, and what gptqmodel has no kernel for."""
+        """Rejects rows that groups do not divide, and cases without a kernel in gptqmodel."""
         return self.unfit(self.group_size, target)
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """gptqmodel's job, in half precision, in the environment that loading needs too."""
+        """gptqmodel's job, in half precision, in the environment of loading."""
         half = "float16" if dtype == "float32" else dtype
         keys: dict[str, JsonValue] = {
             "method": "awq",
@@ -48,6 +48,6 @@ class Awq(ByGptqmodel):
         return Preparation("gptqmodel", keys, self.ENVIRONMENT, self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed weights, and a scale and a zero point of two bytes a group."""
+        """Packed weights, and a scale and a zero point of two bytes per group."""
         weight = 0.5 + 4 / self.group_size
         return round(sizes.layers * weight + (sizes.embedding + sizes.head) * BYTES[dtype])

@@ -1,8 +1,8 @@
 """bitsandbytes: LLM.int8() and the 4-bit types of QLoRA, packed while loading; on cpu and cuda.
 
-All layers' matrices are quantized, GPT-2's too; embeddings, norms and the head stay in the native
-precision. On a CPU with AVX512-BF16 its 4-bit kernel multiplies in bfloat16 whatever the native
-precision is. Sources: Dettmers et al., LLM.int8() (2022) and QLoRA (2023).
+All layers' matrices are quantized, including GPT-2's; embeddings, norms and the head stay in the
+native precision. On a CPU with AVX512-BF16 its 4-bit kernel multiplies in bfloat16 for any native
+precision. Sources: Dettmers et al., LLM.int8() (2022) and QLoRA (2023).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from frontier.quantizers.common.linears import (
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-BLOCK = 64  # 4-bit weights of one scale
-NESTED = 256  # scales of one scale, where they are quantized too
+BLOCK = 64  # 4-bit weights per scale
+NESTED = 256  # scales per second-level scale, if scales are quantized
 PACKED_ROWS = 32  # rows that the AVX512-BF16 kernel takes at a time
 
 
@@ -34,27 +34,27 @@ class BitsAndBytes(WhileLoading):
     PUBLISHED = ("bitsandbytes",)
 
     weights: Annotated[Literal["int8", "nf4", "fp4"], Measure]
-    """int8: LLM.int8(), whose activations are rounded as well; nf4, fp4: 4 bits, a scale for each
-    64 weights."""
+    """int8: LLM.int8(), which also rounds activations; nf4, fp4: 4 bits, with a scale per 64
+    weights."""
     double_quant: Annotated[bool, Measure] = False
-    """Also round the scales of nf4 or fp4, to 8 bits."""
+    """Quantize the scales of nf4 or fp4 to 8 bits too."""
 
     @model_validator(mode="after")
     def _scales_of_four_bits(self) -> Self:
         if self.double_quant and self.weights == "int8":
-            raise ValueError("double_quant is for nf4 and fp4: int8 has one scale a row")
+            raise ValueError("double_quant is for nf4 and fp4: int8 has one scale per row")
         return self
 
     def unsupported(self, target: Target) -> Reason | None:
-        """mps, for which its package has no kernels, and experts."""
+        """Rejects mps, for which its package has no kernels, and experts."""
         if target.accelerator == "mps":
             return "bitsandbytes brings kernels for cpu and cuda, none for mps"
-        if target.architecture == "gpt2":  # whose Conv1D layers it knows
+        if target.architecture == "gpt2":  # it supports Conv1D layers
             return None
         return why_not_quantizable("bitsandbytes", target.architecture)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed layers with float32 scales, of rows or of blocks; the rest in `dtype`."""
+        """Packed layers with float32 scales per row or block; the rest in `dtype`."""
         if self.weights == "int8":
             each = 1 + 4 / sizes.hidden
         elif self.double_quant:
@@ -64,7 +64,7 @@ class BitsAndBytes(WhileLoading):
         return round(sizes.layers * each + (sizes.embedding + sizes.head) * BYTES[dtype])
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """Through transformers; the scales, which are stored apart, become the layers' buffers.
+        """Loads through transformers, and registers the separate scales as the layers' buffers.
 
         So they are counted with the model's tensors.
         """
@@ -85,17 +85,17 @@ class BitsAndBytes(WhileLoading):
 
     @classmethod
     def load_published(cls, load: Load) -> PreTrainedModel:
-        """As it was published, be it in part; its scales become the layers' buffers too."""
+        """Loads it as published, even in part; its scales become the layers' buffers too."""
         return _settled(load())
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many modules hold a packed weight."""
+        """The number of modules with a packed weight."""
         return len(_layers(model))
 
     @classmethod
     def kernel(cls, model: PreTrainedModel) -> str | None:
-        """The CPU kernel that takes all layers of 4 bits, where it is the special one."""
+        """The name of the CPU's special kernel, if it is used for all 4-bit layers."""
         special = [
             layer.weight.device.type == "cpu"
             and getattr(layer, "support_avx512bf16_for_cpu", False)
@@ -105,7 +105,7 @@ class BitsAndBytes(WhileLoading):
 
 
 def _settled(model: PreTrainedModel) -> PreTrainedModel:
-    """The model with its scales shown, and with kernels that take its shapes."""
+    """The model with its scales as buffers, and with kernels that support its shapes."""
     from bitsandbytes.nn import Linear8bitLt
 
     for layer in _layers(model):
@@ -113,7 +113,7 @@ def _settled(model: PreTrainedModel) -> PreTrainedModel:
             layer.register_buffer("scales", layer.weight.SCB, persistent=False)
             continue
         layer.compute_dtype = model.dtype
-        # The AVX512-BF16 kernel fails on other shapes; the general kernel takes them.
+        # The AVX512-BF16 kernel fails for other shapes; the general kernel supports them.
         if layer.out_features % PACKED_ROWS or layer.in_features % BLOCK:
             layer.support_avx512bf16_for_cpu = False
         _show_scales(layer)
@@ -122,7 +122,7 @@ def _settled(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def _show_scales(layer: Any) -> None:
-    """Register the scales of a layer of 4 bits as its buffers."""
+    """Registers the scales of a 4-bit layer as its buffers."""
     state = layer.weight.quant_state
     layer.register_buffer("scales", state.absmax, persistent=False)
     nested = state.state2.absmax if state.nested else None
@@ -130,10 +130,10 @@ def _show_scales(layer: Any) -> None:
 
 
 def _follow_first_use(layer: Any) -> None:
-    """Show them again once the first use gave the layer the layout of the AVX512-BF16 kernel.
+    """Registers them again after the first use converted the layer for the AVX512-BF16 kernel.
 
-    Not by using it here: what is put on a model while loading, as an adapter, may copy its state,
-    and bitsandbytes cannot give a state back out of that layout without spoiling it.
+    The layer is not used here: an adapter applied while loading may copy the layer's state, which
+    bitsandbytes cannot restore from that layout without damage.
     """
 
     def show(_layer: Any, *_: Any) -> None:

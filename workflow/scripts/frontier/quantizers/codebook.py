@@ -1,4 +1,4 @@
-"""Codebooks, simulated: each weight becomes the nearest of a few values that k-means found."""
+"""Codebooks, simulated: each weight becomes the nearest of a few values found by k-means."""
 
 from __future__ import annotations
 

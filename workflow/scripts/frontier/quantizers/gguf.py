@@ -1,7 +1,7 @@
-"""GGUF: llama.cpp's own quantizations, made as a checkpoint of its own.
+"""GGUF: llama.cpp's own quantizations, as a separate checkpoint.
 
-A type's name stands for a mixture: llama.cpp gives more bits to the head, to some matrices of the
-attention and to those that end the MLP.
+A type's name stands for a mixture: llama.cpp uses more bits for the head, some matrices of the
+attention and the output matrices of the MLP.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ BITS = {
     "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_K": 5.5, "Q4_K": 4.5,
     "Q3_K": 3.4375, "Q2_K": 2.625, "Q5_1": 6.0, "Q5_0": 5.5, "Q4_0": 4.5,
 }  # fmt: skip
-"""Of one weight, its share of the block's scales included (llama.cpp's ggml-common.h)."""
+"""Bits per weight, including the block's scales (llama.cpp's ggml-common.h)."""
 
 K_BLOCK, BLOCK = 256, 32
-"""Weights in a block of the K types, and of the others: rows must be multiples."""
+"""Weights per block of the K types, and of the others: rows must be multiples."""
 
 INSTEAD = {"Q6_K": "Q8_0", "Q5_K": "Q5_1", "Q4_K": "Q5_0", "Q3_K": "Q4_0", "Q2_K": "Q4_0"}
-"""What llama.cpp takes where rows are not multiples of K_BLOCK."""
+"""The type that llama.cpp uses if rows are not multiples of K_BLOCK."""
 
 MIXTURES = {
     "Q5_K_M": {"Q5_K": 0.80, "Q6_K": 0.20},
@@ -33,11 +33,11 @@ MIXTURES = {
     "Q2_K": {"Q2_K": 0.58, "Q3_K": 0.42},
 }
 """Shares of the layers' weights (llama-quant.cpp, `llama_tensor_get_type_impl`), about right for
-all the architectures: 0.3 of them end the MLP and 0.1 are values; Q4_K_M has half of both in more
-bits."""
+all the architectures: 0.3 of them are the MLP's output and 0.1 are values; Q4_K_M has half of both
+in more bits."""
 
 ENDING = 0.3
-"""Share of the matrices that end the MLP: their rows are multiples of 256 in all but toys."""
+"""Share of the MLP's output matrices, whose rows are multiples of 256 except in toy models."""
 
 VECTORS = 0.5
 """Norms and biases, which stay in float32, are VECTORS / hidden of the layers: 1/6 in Llama, 13/12
@@ -55,26 +55,26 @@ class Gguf(Prepared):
     type: Annotated[
         Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"], Measure
     ]
-    """llama.cpp's name of the mixture of types."""
+    """llama.cpp's name for the mixture of types."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Architectures whose tensors the conversion does not know."""
+        """Rejects architectures whose tensors the conversion does not know."""
         if target.architecture is not None and target.architecture not in ARCHITECTURES:
             return f"no conversion to GGUF for the architecture {target.architecture}"
         return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
-        """llama.cpp computes with what it stores; what is not quantized is float32."""
+        """float32: llama.cpp stores the parts that are not quantized in it."""
         return {"F16": "float16", "BF16": "bfloat16"}.get(self.type, "float32")
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """A GGUF file, made in llama.cpp's environment."""
+        """The job that writes a GGUF file, in llama.cpp's environment."""
         return Preparation("gguf", {"type": self.type}, environment="llama_cpp")
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Bytes of all tensors in llama.cpp's types, whose choice depends on the length of rows.
+        """Bytes of all tensors in llama.cpp's types, which depend on the length of rows.
 
-        GPT-2's table of positions, which stays float32, is counted as one of the layers' matrices.
+        GPT-2's position embedding, which stays float32, is counted as one of the layers' matrices.
         """
         kind, hidden = self.type, sizes.hidden
         base = kind.removesuffix("_M")
@@ -91,12 +91,12 @@ class Gguf(Prepared):
         return round((layers + ends) / 8)
 
     def expects_quantized(self) -> bool:
-        """All but the floating-point types quantize."""
+        """True for all but the floating-point types."""
         return self.type not in FLOATS
 
 
 def _bits(kind: str, row: int) -> float:
-    """Bits of a weight in rows of that length, in the type that llama.cpp falls back to."""
+    """Bits per weight in rows of that length, in the type that llama.cpp falls back to."""
     if kind in FLOATS:
         return BITS[kind]
     if row % BLOCK:

@@ -1,8 +1,8 @@
-"""GPTQ (Frantar and others, 2022): weights rounded one column after another, each error repaid.
+"""GPTQ (Frantar and others, 2022): columns are rounded in turn, each compensating earlier errors.
 
-gptqmodel makes the checkpoint and brings the kernels that run it, in an environment of its own:
-torch's int4 product for 4 bits on a CPU, on cuda what its installation offers. Embeddings, norms
-and the head stay in their precision.
+gptqmodel produces the checkpoint and has the kernels to run it, in a separate environment: torch's
+int4 product for 4 bits on a CPU, on cuda those of its installation. Embeddings, norms and the head
+stay in their precision.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ class Gptq(ByGptqmodel):
     bits: Annotated[Literal[8, 4], Measure]
     """Width of the weights."""
     group_size: Annotated[Literal[128, 64, 32, -1], Measure] = 128
-    """Weights of one scale and zero point; -1: the whole row."""
+    """Weights per scale and zero point; -1: the whole row."""
     act_order: Annotated[bool, Measure] = False
     """Round the columns with the largest activations first (`desc_act`)."""
     symmetric: Annotated[bool, Measure] = True
-    """No zero point: as many steps below zero as above."""
+    """Use no zero point: as many steps below zero as above."""
     calibration: Annotated[str, Measure]
-    """Id of the texts that it looks at."""
+    """Id of its calibration texts."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Rows that a group does not divide, and what gptqmodel has no kernel for."""
+        """Rejects rows that groups do not divide, and cases without a kernel in gptqmodel."""
         return self.unfit(self.group_size, target)
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """gptqmodel's job, in the environment that loading needs too."""
+        """gptqmodel's job, in the environment of loading."""
         keys: dict[str, JsonValue] = {
             "method": "gptq",
             "bits": self.bits,
@@ -58,7 +58,7 @@ class Gptq(ByGptqmodel):
         return Preparation("gptqmodel", keys, self.ENVIRONMENT, self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed weights, two-byte scales, zero points, and each column's group in four bytes.
+        """Packed weights, two-byte scales, zero points, and the columns' groups in four bytes each.
 
         The CPU's int4 product stores zero points in two bytes; other kernels pack them.
         """

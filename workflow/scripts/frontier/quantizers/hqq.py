@@ -1,7 +1,7 @@
 """HQQ: half-quadratic quantization, without calibration, while loading; on cpu and cuda.
 
 Every `nn.Linear` layer but the output head is quantized; embeddings, norms and the head stay in
-the native precision. A layer unpacks its whole matrix at each use. Source: Badri and Shaji,
+the native precision. A layer unpacks its whole matrix on each use. Source: Badri and Shaji,
 Half-Quadratic Quantization of Large Machine Learning Models (2023).
 """
 
@@ -26,26 +26,26 @@ class Hqq(WhileLoading):
     bits: Annotated[Literal[8, 4, 2], Measure]
     """Width of the weights."""
     group_size: Annotated[Literal[128, 64, 32], Measure] = 64
-    """Weights of one scale and zero point."""
+    """Weights per scale and zero point."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Families without nn.Linear layers, and mps."""
+        """Rejects families without nn.Linear layers, and mps."""
         if target.accelerator == "mps":
             return "hqq is for cpu and cuda"
         return why_not_quantizable("hqq", target.architecture)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed layers; scales, zero points (one of each a group) and the rest in `dtype`."""
+        """Packed layers; scales, zero points (one each per group) and the rest in `dtype`."""
         width = BYTES[dtype]
         each = self.bits / 8 + 2 * width / self.group_size
         return round(sizes.layers * each + (sizes.embedding + sizes.head) * width)
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """Load whole, then put hqq's layers in the place of the model's own, one after the other.
+        """Loads the model, then replaces its layers by hqq's, one by one.
 
-        Not hqq's own way through a model, which knows a head by its name and leaves Falcon's
-        layers as they are. Scales and zero points, which hqq stores apart, are registered as the
-        layers' buffers, so that they are counted with the model's tensors.
+        hqq's own traversal finds a head by its name and skips Falcon's layers. Scales and zero
+        points, which hqq stores separately, become the layers' buffers, so that they are counted
+        with the model's tensors.
         """
         from hqq.core.quantize import BaseQuantizeConfig, HQQLinear
         from torch import nn
@@ -73,7 +73,7 @@ class Hqq(WhileLoading):
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many modules hold a packed weight."""
+        """The number of modules with a packed weight."""
         from hqq.core.quantize import HQQLinear
 
         return sum(isinstance(module, HQQLinear) for module in model.modules())

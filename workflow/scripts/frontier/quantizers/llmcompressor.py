@@ -1,8 +1,8 @@
 """llmcompressor's schemes: 8-bit weights and activations, 8-bit floats, 4-bit weights.
 
 It writes compressed-tensors, which transformers reads in the core's environment. There a model
-turns its weights back into the precision that it computes in on its first call, and rounds the
-activations in that precision: accuracy is the scheme's, memory and speed are not.
+decompresses its weights to the precision of computation on its first call, and rounds activations
+in that precision: accuracy is the scheme's, memory and speed are not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from frontier.quantizers.common.linears import plain_linear_layers, why_not_quan
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-GROUPS = {"W8A8": None, "FP8_DYNAMIC": None, "W4A16": 128}  # None: a scale for each row
+GROUPS = {"W8A8": None, "FP8_DYNAMIC": None, "W4A16": 128}  # None: a scale per row
 SMOOTHED = frozenset({"llama", "mistral", "qwen2"})
 
 
@@ -35,20 +35,20 @@ class LlmCompressor(Prepared):
     smoothquant: Annotated[bool, Measure] = False
     """Move outliers from activations into weights first (SmoothQuant); with W8A8."""
     calibration: Annotated[str | None, Measure] = None
-    """Id of the texts that it looks at; FP8_DYNAMIC needs none."""
+    """Id of its calibration texts; FP8_DYNAMIC needs none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.scheme == "FP8_DYNAMIC" and self.calibration:
-            raise ValueError("scheme FP8_DYNAMIC looks at no texts: leave calibration out")
+            raise ValueError("scheme FP8_DYNAMIC uses no texts: leave calibration out")
         if self.scheme != "FP8_DYNAMIC" and not self.calibration:
-            raise ValueError(f"scheme {self.scheme} needs calibration: the id of some texts")
+            raise ValueError(f"scheme {self.scheme} needs calibration: the id of texts")
         if self.smoothquant and self.scheme != "W8A8":
             raise ValueError(f"smoothquant goes with scheme W8A8, not {self.scheme}")
         return self
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Families without nn.Linear layers or of unknown order, rows that groups do not fit."""
+        """Rejects families without nn.Linear layers or of unknown order, and unfit rows."""
         if target.accelerator == "mps":
             return "llmcompressor's checkpoints are not tried on mps"
         if self.smoothquant and target.architecture not in {None, *SMOOTHED}:
@@ -59,7 +59,7 @@ class LlmCompressor(Prepared):
         return why_not_quantizable("llmcompressor", target.architecture)
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """llmcompressor's job, in an environment of its own."""
+        """llmcompressor's job, in its own environment."""
         keys: dict[str, JsonValue] = {
             "scheme": self.scheme,
             "group_size": GROUPS[self.scheme] or -1,
@@ -69,19 +69,19 @@ class LlmCompressor(Prepared):
         return Preparation("llmcompressor", keys, "llmcompressor", self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """All weights in `dtype`, in which they are after the first call, and the scales."""
+        """All weights in `dtype`, their precision after the first call, and the scales."""
         scales = sizes.layers / (GROUPS[self.scheme] or sizes.hidden)
         return round((sizes.parameters + scales) * BYTES[dtype])
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """As transformers loads it, settled."""
+        """Loads it through transformers, and decompresses it."""
         return self.load_published(load)
 
     @classmethod
     def load_published(cls, load: Load) -> PreTrainedModel:
-        """As transformers loads it, called once.
+        """Loads it through transformers, and calls it once.
 
-        From then on the weights are dense, and counted so.
+        From then on the weights are dense, and counted as such.
         """
         import torch
 
@@ -92,11 +92,11 @@ class LlmCompressor(Prepared):
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many modules compute by a scheme."""
+        """The number of modules with a scheme."""
         return sum(hasattr(module, "quantization_scheme") for module in model.modules())
 
     @classmethod
     def kernel(cls, model: PreTrainedModel) -> str:
-        """What the products are computed in: not in the scheme's own numbers."""
+        """The precision of the products, which is not the scheme's."""
         dtype = str(model.dtype).removeprefix("torch.")
         return f"weights decompressed to {dtype}, activations rounded in it"

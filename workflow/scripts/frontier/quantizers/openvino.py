@@ -1,9 +1,9 @@
 """OpenVINO's weight compression (NNCF's, by round to nearest), on a CPU.
 
-int8: every matrix and the embedding, one scale and zero point a row. int4: the layers' matrices
-with a scale and a zero point a group; the embedding and the head as in int8. The precision of
-activations and of the key-value cache is OpenVINO's own choice for such models. Tried: Llama,
-GPT-2 and Falcon's multi-query decoder.
+int8: every matrix and the embedding, one scale and zero point per row. int4: the layers' matrices
+with a scale and a zero point per group; the embedding and the head as in int8. OpenVINO chooses the
+precision of activations and of the key-value cache for such models. Tested: Llama, GPT-2 and
+Falcon's multi-query decoder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from frontier.errors import Reason
 from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes, Target
 
 GROUP = 128
-"""Weights of one scale in int4; NNCF halves it until it divides a row."""
+"""Weights per scale in int4; NNCF halves it until it divides a row."""
 SCALE = 2
 """Bytes of a scale."""
 
@@ -28,27 +28,27 @@ class OpenVino(Prepared):
     FORMAT = "openvino"
 
     weights: Annotated[Literal["int8", "int4"], Measure]
-    """Width of the weights. int8: one scale a row; int4: one scale for 128 weights."""
+    """Width of the weights. int8: one scale per row; int4: one scale per 128 weights."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Accelerators that are not Intel's."""
+        """Rejects accelerators other than the CPU."""
         if target.accelerator != "cpu":
             return f"OpenVINO runs on the CPU here, not on {target.accelerator}"
         return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
-        """Everything between two compressed layers is float32."""
+        """float32, for everything between two compressed layers."""
         return "float32"
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
-        """Exported and compressed."""
+        """The job that exports and compresses."""
         keys: dict[str, JsonValue] = {"weights": self.weights}
         if self.weights == "int4":
             keys["group_size"] = GROUP
         return Preparation("openvino", keys, environment="openvino")
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed weights; a scale and a zero point of the weights' width for each row or group."""
+        """Packed weights; a scale and a zero point of the weights' width per row or group."""
         byte = 1 + (SCALE + 1) / sizes.hidden
         group = GROUP
         while sizes.hidden % group and group > 32:

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 BITS = {"int8": 8, "float8": 8, "int4": 4, "int2": 2}
 GROUPS = (128, 96, 64, 32)
-"""Weights of one scale and shift below 8 bits: the first that divides a row, else the whole row."""
+"""Weights per scale and shift below 8 bits: the first that divides a row, else the whole row."""
 
 
 class Quanto(WhileLoading):
     """Keys of a `quanto` block."""
 
     weights: Annotated[Literal["int8", "float8", "int4", "int2"], Measure]
-    """Width of the weights. int8, float8 (e4m3): one scale a row; int4, int2: one scale and shift
-    a group."""
+    """Width of the weights. int8, float8 (e4m3): one scale per row; int4, int2: one scale and shift
+    per group."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Families without nn.Linear layers, and 8-bit floats on mps."""
+        """Rejects families without nn.Linear layers, and 8-bit floats on mps."""
         if self.weights == "float8" and target.accelerator == "mps":
             return "mps has no 8-bit floating-point type"
         return why_not_quantizable("optimum-quanto", target.architecture)
@@ -45,9 +45,9 @@ class Quanto(WhileLoading):
         return round(sizes.layers * (bits / 8 + scales) + (sizes.embedding + sizes.head) * width)
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """Through transformers.
+        """Loads through transformers.
 
-        Its tensors need torch.no_grad: inference_mode refuses their views.
+        Its tensors need torch.no_grad: inference_mode rejects their views.
         """
         from transformers import QuantoConfig
 
@@ -57,7 +57,7 @@ class Quanto(WhileLoading):
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many modules hold a packed weight."""
+        """The number of modules with a packed weight."""
         from optimum.quanto import QModuleMixin, QTensor
 
         return sum(

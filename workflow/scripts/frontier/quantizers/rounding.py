@@ -1,4 +1,4 @@
-"""Round to nearest, simulated: the reference that every better method is to beat."""
+"""Round to nearest, simulated: the baseline for better methods."""
 
 from __future__ import annotations
 
@@ -12,4 +12,4 @@ class Rounding(Simulated):
     """Keys of a `rounding` block."""
 
     symmetric: Annotated[bool, Measure] = True
-    """A grid around zero; else from the least to the largest weight, with a zero point."""
+    """Use a grid around zero; else one from the smallest to the largest weight."""

@@ -22,7 +22,7 @@ from frontier.quantizers.common.linears import (
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-GROUP = 64  # 4-bit weights of one scale and zero point
+GROUP = 64  # 4-bit weights per scale and zero point
 ROW_BYTES = {"int8": 5, "fp8": 4}  # a float32 scale; with int8 a zero point in one byte
 
 
@@ -32,9 +32,9 @@ class TorchAo(WhileLoading):
     ENVIRONMENT = "loading"
 
     weights: Annotated[Literal["int8", "fp8", "int4"], Measure]
-    """int8, fp8 (e4m3): one scale a row; int4: a scale and a zero point for each 64 weights."""
+    """int8, fp8 (e4m3): one scale per row; int4: a scale and a zero point per 64 weights."""
     activations: Annotated[Literal["int8"] | None, Measure] = None
-    """Also round each token's activations, as it comes; for int8 weights."""
+    """Also round activations, dynamically per token; for int8 weights."""
 
     @model_validator(mode="after")
     def _activations_of_int8(self) -> Self:
@@ -43,7 +43,7 @@ class TorchAo(WhileLoading):
         return self
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Families without nn.Linear layers, mps, and rows that the 4-bit layout does not fit."""
+        """Rejects families without nn.Linear layers, mps, and rows unfit for the 4-bit layout."""
         if target.accelerator == "mps":
             return "torchao is for cpu and cuda"
         if self.weights == "int4" and target.accelerator == "cuda":
@@ -52,13 +52,11 @@ class TorchAo(WhileLoading):
                 "own"
             )
         if self.weights == "int4" and target.hidden and target.hidden % GROUP:
-            return (
-                f"torchao packs groups of {GROUP} weights; rows of {target.hidden} do not divide so"
-            )
+            return f"torchao's groups of {GROUP} weights do not divide rows of {target.hidden}"
         return why_not_quantizable("torchao", target.architecture)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """Packed layers with the scales of each row or group; the rest in `dtype`."""
+        """Packed layers with scales per row or group; the rest in `dtype`."""
         width = BYTES[dtype]
         if self.weights == "int4":
             each = 0.5 + 2 * width / GROUP
@@ -67,7 +65,7 @@ class TorchAo(WhileLoading):
         return round(sizes.layers * each + (sizes.embedding + sizes.head) * width)
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """Through transformers, matrix by matrix while loading."""
+        """Loads through transformers, quantizing matrix by matrix."""
         from transformers import TorchAoConfig
 
         with plain_linear_layers():
@@ -94,7 +92,7 @@ class TorchAo(WhileLoading):
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many matrices are torchao's tensors."""
+        """The number of matrices that are torchao's tensors."""
         from torchao.utils import TorchAOBaseTensor
 
         return sum(isinstance(weight, TorchAOBaseTensor) for weight in model.parameters())

@@ -1,1 +1,1 @@
-"""What measurements leave behind: records, journals, columns, checksums."""
+"""The results of measurements: records, journals, layout, columns, checksums."""

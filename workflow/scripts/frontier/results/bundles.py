@@ -1,8 +1,8 @@
-"""Results that travel: what files a cell has, and what was added from other machines.
+"""Results added from other machines.
 
-Added cells lie below results/ as they were sent; only their device is called DEVICE@NAME, so that
-the same cell measured here stays beside them and is never overwritten. results/added/NAME.json
-names every file that came with its sha256: a file that it does not name is none of ours.
+Added cells are in results/ as they were sent, except that their device is named DEVICE@NAME, so
+that the same cell measured here is never overwritten. results/added/NAME.json lists every added
+file with its sha256: files that it does not list are ignored.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ NAME = ids.ID
 
 
 def added(results: Path) -> dict[Path, str]:
-    """Every file that was added, with its sha256 as it was sent. Raises UserError."""
+    """All added files, with their sha256 as sent. Raises UserError."""
     found: dict[Path, str] = {}
     for path in layout.lists_of_added(results):
         listed = read_json(path)
         files = listed.get("files") if isinstance(listed, dict) else None
         if not isinstance(files, dict) or not all(map(layout.cell_of, files)):
-            raise UserError(f"{path}: no list of added files; {_mend(path.stem)}")
+            raise UserError(f"{path}: not a list of added files; {_mend(path.stem)}")
         layout.check_version(listed.get("layout"), path)
         found |= {results / name: digest for name, digest in files.items()}
     return found
 
 
 def check_added(results: Path, shown: bool = False) -> None:
-    """Raise UserError if a file is not as it was sent; `shown`: of those that a report shows."""
+    """Raises UserError if a file was altered; `shown`: checks only those that a report shows."""
     for path, digest in added(results).items():
         if shown and len(path.relative_to(results).parts) > 3:
             continue
@@ -43,12 +43,12 @@ def check_added(results: Path, shown: bool = False) -> None:
 
 
 def _mend(name: str) -> str:
-    """What to do about added files that are not whole."""
+    """Advice on incomplete or altered files."""
     return f"add {name} again, or run add_results.py --remove {name}"
 
 
 def added_cells(results: Path) -> dict[Path, str]:
-    """The summaries among what was added."""
+    """The summaries of the added cells."""
     return {
         path: digest
         for path, digest in added(results).items()
@@ -57,11 +57,11 @@ def added_cells(results: Path) -> dict[Path, str]:
 
 
 def added_places(results: Path) -> list[layout.Place]:
-    """Where the cells lie that were added."""
+    """The places of the added cells."""
     found = (layout.place_of(path.relative_to(results)) for path in added(results))
     return [place for place in found if place]
 
 
 def origins(devices: Iterable[str]) -> dict[str, str]:
-    """The names after @ of those devices that have one, by device."""
+    """The names after @, by device, of the devices that have one."""
     return {device: device.partition("@")[2] for device in devices if "@" in device}

@@ -1,6 +1,6 @@
-"""A checksum inside a JSON object's own text, by which any altered byte of it is noticed.
+"""A checksum inside a JSON object's own text, which detects any altered byte.
 
-The last key of the object is the start of the sha256 of all that stands before it.
+The last key of the object is the beginning of the sha256 of everything before it.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from frontier.unicode import parse_json, well_formed
 KEY = "checksum"
 _LENGTH = 16
 _END = re.compile(rb',\s*"%s": "([0-9a-f]{%d})"\s*\}\s*' % (KEY.encode(), _LENGTH))
-_TAIL_BYTES = 64  # the end is shorter
+_TAIL_BYTES = 64  # upper bound of the end's length
 
 
 def line(value: dict[str, Any], of: str = "") -> bytes:
-    """A mapping that is not empty as a line of JSON with its checksum.
+    """A non-empty mapping as a line of JSON with its checksum.
 
-    `of`: what it belongs to. It is no part of the line, and must be the same to read it.
+    `of`: what it belongs to; not part of the line, but needed to read it.
     """
     head = well_formed(json.dumps(value, ensure_ascii=False))[:-1].encode()
     return head + f', "{KEY}": "{_digest(head, of)}"}}\n'.encode()
 
 
 def write(path: Path, value: dict[str, Any]) -> None:
-    """Write a mapping that is not empty as indented JSON with its checksum, whole or not at all."""
+    """Writes a non-empty mapping as indented JSON with its checksum, atomically."""
     head = well_formed(json.dumps(value, indent=1, ensure_ascii=False)).removesuffix("\n}")
     write_text(path, f'{head},\n "{KEY}": "{_digest(head.encode())}"\n}}\n')
 
 
 def read(content: bytes, of: str = "") -> dict[str, Any] | None:
-    """The mapping that `line` or `write` wrote, without its checksum; None for any other bytes."""
+    """The mapping written by `line` or `write`, without its checksum; None for other bytes."""
     tail = max(0, len(content) - _TAIL_BYTES)
-    # From behind: a text within may end as an object does.
+    # From the end, since a string in the object may look like its end.
     ends = list(_END.finditer(content, tail))
     if not ends or ends[-1].end() != len(content):
         return None
     if _digest(content[: ends[-1].start()], of).encode() != ends[-1][1]:
         return None
-    value: dict[str, Any] = parse_json(content)  # which is what was written
+    value: dict[str, Any] = parse_json(content)  # as written
     del value[KEY]
     return value
 
 
 def has_one(content: bytes) -> bool:
-    """Whether there is a checksum where `line` and `write` put it, be it right or wrong."""
+    """True if there is a checksum where `line` and `write` put it, right or wrong."""
     return f'"{KEY}": "'.encode() in content[-_TAIL_BYTES:]
 
 

@@ -1,4 +1,4 @@
-"""The columns of the study and its comparisons, but for figures: name, type, unit and meaning.
+"""The columns of the study and its comparisons except figures: name, type, unit and meaning.
 
 The schemas of study.parquet and comparisons.parquet and the report's glossary come from here and
 from frontier/figures/.
@@ -24,7 +24,7 @@ StudyRow = Mapping[str, Any]
 """A row of the study's table, by its columns."""
 
 Kind = Literal["text", "number", "count", "flag"]
-"""Of values; results/outputs.py has their types in tables."""
+"""The types of values; results/outputs.py has their types in tables."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Column:
     kind: Kind
     unit: str
     description: str
-    interval_of: str | None = None  # the column whose interval ends here
+    interval_of: str | None = None  # the column whose interval has this end
 
 
 @dataclass(frozen=True)
 class MetricNote:
-    """What a scorer says of one of its metrics: its unit and how its interval is made."""
+    """A scorer's metric: its unit and its interval's method."""
 
     unit: str
     method: str
@@ -57,7 +57,7 @@ def _text(name: str, description: str) -> Column:
 
 
 def with_interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
-    """A column of numbers and the two of the ends of its interval."""
+    """A column of numbers and the two for the ends of its interval."""
     return (
         Column(name, "number", unit, description),
         *(
@@ -70,7 +70,7 @@ def with_interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
 COLUMNS: tuple[Column, ...] = (
     _text("variant", "a model and a quantization"),
     _text("model", "the checkpoint at its native precision"),
-    _text("quantization", "how the checkpoint was made smaller; native: it was not"),
+    _text("quantization", "the quantization of the checkpoint; native: none"),
     Column("native", "flag", "", "true where the variant is the model as published"),
     _text("device", "hardware and the engine on it"),
     _text("task", "a dataset's sample, a prompt, decoding limits and a scorer"),
@@ -89,13 +89,13 @@ COLUMNS: tuple[Column, ...] = (
     _text("score_unit", "unit of score"),
     *with_interval("score", "see score_unit", "value of the metric named in score_metric"),
 )  # fmt: skip
-"""What a cell is, what became of it, and its score; frontier/figures/ has the others."""
+"""A cell's names, outcome and score; frontier/figures/ has the other columns."""
 
 WORSE, BETTER, SLOWER, FASTER = "worse", "better", "slower", "faster"
 NO_DIFFERENCE = "no significant difference"
 SIGNIFICANT = 0.05
 
-# What each quantized variant changed against its native one, on the same device and task.
+# The changes of each quantized variant against its native one, on the same device and task.
 COMPARISONS: tuple[Column, ...] = (
     *(column for column in COLUMNS if column.name in ("variant", "model", "quantization")),
     *(column for column in COLUMNS if column.name in ("device", "task", "simulated")),
@@ -153,7 +153,7 @@ def names(columns: Iterable[Column]) -> list[str]:
 
 
 def metric_columns(metrics: Mapping[str, MetricNote]) -> list[Column]:
-    """The columns of the metrics that the study's scorers gave, sorted by name."""
+    """The columns of the metrics in the study, sorted by name."""
     return [
         column
         for name, note in sorted(metrics.items())

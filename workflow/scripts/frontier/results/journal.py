@@ -1,4 +1,4 @@
-"""The journal of a measurement under way, which outlives the process that writes it."""
+"""The journal of a measurement in progress, which survives the process that writes it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from frontier.results.records import Record, Recorded, closing, finished, openin
 
 
 class Journal(Recorded):
-    """The records of a measurement under way: appended, flushed to the disk, read again later.
+    """The records of a measurement in progress: appended, flushed to disk, and read again later.
 
-    Each line has a checksum, which holds in this measurement only. A process that is killed leaves
-    at most one line cut off. The next one leaves that out, and whatever else is not as it was
-    written: those requests are asked again.
+    Each line has a checksum that is valid only in this measurement. A killed process leaves at most
+    one truncated line. The next one drops it and any altered lines, and repeats those requests.
     """
 
     def __init__(self, path: Path, facts: dict[str, Any], identity: str = "") -> None:
-        """Open `path` for a session, reading what earlier ones of the same `identity` left."""
+        """Opens `path` for a session, reading the records of earlier ones with this `identity`."""
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.identity = path, identity
@@ -34,13 +33,13 @@ class Journal(Recorded):
         self.facts[self.session] = facts
 
     def _read(self, content: bytes) -> None:
-        """Take in the lines that are as they were written; leave all others out of the file."""
+        """Reads the unaltered lines, and removes all others from the file."""
         *lines, cut = content.split(b"\n")
         whole = [line for line in lines if self.take(checksums.read(line, self.identity))]
         if lost := len(lines) - len(whole):
-            words = "is not as it was written" if lost == 1 else "are not as they were written"
+            words = "was altered" if lost == 1 else "were altered"
             print(
-                f"{self.path}: {lost} line(s) {words}; what cannot be read again is asked again",
+                f"{self.path}: {lost} line(s) {words}; their requests are asked again",
                 file=sys.stderr,
                 flush=True,
             )
@@ -48,35 +47,35 @@ class Journal(Recorded):
             write_bytes(self.path, b"".join(line + b"\n" for line in whole))
 
     def _write(self, value: dict[str, Any]) -> None:
-        """Add a line; when this returns, it outlives the process and the machine."""
+        """Appends a line and syncs it, so that it survives a crash of the process or machine."""
         check_interrupted()
         self._file.write(checksums.line(value, self.identity))
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def begin(self, reading: dict[str, Any]) -> None:
-        """Begin to time requests, with the counters as they are now."""
+        """Records the start of timing, with the current counters."""
         self._write(opening(self.session, self.facts[self.session], reading))
         self.begun[self.session] = reading
 
     def append(self, record: Record, reading: dict[str, Any]) -> None:
-        """Add a record and the counters behind it."""
+        """Appends a record and the counters after it."""
         self._write({**record.line(), "reading": reading})
         self.add(record, reading)
 
     def loaded(self, **facts: Any) -> None:
-        """Note what this session has found by loading; of one that times, at once on the disk."""
+        """Records the facts that loading gave; on disk at once if this session times requests."""
         own = self.facts[self.session]
         own["loaded"] = own.get("loaded", {}) | facts
         if self.session in self.begun:
             self._write(closing(self.session, own["loaded"]))
 
     def withdraw(self) -> None:
-        """Be no session: this process asks nothing."""
+        """Removes this session, since the process asks nothing."""
         del self.facts[self.session]
 
     def make_room(self, room: int | None) -> None:
-        """Leave out what was asked with room for another number of tokens: it is asked again."""
+        """Drops requests asked with room for another number of tokens, to be repeated."""
         earlier = {number: facts.get("loaded", {}) for number, facts in self.facts.items()}
         others = {number for number, one in earlier.items() if one.get("room", room) != room}
         self.loaded(room=room)
@@ -92,7 +91,7 @@ class Journal(Recorded):
         self._file = self.path.open("ab")
 
     def peaks(self) -> dict[str, int | None]:
-        """The most memory that any of the sessions has held, as far as it is known."""
+        """The peak memory of all sessions, as far as known."""
         known = [facts.get("loaded", {}).get("memory", {}) for facts in self.facts.values()]
         return {
             key: max((one[key] for one in known if one.get(key) is not None), default=None)
@@ -100,7 +99,7 @@ class Journal(Recorded):
         }
 
     def answered(self, ids: Iterable[str]) -> int | None:
-        """The last session that knows all that loading shows, where no request is left to ask."""
+        """The last session with complete facts from loading, if no request is left to ask."""
         if not self.ended.keys() >= set(ids):
             return None
         known = {number: facts.get("loaded", {}) for number, facts in self.facts.items()}
@@ -108,7 +107,7 @@ class Journal(Recorded):
         return max(whole, default=None)
 
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
-        """Write the records, as they are at last, as `path`, in the order of the sample's ids."""
+        """Writes the final records to `path`, in the order of the sample's ids."""
         by_id = {record.id: record.line() for record in records}
         kept = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
         write_bytes(path, b"".join(kept))
@@ -116,10 +115,10 @@ class Journal(Recorded):
 
 
 def restore(requests: Path, measurement: dict[str, Any], identity: str) -> None:
-    """Write a journal of those lines of an altered requests.jsonl that are as they were written.
+    """Writes a journal of the unaltered lines of an altered requests.jsonl.
 
     `measurement`: the measurement.json beside it, of that `identity`. The next process that
-    measures asks only the requests that are not in the journal.
+    measures asks only the requests missing in the journal.
     """
     found = finished(requests, measurement, identity)
     write_bytes(requests.with_name(layout.JOURNAL), found.lines(identity))

@@ -1,7 +1,7 @@
-"""Every path of results/ and resources/: where each job writes, and what a path says.
+"""All paths in results/ and resources/: the outputs of each job, and the parsing of paths.
 
-No other module and no rule spells one (tests/unit/test_layout.py holds that). The rules' patterns
-come from here as well: what is asked for as "{variant}" is a wildcard of Snakemake's.
+No other module and no rule spells one (checked by tests/unit/test_layout.py). The rules' patterns
+come from here as well: the name "{variant}" gives a wildcard of Snakemake's.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ STUDY, COMPARISONS, REPORT = "study", "comparisons", "report"
 TABLES = (STUDY, COMPARISONS)
 ADDED, CHARTS = ids.FOLDERS
 CELL = "results/VARIANT/DEVICE/TASK.json"
-"""How a cell's path reads in a message."""
+"""A cell's path, for messages."""
 VERSION = 2
-"""Of the layout of files and of what they hold: written into them, and required of what is read."""
-LONGEST = 100  # letters of a name: file systems take 255 bytes, temporary names and @NAME included
+"""The version of the layout and format of files: written into them, and required on reading."""
+LONGEST = 100  # characters of a name: file systems allow 255 bytes, with temporary names and @NAME
 
 _ID = ids.PATTERN
 _PLACE = (
@@ -34,7 +34,7 @@ _PLACE = (
     rf"/(?P<task>{ids.UNDOTTED})(?:\.(?P<scenario>{ids.UNDOTTED}))?"
 )
 _SUMMARY = re.compile(rf"{_PLACE}\.json")
-# A cell's summary, its table of requests, and what both were scored from.
+# A cell's summary, its table of requests, and its measurement.
 _FILE = re.compile(
     rf"(?P<cell>{_PLACE})"
     rf"(?:\.json|\.parquet|/[0-9a-f]{{16}}/(?:{re.escape(MEASUREMENT)}|{re.escape(REQUESTS)}))"
@@ -43,7 +43,7 @@ _FILE = re.compile(
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where a cell lies: by which names it is asked for."""
+    """A cell's place, by the names that identify it."""
 
     variant: str
     device: str
@@ -67,22 +67,22 @@ class Place:
 
     @property
     def requests(self) -> Path:
-        """The cell's table: a row a request."""
+        """The cell's table: a row per request."""
         return RESULTS / f"{self.name}.parquet"
 
     def measurement(self, identity: str) -> Path:
-        """What was measured by that identity; its requests lie beside it."""
+        """The measurement with that identity; its requests are beside it."""
         return RESULTS / self.name / identity / MEASUREMENT
 
 
 WILDCARDS = Place("{variant}", "{device}", "{task}{scenario}")
-"""The place of any cell, as the rules ask for it: a scenario has its dot before it."""
+"""The place of any cell, as a pattern for the rules: a scenario includes its dot."""
 
 
 def asked(variant: str, device: str, task: str) -> Place:
-    """The place of names that somebody asks for; the task may have a scenario behind it.
+    """The place for requested names; the task may be followed by a scenario.
 
-    Raises UserError for a scenario that no path names.
+    Raises UserError for a scenario that paths do not name.
     """
     task, dot, scenario = task.partition(".")
     place = Place(variant, device, task, scenario or ids.SINGLE_STREAM)
@@ -92,7 +92,7 @@ def asked(variant: str, device: str, task: str) -> Place:
 
 
 def place_of(summary: Path | str) -> Place | None:
-    """The place of VARIANT/DEVICE/TASK.json below results/; None for a path that is no cell's."""
+    """The place of VARIANT/DEVICE/TASK.json below results/; None for any other path."""
     found = _SUMMARY.fullmatch(Path(summary).as_posix())
     if not found or found["scenario"] == ids.SINGLE_STREAM:
         return None
@@ -101,28 +101,28 @@ def place_of(summary: Path | str) -> Place | None:
 
 
 def check_version(found: object, where: Path | str) -> None:
-    """Raise UserError unless this is the layout that is read here; None: a file that says none."""
+    """Raises UserError unless this is the current layout's version; None: a file without one."""
     if found != VERSION:
         later = isinstance(found, int) and found > VERSION
         raise UserError(
             f"{where}: written by {'a later' if later else 'an earlier'} release, in another layout"
-            f" ({'none' if found is None else found} where this one reads {VERSION})"
+            f" ({'none' if found is None else found} instead of {VERSION})"
         )
 
 
 def name_of(summary: Path) -> str:
-    """VARIANT/DEVICE/TASK of a cell's JSON, in whatever folder it lies."""
+    """VARIANT/DEVICE/TASK of a cell's JSON in any folder."""
     return "/".join(summary.with_suffix("").parts[-3:])
 
 
 def cell_of(file: str) -> str | None:
-    """VARIANT/DEVICE/TASK of the cell that a name below results/ belongs to; None if to none."""
+    """VARIANT/DEVICE/TASK of the cell to which a name below results/ belongs, if any."""
     found = _FILE.fullmatch(file)
     return found["cell"] if found and max(map(len, file.split("/"))) <= LONGEST else None
 
 
 def cells(results: Path) -> list[Path]:
-    """The summaries of the cells that were made here; none that were added."""
+    """The summaries of the cells measured here, without added ones."""
     found = ((path, place_of(path.relative_to(results))) for path in results.glob("*/*/*.json"))
     return sorted(path for path, place in found if place and "@" not in place.device)
 
@@ -133,12 +133,12 @@ def requests_of(summary: Path) -> Path:
 
 
 def measurements_of(summary: Path) -> list[Path]:
-    """What was measured for a cell, by any identity, in order of these."""
+    """A cell's measurements of all identities, sorted by identity."""
     return sorted(summary.with_suffix("").glob(f"*/{MEASUREMENT}"))
 
 
 def scored_of(measurement: Path) -> Path:
-    """The cell's JSON that a measurement is scored as."""
+    """The cell's JSON for a measurement."""
     folder = measurement.parent.parent
     return folder.with_name(f"{folder.name}.json")
 
@@ -154,7 +154,7 @@ def report() -> Path:
 
 
 def lock(name: str, results: Path = RESULTS) -> Path:
-    """What a table or the report was made of, with the digests of its files."""
+    """The lock of a table or the report: its inputs, and the digests of its files."""
     return table(name, locks.NAME, results)
 
 
@@ -164,22 +164,22 @@ def charts(results: Path = RESULTS) -> Path:
 
 
 def written(name: str, results: Path = RESULTS) -> Path:
-    """Where a file lies that the lock of a table or of the report names."""
+    """The path of a file named by the lock of a table or of the report."""
     return charts(results) / name if name.endswith((".svg", ".png")) else results / name
 
 
 def added(results: Path, name: str) -> Path:
-    """The list of the files that were added as `name`."""
+    """The list of the files added as `name`."""
     return results / ADDED / f"{name}.json"
 
 
 def lists_of_added(results: Path) -> Iterator[Path]:
-    """The lists of all that was added."""
+    """The lists of all added files."""
     yield from sorted((results / ADDED).glob("*.json"))
 
 
 def incoming(results: Path, name: str) -> Path:
-    """A folder for what is being added as `name`: beside its place, for files to be moved there."""
+    """A folder for files being added as `name`, on the same file system as their final place."""
     return results / ADDED / f".{name}.incoming"
 
 
@@ -194,7 +194,7 @@ def sample(task: str, identity: str) -> Path:
 
 
 def calibration(name: str, identity: str) -> Path:
-    """The texts that a quantization looks at."""
+    """The calibration texts of a quantization."""
     return RESOURCES / "calibrations" / name / identity / "texts.jsonl"
 
 
@@ -209,10 +209,10 @@ def adapter(model: str, identity: str) -> Path:
 
 
 def quantized(variant: str, engine: str, identity: str) -> Path:
-    """The lock of a checkpoint that was made of a model's own."""
+    """The lock of a checkpoint converted from a model's own."""
     return RESOURCES / "quantized" / variant / engine / identity / locks.NAME
 
 
 def lock_beside(file: Path) -> Path:
-    """The lock of the folder that a file lies in."""
+    """The lock in a file's folder."""
     return file.with_name(locks.NAME)

@@ -1,4 +1,4 @@
-"""What aggregate, compare and render share: the cells they read, the lock of what they wrote."""
+"""Shared by aggregate, compare and render: the cells that they read, the locks of their outputs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from frontier.results.columns import Column, Kind
 from frontier.results.layout import Place
 from frontier.values import sha256
 
-# What spreadsheets begin a formula with, or skip before one; full-width signs count as the others.
+# Characters that start a formula in spreadsheets, or are skipped before one, full-width ones too.
 FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
 NUMBER = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
 
 
 class Axes(BaseModel):
-    """A study's cells: the variants that each device may run, each at every task, every way."""
+    """A study's cells: the variants on each device, for every task and scenario."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     variants: dict[str, tuple[str, ...]]
@@ -32,7 +32,7 @@ class Axes(BaseModel):
     scenarios: tuple[str, ...] = (SINGLE_STREAM,)
 
     def paths(self, results: Path) -> list[Path]:
-        """Where the cells lie below results/."""
+        """The paths of the cells below results/."""
         return [
             Place(variant, device, task, scenario).summary_in(results)
             for device, variants in self.variants.items()
@@ -43,9 +43,9 @@ class Axes(BaseModel):
 
 
 def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Path]:
-    """The cells of the spec's study and those added, or those in a file with one path a line.
+    """The cells of the spec's study and the added ones, or those in a file with one path per line.
 
-    Raises UserError where there are none, or an added one is not as it was sent.
+    Raises UserError if there are none, or an added one was altered.
     """
     if listed is None:
         if axes is None:
@@ -58,11 +58,11 @@ def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Pa
         raise UserError(f"{listed}: no such file") from None
     if paths := [Path(line.strip()) for line in lines if line.strip()]:
         return paths
-    raise UserError(f"{listed}: names no cell")
+    raise UserError(f"{listed}: lists no cells")
 
 
 def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -> pl.DataFrame:
-    """Some columns of a cell's requests, and `also` one that earlier releases did not write.
+    """Some columns of a cell's requests, and `also` a column that earlier releases lack.
 
     Raises UserError naming the file and what it lacks.
     """
@@ -83,12 +83,12 @@ TYPES: Mapping[Kind, pl.DataType] = {
 
 
 def schema(columns: Iterable[Column]) -> dict[str, pl.DataType]:
-    """The types of columns by their names, as a table has them."""
+    """The types of a table's columns by name."""
     return {column.name: TYPES[column.kind] for column in columns}
 
 
 def read_table(path: Path, what: str, columns: Iterable[str]) -> pl.DataFrame:
-    """Some columns of a Parquet file of ours; `what` it should be, e.g. "a study".
+    """Some columns of one of our Parquet files; `what` it should be, e.g. "a study".
 
     Raises UserError for a file that is not one.
     """
@@ -103,9 +103,9 @@ def read_table(path: Path, what: str, columns: Iterable[str]) -> pl.DataFrame:
 
 
 def csv(table: pl.DataFrame) -> bytes:
-    """A table as CSV whose texts no spreadsheet takes for a formula: an apostrophe goes before.
+    """A table as CSV in which no text is a formula in spreadsheets: an apostrophe precedes it.
 
-    Texts come from models, datasets and other machines. Numbers stay as they are, also as text.
+    Texts come from models, datasets and other machines. Numbers stay as they are, even as text.
     """
     texts = pl.selectors.string()
     formula = texts.str.contains(FORMULA) & ~texts.str.contains(NUMBER)
@@ -115,7 +115,7 @@ def csv(table: pl.DataFrame) -> bytes:
 
 
 def write_lock(path: Path, identity: Any, files: Iterable[Path], **facts: Any) -> None:
-    """Write the job's identity, each written file's hash by its name, and what they are made of."""
+    """Writes a lock: the job's identity, the hash of each output by name, and further facts."""
     hashes = {file.name: sha256(file) for file in files}
     checksums.write(
         path, {"layout": layout.VERSION, "identity": identity, "files": hashes, **facts}

@@ -1,4 +1,4 @@
-"""What is recorded of a measurement: one line a request, and the sessions that asked them."""
+"""The records of a measurement: one line per request, and the sessions that asked them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Record:
     complete, tokenization and detokenization included. `tokens` were generated, as `counted_by`
     the engine or by a server's `usage`; `arrivals` has all of them, in order of time.
 
-    `foreign_cores` are those that other processes used meanwhile. A request during which the
-    process was stopped is asked again, so that there are several `attempts`; `paused`: none of
-    them was undisturbed. `prompt_sha256` is of the prompt as the model reads it: in the chat
-    template, or in the user's. `input_sha256` is of the task's own prompt, by which another
-    sample's measurement finds it.
+    `foreign_cores` is the average number of cores that other processes used meanwhile. A request
+    during which the process was stopped is asked again, so there may be several `attempts`;
+    `paused`: none of them was undisturbed. `prompt_sha256` is that of the prompt as the model reads
+    it, in the chat template or in the user's. `input_sha256` is that of the task's own prompt, by
+    which another sample's measurement finds it.
     """
 
     id: str
@@ -51,27 +51,27 @@ class Record:
 
     @classmethod
     def of_line(cls, value: Mapping[str, Any]) -> Self | None:
-        """Returns the record that a line's JSON holds; None unless it has exactly our keys."""
+        """The record in a line's JSON; None unless it has exactly our keys."""
         if value.keys() != _KEYS:
             return None
         return cls(**{**value, "arrivals": [Arrival(*one) for one in value["arrivals"]]})
 
     def line(self) -> dict[str, Any]:
-        """Returns what `of_line` reads, ready for JSON."""
+        """The JSON-able value that `of_line` reads."""
         return dict(vars(self))
 
 
 def input_sha256(prompt: str) -> str:
-    """The digest of a task's prompt, before the model's own or a chat template."""
+    """The digest of a task's prompt, without the model's own or a chat template."""
     return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
 
 
 _KEYS = {field.name for field in fields(Record)}
-FORMER = "token_ns"  # a time for each token: what earlier releases wrote in place of arrivals
+FORMER = "token_ns"  # a time per token, which earlier releases wrote instead of arrivals
 
 
 def read(path: Path) -> list[Record]:
-    """The records of a requests.jsonl. Raises UserError naming a line that is none."""
+    """The records of a requests.jsonl. Raises UserError naming an invalid line."""
     records = []
     for number, line in enumerate(read_lines(path), start=1):
         value = dict(line) if isinstance(line, dict) else {}
@@ -81,7 +81,7 @@ def read(path: Path) -> list[Record]:
         record = Record.of_line(value)
         if record is None:
             odd = ", ".join(map(repr, sorted(_KEYS ^ value.keys())))
-            raise UserError(f"{path}: line {number} is no request: missing or unknown: {odd}")
+            raise UserError(f"{path}: line {number} is not a request: missing or unknown: {odd}")
         records.append(record)
     return records
 
@@ -101,17 +101,17 @@ def rebind(content: bytes, before: str, after: str) -> bytes:
 
 
 class Recorded:
-    """The sessions and records of a measurement, as the lines of a journal give them.
+    """The sessions and records of a measurement, from the lines of a journal.
 
     Each process that worked on it is a session with a number; `facts` has those of each: hardware,
-    versions and, once it has loaded, what only that shows, as `loaded`.
+    versions and, after loading, the facts that loading gave, as `loaded`.
 
-    Counters (frontier/measuring/contention.py) are read when a session begins to time, in `begun`
-    by its number, and after each request, in `ended` by its id.
+    Counters (frontier/measuring/contention.py) are read when a session starts timing, in `begun` by
+    its number, and after each request, in `ended` by its id.
     """
 
     def __init__(self) -> None:
-        """Nothing is recorded yet."""
+        """Starts without records."""
         self.records: list[Record] = []
         self.facts: dict[int, dict[str, Any]] = {}
         self.begun: dict[int, dict[str, Any]] = {}
@@ -119,20 +119,20 @@ class Recorded:
 
     @property
     def sessions(self) -> list[dict[str, Any]]:
-        """The facts of each session with its number, in order."""
+        """The facts of each session and its number, in order."""
         return [{"session": number, **self.facts[number]} for number in sorted(self.facts)]
 
     def open(self, session: int, facts: dict[str, Any], reading: dict[str, Any]) -> None:
-        """Take in the beginning of a session."""
+        """Adds the start of a session."""
         self.facts[session], self.begun[session] = facts, reading
 
     def add(self, record: Record, reading: dict[str, Any]) -> None:
-        """Take in a record and the counters behind it."""
+        """Adds a record and the counters after it."""
         self.records.append(record)
         self.ended[record.id] = reading
 
     def take(self, value: dict[str, Any] | None) -> bool:
-        """Take in a line; False for one that is not of this measurement, or there already."""
+        """Adds a line; False if it is not of this measurement, or a duplicate."""
         if value is None:
             return False
         session, reading = value.get("session", -1), value.pop("reading", None)
@@ -151,7 +151,7 @@ class Recorded:
         return True
 
     def lines(self, identity: str) -> bytes:
-        """The lines of a journal of that `identity` that says the same."""
+        """The lines of an equivalent journal of that `identity`."""
         ordered = sorted(self.records, key=lambda record: record.session)
         values = [
             *(
@@ -164,12 +164,12 @@ class Recorded:
 
 
 def opening(session: int, facts: dict[str, Any], reading: dict[str, Any]) -> dict[str, Any]:
-    """The line with which a session begins."""
+    """The line for the start of a session."""
     return {"session": session, "facts": facts, "reading": reading}
 
 
 def closing(session: int, loaded: dict[str, Any]) -> dict[str, Any]:
-    """The line with which a session says what loading has shown, up to the memory at its end."""
+    """The line with a session's facts from loading, including its memory at the end."""
     return {"session": session, "loaded": loaded}
 
 
@@ -178,7 +178,7 @@ _CLOSING = closing(0, {}).keys()
 
 
 def asking_sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
-    """When each process began that asked some of the requests, and how many of them."""
+    """The start of each process that asked some of the requests, and their number."""
     asked = (measurement.get("contention") or {}).get("sessions", [])
     began = {one.get("session"): one.get("started") for one in measurement["sessions"]}
     return [
@@ -192,16 +192,16 @@ def asking_sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def adopted(sessions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The notes of sessions by earlier code or packages that count as current, each once."""
+    """The notes of adopted sessions, by earlier code or packages, each once."""
     notes = (note for session in sessions for note in session.get("adopted", []))
     return list({json.dumps(note): note for note in notes}.values())
 
 
 def finished(requests: Path, measurement: dict[str, Any], identity: str) -> Recorded:
-    """What is as it was written of a requests.jsonl, with the sessions of its measurement.json.
+    """The unaltered records of a requests.jsonl, with the sessions of its measurement.json.
 
-    `identity`: whose they are. The load during each request is in it; of the GPUs only how many
-    others were seen there during its session.
+    `identity`: that of the measurement. The records have the load during each request; for GPUs
+    only the number of other processes seen during the session.
     """
     contention = measurement.get("contention") or {}
     strangers = {

@@ -31,8 +31,8 @@ class SingleStream(Scenario):
             if identifier in finished:
                 continue
             if runner.has_exited():
-                # Going on would disturb what the next run measures.
-                raise UserError(f"{label}: Snakemake has ended; what was measured is kept")
+                # Continuing would disturb the next run's measurements.
+                raise UserError(f"{label}: Snakemake has ended; what was measured is saved")
             generation, attempts, paused = undisturbed(bench.model, request, bench.pauses)
             journal.append(
                 Record(
@@ -42,7 +42,7 @@ class SingleStream(Scenario):
                     tokens=generation.tokens,
                     prompt_tokens=generation.prompt_tokens,
                     finish_reason=generation.finish_reason,
-                    due_ns=generation.start_ns,  # each request is due when the one before has ended
+                    due_ns=generation.start_ns,  # each request is due when the previous one has ended
                     start_ns=generation.start_ns,
                     arrivals=generation.arrivals,
                     end_ns=generation.end_ns,
@@ -59,9 +59,9 @@ class SingleStream(Scenario):
 def undisturbed(
     model: LoadedModel, request: Generate, pauses: Pauses
 ) -> tuple[Generation, int, bool]:
-    """One request, asked again where this process stood still meanwhile.
+    """Asks one request, again if this process was paused meanwhile.
 
-    Returns the last answer, how often it was asked, and whether that was disturbed as well.
+    Returns the last answer, the number of attempts, and whether the last one was disturbed as well.
     """
     attempts, paused = 0, True
     while paused and attempts < MOST_ATTEMPTS:

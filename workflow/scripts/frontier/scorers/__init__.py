@@ -1,7 +1,7 @@
-"""Scorers: a task's generations become metrics.
+"""Scorers: metrics from a task's generations.
 
-Each file here is one scorer: a class whose fields are the keys of the task's `scorer:` block, found
-by the file's name, which is the block's `kind`.
+Each file here has one scorer: a class whose fields are the keys of the task's `scorer:` block,
+found by the file's name, which is the block's `kind`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ POINTS = "points"
 
 @dataclass(frozen=True)
 class ScoredItem:
-    """One request's generation beside what was expected.
+    """One request's generation and its reference.
 
-    `fields` are the sample row's, `prompt` is what the task's template makes of them, "" where it
-    is not known.
+    `fields` are the sample row's, `prompt` is the task's template filled with them, "" if unknown.
     """
 
     id: str
@@ -41,7 +40,7 @@ class ScoredItem:
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure over all requests with its interval; None where it is not defined."""
+    """A figure over all requests with its interval; None if undefined."""
 
     value: float | None
     low: float | None
@@ -57,11 +56,10 @@ class Metric:
 
 @dataclass(frozen=True)
 class Score:
-    """What a scorer found: metrics by name, JSON-able details, and one row for each item.
+    """The result of a scorer: metrics by name, JSON-able details, and one row per item.
 
-    `requests` keeps the items' order; each row has "score" in [0, 1], or None where the answer
-    could be called neither right nor wrong, and the scorer's own columns; "counts" are a corpus
-    metric's.
+    `requests` has the items' order; each row has "score" in [0, 1], or None if the answer is
+    neither right nor wrong, and the scorer's own columns; "counts" are a corpus metric's.
     """
 
     metrics: dict[str, Metric]
@@ -71,7 +69,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Difference:
-    """Other minus native by the primary metric, and the test of it; None where not known."""
+    """Other minus native by the primary metric, and its test; None if unknown."""
 
     estimate: Estimate
     p: float | None
@@ -79,10 +77,10 @@ class Difference:
 
 
 class Scorer(Entry, ABC):
-    """How a task's generations become metrics.
+    """The scoring of a task's generations.
 
     Each request's score is 1 or 0 (or None), and the primary metric is the mean of those: variants
-    are compared by the requests that one of them has right and the other has not.
+    are compared by the requests that only one of them answers correctly.
     """
 
     PRIMARY: ClassVar[str]
@@ -90,14 +88,14 @@ class Scorer(Entry, ABC):
 
     @abstractmethod
     def score(self, items: Sequence[ScoredItem]) -> Score:
-        """The metrics of a cell's items. Raises UserError for a reference that is impossible."""
+        """The metrics of a cell's items. Raises UserError for an invalid reference."""
 
 
 class CorpusScorer(Scorer, ABC):
-    """A scorer whose primary metric is one of the whole corpus: a function of added-up counts.
+    """A scorer whose primary metric is that of a corpus: a function of summed counts.
 
-    Each request adds `WIDTH` whole numbers to the totals. `score` gives them as its row's "counts",
-    so that a comparison need not read the texts again.
+    Each request adds `WIDTH` whole numbers to the totals. `score` returns them as its row's
+    "counts", so that a comparison need not read the texts again.
     """
 
     WIDTH: ClassVar[int]
@@ -108,11 +106,11 @@ class CorpusScorer(Scorer, ABC):
 
     @abstractmethod
     def each(self, counts: Floats) -> Floats:
-        """Each request's score in [0, 1] from its counts, as in its row; of shape (requests,)."""
+        """Each request's score in [0, 1] from its counts, as in its row, of shape (requests,)."""
 
     @abstractmethod
     def difference(self, native: Floats, other: Floats) -> Difference:
-        """Two variants compared by their counts on the same requests, each (requests, WIDTH)."""
+        """The difference of two variants by their counts (requests, WIDTH) on the same requests."""
 
 
 SCORERS: Registry[Scorer] = Registry("scorers", Scorer, mark=Decides)

@@ -1,9 +1,9 @@
 """Classification by a label named in the generation, as in SST-2: positive or negative.
 
-The answer is the one label that the generation affirms, as answers/labelled.py reads it: not what
-it repeats of the question, negates, asks or lists. A generation without one is invalid and counts
-as wrong: `invalid_rate` is the share of such, and `ambiguous_rate` that of those among them which
-name a label, but negated, or beside another one without an answer mark ("Answer:").
+The answer is the only label that the generation affirms (see answers/labelled.py), not one that it
+repeats from the question, negates, asks or lists. A generation without one is invalid and counts as
+wrong: `invalid_rate` is the share of these, and `ambiguous_rate` the share of those that mention a
+label, but negated, or next to another one without an answer mark ("Answer:").
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Classification(Scorer):
     PRIMARY = "accuracy"
 
     labels: Annotated[tuple[str, ...], Field(min_length=2), Decides("score")]
-    """The words that answer, as the references spell them."""
+    """The possible answers, spelled as in the references."""
     positive: Annotated[str | None, Decides("score")] = None
-    """Of two labels, the one counted as positive; without it macro F1 is reported."""
+    """The positive one of two labels; without it macro F1 is reported."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -54,17 +54,17 @@ class Classification(Scorer):
         return self
 
     def read(self, item: ScoredItem) -> Reading:
-        """The label that a generation answers its prompt with; None in it where it is invalid."""
+        """The label with which a generation answers its prompt; its label is None if invalid."""
         words = _ready(self.labels)
         return labelled.read(item.prediction, words, item.prompt, item.fields.values())
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
-        """All metrics with intervals. Raises UserError for a reference that is no label."""
+        """All metrics with intervals. Raises UserError for a reference that is not a label."""
         for item in items:
             if item.reference not in self.labels:
                 hint = did_you_mean(item.reference, self.labels)
                 raise UserError(
-                    f"request {item.id}: reference {item.reference!r} is no label{hint}"
+                    f"request {item.id}: reference {item.reference!r} is not a label{hint}"
                 )
         readings = [self.read(item) for item in items]
         parsed = [reading.label for reading in readings]
@@ -90,7 +90,7 @@ class Classification(Scorer):
     def _figures(
         self, expected: Codes, predicted: Codes
     ) -> tuple[dict[str, Estimate], dict[str, Any]]:
-        """The metrics of the labels' codes, and the counts that they are made of."""
+        """The metrics of the labels' codes, and their counts."""
         n = len(expected)
         estimates = {
             "accuracy": wilson(int((predicted == expected).sum()), n),
@@ -111,7 +111,7 @@ class Classification(Scorer):
         return estimates, details | {"positive": self.positive, **counts}
 
     def _confusion(self, expected: Codes, predicted: Codes) -> dict[str, dict[str, int]]:
-        """How many generations answer with what, by the reference."""
+        """The number of generations by reference and answer."""
         pairs = Counter(zip(expected.tolist(), predicted.tolist(), strict=True))
         columns = [*enumerate(self.labels), (INVALID, "invalid")]
         return {
@@ -126,7 +126,7 @@ def _ready(labels: tuple[str, ...]) -> Labels:
 
 
 def _binary_counts(expected: Codes, predicted: Codes, positive: int) -> dict[str, int]:
-    """The four counts. An invalid answer to a positive is a missed one (fn); to a negative it is
+    """The four counts. An invalid answer to a positive is a false negative; to a negative it is
     neither tn nor fp, so that tp + fp + fn + tn + invalid_negative are all requests."""
     is_positive, named = expected == positive, predicted == positive
     invalid = predicted == INVALID
@@ -143,7 +143,7 @@ def _binary_counts(expected: Codes, predicted: Codes, positive: int) -> dict[str
 def _f1(expected: Codes, predicted: Codes, label: int) -> Estimate:
     """F1 = 2 tp / (2 tp + fp + fn) of a label; its interval is Wilson's of tp / (tp + fp + fn).
 
-    The one grows with the other, so that the ends of the interval follow: F1 = 2 s / (1 + s).
+    F1 = 2 s / (1 + s) increases with that share s, so the ends of the interval follow.
     """
     truth, guess = expected == label, predicted == label
     found = wilson(int((truth & guess).sum()), int((truth | guess).sum()))
@@ -156,7 +156,7 @@ def _f1(expected: Codes, predicted: Codes, label: int) -> Estimate:
 
 
 def _macro_f1(expected: Codes, predicted: Codes, labels: int) -> Estimate:
-    """F1 averaged over labels; a label seen nowhere is left out."""
+    """F1 averaged over labels, without labels that do not occur."""
     truth, guess = (codes[:, np.newaxis] == np.arange(labels) for codes in (expected, predicted))
 
     def average(totals: Floats) -> Floats:

@@ -1,15 +1,16 @@
 """Short mathematical answers, as in DeepMind's mathematics dataset, by three rules.
 
-`exact_match` is the paper's metric: the prediction is the reference character for character, but
-for spaces around it. `strict`: all of the prediction is the answer, in the references' notation,
-compared in meaning and form by the answer's type. `equivalent`, the primary metric, looks for the
-answer in the text (a box, what follows a mark such as "Answer:", the last line that is an answer),
-reads LaTeX, markdown, Unicode and number words, and compares it in the same way, and it must be
-finished. What `equivalent` has over `strict` is `format_gap`: right answers in another dress.
-A text with two different candidates is wrong, `ambiguous_rate` of all requests.
+`exact_match` is the paper's metric: the prediction equals the reference except for surrounding
+spaces. `strict`: the whole prediction is the answer, in the references' notation, compared by value
+and form according to the answer's type. `equivalent`, the primary metric, finds the answer in the
+text (a box, after a mark such as "Answer:", the last line that is an answer), reads LaTeX,
+markdown, Unicode and number words, and compares it in the same way; it must be finished.
+`format_gap` is `equivalent` minus `strict`: right answers in another format. A text with two
+different candidates is wrong; `ambiguous_rate` is its share of all requests.
 
-Where sympy reached no verdict within the time limit a request is unscored: neither right nor wrong,
-out of the proportion, and its count is shown. What is too large to be expanded is wrong.
+A request on which sympy reaches no verdict within the time limit is unscored: neither right nor
+wrong, excluded from the proportion, and counted separately. Expressions too large to expand are
+wrong.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Mathematics(Scorer):
     """Seconds for one comparison of two expressions."""
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
-        """All metrics with intervals; of fields "question" and "module" are used, if there."""
+        """All metrics with intervals; uses the fields "question" and "module" if present."""
         problems = [
             Problem(item.reference, item.fields.get("question", ""), item.fields.get("module", ""))
             for item in items
@@ -86,7 +87,7 @@ class Mathematics(Scorer):
 
 
 def _by_type(types: Sequence[str], right: Sequence[bool | None]) -> dict[str, dict[str, int]]:
-    """How many requests have an answer of each type, and how many of these are right."""
+    """The number of requests per type of answer, and of right ones among them."""
     correct = Counter(kind for kind, one in zip(types, right, strict=True) if one)
     return {
         kind: {"requests": count, "equivalent": correct[kind]}

@@ -1,7 +1,7 @@
 """Translation by corpus chrF2 and BLEU, both sacreBLEU's, with jackknife intervals over requests.
 
-chrF2 works on characters, so one number compares both directions; BLEU needs words, which Chinese
-does not mark: it is tokenized by character into Chinese and as mteval-v13a into English.
+chrF2 works on characters, so it is comparable in both directions; BLEU needs words, which Chinese
+does not separate: Chinese is tokenized by character and English as in mteval-v13a.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from frontier.stats.serial import Floats
 
 TOKENIZER = {"zh": "zh", "en": "13a"}
 PERCENT = logit_up_to(100)
-ENOUGH_CHANGED = 10  # answers; of fewer the size of a change is hardly known (bench/coverage.py)
+ENOUGH_CHANGED = 10  # answers; with fewer the size of a change is uncertain (bench/coverage.py)
 
 
 class Translation(CorpusScorer):
@@ -57,7 +57,7 @@ class Translation(CorpusScorer):
         )
 
     def count(self, items: Sequence[ScoredItem]) -> Floats:
-        """chrF2's counts, which are the same whatever the language."""
+        """chrF2's counts, which do not depend on the language."""
         return _counts(CHRF(), items)
 
     def each(self, counts: Floats) -> Floats:
@@ -75,21 +75,21 @@ class Translation(CorpusScorer):
 
 
 def line(text: str) -> str:
-    """A generation or reference as one line: sacreBLEU's files hold one segment a line."""
+    """A generation or reference as one line: sacreBLEU's files have one segment per line."""
     return " ".join(text.split())
 
 
 def gain(counts: Floats) -> Floats:
-    """The change of chrF2 in points of each row: one side's counts, then the other's."""
+    """The change of chrF2 in points for each row: one side's counts, then the other's."""
     before, after = np.hsplit(counts, 2)
     return chrf2(after) - chrf2(before)
 
 
 def chrf2(counts: Floats) -> Floats:
-    """chrF2 in points of each row: (hypothesis, reference, match) counts for 1- to 6-grams.
+    """chrF2 in points for each row of (hypothesis, reference, match) counts of 1- to 6-grams.
 
     As sacreBLEU computes it: precision and recall are averaged over the orders that both sides
-    have, then F with recall weighing twice as much. Source: M. Popović, "chrF: character n-gram
+    have, then F weights recall twice as much. Source: M. Popović, "chrF: character n-gram
     F-score for automatic MT evaluation" (WMT 2015). Here for many corpora at once.
     """
     hypothesis, reference, match = (counts[:, place::3] for place in range(3))
@@ -108,8 +108,8 @@ def chrf2(counts: Floats) -> Floats:
 def _counts(metric: Any, items: Sequence[ScoredItem]) -> Floats:
     """Each segment's sufficient statistics, n-gram counts of shape (requests, counts).
 
-    sacreBLEU offers them for chrF only by this private method, which its own significance tests
-    use; a test compares every score made from them with the public `corpus_score`.
+    sacreBLEU provides them for chrF only by this private method, which its own significance tests
+    use; a test compares every score computed from them with the public `corpus_score`.
     """
     if not items:
         return np.zeros((0, 0))
@@ -120,6 +120,6 @@ def _counts(metric: Any, items: Sequence[ScoredItem]) -> Floats:
 
 
 def _each(metric: Any, sums: Floats) -> Floats:
-    """sacreBLEU's score of each row of added-up statistics."""
+    """sacreBLEU's score for each row of summed statistics."""
     rows = sums.astype(np.int64).tolist()
     return np.array([metric._compute_score_from_stats(row).score for row in rows])

@@ -1,1 +1,1 @@
-"""From records to metrics: latencies, counts of corpus metrics."""
+"""Metrics from records: latencies, counts of corpus metrics."""

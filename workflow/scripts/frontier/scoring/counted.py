@@ -1,4 +1,4 @@
-"""What each request adds to a corpus metric: counted by `score`, stored beside the answer."""
+"""Each request's contribution to a corpus metric, counted by `score` and stored with the answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from frontier.stats.serial import Floats
 
 COLUMN = "counts"
 TYPE = pl.List(pl.Int64())
-ROUNDING = 1e-9  # of a score: added up in another order, it differs in its last digit
+ROUNDING = 1e-9  # of a score, whose last digit depends on the order of summation
 
 
 def checked(requests: pl.DataFrame, scorer: CorpusScorer) -> Floats:
     """The stored counts, of shape (requests, WIDTH), which give each request's `score`.
 
-    Raises ValueError, saying what is wrong, for any others.
+    Raises ValueError with the reason for invalid ones.
     """
     column = requests[COLUMN]
     if column.dtype != TYPE:
@@ -27,7 +27,7 @@ def checked(requests: pl.DataFrame, scorer: CorpusScorer) -> Floats:
     counts = numbers.to_numpy().reshape(-1, scorer.WIDTH).astype(np.float64)
     scores = requests["score"].cast(pl.Float64).to_numpy()
     if not np.allclose(scorer.each(counts), scores, rtol=0, atol=ROUNDING):
-        raise ValueError(f"column {COLUMN} does not give the scores that stand beside it")
+        raise ValueError(f"column {COLUMN} does not match the scores beside it")
     return counts
 
 

@@ -1,8 +1,8 @@
-"""From recorded arrivals of tokens to latencies, by the definitions of MLPerf Inference.
+"""Latencies from recorded arrivals of tokens, by the definitions of MLPerf Inference.
 
 Source: MLCommons, "MLPerf Inference Rules", sections on scenarios and on LLM benchmarks' metrics
-(TTFT, TPOT), https://github.com/mlcommons/inference_policies. They assume a time for each token; of
-an arrival with several tokens only the last one's time is known, and what follows counts from it.
+(TTFT, TPOT), https://github.com/mlcommons/inference_policies. They assume a time per token; for an
+arrival with several tokens only the last one's time is known, from which later tokens count.
 """
 
 from __future__ import annotations
@@ -28,51 +28,51 @@ from frontier.stats.serial import Floats, Serial, serial
 Statistics = dict[str, Estimate | None]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SECOND = 1e9  # nanoseconds
-SHOWS_TAIL = 100  # requests; a mean of fewer is wrong wherever rare ones are much slower
+SHOWS_TAIL = 100  # requests; a mean of fewer is wrong if rare ones are much slower
 
 
 def latency_s(record: Record) -> float:
-    """Request due -> text of the last token available, in seconds.
+    """The time from a request's due time to the text of its last token, in seconds.
 
-    From when it was due, as MLPerf's LoadGen counts, lest waiting to be sent is left out; in
-    SingleStream a request is handed over when it is due.
+    Counted from the due time, like MLPerf's LoadGen, to include waiting; in SingleStream a request
+    is sent when it is due.
     """
     return (record.start_ns - record.due_ns + record.end_ns) / SECOND
 
 
 def ttft_s(record: Record) -> float | None:
-    """Request handed over -> first arrival of a generated token, in seconds; None without one."""
+    """The time from sending a request to its first arrival, in seconds; None without one."""
     return record.arrivals[0].ns / SECOND if record.arrivals else None
 
 
 def tpot_s(record: Record) -> float | None:
-    """The time per output token after the first arrival, in seconds; None where there is none.
+    """The time per output token after the first arrival, in seconds; None without further tokens.
 
     (end - first arrival) / (tokens - tokens of the first arrival): MLPerf's
-    (latency - TTFT) / (tokens - 1) where the first token came alone.
+    (latency - TTFT) / (tokens - 1) if the first token arrived alone.
     """
     later = record.tokens - record.arrivals[0].tokens if record.arrivals else 0
     return (record.end_ns - record.arrivals[0].ns) / SECOND / later if later else None
 
 
 def itl_s(record: Record) -> list[float]:
-    """The gaps between consecutive arrivals, in seconds: between tokens where each came alone."""
+    """The gaps between consecutive arrivals, in seconds: between tokens if each arrived alone."""
     times = np.array([arrival.ns for arrival in record.arrivals], dtype=np.float64)
     return [float(gap) for gap in np.diff(times) / SECOND]
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:
-    """Records in the order in which they were taken."""
+    """Records in order of time."""
     return sorted(records, key=lambda record: (record.session, record.start_ns))
 
 
 def sizes(records: Sequence[Record]) -> list[list[int]]:
-    """What makes a request long or short whatever the machine does: its tokens, in and out."""
+    """The sizes of each request, independent of the machine: its tokens, in and out."""
     return [[record.tokens for record in records], [record.prompt_tokens for record in records]]
 
 
 def dependence(times: ArrayLike, records: Sequence[Record]) -> Serial:
-    """How much of a request's time goes on in the next, of records in the order of time."""
+    """The autocorrelation of times, for records in order of time."""
     begins = (
         place
         for place, (before, record) in enumerate(pairwise(records), start=1)
@@ -82,19 +82,19 @@ def dependence(times: ArrayLike, records: Sequence[Record]) -> Serial:
 
 
 def mean(values: Sequence[float], timed: Serial) -> Estimate:
-    """The mean of times in the order in which they were taken."""
+    """The mean of times in order of measurement."""
     counts = np.column_stack([values, np.ones(len(values))])
     return _known_tail(jackknife(over, counts, scale=LOG, timed=timed).estimate, len(values))
 
 
 def over(totals: Floats) -> Floats:
-    """The rate of each row of totals: the first column over the second."""
+    """The rate for each row of totals: the first column over the second."""
     ratio: Floats = totals[:, 0] / totals[:, 1]
     return ratio
 
 
 def _known_tail(estimate: Estimate, n: int) -> Estimate:
-    """The estimate, saying what a sample of `n` cannot show (the rule of three: 3 / n)."""
+    """The estimate, with a note on what a sample of `n` cannot show (the rule of three: 3 / n)."""
     if estimate.low is None or n >= SHOWS_TAIL:
         return estimate
     blind = f"; blind to slow requests rarer than {3 / n:.0%}"
@@ -102,7 +102,7 @@ def _known_tail(estimate: Estimate, n: int) -> Estimate:
 
 
 def summarize(time: Callable[[Record], float | None], records: Sequence[Record]) -> Statistics:
-    """Mean and quantiles of a time of each request, each with its interval; None: not known."""
+    """Mean and quantiles of a time per request, each with its interval; None if unknown."""
     timed = [(value, record) for record in in_order(records) if (value := time(record)) is not None]
     if not timed:
         return dict.fromkeys(("mean", *QUANTILES))
@@ -115,10 +115,9 @@ def summarize(time: Callable[[Record], float | None], records: Sequence[Record])
 def inter_token_latency(records: Sequence[Record]) -> Statistics:
     """Mean and quantiles of all gaps between arrivals; a request's gaps are a cluster.
 
-    Where arrivals had several tokens, which have no time of their own, each figure's method says
-    how many they had on average.
+    If arrivals had several tokens, each figure's method gives their average number.
 
-    A quantile's interval is that of as many independent gaps as have the same spread: the gaps
+    A quantile's interval is that of as many independent gaps as have the same variance: the gaps
     over the design effect of the share below it. Source: Woodruff, "Confidence intervals for
     medians and other position measures", JASA 47 (1952); Kish, "Survey Sampling" (1965).
     """
@@ -136,7 +135,7 @@ def inter_token_latency(records: Sequence[Record]) -> Statistics:
 
 
 def _between_arrivals(figure: Estimate | None, records: Sequence[Record]) -> Estimate | None:
-    """The estimate, saying so if several tokens came at the ends of its gaps."""
+    """The estimate, with a note if several tokens arrived at the ends of its gaps."""
     tokens = sum(one.tokens for record in records for one in record.arrivals[1:])
     each = tokens / sum(len(record.arrivals) - 1 for record in records)
     if figure is None or each == 1:
@@ -147,7 +146,7 @@ def _between_arrivals(figure: Estimate | None, records: Sequence[Record]) -> Est
 
 
 def tokens_per_arrival(records: Sequence[Record]) -> float | None:
-    """Generated tokens over the arrivals that had them; 1 where each has a time of its own."""
+    """Generated tokens per arrival; 1 if each token has its own time."""
     arrivals = sum(len(record.arrivals) for record in records)
     return sum(record.tokens for record in records) / arrivals if arrivals else None
 
@@ -155,13 +154,13 @@ def tokens_per_arrival(records: Sequence[Record]) -> float | None:
 def _clustered(
     pooled: Floats, lists: Sequence[Sequence[float]], q: float, timed: Serial
 ) -> Estimate | None:
-    """A quantile of values that came in clusters, one a request."""
+    """A quantile of clustered values, with one cluster per request."""
     if quantile_ranks(len(pooled), q) is None:
         return None
     value = float(np.quantile(pooled, q))
     if len(lists) < FEWEST:
         return Estimate(value, None, None, f"no interval: fewer than {FEWEST} requests")
-    # At the median too: a far quantile can lie within one request, where no spread is seen.
+    # At the median too: an extreme quantile can be within one request, which hides the variance.
     together = max(1.0, *(design_effect(pooled, lists, at, timed) for at in (q, 0.5)))
     effective = len(pooled) / together
     note = f"; clustered by request, {timed.worth(effective, len(pooled), 'gaps')}"
@@ -171,7 +170,7 @@ def _clustered(
 def design_effect(
     pooled: Floats, lists: Sequence[Sequence[float]], q: float, timed: Serial
 ) -> float:
-    """The variance of the share of clustered values below a quantile, over that of independent."""
+    """The ratio of the variances of the share below a quantile: clustered to independent values."""
     value, n = float(np.quantile(pooled, q)), len(lists)
     below = np.array([(np.asarray(each) <= value).sum() - q * len(each) for each in lists])
     variance = float((below**2).sum()) * n / (n - 1) * timed.of_mean(below)
@@ -179,10 +178,9 @@ def design_effect(
 
 
 def rate(counts: Sequence[float], records: Sequence[Record]) -> Estimate:
-    """The rate of totals of what each request counts over the time of all, one after another.
+    """The total of each request's count over the total time of all requests.
 
-    `records` are in the order of time. A mean of the requests' rates would give short ones too much
-    weight.
+    `records` are in order of time. A mean of the requests' rates would overweight short ones.
     """
     seconds = np.array([latency_s(record) for record in records])
     columns = np.column_stack([np.array(counts, dtype=np.float64), seconds])

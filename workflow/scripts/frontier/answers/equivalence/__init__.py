@@ -1,1 +1,1 @@
-"""Whether two mathematical answers are the same, in value and in the form asked for."""
+"""Equivalence of mathematical answers, in value and in the required form."""

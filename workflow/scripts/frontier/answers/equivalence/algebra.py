@@ -1,9 +1,8 @@
-"""Whether two expressions are equal, decided by sympy in a process that can be killed.
+"""Equality of expressions, decided by sympy in a process that can be killed.
 
-sympy may think for ever, so it runs in a worker of its own, one for many comparisons, which is
-killed and replaced when it passes the time limit. It gets expressions that
-expressions.py parsed; sympy never sees a text. What would be too large to expand is not sent: it is
-no answer in the form of any reference.
+sympy may never finish, so it runs in a separate worker, shared by many comparisons, which is killed
+and replaced when it exceeds the time limit. It gets expressions parsed by expressions.py; sympy
+never sees a text. An expression too large to expand is not sent: it has the form of no reference.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ from frontier.answers.equivalence.expressions import (
 )
 
 SCRIPTS = Path(frontier.__file__).resolve().parents[1]
-START_LIMIT_S = 120.0  # importing sympy takes half a second, on a busy machine many
+START_LIMIT_S = 120.0  # importing sympy takes half a second, but many on a busy machine
 MEMORY_BYTES = 1 << 30  # of address space; the worker with sympy takes 60 MB
 MAX_TERMS = 1_000  # of an expansion, before like terms are collected: a second of sympy's time
 MAX_COEFFICIENT_DIGITS = 5_000
 
 
 class Worker:
-    """A context: the worker starts when it is first needed and is gone at the end."""
+    """A context manager: the worker starts when first needed and is stopped at the end."""
 
     def __init__(self, limit_s: float) -> None:
         """`limit_s`: seconds of wall time for one comparison."""
@@ -59,9 +58,9 @@ class Worker:
         self.stop()
 
     def equal(self, first: str, second: str) -> bool | None:
-        """Whether two admitted expressions are equal; None without a verdict within the limit.
+        """True if two admitted expressions are equal; None without a verdict within the limit.
 
-        False where one is not admitted or too large to expand. Raises RuntimeError where the worker
+        False if one is not admitted or too large to expand. Raises RuntimeError if the worker
         cannot start.
         """
         nodes = (parse(first), parse(second))
@@ -74,22 +73,22 @@ class Worker:
             reply = _reply(process, self.limit_s)
         except BrokenPipeError:
             reply = b""
-        if not reply:  # out of time, or the worker died of this comparison
+        if not reply:  # out of time, or the comparison crashed the worker
             self.stop()
             return None
         verdict: bool = json.loads(reply)
         return verdict
 
     def stop(self) -> None:
-        """Kill the worker, by its process id, and wait until it is gone."""
+        """Kills the worker and waits until it has exited."""
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
             self.process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
-        # The working folder is where `frontier` is imported from, whatever the caller's path is;
-        # PYTHONSAFEPATH would leave it out.
+        # `frontier` is imported from the working folder, independently of the caller's path;
+        # PYTHONSAFEPATH would exclude it.
         inherited = {key: text for key, text in os.environ.items() if key != "PYTHONSAFEPATH"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__],
@@ -111,7 +110,7 @@ def _stdin(process: subprocess.Popen[bytes]) -> Any:
 
 
 def _reply(process: subprocess.Popen[bytes], limit_s: float) -> bytes:
-    """The worker's next line; empty if it ends or the limit passes first."""
+    """The worker's next line; empty if it exits or the limit passes first."""
     assert process.stdout is not None
     handle = process.stdout.fileno()
     deadline = time.monotonic() + limit_s
@@ -126,13 +125,13 @@ def _reply(process: subprocess.Popen[bytes], limit_s: float) -> bytes:
 
 
 def is_too_large(node: Node) -> bool:
-    """Whether the expansion of an expression could pass what sympy does in about a second."""
+    """True if expanding an expression may take sympy more than about a second."""
     terms, digits = _expansion(node)
     return terms > MAX_TERMS or digits > MAX_COEFFICIENT_DIGITS
 
 
 def _expansion(node: Node) -> tuple[int, int]:
-    """Upper bounds of an expansion's terms and of a coefficient's digits, cut off above the limits.
+    """Upper bounds of an expansion's terms and of a coefficient's digits, capped above the limits.
 
     A power n of t terms has at most C(t + n - 1, n): the ways to choose n of t with repetition.
     """
@@ -154,9 +153,9 @@ def _expansion(node: Node) -> tuple[int, int]:
 
 
 def _limit_memory() -> None:
-    """Let an allocation beyond MEMORY_BYTES fail, where the platform can do that.
+    """Makes allocations beyond MEMORY_BYTES fail, if the platform can do that.
 
-    macOS takes no limit of the address space; there the bounds above are all there is.
+    macOS has no limit of the address space; there only the bounds above apply.
     """
     try:
         import resource
@@ -169,13 +168,15 @@ def _limit_memory() -> None:
 
 
 def serve() -> None:
-    """The worker: compare the pairs of expressions that come on stdin, a verdict a line, till EOF.
+    """The worker: compares pairs of expressions from stdin until EOF, one verdict per line.
 
-    An alarm ends a comparison whose parent was itself killed and can no longer end it.
+    An alarm ends a comparison whose parent was killed and can no longer end it.
     """
     import sympy
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent, which ends this
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the parent, which stops this process
     _limit_memory()
     sys.stdout.write("true\n")
     sys.stdout.flush()
@@ -192,7 +193,7 @@ def serve() -> None:
 
 
 def compare(sympy: Any, first: str, second: str) -> bool:
-    """Whether the difference of two expressions expands to zero; variables are positive."""
+    """True if the difference of two expressions expands to zero, with positive variables."""
     nodes = [parse(first), parse(second)]
     if any(node is None for node in nodes):
         return False
@@ -201,7 +202,7 @@ def compare(sympy: Any, first: str, second: str) -> bool:
 
 
 def _build(sympy: Any, node: Node | None) -> Any:
-    """The sympy expression of a parsed one."""
+    """The sympy expression for a parsed one."""
     match node:
         case Number(value):
             return sympy.Integer(value)

@@ -1,4 +1,4 @@
-"""True or False, yes or no, as the answer that a piece of text begins with."""
+"""Truth values at the beginning of a piece of text: True or False, yes or no."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WORD = re.compile(r"(\bnot |n't )?\b(true|false|yes)\b", re.IGNORECASE)
 
 
 def truth(piece: str) -> str | None:
-    """The truth value that a piece is, or begins with before a comment: "No, 8 is not prime".
+    """The truth value of a piece, which may have a comment: "No, 8 is not prime".
 
-    None where the comment says the opposite or offers a choice.
+    None if the comment says the opposite or offers a choice.
     """
     found = SAID.match(piece)
     if found is None:

@@ -1,13 +1,13 @@
-"""Where a text says its answer, in this order:
+"""The candidates for the answer in a text, in this order:
 
 1. in a box, \\boxed{...},
 2. after a mark of the answer: "The answer is", "Answer:", "####", or before "is the answer",
-3. where neither is there: in the last line or sentence that is an answer, or that ends in one after
-   "=", "is", ":" and the like.
+3. without either: in the last line or sentence that is an answer, or ends in one after "=", "is",
+   ":" and the like.
 
-What is thought aloud (</think>) and what follows a next "Question:" is no part of the answer.
+Reasoning (before </think>) and the text after a next "Question:" are not part of the answer.
 A text with two different candidates is ambiguous: boxes and marks that disagree, a first or later
-line that is another answer, "7 or 8", a denial ("not 7", "7 is wrong").
+line with another answer, "7 or 8", a denial ("not 7", "7 is wrong").
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ from frontier.answers.equivalence.marks import (
 from frontier.answers.equivalence.sentences import Sentence, split
 
 UNREADABLE = ""
-"""The answer of a box or behind a mark that is none of the type asked for."""
+"""Stands for the content of a box, or after a mark, that is not of the required type."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The answer that a text gives, as the references spell it, or that it gives two."""
+    """The answer in a text, spelled like the references, or that there are two."""
 
     answer: str | None = None
     ambiguous: bool = False
@@ -57,39 +57,39 @@ class Found:
 
 @dataclass(frozen=True)
 class Statement:
-    """What one sentence says: its answer, how it says it, whether it contradicts itself."""
+    """One sentence's answer, the way it is stated, and whether it contradicts itself."""
 
     answer: str | None = None
     marked: bool = False
-    """In a box or with a mark of the answer."""
+    """Whether the answer is in a box or has a mark."""
     bare: bool = False
-    """The sentence is the answer and no more."""
+    """Whether the sentence is only the answer."""
     ambiguous: bool = False
 
 
 @dataclass(frozen=True)
 class Reader:
-    """How the answers to one problem are read and compared."""
+    """Functions that read and compare the answers to one problem."""
 
     read: Callable[[str], str | None]
-    """The answer that a whole piece of plain text is."""
+    """Returns the answer if the whole piece of plain text is one."""
     candidate: Callable[[str], str | None]
-    """The same, where it is of the form asked for."""
+    """Like `candidate`, if the answer has the required form."""
     rival: Callable[[str], str | None]
-    """The same, where it is not in the question either, so that it is meant as an answer."""
+    """Like the above, if it does not occur in the question, so that it is meant as an answer."""
     same: Callable[[str, str], bool]
     question: str = ""
     is_list: bool = False
     is_truth: bool = False
     is_value: bool = False
-    """A number or several, so that "2*x = 14" has not come to its end."""
+    """Whether the answer is a number or several, so that "2*x = 14" is unfinished."""
     restates: bool = False
-    """Before the first mark another value may stand: 9479.8 = 9480 where it is to be rounded."""
+    """Whether the answer is rounded, so that another value may precede it: 9479.8 = 9480."""
     asked: str | None = None
-    """The letter whose value is asked for."""
+    """The letter whose value is required."""
 
     def find(self, text: str) -> Found:
-        """The answer that a text gives, by the order above."""
+        """The answer in a text, in the order above."""
         sentences = split(text)
         said = [self.statement(sentence) for sentence in sentences]
         marked = [place for place, one in enumerate(said) if one.marked]
@@ -101,7 +101,7 @@ class Reader:
         last = places[-1]
         chosen, after = said[last], [sentence.text for sentence in sentences[last + 1 :]]
         if not (marked or chosen.bare) and any(re.search("[0-9=]", line) for line in after):
-            return Found()  # what followed was not understood
+            return Found()  # the text after it was not understood
         unread = any(self._is_unread(line) for line in (sentences[0].text, *after) if chosen.bare)
         retraction = SECOND_THOUGHT if self.is_truth else RETRACTION
         if unread or any(map(retraction.search, after)):
@@ -111,13 +111,13 @@ class Reader:
         return Found(chosen.answer or None)
 
     def _is_unread(self, line: str) -> bool:
-        """Whether a line is a formula, not the question's, and no answer of the type asked for."""
+        """True if a line is a formula that is neither the question's nor of the required type."""
         if not is_formula(line) or WEAK.search(line) or self.read(line) is not None:
             return False
         return "".join(line.split()).strip(".") not in "".join(self.question.split())
 
     def _agree(self, said: Sequence[Statement], places: Sequence[int], chosen: Statement) -> bool:
-        """Whether all that could be meant as the answer is the same; the rest is working."""
+        """True if all possible answers are the same; the rest is working."""
         last = places[-1]
         rivals = [one for one in (said[0], *said[last:]) if one.bare]
         if chosen.marked:
@@ -130,7 +130,7 @@ class Reader:
         return all(self._same(one, answer) for one in answers)
 
     def statement(self, sentence: Sentence) -> Statement:
-        """What a sentence says."""
+        """The statement in a sentence."""
         text = sentence.text
         if sentence.boxes:
             boxed = [self._said(box) for box in sentence.boxes]
@@ -148,7 +148,7 @@ class Reader:
         return self._of_marks(text, marks) if marks else self._said(text)
 
     def _of_marks(self, text: str, marks: Sequence[re.Match[str]]) -> Statement:
-        """What follows the marks of the answer in one sentence, which must agree."""
+        """The answers after the marks in one sentence, which must agree."""
         ends = [*(mark.start() for mark in marks[1:]), len(text)]
         pieces = [
             CLOSING.sub("", text[mark.end() : end]) for mark, end in zip(marks, ends, strict=True)
@@ -170,7 +170,7 @@ class Reader:
         return self.same(first, second)
 
     def _said(self, piece: str) -> Statement:
-        """The answer that a piece is, or in which it ends after "=", "is" and the like."""
+        """The answer of a piece, or at its end after "=", "is" and the like."""
         if self.is_truth and DENIED.fullmatch(piece):
             return Statement(ambiguous=True)
         if len(piece) <= MAX_PIECE and (answer := self.read(piece)) is not None:
@@ -192,18 +192,18 @@ class Reader:
         return Statement(ambiguous=self._offers_several(piece))
 
     def _assigned(self, piece: str) -> str | None:
-        """Of h = 10, p = 3 the part on the letter asked for; None where there is but one letter."""
+        """The part on the required letter, as in h = 10, p = 3; None with only one letter."""
         parts = [part for part in ASSIGNED.split(piece) if ASSIGNMENT.match(part)]
         asked = [part for part in parts if part[0] == self.asked]
         return asked[-1] if asked and len({part[0] for part in parts}) > 1 else None
 
     def _is_contradicted(self, before: str, answer: str) -> bool:
-        """Whether words or values before an answer make it doubtful that it is meant."""
+        """True if words or values before an answer make it doubtful."""
         if self._doubt.search(before) or ANOTHER_ANSWER.search(before):
             return True
         if not (self.is_list or self.is_truth) and ANOTHER_VALUE.search(before):
             return True
-        # What gives reasons behind it is meant, even where the question has it too.
+        # An answer with reasons after it is meant, even if the question contains it.
         if not self.is_list and (reasoned := REASONED.match(before)):
             stated = self.read(reasoned[1])
             if stated is not None and not self.same(stated, answer):
@@ -211,7 +211,7 @@ class Reader:
         for place, piece in enumerate(between(WEAK, before)):
             first, *more = piece.split("; ") if self.is_list else APART.split(piece)
             heads = [self.rival(self._head(part)) for part in (first, *more)]
-            # What the question has too is no rival, unless it stands as a result: 15 - 8 = 8 = 7.
+            # A value of the question is not a rival, unless it is a result: 15 - 8 = 8 = 7.
             if (place or more or not self.restates) and self._head(first) == first:
                 heads.append(self.candidate(first))
             if any(one is not None and not self.same(one, answer) for one in heads):
@@ -223,11 +223,11 @@ class Reader:
         return UNSURE if self.is_truth else DOUBT
 
     def _head(self, part: str) -> str:
-        """What stands before the first word; a truth value is a word itself."""
+        """The text before the first word; a truth value is itself a word."""
         return part if self.is_truth else WORD.split(part)[0]
 
     def _offers_several(self, piece: str) -> bool:
-        """Whether a piece that is no answer names more than one, or denies one: 7 or 8, not 7."""
+        """True if a piece that is not an answer names several, or denies one: 7 or 8, not 7."""
         if len(piece) > MAX_PIECE:
             return False
         read = self.rival if LETTERS.search(piece) else self.read

@@ -1,6 +1,6 @@
-"""The primary rule: the answer that a text gives, in value and in the form asked for.
+"""The primary rule: the answer in a text must have the right value and the required form.
 
-The answer is looked for (`candidates`), read in the notation that models write (`notation`,
+The answer is located (`candidates`), read in the notation that models write (`notation`,
 `readings`), compared by the strict rule, and must be finished (`finished`).
 """
 
@@ -26,7 +26,7 @@ TOKEN = re.compile(r"[0-9A-Za-z]+(?:[./][0-9]+)?")
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether an answer is right, None where that was not known in time, and what was read."""
+    """True if an answer is right, None if that was not decided in time; and the answer read."""
 
     right: bool | None
     answer: str | None = None
@@ -34,7 +34,7 @@ class Verdict:
 
 
 def equivalent(prediction: str, problem: Problem, equal: Equal) -> Verdict:
-    """Whether a text answers a problem; `equal` as for `strict`."""
+    """The verdict on a text as an answer to a problem; `equal` as for `strict`."""
     kind, whole = answer_type(problem), clean(prediction)
     if strict(prediction, problem, equal):
         return Verdict(is_finished(whole, problem, kind), whole)

@@ -1,9 +1,9 @@
 """Algebraic expressions as a model wrote them, parsed by a small grammar.
 
-Generated text is not trusted, so nothing here evaluates it. Admitted are whole numbers,
+Generated text is not trusted, so nothing here evaluates it. The grammar has whole numbers,
 single-letter variables, + - * / ** (or ^), parentheses and sqrt; length, depth, numbers and
-exponents are bounded, and only what has a variable can be raised to a power. Anything else is no
-expression.
+exponents are bounded, and only terms with a variable can be raised to a power. Anything else is
+rejected.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from fractions import Fraction
 MAX_LENGTH = 200  # characters; the longest answer of the DeepMind modules has 30
 MAX_DEPTH = 20
 MAX_DIGITS = 40
-MAX_EXPONENT = 10**10  # of a variable: of numerator and denominator
-MAX_POWER = 16  # of anything in parentheses
+MAX_EXPONENT = 10**10  # of a variable, for numerator and denominator
+MAX_POWER = 16  # of a term in parentheses
 MAX_RADICAND = 10**8
 
 TOKEN = re.compile(r"\s*([0-9]+|sqrt|[a-zA-Z]|\*\*|[-+*/^()])")
@@ -24,7 +24,7 @@ TOKEN = re.compile(r"\s*([0-9]+|sqrt|[a-zA-Z]|\*\*|[-+*/^()])")
 
 @dataclass(frozen=True)
 class Number:
-    """A whole number of at least 0; signs belong to products."""
+    """A whole number >= 0; signs belong to products."""
 
     value: int
 
@@ -45,10 +45,10 @@ class Variable:
 
 @dataclass(frozen=True)
 class Power:
-    """A base and its exponent; -1 also stands for a division by the base.
+    """A base and its exponent; -1 also means division by the base.
 
-    `simplified` is false where the exponent was written with less than its simplest spelling: 4/2,
-    1, 0, or a division by a negative power.
+    `simplified` is false if the exponent was not written in its simplest form: 4/2, 1, 0, or a
+    division by a negative power.
     """
 
     base: Node
@@ -79,7 +79,7 @@ class _NotAdmittedError(Exception):
 
 
 def parse(text: str) -> Node | None:
-    """The expression that a text spells; None where it is none that this grammar admits."""
+    """The expression in a text; None if the grammar rejects it."""
     try:
         return _Parser(text).whole()
     except _NotAdmittedError:
@@ -87,7 +87,7 @@ def parse(text: str) -> Node | None:
 
 
 class _Parser:
-    """Recursive descent over the tokens of one text."""
+    """A recursive-descent parser over the tokens of one text."""
 
     def __init__(self, text: str) -> None:
         text = text.strip()
@@ -105,7 +105,7 @@ class _Parser:
         self.depth = 0
 
     def take(self, *wanted: str) -> str | None:
-        """The next token, taken, if it is among those wanted."""
+        """Consumes and returns the next token if it is one of those wanted."""
         token = self.tokens[self.next] if self.next < len(self.tokens) else None
         if token not in wanted:
             return None
@@ -211,7 +211,7 @@ def _power(base: Node, exponent: Fraction, simplified: bool) -> Node:
         if max(abs(exponent.numerator), exponent.denominator) > MAX_EXPONENT:
             raise _NotAdmittedError
     elif not variables(base) or exponent.denominator > 1 or not 1 <= exponent <= MAX_POWER:
-        raise _NotAdmittedError  # 9**9 is a number not worked out, and could be a very large one
+        raise _NotAdmittedError  # 9**9 is an unevaluated number, and could be very large
     return Power(base, exponent, simplified)
 
 

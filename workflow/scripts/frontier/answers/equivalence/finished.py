@@ -1,6 +1,6 @@
-"""Whether nothing is left to be done in an answer: 2*x + 0*y, x**(4/2) and 1*x are not finished.
+"""Checks that an answer is fully worked out: 2*x + 0*y, x**(4/2) and 1*x are not.
 
-An answer needs to be no better finished than its reference.
+An answer may have the same defects as its reference.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FACTOR_OF_ONE = re.compile(r"(?<![0-9])1\*|\*1(?![0-9])|/\(?1\)?(?![0-9])")
 
 
 def is_finished(answer: str, problem: Problem, kind: AnswerType) -> bool:
-    """Whether an answer that is equal and of the right form is also carried out to its end."""
+    """True if an answer that is equal and in the right form is also fully worked out."""
     reference = clean(problem.reference)
     if answer == reference:
         return True
@@ -50,7 +50,7 @@ def is_finished(answer: str, problem: Problem, kind: AnswerType) -> bool:
 
 
 def _faults(text: str, node: Node, kind: AnswerType) -> frozenset[str]:
-    """What is left to be done in an expression."""
+    """The steps that are missing in an expression."""
     compact = text.replace(" ", "").replace("**", "^")
     found = {
         "two signs": TWO_SIGNS.search(compact),
@@ -82,7 +82,7 @@ def _has_zero(node: Node) -> bool:
 
 
 def _has_primitive_factors(node: Node) -> bool:
-    """Whether each factor of a product has whole coefficients without a common divisor."""
+    """True if each factor of a product has whole coefficients without a common divisor."""
     for factor in node.factors if isinstance(node, Product) else (node,):
         base = factor.base if isinstance(factor, Power) else factor
         if isinstance(base, Sum):

@@ -1,6 +1,6 @@
-"""The form an algebraic expression is in: expanded, factored, a simplified surd, a single power.
+"""The form of an algebraic expression: expanded, factored, a simplified surd, a single power.
 
-A task asks for a form as much as for a value: an unexpanded product is no expansion of itself.
+A task requires a form as well as a value: an unexpanded product is not an expansion.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MAX_DEGREE = 100
 
 
 def degree(node: Node) -> Fraction | None:
-    """An upper bound of a polynomial's degree; None where the expression is no polynomial."""
+    """An upper bound of a polynomial's degree; None if the expression is not a polynomial."""
     if not variables(node):
         return Fraction(0)
     match node:
@@ -42,19 +42,19 @@ def degree(node: Node) -> Fraction | None:
 
 
 def is_polynomial(node: Node) -> bool:
-    """A polynomial, in any form, of a degree that can be worked with."""
+    """True for a polynomial in any form, of a manageable degree."""
     bound = degree(node)
     return bound is not None and bound <= MAX_DEGREE
 
 
 def is_expanded(node: Node) -> bool:
-    """A sum of monomials, each with one coefficient in lowest terms, like terms collected."""
+    """True for a sum of monomials with coefficients in lowest terms and like terms collected."""
     keys = [_monomial(term) for term in _terms(node)]
     return None not in keys and len(set(keys)) == len(keys) and is_polynomial(node)
 
 
 def is_simplified_surd(node: Node) -> bool:
-    """Rational multiples of roots of different square-free numbers, each in lowest terms."""
+    """True for rational multiples of roots of different square-free numbers, in lowest terms."""
     radicands = []
     for term in _terms(node):
         rest = _without_coefficient(term)
@@ -70,7 +70,7 @@ def is_simplified_surd(node: Node) -> bool:
 
 
 def is_single_power(node: Node) -> bool:
-    """One power of one variable, or one over it, or 1."""
+    """True for a power of one variable, its reciprocal, or 1."""
     if isinstance(node, Product):
         if node.sign != 1 or len(node.factors) != 2 or node.factors[0] != Number(1):
             return False
@@ -80,7 +80,7 @@ def is_single_power(node: Node) -> bool:
 
 
 def factor_count(node: Node) -> int | None:
-    """How many factors with a variable a product has, with multiplicity; None in another form.
+    """The number of a product's factors with a variable, with multiplicity; None for other forms.
 
     Each must itself be expanded. Two equal polynomials over the rationals of which one is fully
     factored have the same count only if the other is, because factorization is unique.
@@ -104,7 +104,7 @@ def _terms(node: Node) -> tuple[Node, ...]:
 
 
 def _without_coefficient(term: Node) -> list[Node] | None:
-    """A term's factors that are no numbers; None where its coefficient is not worked out."""
+    """A term's factors other than numbers; None if its coefficient is not evaluated."""
     over: list[int] = []
     under: list[int] = []
     rest: list[Node] = []
@@ -121,7 +121,7 @@ def _without_coefficient(term: Node) -> list[Node] | None:
 
 
 def _monomial(term: Node) -> frozenset[tuple[str, Fraction]] | None:
-    """The variables of a monomial with their exponents; None where the term is none."""
+    """The variables of a monomial with their exponents; None if the term is not a monomial."""
     factors = _without_coefficient(term)
     if factors is None:
         return None

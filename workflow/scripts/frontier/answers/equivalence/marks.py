@@ -1,11 +1,11 @@
-"""The words and signs by which a text marks its answer, doubts it, or takes it back."""
+"""The words and signs with which a text marks, doubts or retracts its answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-MAX_PIECE = 400  # characters; a longer piece is no answer
+MAX_PIECE = 400  # characters; a longer piece is not an answer
 
 STRONG = re.compile(
     r"####|<answer>|答案(?:是|为|:)?"
@@ -43,7 +43,7 @@ UNSURE = re.compile(
     r"\b(?:or|either|maybe|perhaps|possibly|might|if|unless|whether|doubt|think|sure)\b",
     re.IGNORECASE,
 )
-"""Doubt of a truth value: "8 is not prime, so False" has none."""
+"""Doubt about a truth value: "8 is not prime, so False" has none."""
 DENIED = re.compile(r"\W*(?:not|never|neither)\s+(?:true|false|yes)\W*", re.IGNORECASE)
 SECOND_THOUGHT = re.compile(r"\b(?:wait|mistake|sorry|scratch|correction)\b", re.IGNORECASE)
 RETRACTION = re.compile(
@@ -64,7 +64,7 @@ NAME = re.compile(r"[A-Za-z](?:_?[0-9A-Za-z])?")
 
 
 def between(mark: re.Pattern[str], text: str) -> Iterator[str]:
-    """What is left of a text without its marks."""
+    """The parts of a text between its marks."""
     start = 0
     for found in mark.finditer(text):
         yield text[start : found.start()]
@@ -73,12 +73,12 @@ def between(mark: re.Pattern[str], text: str) -> Iterator[str]:
 
 
 def is_equation(before: str) -> bool:
-    """Whether what stands left of "=" is to be solved, such as 2*x or -x, and no mere name."""
+    """True if the left side of "=" must be solved, such as 2*x or -x, and is not just a name."""
     rest = CALL.sub("1", before[-MAX_PIECE:])
     tail = re.split(r"[,;:→=]|\b[A-Za-z]{2,}\b", rest)[-1].strip(" *.")
     return bool(re.search("[A-Za-z]", tail)) and NAME.fullmatch(tail) is None
 
 
 def is_formula(piece: str) -> bool:
-    """Whether a piece is in signs and digits, with no word of prose."""
+    """True if a piece consists of signs and digits, without words."""
     return bool(re.search("[0-9A-Za-z]", piece)) and not LETTERS.search(piece.replace("sqrt", ""))

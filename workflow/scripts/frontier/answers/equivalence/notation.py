@@ -1,7 +1,7 @@
 """LaTeX, markdown and Unicode as the plain notation of the references: \\frac{1}{2} is (1/2).
 
-Only the spelling changes, never what is written: nothing is worked out, reordered or dropped that
-has a meaning in mathematics. What is not understood is left standing, so that it is no answer.
+Only the spelling changes: nothing with a mathematical meaning is evaluated, reordered or dropped.
+Notation that is not understood stays as it is, so that it is not an answer.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import unicodedata
 MAX_NESTING = 12
 
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
-# A space of these kinds between groups of three digits separates thousands, as a comma does.
+# These spaces separate thousands between groups of three digits, like a comma.
 THIN_SPACES = re.compile("(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9]))")
 LATEX_THOUSANDS = re.compile(r"(?<=[0-9])(?:\\,|\\!|\\ |\{,\}|\\!,|,\\!)(?=[0-9]{3}(?![0-9]))")
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ᐟ", "0123456789+-()/")
@@ -33,7 +33,7 @@ SYMBOLS = str.maketrans(
         "∶": ":",
     }
 )
-# An en dash is a minus only where it cannot be a dash in prose: right before what it negates.
+# An en dash is a minus only if it cannot be a dash in prose: directly before its operand.
 EN_DASH = re.compile(r"–(?=[0-9A-Za-z(\\])|(?<=[0-9A-Za-z)] )–(?= [0-9A-Za-z(\\])")
 
 SPACES = re.compile(r"[^\S\n]+")
@@ -72,7 +72,7 @@ TAG = re.compile(r"</?(?:b|i|em|strong|code|p|span|br)\s*/?>", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
-    """A text with the notation of Unicode, LaTeX and markdown respelled."""
+    """A text with Unicode, LaTeX and markdown in plain notation."""
     return _markdown(_latex(characters(text)))
 
 
@@ -100,14 +100,14 @@ def _character(letter: str) -> str:
         return letter
     if letter.isdecimal():
         return str(unicodedata.decimal(letter))
-    if unicodedata.category(letter) == "No":  # NFKC would make 12 of 1² and 11/2 of 1½
+    if unicodedata.category(letter) == "No":  # NFKC would turn 1² into 12 and 1½ into 11/2
         return letter
     return unicodedata.normalize("NFKC", letter).translate(SYMBOLS)
 
 
 def _latex(text: str) -> str:
-    """A text without LaTeX's commands, groups and mathematics delimiters, as far as understood."""
-    if "$" in text and text.count("$") % 2 == 0:  # else it is a currency
+    """A text without LaTeX's commands, groups and delimiters, as far as understood."""
+    if "$" in text and text.count("$") % 2 == 0:  # otherwise it is a currency sign
         text = text.replace("$$", "\n").replace("$", "")
     if "\\" not in text and "{" not in text:
         return text

@@ -1,4 +1,4 @@
-"""Numbers spelled in English words, with the spellings of DeepMind's generator, fourty among them.
+"""Numbers in English words, including the spellings of DeepMind's generator, such as fourty.
 
 Whole numbers below a trillion, with or without "and" and hyphens, and simple fractions such as
 "three quarters" and "minus one half". Nothing else is a number.
@@ -27,7 +27,7 @@ WORDS = re.compile(r"(?:(minus|negative) )?([a-z ]+)")
 
 
 def spelled(text: str) -> str | None:
-    """The number that words spell, in digits: "minus three quarters" is -3/4; None without one."""
+    """The number in words as digits: "minus three quarters" is -3/4; None if it is not a number."""
     found = WORDS.fullmatch(" ".join(text.casefold().replace("-", " ").split()))
     if found is None:
         return None
@@ -36,7 +36,7 @@ def spelled(text: str) -> str | None:
     part = PARTS.get(last) or PARTS.get(last.removesuffix("s"))
     if part is not None:
         over = 1 if words == ["a"] else _whole(words)
-        # "twenty fifth" is a place in an order, "twenty fifths" are 20/5.
+        # "twenty fifth" is an ordinal, "twenty fifths" are 20/5.
         fraction = over is not None and (over == 1) == (last in PARTS)
         return f"{sign}{over}/{part}" if fraction else None
     whole = _whole([*words, last])

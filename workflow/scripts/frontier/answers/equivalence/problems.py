@@ -1,6 +1,6 @@
-"""A problem of mathematics and the type of answer that it asks for.
+"""A mathematical problem and the type of answer that it requires.
 
-The type follows from the reference, the question and, where there is one, the DeepMind module.
+The type follows from the reference, the question and the DeepMind module, if there is one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ IN_ORDER = re.compile(r"\border\b")
 
 @dataclass(frozen=True)
 class Problem:
-    """What was asked and the answer expected."""
+    """A question and its reference answer."""
 
     reference: str
     question: str = ""
@@ -57,12 +57,12 @@ class Problem:
 
 
 def clean(text: str) -> str:
-    """An answer without the spaces around it and without one full stop at its end."""
+    """An answer without surrounding spaces and without one final full stop."""
     return text.strip().removesuffix(".").rstrip()
 
 
 def answer_type(problem: Problem) -> AnswerType:
-    """What kind of answer is asked for, and so how it is compared."""
+    """The type of the required answer, which determines the comparison."""
     reference, question, module = clean(problem.reference), problem.question, problem.module
     if reference in ("True", "False"):
         return "boolean"
@@ -83,12 +83,12 @@ def answer_type(problem: Problem) -> AnswerType:
 
 
 def is_option(problem: Problem) -> bool:
-    """The reference names one of several options, which the question lists as "(a) ... (b) ..."."""
+    """True if the reference names one of the question's options, "(a) ... (b) ..."."""
     return "(a) " in problem.question and f"({clean(problem.reference)}) " in problem.question
 
 
 def _expression_type(problem: Problem) -> AnswerType:
-    """The form in which an algebraic expression is asked for."""
+    """The required form of an algebraic expression."""
     node = parse(clean(problem.reference))
     if node is None:
         return "text"
@@ -104,7 +104,7 @@ def _expression_type(problem: Problem) -> AnswerType:
 
 
 def number(text: str) -> tuple[Literal["integer", "decimal", "fraction"], Fraction] | None:
-    """A literal number's form and value; None where a text is none, such as "12 * 34"."""
+    """A literal number's form and value; None for other texts, such as "12 * 34"."""
     if len(text) > MAX_LENGTH:
         return None
     if INTEGER.fullmatch(text):

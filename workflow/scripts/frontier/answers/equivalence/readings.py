@@ -1,6 +1,6 @@
-"""An answer of the type asked for, read from a piece of plain text and spelled as references are.
+"""Readers of answers of each type from a piece of plain text, spelled like the references.
 
-The whole piece must be the answer: what is left over makes it none.
+The whole piece must be the answer.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ FACTORS = re.compile(r"(?<=[0-9A-Za-z)])\s*(?=[A-Za-z(√])")
 
 
 def read(piece: str, problem: Problem) -> str | None:
-    """The answer that a piece of plain text is, in the references' notation; None if it is none.
+    """The answer in a piece of plain text, in the references' notation; None if it is not one.
 
-    Of the right form it need not be.
+    It need not have the required form.
     """
     piece = trimmed(piece)
     if not 0 < len(piece) <= MAX_LENGTH:
@@ -74,14 +74,14 @@ def read(piece: str, problem: Problem) -> str | None:
         case _:
             if (chosen := CHOSEN.fullmatch(piece)) and LETTER.fullmatch(problem.reference):
                 return chosen[1]
-            # Letters side by side are a product, xy, unless they are a word.
+            # Adjacent letters are a product, xy, unless they form a word.
             letters = set(clean(problem.reference))
             words = re.findall("[A-Za-z]{2,}", piece.replace("sqrt", ""))
             return expression(piece) if all(letters >= set(word) for word in words) else None
 
 
 def trimmed(piece: str) -> str:
-    """A piece without quotation marks and emphasis around it and without one full stop."""
+    """A piece without surrounding quotation marks and emphasis, and without one full stop."""
     piece = clean(piece.strip().strip("*").removeprefix(":"))
     for mark in ('"', "'", "__", "_"):
         if len(piece) > 2 * len(mark) and piece.startswith(mark) and piece.endswith(mark):
@@ -91,7 +91,7 @@ def trimmed(piece: str) -> str:
 
 def _number(piece: str, problem: Problem) -> str | None:
     piece = IN_BASE_TEN.sub("", piece)
-    # "208 minutes between 10:12 PM and 1:40 AM": behind the unit the question's own words.
+    # "208 minutes between 10:12 PM and 1:40 AM": the question's words follow the unit.
     repeated = WITH_REST.fullmatch(piece)
     if repeated and repeated[2].rstrip("?") in problem.question:
         piece = repeated[1]
@@ -135,7 +135,7 @@ def _base_n(piece: str, problem: Problem) -> str | None:
     digits = found[2].casefold()
     if "," in digits:
         digits = re.sub(",(?=[0-9]{3}(,|$))", "", digits)
-    # Letters alone that are no digits of the base are a word; 12 in base 2 is a wrong number.
+    # Letters that are not digits of the base form a word; 12 in base 2 is a wrong number.
     base = int(asked[1]) if asked else 36
     if not digits.isalnum() or (digits.isalpha() and any(int(d, 36) >= base for d in digits)):
         return None
@@ -143,7 +143,7 @@ def _base_n(piece: str, problem: Problem) -> str | None:
 
 
 def _letter(piece: str, problem: Problem) -> str | None:
-    if not is_option(problem):  # a variable, whose case counts
+    if not is_option(problem):  # a variable is case-sensitive
         found = LETTER.fullmatch(piece)
         return (found[1] or found[2]) if found else None
     found = CHOICE.fullmatch(piece)
@@ -158,12 +158,12 @@ def _letter(piece: str, problem: Problem) -> str | None:
 
 
 def _list(piece: str, problem: Problem, kind: AnswerType) -> str | None:
-    """Items between commas, semicolons or "and", of a set in any order also "or", spelled alike."""
+    """Items between commas, semicolons or "and" (for sets also "or"), in one spelling."""
     piece = piece.strip()
     inner = piece[1:-1]
     if BRACKETS.get(piece[:1]) == piece[-1:] and not set(inner) & {piece[0], piece[-1]}:
         piece = inner
-    # 1,234 is one number where a comma between items has a space, or one item is expected.
+    # 1,234 is one number if the commas between items have a space, or one item is expected.
     if re.search(r",\s|;", piece) or "," not in problem.reference:
         piece = GROUPED.sub(lambda found: found[1].replace(",", ""), piece)
     words = "and|or" if kind == "unordered list" else "and"
@@ -185,7 +185,7 @@ def _list(piece: str, problem: Problem, kind: AnswerType) -> str | None:
 
 
 def expression(piece: str) -> str | None:
-    """An expression with every multiplication written; None where it has two readings or none."""
+    """An expression with explicit multiplications; None if it is ambiguous or unreadable."""
     piece = GROUPED.sub(lambda found: found[1].replace(",", ""), piece).replace("sqrt", "√")
     piece = ROOT_SIGN.sub(r"√(\1)", piece.replace("^", "**"))
     piece = EXPONENT.sub(_exponent, piece)
@@ -199,7 +199,7 @@ def expression(piece: str) -> str | None:
 
 
 def _is_split_by_division(piece: str) -> bool:
-    """Whether a factor follows a denominator without a sign, as in 1/2x: (1/2)*x or 1/(2*x)?"""
+    """True if a factor follows a denominator without a sign, as in 1/2x: (1/2)*x or 1/(2*x)?"""
     divided = [False]
     for letter in piece.replace("**", "^"):
         if letter == "(":

@@ -1,4 +1,4 @@
-"""The sentences and lines of a text in plain notation, with what stands in boxes."""
+"""The sentences and lines of a text in plain notation, with the content of boxes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from frontier.answers.equivalence.notation import plain
 from frontier.answers.thoughts import THOUGHT
 
-MAX_TEXT = 100_000  # characters; what is longer is no short answer
+MAX_TEXT = 100_000  # characters; longer texts are not short answers
 MAX_SENTENCES = 1_000  # the first and the last ones
 NEXT_QUESTION = re.compile(r"(?<=\S)\n(?:Question|Problem|Q)\s*[0-9]*\s*:")
 BOX = re.compile(r"\\f?box(?:ed)?\s*\{")
@@ -30,7 +30,7 @@ class Sentence:
 
 
 def split(text: str) -> list[Sentence]:
-    """The sentences and lines of a text in plain notation; none where a box has no end."""
+    """The sentences and lines of a text in plain notation; none if a box is not closed."""
     if len(text) > MAX_TEXT:
         return []
     text = NEXT_QUESTION.split(_tidy(THOUGHT.sub("", text)), maxsplit=1)[0]
@@ -39,7 +39,7 @@ def split(text: str) -> list[Sentence]:
     place = 0
     while found := BOX.search(text, place):
         end = _closing(text, found.end())
-        if end is None:  # cut off: the answer could have been longer
+        if end is None:  # truncated: the answer could have been longer
             return []
         parts.append(f"{text[place : found.start()]}\x03{len(boxes)}\x04")
         boxes.append(" ".join(plain(text[found.end() : end]).split()))
@@ -57,7 +57,7 @@ def _tidy(text: str) -> str:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the brace that was opened before `start` is closed."""
+    """The position of the brace that closes the one opened before `start`."""
     depth = 1
     for brace in BRACE.finditer(text, start):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)

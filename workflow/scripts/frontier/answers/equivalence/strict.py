@@ -1,9 +1,9 @@
-"""The strict rule: the whole prediction is the answer, in value and in the form asked for.
+"""The strict rule: the whole prediction is the answer, with the right value and form.
 
-A value alone does not make an answer right: "12 * 34" is not 408, "1/2" is no decimal, an
-unexpanded product is no expansion, a list to be sorted has an order. Nothing is searched for in
-longer texts, and no notation but the references' own is read: the answer is all of the prediction
-but spaces around it and one full stop.
+A value alone does not make an answer right: "12 * 34" is not 408, "1/2" is not a decimal, an
+unexpanded product is not an expansion, a sorted list has an order. Longer texts are not searched,
+and only the references' own notation is read: the answer is the whole prediction except surrounding
+spaces and one full stop.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ Equal = Callable[[str, str], bool | None]
 
 
 def strict(prediction: str, problem: Problem, equal: Equal) -> bool | None:
-    """Whether a prediction answers a problem; None where `equal` came to no verdict in its time.
+    """True if a prediction answers a problem; None if `equal` reached no verdict in time.
 
-    `equal` compares two admitted expressions, see algebra.py; it is asked only where the form
-    is right and the texts differ.
+    `equal` compares two admitted expressions, see algebra.py; it is called only if the form is
+    right and the texts differ.
     """
     answer, reference = clean(prediction), clean(problem.reference)
     if answer == reference:
@@ -90,7 +90,7 @@ def _letter(text: str) -> str | None:
 
 
 def _same_number(answer: str, problem: Problem) -> bool:
-    """Equal in value, and in a form that the question or the reference uses.
+    """True if equal in value, and in a form that the question or the reference uses.
 
     In arithmetic a fraction must be in lowest terms: "Divide 6 by 8" is not answered by 6/8.
     """
@@ -104,7 +104,7 @@ def _same_number(answer: str, problem: Problem) -> bool:
 
 
 def is_form_asked_for(answer: str, problem: Problem) -> bool:
-    """Whether a number is whole, a decimal or a fraction as the question or the reference is."""
+    """True if a number is whole, a decimal or a fraction like the question or the reference."""
     given, expected = number(answer), number(clean(problem.reference))
     if given is None or expected is None:
         return False
@@ -114,7 +114,7 @@ def is_form_asked_for(answer: str, problem: Problem) -> bool:
 
 
 def _same_list(answer: str, problem: Problem, ordered: bool) -> bool:
-    """Equal element by element, or as collections where order does not matter."""
+    """True if equal element by element, or as collections if order does not matter."""
     given = [item.strip() for item in answer.split(",")]
     expected = [item.strip() for item in clean(problem.reference).split(",")]
     if len(given) != len(expected):

@@ -1,4 +1,4 @@
-"""Units of measurement: whether a number's unit is the one that a question asks for."""
+"""Units of measurement: checks a number's unit against the question's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYMBOLS = {
     for prefix, symbol in PREFIXES.items()
     for name, base in BASES.items()
 }
-"""metre -> m, kilogram -> kg; other units stand for themselves."""
+"""metre -> m, kilogram -> kg; other units stay as they are."""
 SPELLINGS = {"sec": "s", "min": "minute", "hr": "hour", "h": "hour", "t": "tonne"}
 PLURALS = {"centuries": "century", "millennia": "millennium"}
 
@@ -21,7 +21,7 @@ ASKED = re.compile(r"^How many ([a-z]+)\b|\b(?:in|to) (?:a )?([a-z]+)[?.]?\s*$")
 
 
 def is_asked_unit(word: str, problem: Problem) -> bool:
-    """Whether a unit is the one that the question of a conversion or a duration asks for."""
+    """True if a unit is the one that a question on a conversion or a duration requires."""
     if not problem.module.startswith("measurement"):
         return False
     asked = ASKED.search(problem.question.strip())
@@ -29,7 +29,7 @@ def is_asked_unit(word: str, problem: Problem) -> bool:
 
 
 def _unit(word: str) -> str:
-    """One spelling of a unit, so that g, gram and grams are the same."""
+    """A unit in one spelling, so that g, gram and grams are the same."""
     word = word.replace("µ", "u").replace("μ", "u")
     word = word if len(word) < 3 else word.casefold()
     word = PLURALS.get(word, word.removesuffix("s") if len(word) > 2 else word)

@@ -1,1 +1,1 @@
-"""What conversions share."""
+"""Shared by conversions."""

@@ -1,4 +1,4 @@
-"""What the conversions share that quantize with calibration texts."""
+"""Shared by conversions that quantize with calibration texts."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ LEAST = 32  # tokens of all texts together
 
 
 def blocks(tokenizer: Any, texts: list[str], positions: int) -> list[torch.Tensor]:
-    """All texts' tokens, an end of text between them, in equal parts of at most BLOCK; each [1, n].
+    """All texts' tokens, separated by end-of-text, in equal blocks of at most BLOCK, each [1, n].
 
-    Tools drop short texts, and a forward pass for each of many short ones takes far longer than
-    the same tokens in a row. Raises UserError where there is next to nothing.
+    Tools drop short texts, and a forward pass for each short text takes far longer than the same
+    tokens in a row. Raises UserError if there are too few tokens.
     """
     between = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     ids = [token for text in texts for token in (*tokenizer(text)["input_ids"], *between)]
@@ -37,17 +37,17 @@ def blocks(tokenizer: Any, texts: list[str], positions: int) -> list[torch.Tenso
 
 
 def token_blocks(checkpoint: Path, texts: list[str]) -> list[torch.Tensor]:
-    """The blocks in a checkpoint's own tokens. Raises UserError (unreadable)."""
+    """The blocks in the checkpoint's own tokens. Raises UserError (unreadable)."""
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint)
         tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
-    except Exception as error:  # of classes that check their own keys in any way they like
+    except Exception as error:  # from classes that may check their keys in any way
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     return blocks(tokenizer, texts, getattr(config, "max_position_embeddings", BLOCK))
 
 
 def check_rows(model: Any, group_size: int) -> None:
-    """Raise UnsupportedError where a layer's rows cannot be cut into whole groups."""
+    """Raises UnsupportedError if a layer's rows cannot be divided into whole groups."""
     head = model.get_output_embeddings()
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear) and module is not head:
@@ -58,16 +58,16 @@ def check_rows(model: Any, group_size: int) -> None:
             continue
         if group_size > 0 and rows % group_size:
             raise UnsupportedError(
-                f"{name} has rows of {rows} weights, which cannot be cut into groups of "
+                f"{name} has rows of {rows} weights, which cannot be divided into groups of "
                 f"{group_size}"
             )
 
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A temporary folder to work in: tools leave logs where they run. Their stdout is dropped.
+    """Runs the block in a temporary folder, since tools leave logs there, and drops its stdout.
 
-    They draw bars there, thousands of lines for a large model; what fails they raise.
+    Tools print progress bars, thousands of lines for a large model; errors are raised.
     """
     with (
         tempfile.TemporaryDirectory() as name,
@@ -79,9 +79,9 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def assemble(written: Path, checkpoint: Path, output: Path) -> None:
-    """Weights from what a tool wrote, all else from the checkpoint but for how to load them.
+    """Takes weights and loading settings from a tool's output, all else from the checkpoint.
 
-    Tools write tokenizers and generation settings again, changed.
+    Tools rewrite tokenizers and generation settings with changes.
     """
     copy_settings(checkpoint, output)
     files = safetensor_files.chosen(written)
@@ -90,12 +90,12 @@ def assemble(written: Path, checkpoint: Path, output: Path) -> None:
     own = json.loads((written / "config.json").read_text(encoding="utf-8"))
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
     config["quantization_config"] = own["quantization_config"]
-    config.pop("transformers_weights", None)  # the name of the checkpoint's own
+    config.pop("transformers_weights", None)  # refers to the original's files
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (output / "config.json").write_text(text + "\n", encoding="utf-8")
 
 
 def result_of(output: Path, mark: str) -> ConversionResult:
-    """Counts the tensors whose names end in `mark`, one a layer."""
+    """Counts the tensors whose names end in `mark`, one per layer."""
     headers = safetensor_files.headers(output)
     return ConversionResult(sum(name.endswith(mark) for _, tensors in headers for name in tensors))

@@ -1,4 +1,4 @@
-"""Numbers put into the order in which llama.cpp wants them, and those that it wants besides."""
+"""Reordering of numbers for llama.cpp, and the additional ones that it needs."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from frontier.conversions.common.weights import Array, Tensor
 
 
 def stacked(parts: list[Tensor]) -> Array:
-    """The same matrix of all experts as one."""
+    """The same matrix of all experts, stacked."""
     return np.stack([part.read() for part in parts])
 
 
 def interleaved(rows: Array, heads: int) -> Array:
-    """Rows of q or k from the halves that transformers rotates to neighbouring pairs."""
+    """Reorders rows of q or k from the halves that transformers rotates to neighbouring pairs."""
     halves = rows.reshape(heads, 2, rows.shape[0] // heads // 2, *rows.shape[1:])
     return halves.swapaxes(1, 2).reshape(rows.shape)
 
 
 def ungrouped(rows: Array, heads: int, groups: int) -> Array:
-    """Falcon's groups, of some queries with their key and value, as all q, all k, all v."""
+    """Reorders Falcon's groups, of queries with their key and value, to all q, all k, all v."""
     grouped = rows.reshape(groups, heads // groups + 2, -1, rows.shape[1])
     parts = (grouped[:, :-2], grouped[:, -2:-1], grouped[:, -1:])
     return np.concatenate([part.reshape(-1, rows.shape[1]) for part in parts])
 
 
 def llama3_factors(config: Any) -> Array:
-    """What Llama 3.1 divides each rotary frequency by: long waves by `factor`, short ones by 1.
+    """Llama 3.1's divisor of each rotary frequency: `factor` for long waves, 1 for short ones.
 
     As in its reference implementation (meta-llama/llama-models, `apply_scaling`).
     """

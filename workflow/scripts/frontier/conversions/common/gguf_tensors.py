@@ -1,7 +1,7 @@
-"""The tensors of llama.cpp's graphs by the names and shapes that it gives them.
+"""The tensors of llama.cpp's graphs, with its names and shapes.
 
-llama.cpp takes biases and some others as they come, and computes without those that are not there;
-so what a configuration makes a model of is written down here, and compared with what there is.
+llama.cpp accepts biases and some other tensors if present, and computes without missing ones, so
+this lists the tensors that a configuration implies, for comparison with the files.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ COMPUTED_HERE = "rope_freqs.weight"
 
 
 def check(config: Any, found: Mapping[str, tuple[int, ...]], sources: Mapping[str, str]) -> None:
-    """Raise UserError where what was found, by llama.cpp's names, is not what `config` needs.
+    """Raises UserError unless the tensors found, by llama.cpp's names, are those of `config`.
 
-    `sources` are the checkpoint's own names of them.
+    `sources` are their names in the checkpoint.
     """
     needed = shapes(config)
     for name in needed:
@@ -39,7 +39,7 @@ def check(config: Any, found: Mapping[str, tuple[int, ...]], sources: Mapping[st
 
 
 def shapes(config: Any) -> Shapes:
-    """All tensors of a configuration's model, rows first."""
+    """All tensors of a configuration's model, with shapes as rows first."""
     family, hidden = config.model_type, config.hidden_size
     found: Shapes = {"token_embd.weight": (config.vocab_size, hidden)}
     if not config.tie_word_embeddings:
@@ -62,7 +62,7 @@ def inner_size(config: Any) -> int:
 
 
 def kv_heads(config: Any) -> int:
-    """Key-value heads as the weights have them."""
+    """Key-value heads in the weights."""
     if config.model_type == "falcon":
         shared = config.multi_query and not config.new_decoder_architecture
         return 1 if shared else int(config.num_kv_heads)
@@ -117,7 +117,7 @@ def _gpt2(config: Any) -> Shapes:
 
 
 def _falcon(config: Any) -> Shapes:
-    """A block of Falcon, whose attention and MLP are side by side."""
+    """A block of Falcon, with parallel attention and MLP."""
     hidden, inner = config.hidden_size, inner_size(config)
     rows = (config.num_attention_heads + 2 * kv_heads(config)) * head_size(config)
     found: Shapes = {
@@ -138,7 +138,7 @@ def _norm(name: str, hidden: int, biased: bool) -> Shapes:
 
 
 def _own_name(name: str, sources: Mapping[str, str]) -> str:
-    """The checkpoint's own name of a tensor, made from another block's where it is not there."""
+    """A tensor's name in the checkpoint, derived from another block's if it is missing."""
     if name in sources:
         return sources[name]
     block = BLOCK.match(name)

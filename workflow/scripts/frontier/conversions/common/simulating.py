@@ -1,8 +1,8 @@
-"""Checkpoints that carry a quantization's rounding in numbers of the model's own precision.
+"""Checkpoints rounded by a quantization but stored in the model's own precision.
 
-Such a checkpoint shows what a quantization does to the answers, not to speed or memory. One matrix
-is in memory at a time. Quantized are the matrices of the numbered blocks; embeddings, the head,
-norms, biases and the routers of experts stay as they are.
+Such a checkpoint shows the effect of a quantization on answers, not on speed or memory. One matrix
+is in memory at a time. The matrices of the numbered blocks are quantized; embeddings, the head,
+norms, biases and the routers of experts are not.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from frontier.host import files
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")
 ROUTERS = (".gate.weight", ".router.weight")
-COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # old files hold them
+COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
 TRANSPOSED = ("gpt2",)  # families whose matrices are stored input first
 
 Change = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
-"""From a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
+"""Maps a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
 
 
 class Simulation(Conversion, ABC):
-    """A rounding of matrices, each group of weights alone, that is written in the model's dtype."""
+    """A rounding of matrices, per group of weights, written in the model's dtype."""
 
     bits: int
     granularity: Literal["tensor", "channel", "group"] = "channel"
@@ -56,14 +56,13 @@ class Simulation(Conversion, ABC):
 
     @abstractmethod
     def group_bytes(self) -> int:
-        """What a group takes, packed, besides its weights' bits."""
+        """The packed bytes of a group apart from its weights' bits."""
 
 
 def simulate(checkpoint: Path, output: Path, change: Change) -> ConversionResult:
-    """Write CHECKPOINT with its matrices changed to OUTPUT; counts them and the packed bytes.
+    """Writes CHECKPOINT with changed matrices to OUTPUT; counts them and the packed bytes.
 
-    Raises UserError for a checkpoint that is unreadable, UnsupportedError for one whose matrices
-    are not known.
+    Raises UserError for an unreadable checkpoint, UnsupportedError for one with unknown matrices.
     """
     layers = packed = 0
     transposed = json_object(checkpoint / CONFIG).get("model_type") in TRANSPOSED
@@ -91,17 +90,17 @@ def simulate(checkpoint: Path, output: Path, change: Change) -> ConversionResult
 
 
 def _flat(name: str) -> str:
-    """A file's name in a checkpoint made here, which has no sub-folders."""
+    """A file's name in a checkpoint written here, which has no sub-folders."""
     return name.replace("/", "-")
 
 
 def by_group(
     matrix: torch.Tensor, size: int | None, change: Callable[[torch.Tensor], torch.Tensor]
 ) -> tuple[torch.Tensor, int]:
-    """A matrix [out, in] changed group by group, and how many groups there are.
+    """A matrix [out, in] changed group by group, and the number of groups.
 
-    `change` gets [groups, weights] and treats each group alone. `size` is a group's part of a row,
-    where the last may be shorter; 0: whole rows; None: all of the matrix is one group.
+    `change` gets [groups, weights] and treats each group separately. `size` is a group's part of a
+    row, where the last may be shorter; 0: whole rows; None: the matrix is one group.
     """
     matrix = matrix.contiguous()
     if size is None:
@@ -116,14 +115,14 @@ def by_group(
 
 
 def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a tensor is a matrix that multiplies activations."""
+    """True if a tensor is a matrix that multiplies activations."""
     if len(shape) == 3 and ".experts." in name:
         raise UnsupportedError(f"{name} holds several experts; which way they lie is not known")
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 
 def _rewrite(path: Path, tensor: TensorHeader, change: Change, transposed: bool) -> int:
-    """Change one matrix within its file; gives the bytes of its packed form."""
+    """Changes one matrix within its file; returns the bytes of its packed form."""
     length = tensor.end - tensor.begin
     if tensor.dtype not in DTYPES:
         raise ValueError(f"weights of type {tensor.dtype}, not of {', '.join(DTYPES)}")

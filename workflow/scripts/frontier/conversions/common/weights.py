@@ -1,6 +1,6 @@
 """A checkpoint's safetensors as numpy arrays, one at a time.
 
-Not by the safetensors package, whose numpy side has no bfloat16.
+The safetensors package is not used, because its numpy interface has no bfloat16.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from frontier.checkpoints.safetensor_files import headers
 Array = NDArray[np.float32]
 
 STORED = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-"""Types of numbers that can be read, in the words of safetensors."""
+"""The types of numbers that can be read, by safetensors' names."""
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor in a file, read only when its turn comes: all of them may be more than fits.
+    """A tensor in a file, read on demand, since all of them may not fit into memory.
 
     `read` is for the types of STORED.
     """
@@ -36,7 +36,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """The number of elements."""
         return math.prod(self.shape)
 
 
@@ -49,7 +49,7 @@ def tensors(checkpoint: Path) -> Iterator[Tensor]:
 
 
 def _read(path: Path, at: int, stored: str, shape: tuple[int, ...]) -> Array:
-    """A tensor's numbers as float32, which holds each of the stored types exactly."""
+    """A tensor's numbers as float32, which represents each stored type exactly."""
     raw = np.fromfile(path, STORED[stored], math.prod(shape), offset=at).reshape(shape)
     if stored == "BF16":
         # The upper half of a float32.

@@ -1,1 +1,1 @@
-"""What loaders share: the files of a dataset, in archives too."""
+"""Shared by loaders: the files of a dataset, including those in archives."""

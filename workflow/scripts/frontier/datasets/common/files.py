@@ -1,4 +1,4 @@
-"""The text files of a dataset's folder, read alike whether plain, compressed or in an archive."""
+"""The text files in a dataset's folder, read the same way plain, compressed or from an archive."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from frontier.values import LOCK, visible_files
 
 BYTES = re.compile(r"""[bB]('.*'|".*")""", re.DOTALL)
 MAX_ROW, MAX_TEXT = 1 << 24, 1 << 30
-"""Bytes; what is longer is no row, and no file to be read at once."""
+"""Bytes; limits of a row, and of a file that is read at once."""
 
 
 @dataclass(frozen=True)
 class DatasetFile:
-    """A file of a dataset: its name without .gz, what messages call it, and how to read it."""
+    """A file of a dataset: its name without .gz, its name in messages, and its opener."""
 
     name: PurePosixPath
     where: str
     open: Open
     path: Path | None
-    """Where it lies uncompressed; None where it is compressed or part of an archive."""
+    """Its path if it is uncompressed; None if it is compressed or part of an archive."""
 
 
 def read_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
-    """The names of a folder's files in which a loader looks for rows; others do not count.
+    """The names of the files in a folder that a loader reads; others do not count.
 
-    `wanted` matches the names of the loader's files, without folder and .gz; what is in an archive
-    is not known. Raises UserError where nothing else is there than what cannot be unpacked.
+    `wanted` matches the names of the loader's files, without folder and .gz; the content of
+    archives is unknown. Raises UserError if there are only archives that cannot be unpacked.
     """
     names = [name for name in visible_files(folder) if name != LOCK]
     found = [name for name in names if archives.is_archive(name) or _matches(wanted, name)]
@@ -46,7 +46,7 @@ def read_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
 
 
 def some_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
-    """The same, where there has to be one. Raises UserError."""
+    """Like `read_files`, but raises UserError if there is none."""
     found = read_files(folder, wanted)
     if not found:
         raise UserError(f"{folder}: no file in this folder is one that the dataset's loader reads")
@@ -58,10 +58,10 @@ def _matches(wanted: re.Pattern[str], name: str) -> bool:
 
 
 def entries(folder: Path, wanted: re.Pattern[str]) -> Iterator[DatasetFile]:
-    """What `read_files` names, in the order of names, and by their own names what is in archives.
+    """The files from `read_files`, sorted by name, and those in archives by their own names.
 
-    An entry of a tar archive is best read before the next entry is asked for: that reads it once,
-    from front to back. Raises UserError naming an archive that cannot be read.
+    An entry of a tar archive should be read before the next one is requested, so that the archive
+    is read once, from start to end. Raises UserError naming an unreadable archive.
     """
     for name in read_files(folder, wanted):
         if archives.is_archive(name):
@@ -90,8 +90,8 @@ def _entry(name: str, where: str, read: Open, path: Path | None) -> DatasetFile:
 def lines(entry: DatasetFile) -> Iterator[tuple[int, str]]:
     """The lines of a UTF-8 text, numbered from 1, without their ends.
 
-    Only a line feed ends a line: subtitles contain other separators that Unicode counts as such.
-    Raises UserError with file and row number where the file is damaged or is no UTF-8.
+    Only a line feed ends a line: subtitles contain other characters that Unicode counts as line
+    ends. Raises UserError with file and row number if the file is damaged or not UTF-8.
     """
     number = 0
     try:
@@ -105,14 +105,14 @@ def lines(entry: DatasetFile) -> Iterator[tuple[int, str]]:
                     raise UserError(f"{entry.where}: row {number} is longer than {MAX_ROW:,} bytes")
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
                 if "\0" in line:
-                    raise UserError(f"{entry.where}: row {number} has a NUL in it: not UTF-8?")
+                    raise UserError(f"{entry.where}: row {number} contains a NUL: not UTF-8?")
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise UserError(f"{entry.where}: row {number} is not UTF-8") from None
 
 
 def text(entry: DatasetFile) -> str:
-    """A whole UTF-8 text. Raises UserError naming a file that is damaged or is no UTF-8."""
+    """A whole UTF-8 text. Raises UserError naming a file that is damaged or not UTF-8."""
     with archives.damage_told(lambda: f"{entry.where}: damaged or truncated"), entry.open() as file:
         raw = file.read(MAX_TEXT)
     if len(raw) == MAX_TEXT:
@@ -124,28 +124,30 @@ def text(entry: DatasetFile) -> str:
 
 
 class ByteStrings:
-    """Rows that somebody wrote as Python shows bytes, b'text\\n': decoded where all of them are.
+    """Decodes rows that were written as Python's representation of bytes, b'text\\n', if all are.
 
-    Taken as text they would be other questions, and other answers. Some such rows among others
-    are refused, since nobody knows which are meant.
+    Read as text they would be different questions and answers. A mixture of both is rejected as
+    ambiguous.
     """
 
     def __init__(self) -> None:
-        """The first row decides what all of them are."""
+        """Lets the first row decide for all."""
         self.decoding: bool | None = None
 
     def decoded(self, value: str, where: str) -> str:
-        """A value as text. Raises UserError, with `where`, where it is not as the first one was."""
+        """A value as text. Raises UserError, with `where`, if its kind is not the first one's."""
         literal = BYTES.fullmatch(value.strip()) is not None
         if self.decoding is None:
             self.decoding = literal
         if literal != self.decoding:
             what = "written" if literal else "not written"
-            raise UserError(f"{where} is {what} as Python shows bytes (b'…'), unlike those before")
+            raise UserError(
+                f"{where} is {what} in Python's form of bytes (b'…'), unlike those before"
+            )
         if not literal:
             return value
         try:
             raw = ast.literal_eval(value.strip())
             return str(raw, "utf-8") if isinstance(raw, bytes) else value
         except (SyntaxError, ValueError):
-            raise UserError(f"{where}: bytes (b'…') that are no UTF-8 text") from None
+            raise UserError(f"{where}: bytes (b'…') that are not UTF-8 text") from None

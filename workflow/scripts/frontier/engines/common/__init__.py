@@ -1,1 +1,1 @@
-"""What engines share: loading a checkpoint, prompts, stop texts, generating."""
+"""Shared by engines: loading of checkpoints, prompts, stop texts, generation."""

@@ -1,7 +1,7 @@
-"""Puts a PEFT adapter on a model and holds it to that: each tensor in its place, no place empty.
+"""Applies a PEFT adapter to a model, and checks that every tensor has a place and none is missing.
 
-peft passes over tensors that fit nowhere, and starts what it does not find at nothing, so that the
-answers would be the bare model's.
+peft ignores tensors that fit nowhere, and initialises missing ones to zero, so that the answers
+would be the bare model's.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ CONFIG = "adapter_config.json"
 def with_adapter(model: Any, adapter: Path) -> Any:
     """The model with all of an adapter on its layers.
 
-    Raises UserError where the adapter is unreadable or is not for this model, OutOfMemoryError.
+    Raises UserError if the adapter is unreadable or for another model, OutOfMemoryError.
     """
-    import peft  # a second, which other variants need not wait for
+    import peft  # takes a second, which other variants need not wait for
 
     check_adapter_values(adapter / WEIGHTS)
     names = {name for name, _ in model.named_modules()}
     try:
-        with out_of_memory(), warnings.catch_warnings(action="ignore"):  # they are refused below
+        with out_of_memory(), warnings.catch_warnings(action="ignore"):  # checked below
             changed = peft.PeftModel.from_pretrained(model, adapter)
-            # Once more, because the first says nothing of what it passed over; it is small.
+            # Loaded again, because the first load does not report what it ignored; it is small.
             mapping = getattr(model, "_checkpoint_conversion_mapping", {})
             report = changed.load_adapter(adapter, "default", key_mapping=mapping)
     except (UserError, OutOfMemoryError, OutOfTimeError):
         raise
-    except KeyError as error:  # of a whole layer that is to be replaced
+    except KeyError as error:  # from a layer that the adapter replaces
         missing = one_line(error).strip("'\"")
         raise UserError(f"{adapter}: the adapter lacks {missing}, which {CONFIG} names") from error
     except Exception as error:
-        # Whatever peft makes of a configuration that nobody has tried: no fault of ours.
+        # Any exception of peft's for an untested configuration.
         raise UserError(f"{adapter}: the adapter does not fit: {reason(error)}") from error
     kind = type(model).__name__
     if report.unexpected_keys:
@@ -58,7 +58,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 
 
 def _check_layers(config: Any, names: set[str], adapter: Path, kind: str) -> None:
-    """Raise UserError for a layer by whose name the adapter's configuration finds none."""
+    """Raises UserError for a layer in the adapter's configuration that the model lacks."""
     targets = getattr(config, "target_modules", None)
     ends = {name.rpartition(".")[2] for name in names}
     for target in sorted(targets) if isinstance(targets, set | list | tuple) else []:

@@ -1,4 +1,4 @@
-"""What the engines share whose models have transformers' `generate`.
+"""Shared by engines whose models have transformers' `generate`.
 
 These are transformers itself, and ONNX Runtime and OpenVINO through optimum.
 """
@@ -34,8 +34,8 @@ OUT_OF_MEMORY = (
 class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
     """Reads the clock at every token and ends generation at a stop text.
 
-    A stopping criterion and not a streamer: on mps `generate` hands tokens to a streamer one
-    forward pass late. Fetching the token waits for the device, so the time is the token's own.
+    A stopping criterion, not a streamer: on mps `generate` passes tokens to a streamer one forward
+    pass late. Fetching the token waits for the device, so the time is the token's own.
     """
 
     def __init__(self, prompting: Prompting, start_ns: int, stop: tuple[str, ...]) -> None:
@@ -51,12 +51,12 @@ class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
 
 
 class Generating(LoadedModel):
-    """An engine around a model that has `generate`; on the host's own memory."""
+    """An engine around a model that has `generate`, in the host's memory."""
 
     faults: tuple[type[Exception], ...] = (RuntimeError,)
-    """What the engine's allocator raises where memory runs out, among other things."""
+    """The exceptions that the engine's allocator raises for a lack of memory, among others."""
     trouble: Reason = "transformers cannot generate with it"
-    """What it means where the very first request fails."""
+    """The meaning of a failure of the very first request."""
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
         self.model, self.prompting, self.loaded = model, prompting, loaded
@@ -71,7 +71,7 @@ class Generating(LoadedModel):
         )
 
     def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        """The prompt in the chat template. Raises UserError if the template fails."""
         return self.prompting.render(prompt)
 
     def generate(self, request: Generate) -> Generation:
@@ -94,10 +94,10 @@ class Generating(LoadedModel):
 
     @contextmanager
     def _first(self) -> Iterator[None]:
-        """Raises UnsupportedError for any fault of the first request.
+        """Raises UnsupportedError for any error of the first request.
 
-        An architecture that `generate` cannot run fails then, each in its own way; what fails
-        later has run before, and is another fault.
+        An architecture that `generate` cannot run fails there in its own way; a later failure has
+        another cause.
         """
         try:
             yield
@@ -111,21 +111,21 @@ class Generating(LoadedModel):
         self.answered = True
 
     def arguments(self, tokens: int) -> dict[str, Any]:
-        """Further arguments of the model's `generate` for a request of that many tokens in all."""
+        """Further arguments of the model's `generate` for a request of `tokens` tokens in total."""
         return {}
 
     def synchronize(self) -> None:
-        """Wait until the device has done what it was given; the CPU needs no waiting."""
+        """Waits until the device has finished its work; a CPU needs no waiting."""
 
     def close(self) -> None:
-        """Release the weights."""
+        """Releases the weights."""
         del self.model
         gc.collect()
 
 
 @contextmanager
 def out_of_memory(faults: tuple[type[Exception], ...] = (RuntimeError,)) -> Iterator[None]:
-    """Turns every allocator's own failure into OutOfMemoryError; `faults` where it says so."""
+    """Turns each allocator's own errors into OutOfMemoryError; `faults` if the message says so."""
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:

@@ -1,8 +1,7 @@
-"""Greedy generation over an exported graph, token by token: all that an engine of graphs needs.
+"""Greedy generation from an exported graph, token by token.
 
-`generate` of transformers, through optimum, adds about a tenth of a millisecond to each token and
-copies the logits of the whole prompt. It remains for graphs that want to be fed in ways of their
-own.
+transformers' `generate`, through optimum, adds about a tenth of a millisecond to each token and
+copies the logits of the whole prompt. It is used only for graphs with unusual inputs.
 """
 
 from __future__ import annotations
@@ -14,16 +13,16 @@ from frontier.engines import Generate, Generation
 from frontier.engines.common.generating import Generating, out_of_memory
 
 Step = Callable[[Sequence[int]], int]
-"""From the ids of what comes next, the prompt at first, to the id of the token behind them."""
+"""Maps the next input ids, the prompt at first, to the id of the token after them."""
 
 
 class Greedy(Generating):
-    """An engine around a graph; `model` is optimum's, whose `generate` does what `begun` cannot."""
+    """An engine around a graph; `model` is optimum's, whose `generate` is the fallback."""
 
     def begun(self, tokens: int) -> Step | None:
-        """Begin a request of that many tokens in all, with an empty key-value cache.
+        """Starts a request of `tokens` tokens in total, with an empty key-value cache.
 
-        None where the graph is not one of those that are fed the common way.
+        None if the graph does not have the usual inputs.
         """
         raise NotImplementedError
 

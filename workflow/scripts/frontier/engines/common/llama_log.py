@@ -1,4 +1,4 @@
-"""What llama.cpp says of its errors, kept instead of printed with all else that it has to say."""
+"""llama.cpp's error messages, collected instead of printed; its other output is dropped."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def _keep(level: int, text: bytes, _data: Any) -> None:
         errors.append(text.decode(errors="replace").strip())
 
 
-_callback = llama_cpp.llama_log_callback(_keep)  # held here, for C holds no reference
+_callback = llama_cpp.llama_log_callback(_keep)  # referenced here, since C holds no reference
 
 
 def listen() -> None:
-    """From now on keep errors, the latest last in `errors`, and begin with none."""
+    """Starts collecting errors in `errors`, the latest last."""
     errors.clear()
     llama_cpp.llama_log_set(_callback, ctypes.c_void_p(0))
 

@@ -1,8 +1,8 @@
-"""Loads a checkpoint through transformers and holds it to that: every tensor out of its files.
+"""Loads a checkpoint through transformers, and checks that every tensor comes from its files.
 
-transformers fills what a checkpoint lacks with random numbers, passes over what it has no place
-for, and only warns. Here each of them is an error that names the tensor, because a score of such a
-model says nothing of the checkpoint.
+transformers fills missing tensors with random numbers, ignores those that it has no place for, and
+only warns. Here each is an error naming the tensor, because such a model's score says nothing about
+the checkpoint.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from frontier.machine.limits import OutOfTimeError
 from frontier.quantizers import Load, Quantizer
 
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
-"""Causal masks, which old files of GPT-2, GPT-Neo and GPT-NeoX hold, and which are computed now."""
+"""Causal masks in old files of GPT-2, GPT-Neo and GPT-NeoX, which are now computed."""
 BOTH_WAYS = ("ForMaskedLM", "ForPreTraining")
-"""Ends of the names of classes whose tokens see those behind them."""
+"""Suffixes of the names of classes whose tokens attend to later ones."""
 REASON = 300  # characters of a library's message
 
 
 def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
-    """Raise UnsupportedError where transformers has no causal language model for a checkpoint.
+    """Raises UnsupportedError if transformers has no causal language model for a checkpoint.
 
-    Raises UserError where its configuration is unreadable.
+    Raises UserError if its configuration is unreadable.
     """
     settings = json_object(checkpoint / CONFIG)
     kind = settings.get("model_type")
@@ -45,7 +45,7 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
             checkpoint, trust_remote_code=trust_remote_code
         )
     except Exception as error:
-        # Of a class of configurations, which checks its own keys in any way it likes.
+        # From a configuration's class, which may check its keys in any way.
         if "trust_remote_code" in str(error):
             raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
         known = "auto_map" in settings or kind in transformers.CONFIG_MAPPING
@@ -71,10 +71,10 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
 
 
 def check_whole(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
-    """Raise UserError as `load_whole` for tensors by their names and shapes, without their numbers.
+    """Raises UserError as `load_whole`, for tensors by names and shapes, without their numbers.
 
-    Before loading, because sizes that are wrong may need any memory, and because what quantizes
-    while loading does not compare shapes. Needs accelerate.
+    Before loading, because wrong sizes may need any amount of memory, and because quantizing while
+    loading does not compare shapes. Needs accelerate.
     """
     if published(checkpoint) is None:
         _load(checkpoint, {"device_map": "meta", "trust_remote_code": trust_remote_code})
@@ -83,10 +83,9 @@ def check_whole(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
 def load_whole(checkpoint: Path, **arguments: Any) -> Any:
     """The causal language model of a checkpoint, each of its tensors read from the files.
 
-    `arguments` are `from_pretrained`'s. Raises UserError that names a tensor which the files lack,
-    the model has no place for, or of which they have another shape; UserError for an unreadable
-    checkpoint; UnsupportedError where transformers cannot load what was published quantized;
-    OutOfMemoryError.
+    `arguments` are `from_pretrained`'s. Raises UserError naming a tensor that the files lack, that
+    the model has no place for, or that has another shape; UserError for an unreadable checkpoint;
+    UnsupportedError if transformers cannot load a published quantization; OutOfMemoryError.
     """
     check_unlocked(checkpoint)
     model = _load(checkpoint, arguments)
@@ -95,22 +94,22 @@ def load_whole(checkpoint: Path, **arguments: Any) -> Any:
 
 
 def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
-    """The model, by transformers' own report whole."""
+    """The model, complete according to transformers' own report."""
     for _ in headers(checkpoint):
-        pass  # so that what is wrong with the files is said with their names
+        pass  # so that the error is reported with the names of the files
     try:
         with out_of_memory(), _quiet():
             model, report = transformers.AutoModelForCausalLM.from_pretrained(
                 checkpoint,
                 use_safetensors=True,
                 output_loading_info=True,
-                ignore_mismatched_sizes=True,  # they are reported, and refused below
+                ignore_mismatched_sizes=True,  # reported and rejected below
                 **arguments,
             )
     except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
         raise
     except Exception as error:
-        # Whatever modelling code makes of a configuration that nobody has tried: no fault of ours.
+        # Any exception of modelling code for an untested configuration.
         if raised_by_own_code(error):
             raise
         found = published(checkpoint)
@@ -125,10 +124,10 @@ def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
 def load_published(
     checkpoint: Path, quantizer: type[Quantizer], load: Load, dtype: torch.dtype
 ) -> Any:
-    """The model of a checkpoint published quantized, through the quantizer that loads such.
+    """The model of a checkpoint published quantized, through the quantizer for its method.
 
-    What is unpacked while loading is cast to `dtype`. Raises as `load_whole`, and UnsupportedError
-    for what its kernels cannot do.
+    Weights unpacked while loading are cast to `dtype`. Raises as `load_whole`, and UnsupportedError
+    if the kernels cannot run it.
     """
     what = f"published quantized: {published(checkpoint)}"
     try:
@@ -145,10 +144,10 @@ def load_published(
 
 @contextmanager
 def no_way(what: str) -> Iterator[None]:
-    """Raises UnsupportedError, `what` first, for any fault of a tool that works on a model.
+    """Raises UnsupportedError, starting with `what`, for any error of a tool that works on a model.
 
-    Each fails in its own way at an architecture that it does not know. Memory, time and the disk
-    are not the tool's.
+    Each tool fails in its own way for an unknown architecture. Errors of memory, time and disk pass
+    through.
     """
     try:
         with out_of_memory():
@@ -162,9 +161,9 @@ def no_way(what: str) -> Iterator[None]:
 
 
 def check_range(model: Any) -> None:
-    """Raise UnsupportedError where a weight that the files hold is beyond the range of float16."""
+    """Raises UnsupportedError if a weight in the files is beyond the range of float16."""
     if model.dtype != torch.float16:
-        return  # bfloat16 and float32 reach as far as what checkpoints are stored in
+        return  # bfloat16 and float32 have the range of all stored types
     for name, weight in model.named_parameters():
         if weight.dtype == torch.float16 and not bool(weight.detach().isfinite().all()):
             raise UnsupportedError(f"{name} has weights beyond the range of float16")
@@ -172,7 +171,7 @@ def check_range(model: Any) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' warnings: its table of what it found is refused in one line."""
+    """Silences transformers' warnings; our one-line errors replace its table."""
     before = transformers.utils.logging.get_verbosity()
     transformers.utils.logging.set_verbosity_error()
     try:
@@ -182,19 +181,19 @@ def _quiet() -> Iterator[None]:
 
 
 def unreadable(checkpoint: Path, error: Exception) -> UserError:
-    """The one line for a checkpoint that transformers could not read."""
+    """The one-line error for a checkpoint that transformers could not read."""
     return UserError(f"{checkpoint}: unreadable checkpoint: {reason(error)}")
 
 
 def reason(error: Exception) -> Reason:
-    """A library's message, shortened; with its class where that says more."""
+    """A library's message, shortened, with the exception's class if that says more."""
     message: Reason = one_line(error)[:REASON]
     plain = isinstance(error, OSError | ValueError | safetensors.SafetensorError)
     return message if plain else f"{type(error).__name__}: {message}"
 
 
 def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
-    """Raise UserError for what transformers reports of loading, beyond what is harmless."""
+    """Raises UserError for problems in transformers' report on loading, except harmless ones."""
     kind = type(model).__name__
     for found in sorted(report["mismatched_keys"])[:1]:
         if isinstance(found, str):  # transformers 4 gives only the names
@@ -212,7 +211,7 @@ def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
 
 
 def _stored_shape(checkpoint: Path, name: str) -> tuple[int, ...]:
-    """The shape of a tensor in the files, which may leave the name's prefix out."""
+    """The shape of a tensor in the files, whose names may lack the prefix."""
     found = {
         key: tensor.shape for _, tensors in headers(checkpoint) for key, tensor in tensors.items()
     }
@@ -220,16 +219,16 @@ def _stored_shape(checkpoint: Path, name: str) -> tuple[int, ...]:
 
 
 def some(names: Iterable[str]) -> str:
-    """The first of some tensors' names, and how many more there are."""
-    # Weights first: what a quantizer keeps beside them is not in the files.
+    """The first of some tensors' names, and the number of others."""
+    # Weights first: a quantizer's further tensors are not in the files.
     first, *rest = sorted(names, key=lambda name: (not name.endswith(".weight"), name))
     return f"{first} and {len(rest)} more" if rest else first
 
 
 def _check_tied_head(checkpoint: Path, model: Any) -> None:
-    """Raise UserError where the files have a head of its own that the configuration ties.
+    """Raises UserError if the files have a separate head that the configuration ties.
 
-    Releases of transformers differ in which of the two they then use.
+    Releases of transformers differ in which of the two they use.
     """
     if not getattr(model.config.get_text_config(), "tie_word_embeddings", False):
         return
@@ -243,6 +242,6 @@ def _check_tied_head(checkpoint: Path, model: Any) -> None:
     both = [found[name] for name in names if name in found]
     if len(both) == 2 and not same_bytes(*both):
         raise UserError(
-            f"{checkpoint}: {' and '.join(names)} differ, and {CONFIG} says that they are one "
+            f"{checkpoint}: {' and '.join(names)} differ, and {CONFIG} says that they are the same "
             "(tie_word_embeddings)"
         )

@@ -1,4 +1,4 @@
-"""Where an answer ends: at the first stop text, whether a special token or ordinary text."""
+"""The end of an answer: the first stop text, a special token or ordinary text."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 LETTER_BYTES = 4  # at most, in UTF-8
 BROKEN = "\ufffd"
-"""What decoders write for bytes that are no letter."""
+"""The character that decoders write for incomplete bytes."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What a model has written: its `text`, and the special tokens left out of it.
+    """A model's output: its `text`, and the special tokens left out of it.
 
-    `marks` has each of these, in order: where in the text it stood, and its name.
+    `marks` has the position in the text and the name of each of these, in order.
     """
 
     text: str
@@ -27,7 +27,7 @@ class Written:
         special: Mapping[int, str],
         decode: Callable[[Sequence[int]], str],
     ) -> Written:
-        """The text of `tokens`; `decode` leaves out the special ones, which are in `special`."""
+        """The output for `tokens`; `decode` leaves out the special ones, which are in `special`."""
         marks = tuple(
             (len(decode(tokens[:at])), special[token])
             for at, token in enumerate(tokens)
@@ -36,13 +36,13 @@ class Written:
         return cls(decode(tokens), marks)
 
     def mentions(self, stop: Sequence[str]) -> bool:
-        """Whether a stop text stands anywhere."""
+        """True if the output contains a stop text."""
         return any(text in self.text or self._marked_place(text) >= 0 for text in stop)
 
     def cut(self, stop: Sequence[str]) -> int | None:
-        """Where in the text the first stop text begins; None without one.
+        """The position in the text of the first stop text; None without one.
 
-        White space ends nothing before anything else is written.
+        White space at the very beginning is ignored.
         """
         begin = len(self.text) - len(self.text.lstrip())
         cuts = [self.text.find(text, 0 if text.strip() else begin) for text in stop]
@@ -50,7 +50,7 @@ class Written:
         return min((cut for cut in cuts if cut >= 0), default=None)
 
     def answer(self, stop: Sequence[str]) -> str:
-        """The text up to the first stop text, and behind those that ended nothing."""
+        """The text up to the first stop text, without ignored ones at the beginning."""
         begin = len(self.text) - len(self.text.lstrip())
         ignored = [
             at + len(text)
@@ -60,9 +60,9 @@ class Written:
         return self.text[max(ignored, default=0) : self.cut(stop)]
 
     def _marked_place(self, stop: str) -> int:
-        """Where a stop text stands in the text with its special tokens in their places; else -1.
+        """The position of a stop text in the text that includes special tokens; -1 if absent.
 
-        It must have one whole: ">" does not stand in "</s>".
+        It must contain a special token completely: ">" does not match in "</s>".
         """
         if not any(name in stop for _, name in self.marks):
             return -1
@@ -73,7 +73,7 @@ class Written:
         return "".join([*parts, self.text[done:]]).find(stop)
 
     def _in_text(self, place: int) -> int:
-        """A place in the marked text as one in the text; -1 stays -1."""
+        """A position in the text with special tokens, converted to one in the text; -1 stays -1."""
         before = 0
         for at, name in self.marks:
             if place < at + before:
@@ -85,26 +85,26 @@ class Written:
 
 
 class Endings:
-    """Which tokens may complete one of the stop texts: only behind these is there anything to read.
+    """Finds the tokens that may complete a stop text: the text is decoded only after these.
 
-    `written` gives the bytes that a token writes wherever it stands, and None for any other token;
-    it is None itself where that is known of no token.
+    `written` returns the bytes that a token writes in any position, and None for any other token;
+    it is None itself if that is unknown for all tokens.
     """
 
     def __init__(self, stop: Sequence[str], written: Callable[[int], bytes | None] | None) -> None:
-        """Nothing is known of any token yet; each is looked at when it first comes."""
+        """Knows no token yet; each is examined when it first occurs."""
         self._stop = [text.encode() for text in stop]
-        # A token is a byte or more; a few before them may be parts of a letter.
+        # A token has at least one byte; a few before them may be parts of a character.
         self.window = max(map(len, self._stop), default=0) + LETTER_BYTES
-        # What stands for bytes that are no text is written by none of them.
+        # No token writes the replacement for invalid bytes.
         self._written = None if any(BROKEN in text for text in stop) else written
         self._plain: set[int] = set()
         self._silent: set[int] = set()
 
     def possible(self, tokens: Sequence[int]) -> bool:
-        """Whether the last of these may have completed a stop text; asked behind each of them.
+        """True if the last of these may have completed a stop text; called after each token.
 
-        Where one of the last is no token that writes its own bytes, anything may have changed.
+        If one of the last tokens does not write fixed bytes, any text may have changed.
         """
         recent = tokens[-self.window - 1 :]
         if not self._plain.issuperset(recent):
@@ -124,6 +124,6 @@ class Endings:
 
 
 def _may_complete(written: bytes, text: bytes) -> bool:
-    """Whether `text` may end in what is written last: in it, or begun before it."""
+    """True if `text` may end within the last bytes, possibly starting before them."""
     ends = range(1, len(written) + 1)
     return text in written or any(text.endswith(written[:end]) for end in ends)

@@ -1,6 +1,6 @@
-"""What a token writes, wherever it stands: for the decoders whose every token writes its own bytes.
+"""The bytes that a token writes in any position, for decoders whose tokens write fixed bytes.
 
-These are GPT-2's (bytes) and those made of SentencePiece's files; WordPiece's, for one, is none.
+These are GPT-2's (bytes) and SentencePiece's; WordPiece's, for example, is not one.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 import transformers
 from tokenizers import pre_tokenizers
 
-FALLBACK = "<0x"  # how the pieces begin of which several may write one letter, or none
+FALLBACK = "<0x"  # prefix of the byte pieces, several of which may form a character, or none
 STEPS = ("ByteFallback", "Fuse", "Strip")
-"""The steps of a decoder of SentencePiece's pieces, in order, behind what is replaced in each."""
+"""The steps of a decoder of SentencePiece's pieces, in order, after the replacement in each."""
 
 
 def reader(tokenizer: Any) -> Callable[[int], bytes | None] | None:
-    """Returns a token's bytes by its id: the text of several is theirs, one behind the other.
+    """Returns a function from a token's id to its bytes, whose concatenation is the text.
 
-    It returns None for a token that is not so simple; there is no reader (None) for a tokenizer
-    whose texts are made otherwise. A text may lack spaces at its very beginning.
+    That returns None for other tokens; the function itself is None for a tokenizer with another
+    decoder. A text may lack spaces at its very beginning.
     """
     own = transformers.PreTrainedTokenizerFast
     kind = type(tokenizer)
@@ -44,14 +44,14 @@ def reader(tokenizer: Any) -> Callable[[int], bytes | None] | None:
 
 
 def _byte_level(piece: str) -> bytes | None:
-    """A piece that is written in the letters for bytes, or else a text as it stands."""
+    """The bytes of a piece written in the byte alphabet, or of the text itself."""
     if all(letter in LETTERS for letter in piece):
         return bytes(LETTERS[letter] for letter in piece)
     return None if ALPHABET.issuperset(piece) else piece.encode()
 
 
 def _pieces(steps: Sequence[Mapping[str, Any]]) -> Callable[[str], bytes | None] | None:
-    """How a piece of SentencePiece's is read; None where a step may change more than one piece."""
+    """A reader of SentencePiece's pieces; None if a step may change more than one piece."""
     kinds = [step["type"] for step in steps]
     replaced = [step for step in steps if step["type"] == "Replace"]
     pairs = [(step["pattern"].get("String"), step["content"]) for step in replaced]
@@ -71,10 +71,12 @@ def _pieces(steps: Sequence[Mapping[str, Any]]) -> Callable[[str], bytes | None]
 
 
 def _letters() -> dict[str, int]:
-    """The letters that stand for bytes, but for those bytes that no text has."""
+    """The characters that represent bytes, without bytes that no text has."""
     short, longer = range(0x800), (0x800, *range(0x1000, 0x10000, 0x1000))
     longest = (0x10000, *range(0x40000, 0x110000, 0x40000))
-    text = "".join(map(chr, (*short, *longer, *longest)))  # of one or two bytes, three, four
+    text = "".join(
+        map(chr, (*short, *longer, *longest))
+    )  # characters of one or two bytes, three, four
     found = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False).pre_tokenize_str(text)
     return dict(zip("".join(piece for piece, _ in found), text.encode(), strict=True))
 

@@ -1,1 +1,1 @@
-"""What engines have loaded and ask: a module for each engine that needs its library for it."""
+"""Loaded models: a module for each engine whose library must be imported for them."""

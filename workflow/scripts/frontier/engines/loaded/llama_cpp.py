@@ -1,7 +1,7 @@
 """llama.cpp on cpu, cuda and mps (Metal), through its C interface: eval, argmax, the next token.
 
-Its own tokenizer and samplers are not used, so that token ids and greedy decoding mean the same as
-in every engine.
+Its own tokenizer and samplers are not used, so that token ids and greedy decoding are the same in
+every engine.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from frontier.engines.common import llama_log
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 
-CONTEXT = 4096  # tokens; the cache is allocated whole, and a model's positions may be 131,072
+CONTEXT = 4096  # tokens; the cache is allocated at once, and a model may have 131,072 positions
 OUT_OF_MEMORY = ("allocate", "out of memory")
 ALLOCATION_FAILED = -2  # llama_decode's
 CACHE_WIDTH = 2  # bytes; llama.cpp caches in float16
@@ -44,12 +44,12 @@ class LlamaCppModel(LoadedModel):
         )
 
     def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        """The prompt in the chat template. Raises UserError if the template fails."""
         return self.prompting.render(prompt)
 
     def generate(self, request: Generate) -> Generation:
         """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
-        # No request finds its beginning in the cache of an earlier one.
+        # No request reuses the cached prefix of an earlier one.
         llama_cpp.llama_memory_clear(self.memory, False)
         start = time.perf_counter_ns()
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
@@ -70,7 +70,7 @@ class LlamaCppModel(LoadedModel):
         return self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
 
     def _next(self, fed: Sequence[int]) -> int:
-        """Feed tokens; the likeliest next one. Fetching the logits waits for the device."""
+        """Evaluates tokens; returns the likeliest next one. Fetching logits waits for it."""
         buffer = (llama_cpp.llama_token * len(fed))(*fed)
         batch = llama_cpp.llama_batch_get_one(buffer, len(fed))
         code = llama_cpp.llama_decode(self.context, batch)
@@ -82,29 +82,28 @@ class LlamaCppModel(LoadedModel):
         return int(np.ctypeslib.as_array(logits, shape=(self.vocabulary,)).argmax())
 
     def device_peak_bytes(self) -> int | None:
-        """What the driver says that this process holds on its GPUs; None on cpu and mps.
+        """This process's memory on its GPUs according to the driver; None on cpu and mps.
 
-        Not a peak by itself, but llama.cpp gives nothing back before it is closed.
+        The current value is the peak, since llama.cpp releases nothing before it is closed.
         """
         return _held_on_gpus() if self.settings.accelerator == "cuda" else None
 
     def close(self) -> None:
-        """Release the weights and the cache."""
+        """Releases the weights and the cache."""
         llama_cpp.llama_free(self.context)
         llama_cpp.llama_model_free(self.model)
 
 
 def _room(model: Any) -> int:
-    """Tokens that a context is made for: a sliding window's, the model's positions, or CONTEXT.
+    """The length of the context in tokens: a sliding window, the model's positions, or CONTEXT.
 
-    Not what the context itself says, which pads them to a multiple of 256 but takes no more than
-    these at once.
+    The context itself reports a multiple of 256, but accepts no more than this at once.
     """
     return int(min(llama_cpp.llama_model_n_ctx_train(model), CONTEXT))
 
 
 def _cache_bytes(model: Any, config: Any) -> int:
-    """Bytes that the key-value cache grows by for each token, with the heads that it really has."""
+    """Bytes of the key-value cache per token, with the heads that it really has."""
     embedding, heads = llama_cpp.llama_model_n_embd(model), llama_cpp.llama_model_n_head(model)
     head_dim = getattr(config, "head_dim", None) or embedding // heads
     cached = llama_cpp.llama_model_n_layer(model) * llama_cpp.llama_model_n_head_kv(model)
@@ -112,7 +111,7 @@ def _cache_bytes(model: Any, config: Any) -> int:
 
 
 def _held_on_gpus() -> int | None:
-    """Bytes of this process on all GPUs; None where the driver cannot tell, as in a container."""
+    """Bytes of this process on all GPUs; None if unknown to the driver, as in containers."""
     pynvml.nvmlInit()
     try:
         held = [
@@ -129,14 +128,14 @@ def _held_on_gpus() -> int | None:
 
 
 def _refused(path: Path) -> Exception:
-    """Why llama.cpp gave no model or no context."""
+    """The error for a model or context that llama.cpp could not create."""
     if any(words in error for error in llama_log.errors for words in OUT_OF_MEMORY):
         return OutOfMemoryError(llama_log.last())
     return UserError(f"{path}: unreadable: {llama_log.last()}")
 
 
 def load(checkpoint: Path, settings: Settings) -> LlamaCppModel:
-    """Load CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
+    """Loads CHECKPOINT/model.gguf. Raises UnsupportedError, OutOfMemoryError or UserError."""
     llama_log.listen()
     llama_cpp.llama_backend_init()
     on_cpu = settings.accelerator == "cpu"
@@ -150,7 +149,7 @@ def load(checkpoint: Path, settings: Settings) -> LlamaCppModel:
     options.n_gpu_layers = 0 if on_cpu else -1
     no_devices = (ctypes.c_void_p * 1)(None)
     if on_cpu:
-        # Else it would lend itself a GPU for long prompts.
+        # Otherwise it would use a GPU for long prompts.
         options.devices = ctypes.cast(no_devices, ctypes.c_void_p)
     model = llama_cpp.llama_model_load_from_file(bytes(path), options)
     if not model:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on a CPU, over the graph that optimum exported."""
+"""ONNX Runtime on a CPU, running the graph that optimum exported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class OnnxRuntimeModel(Greedy):
     faults = (faults.RuntimeException, faults.Fail, RuntimeError, DecodeError)
 
     def begun(self, tokens: int) -> Step | None:
-        """Starts with an empty cache. None for a graph that does not tell its size."""
+        """Starts with an empty cache. None for a graph without the cache's size."""
         session, model = self.model.session, self.model
         wanted = {one.name: one for one in session.get_inputs()}
         past, present = model.key_value_input_names, model.key_value_output_names
@@ -52,7 +52,7 @@ class OnnxRuntimeModel(Greedy):
         if not past or len(shapes) < len(past) or not wanted.keys() - {*past} <= FED:
             return None
         attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
-        # Arrays, which `run` takes and gives without copying them: to bind them takes longer.
+        # Arrays, which `run` accepts and returns without copies; binding them takes longer.
         fed: dict[str, Any] = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         seen = 0
 
@@ -71,7 +71,7 @@ class OnnxRuntimeModel(Greedy):
         return step
 
     def generate(self, request: Generate) -> Generation:
-        """Greedy completion. Raises UnsupportedError too where optimum feeds the graph wrongly."""
+        """Greedy completion. Raises UnsupportedError too if optimum feeds the graph wrongly."""
         try:
             return super().generate(request)
         except faults.InvalidArgument as error:
@@ -79,12 +79,12 @@ class OnnxRuntimeModel(Greedy):
 
 
 def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
-    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+    """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
     torch.set_num_threads(settings.threads)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = settings.threads
     options.inter_op_num_threads = 1
-    # CPUs without VNNI would let 8-bit sums overflow; this makes them as exact, only slower.
+    # On CPUs without VNNI 8-bit sums could overflow; this keeps them exact, but slower.
     options.add_session_config_entry("session.x64quantprecision", "1")
     prompting = Prompting.of(checkpoint, settings)
     try:
@@ -109,7 +109,7 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
 
 
 def _empty(one: Any) -> list[int] | None:
-    """The shape of a cache of no tokens; None where it is not known without running the graph."""
+    """The shape of an empty cache; None if it is unknown without running the graph."""
     sizes = {"batch_size": 1, "past_sequence_length": 0}
     shape = [sizes.get(size, size) for size in one.shape]
     known = len(shape) == 4 and all(isinstance(size, int) for size in shape)
@@ -117,7 +117,7 @@ def _empty(one: Any) -> list[int] | None:
 
 
 def _stored(path: Path) -> tuple[int, str]:
-    """Bytes of a graph's weights, and what it multiplies by them with."""
+    """Bytes of a graph's weights, and its kinds of matrix products."""
     graph = onnx.load(path, load_external_data=False).graph
     names = {tensor.name for tensor in graph.initializer}
     stored = sum(

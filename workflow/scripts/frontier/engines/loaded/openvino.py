@@ -1,4 +1,4 @@
-"""OpenVINO on a CPU, over the graph that optimum exported."""
+"""OpenVINO on a CPU, running the graph that optimum exported."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
 
 
 class OpenVinoModel(Greedy):
-    """A stateful model: its key-value cache is in the request, of which there is one."""
+    """A stateful model, whose key-value cache is in its only inference request."""
 
     def begun(self, tokens: int) -> Step | None:
-        """Empties the cache. None for what optimum has a class of its own, or feeds more."""
+        """Empties the cache. None for graphs with a special class in optimum or more inputs."""
         names, request = self.model.input_names, self.model.request
         if type(self.model) is not OVModelForCausalLM or not self.model.stateful:
             return None
         if not {"input_ids", "beam_idx"} <= set(names) <= FED:
             return None
         request.reset_state()
-        fed: dict[str, Any] = {"beam_idx": np.zeros(1, np.int32)}  # it only ever follows itself
+        fed: dict[str, Any] = {"beam_idx": np.zeros(1, np.int32)}  # a single beam
         attended, places = np.ones((1, tokens), np.int64), np.arange(tokens)[None]
         seen = 0
 
@@ -49,17 +49,17 @@ class OpenVinoModel(Greedy):
         return step
 
     def synchronize(self) -> None:
-        """Wait for what an interrupted request left running: until then no other can start."""
+        """Waits for the inference of an interrupted request, which blocks any other."""
         self.model.request.wait()
 
 
 def properties(settings: Settings) -> dict[str, str]:
-    """What the plugin is asked for: one stream's latency, in float32 on every CPU.
+    """The plugin's settings: latency of one stream, in float32 on every CPU.
 
-    Left to itself it computes in bfloat16 where the CPU has AMX, so that a result would depend on
-    the machine. A model that is not quantized also gets a key-value cache and activations that
-    are not: OpenVINO's defaults are float16 or 8 bits. Quantized ones run with those defaults, as
-    their users run them.
+    By default it computes in bfloat16 if the CPU has AMX, so that a result would depend on the
+    machine. A model that is not quantized also gets an unquantized key-value cache and activations:
+    OpenVINO's defaults are float16 or 8 bits. Quantized models run with those defaults, as users
+    run them.
     """
     asked = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -74,7 +74,7 @@ def properties(settings: Settings) -> dict[str, str]:
 
 
 def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
-    """Load a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
+    """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
     torch.set_num_threads(settings.threads)
     prompting = Prompting.of(checkpoint, settings)
     try:
@@ -99,7 +99,7 @@ def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
 
 
 def _chosen(compiled: Any) -> tuple[str, str]:
-    """What the plugin decided: the cache's precision, and all of it in words."""
+    """The plugin's choices: the cache's precision, and a description of all of them."""
     names = ("INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION")
     compute, cache = (compiled.get_property(name).to_string() for name in names)
     group = compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE")

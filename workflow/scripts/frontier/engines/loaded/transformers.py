@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import transformers
-import transformers.modeling_utils  # takes most of a second: not part of the time to load
+import transformers.modeling_utils  # takes most of a second, which is not part of the load time
 
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
@@ -20,7 +20,7 @@ from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
 
-LEAST_CACHE = 256  # tokens; a compiled model's cache is of this length or doubles it
+LEAST_CACHE = 256  # tokens; a compiled model's cache has this length, or doublings of it
 
 
 class TransformersModel(Generating):
@@ -31,7 +31,7 @@ class TransformersModel(Generating):
         self.accelerator = accelerator
 
     def synchronize(self) -> None:
-        """Wait until the accelerator has done what it was given; the CPU needs no waiting."""
+        """Waits until the accelerator has finished its work; a CPU needs no waiting."""
         if self.accelerator == "cuda":
             torch.cuda.synchronize()
         elif self.accelerator == "mps":
@@ -56,7 +56,7 @@ class TransformersModel(Generating):
         return Choice(logprobs, tokens, len(before), start, end - start)
 
     def device_peak_bytes(self) -> int | None:
-        """Most device memory held so far; on mps, which keeps no peak, what is held now."""
+        """Peak device memory so far; on mps, which records no peak, the current use."""
         if self.accelerator == "cuda":
             return sum(
                 torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count())
@@ -66,7 +66,7 @@ class TransformersModel(Generating):
         return None
 
     def close(self) -> None:
-        """Release the weights and the device's memory."""
+        """Releases the weights and the device's memory."""
         super().close()
         if self.accelerator == "cuda":
             torch.cuda.empty_cache()
@@ -75,17 +75,17 @@ class TransformersModel(Generating):
 
 
 class CompiledModel(TransformersModel):
-    """`generate` with torch.compile: it compiles the decoding step and reads prompts eagerly.
+    """`generate` with torch.compile, which compiles the decoding step and runs prompts eagerly.
 
-    What is compiled holds for one length of the key-value cache and any prompt that fits in it,
-    so the cache is kept between requests, and only ever grows, by doubling.
+    The compiled code is valid for one length of the key-value cache and any prompt that fits, so
+    the cache persists between requests and only grows, by doubling.
     """
 
     trouble: Reason = "torch.compile failed"
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
         super().__init__(model, prompting, loaded, accelerator)
-        # reduce-overhead is for CUDA's graphs; without the flag `generate` compiles for GPUs only.
+        # reduce-overhead uses CUDA graphs; without the flag `generate` compiles for GPUs only.
         mode = "reduce-overhead" if accelerator == "cuda" else "default"
         config = transformers.CompileConfig(mode=mode, dynamic=False)
         config._compile_all_devices = True
@@ -94,9 +94,9 @@ class CompiledModel(TransformersModel):
         self.length = LEAST_CACHE
 
     def reserve(self, requests: Sequence[Generate]) -> int:
-        """Make the cache as long as the longest request to come: one compilation for them all.
+        """Sizes the cache for the longest request, so that one compilation serves all.
 
-        All of it is read for each token, however short the request.
+        The whole cache is read for each token, even of a short request.
         """
         self._fit(
             max(
@@ -112,7 +112,7 @@ class CompiledModel(TransformersModel):
             self.cache = None
 
     def arguments(self, tokens: int) -> dict[str, Any]:
-        """The cache, emptied."""
+        """The emptied cache."""
         self._fit(tokens)
         if self.cache is None:
             self.cache = transformers.StaticCache(self.model.config, max_cache_len=self.length)
@@ -120,27 +120,27 @@ class CompiledModel(TransformersModel):
         return {"past_key_values": self.cache}
 
     def generate(self, request: Generate) -> Generation:
-        """Greedy completion. Raises UnsupportedError too where the model cannot be compiled."""
+        """Greedy completion. Raises UnsupportedError too if the model cannot be compiled."""
         try:
             return super().generate(request)
         except torch._dynamo.exc.TorchDynamoException as error:
             raise UnsupportedError(f"torch.compile failed: {one_line(error)[:300]}") from error
 
     def close(self) -> None:
-        """Release what was compiled too, which holds on to the model."""
+        """Also releases the compiled code, which references the model."""
         self.cache = None
         torch._dynamo.reset()
         super().close()
 
 
 def check_compilable(model: Any, settings: Settings) -> None:
-    """Raises UnsupportedError for what `generate` would leave uncompiled, with a warning."""
+    """Raises UnsupportedError for models that `generate` would only warn about and not compile."""
     quantizer = getattr(model, "hf_quantizer", None)
     if not model._can_compile_fullgraph or (quantizer and not quantizer.is_compileable):
         what = f"{settings.quantizer.method} layers" if quantizer else type(model).__name__
         raise UnsupportedError(f"transformers cannot compile {what}")
     if settings.accelerator == "cpu":
-        # Here, for importing them takes a second.
+        # Imported here, since it takes a second.
         from torch._inductor import cpp_builder
         from torch._inductor.exc import InvalidCxxCompiler
 
@@ -151,7 +151,7 @@ def check_compilable(model: Any, settings: Settings) -> None:
 
 
 def stored_bytes(tensors: list[torch.Tensor]) -> int:
-    """Bytes that tensors really store: shared storage once, quantized ones by their parts."""
+    """The bytes stored by tensors: shared storage once, quantized tensors by their parts."""
     seen: dict[tuple[str, int], int] = {}
     waiting = list(tensors)
     while waiting:
@@ -165,7 +165,7 @@ def stored_bytes(tensors: list[torch.Tensor]) -> int:
 
 
 def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> TransformersModel:
-    """Load a variant, to be `compiled` where that is asked for.
+    """Loads a variant, `compiled` if requested.
 
     Raises UnsupportedError, OutOfMemoryError or UserError (unreadable).
     """
@@ -179,7 +179,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     loader = published or type(settings.quantizer)
     model = _model(checkpoint, settings, published)
     if settings.adapter:
-        # Before any forward pass: some kernels repack their weights on the first.
+        # Before any forward pass, since some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
     model.eval()
     if compiled:
@@ -200,14 +200,14 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
 
 
 def expects_quantized(settings: Settings, published: type[Quantizer] | None) -> bool:
-    """Whether layers must come out quantized; transformers itself may unpack what it loads."""
+    """True if layers must be quantized after loading; transformers itself may unpack some."""
     if published:
         return published is not type(settings.quantizer)
     return settings.quantizer.expects_quantized()
 
 
 def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | None) -> Any:
-    """The model as its quantizer, or that of what it was `published` in, loads it."""
+    """The model as loaded by its quantizer, or by that of its published quantization."""
     dtype = getattr(torch, settings.dtype)
 
     def from_pretrained(**arguments: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What quantizers share."""
+"""Shared by quantizers."""

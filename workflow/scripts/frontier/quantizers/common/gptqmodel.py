@@ -1,7 +1,7 @@
-"""What GPTQ and AWQ share: gptqmodel makes their checkpoints and brings the kernels that run them.
+"""Shared by GPTQ and AWQ: gptqmodel produces their checkpoints and has the kernels to run them.
 
-Both happen in an environment of its own: torch's int4 product for 4 bits on a CPU, on cuda what its
-installation offers. Embeddings, norms and the head stay in their precision.
+Both need a separate environment: torch's int4 product for 4 bits on a CPU, on cuda the kernels of
+its installation. Embeddings, norms and the head stay in their precision.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
 
 
 class ByGptqmodel(Prepared, ABC):
-    """A method of gptqmodel; FORMAT is transformers' name of it too."""
+    """A method of gptqmodel; FORMAT is also transformers' name for it."""
 
     ENVIRONMENT = "gptqmodel"
     NAME: ClassVar[str]
-    """For reasons."""
+    """The name in reasons."""
     UNFIT: ClassVar[dict[str, Reason]]
-    """By architecture, what it has no layers or no kernel for."""
+    """Reasons by architecture why it has no layers or no kernel."""
 
     @classmethod
     def unfit(cls, size: int, target: Target) -> Reason | None:
-        """Rows that a group of that size does not divide; what gptqmodel has no kernel for."""
+        """Rejects rows that groups of that size do not divide, and cases without a kernel."""
         if target.accelerator == "mps":
-            return f"{cls.NAME} is not tried on mps"
+            return f"{cls.NAME} is not tested on mps"
         if target.architecture in cls.UNFIT:
             return cls.UNFIT[target.architecture]
         if size > 0 and target.hidden is not None and target.hidden % size:
-            return f"{cls.NAME} cannot cut rows of {target.hidden} weights into groups of {size}"
+            return f"{cls.NAME} cannot divide rows of {target.hidden} weights into groups of {size}"
         return None
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """As transformers loads it, settled."""
+        """Loads it through transformers, and runs it once."""
         return _settled(load)
 
     @classmethod
     def load_published(cls, load: Load) -> PreTrainedModel:
-        """As one that a job made."""
+        """Loads it like a checkpoint produced here."""
         return _settled(load)
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many modules hold packed weights."""
+        """The number of modules with packed weights."""
         return len(_packed(model))
 
     @classmethod
@@ -58,7 +58,7 @@ class ByGptqmodel(Prepared, ABC):
 
 
 def _settled(load: Load) -> PreTrainedModel:
-    """Load a gptqmodel checkpoint and run it once: its kernels repack on their first call.
+    """Loads a gptqmodel checkpoint and runs it once: its kernels repack on their first call.
 
     So the bytes counted afterwards are those that stay in memory.
     """
@@ -71,7 +71,7 @@ def _settled(load: Load) -> PreTrainedModel:
     import torch
 
     os.environ["GPTQMODEL_DISABLE_GIL_WARNING"] = "1"
-    logbar.LogBar.shared().setLevel(WARNING)  # else it writes much, a banner first, and on stdout
+    logbar.LogBar.shared().setLevel(WARNING)  # otherwise it prints a banner and more to stdout
     with redirect_stdout(stderr), torch.no_grad(), plain_linear_layers():
         model = load().eval()
         model(torch.zeros((1, 1), dtype=torch.long, device=model.device))
@@ -79,7 +79,7 @@ def _settled(load: Load) -> PreTrainedModel:
 
 
 def _packed(model: PreTrainedModel) -> list[Any]:
-    """The modules that hold packed weights."""
+    """The modules with packed weights."""
     from gptqmodel.nn_modules.qlinear import BaseQuantLinear
 
     return [module for module in model.modules() if isinstance(module, BaseQuantLinear)]

@@ -1,4 +1,4 @@
-"""The layers that quantizers work on: which families have them, and whether all were quantized."""
+"""The layers that quantizers support: the families that have them, and completeness checks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def why_not_quantizable(tool: str, architecture: str | None) -> Reason | None:
-    """Why a tool that quantizes nn.Linear layers, and nothing else, does not fit a family."""
+    """The reason why a tool that quantizes only nn.Linear layers does not fit a family."""
     others: dict[str, Reason] = {
         "gpt2": "GPT-2 has Conv1D layers instead",
         "mixtral": "Mixtral's experts are in parameters of three dimensions",
@@ -24,7 +24,7 @@ def why_not_quantizable(tool: str, architecture: str | None) -> Reason | None:
 
 
 def require_all_quantized(model: PreTrainedModel) -> None:
-    """Raise UnsupportedError where a layer's matrix was left as it was: part is not the whole."""
+    """Raises UnsupportedError if a layer's matrix was not quantized: partly is not enough."""
     from torch import nn
 
     head = model.get_output_embeddings()
@@ -39,10 +39,10 @@ def require_all_quantized(model: PreTrainedModel) -> None:
 
 @contextmanager
 def plain_linear_layers() -> Iterator[None]:
-    """Falcon built of `nn.Linear`, which its own class is but for the order of operations.
+    """Builds Falcon from `nn.Linear`, to which its own class is equal up to the operations' order.
 
-    transformers' bitsandbytes looks for exactly `nn.Linear` and leaves the others as they were,
-    and torchao's tensors have not the transpose that Falcon's class multiplies by.
+    transformers' bitsandbytes quantizes exactly `nn.Linear` and skips all others, and torchao's
+    tensors lack the transpose that Falcon's class uses.
     """
     from torch import nn
     from transformers.models.falcon import modeling_falcon

@@ -1,4 +1,4 @@
-"""Who loads a checkpoint that was published quantized, and what is refused of such."""
+"""The quantizers that load checkpoints published quantized, and reasons to reject others."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from frontier.quantizers import Prepared, Quantizer, published_loaders
 def loader_of(
     checkpoint: Path, quantizer: Quantizer, expected: str | None
 ) -> type[Quantizer] | None:
-    """The class that loads a checkpoint which was published quantized.
+    """The class that loads a checkpoint published quantized.
 
-    `expected` is the method that the plan knows of. None where the checkpoint was not published
-    quantized, or where the quantizer's own job made it. Raises UnsupportedError where another
-    quantization is asked for, or nothing here loads that one.
+    `expected` is the method according to the plan. None if the checkpoint was not published
+    quantized, or the quantizer's own job produced it. Raises UnsupportedError if another
+    quantization is requested, or none here loads this one.
     """
     found = published(checkpoint)
     if found is None:
@@ -42,9 +42,9 @@ def loader_of(
 
 
 def refusal(found: Published, quantizer: Quantizer) -> Reason | None:
-    """Why a checkpoint that was published so is not what is asked for."""
+    """The reason why a checkpoint published this way does not fit the request."""
     if quantizer.method != "native":
-        wanted = in_words(quantizer)
+        wanted = output(quantizer)
         return f"published quantized: {found}; it takes no other quantization, as {wanted} is"
     if found.method not in published_loaders():
         hint = did_you_mean(found.method, published_loaders())
@@ -52,8 +52,8 @@ def refusal(found: Published, quantizer: Quantizer) -> Reason | None:
     return None
 
 
-def in_words(quantizer: Quantizer) -> str:
-    """A quantization's method and the keys that are not as by default."""
+def output(quantizer: Quantizer) -> str:
+    """A quantization's method and its keys with other values than the defaults."""
     given = quantizer.model_dump(exclude_defaults=True, exclude={"label"})
     keys = ", ".join(f"{name}: {value}" for name, value in given.items())
     return f"{quantizer.method} ({keys})" if keys else quantizer.method

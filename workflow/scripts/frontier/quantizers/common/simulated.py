@@ -1,7 +1,7 @@
-"""What the simulated quantizers share: they show what a rounding costs in accuracy, and only that.
+"""Shared by simulated quantizers, which show only the cost of a rounding in accuracy.
 
-A job writes a checkpoint whose matrices carry the rounding in the model's own precision, so speed
-and memory stay the model's own.
+A job writes a checkpoint whose matrices are rounded but stored in the model's own precision, so
+speed and memory are the model's own.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from frontier.quantizers import BYTES, HUB, EngineFacts, Preparation, Prepared, 
 
 
 class Simulated(Prepared, ABC):
-    """A quantizer whose job is the conversion of its own name, given the quantizer's keys."""
+    """A quantizer whose job is the conversion of the same name, with the same keys."""
 
     FORMAT = HUB
 
     bits: Annotated[int, Field(ge=2, le=8), Measure]
     """Width of the weights: a grid has 2^bits points, a codebook 2^bits entries."""
     granularity: Annotated[Literal["tensor", "channel", "group"], Measure] = "channel"
-    """What has a scale or a codebook of its own: a matrix, a row of it (an output channel), or a
-    part of a row."""
+    """The unit with its own scale or codebook: a matrix, a row (an output channel), or a part of a
+    row."""
     group_size: Annotated[Annotated[int, Field(ge=2, le=2**20)] | None, Measure] = None
-    """Weights of a group, for granularity: group; the last of a row may be shorter."""
+    """Weights per group, for granularity: group; the last group of a row may be shorter."""
 
     @model_validator(mode="after")
     def _size_of_groups(self) -> Self:
         if (self.granularity == "group") != (self.group_size is not None):
-            raise ValueError("group_size goes with granularity: group, and only with it")
+            raise ValueError("group_size is required by granularity: group, and only by it")
         return self
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
@@ -40,5 +40,5 @@ class Simulated(Prepared, ABC):
         return Preparation(str(keys.pop("method")), keys)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """What the simulation takes: the model's own width."""
+        """The bytes of the simulation: the model's own."""
         return sizes.parameters * BYTES[dtype]
