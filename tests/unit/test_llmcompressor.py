@@ -226,7 +226,7 @@ def test_bad_input(made: dict[str, Any]) -> None:
 
 def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
     """Found while planning from the hidden size, else told in a line by the job."""
-    assert "rows of 64 weights, which cannot be cut into groups of 128" in made["rows"]
+    assert "rows of 64 weights, which cannot be divided into groups of 128" in made["rows"]
     weights = quantizer("llmcompressor", **W4A16)
     narrow = Target("llama", "cpu", TRANSFORMERS, hidden=64)
     assert "rows of 64 weights" in (weights.unsupported(narrow) or "")
@@ -238,7 +238,7 @@ def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
     [
         ({"scheme": "W8A8"}, "scheme W8A8 needs calibration"),
         ({"scheme": "W4A16"}, "scheme W4A16 needs calibration"),
-        (FP8 | {"calibration": "x"}, "FP8_DYNAMIC looks at no texts"),
+        (FP8 | {"calibration": "x"}, "FP8_DYNAMIC uses no texts"),
         (W4A16 | {"smoothquant": True}, "smoothquant goes with scheme W8A8"),
     ],
 )
