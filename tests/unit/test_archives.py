@@ -94,9 +94,9 @@ def test_whole(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (marked(1, 9), "SST-2.zip:SST-2/dev.tsv: is packed by Deflate64"),
-        (marked(1, 93), "is packed by Zstandard"),
-        (marked(1, 77), "is packed by method 77"),
+        (marked(1, 9), "SST-2.zip:SST-2/dev.tsv: is compressed by Deflate64"),
+        (marked(1, 93), "is compressed by Zstandard"),
+        (marked(1, 77), "is compressed by method 77"),
         (marked(0, 1), "SST-2.zip:SST-2/dev.tsv: is encrypted"),
         (marked(0, 0x20), "SST-2.zip:SST-2/dev.tsv: cannot be read"),
         (bytes(zipped())[:150], "SST-2.zip: damaged or truncated archive"),
@@ -135,7 +135,7 @@ def test_bombs(tmp_path: Path) -> None:
         place = body.find(signature) + at
         body[place : place + 4] = struct.pack("<I", 1 << 31)
     (tmp_path / "SST-2.zip").write_bytes(body)
-    assert "that unpack to 2,147,483,648 are no text" in fault(tmp_path)
+    assert "that unpack to 2,147,483,648 are not text" in fault(tmp_path)
     (tmp_path / "SST-2.zip").unlink()
     with gzip.open(tmp_path / "dev.tsv.gz", "wb") as packed:
         packed.write(b"x" * (1 << 25))

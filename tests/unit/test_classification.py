@@ -137,7 +137,9 @@ def test_no_requests_no_figures() -> None:
 
 
 def test_a_reference_that_is_no_label_is_named() -> None:
-    with pytest.raises(UserError, match=r"request 0: reference 'postive' is no label.*'positive'"):
+    with pytest.raises(
+        UserError, match=r"request 0: reference 'postive' is not a label.*'positive'"
+    ):
         BINARY.score(items(["postive"], ["positive"]))
 
 

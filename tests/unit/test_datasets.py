@@ -226,7 +226,7 @@ def test_opensubtitles_broken_files(tmp_path: Path) -> None:
     folder = moses(tmp_path / "m", ["One", "Two", "Three"], ["一", "二"])
     message = fault(Opensubtitles, folder, direction="zh-en")
     assert "OpenSubtitles.en-zh_CN.en: row 3 has no counterpart" in message
-    assert "needed is one file of OPUS's Moses format ending in .en" in fault(
+    assert "needs one file of OPUS's Moses format ending in .en" in fault(
         Opensubtitles, tmp_path / "nothing", direction="zh-en"
     )
     (folder / "OpenSubtitles.en-zh_CN.zh_CN").write_bytes("一\n".encode() + b"\xff\n\n")
@@ -463,12 +463,15 @@ def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([("b'2 + 3?'", "5")], "row 1 is not written as Python shows bytes"),
-        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written as Python shows bytes"),
-        ([("b'2 + 3?'", "b'5'"), ("3 + 4?", "7")], "row 2 is not written as Python shows bytes"),
+        ([("b'2 + 3?'", "5")], "row 1 is not written in Python's form of bytes"),
+        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written in Python's form of bytes"),
+        (
+            [("b'2 + 3?'", "b'5'"), ("3 + 4?", "7")],
+            "row 2 is not written in Python's form of bytes",
+        ),
         ([("b'2 + 3?'", "b'\\n'")], "row 1 has an empty question or answer"),
-        ([("b'\\xff'", "b'5'")], "row 1: bytes (b'…') that are no UTF-8 text"),
-        ([("b'a' + b'b'", "b'5'")], "row 1: bytes (b'…') that are no UTF-8 text"),
+        ([("b'\\xff'", "b'5'")], "row 1: bytes (b'…') that are not UTF-8 text"),
+        ([("b'a' + b'b'", "b'5'")], "row 1: bytes (b'…') that are not UTF-8 text"),
     ],
 )
 def test_mathematics_of_some_byte_strings_is_refused(

@@ -99,10 +99,7 @@ def test_what_is_left_out_is_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     path.write_bytes(path.read_bytes() + b"x\ny\nz")
     Journal(path, {}, "me")
     recorded = capsys.readouterr().err
-    assert (
-        recorded
-        == f"{path}: 2 line(s) are not as they were written; what cannot be read again is asked again\n"
-    )
+    assert recorded == f"{path}: 2 line(s) were altered; their requests are asked again\n"
     path.write_bytes(path.read_bytes() + b"z")
     Journal(path, {}, "me")
     assert capsys.readouterr().err == ""
@@ -181,7 +178,7 @@ def test_former_layout_is_named(tmp_path: Path) -> None:
         read(path)
     for odd, words in ((former, "'arrivals', 'due_ns'"), ({**line, "x": 1}, "'x'"), ([], "'id'")):
         path.write_text(f"{json.dumps(line)}\n{json.dumps(odd)}\n")
-        with pytest.raises(UserError, match=f"line 2 is no request: .*{words}"):
+        with pytest.raises(UserError, match=f"line 2 is not a request: .*{words}"):
             read(path)
 
 

@@ -384,7 +384,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         lambda place: place.edit("workflow/scripts/measure.py", "except UnsupportedError as error", "except TypeError as error"),
         measures(),
     ),
-    "a log line of measuring": (edit("results/journal.py", ("cannot be read again is asked again", "cannot be read is asked")), measures()),
+    "a log line of measuring": (edit("results/journal.py", ("their requests are asked again", "they are asked again")), measures()),
     "a regular expression of a scorer": (
         edit("answers/equivalence/equivalent.py", ("rounded|nearest", "rounded")), scores(tasks=("sums",))
     ),
