@@ -28,7 +28,7 @@ def test_altered_requests(place: Workspace) -> None:
     cell = {f"{rule} tiny-llama reviews" for rule in ("measure", "score")}
     assert place.jobs() == cell | TABLES
     log = place.build()
-    (recorded,) = [line for line in log.splitlines() if "was altered; their requests" in line]
+    (recorded,) = [line for line in log.splitlines() if "altered since it was written" in line]
     assert recorded.startswith(f"{requests.relative_to(place.root)}: ")
     assert [line["text"] for line in lines(requests)] == [line["text"] for line in before]
     assert [line["session"] for line in lines(requests)] == [1] + [0] * (len(before) - 1)

@@ -42,7 +42,7 @@ class SingleStream(Scenario):
                     tokens=generation.tokens,
                     prompt_tokens=generation.prompt_tokens,
                     finish_reason=generation.finish_reason,
-                    due_ns=generation.start_ns,  # each request is due when the previous one has ended
+                    due_ns=generation.start_ns,  # due when the previous one has ended
                     start_ns=generation.start_ns,
                     arrivals=generation.arrivals,
                     end_ns=generation.end_ns,
