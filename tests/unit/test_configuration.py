@@ -17,13 +17,16 @@ import document_config
 from conftest import ROOT
 from frontier.blocks import Decides, Entry
 from frontier.catalogue import devices, entries, question
-from frontier.catalogue.checking import modules
 from frontier.catalogue.configuration import FILES as SECTIONS
 from frontier.catalogue.configuration import read_catalogue, read_config, read_study
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.reading import read_yaml
+from frontier.datasets import LOADERS
+from frontier.engines import ENGINES
 from frontier.errors import UserError, did_you_mean, one_line
 from frontier.planning.steps import Steps
+from frontier.quantizers import QUANTIZERS
+from frontier.scorers import SCORERS
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 # Keys that decide nothing by themselves: their content, or what they lead to, does.
@@ -281,9 +284,9 @@ def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
 
 def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
     """Of ids, methods, engines, loaders and scorers."""
-    packages = ("quantizers", "engines", "datasets", "scorers")
+    registries = (QUANTIZERS, ENGINES, LOADERS, SCORERS)
     named = [list(getattr(whole, part)) for parts in SECTIONS.values() for part in parts]
-    named += [list(modules(package)) for package in packages]
+    named += [list(registry.names()) for registry in registries]
     for names in named:
         for name in names:
             for typo in typos(name) - set(names):

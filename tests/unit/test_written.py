@@ -12,8 +12,6 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from frontier.blocks import Plugin
-from frontier.catalogue.checking import check, plugin
 from frontier.catalogue.configuration import FILES, read_catalogue, read_study
 from frontier.catalogue.entries import Catalogue
 from frontier.chosen import explicit
@@ -89,9 +87,6 @@ def read(folder: Path) -> Catalogue:
 
 def blocks(catalogue: Catalogue) -> dict[str, Any]:
     """All that a catalogue says, a plug-in's defaults included."""
-
-    def options(package: str, name: str, block: Plugin) -> dict[str, Any]:
-        return explicit(check(plugin(package, name, "test").Options, block.options, "test"))
 
     found = catalogue.model_dump(mode="json")
     for name, one in catalogue.quantizations.items():

@@ -167,6 +167,17 @@ def edit(name: str, *edits: tuple[str, str]) -> Change:
     return change
 
 
+def copied(source: str, target: str, *edits: tuple[str, str]) -> Change:
+    """Add a file to the library, made of another."""
+
+    def change(place: Workspace) -> None:
+        text = place.path(f"{LIBRARY}/{source}").read_text(encoding="utf-8")
+        place.path(f"{LIBRARY}/{target}").write_text(text, encoding="utf-8")
+        edit(target, *edits)(place)
+
+    return change
+
+
 def moved(moves: dict[str, str]) -> Change:
     """Move modules by their dotted names, with what imports them edited."""
     return lambda place: move(place.path("workflow/scripts"), moves)
@@ -253,6 +264,15 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a figure": (code(f"{LIBRARY}/figures/mbu.py"), scores() | LEFT_OUT),
     "a new figure": (tokens_per_request, scores() | LEFT_OUT),
     "scorer": (code(f"{LIBRARY}/scorers/classification.py"), scores(tasks=("reviews",))),
+    "another scorer": (copied("scorers/classification.py", "scorers/more.py"), NOTHING),
+    "a gate's threshold": (edit("gates/contention.py", ("MOST_DISTURBED = 0.05", "MOST_DISTURBED = 0.5")), scores()),
+    "another gate": (
+        copied("gates/pauses.py", "gates/more.py", ("class Pauses", "class More"), ("ORDER = 40", "ORDER = 90")),
+        scores(),
+    ),
+    "what all gates look at": (
+        edit("gates/__init__.py", ("asked = {record.session for", "asked = {int(record.session) for")), measures() | LEFT_OUT
+    ),
     "helper of one scorer": (code(f"{LIBRARY}/answers/equivalence/strict.py"), scores(tasks=("sums",))),
     "loader": (
         code(f"{LIBRARY}/datasets/sst2.py"),

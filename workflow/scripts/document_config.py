@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import engine_block, quantizers
 from frontier.blocks import Decides
-from frontier.catalogue import checking, devices, entries, question
+from frontier.catalogue import devices, entries, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
@@ -59,11 +59,7 @@ REDONE = {
 
 def options(package: str) -> Mapping[str, type[BaseModel]]:
     """The classes whose fields are the keys of a package's plug-ins."""
-    if package in REGISTRIES:
-        return REGISTRIES[package].all()
-    return {
-        name: checking.plugin(package, name, package).Options for name in checking.modules(package)
-    }
+    return REGISTRIES[package].all()
 
 
 def schema() -> dict[str, Any]:

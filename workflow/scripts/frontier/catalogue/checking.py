@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import importlib
 import json
-import pkgutil
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from functools import cache
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -172,16 +169,10 @@ def plugin_of(
     return check(kind, named.options, where, (key,), line)
 
 
-@cache
-def modules(package: str) -> tuple[str, ...]:
-    """The names that a plugin package offers: its files."""
-    paths = importlib.import_module(f"frontier.{package}").__path__
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(paths) if not module.ispkg))
-
-
 def scenarios() -> tuple[str, ...]:
     """The scenarios there are: MLPerf's names, of the files of frontier/scenarios."""
-    return tuple(name.replace("_", "-") for name in modules("scenarios"))
+    files: Registry[object] = Registry("scenarios", object)  # whose classes lie above
+    return tuple(name.replace("_", "-") for name in files.names())
 
 
 def one_of(name: str, names: Collection[str], where: str) -> str:
@@ -199,9 +190,3 @@ def all_of(ids: Collection[str], names: Collection[str], where: str) -> None:
         if name in seen:
             raise UserError(f"{where}: names an id twice: {shown(name)}")
         seen.add(name)
-
-
-def plugin(package: str, name: str, where: str) -> Any:
-    """The module frontier/PACKAGE/NAME.py. Raises UserError with the nearest name."""
-    one_of(name, modules(package), where)
-    return importlib.import_module(f"frontier.{package}.{name}")
