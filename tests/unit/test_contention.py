@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -102,6 +105,22 @@ def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
     second = Journal(tmp_path / "journal.jsonl", {})
     second.begin(asdict(Reading(3, 3, 3, 0)))
     assert contention.summary(second, second.records)["foreign_gpu_processes"] == 3
+
+
+def test_what_helpers_do_is_the_works_own() -> None:
+    """A process that a measurement starts is none of the others; without a word of it, it is."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        told, untold = contention.Watch("cpu", {busy.pid}), contention.Watch("cpu")
+        before, alone = told.read(), untold.read()
+        while told.read().own_s < before.own_s + 0.5:
+            time.sleep(0.05)
+        used, own = told.read().own_s - before.own_s, untold.read().own_s - alone.own_s
+    finally:
+        busy.kill()
+        busy.wait()
+    assert used > 0.5
+    assert own < used / 2
 
 
 def test_counters_of_this_host() -> None:

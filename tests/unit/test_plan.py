@@ -9,10 +9,13 @@ import pytest
 
 from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
+from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.planning import cells
 from frontier.planning.cells import Cell
+from frontier.planning.jobs import Jobs
 from frontier.planning.placement import kv_cache_bytes, placed
+from frontier.planning.steps import Steps
 from frontier.results import layout
 
 CATALOGUE = read_catalogue(ROOT / "config")
@@ -181,3 +184,18 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
         assert found.preparation
         assert found.preparation.conversion in engine.reads
         assert found.preparation.environment == engine.environment
+
+
+def test_engines_that_read_the_same_share_a_checkpoint() -> None:
+    """Made by one job, under the first one's name; what they measure reads that."""
+    study = {"models": ["gpt2-xl"], "devices": ["cpu"], "tasks": ["sst2"]}
+    steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
+    jobs = Jobs(steps)
+    assert jobs.quantized("gpt2-xl-gptq4", "transformers-compiled") is jobs.quantized(
+        "gpt2-xl-gptq4", "transformers"
+    )
+    llama = jobs.quantized("gpt2-xl", "llama_cpp")
+    assert llama
+    assert llama is not jobs.quantized("gpt2-xl", "onnxruntime")
+    assert llama.names["engine"] == "llama_cpp"
+    assert jobs.quantized("gpt2-xl", "transformers-compiled") is None
