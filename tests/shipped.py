@@ -23,11 +23,11 @@ def engines() -> dict[str, EngineBlock]:
 
 
 def catalogue(**sections: dict[str, Any]) -> Catalogue:
-    """The catalogue that has these sections, the shipped engines, and nothing else."""
+    """The catalogue that has these sections, the shipped engines (or others), and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         for stem, keys in FILES.items():
             path = Path(folder) / f"{stem}.yaml"
-            if stem == "engines":
+            if stem == "engines" and "engines" not in sections:
                 path.write_bytes((CONFIG / path.name).read_bytes())
             else:
                 content = {key: sections.get(key, {}) for key in keys}

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any, Generic, TypeVar
 
-from frontier.errors import UserError, did_you_mean, lack_of_memory, one_line
+from frontier.errors import UserError, closest, did_you_mean, lack_of_memory, one_line
 from frontier.text import shown
 
 Kind = TypeVar("Kind")
@@ -119,9 +119,9 @@ class Registry(Generic[Kind]):
 
 def _missing(plugin: type, base: type) -> Iterator[str]:
     """The base's methods and class variables that a plug-in has not."""
-    own = [name for name in vars(plugin) if not name.startswith("_")]
+    own = _methods(plugin).keys() - _methods(base).keys()
     for name in sorted(getattr(plugin, "__abstractmethods__", ())):
-        yield f"lacks {name}(){did_you_mean(name, own) if own else ''}"
+        yield f"lacks {name}(){did_you_mean(name, own) if closest(name, own) else ''}"
     for part in base.__mro__:
         for name, annotation in inspect.get_annotations(part).items():
             constant = str(annotation).removeprefix("typing.").startswith("ClassVar")

@@ -17,11 +17,12 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
+from frontier.conversions import CONVERSIONS
 from frontier.datasets import LOADERS, Loader
 from frontier.engine_block import EngineKind
 from frontier.engines import ENGINES, Engine
 from frontier.errors import UserError, did_you_mean
-from frontier.quantizers import QUANTIZERS, Quantizer, block_of
+from frontier.quantizers import QUANTIZERS, Quantizer, block_of, formats
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
 
@@ -69,6 +70,14 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
     return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
+
+
+def _check_formats(engines: Mapping[str, Engine]) -> None:
+    """Raises UserError for a format that nothing makes: all of an engine's cells would lack one."""
+    known = {*formats(), *CONVERSIONS.names()}
+    for name, engine in engines.items():
+        for format in engine.reads:
+            one_of(format, known, f"config/engines.yaml: engines.{name}.reads")
 
 
 def _check_devices(catalogue: Catalogue) -> None:
@@ -153,6 +162,7 @@ def read_catalogue(folder: Path) -> Catalogue:
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
     _check_quantizations(catalogue)
+    _check_formats(catalogue.engines)
     _check_devices(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 

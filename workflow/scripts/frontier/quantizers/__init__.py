@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, final
 
@@ -228,6 +229,20 @@ def quantizer_of(block: Mapping[str, JsonValue]) -> Quantizer:
     """
     keys = dict(block)
     return QUANTIZERS.load(str(keys.pop("method", ""))).model_validate(keys, strict=True)
+
+
+def formats() -> set[str]:
+    """The formats of checkpoints that quantizers make or load as published, and the hub's own.
+
+    Of the files that fit their contract: another is named once somebody asks for it.
+    """
+    found = {HUB}
+    for name in QUANTIZERS.names():
+        with suppress(UserError):
+            quantizer = QUANTIZERS.load(name)
+            found |= {*quantizer.PUBLISHED}
+            found |= {quantizer.FORMAT} if issubclass(quantizer, Prepared) else set()
+    return found
 
 
 def published_loaders() -> dict[str, type[Quantizer]]:
