@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer clean
+.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -81,7 +81,9 @@ new-task: setup ## copy a task of config/tasks.yaml: NAME=mine, LIKE=another
 new-engine: setup ## write an engine that works, and its blocks: NAME=mine
 new-quantizer: setup ## write a quantizer that works, and its block: NAME=mine
 new-scorer: setup ## write a scorer that works: NAME=mine
-new-engine new-quantizer new-scorer:
+new-figure: setup ## write a figure that works: NAME=mine
+new-gate: setup ## write a gate that works: NAME=mine
+new-engine new-quantizer new-scorer new-figure new-gate:
 	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
 
 # Results stay: they are what this is for.

@@ -14,6 +14,7 @@ from conftest import ROOT
 from workspace import Workspace, copy_project
 
 TESTS = {"engine": "test_engine_contract", "quantizer": "test_quantizers", "scorer": "test_scorers"}
+TESTS |= {"figure": "test_figures", "gate": "test_gates"}
 KINDS = sorted(path.stem for path in (ROOT / "workflow/scripts/templates").glob("*.py"))
 
 

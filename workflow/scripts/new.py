@@ -1,4 +1,4 @@
-"""Add a task, an engine, a quantizer or a scorer that works, from which to go on.
+"""Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, to go on from.
 
 A task is a copy of another one under a new name. The others are a file from a template, of which
 all there is to change is what it does, and the blocks of the catalogue that name it.
@@ -24,6 +24,8 @@ from frontier.catalogue.checking import one_of
 from frontier.catalogue.reading import line_of, parse
 from frontier.engines import ENGINES
 from frontier.errors import UserError, run
+from frontier.figures import FIGURES
+from frontier.gates import GATES
 from frontier.host import files
 from frontier.quantizers import QUANTIZERS
 from frontier.registry import Registry
@@ -36,6 +38,8 @@ LIBRARY = Path(__file__).with_name("frontier")
 Blocks = Mapping[tuple[str, str], tuple[str, str]]
 """By file of the catalogue and section: a name, and the block under it as text."""
 
+LAST = "ORDER = 1000"
+"""Of a template: behind all others that there are."""
 ENGINE_BLOCK = """\
 kind: {name}
 reads: [hub]
@@ -154,6 +158,9 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     text = (TEMPLATES / f"{template}.py").read_text(encoding="utf-8")
     title = "".join(part.capitalize() for part in name.split("_"))
     text = re.sub(r"\bexample\b", name, text.replace("Example", title))
+    if LAST in text:
+        orders = [one.ORDER for one in registry.all().values()]
+        text = text.replace(LAST, f"ORDER = {max(orders) + 10}")
     files.write_text(file, text)
     try:
         importlib.invalidate_caches()
@@ -197,6 +204,18 @@ def new_scorer(name: str, _like: str | None) -> str:
     return said(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
 
 
+def new_figure(name: str, _like: str | None) -> str:
+    """Add a figure: a column of the study, of the report's table of cells, and a definition."""
+    written = new_plugin(FIGURES, "figure", name, {})
+    return said(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
+
+
+def new_gate(name: str, _like: str | None) -> str:
+    """Add a gate."""
+    written = new_plugin(GATES, "gate", name, {})
+    return said(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
+
+
 def said(written: Iterable[Path], *commands: str) -> str:
     """What was written, and how to try it."""
     here = (path.relative_to(Path.cwd()) if path.is_absolute() else path for path in written)
@@ -209,6 +228,8 @@ KINDS: dict[str, Callable[[str, str | None], str]] = {
     "engine": new_engine,
     "quantizer": new_quantizer,
     "scorer": new_scorer,
+    "figure": new_figure,
+    "gate": new_gate,
 }
 
 

@@ -1,0 +1,20 @@
+"""Requests were asked in few sessions."""
+
+from __future__ import annotations
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+
+MOST = 5  # a session is a process that loaded the model and warmed up
+
+
+class Example(Gate):
+    """Fails where a measurement was interrupted more often than that."""
+
+    ORDER = 1000
+    ONE_SESSION = False
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """In how many sessions requests were asked."""
+        asking = len(list(timing.asking()))
+        return f"sessions: requests were asked in {asking}" if asking > MOST else None
