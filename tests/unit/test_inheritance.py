@@ -52,7 +52,7 @@ def test_long_chains_are_refused() -> None:
     [
         ("bsae", r"unknown id 'bsae' \(did you mean 'base'\?\)"),
         (3, r"must be the id of another block \(found 3\)"),
-        ("odd", "odd is no block"),
+        ("odd", "odd is not a block"),
     ],
 )
 def test_what_is_no_other_block(other: object, words: str) -> None:

@@ -96,7 +96,7 @@ def test_shapes_of_the_file(text: str, place: Workspace) -> None:
 @pytest.mark.parametrize(
     ("name", "like", "words"),
     [
-        ("sst2", None, "tasks.sst2: is there already"),
+        ("sst2", None, "tasks.sst2: already exists"),
         ("My Task", None, "tasks.My Task: an id has lower-case letters"),
         ("", None, "an id has lower-case letters"),
         ("a.json", None, "choose another id"),
@@ -168,9 +168,7 @@ def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
             if named and section != "tasks" and all(name in key for key in entries):
                 assert entries.items() <= project.get(named[1], section).items()
     before = {one: one.read_bytes() for one in project.root.rglob("*.yaml")}
-    refused(
-        project.program("new", kind, name), f"{Path(path).parent.name}.{name}: is there already"
-    )
+    refused(project.program("new", kind, name), f"{Path(path).parent.name}.{name}: already exists")
     assert before == {one: one.read_bytes() for one in project.root.rglob("*.yaml")}
 
 
@@ -181,9 +179,9 @@ def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
         ("engine", "../plain", ["lower-case letters"]),
         ("engine", "two__lines", ["lower-case letters"]),
         ("engine", "class", ["a word of Python's"]),
-        ("engine", "common", ["is there already"]),
+        ("engine", "common", ["already exists"]),
         ("engine", "transformers-compiled", ["lower-case letters"]),
-        ("scorer", "mathematics", ["is there already"]),
+        ("scorer", "mathematics", ["already exists"]),
     ],
 )
 def test_names_that_are_refused(kind: str, name: str, words: list[str], project: Workspace) -> None:
@@ -196,7 +194,7 @@ def test_names_that_are_refused(kind: str, name: str, words: list[str], project:
 def test_a_block_that_is_taken(project: Workspace) -> None:
     """A device of that name: no file is left behind."""
     project.set("devices", "devices/cpu-plain", {"accelerator": "cpu"})
-    refused(project.program("new", "engine", "plain"), "devices.cpu-plain: is there already")
+    refused(project.program("new", "engine", "plain"), "devices.cpu-plain: already exists")
     assert not list(project.root.rglob("plain.py"))
     assert "plain" not in project.get("engines", "engines")
 

@@ -157,11 +157,11 @@ def test_nobody_reads_on() -> None:
         (
             "gpt2-nf4",
             "cpu-llamacpp",
-            "llama_cpp reads gguf; bitsandbytes is made while loading by transformers",
+            "llama_cpp reads gguf; bitsandbytes quantizes while loading by transformers",
         ),
-        ("gpt2-gptq4", "cpu-openvino", "openvino reads openvino; gptq makes gptq"),
-        ("gpt2-q4-k-m", "cpu-onnxruntime", "onnxruntime reads onnx; gguf makes gguf"),
-        ("gpt2-rtn4-group", "cpu-llamacpp", "llama_cpp reads gguf; rounding makes hub"),
+        ("gpt2-gptq4", "cpu-openvino", "openvino reads openvino; gptq writes gptq"),
+        ("gpt2-q4-k-m", "cpu-onnxruntime", "onnxruntime reads onnx; gguf writes gguf"),
+        ("gpt2-rtn4-group", "cpu-llamacpp", "llama_cpp reads gguf; rounding writes hub"),
     ],
 )
 def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason: str) -> None:

@@ -67,11 +67,11 @@ BROKEN = {
     ),
     "no mark": (
         FITS.replace("Annotated[int, Mark()]", "int"),
-        "class Red does not mark the key depth with what it decides (Mark)",
+        "class Red does not mark the key depth with the stage that it decides (Mark)",
     ),
     "another mark": (
         FITS.replace("Annotated[int, Mark()]", "Annotated[int, 'else']"),
-        "class Red does not mark the key depth with what it decides (Mark)",
+        "class Red does not mark the key depth with the stage that it decides (Mark)",
     ),
     "fewer arguments": (
         FITS.replace(", share: float, more: int = 0", ""),
@@ -83,7 +83,7 @@ BROKEN = {
     ),
     "no method": (
         FITS + "\n    @property\n    def bright(self) -> bool:\n        return True\n",
-        "class Red has a bright that is no function as Colour's is",
+        "class Red has a bright that is not a function like Colour's",
     ),
     "two faults": (
         FITS.replace('UNIT = "nm"', "pass").replace("def mixed", "def mix"),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import plan as program
-from frontier.explaining import output
+from frontier.explaining import explanations
 from frontier.explaining.why import Why
 from frontier.fetching import environments
 from frontier.host import files
@@ -38,7 +38,7 @@ def explained(place: Workspace, *paths: str) -> list[dict[str, Any]]:
         jobs = pending(fresh, cells or steps.cells, tables=not paths)
         why = Why(fresh, jobs)
         found: list[dict[str, Any]] = json.loads(
-            output.as_json([(job, why.cause(job)) for job in jobs])
+            explanations.as_json([(job, why.cause(job)) for job in jobs])
         )["jobs"]
     return found
 
@@ -316,7 +316,7 @@ def test_forced_measurements_are_said(place: Workspace) -> None:
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])
         cells = [cell for cell in steps.cells if cell.planned]
-        line = output.announcement(Freshness(steps), cells, "COMMAND")
+        line = explanations.announcement(Freshness(steps), cells, "COMMAND")
     assert line == (
         "6 cells to measure of which there are earlier measurements:"
         " forced (3), tasks.sums.max_new_tokens: 4 → 5 (3); all of it: COMMAND"

@@ -33,7 +33,7 @@ model   -> lock ───┼-> measure -> requests.jsonl -> score -> cell ─┬
        └> quantized┘                                               └-> comparisons ─┘
 ```
 
-Rules say what is made of what. They call programs, each of which runs by hand as well. The programs
+Rules connect outputs to inputs. They call programs, each of which also runs by hand. The programs
 use the library, which knows nothing of Snakemake.
 [docs/decisions](docs/decisions/README.md) says why.
 """

@@ -36,7 +36,7 @@ CONFIG = Path("config")
 TEMPLATES = Path(__file__).with_name("templates")
 LIBRARY = Path(__file__).with_name("frontier")
 Blocks = Mapping[tuple[str, str], tuple[str, str]]
-"""By file of the catalogue and section: a name, and the block under it as text."""
+"""New blocks by file of the catalogue and section: a name, and its block as text."""
 
 LAST = "ORDER = 1000"
 """Of a template: behind all others that there are."""
@@ -49,9 +49,9 @@ dtypes: [float32]
 
 
 def block_at(lines: list[str], first: int) -> list[str]:
-    """The lines of a YAML block from its key on, `first` counting from 0, without what is below.
+    """The lines of a YAML block from its key on, `first` counting from 0.
 
-    A blank line or a comment behind it belongs to what follows.
+    A blank line or a comment after it belongs to the next block.
     """
     depth = len(lines[first]) - len(lines[first].lstrip())
     end = first + 1
@@ -65,7 +65,7 @@ def block_at(lines: list[str], first: int) -> list[str]:
 
 
 def blocks_of(path: Path, section: str) -> dict[str, list[str]]:
-    """The blocks of a section as the lines of the file, by name; none for one that is elsewhere."""
+    """The blocks of a section in the file, as lines by name; empty without the section."""
     lines = _text(path).split("\n")
     names = parse(_text(path), str(path))[section]
     found = {name: (line_of(path, (section, name)) or 1) - 1 for name in names}
@@ -73,7 +73,7 @@ def blocks_of(path: Path, section: str) -> dict[str, list[str]]:
 
 
 def with_block(path: Path, section: str, block: list[str]) -> str:
-    """The file's text with a further block, behind the last one of the section."""
+    """The file's text with a new block after the last one of the section."""
     lines = _text(path).split("\n")
     names = parse(_text(path), str(path))[section]
     last = max((line_of(path, (section, name)) or 1) - 1 for name in names)
@@ -86,7 +86,7 @@ def _text(path: Path) -> str:
 
 
 def copied_task(path: Path, name: str, like: str) -> str:
-    """The file's text with a copy of the task `like`, named `name`, behind the last task."""
+    """The file's text with a copy of the task `like`, named `name`, after the last task."""
     tasks = parse(_text(path), str(path))["tasks"]
     first, *copy = blocks_of(path, "tasks")[like]
     first = re.sub(rf"^(\s*){re.escape(like)}\s*:", rf"\g<1>{name}:", first)
@@ -104,7 +104,7 @@ def copied_task(path: Path, name: str, like: str) -> str:
 
 
 def write(texts: Mapping[Path, str]) -> None:
-    """Write files of the catalogue. Raises UserError, and writes none, where that has a fault."""
+    """Writes files of the catalogue. Raises UserError, and writes none, if it becomes invalid."""
     with tempfile.TemporaryDirectory() as folder:
         for path in CONFIG.glob("*.yaml"):
             shutil.copy(path, folder)
@@ -116,7 +116,7 @@ def write(texts: Mapping[Path, str]) -> None:
 
 
 def new_task(name: str, like: str | None) -> str:
-    """Add a task to the catalogue; returns what to do next. Raises UserError in one line."""
+    """Adds a task to the catalogue; returns the next steps. Raises UserError in one line."""
     path = CONFIG / "tasks.yaml"
     tasks = configuration.read_catalogue(CONFIG).tasks
     ids.check(name, f"{path}: tasks")
@@ -130,15 +130,15 @@ def new_task(name: str, like: str | None) -> str:
 
 
 def check_free(name: str, taken: Iterable[str], where: str) -> None:
-    """Raise UserError for a name that is taken."""
+    """Raises UserError for a name that is in use."""
     if name in taken:
-        raise UserError(f"{where}.{name}: is there already; choose another name")
+        raise UserError(f"{where}.{name}: already exists; choose another name")
 
 
 def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks) -> list[Path]:
-    """Write a plug-in's file from its template, and its blocks; returns what was written.
+    """Writes a plug-in's file from its template, and its blocks; returns the written paths.
 
-    Raises UserError, and leaves nothing, for a name that is taken or none, or what does not fit.
+    Raises UserError, and leaves nothing, for a name that is in use or invalid, or a bad template.
     """
     where = f"frontier/{registry.kind}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
@@ -173,7 +173,7 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
 
 
 def new_engine(name: str, _like: str | None) -> str:
-    """Add an engine, its block, and a device that has it."""
+    """Adds an engine, its block, and a device with it."""
     device = f"cpu-{name.replace('_', '-')}"
     blocks = {
         ("engines", "engines"): (name, ENGINE_BLOCK),
@@ -188,7 +188,7 @@ def new_engine(name: str, _like: str | None) -> str:
 
 
 def new_quantizer(name: str, _like: str | None) -> str:
-    """Add a quantizer and its block."""
+    """Adds a quantizer and its block."""
     blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
     written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
     return said(
@@ -199,7 +199,7 @@ def new_quantizer(name: str, _like: str | None) -> str:
 
 
 def new_scorer(name: str, _like: str | None) -> str:
-    """Add a scorer, for tasks to name."""
+    """Adds a scorer, for use by tasks."""
     written = new_plugin(SCORERS, "scorer", name, {})
     return said(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
 
@@ -217,7 +217,7 @@ def new_gate(name: str, _like: str | None) -> str:
 
 
 def said(written: Iterable[Path], *commands: str) -> str:
-    """What was written, and how to try it."""
+    """The written files, and a command to try them."""
     here = (path.relative_to(Path.cwd()) if path.is_absolute() else path for path in written)
     lines = [f"{', '.join(map(str, here))}: written; change it, then try", *commands]
     return "\n  ".join(lines)
@@ -234,7 +234,7 @@ KINDS: dict[str, Callable[[str, str | None], str]] = {
 
 
 def main() -> None:
-    """Add it, and say what is next."""
+    """Adds it, and prints the next steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=KINDS, help="what to add")
     parser.add_argument("name", help="its id, or its file's name")

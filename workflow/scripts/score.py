@@ -92,7 +92,7 @@ def table(
 
 def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
     """The hardware and software of the generations."""
-    kept = (
+    reported = (
         "loaded_in",
         "warmup",
         "contention",
@@ -103,7 +103,7 @@ def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
     session = {key: measurement["sessions"][-1].get(key) for key in ("hardware", "packages")}
     return {
         **session,
-        **{key: measurement.get(key) for key in kept},
+        **{key: measurement.get(key) for key in reported},
         "sessions": asking_sessions(measurement),
         "adopted": adopted(measurement["sessions"]),
     }

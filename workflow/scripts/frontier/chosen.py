@@ -19,10 +19,10 @@ Block = TypeVar("Block", bound=Entry)
 
 
 def explicit(options: BaseModel, exclude: Collection[str] = ()) -> dict[str, JsonValue]:
-    """A plug-in's keys as JSON-able values, its defaults as if they had been written.
+    """A plug-in's keys as JSON-able values, including defaults.
 
-    A key that is null where that is its default is left out, so that a new one changes nothing;
-    so are those to `exclude`.
+    A key that is null by default is left out if it is null, so that a new key changes nothing; so
+    are those to `exclude`.
     """
     defaults = {name: field.default for name, field in type(options).model_fields.items()}
     given = options.model_dump(mode="json", exclude=set(exclude))
@@ -35,7 +35,7 @@ def explicit(options: BaseModel, exclude: Collection[str] = ()) -> dict[str, Jso
 class Chosen(Generic[Block]):
     """Marks a field that holds a plug-in: `scorer: Annotated[Scorer, Chosen(SCORERS)]`.
 
-    In JSON it is {"kind": NAME, "options": {KEY: VALUE}}, written with the defaults of all keys.
+    In JSON it is {"kind": NAME, "options": {KEY: VALUE}}, including the defaults of all keys.
     """
 
     registry: Registry[Block]
@@ -61,6 +61,6 @@ class Chosen(Generic[Block]):
     def __get_pydantic_core_schema__(
         self, _source: Any, _handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """How pydantic validates and writes the marked field."""
+        """The validation and serialization of the marked field, for pydantic."""
         written = core_schema.plain_serializer_function_ser_schema(self.write)
         return core_schema.no_info_plain_validator_function(self.read, serialization=written)

@@ -89,7 +89,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except BaseException as error:
-        if _interrupted.is_set():  # a library may have made another exception of it
+        if _interrupted.is_set():  # a library may have replaced the exception
             exit_process(INTERRUPTED)
         if line := _fault(error):
             sys.exit(f"error: {line}")

@@ -5,17 +5,17 @@ A kind's package declares its registry beside the base class:
     class Quantizer(Entry, ABC): ...
     QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure)
 
-and whoever needs a plug-in asks there: `QUANTIZERS.names()` lists what there is without importing
-any of it, `QUANTIZERS.load("quanto")` returns the class `Quanto`, typed as `type[Quantizer]`, and
-`QUANTIZERS.module("quanto")` is the dotted name by which its code counts (planning/step.py).
-Packages (`common/`) hold what plug-ins share and are none themselves; nor are classes whose name
-begins with "_". The file is imported, and held to the contract, when it is asked for: the base
-class's abstract methods and `ClassVar`s are there, methods take what the base's take, and, where
-the kind has a `mark`, each field carries one. What does not fit is a UserError of one line.
+and plug-ins are requested there: `QUANTIZERS.names()` lists them without importing any,
+`QUANTIZERS.load("quanto")` returns the class `Quanto`, typed as `type[Quantizer]`, and
+`QUANTIZERS.module("quanto")` is the dotted name under which its code enters identities
+(planning/step.py). Packages (`common/`) are shared by plug-ins and are not plug-ins; nor are
+classes whose name begins with "_". A file is imported, and checked against the contract, on demand:
+the base class's abstract methods and `ClassVar`s exist, methods accept the arguments of the base's,
+and, if the kind has a `mark`, each field has one. A violation is a UserError of one line.
 
-This module can only refuse, or hand over what the named file holds, which counts itself; so like
-the host's code it is no part of any identity (identity/names.py), and a stricter contract measures
-nothing again.
+This module can only reject a file or return its class, which enters identities itself; so like the
+host's code it is not part of any identity (identity/names.py), and a stricter contract repeats no
+measurement.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ class Registry(Generic[Kind]):
     """The plug-ins of one kind."""
 
     def __init__(self, kind: str, base: type[Kind], mark: object = None) -> None:
-        """`kind` is a package of frontier; `base` is what each of its files has one class of.
+        """`kind` is a package of frontier; each of its files has one class derived from `base`.
 
-        `mark`: what each pydantic field of a plug-in, besides the base's own, must have in its
-        `Annotated`: that very object, or any of that class.
+        `mark`: the object, or the class of objects, that each pydantic field of a plug-in, except
+        the base's own, must have in its `Annotated`.
         """
         self.kind, self.base, self.mark = kind, base, mark
         self._loaded: dict[str, type[Kind]] = {}
 
     def names(self) -> tuple[str, ...]:
-        """The names there are: the files. None of them is imported."""
+        """The names of the plug-ins, without importing any."""
         paths = importlib.import_module(f"frontier.{self.kind}").__path__
         found = pkgutil.iter_modules(paths)
         return tuple(sorted(module.name for module in found if not module.ispkg))
@@ -60,7 +60,7 @@ class Registry(Generic[Kind]):
         """The class of that name.
 
         Raises UserError with the nearest name for an unknown one (`where` names the file and key
-        that asked), and with what a plug-in file lacks.
+        that requested it), and for a file that violates the contract.
         """
         if name not in self._loaded:
             names = self.names()
@@ -71,11 +71,11 @@ class Registry(Generic[Kind]):
         return self._loaded[name]
 
     def all(self) -> dict[str, type[Kind]]:
-        """Every plug-in by its name; each is imported. Raises UserError as `load` does."""
+        """All plug-ins by name; imports each. Raises UserError as `load` does."""
         return {name: self.load(name) for name in self.names()}
 
     def name_of(self, plugin: type[Kind]) -> str:
-        """The name of a class that was loaded: its file's."""
+        """The name of a loaded class: its file's."""
         return plugin.__module__.rpartition(".")[2]
 
     def _file(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Registry(Generic[Kind]):
             return importlib.import_module(self.module(name))
         except UserError:
             raise
-        except Exception as error:  # whatever may be wrong with a file
+        except Exception as error:  # any error in the file
             if lack_of_memory(error):
                 raise
             at = _line_in(error, f"{self.kind}/{name}.py")
@@ -94,7 +94,7 @@ class Registry(Generic[Kind]):
             raise UserError(f"{self._file(name)}: cannot be imported{at}: {what}") from error
 
     def _checked(self, module: ModuleType, name: str) -> type[Kind]:
-        """The module's one plug-in. Raises UserError where it does not fit the contract."""
+        """The module's only plug-in. Raises UserError if it violates the contract."""
         own = [
             one
             for one in vars(module).values()
@@ -118,7 +118,7 @@ class Registry(Generic[Kind]):
 
 
 def _missing(plugin: type, base: type) -> Iterator[str]:
-    """The base's methods and class variables that a plug-in has not."""
+    """The base's methods and class variables that a plug-in lacks."""
     own = _methods(plugin).keys() - _methods(base).keys()
     for name in sorted(getattr(plugin, "__abstractmethods__", ())):
         yield f"lacks {name}(){did_you_mean(name, own) if closest(name, own) else ''}"
@@ -130,13 +130,13 @@ def _missing(plugin: type, base: type) -> Iterator[str]:
 
 
 def _other_arguments(plugin: type, base: type) -> Iterator[str]:
-    """The methods that cannot be called as the base's are."""
+    """The methods that cannot be called like the base's."""
     for name, expected in _methods(base).items():
         found = inspect.getattr_static(plugin, name, None)
         if found is expected:
             continue
         if type(found) is not type(expected):
-            yield f"has a {name} that is no {type(expected).__name__} as {base.__name__}'s is"
+            yield f"has a {name} that is not a {type(expected).__name__} like {base.__name__}'s"
             continue
         places, keywords = _arguments(expected)
         try:
@@ -147,7 +147,7 @@ def _other_arguments(plugin: type, base: type) -> Iterator[str]:
 
 
 def _methods(base: type) -> dict[str, Any]:
-    """A class's public methods as its bodies and those of its bases define them."""
+    """A class's public methods, as defined by it and its bases."""
     found: dict[str, Any] = {}
     for part in reversed(base.__mro__):
         for name, one in vars(part).items():
@@ -161,7 +161,7 @@ def _function(method: Any) -> Any:
 
 
 def _arguments(method: Any) -> tuple[list[str], list[str]]:
-    """The names of what a method is given by place and by keyword."""
+    """The names of a method's positional and keyword arguments."""
     found = inspect.signature(_function(method)).parameters.values()
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     keywords = [one.name for one in found if one.kind is inspect.Parameter.KEYWORD_ONLY]
@@ -169,7 +169,7 @@ def _arguments(method: Any) -> tuple[list[str], list[str]]:
 
 
 def _unmarked(plugin: type, base: type, mark: object) -> Iterator[str]:
-    """The fields, besides those of the base, that have no mark."""
+    """The fields, except those of the base, that have no mark."""
     shared = getattr(base, "model_fields", {})
     expected = mark.__name__ if isinstance(mark, type) else repr(mark)
     for name, field in getattr(plugin, "model_fields", {}).items():
@@ -178,11 +178,11 @@ def _unmarked(plugin: type, base: type, mark: object) -> Iterator[str]:
             for one in field.metadata
         )
         if not marked and name not in shared:
-            yield f"does not mark the key {name} with what it decides ({expected})"
+            yield f"does not mark the key {name} with the stage that it decides ({expected})"
 
 
 def _line_in(error: BaseException, file: str) -> str:
-    """The line at which importing a file failed; "" where it failed elsewhere."""
+    """The line at which importing a file failed; "" if it failed elsewhere."""
     if isinstance(error, SyntaxError) and (error.filename or "").endswith(file):
         return f" (line {error.lineno})"
     lines = [

@@ -1,4 +1,4 @@
-"""A loop over a model's forward pass, token by token: the least that an engine is."""
+"""A minimal engine: a loop over a model's forward pass, token by token."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from frontier.engines import Engine, Generate, Generation, Loaded, LoadedModel, 
 
 
 class Example(Engine):
-    """Keys of a `example` block: those that every engine has."""
+    """Keys of an `example` block: those of every engine."""
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
-        """Load a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""
+        """Loads a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""
         import torch
 
         from frontier.engines.common.loading import check_causal, load_whole
@@ -39,7 +39,7 @@ class ExampleModel(LoadedModel):
         self.model, self.prompting, self.loaded = model, prompting, loaded
 
     def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        """The prompt in the chat template. Raises UserError if the template fails."""
         return str(self.prompting.render(prompt))
 
     def generate(self, request: Generate) -> Generation:
@@ -68,6 +68,6 @@ class ExampleModel(LoadedModel):
         return answer
 
     def close(self) -> None:
-        """Release the weights."""
+        """Releases the weights."""
         del self.model
         gc.collect()

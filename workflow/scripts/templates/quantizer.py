@@ -1,4 +1,4 @@
-"""Integer weights with one scale for each row, while loading; a layer unpacks them at each use."""
+"""Integer weights with one scale per row, while loading; a layer unpacks them on each use."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Example(WhileLoading):
     """Width of a weight; each is stored in a byte."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Families without nn.Linear layers."""
+        """Rejects families without nn.Linear layers."""
         return why_not_quantizable("example", target.architecture)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-        """A byte for each weight of the layers; scales, embedding and head in `dtype`."""
+        """A byte per weight of the layers; scales, embedding and head in `dtype`."""
         scales = sizes.layers // sizes.hidden
         return sizes.layers + (scales + sizes.embedding + sizes.head) * BYTES[dtype]
 
     def load_model(self, load: Load) -> PreTrainedModel:
-        """Load whole, then replace each linear layer but the head."""
+        """Loads the model, then replaces each linear layer except the head."""
         from torch import nn
 
         model = load()
@@ -42,7 +42,7 @@ class Example(WhileLoading):
 
     @classmethod
     def quantized_layers(cls, model: PreTrainedModel) -> int:
-        """How many layers hold scales."""
+        """The number of layers with scales."""
         return sum(hasattr(layer, "scales") for layer in model.modules())
 
 
@@ -51,7 +51,7 @@ def packed(layer: nn.Linear, bits: int) -> nn.Module:
     import torch
 
     class Packed(torch.nn.Module):
-        """Its numbers are buffers, so that they count as the model's."""
+        """A layer whose numbers are buffers, so that they count as the model's."""
 
         def __init__(self) -> None:
             super().__init__()

@@ -1,4 +1,4 @@
-"""Whether the expected text is somewhere in the answer."""
+"""Containment: the expected text occurs in the answer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Example(Scorer):
     PRIMARY: ClassVar[str] = "found"
 
     ignore_case: Annotated[bool, Decides("score")] = True
-    """Upper and lower case are the same."""
+    """Ignore upper and lower case."""
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
-        """The share of answers that hold their reference, with Wilson's interval."""
+        """The share of answers that contain their reference, with Wilson's interval."""
         found = [self._plain(item.reference) in self._plain(item.prediction) for item in items]
         metrics = {self.PRIMARY: Metric.of(wilson(sum(found), len(found)), PROPORTION)}
         return Score(metrics, details={}, requests=[{"score": int(one)} for one in found])

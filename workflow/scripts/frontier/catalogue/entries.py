@@ -1,4 +1,4 @@
-"""Everything that could be measured, as typed entries."""
+"""The catalogue's entries, typed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Model(Entry):
     layers: Annotated[Count | None, Plan] = None
     """Layers; with kv_heads and head_dim they give the size of the KV cache."""
     heads: Annotated[Count | None, Plan] = None
-    """Heads of the attention; without it, hidden / head_dim."""
+    """Attention heads; by default hidden / head_dim."""
     kv_heads: Annotated[Count | None, Plan] = None
     """Key-value heads; fewer than the attention heads if these share them."""
     head_dim: Annotated[Count | None, Plan] = None
@@ -139,7 +139,7 @@ class Model(Entry):
 
 
 class QuantizerMethod(Plugin):
-    """Which quantizer a block is for; its other keys are that class's."""
+    """The quantizer of a block, whose class has the other keys."""
 
     method: str
     """frontier/quantizers/METHOD.py."""

@@ -1,4 +1,4 @@
-"""`like:` in a block of the catalogue: another block's keys hold where it has none of its own."""
+"""`like:` in a block of the catalogue, which takes over another block's keys by default."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from frontier.text import shown, visible
 
 KEY = "like"
 OWN = "label"
-"""Never taken: two blocks of one name could not be told apart in the report."""
+"""Keys never taken over: two blocks with the same label would be indistinguishable."""
 LONGEST_CHAIN = 8
-"""Blocks that may be alike one after the other; more are hard to follow."""
+"""The longest chain of blocks; more would be hard to follow."""
 
 
 def resolved(blocks: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """Every block with the keys that it takes from the one it is `like`; `like` itself is gone.
+    """All blocks, with the keys that they take over by `like`, which is removed.
 
-    A key is taken whole: a block inside a block replaces the other's. What is no block is left as
-    it is, for its own error. Raises UserError, with the section and the block, for an unknown name,
-    a circle and too long a chain.
+    A key is taken over as a whole: a nested block replaces the other's. Values that are not blocks
+    stay, for their own error. Raises UserError, with the section and the block, for an unknown
+    name, a cycle and too long a chain.
     """
     return {
         name: _merged(blocks, name, section) if isinstance(block, dict) else block
@@ -39,12 +39,12 @@ def _merged(blocks: Mapping[str, Any], name: str, section: str) -> dict[str, Any
             raise UserError(f"{where}: must be the id of another block (found {shown(other)})")
         if other in chain:
             circle = " -> ".join(visible(one, 80) for one in (*chain, other))
-            raise UserError(f"{where}: goes round in a circle: {circle}")
+            raise UserError(f"{where}: refers to itself: {circle}")
         if other not in blocks:
             hint = did_you_mean(other, [name for name in blocks if name not in chain])
             raise UserError(f"{where}: unknown id {shown(other)}{hint}")
         if not isinstance(blocks[other], dict):
-            raise UserError(f"{where}: {visible(other, 80)} is no block")
+            raise UserError(f"{where}: {visible(other, 80)} is not a block")
         chain.append(other)
         if len(chain) > LONGEST_CHAIN:
             raise UserError(f"{where}: leads through more than {LONGEST_CHAIN} blocks")

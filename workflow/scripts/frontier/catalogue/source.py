@@ -35,7 +35,7 @@ class Source(BaseModel):
             raise ValueError("hub, revision and files go together")
         if self.sha256 and not self.url:
             raise ValueError("sha256 goes with url")
-        made = self.generator == "mathematics"
-        if made != (self.per_module is not None) or made != (self.seed is not None):
+        generated = self.generator == "mathematics"
+        if generated != (self.per_module is not None) or generated != (self.seed is not None):
             raise ValueError("generator: mathematics, per_module and seed go together")
         return self

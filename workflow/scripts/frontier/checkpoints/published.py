@@ -1,4 +1,4 @@
-"""How a checkpoint was published quantized, as its config.json says: read here and nowhere else."""
+"""The published quantization of a checkpoint, from its config.json; read only here."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")
 PLAIN = ("F64", "F32", "F16", "BF16")
-SHOWN = 40  # characters of a name that a file gives
+SHOWN = 40  # characters of a name from a file
 
 
 @dataclass(frozen=True)
 class Published:
-    """A quantization that is in the files: it can be loaded as it is, and not be replaced."""
+    """A quantization in the files, which can be loaded but not replaced."""
 
     method: str
-    """transformers' name of it; '' where there is none."""
+    """transformers' name for it; '' if there is none."""
     details: str
-    """Its width or type, in words; '' where unknown."""
+    """Its width or type, as text; '' if unknown."""
 
     def __str__(self) -> str:
-        """In words, for reasons."""
+        """A description, for reasons."""
         name = visible(self.method, SHOWN) if self.method else "by a method without a name"
         return f"{name} ({self.details})" if self.details else name
 
 
 def published(checkpoint: Path) -> Published | None:
-    """The quantization that a checkpoint was published in; None where it was not.
+    """The quantization in which a checkpoint was published; None if it was not quantized.
 
-    Raises UserError where config.json is missing or is no JSON object.
+    Raises UserError if config.json is missing or not a JSON object.
     """
     config = json_object(checkpoint / CONFIG)
     text = config.get("text_config")
@@ -44,14 +44,14 @@ def published(checkpoint: Path) -> Published | None:
 
 
 def packed(checkpoint: Path) -> bool:
-    """Whether a tensor is stored in anything but plain floating point."""
+    """True if a tensor is stored in anything but plain floating point."""
     return any(
         tensor.dtype not in PLAIN for _, found in headers(checkpoint) for tensor in found.values()
     )
 
 
 def _read(block: Any) -> Published:
-    """What a block says of it. Anything may stand there; what has no meaning has no method."""
+    """The quantization in a block, which may contain anything; no method if it is meaningless."""
     if not isinstance(block, dict):
         return Published("", "")
     method = block.get("quant_method")

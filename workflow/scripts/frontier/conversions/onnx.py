@@ -100,17 +100,17 @@ def _read_rotary_settings(config: Any) -> None:
 
 def _quantize(exported: Path, output: Path, large: bool) -> int:
     """Writes the quantized graph; returns the number of quantized matrices."""
-    made = exported / "quantized.onnx"
+    path = exported / "quantized.onnx"
     # Weights of 8 signed bits, a scale per column: one form for every CPU. The engine's settings
     # keep CPUs without VNNI exact.
     quantize_dynamic(
         exported / "model.onnx",
-        made,
+        path,
         per_channel=True,
         weight_type=QuantType.QInt8,
         use_external_data_format=large,
     )
-    graph = onnx.load(made)
+    graph = onnx.load(path)
     onnx.save_model(
         graph,
         output / "model.onnx",

@@ -98,17 +98,17 @@ def measured(path: Path) -> str:
 
 
 def _check_figures(path: Path, given: Mapping[str, Figure]) -> None:
-    """Raise UserError for a figure that its column of the study cannot hold."""
+    """Raises UserError for a figure that does not fit its column of the study."""
     ends = {column.interval_of for column in figures.columns()}
     for column in figures.columns():
         kinds = KINDS[column.kind] + ((Estimate,) if column.name in ends else ())
         value = given.get(column.name)
         if value is not None and not isinstance(value, kinds):
-            raise UserError(f"{path}: figures.{column.name}: not as this version writes it")
+            raise UserError(f"{path}: figures.{column.name}: not in this version's format")
 
 
 def _check_score(path: Path, score: Score) -> None:
-    """Raise UserError for metrics that the study has no place for."""
+    """Raises UserError for metrics that collide with the study's columns."""
     taken = {column.name for column in columns()}
     for name in score.metrics:
         if name.endswith(("_low", "_high")) or taken & {name, f"{name}_low", f"{name}_high"}:
@@ -129,18 +129,18 @@ def check(folder: Path, names: Sequence[str]) -> None:
         files.setdefault(layout.cell_of(name) or "", []).append(name)
     for cell, found in files.items():
         own = {f"{cell}.json", f"{cell}.parquet"}
-        told = summary(folder / f"{cell}.json")
+        result = summary(folder / f"{cell}.json")
         runs = sorted(folder / name for name in found if name not in own)
         if not own <= set(found):
             raise UserError(f"{folder / cell}.parquet: missing")
-        if told.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
+        if result.table_sha256 not in (None, sha256(folder / f"{cell}.parquet")):
             raise UserError(f"{folder / cell}.parquet: altered since it was written")
-        if told.outcome in GENERATED:
+        if result.outcome in GENERATED:
             generated[folder / f"{cell}.parquet"] = (
-                told.score.scorer.plugin() if told.score else None
+                result.score.scorer.plugin() if result.score else None
             )
         if runs:
-            _check_run(runs, told.requests_sha256)
+            _check_run(runs, result.requests_sha256)
     parquet_check.check(generated)
 
 

@@ -43,7 +43,7 @@ def check(scorers: Mapping[Path, Scorer | None]) -> None:
             try:
                 fault = pool.submit(fault_of, path, scorer).result()
             except BrokenProcessPool:
-                fault = "whoever reads it ends"
+                fault = "reading it crashes the process"
             if fault:
                 raise UserError(f"{path}: not the requests of a cell: {fault}")
 

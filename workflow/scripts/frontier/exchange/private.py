@@ -35,7 +35,7 @@ NOBODY = frozenset({"", "root", "user", "localhost"})  # names that reveal nothi
 PATH = re.compile(r"(?<![\w:/.])/([\w.-]+)/\S")
 EVERYWHERE = frozenset({"usr", "lib", "bin", "etc", "dev", "proc", "sys"})
 # Values of a summary or a measurement that come neither from the catalogue nor from a model.
-TOLD = ("reason", "figures", "provenance", "sessions")
+FREE_TEXT = ("reason", "figures", "provenance", "sessions")
 
 
 def _user() -> str:
@@ -111,7 +111,7 @@ class Private:
         found = [what for private, what in self.texts.items() if private in text]
         if path.suffix == ".json":
             found += ["a password in an address"] * bool(LOGIN.search(text))
-            words = "\n".join(_words([values[0].get(key) for key in TOLD]))
+            words = "\n".join(_words([values[0].get(key) for key in FREE_TEXT]))
             found += [what for name, what in self.names.items() if name.search(words)]
             found += [f"a path below /{top}" for top in PATH.findall(words) if _is_here(top)]
         if found:

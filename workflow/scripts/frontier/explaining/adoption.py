@@ -93,7 +93,7 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
 
 
 def _identity(measurement: Path) -> dict[str, Any] | None:
-    """What a measurement was made of; None where it is not whole, or in another layout."""
+    """The recorded identity of a measurement; None if it is incomplete or in another layout."""
     content = checksums.read(measurement.read_bytes())
     requests = measurement.with_name(REQUESTS)
     if (

@@ -157,7 +157,7 @@ def _few_words(cause: Cause) -> dict[str, str]:
     if modules:
         code = line(modules[0]) if len(modules) == 1 else f"{len(modules)} modules of code"
         words[code] = code
-    return words or {"made of something else": "made of something else"}
+    return words or {"other inputs": "other inputs"}
 
 
 def _jobs(count: int) -> str:

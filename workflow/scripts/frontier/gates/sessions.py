@@ -24,7 +24,7 @@ class Sessions(Gate):
         if _differ(session.packages for session in own):
             return "packages: an interrupted measurement went on with other versions"
         if _differ(session.weights_sha256 for session in own):
-            return "weights: an interrupted measurement went on with others, that were made again"
+            return "weights: an interrupted measurement continued with rebuilt ones"
         return None
 
 

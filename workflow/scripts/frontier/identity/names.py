@@ -1,4 +1,4 @@
-"""What modules there are below a folder, what is in them, and what their names refer to.
+"""The modules below a folder, their content, and the references of their names.
 
 What lies in `frontier/host`, `frontier/errors.py`, `frontier/registry.py` and the two files of
 blocks counts as a word: it can change neither an answer nor a time nor an outcome. The registry

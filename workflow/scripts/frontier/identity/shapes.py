@@ -80,8 +80,8 @@ class _Shaper(Messages):
         return [type(node).__name__, fields]
 
     def block(self, statements: Iterable[ast.stmt]) -> list[Any]:
-        kept = (one for one in statements if not is_text(one) and not isinstance(one, ast.Pass))
-        return [shape for one in kept if (shape := self.shape(one)) is not None]
+        counted = (one for one in statements if not is_text(one) and not isinstance(one, ast.Pass))
+        return [shape for one in counted if (shape := self.shape(one)) is not None]
 
     # Blocks with their own names.
 

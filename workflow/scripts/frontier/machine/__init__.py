@@ -1,1 +1,1 @@
-"""What this machine is, what a job may use of it: values that are recorded or decide an outcome."""
+"""This machine's hardware, and a job's share of it: recorded, or deciding an outcome."""

@@ -1,4 +1,4 @@
-"""Which installed distribution a dotted name such as `torch.nn` is of, and of what version."""
+"""The installed distributions and versions behind dotted names such as `torch.nn`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ ABSENT = "absent"
 
 
 def references(names: Iterable[str]) -> list[str]:
-    """What dotted names outside the standard library begin with: two parts, of which both count.
+    """The first two parts of dotted names outside the standard library.
 
-    The second tells the distributions of a shared namespace apart (optimum.quanto).
+    The second part distinguishes the distributions of a shared namespace (optimum.quanto).
     """
     short = {".".join(name.split(".")[:2]) for name in names}
     return sorted(name for name in short if name.split(".")[0] not in sys.stdlib_module_names)
 
 
 def installed(reference: str) -> tuple[str, str]:
-    """The distribution and version behind a reference; ABSENT where there is none."""
+    """The distribution and version behind a reference; ABSENT if there is none."""
     top, _, second = reference.partition(".")
     for candidate in (f"{top}-{second}", top) if second else (top,):
         if version := _version(candidate):
@@ -31,7 +31,7 @@ def installed(reference: str) -> tuple[str, str]:
 
 
 def versions(references: Iterable[str]) -> dict[str, str]:
-    """The versions of the distributions behind references, of those that are installed here."""
+    """The versions of the distributions behind references, as far as installed here."""
     found = dict(installed(one) for one in references)
     return {name: version for name, version in sorted(found.items()) if version != ABSENT}
 

@@ -12,10 +12,10 @@ from frontier.machine import hardware, packages
 def here(
     request: str | None, weights_sha256: str | None, references: Iterable[str]
 ) -> dict[str, Any]:
-    """When this process began, what its requests depend on, its weights, machine and packages.
+    """The start of this process, its requests' identity, its weights, machine and packages.
 
-    `references`: what the code refers to outside the project, whose packages are named.
-    What a job makes twice from the same need not be the same, so the weights have a digest as well.
+    `references`: the code's references outside the project, whose packages are recorded.
+    A job may give different weights from the same inputs, so these have a digest as well.
     """
     return {
         "started": datetime.now(UTC).isoformat(timespec="microseconds"),

@@ -37,12 +37,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """VARIANT/DEVICE/TASK, and .SCENARIO behind it unless that is single-stream."""
+        """VARIANT/DEVICE/TASK, followed by .SCENARIO unless that is single-stream."""
         return self.place.name
 
     @property
     def key(self) -> Key:
-        """What it is called by, part for part, as its files have it."""
+        """The names that identify it, as in its files."""
         return Key(**{name: getattr(self, name) for name in Key.model_fields})
 
     @cached_property
@@ -57,7 +57,7 @@ class Cell:
 
 
 def variant_id(model: str, quantization: str, techniques: Iterable[str] = ()) -> str:
-    """MODEL for the native variant, else MODEL-QUANTIZATION; +TECHNIQUE behind it for each."""
+    """MODEL for the native variant, else MODEL-QUANTIZATION; followed by +TECHNIQUE for each."""
     base = model if quantization == "native" else f"{model}-{quantization}"
     return "+".join((base, *techniques))
 
@@ -81,7 +81,7 @@ def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
 def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
     """A variant's model and quantization. Raises UserError with the nearest name if unknown.
 
-    No id has a "+", so what follows one is a technique, of which there are none yet.
+    No id has a "+", so the text after one is a technique, of which there are none yet.
     """
     base, *techniques = variant.split("+")
     if techniques:
@@ -100,7 +100,7 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
 
 
 def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
-    """The cell of that place. Raises UserError with the nearest name for an id unknown."""
+    """The cell of that place. Raises UserError with the nearest name for an unknown id."""
     variant, device, task = place.variant, place.device, place.task
     model, quantization = parts(catalogue, variant)
     one_of(device, catalogue.devices, "device")

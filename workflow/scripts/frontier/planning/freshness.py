@@ -130,7 +130,7 @@ class Freshness:
         return self._reads_cells(layout.COMPARISONS, self.steps.compare.identity)
 
     def _reads_cells(self, table: str, identity: str) -> bool:
-        lock, _ = self._read(layout.lock(table), "made again")
+        lock, _ = self._read(layout.lock(table), "rebuilt")
         return (
             _identity(lock) == identity
             and self._written(lock)
@@ -143,7 +143,7 @@ class Freshness:
 
     def report(self) -> bool:
         """True if the report and its charts were built from the current tables."""
-        lock, _ = self._read(layout.lock(layout.REPORT), "made again")
+        lock, _ = self._read(layout.lock(layout.REPORT), "rebuilt")
         return (
             _identity(lock) == self.steps.render.identity
             and self._written(lock)
@@ -166,6 +166,6 @@ class Freshness:
     def _written(self, lock: dict[str, Any]) -> bool:
         """True if every file named by a lock exists and is unaltered."""
         return all(
-            self._whole(layout.written(name), digest, "it is made again")
+            self._whole(layout.written(name), digest, "it is rebuilt")
             for name, digest in lock["files"].items()
         )

@@ -1,6 +1,6 @@
-"""A variant on a device: what it loads, in which precision, how many bytes, and whether it can run.
+"""A variant on a device: checkpoint, precision, bytes, and whether it can run.
 
-Pure: it asks the quantizer, and the blocks of model, device and engine.
+Depends only on the quantizer and the blocks of model, device and engine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 
 def engine_facts(engine: EngineBlock) -> EngineFacts:
-    """What a quantizer may know of an engine."""
+    """The facts about an engine for a quantizer."""
     known = {HUB, *CONVERSIONS.names()}
     plain = next((format for format in engine.reads if format in known), None)
     return EngineFacts(engine.kind, engine.dtypes, plain, engine.environment)
@@ -60,7 +60,7 @@ class Placement:
 
     @cached_property
     def facts(self) -> EngineFacts:
-        """What the quantizer may know of the engine."""
+        """The facts about the engine for the quantizer."""
         return engine_facts(self.engine)
 
     @cached_property
@@ -105,9 +105,9 @@ class Placement:
 
     @property
     def runs(self) -> bool:
-        """True if the engine can load what this quantization makes."""
-        made = self.quantizer.makes(self.facts)
-        return self.engine.runs_quantizers if made is None else made in self.engine.reads
+        """True if the engine can load this quantization's output."""
+        format_ = self.quantizer.makes(self.facts)
+        return self.engine.runs_quantizers if format_ is None else format_ in self.engine.reads
 
     def unsupported(self) -> str | None:
         """The reason why this cannot run regardless of memory; None if it can."""
@@ -121,7 +121,7 @@ class Placement:
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
         if self.model.adapter and not self.engine.adapters:
-            return f"{engine} puts no adapter on a model"
+            return f"{engine} does not support adapters"
         if self.model.adapter and self.preparation:
             return "an adapter is put on while loading, and this makes a checkpoint of its own"
         other = self.preparation and self.preparation.environment
@@ -138,14 +138,14 @@ class Placement:
         return self.quantizer.unsupported(target)
 
     def _not_read(self) -> Reason:
-        """Why the engine has nothing to load, by what it reads and what the quantizer makes."""
+        """The reason why the engine cannot load the quantizer's output, by its formats."""
         reads = f"{self.engine.kind} reads {' or '.join(self.engine.reads)}"
-        made = self.quantizer.makes(self.facts)
-        if made:
-            return f"{reads}; {self.quantizer.method} makes {made}"
+        format_ = self.quantizer.makes(self.facts)
+        if format_:
+            return f"{reads}; {self.quantizer.method} writes {format_}"
         able = [name for name, kind in ENGINES.all().items() if kind.runs_quantizers]
         by = f" by {' or '.join(able)}" if able else ""
-        return f"{reads}; {self.quantizer.method} is made while loading{by}"
+        return f"{reads}; {self.quantizer.method} quantizes while loading{by}"
 
     def _published_unfit(self) -> str | None:
         """The reason why a checkpoint published quantized cannot be this variant here."""
@@ -158,7 +158,7 @@ class Placement:
                     f"published quantized: {self.published}, which {self.engine.kind} does not read"
                 )
             if self.device.accelerator == "mps":
-                return f"published quantized: {self.published}, which is not tried on mps"
+                return f"published quantized: {self.published}, which is not tested on mps"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
             return f"its weights are published in {bits} bits and take no other quantization"
@@ -176,8 +176,8 @@ def placed(catalogue: Catalogue, model: str, quantization: str, device: str) -> 
 def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: int) -> int | None:
     """Estimated key-value cache of one request: tokens · layers · heads · head_dim · 2 · bytes.
 
-    That is a key and a value for each head that the engine caches, of each layer and token; None
-    where the model does not give them.
+    That is a key and a value per cached head, layer and token; None if the model's block lacks the
+    sizes.
     """
     if model.layers is None or model.kv_heads is None or model.head_dim is None:
         return None

@@ -15,11 +15,11 @@ from frontier.identity.code import code
 from frontier.identity.commands import shells
 
 Given = BaseModel | Mapping[str, JsonValue]
-"""What a program is given: a specification of frontier/specs, or keys that the program checks."""
+"""A program's specification: one of frontier/specs, or keys that the program checks."""
 
 
 def _written(given: Given) -> dict[str, JsonValue]:
-    """The keys that are set, as JSON."""
+    """The set keys as JSON."""
     if isinstance(given, BaseModel):
         return given.model_dump(mode="json", exclude_unset=True)
     return dict(given)
@@ -39,7 +39,7 @@ class Step:
 
     @property
     def spec(self) -> dict[str, JsonValue]:
-        """What its program is given, as JSON."""
+        """The program's specification as JSON."""
         return _written(self.given)
 
     @property

@@ -1,6 +1,6 @@
-"""A cell's JSON, key for key: score.py writes it; tables, report and exchange read it.
+"""The structure of a cell's JSON: score.py writes it; tables, report and exchange read it.
 
-What is missing is null, never 0. Keys that are not read are allowed.
+Missing values are null, never 0. Keys that are not read are allowed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MetricName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]
 
 
 class Recorded(Block):
-    """A block whose other keys are kept when a cell is written."""
+    """A block whose further keys are written as well."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -58,13 +58,13 @@ class Metric(Block):
 
 
 class ScorerBlock(Block):
-    """The scorer, as its task's block has it."""
+    """The scorer, as in its task's block."""
 
     kind: str
     options: dict[str, JsonValue]
 
     def plugin(self) -> Scorer:
-        """The scorer with its keys. Raises ValueError for one that there is not, or other keys."""
+        """The scorer with its keys. Raises ValueError for an unknown scorer or key."""
         return CHOSEN.read({"kind": self.kind, "options": self.options})
 
 
@@ -108,7 +108,7 @@ class LoadAverage(Block):
 
 
 class Contention(Recorded):
-    """What other processes used meanwhile."""
+    """The use of the machine by other processes meanwhile."""
 
     foreign_cores: Amount | None = None
     load_average: LoadAverage | None = None
@@ -130,7 +130,7 @@ class Provenance(Block):
 
 
 class Identity(Block):
-    """The cell's identity (frontier/planning/step.py), as far as two machines' are compared."""
+    """The parts of the cell's identity (frontier/planning/step.py) that machines compare."""
 
     digest: str
     inputs: JsonValue = None
@@ -158,7 +158,7 @@ class CellResult(Block):
 
     @classmethod
     def of(cls, value: Mapping[str, object]) -> Self:
-        """The cell of what is to be written. Raises UserError for what nothing could read."""
+        """The cell for a value to be written. Raises UserError if it could not be read again."""
         try:
             return cls.model_validate_json(well_formed(json.dumps(value, ensure_ascii=False)))
         except ValidationError as invalid:
@@ -171,7 +171,7 @@ class CellResult(Block):
 
     @property
     def adopted(self) -> tuple[Adoption, ...]:
-        """Why measurements by earlier code or packages count as current."""
+        """The notes on adoptions of measurements by earlier code or packages."""
         return self.provenance.adopted if self.provenance else ()
 
     def notes(self) -> dict[str, MetricNote]:
@@ -198,7 +198,7 @@ def read_cell(path: Path) -> CellResult:
 
 
 def _mended(path: Path, content: bytes) -> CellResult:
-    """The same with null for what is no number and U+FFFD for what is no letter; or UserError."""
+    """The value with null for NaN and U+FFFD for lone surrogates. Raises UserError otherwise."""
     try:
         value = parse_json(content, parse_constant=lambda _: None)
     except ValueError as error:
@@ -206,7 +206,7 @@ def _mended(path: Path, content: bytes) -> CellResult:
     names = value.get("cell") if isinstance(value, dict) else None
     wanted = ("variant", "model", "device", "task")
     if not isinstance(names, dict) or not all(isinstance(names.get(key), str) for key in wanted):
-        raise UserError(f"{path}: no cell: 'cell' must name {', '.join(wanted)}")
+        raise UserError(f"{path}: not a cell: 'cell' must name {', '.join(wanted)}")
     layout.check_version(value.get("layout"), path)
     if value.get("outcome") not in OUTCOMES:
         known = ", ".join(OUTCOMES)

@@ -109,7 +109,7 @@ COMPARISONS: tuple[Column, ...] = (
         "difference", "points",
         "score minus native_score on the paired requests; proportions in percentage points",
     ),
-    _text("difference_method", "how the interval of difference is made"),
+    _text("difference_method", "method of the interval of difference"),
     Column("lost", "count", "answers", "right before, wrong now; missing for corpus metrics"),
     Column("gained", "count", "answers", "wrong before, right now; missing for corpus metrics"),
     Column("changed", "count", "answers", "answers whose text differs, right or wrong"),
@@ -125,7 +125,7 @@ COMPARISONS: tuple[Column, ...] = (
         "latency_ratio", "×",
         "median over the requests of each one's latency over its latency in the native variant",
     ),
-    _text("latency_method", "how the interval of latency_ratio is made"),
+    _text("latency_method", "method of the interval of latency_ratio"),
     Column(
         "latency_p", "number", "",
         "chance of so many ratios on one side of 1 if both sides were as likely (sign test)",

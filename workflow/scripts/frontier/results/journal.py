@@ -109,8 +109,8 @@ class Journal(Recorded):
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
         """Writes the final records to `path`, in the order of the sample's ids."""
         by_id = {record.id: record.line() for record in records}
-        kept = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
-        write_bytes(path, b"".join(kept))
+        written = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
+        write_bytes(path, b"".join(written))
         self._file.close()
 
 

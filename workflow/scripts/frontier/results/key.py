@@ -1,4 +1,4 @@
-"""Which cell something is of, as its files say it."""
+"""The key of a cell, as recorded in its files."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from frontier.results.layout import Place
 
 
 class Block(BaseModel):
-    """A block of the JSON: no number out of a text, nothing infinite."""
+    """A block of the JSON: strict types, finite numbers."""
 
     model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Key(Block):
-    """Which cell it is."""
+    """The names that identify a cell."""
 
     variant: str
     model: str
@@ -27,10 +27,10 @@ class Key(Block):
 
     @property
     def place(self) -> Place:
-        """Where it lies."""
+        """The cell's place in results/."""
         return Place(self.variant, self.device, self.task, self.scenario)
 
     @property
     def native(self) -> bool:
-        """Whether its variant is its model as published."""
+        """True if the variant is the model as published."""
         return self.quantization == "native" or self.variant == self.model

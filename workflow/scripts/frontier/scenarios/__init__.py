@@ -1,6 +1,6 @@
-"""Scenarios: how requests reach an engine, by the rules of MLPerf Inference.
+"""Scenarios, in which requests reach an engine by the rules of MLPerf Inference.
 
-Each file here is one scenario: a class that is found by the file's name, such as single_stream for
+Each file here has one scenario: a class found by the file's name, such as single_stream for
 `single-stream`. Its fields are keys of a scenario; none has any yet.
 """
 
@@ -26,31 +26,31 @@ from frontier.specs.measure import MeasuredTask
 
 @dataclass(frozen=True)
 class Bench:
-    """What a scenario measures with."""
+    """The resources of a scenario's measurement."""
 
     model: LoadedModel
     requests: Mapping[str, Generate]
-    """By id, in the sample's order."""
+    """The prompts by id, in the sample's order."""
     journal: Journal
-    """Has the requests of earlier processes; each further one is recorded there as it ends."""
+    """The journal with the requests of earlier processes, to which each new one is added."""
     watch: Watch
-    """Counts what other processes do meanwhile."""
+    """Measures the load by other processes."""
     pauses: Pauses
-    """Knows when this process stood still."""
+    """Detects pauses of this process."""
     label: str
-    """Names the cell in what is printed."""
+    """The cell's name in messages."""
 
 
 @dataclass(frozen=True)
 class WarmedUp:
-    """How a warm-up went."""
+    """The result of a warm-up."""
 
     requests: int
-    """How many were asked."""
+    """The number of requests."""
     settled: bool
-    """Whether latency no longer changed."""
+    """Whether latency settled."""
     last_change: float | None
-    """Share by which it changed from the last round but one to the last; None of one round."""
+    """The relative change between the last two rounds; None after a single round."""
     seconds: float
 
 
@@ -58,9 +58,9 @@ class Scenario(Entry, ABC):
     """A way in which requests reach an engine."""
 
     def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmedUp:
-        """Ask untimed rounds of the same few requests until one is as fast as the one before.
+        """Runs untimed rounds of the same few requests until one is as fast as the last one.
 
-        Rounds are compared request by request, so that long and short ones count alike.
+        Rounds are compared request by request, so that long and short ones count equally.
         """
         few = requests[: limits.minimum]
         started = time.perf_counter_ns()
@@ -82,9 +82,9 @@ class Scenario(Entry, ABC):
 
     @abstractmethod
     def measure(self, bench: Bench) -> None:
-        """Time and record every request that the journal has not yet.
+        """Times and records the requests missing in the journal.
 
-        Begins the journal's session, and lets `bench.pauses` beat. Raises UserError where the
+        Starts the journal's session, and the checks of `bench.pauses`. Raises UserError if the
         Snakemake that started this process has ended, OutOfMemoryError, OutOfTimeError.
         """
 
@@ -98,7 +98,7 @@ def module_of(name: str) -> str:
 
 
 def load(name: str) -> Scenario:
-    """The scenario of MLPerf's name, such as single-stream. Raises UserError with the nearest."""
+    """The scenario by MLPerf's name, such as single-stream. Raises UserError with the nearest."""
     return SCENARIOS.load(_file(name))()
 
 
@@ -107,14 +107,14 @@ def _file(name: str) -> str:
 
 
 def requests_for(prompts: Mapping[str, str], task: MeasuredTask) -> dict[str, Generate]:
-    """By id the request for each prompt, with the task's limits."""
+    """The request for each prompt by id, with the task's limits."""
     return {
         name: Generate(prompt, task.max_new_tokens, task.stop) for name, prompt in prompts.items()
     }
 
 
 def check_prompts(model: LoadedModel, prompts: Mapping[str, str]) -> None:
-    """Raise UserError for the first prompt that the chat template refuses, before any is asked."""
+    """Raises UserError for the first prompt that the chat template rejects, before any is asked."""
     for identifier, prompt in prompts.items():
         try:
             model.render(prompt)

@@ -1,4 +1,4 @@
-"""MLPerf's SingleStream: one request at a time, each sent when the one before has been answered."""
+"""MLPerf's SingleStream: one request at a time, each sent after the previous answer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MOST_ATTEMPTS = 3
 
 
 class SingleStream(Scenario):
-    """Latency, as one user alone sees it."""
+    """The latency for a single user."""
 
     def measure(self, bench: Bench) -> None:
-        """Time the requests in the sample's order."""
+        """Times the requests in the sample's order."""
         journal, label = bench.journal, bench.label
         finished = {record.id for record in journal.records}
         progress = Progress(label, len(bench.requests), "requests", done=len(finished))

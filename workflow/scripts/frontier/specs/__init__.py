@@ -1,4 +1,4 @@
-"""What programs are given by --spec, typed: planning builds it, they read it."""
+"""The typed specifications that planning passes to programs by --spec."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class Spec(BaseModel):
-    """What a program is given, or a block of it: no unknown keys, never changed."""
+    """A program's specification, or a block of it: no unknown keys, immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Identity(BaseModel):
-    """What a result depends on (planning/step.py); all of it is recorded, some of it read."""
+    """The identity of a result (planning/step.py); all of it is recorded, some of it read."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
     digest: str

@@ -1,7 +1,7 @@
-"""What measure.py is given: the keys of the catalogue that decide a cell's answers and times.
+"""The specification of measure.py: the catalogue's keys that decide a cell's answers and times.
 
-Which those are, the catalogue's marks say (tests/unit/test_specs.py holds that they are the same);
-a plug-in's keys are its own class's.
+These are the keys marked in the catalogue (checked by tests/unit/test_specs.py); a plug-in's keys
+are those of its class.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from frontier.values import first_fault
 
 
 def _quantizer(value: object) -> Quantizer:
-    """The quantizer of a block with its method. Raises ValueError for what is none."""
+    """The quantizer for a block with its method. Raises ValueError for an invalid one."""
     if isinstance(value, Quantizer):
         return value
     try:
@@ -38,7 +38,7 @@ AnyQuantizer = Annotated[Quantizer, PlainValidator(_quantizer), PlainSerializer(
 
 
 class MeasuredModel(Spec):
-    """A model's (config/models.yaml)."""
+    """A model's keys (config/models.yaml)."""
 
     dtype: Dtype
     prompt: str
@@ -49,7 +49,7 @@ class MeasuredModel(Spec):
 
 
 class MeasuredDevice(Spec):
-    """A device's (config/devices.yaml)."""
+    """A device's keys (config/devices.yaml)."""
 
     accelerator: Accelerator
     gpu: str | None = None
@@ -60,7 +60,7 @@ class MeasuredDevice(Spec):
 
 
 class MeasuredTask(Spec):
-    """A task's (config/tasks.yaml)."""
+    """A task's keys (config/tasks.yaml)."""
 
     prompt: str
     max_new_tokens: int
@@ -68,10 +68,10 @@ class MeasuredTask(Spec):
 
 
 class MeasureIdentity(Identity):
-    """What a measurement depends on."""
+    """The identity of a measurement."""
 
     request: str | None = None
-    """What of it each request's answer and time do, but for its prompt."""
+    """The digest of the part that each request depends on, except its prompt."""
 
 
 class MeasureSpec(Spec):
@@ -79,9 +79,9 @@ class MeasureSpec(Spec):
 
     cell: Key
     memory_bytes: int | None = None
-    """Of the device, where that is known while planning."""
+    """The device's memory, if known while planning."""
     environment: str | None = None
-    """workflow/envs/ENVIRONMENT.txt that it runs in; None: the core's own."""
+    """workflow/envs/ENVIRONMENT.txt in which it runs; None: the core's own."""
     max_background_cores: float
     model: MeasuredModel
     quantization: AnyQuantizer
@@ -89,10 +89,10 @@ class MeasureSpec(Spec):
     engine: AnyEngine
     engine_id: str
     dtype: str
-    """The precision of what is not quantized."""
+    """The precision of the parts that are not quantized."""
     task: MeasuredTask
     references: tuple[str, ...] = ()
-    """What its code refers to outside the project: the session names these packages' versions."""
+    """The code's references outside the project, whose packages' versions sessions record."""
     identity: MeasureIdentity | None = None
 
     @property

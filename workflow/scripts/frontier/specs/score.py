@@ -1,4 +1,4 @@
-"""What score.py is given."""
+"""The specification of score.py."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from frontier.specs import Identity, Spec
 
 
 class ScoredModel(Spec):
-    """What of a model decides a figure."""
+    """The keys of a model that decide a figure."""
 
     active_share: float = 1.0
-    """The share of the weights that is read for a token."""
+    """The share of the weights that is read per token."""
 
 
 class ScoredDevice(Spec):
@@ -33,7 +33,7 @@ class ScoreSpec(Spec):
 
 
 class LeftOutSpec(Spec):
-    """A cell that was not."""
+    """A cell that was left out."""
 
     cell: Key
     outcome: str

@@ -152,7 +152,7 @@ def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
 
 
 def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
-    """What became of the score; nothing where one of the two has none, or had another scorer."""
+    """The columns on the score; none if a cell has no score, or had another scorer."""
     if (
         native.score is None
         or other.score is None

@@ -143,5 +143,5 @@ def _markdown(text: str) -> str:
     text = LOWERED_TAG.sub(r"_\1", RAISED_TAG.sub(r"**(\1)", text))
     text = FENCE.sub("", TAG.sub("", text)).replace("`", "")
     text = HEADING.sub("", text).replace("\\*", "*").replace("\\_", "_")
-    kept = re.sub(r"(?<=[\w)]) \*\* (?=[\w(\-])", "**", text)
-    return EMPHASIS.sub("", kept)
+    escaped = re.sub(r"(?<=[\w)]) \*\* (?=[\w(\-])", "**", text)
+    return EMPHASIS.sub("", escaped)

@@ -1,1 +1,1 @@
-"""What figures share: those of a time of each request, and conditions."""
+"""Shared by figures: statistics of a time per request, and conditions."""

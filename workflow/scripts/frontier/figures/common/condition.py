@@ -1,4 +1,4 @@
-"""Figures that are no results but conditions: how the engine was set, and what does its work."""
+"""Figures that are conditions instead of results: the engine, its settings and its kernel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from frontier.figures import Figure, Measured, Needs, Values
 
 
 class Condition(Figure):
-    """What the measurement says under the name of the column."""
+    """The measurement's value under the name of the column."""
 
     NEEDS = Needs.MEASUREMENT
     CONDITION = True
 
     def values(self, measured: Measured) -> Values:
-        """Returns it; None where the measurement did not come so far."""
+        """The value; None if the measurement ended before it was known."""
         return {column.name: measured.measurement.get(column.name) for column in self.COLUMNS}

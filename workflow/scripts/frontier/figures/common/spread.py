@@ -1,4 +1,4 @@
-"""Figures that are statistics of times: median, further quantiles and mean, each with its ends."""
+"""Figures that are statistics of times: quantiles and mean, each with its interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STATISTICS = {
     "p99": "99th percentile (missing where the sample is too small to know it)",
     "mean": "mean",
 }
-"""Each as a description names it."""
+"""The statistics' names in descriptions."""
 
 
 def column(prefix: str, statistic: str, end: str = "") -> str:
@@ -38,15 +38,15 @@ def spread_columns(prefix: str, definition: str) -> tuple[Column, ...]:
 
 
 class Spread(Figure):
-    """The statistics of a time that each request has."""
+    """The statistics of a time per request."""
 
     PREFIX: ClassVar[str]
 
     def values(self, measured: Measured) -> Values:
-        """Returns each statistic with its interval."""
+        """Each statistic with its interval."""
         assert self.PER_REQUEST
         return self.named(latency.summarize(self.PER_REQUEST.value, measured.records))
 
     def named(self, statistics: Mapping[str, Estimate | None]) -> Values:
-        """Statistics by their columns."""
+        """The statistics by column."""
         return {column(self.PREFIX, name): one for name, one in statistics.items()}
