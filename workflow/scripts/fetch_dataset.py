@@ -13,21 +13,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
-from frontier.catalogue.source import Source
 from frontier.errors import run
 from frontier.fetching import sources
-
-
-class DatasetSpec(BaseModel):
-    """The specification: the dataset's source."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    source: Source
+from frontier.specs.inputs import DatasetSpec
 
 
 def main() -> None:

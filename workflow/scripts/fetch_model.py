@@ -13,38 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, model_validator
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
-from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.checkpoints import safetensor_files
 from frontier.errors import Reason, run
 from frontier.fetching import checkpoints, hub, own_code
 from frontier.host import files
+from frontier.specs.inputs import ModelSpec
 
 HINT: Reason = "; to use a copy of your own, give the model its path in config/models.yaml"
-
-
-class ModelSpec(BaseModel):
-    """The specification: the checkpoint's origin."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    hub: HubId | None = None
-    revision: Revision | None = None
-    gated: bool = False
-    path: LocalPath | None = None
-    trust_remote_code: bool = False
-    """Whether the checkpoint's own code is fetched too."""
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> ModelSpec:
-        if bool(self.hub) == bool(self.path):
-            raise ValueError("give either hub or path")
-        if bool(self.hub) != bool(self.revision):
-            raise ValueError("hub and revision go together")
-        return self
 
 
 def main() -> None:

@@ -12,12 +12,11 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 # Everything is local: no network access, and no telemetry.
 os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
@@ -29,14 +28,7 @@ from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, run
 from frontier.host import caches, files, locks, presence
 from frontier.machine import gpus
 from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watched_memory
-
-
-class QuantizeSpec(BaseModel):
-    """A conversion and its options."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    conversion: str
-    options: dict[str, Any] = {}
+from frontier.specs.inputs import QuantizeSpec
 
 
 def arguments() -> argparse.Namespace:

@@ -86,7 +86,7 @@ class Entry(Block):
             if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
         }
 
-    def slice(self, stage: Stage) -> dict[str, Any]:
+    def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
         return self.model_dump(mode="json", include=self.deciding(stage), exclude_none=True)
 

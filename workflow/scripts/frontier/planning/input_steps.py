@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 from pydantic import JsonValue
 
@@ -23,10 +22,11 @@ from frontier.fetching import adapters, checkpoints, contents
 from frontier.grammars import GRAMMARS
 from frontier.planning import cells, chat_files
 from frontier.planning.placement import engine_facts
-from frontier.planning.step import Step, environment_step, step
+from frontier.planning.step import Known, Step, environment_step, step
 from frontier.quantizers import Preparation
 from frontier.sampling.calibration import CalibrationSpec, Draw
 from frontier.sampling.drawing import SampleSpec
+from frontier.specs.inputs import DatasetSpec, ModelSpec, QuantizeSpec
 
 Read = Callable[[Path], Iterable[str]]
 """Returns the names of the files in a folder that are read."""
@@ -47,7 +47,7 @@ class InputSteps:
         self.weights = cache(self._weights)
         self.slice = cache(self._slice)
 
-    def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, Any]:
+    def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, JsonValue]:
         block: blocks.Entry = getattr(self.catalogue, axis)[name]
         return block.slice(stage)
 
@@ -59,15 +59,17 @@ class InputSteps:
 
     def _dataset(self, dataset: str) -> Step:
         source = self.source(dataset).source
-        spec = {"source": source.model_dump(mode="json", exclude_defaults=True)}
+        spec = DatasetSpec(source=source)
         if source.path:
             return step("fetch_dataset", spec, {"content": self._raw(dataset)}, identity_spec={})
+        place: JsonValue = {"source": source.model_dump(mode="json", exclude_defaults=True)}
         if source.generator == "mathematics":
             pins = {"environment": environment_step("mathematics")}
-            return step("fetch_dataset", spec, pins, "generate_mathematics")
-        return step("fetch_dataset", spec, {})
+            modules = ("generate_mathematics",)
+            return step("fetch_dataset", spec, pins, *modules, identity_spec=place)
+        return step("fetch_dataset", spec, {}, identity_spec=place)
 
-    def _raw(self, dataset: str) -> Any:
+    def _raw(self, dataset: str) -> Known:
         """The identification of a dataset's content, not of the code that fetches it."""
         source = self.source(dataset).source
         if source.path:
@@ -88,7 +90,8 @@ class InputSteps:
     def _sample(self, task: str) -> Step:
         block = self.catalogue.tasks[task]
         spec = self._sample_spec(task)
-        read, fetched = ({"dataset": read(block.dataset)} for read in (self._raw, self.dataset))
+        read = {"dataset": self._raw(block.dataset)}
+        fetched = {"dataset": self.dataset(block.dataset)}
         modules = _loading(spec.loader)
         return step("sample", spec.model_dump(mode="json"), read, *modules, fetched=fetched)
 
@@ -100,15 +103,15 @@ class InputSteps:
         block = self.catalogue.models[model]
         if block.grow:
             grammars = map(GRAMMARS.module, sorted(block.grow.corpora))
-            spec = block.grow.model_dump(mode="json")
-            return step("grow_model", spec, {}, *grammars)
+            return step("grow_model", block.grow.model_dump(mode="json"), {}, *grammars)
         # Without the key, the checkpoint's own code is not fetched.
-        code = {"trust_remote_code": True} if block.trust_remote_code else {}
+        code: dict[str, JsonValue] = {"trust_remote_code": True} if block.trust_remote_code else {}
         if block.path:
-            place: dict[str, JsonValue] = {"path": str(block.path), **code}
-            return step("fetch_model", place, {"content": self._weights(model)}, identity_spec=code)
+            local = ModelSpec.model_validate({"path": block.path, **code})
+            return step("fetch_model", local, {"content": self._weights(model)}, identity_spec=code)
         pinned = {**block.slice("fetch"), **code}
-        return step("fetch_model", {**pinned, "gated": block.gated}, {}, identity_spec=pinned)
+        spec = ModelSpec.model_validate({**pinned, "gated": block.gated})
+        return step("fetch_model", spec, {}, identity_spec=pinned)
 
     def _check_chat(self, model: str, folder: Path) -> None:
         """Checks the chat template of a local checkpoint, unless its own code decides."""
@@ -119,7 +122,7 @@ class InputSteps:
             except UserError as error:
                 raise UserError(f"config/models.yaml: models.{model}: {error}") from None
 
-    def _weights(self, model: str) -> Any:
+    def _weights(self, model: str) -> Known:
         """The pinned revision or digest that identifies a checkpoint's content."""
         block = self.catalogue.models[model]
         if block.path:
@@ -168,12 +171,9 @@ class InputSteps:
         prepared = self.preparation(variant, engine)
         if prepared is None:
             return None
-        spec: dict[str, JsonValue] = {
-            "conversion": prepared.conversion,
-            "options": dict(prepared.options),
-        }
+        spec = QuantizeSpec(conversion=prepared.conversion, options=dict(prepared.options))
         model, _ = cells.parts(self.catalogue, variant)
-        inputs = {
+        inputs: dict[str, Known] = {
             "weights": self.weights(model),
             "calibration": prepared.calibration and self.calibration(prepared.calibration),
         }

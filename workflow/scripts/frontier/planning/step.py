@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
@@ -35,7 +34,7 @@ class Step:
 
     given: Given
     identity: str
-    depends_on: dict[str, Any]
+    depends_on: dict[str, JsonValue]
 
     @property
     def spec(self) -> dict[str, JsonValue]:
@@ -46,6 +45,10 @@ class Step:
     def spec_with_identity(self) -> str:
         """The program's --spec, with the identity's parts, which the result records."""
         return identity.canonical({**self.spec, "identity": self.depends_on})
+
+
+Known = Step | JsonValue
+"""An input: the step that makes it, or something else by which its content is known."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,10 @@ class Measuring(Step):
         It is the measurement's identity without the sample and the task's template, which only
         determine the prompts.
         """
-        spec, inputs = self.depends_on["spec"], self.depends_on["inputs"]
-        task = {key: value for key, value in spec["task"].items() if key != "prompt"}
-        inputs = {key: value for key, value in inputs.items() if key != "sample"}
-        return _digest(self.depends_on | {"spec": spec | {"task": task}, "inputs": inputs})
+        spec = _block(self.depends_on["spec"])
+        task = _without(_block(spec["task"]), "prompt")
+        inputs = _without(_block(self.depends_on["inputs"]), "sample")
+        return _digest({**self.depends_on, "spec": {**spec, "task": task}, "inputs": inputs})
 
     @property
     def spec_with_identity(self) -> str:
@@ -71,12 +74,20 @@ class Measuring(Step):
         return identity.canonical({**self.spec, "identity": depends_on})
 
 
+def _block(value: JsonValue) -> dict[str, JsonValue]:
+    return value if isinstance(value, dict) else {}
+
+
+def _without(block: dict[str, JsonValue], key: str) -> dict[str, JsonValue]:
+    return {name: one for name, one in block.items() if name != key}
+
+
 def step(
     rule: str,
     given: Given,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, Known],
     *plugins: str,
-    identity_spec: Any = None,
+    identity_spec: JsonValue = None,
     environment: str | None = None,
     fetched: Mapping[str, Step] | None = None,
 ) -> Step:
@@ -91,22 +102,25 @@ def step(
     if environment:
         inputs = {**inputs, "environment": environment_step(environment)}
     steps = {name: one for name, one in inputs.items() if isinstance(one, Step)}
-    depends_on = {
+    known: dict[str, JsonValue] = {
+        name: one.identity if isinstance(one, Step) else one for name, one in inputs.items()
+    }
+    depends_on: dict[str, JsonValue] = {
         "spec": _written(given) if identity_spec is None else identity_spec,
-        "inputs": {**inputs, **{name: one.identity for name, one in steps.items()}},
+        "inputs": known,
         "command": shells()[rule],
         "definitions": found.digest,
-        "code": found.modules,
-        "packages": {} if environment else found.packages,
+        "code": dict(found.modules),
+        "packages": {} if environment else dict(found.packages),
     }
     digest = _digest(depends_on)
-    upstream = {name: one.depends_on for name, one in steps.items()}
-    come = {name: one.identity for name, one in (fetched or {}).items()}
-    more = {"upstream": upstream, "fetched": come}
+    upstream: dict[str, JsonValue] = {name: one.depends_on for name, one in steps.items()}
+    come: dict[str, JsonValue] = {name: one.identity for name, one in (fetched or {}).items()}
+    more: dict[str, JsonValue] = {"upstream": upstream, "fetched": come}
     return Step(given, digest, {"rule": rule, "digest": digest, **depends_on, **more})
 
 
-def _digest(depends_on: dict[str, Any]) -> str:
+def _digest(depends_on: dict[str, JsonValue]) -> str:
     """The digest of what a result depends on.
 
     The origin of its inputs is not part of it, nor is "code", the definitions listed by module:

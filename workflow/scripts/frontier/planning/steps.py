@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Protocol
+
+from pydantic import JsonValue
 
 from frontier import identity, scenarios
 from frontier.catalogue.checking import one_of
@@ -24,7 +26,7 @@ from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import placed
-from frontier.planning.step import Measuring, Step, step
+from frontier.planning.step import Known, Measuring, Step, step
 from frontier.quantizers import block_of
 from frontier.results import bundles, layout
 from frontier.results.layout import Place
@@ -59,7 +61,7 @@ class Steps(InputSteps):
             model = model | {"published": placement.published.method}
         device_keys = self.slice("devices", cell.device, "measure")
         task = self.slice("tasks", cell.task, "measure")
-        identity_spec = {
+        identity_spec: dict[str, JsonValue] = {
             "model": model,
             "quantization": block_of(placement.quantizer),
             "device": device_keys,
@@ -88,7 +90,7 @@ class Steps(InputSteps):
             task=MeasuredTask.model_validate(task),
             references=code("measure", *plugins).references,
         )
-        inputs = {
+        inputs: dict[str, Known] = {
             "sample": self.sample(cell.task),
             "weights": prepared or self.weights(cell.model),
             "adapter": adapter,
@@ -117,7 +119,7 @@ class Steps(InputSteps):
             cell=cell.key,
             scorer=scorer,
             model=_scored(self.catalogue.models[cell.model]),
-            device=ScoredDevice(**self.slice("devices", cell.device, "score")),
+            device=ScoredDevice.model_validate(self.slice("devices", cell.device, "score")),
         )
         plugins = type(scorer).__module__, *map(GATES.module, GATES.names()), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
@@ -162,15 +164,15 @@ class Steps(InputSteps):
         _ = self.aggregate  # computing it reads every file
 
     @cached_property
-    def _cells(self) -> tuple[dict[str, Any], dict[str, str]]:
+    def _cells(self) -> tuple[dict[str, JsonValue], dict[str, Known]]:
         """The study's axes, and a digest of its cells' identities."""
         variants: dict[str, dict[str, None]] = {}
         for cell in self.cells:
             variants.setdefault(cell.device, {})[cell.variant] = None
-        axes = {
+        axes: dict[str, JsonValue] = {
             "variants": {device: list(names) for device, names in variants.items()},
-            "tasks": self.config.study.tasks,
-            "scenarios": self.config.study.scenarios,
+            "tasks": list(self.config.study.tasks),
+            "scenarios": list(self.config.study.scenarios),
         }
         digest = identity.digest([self.score(cell).identity for cell in self.cells])
         return {"study": axes}, {"cells": digest}
@@ -190,7 +192,7 @@ class Steps(InputSteps):
         """The charts and the report."""
         places = sorted(bundles.added_places(layout.RESULTS))
         added = self._added(places)
-        shown: dict[str, list[dict[str, str | None]]] = {
+        shown: dict[str, list[JsonValue]] = {
             axis: [
                 {"id": name, **_shown(getattr(self.catalogue, axis)[name])}
                 for name in dict.fromkeys([*self.config.study.ids(axis), *added.get(axis, [])])
@@ -199,9 +201,9 @@ class Steps(InputSteps):
         }
         devices = dict.fromkeys(place.device for place in places)
         shown["devices"] += map(self._added_device, devices)
-        spec: dict[str, Any] = {"title": self.config.title, **shown, **self.aggregate.spec}
+        spec: dict[str, JsonValue] = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
-        inputs = {
+        inputs: dict[str, Known] = {
             "study": self.aggregate.identity,
             "comparisons": self.compare.identity,
             "template": identity.digest(template),
@@ -218,12 +220,20 @@ class Steps(InputSteps):
             "tasks": [place.task for place in places if place.task in self.catalogue.tasks],
         }
 
-    def _added_device(self, device: str) -> dict[str, str | None]:
+    def _added_device(self, device: str) -> dict[str, JsonValue]:
         """The entry of a device of added cells, DEVICE@NAME, labelled like our device."""
         own, name = device.split("@", 1)
         block = self.catalogue.devices.get(own)
         label = f"{(block and block.label) or own} ({name})"
         return {"id": device, "label": label, "note": f"Measured elsewhere, added as {name}."}
+
+
+class Labelled(Protocol):
+    """A block that has a label for the report."""
+
+    @property
+    def label(self) -> str | None:
+        """Its name there."""
 
 
 @cache
@@ -232,7 +242,7 @@ def _figures() -> tuple[str, ...]:
     return tuple(map(FIGURES.module, FIGURES.names()))
 
 
-def _shown(block: Any) -> dict[str, str | None]:
+def _shown(block: Labelled) -> dict[str, JsonValue]:
     """A block's label in the report, and a note on it."""
     licence = getattr(block, "licence", None)
     return {"label": block.label, "note": f"licence: {licence}" if licence else None}
