@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from frontier.blocks import Measure
-from frontier.errors import Reason
-from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes, Target
+from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes
 
 
 class OnnxRuntime(Prepared):
@@ -20,12 +19,6 @@ class OnnxRuntime(Prepared):
 
     weights: Annotated[Literal["int8"], Measure]
     """Width of the weights."""
-
-    def unsupported(self, target: Target) -> Reason | None:
-        """Rejects accelerators: only the build for CPUs is installed."""
-        if target.accelerator != "cpu":
-            return f"onnxruntime is its build for CPUs here; {target.accelerator} needs another"
-        return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
         """float32, for everything between two quantized layers."""

@@ -13,8 +13,7 @@ from typing import Annotated, Literal
 from pydantic import JsonValue
 
 from frontier.blocks import Measure
-from frontier.errors import Reason
-from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes, Target
+from frontier.quantizers import EngineFacts, Preparation, Prepared, Sizes
 
 GROUP = 128
 """Weights per scale in int4; NNCF halves it until it divides a row."""
@@ -29,12 +28,6 @@ class OpenVino(Prepared):
 
     weights: Annotated[Literal["int8", "int4"], Measure]
     """Width of the weights. int8: one scale per row; int4: one scale per 128 weights."""
-
-    def unsupported(self, target: Target) -> Reason | None:
-        """Rejects accelerators other than the CPU."""
-        if target.accelerator != "cpu":
-            return f"OpenVINO runs on the CPU here, not on {target.accelerator}"
-        return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
         """float32, for everything between two compressed layers."""
