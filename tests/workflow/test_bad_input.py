@@ -106,6 +106,25 @@ UNREADABLE = {
 }
 
 
+SCORER = "from frontier.blocks import Entry\n\nclass Classification(Entry):\n    pass\n"
+GATE = "from frontier.gates import Gate\n\nclass More(Gate):\n    ORDER = 1\n"
+UNFIT = {
+    "scorers/classification": (SCORER, "has no class that derives from Scorer (there are: Classification)"),
+    "gates/more": (GATE, "class More lacks reason()"),
+    "figures/more": ("import nothing_of_that_name\n", "cannot be imported (line 1): ModuleNotFoundError"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_plug_in_that_does_not_fit_is_named_before_any_job(place: Workspace, name: str) -> None:
+    """With its file and what it lacks: the one that is asked for, or each of those that all are."""
+    text, message = UNFIT[name]
+    before = results(place)
+    place.path(f"workflow/scripts/frontier/{name}.py").write_text(text, encoding="utf-8")
+    refused(place.snakemake(), f"frontier/{name}.py: {message}")
+    assert results(place) == before
+
+
 @pytest.mark.parametrize(
     ("case", "given"),
     [

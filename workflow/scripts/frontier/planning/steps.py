@@ -121,7 +121,7 @@ class Steps(InputSteps):
             model=_scored(self.catalogue.models[cell.model]),
             device=ScoredDevice.model_validate(self.slice("devices", cell.device, "score")),
         )
-        plugins = type(scorer).__module__, *map(GATES.module, GATES.names()), *_figures()
+        plugins = type(scorer).__module__, *map(GATES.module, GATES.all()), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 
     @cached_property
@@ -239,7 +239,7 @@ class Labelled(Protocol):
 @cache
 def _figures() -> tuple[str, ...]:
     """The modules of all figures: what a cell, the study and the report have is theirs to say."""
-    return tuple(map(FIGURES.module, FIGURES.names()))
+    return tuple(map(FIGURES.module, FIGURES.all()))
 
 
 def _shown(block: Labelled) -> dict[str, JsonValue]:

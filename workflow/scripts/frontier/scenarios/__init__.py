@@ -93,8 +93,8 @@ SCENARIOS: Registry[Scenario] = Registry("scenarios", Scenario, mark=Decides)
 
 
 def module_of(name: str) -> str:
-    """The dotted name of a scenario's module."""
-    return SCENARIOS.module(_file(name))
+    """The dotted name of a scenario's module. Raises UserError as `load` does."""
+    return SCENARIOS.load(_file(name)).__module__
 
 
 def load(name: str) -> Scenario:
