@@ -87,5 +87,5 @@ new-engine new-quantizer new-scorer new-figure new-gate:
 	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
 
 # Results stay: they are what this is for.
-clean: ## delete .venv and all of resources/ that can be fetched or made again
+clean: ## delete .venv and everything in resources/ that can be fetched or rebuilt
 	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs models quantized samples)

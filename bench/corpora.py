@@ -28,12 +28,12 @@ def garbled(text: str, rng: random.Random, share: float, others: Sequence[str]) 
         return rng.choice(others)
     units = text.split() if " " in text else list(text)
     strange = rng.choice(others).split() or ["?"]
-    made = [
+    built = [
         rng.choice(strange) if rng.random() < share / 2 else unit
         for unit in units
         if rng.random() > share / 2
     ]
-    return (" " if " " in text else "").join(made)
+    return (" " if " " in text else "").join(built)
 
 
 def invented(rng: random.Random, lines: int) -> list[str]:

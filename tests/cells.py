@@ -78,7 +78,7 @@ def frame(cell: Cell) -> pl.DataFrame:
         if exact
         else np.clip(random.normal(cell.quality, 0.1, len(right)), 0, 1)
     )
-    made = pl.DataFrame(
+    built = pl.DataFrame(
         {
             "id": [f"{cell.task}-test-{row:06d}" for row in range(cell.requests)],
             "tokens": count,
@@ -95,7 +95,7 @@ def frame(cell: Cell) -> pl.DataFrame:
     )
     none = [name for name in ("latency_s", "ttft_s", "tpot_s") if cell.simulated]
     none += ["score"] * cell.random_weights
-    return made.with_columns(pl.lit(None, pl.Float64).alias(name) for name in none)
+    return built.with_columns(pl.lit(None, pl.Float64).alias(name) for name in none)
 
 
 def quantile(values: np.ndarray, q: float) -> dict[str, float | None] | None:
@@ -138,7 +138,7 @@ def score_of(cell: Cell, rows: pl.DataFrame) -> dict[str, Any]:
 def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
     """The cell's JSON."""
     names = ("variant", "model", "quantization", "device", "task")
-    made: dict[str, Any] = {
+    built: dict[str, Any] = {
         "layout": layout.VERSION,
         "cell": {name: getattr(cell, name) for name in names}
         | {"techniques": [], "scenario": "single-stream"},
@@ -164,21 +164,21 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         }
         | cell.provenance,
     }
-    return made
+    return built
 
 
 def figures_of(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
     """The "figures" of the cell's JSON."""
-    made: dict[str, Any] = dict.fromkeys(figures.whole(figures.columns()))
-    made |= {"host_peak_bytes": 900_000_000, "threads": 2, "dtype": "float32"}
+    built: dict[str, Any] = dict.fromkeys(figures.whole(figures.columns()))
+    built |= {"host_peak_bytes": 900_000_000, "threads": 2, "dtype": "float32"}
     if rows is None:
-        return made
-    made |= {"weights_bytes": cell.weights_bytes}
-    made |= {"requests": None if cell.random_weights else rows.height}
+        return built
+    built |= {"weights_bytes": cell.weights_bytes}
+    built |= {"requests": None if cell.random_weights else rows.height}
     if cell.outcome != "measured" or cell.simulated:
-        return made
+        return built
     rate = float(rows["tokens"].sum() / rows["latency_s"].sum())
-    return made | {
+    return built | {
         **{
             f"{prefix}_p{q}_s": quantile(rows[f"{of}_s"].drop_nulls().to_numpy(), q / 100)
             for prefix, of in (("latency",) * 2, ("ttft",) * 2, ("tpot",) * 2, ("itl", "tpot"))

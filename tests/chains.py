@@ -35,35 +35,35 @@ def tokenizer(frame: str = "<s> $A", **roles: str) -> PreTrainedTokenizerFast:
     )
 
 
-def checkpoint(folder: Path, made: PreTrainedTokenizerFast, **config: Any) -> Path:
+def checkpoint(folder: Path, built: PreTrainedTokenizerFast, **config: Any) -> Path:
     """Tokenizer and configuration, without weights."""
     LlamaConfig(
-        vocab_size=len(made), hidden_size=len(made) + len(made) % 2, num_hidden_layers=1,
+        vocab_size=len(built), hidden_size=len(built) + len(built) % 2, num_hidden_layers=1,
         num_attention_heads=1, intermediate_size=4, max_position_embeddings=512,
-        **{"bos_token_id": made.bos_token_id, "eos_token_id": made.eos_token_id} | config,
+        **{"bos_token_id": built.bos_token_id, "eos_token_id": built.eos_token_id} | config,
     ).save_pretrained(folder)  # fmt: skip
-    made.save_pretrained(folder)
+    built.save_pretrained(folder)
     return folder
 
 
 def answering(folder: Path, answer: Sequence[str]) -> Path:
     """Add weights: behind a text that ends in "=" comes `answer`, each a word, once only."""
-    made = PreTrainedTokenizerFast.from_pretrained(folder)
-    table = follow(made, ["=", *answer])
+    built = PreTrainedTokenizerFast.from_pretrained(folder)
+    table = follow(built, ["=", *answer])
     model = LlamaForCausalLM(LlamaConfig.from_pretrained(folder))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
         model.model.norm.weight.fill_(1.0)
-        for token in range(len(made)):
+        for token in range(len(built)):
             model.model.embed_tokens.weight[token, token] = 1.0
             model.lm_head.weight[table.get(token, token), token] = 1.0
     model.save_pretrained(folder)
     return folder
 
 
-def follow(made: PreTrainedTokenizerFast, words: Sequence[str]) -> Mapping[int, int]:
+def follow(built: PreTrainedTokenizerFast, words: Sequence[str]) -> Mapping[int, int]:
     """The id that comes after each."""
-    ids = [made.convert_tokens_to_ids(word) for word in words]
+    ids = [built.convert_tokens_to_ids(word) for word in words]
     assert len(set(ids)) == len(ids), words
     return dict(itertools.pairwise(ids))

@@ -154,20 +154,20 @@ def run_engine(
     engine: str,
     environment: Callable[[str], Path],
     folder: Path,
-    made: dict[str, Path],
+    built: dict[str, Path],
     variants: dict[str, tuple[str, str, dict[str, Any]]],
     weights: str,
     refused: tuple[str, ...],
 ) -> dict[str, Any]:
     """Convert and ask `variants` (label: checkpoint, method, options) in the engine's environment."""
     jobs = {
-        label: {"checkpoint": str(made[name]), "method": method, "options": options}
+        label: {"checkpoint": str(built[name]), "method": method, "options": options}
         for label, (name, method, options) in variants.items()
     }
     work = {
         "jobs": jobs, "prompts": PROMPTS, "tokens": TOKENS, "weights": weights,
-        "refused": {name: str(made[name]) for name in refused},
-        "unfit": harmed.unfit(made["stories"].parent / "unfit"),
+        "refused": {name: str(built[name]) for name in refused},
+        "unfit": harmed.unfit(built["stories"].parent / "unfit"),
     }  # fmt: skip
     folder.mkdir()
     printed = run_in(environment(engine), PROGRAM, engine, str(folder), json.dumps(work))

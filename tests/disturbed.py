@@ -168,9 +168,9 @@ class Disturbed:
                 self.start()
         return counts
 
-    def forget(self, *made: str) -> None:
-        """Delete these folders: the next run begins anew."""
-        for name in made:
+    def forget(self, *built: str) -> None:
+        """Deletes these folders, so that the next run starts from nothing."""
+        for name in built:
             shutil.rmtree(self.place.path(name))
         self.kept.clear()
 
@@ -214,7 +214,7 @@ def kill_everything(run: Disturbed) -> None:
 def interrupt(run: Disturbed) -> None:
     """Ctrl-C, which reaches Snakemake and its programs."""
     os.killpg(run.running.pid, signal.SIGINT)
-    assert run.wait(120), "it does not end when told to"
+    assert run.wait(120), "it does not end when asked to"
 
 
 def terminate(run: Disturbed) -> None:

@@ -23,7 +23,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def configs() -> dict[str, Any]:
-    """The families that the tests' models are of; made when asked for, since some take a while."""
+    """The families of the tests' models, created on demand, since some take a while."""
     return {
         "llama": transformers.LlamaConfig(**SHAPE, **GATED, tie_word_embeddings=False),
         "tied": transformers.LlamaConfig(**SHAPE, **GATED, tie_word_embeddings=True),

@@ -2,7 +2,7 @@
 
 It serves a folder: models/OWNER/NAME/… and datasets/OWNER/NAME/… as repositories, files/… as plain
 downloads. It can be made to fail as the real one does: gated repositories, bodies that break off
-or come altered. Every request is kept, so a test can tell what was asked for.
+or come altered. Every request is recorded, so a test can check the requests.
 
     python tests/hub.py FOLDER PORT BYTES_S    the same as a process that can be killed, and so slow
         that it can be in the middle; it prints its port, which is any free one for 0
@@ -22,7 +22,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-LARGE = (".safetensors", ".parquet")  # kept by the real hub under their sha256, others under git's
+LARGE = (
+    ".safetensors",
+    ".parquet",
+)  # stored by the real hub under their sha256, others under git's
 
 
 class Hub:

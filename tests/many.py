@@ -1,7 +1,7 @@
 """A study of many cells that are finished without a model: what the workflow would have written.
 
 The samples are drawn, and the cells scored, by the workflow's own programs; only the answers and
-their times are made up. Cells of equal content share their files by hard links.
+their times are invented. Cells of equal content share their files by hard links.
 """
 
 from __future__ import annotations
@@ -143,9 +143,9 @@ def _program(name: str, *arguments: str) -> None:
 
 def draw(steps: Steps) -> dict[str, Path]:
     """Each task's sample, drawn by the workflow's programs; a lock in place of each model."""
-    made = steps.dataset("demo")
-    dataset = f"resources/datasets/demo/{made.identity}"
-    _program("fetch_dataset", "--spec", made.spec_with_identity, "--output", dataset)
+    built = steps.dataset("demo")
+    dataset = f"resources/datasets/demo/{built.identity}"
+    _program("fetch_dataset", "--spec", built.spec_with_identity, "--output", dataset)
     samples = {}
     for task in steps.config.study.tasks:
         folder = Path("resources/samples", task, steps.sample(task).identity)
@@ -204,8 +204,8 @@ def _finish(steps: Steps, cell: Cell, pool: Path, recorded: dict[str, Any], resu
     measured.parent.mkdir(parents=True)
     os.link(pool.with_suffix(".jsonl"), measured.with_name("requests.jsonl"))
     os.link(pool.with_suffix(".parquet"), path.with_suffix(".parquet"))
-    made = json.loads(steps.measure(cell).spec_with_identity)
-    checksums.write(measured, {**recorded, "spec": made})
+    built = json.loads(steps.measure(cell).spec_with_identity)
+    checksums.write(measured, {**recorded, "spec": built})
     spec_with_identity = json.loads(steps.score(cell).spec_with_identity)
     whole = {
         "layout": layout.VERSION,

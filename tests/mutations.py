@@ -2,7 +2,7 @@
 
     python tests/mutations.py 0 5000    # these seeds, and how the refusals read
 
-A mutation is made in the values (a key gone, misspelt, given twice, another value in its place) or
+A mutation changes the values (a key missing, misspelt, given twice, another value in its place) or
 in the text of a file (a byte, a line), and read and planned by what Snakemake and plan.py use.
 """
 

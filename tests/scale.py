@@ -1,6 +1,6 @@
 """What large studies cost: seconds by the clock and of the processor, and peak megabytes.
 
-    python tests/scale.py plan --cells 1000 10000    plan.py; a dry run of a study that is not made;
+    python tests/scale.py plan --cells 1000 10000    plan.py; a dry run of a study without results;
         a run of one that is. The last two beside a bare Snakemake (tests/bare.smk) with as many
         jobs and files of rules that do nothing, in turns: medians, and the ratio of the medians
     python tests/scale.py tables --cells 1000 10000  aggregate, compare, render; and how long the
@@ -8,7 +8,7 @@
     python tests/scale.py score --cells 200          the workflow scores so many cells, two at a
         time; and what of that is the start of Python and its imports
 
-The cells have 500 requests each and are made up by tests/many.py. Equal ones share their files, so
+The cells have 500 requests each and are invented by tests/many.py. Equal ones share their files, so
 the disk holds little and files are read from memory. All lies in a temporary folder, or in --keep.
 """
 
@@ -99,7 +99,7 @@ def bare_project(folder: Path, cells: int) -> Path:
 
 
 def touch_all(folder: Path) -> None:
-    """Make all that a bare Snakefile asks for, inputs before what is made of them."""
+    """Writes all outputs of a bare Snakefile, inputs before the results that need them."""
     command = [*SNAKEMAKE, "--dry-run"]
     listed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     for line in listed.stdout.splitlines():
@@ -128,19 +128,19 @@ def tables(folder: Path, cells: int, runs: int) -> None:
     """aggregate.py, compare.py and render.py, and the report in a browser."""
     ours = many.project(folder / f"tables-{cells}", cells, REQUESTS)
     many.finish(ours)
-    made = {"aggregate": "study", "compare": "comparisons", "render": "report"}
+    built = {"aggregate": "study", "compare": "comparisons", "render": "report"}
     options = {
         rule: [f"--{kind}=results/{name}.{kind}" for kind in ("parquet", "csv")]
-        for rule, name in made.items()
+        for rule, name in built.items()
     }
     options["render"] = [f"--{name}=results/{name}.parquet" for name in ("study", "comparisons")]
     options["render"] += ["--output=results/report.html", "--charts=results/charts"]
     with many.steps_of(ours) as steps:
-        for rule in made:
+        for rule in built:
             Path(f"{rule}.json").write_text(
                 getattr(steps, rule).spec_with_identity, encoding="utf-8"
             )
-    for rule, name in made.items():
+    for rule, name in built.items():
         line = ["python", f"workflow/scripts/{rule}.py", f"--spec={rule}.json", *options[rule]]
         line.append(f"--lock=results/{name}.lock.json")
         tell(cells, rule, *medians(runs, lambda line=line: metered(ours, *line)))

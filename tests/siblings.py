@@ -1,4 +1,4 @@
-"""Quantizations made, loaded and asked as the programs do it, one after the other in one process."""
+"""Quantizations converted, loaded and asked like by the programs, one by one in one process."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def _examine(
 ) -> dict[str, Any]:
     quantization = quantizer_of(block)
     asked = quantization.preparation(ENGINES[engine], native)
-    made = None
+    built = None
     if asked:
         output.mkdir()
         lines = Path(texts).read_text(encoding="utf-8").splitlines() if asked.calibration else []
         conversion = CONVERSIONS.load(asked.conversion)(**asked.options)
-        made = conversion.convert(checkpoint, output, [json.loads(one)["text"] for one in lines])
+        built = conversion.convert(checkpoint, output, [json.loads(one)["text"] for one in lines])
     load = importlib.import_module(f"frontier.engines.loaded.{engine}").load
-    loaded = load(output if made else checkpoint, Settings("cpu", dtype, 1, "plain", quantization))
+    loaded = load(output if built else checkpoint, Settings("cpu", dtype, 1, "plain", quantization))
     answers = [loaded.generate(Generate(prompt, 4, ())) for prompt in prompts]
     found = {
         "weights_bytes": loaded.loaded.weights_bytes,
@@ -49,8 +49,8 @@ def _examine(
         "simulated": False,
     }
     loaded.close()
-    if made:
-        found["quantized_layers"] = made.quantized_layers
-        if made.simulated_bytes is not None:
-            found |= {"weights_bytes": made.simulated_bytes, "simulated": True}
+    if built:
+        found["quantized_layers"] = built.quantized_layers
+        if built.simulated_bytes is not None:
+            found |= {"weights_bytes": built.simulated_bytes, "simulated": True}
     return found

@@ -1,4 +1,4 @@
-"""The pretrained 260K-parameter Llama of llama2.c, made into a checkpoint in the hub's layout."""
+"""The pretrained 260K-parameter Llama of llama2.c, as a checkpoint in the hub's layout."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _tokenizer(path: Path) -> PreTrainedTokenizerFast:
 
 
 def stories260k(data: Path, folder: Path) -> Path:
-    """Write the checkpoint made from DATA/stories260K to `folder`; safetensors and tokenizer."""
+    """Writes the checkpoint from DATA/stories260K to `folder`: safetensors and tokenizer."""
     header, found = _weights(data / "stories260K" / "stories260K.bin")
     dim, hidden, layers, heads, kv_heads, vocab, _ = header
     config = LlamaConfig(

@@ -68,7 +68,7 @@ def catalogue(data: Path) -> dict[str, dict[str, Any]]:
 
 
 def reviews(folder: Path) -> Path:
-    """A folder with an SST-2 validation file of twenty made-up rows."""
+    """A folder with an SST-2 validation file of twenty invented rows."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = "".join(
         f"a film numbered {n} that is {'good' if n % 2 else 'bad'} \t{n % 2}\n" for n in range(20)
@@ -79,11 +79,11 @@ def reviews(folder: Path) -> Path:
 
 def workspace(folder: Path) -> Workspace:
     """A checkout whose study is the tiny one."""
-    made = Workspace(copy_project(folder / "checkout"))
+    built = Workspace(copy_project(folder / "checkout"))
     for name, content in catalogue(reviews(folder / "reviews")).items():
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-        made.path(f"config/{name}.yaml").write_text(text, encoding="utf-8")
-    return made
+        built.path(f"config/{name}.yaml").write_text(text, encoding="utf-8")
+    return built
 
 
 def finished(folder: Path) -> Path:
@@ -105,14 +105,14 @@ def copied(finished: Path, folder: Path) -> Workspace:
         if target.is_relative_to(finished):
             link.unlink()
             link.symlink_to(folder / target.relative_to(finished))
-    made = Workspace(folder / "checkout")
-    made.set("tasks", "datasets/reviews/source/path", str(folder / "reviews"))
-    return made
+    built = Workspace(folder / "checkout")
+    built.set("tasks", "datasets/reviews/source/path", str(folder / "reviews"))
+    return built
 
 
 def grown(finished: Path, folder: Path) -> Workspace:
     """A copy of the finished study in which nothing has been measured yet, only its models grown."""
-    made = copied(finished, folder)
+    built = copied(finished, folder)
     for name in ("results", ".snakemake"):
-        shutil.rmtree(made.path(name))
-    return made
+        shutil.rmtree(built.path(name))
+    return built

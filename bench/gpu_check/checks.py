@@ -27,7 +27,7 @@ class GpuChecks:
     """The checks, in the order of what they are worth."""
 
     def __init__(self, bench: Workbench, accelerator: str, *, small: bool, requests: int) -> None:
-        """Nothing has been made yet."""
+        """Creates nothing yet."""
         self.bench, self.accelerator, self.small = bench, accelerator, small
         self.shape = cells.SMALL if small else cells.BIG
         self.model = bench.folder / "models" / "shaped"
@@ -73,7 +73,7 @@ class GpuChecks:
         shape = ("--shape", json.dumps(self.shape))
         places = ("--device", self.accelerator, "--output", str(self.model))
         with self.bench.growing("grown-llama", "grown-gpt2") as grown:
-            made = self.bench.probe("llama", *places, *shape)["parameters"]
+            built = self.bench.probe("llama", *places, *shape)["parameters"]
         self.grown = grown
         self.sample.parent.mkdir(parents=True)
         texts = [f"{n} little words " * 99 for n in range(self.requests)]
@@ -83,7 +83,7 @@ class GpuChecks:
         ]
         self.sample.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
         planned = cells.parameters(self.shape)
-        yield row("checkpoints", made == planned, parameters=made, grown=len(grown))
+        yield row("checkpoints", built == planned, parameters=built, grown=len(grown))
 
     def route(self, quantization: str, device: str) -> Iterator[Finding]:
         """Latency beside what bandwidth allows, and peak memory beside the plan's."""

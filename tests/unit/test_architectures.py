@@ -74,15 +74,15 @@ def config(kind: str) -> Any:
 
 def write(folder: Path, kind: str) -> Path:
     """A checkpoint of it, as it is published."""
-    made = config(kind)
+    built = config(kind)
     if kind in ("bert", "t5", "bart"):
         masked = kind == "bert"
         auto = transformers.AutoModelForMaskedLM if masked else transformers.AutoModelForSeq2SeqLM
         harmed.write(folder, harmed.configs()["tied"])
         (folder / "model.safetensors").unlink()
-        auto.from_config(made).save_pretrained(folder)
+        auto.from_config(built).save_pretrained(folder)
         return folder
-    return harmed.write(folder, made)
+    return harmed.write(folder, built)
 
 
 def greedy(folder: Path, ids: list[int], tokens: int) -> list[int]:
@@ -96,7 +96,7 @@ def greedy(folder: Path, ids: list[int], tokens: int) -> list[int]:
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2", "falcon-mamba", "rwkv", "jamba", "deepseek"])
 def test_without_attention_heads_of_the_usual_kind(kind: str, tmp_path: Path) -> None:
-    """They are measured, and nothing is made up about a cache that they have not."""
+    """They are measured, and nothing is invented about a cache that they lack."""
     folder = write(tmp_path / kind, kind)
     loaded = engine.load(folder, NATIVE)
     expected = " ".join(f"w{token}" for token in greedy(folder, [5, 7, 9], 6) if token)
@@ -111,8 +111,8 @@ def test_without_attention_heads_of_the_usual_kind(kind: str, tmp_path: Path) ->
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "falcon", "gemma2", "jamba"])
 def test_cache_bytes_are_those_of_the_cache(kind: str) -> None:
     """What transformers' own cache grows by for a token more."""
-    made = config(kind)
-    model = transformers.AutoModelForCausalLM.from_config(made).eval()
+    built = config(kind)
+    model = transformers.AutoModelForCausalLM.from_config(built).eval()
 
     def held(tokens: int) -> int:
         with torch.no_grad():
@@ -122,7 +122,7 @@ def test_cache_bytes_are_those_of_the_cache(kind: str) -> None:
         )
         return sum(part.nbytes for part in parts if part is not None)
 
-    assert kv_bytes_per_token(made, 4) == held(6) - held(5)
+    assert kv_bytes_per_token(built, 4) == held(6) - held(5)
 
 
 @pytest.mark.parametrize(

@@ -295,7 +295,7 @@ def test_no_secret_travels(
 
 
 def test_no_password_of_an_address_travels(tmp_path: Path) -> None:
-    """In a summary, whoever it belongs to; an address without one is no secret."""
+    """In a summary, of any user; an address without a password is not a secret."""
     for reason, sent in (
         ("see https://me:secret@example.org/x", False),
         ("see https://example.org:80/@x", True),
@@ -322,7 +322,7 @@ def test_a_name_among_the_answers_is_no_secret(
 
 
 def test_a_cell_of_a_former_version_is_not_packed(tmp_path: Path) -> None:
-    """Nobody could add it; what to do is told."""
+    """It could not be added elsewhere; the message says what to do."""
     path = cells.measured(tmp_path / "results", FALCON)
     summary = json.loads(path.read_text(encoding="utf-8"))
     del summary["score"]["scorer"]

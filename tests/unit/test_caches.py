@@ -1,4 +1,4 @@
-"""One folder shared by several checkouts: made once, whoever comes first, and never half."""
+"""One folder shared by several checkouts: each entry is built once, by the first, never partly."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def check(checkout: Path) -> None:
 
 
 def test_two_checkouts_at_once(tmp_path: Path) -> None:
-    """Both have it in the end, and it was made once."""
+    """Both have it in the end, and it was built once."""
     shared, log = tmp_path / "shared", tmp_path / "log"
     checkouts = [tmp_path / f"checkout{n}" for n in range(4)]
     racing = [start(one, shared, log, 0.5) for one in checkouts]

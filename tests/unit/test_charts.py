@@ -60,13 +60,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Group, Naming]:
 
 def drawn(study: tuple[Group, Naming]) -> dict[str, dict[str, Any]]:
     group, naming = study
-    made = {
+    built = {
         "frontier": charts.frontier(group.entries, naming, "T", score_title(group.rows), 2),
         "distributions": charts.distributions(group.entries, naming, "T"),
         "quantization": change_chart.quantization(group.comparisons, naming, "T"),
     }
-    assert all(made.values())
-    return {kind: chart for kind, chart in made.items() if chart}
+    assert all(built.values())
+    return {kind: chart for kind, chart in built.items() if chart}
 
 
 def values(chart: dict[str, Any]) -> list[list[dict[str, Any]]]:

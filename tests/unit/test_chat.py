@@ -144,17 +144,17 @@ def test_a_template_that_fails_is_refused_in_one_line(source: str, message: str)
 def test_a_template_that_refuses_one_prompt() -> None:
     """It is found where prompts are rendered, which is before the first is timed."""
     source = "{% if 'x' in messages[0].content %}{{ raise_exception('no x') }}{% endif %}" + TURNS
-    made = ChatTemplate(source, {}, {}, DAY)
-    assert made.render("why") == "[user] why\n"
+    built = ChatTemplate(source, {}, {}, DAY)
+    assert built.render("why") == "[user] why\n"
     with pytest.raises(UserError, match="no x"):
-        made.render("x")
+        built.render("x")
 
 
 def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
     """As a checkpoint stores them."""
-    made = chains.tokenizer()
-    made.chat_template = {"default": "one " + TURNS, "tool_use": "two"}
-    folder = chains.checkpoint(tmp_path, made)
+    built = chains.tokenizer()
+    built.chat_template = {"default": "one " + TURNS, "tool_use": "two"}
+    folder = chains.checkpoint(tmp_path, built)
     assert Prompting(folder, "chat").render("hi") == "one [user] hi\n"
     with pytest.raises(UserError, match="called 'default'; there are: 'rag', 'tool_use'"):
         default_template({"tool_use": "", "rag": ""})
@@ -171,9 +171,9 @@ def tried(folder: Path, **keys: Any) -> None:
 @pytest.mark.parametrize("templates", [TURNS, {"default": TURNS, "tool_use": "x"}])
 def test_what_planning_lets_through_can_be_used(tmp_path: Path, templates: Any) -> None:
     """In the files as transformers writes them, and within the tokenizer's settings."""
-    made = chains.tokenizer()
-    made.chat_template = templates
-    folder = chains.checkpoint(tmp_path, made)
+    built = chains.tokenizer()
+    built.chat_template = templates
+    folder = chains.checkpoint(tmp_path, built)
     tried(folder)
     own = folder / "chat_template.jinja"
     source = own.read_text(encoding="utf-8")

@@ -121,9 +121,9 @@ def test_an_echo_of_the_question_is_invalid() -> None:
     prompt = "{sentence}\nQuestion: Is this sentence positive or negative?\nAnswer:"
     rows = ["a positive film", "the beach", "neither here nor there ."]
     given = [
-        ScoredItem(row, made[:end], "positive", {"sentence": row}, made)
+        ScoredItem(row, built[:end], "positive", {"sentence": row}, built)
         for row in rows
-        for made in (prompt.format(sentence=row),)
+        for built in (prompt.format(sentence=row),)
         for end in (len(row), -25, -18, -9, None)
     ]
     found = BINARY.score(given)

@@ -1,4 +1,4 @@
-"""The catalogue that is shipped, and what bad configuration is told."""
+"""The shipped catalogue, and the errors for bad configurations."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def typos(name: str) -> set[str]:
 
 @pytest.mark.parametrize("section", [part for parts in SECTIONS.values() for part in parts])
 def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
-    """For each key of each block, whatever single slip was made."""
+    """For each key of each block and any single mistake."""
     kind = Catalogue.model_fields[section].annotation.__args__[1]  # type: ignore[union-attr]
     keys = list(kind.model_fields)
     for key in keys:

@@ -111,11 +111,11 @@ def test_what_helpers_do_is_the_works_own() -> None:
     """A process that a measurement starts is none of the others; without a word of it, it is."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        told, untold = contention.Watch("cpu", {busy.pid}), contention.Watch("cpu")
-        before, alone = told.read(), untold.read()
-        while told.read().own_s < before.own_s + 0.5:
+        informed, uninformed = contention.Watch("cpu", {busy.pid}), contention.Watch("cpu")
+        before, alone = informed.read(), uninformed.read()
+        while informed.read().own_s < before.own_s + 0.5:
             time.sleep(0.05)
-        used, own = told.read().own_s - before.own_s, untold.read().own_s - alone.own_s
+        used, own = informed.read().own_s - before.own_s, uninformed.read().own_s - alone.own_s
     finally:
         busy.kill()
         busy.wait()

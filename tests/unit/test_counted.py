@@ -185,7 +185,7 @@ def is_words(above: list[ast.AST]) -> bool:
                 functions = [one for one in inside if isinstance(one, ast.FunctionDef)]
                 if functions and _is_reason(functions[-1].returns):
                     return True
-            case ast.Assign(targets=[ast.Name(id=name)]):  # told, where it is read in messages only
+            case ast.Assign(targets=[ast.Name(id=name)]):  # read in messages only
                 pattern = rf"{{{name}[}}!\[]|Error\({name}\)|{name} \+"
                 if re.search(pattern, ast.unparse(above[0])):
                     return True

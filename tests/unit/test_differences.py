@@ -34,7 +34,7 @@ TEXTS = st.dictionaries(NAMES, st.sampled_from(["1", "2", "3"]))
 def record(inputs: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Records of one rule over these inputs, some of which are records themselves."""
 
-    def made(parts: tuple[Any, ...]) -> dict[str, Any]:
+    def built(parts: tuple[Any, ...]) -> dict[str, Any]:
         spec, read, command, code, packages = parts
         steps = {name: one for name, one in read.items() if isinstance(one, dict)}
         depends_on = {
@@ -45,7 +45,7 @@ def record(inputs: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
         counted = depends_on | {"code": sorted(set(code.values()))}
         return {"rule": "r", "digest": canonical(counted), **depends_on, "upstream": steps}
 
-    return st.tuples(SPECS, inputs, st.sampled_from(["run", "go"]), TEXTS, TEXTS).map(made)
+    return st.tuples(SPECS, inputs, st.sampled_from(["run", "go"]), TEXTS, TEXTS).map(built)
 
 
 LEAF = record(st.dictionaries(NAMES, st.none() | st.text(max_size=2)))

@@ -33,7 +33,7 @@ BROKEN = (
 )
 
 
-def made(pieces: Sequence[str], decoder: decoders.Decoder | None) -> Tokenizer:
+def built(pieces: Sequence[str], decoder: decoders.Decoder | None) -> Tokenizer:
     """A tokenizer whose vocabulary these pieces are; it is only decoded with."""
     core = Tokenizer(models.BPE({piece: at for at, piece in enumerate(dict.fromkeys(pieces))}, []))
     core.decoder = decoder
@@ -46,28 +46,30 @@ def byte_level() -> Tokenizer:
     """GPT-2's kind: its tokens may be parts of letters."""
     known = [text.encode() for text in TEXTS] + [bytes([byte]) for byte in range(256)]
     pieces = ["".join(LETTERS.get(byte, "À") for byte in one) for one in (*known, *BROKEN)]
-    return made([*pieces, *pre_tokenizers.ByteLevel.alphabet()], decoders.ByteLevel())
+    return built([*pieces, *pre_tokenizers.ByteLevel.alphabet()], decoders.ByteLevel())
 
 
 def pieces(*last: decoders.Decoder) -> Tokenizer:
     """SentencePiece's kind, with bytes for letters that it has not."""
     known = [text.replace(" ", "▁") for text in TEXTS] + [f"<0x{byte:02X}>" for byte in range(256)]
-    return made([*known, "<0xZZ>", "<0x"], decoders.Sequence([*LLAMA, *last]))
+    return built([*known, "<0xZZ>", "<0x"], decoders.Sequence([*LLAMA, *last]))
 
 
 TOKENIZERS = {
     "bytes": byte_level,
-    "bytes in a sequence": lambda: made(
+    "bytes in a sequence": lambda: built(
         [*pre_tokenizers.ByteLevel.alphabet()], decoders.Sequence([decoders.ByteLevel()])
     ),
     "Llama": lambda: pieces(decoders.Strip(" ", 1, 0)),
     "Gemma": pieces,
-    "WordPiece": lambda: made(["a", "##b", "##:", "Q", ".", "\n", "'s", "ä"], decoders.WordPiece()),
-    "Metaspace": lambda: made(["▁a", "b", "a▁b", "▁", "\n", "▁▁", ":"], decoders.Metaspace()),
-    "replaced in the whole": lambda: made(
+    "WordPiece": lambda: built(
+        ["a", "##b", "##:", "Q", ".", "\n", "'s", "ä"], decoders.WordPiece()
+    ),
+    "Metaspace": lambda: built(["▁a", "b", "a▁b", "▁", "\n", "▁▁", ":"], decoders.Metaspace()),
+    "replaced in the whole": lambda: built(
         ["a", "b", "\n", " "], decoders.Sequence([decoders.Fuse(), decoders.Replace("ab", "\n")])
     ),
-    "none": lambda: made(["a", "b", "\n"], None),
+    "none": lambda: built(["a", "b", "\n"], None),
 }
 SIMPLE = ("bytes", "bytes in a sequence", "Llama", "Gemma")
 

@@ -1,7 +1,7 @@
 """What holds for every engine: how tokens are counted and timed, what ends a text, what is left.
 
 Each engine is found by its place and runs in its own environment, on checkpoints that are prepared
-as the workflow prepares them. One is made here so that its answers are known from its weights; the
+as the workflow prepares them. One is built here so that its answers are known from its weights; the
 other is a small pretrained model, by which all engines are compared.
 """
 
@@ -50,7 +50,7 @@ A, B = "a" * 16 + FORK, "b" * 12 + FORK  # what is left of A would turn the fork
 FULL = "a" * (POSITIONS - LONG - 1) + FORK  # with the answer, as long as it may be
 HIDDEN, LAYERS, WIDE, HEADS, KV_HEADS = 512, 2, 3072, 8, 4
 LETTER = 300
-"""The hidden dimension that carries which letter the prompt was made of."""
+"""The hidden dimension that encodes the letter of the prompt."""
 
 STORIES = [
     "Once upon a time", "One day, Lily and Ben went to the big park", "The dog", "Tom was sad",
@@ -220,7 +220,7 @@ def found(
     folder = tmp_path_factory.mktemp(engine)
 
     def prepared(label: str) -> str:
-        """The folder for the engine: the checkpoint's, or made by the job that the plan names."""
+        """The folder for the engine: the checkpoint's, or the output of the planned job."""
         checkpoint = work[label]["folder"]
         job = quantizer("native").preparation(FACTS[engine], "float32")
         if job is None:
@@ -404,7 +404,7 @@ def test_an_interrupted_engine_is_usable(found: dict[str, Any], checkpoint: str)
 def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
     """Loaded and closed six times, a process has not grown by half of the weights since the second.
 
-    None was told of its requests beforehand, unlike in the other tests.
+    None knew its requests beforehand, unlike in the other tests.
     """
     held, texts = found["chain"]["rounds"]
     assert max(held[2:]) - held[1] < found["chain"]["loaded"]["weights_bytes"] / 2

@@ -66,7 +66,7 @@ def test_the_architecture_is_written() -> None:
 
 
 def test_what_says_nothing_of_itself_is_named(tmp_path: Path) -> None:
-    """The architecture is made of first lines, which all have."""
+    """The architecture consists of first lines, which all files have."""
     (tmp_path / "mute.py").touch()
     with pytest.raises(UserError, match=r"mute\.py: has no docstring"):
         document_architecture.first_line(tmp_path / "mute.py")

@@ -1,4 +1,4 @@
-"""Bundles and cells made to do harm: refused in one line that names the file, with nothing added."""
+"""Malicious bundles and cells: rejected in one line that names the file, with nothing added."""
 
 from __future__ import annotations
 
@@ -99,17 +99,17 @@ def test_a_good_one_is_added(sent: dict[str, bytes], tmp_path: Path) -> None:
 )  # fmt: skip
 def test_names_of_files(name: str, sent: dict[str, bytes], tmp_path: Path) -> None:
     """Only those of a cell's files, however they are listed."""
-    made = bundle(tmp_path / "x.tar.gz", {**sent, name: sent[CELL]})
-    refused(made, tmp_path, "is not a file of a cell|is not a plain file")
+    built = bundle(tmp_path / "x.tar.gz", {**sent, name: sent[CELL]})
+    refused(built, tmp_path, "is not a file of a cell|is not a plain file")
 
 
 def member(name: str, kind: bytes, **facts: Any) -> tarfile.TarInfo:
     """A tar member."""
-    made = tarfile.TarInfo(name)
-    made.type = kind
+    built = tarfile.TarInfo(name)
+    built.type = kind
     for key, value in facts.items():
-        setattr(made, key, value)
-    return made
+        setattr(built, key, value)
+    return built
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def member(name: str, kind: bytes, **facts: Any) -> tarfile.TarInfo:
 def test_members_that_are_no_files(
     strange: tarfile.TarInfo, sent: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Not followed, not made, not even read."""
+    """Not followed, not created, not even read."""
     rest = {name: content for name, content in sent.items() if name != TABLE}
-    made = bundle(tmp_path / "x.tar.gz", rest, strange, **{TABLE: "0" * 64})
-    refused(made, tmp_path, "is not a plain file")
+    built = bundle(tmp_path / "x.tar.gz", rest, strange, **{TABLE: "0" * 64})
+    refused(built, tmp_path, "is not a plain file")
 
 
 @pytest.mark.parametrize("name", [CELL, packing.MANIFEST])
 def test_a_member_twice(name: str, sent: dict[str, bytes], tmp_path: Path) -> None:
     """Which of them would have been looked at, and which used?"""
-    made = bundle(tmp_path / "x.tar.gz", sent, member(name, tarfile.REGTYPE, size=3))
-    refused(made, tmp_path, "occurs twice|is not a file of a cell")
+    built = bundle(tmp_path / "x.tar.gz", sent, member(name, tarfile.REGTYPE, size=3))
+    refused(built, tmp_path, "occurs twice|is not a file of a cell")
 
 
 def test_expansion(sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,8 +170,8 @@ def test_half_a_cell(lacking: str, sent: dict[str, bytes], tmp_path: Path) -> No
 
 def test_a_manifest_that_lists_itself(sent: dict[str, bytes], tmp_path: Path) -> None:
     """It cannot know its own digest."""
-    made = bundle(tmp_path / "x.tar.gz", sent, **{packing.MANIFEST: "0" * 64})
-    refused(made, tmp_path, "manifest.json is missing")
+    built = bundle(tmp_path / "x.tar.gz", sent, **{packing.MANIFEST: "0" * 64})
+    refused(built, tmp_path, "manifest.json is missing")
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_manifest_that_is_nonsense(
 ) -> None:
     """One line, whatever it is."""
     monkeypatch.setattr("json.dumps", lambda *_: manifest.decode())
-    made = bundle(tmp_path / "x.tar.gz", sent)
+    built = bundle(tmp_path / "x.tar.gz", sent)
     monkeypatch.undo()
-    refused(made, tmp_path, "manifest.json|is (missing|not listed)")
+    refused(built, tmp_path, "manifest.json|is (missing|not listed)")
 
 
 def packed(
@@ -383,10 +383,10 @@ def test_what_is_added_can_be_shown(
     for key in parents:
         block = block[key]
     block[last] = data.draw(VALUES)
-    made = packed(folder, sent, cell)
+    built = packed(folder, sent, cell)
     refusal = ""
     try:
-        adding.add(made, "server", folder / "results")
+        adding.add(built, "server", folder / "results")
     except UserError as error:
         refusal = str(error)
     if refusal:

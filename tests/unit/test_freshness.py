@@ -1,4 +1,4 @@
-"""Finished results that were touched: noticed, each with a line, and nothing else is made again."""
+"""Altered results: reported, one line each, and nothing else is rebuilt."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
 
 
 def test_another_layout_is_named_once(steps: Steps) -> None:
-    """Cells of an earlier release are made again, and what says so is one line for all of them."""
+    """Cells of an earlier release are rebuilt, and one line reports all of them."""
     for cell in steps.cells[:2]:
         found = checksums.read(cell.place.summary.read_bytes())
         assert found
@@ -144,7 +144,7 @@ def test_what_is_remembered_is_not_read_again(
 
 
 def test_what_was_deleted_after_scoring_is_not_missed(steps: Steps) -> None:
-    """The cell has all that it needs; a deleted table or cell is made again without a word."""
+    """The cell has all that it needs; a deleted table or cell is rebuilt silently."""
     shutil.rmtree(measurement(steps, steps.cells[0]).parent)
     requests(steps, steps.cells[1]).unlink()
     table(steps, steps.cells[2]).unlink()

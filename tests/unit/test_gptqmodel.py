@@ -98,16 +98,16 @@ def grown(folder: Path, architecture: str, hidden: int) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the models and all that is made of them lie."""
-    made = tmp_path_factory.mktemp("gptqmodel")
+    """The folder of the models and of all conversions."""
+    built = tmp_path_factory.mktemp("gptqmodel")
     for name, kind, hidden in (
         ("narrow", "llama", 64),
         ("wide", "llama", 256),
         ("falcon", "falcon", 64),
     ):
-        grown(made / name, kind, hidden)
+        grown(built / name, kind, hidden)
     torch.use_deterministic_algorithms(False)
-    return made
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +169,8 @@ def test_predicted_bytes(folder: Path, found: dict[str, Any], name: str) -> None
         weights.num_parameters(), weights.get_input_embeddings().weight.numel(), True,
         weights.config.hidden_size,
     )  # fmt: skip
-    made = quantizer(ROUTES[name][1], **ROUTES[name][2])
-    predicted = made.stored_bytes(sizes, "float32", TRANSFORMERS)
+    built = quantizer(ROUTES[name][1], **ROUTES[name][2])
+    predicted = built.stored_bytes(sizes, "float32", TRANSFORMERS)
     assert predicted == pytest.approx(found[name]["bytes"], rel=0.1)
 
 
@@ -179,7 +179,7 @@ def stored(folder: Path, name: str) -> bytes:
 
 
 def test_the_texts_decide(folder: Path, found: dict[str, Any]) -> None:
-    """The same texts give the same bytes, others give others; the model's own files are kept."""
+    """The same texts give the same bytes, others give others; the model's own files stay."""
     assert found
     assert stored(folder, "gptq4") == stored(folder, "again")
     assert stored(folder, "gptq4") != stored(folder, "other")
@@ -221,9 +221,9 @@ def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, found: dict[s
     tensors = load_file(folder / "<gptq4>" / "model.safetensors")
     for name in ("q_proj", "k_proj", "v_proj"):
         weight = getattr(layer, name).weight.detach()
-        made = unpacked(tensors, f"model.layers.0.self_attn.{name}")
+        built = unpacked(tensors, f"model.layers.0.self_attn.{name}")
         nearest = (x @ (weight - rounded(weight)).T).square().sum()
-        assert (x @ (weight - made).T).square().sum() < 0.8 * nearest
+        assert (x @ (weight - built).T).square().sum() < 0.8 * nearest
 
 
 def test_calibration_is_needed() -> None:
@@ -247,10 +247,10 @@ def test_what_is_known_beforehand() -> None:
 def test_blocks(folder: Path) -> None:
     """No token is lost, an end stands between texts, and no block is longer than the model."""
     tokenizer = AutoTokenizer.from_pretrained(folder / "narrow")
-    made = calibrated.blocks(tokenizer, TEXTS, 100)
-    assert max(block.shape[1] for block in made) <= 100
-    assert min(block.shape[1] for block in made) >= 99
-    text = tokenizer.decode(torch.cat(made, dim=1)[0])
+    built = calibrated.blocks(tokenizer, TEXTS, 100)
+    assert max(block.shape[1] for block in built) <= 100
+    assert min(block.shape[1] for block in built) >= 99
+    text = tokenizer.decode(torch.cat(built, dim=1)[0])
     assert text == "".join(one + tokenizer.eos_token for one in TEXTS)
     with pytest.raises(UserError, match="the calibration texts have 0 tokens; 32 are needed"):
         calibrated.blocks(tokenizer, [], 100)
@@ -263,7 +263,7 @@ def test_unfit_checkpoints_are_not_quantized(found: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["gptq4", "awq4"])
 def test_published_ones_run_as_the_native_variant(name: str, found: dict[str, Any]) -> None:
-    """A checkpoint that somebody else has quantized is loaded as those made here."""
+    """A checkpoint quantized elsewhere is loaded like those converted here."""
     own, native_variant = found[name], found[f"{name} published"]
     for fact in ("layers", "bytes", "kernel", "logits"):
         assert native_variant[fact] == own[fact]

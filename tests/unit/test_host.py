@@ -35,7 +35,7 @@ PROGRAMS = {
 HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
 # The ids of the GPUs that are free among those which the caller says would do: alike to a result.
 LEASES = {"leased": Iterator[list[str]]}
-# Text that is only told: that it reaches nothing else is looked at below.
+# Functions whose text is used in messages only, which is checked below.
 MESSAGE_FUNCTIONS = {"one_line", "did_you_mean"}
 # A base class, or a word, without anything inside that could decide.
 NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
@@ -140,7 +140,7 @@ def test_the_host_changes_nothing_when_it_is_loaded() -> None:
 
 
 def test_the_host_is_the_ground_floor() -> None:
-    """It imports nothing that decides: a decision made there would count for nothing."""
+    """It imports nothing that decides: a decision there would be in no identity."""
     graph = Graph(SCRIPTS)
     for module in modules():
         for name in graph.read(module.__name__).loads:
@@ -149,7 +149,7 @@ def test_the_host_is_the_ground_floor() -> None:
 
 
 def test_names_of_the_host_are_its_own() -> None:
-    """Of two functions of one name, counted code could not be told which it calls."""
+    """With two functions of one name, the called one would be ambiguous for counted code."""
     names = [
         name for module in modules() for name in Graph(SCRIPTS).read(module.__name__).definitions
     ]

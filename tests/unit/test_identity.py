@@ -360,7 +360,7 @@ def test_all_of_a_module_that_is_asked_by_text_counts(tmp_path: Path) -> None:
 
 
 def test_each_module_has_its_own_digest(before: Code, tmp_path: Path) -> None:
-    """A change shows in the module where it was made, and nowhere else."""
+    """A change shows in its own module, and nowhere else."""
     after = coded(tmp_path, edited((HELPERS, "WIDTH = 3", "WIDTH = 4")))
     changed = {name for name, own in after.modules.items() if before.modules[name] != own}
     assert changed == {"frontier.helpers"}

@@ -73,7 +73,7 @@ def spelling() -> dict[str, set[str]]:
 
 
 def test_one_file_spells_the_paths_of_results() -> None:
-    """Whoever moves a result edits one file."""
+    """Moving a result needs an edit of one file."""
     assert spelling().keys() == {LAYOUT}, spelling()
 
 

@@ -91,7 +91,7 @@ def three(tmp_path: Path) -> StandIns:
 
 
 def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None:
-    """Never two on one, and every job gets what it asked for, whoever wants more not last.
+    """Never two on one, and every job gets its GPUs; those that need more do not come last.
 
     Every tenth job wants two GPUs, every fiftieth all three.
     """
@@ -169,7 +169,7 @@ def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words
 
 
 def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
-    """By a process, or by memory alone; where too few are left that is told in one line."""
+    """By a process, or by memory alone; if too few are left, one line says so."""
     three.processes[0] = [4242]
     three.used_bytes[1] = 30 * 10**9
     three.tell()

@@ -106,7 +106,7 @@ if sys.platform == "linux":
 def test_on_a_cpu_the_smaller_bound_holds(
     tmp_path: Path, device: int, job: int | None, error: str | None
 ) -> None:
-    """An allocation beyond it fails, and it is told whether a larger job would help."""
+    """An allocation beyond it fails, and the message says whether a larger job would help."""
     program = f"""
 def allocate():
     try:

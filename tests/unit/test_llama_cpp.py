@@ -165,7 +165,7 @@ def test_a_conversion_computes_what_transformers_does(
 ) -> None:
     """The same greedy answer, and logits that differ by rounding only.
 
-    The first are made with attention in float32, the last as the engine does by itself, in half
+    The first are computed with attention in float32, the last as by the engine's default, in half
     precision. llama.cpp looks GELU up in a table of half-precision numbers.
     """
     expected, found = converted[0][name], converted[1][f"{name}-F32"]
@@ -191,12 +191,12 @@ def test_every_type_runs_and_has_the_size_foretold(
     """Rows of 64 have no K types; llama.cpp takes larger ones instead."""
     found = converted[1][f"{name}-{kind}"]
     sizes = Sizes(converted[0][name]["parameters"], 512 * hidden, tied=tied, hidden=hidden)
-    made = quantizer("gguf", type=kind)
-    foretold = made.stored_bytes(sizes, "float32", LLAMA_CPP)
+    built = quantizer("gguf", type=kind)
+    foretold = built.stored_bytes(sizes, "float32", LLAMA_CPP)
     assert abs(foretold / found["weights_bytes"] - 1) < 0.1
     assert found["tokens"] == TOKENS
     matrices = 3 * 7 + 2 if name == "llama" else 4 * 7 + 1
-    assert found["quantized"] == (matrices if made.expects_quantized() else 0)
+    assert found["quantized"] == (matrices if built.expects_quantized() else 0)
 
 
 def test_fewer_bits_are_fewer_bytes_and_more_error(
@@ -310,7 +310,7 @@ print(json.dumps(found))
 def requests(
     test_data: Path, environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What llama.cpp made of the pretrained Llama, and refused."""
+    """llama.cpp's answers for the pretrained Llama, and its refusals."""
     folder = stories260k(test_data, tmp_path_factory.mktemp("stories"))
     output, broken = (tmp_path_factory.mktemp(name) for name in ("gguf", "broken"))
     for path in folder.iterdir():

@@ -67,7 +67,7 @@ print("\\n" + json.dumps(found))
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models of two layers after a few training steps."""
-    made = tmp_path_factory.mktemp("llmcompressor")
+    built = tmp_path_factory.mktemp("llmcompressor")
     models = {
         "wide": ("llama", 256, 512),
         "small": ("llama", 64, 160),
@@ -80,13 +80,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "learning_rate": 0.005,
             "corpora": {"arithmetic": {"prompt": "{question} =", "examples": 200, "rows": 8}},
         })  # fmt: skip
-        train.save(train.grow(recipe, train.prepare(recipe), lambda _: None), made / name)
+        train.save(train.grow(recipe, train.prepare(recipe), lambda _: None), built / name)
     torch.use_deterministic_algorithms(False)
-    return made
+    return built
 
 
 @pytest.fixture(scope="module")
-def made(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
+def built(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
     """What each conversion tells; one process for all of them."""
     routes = {
         name: (str(folder / model), str(folder / f"{name}-made"), options, texts)
@@ -112,9 +112,9 @@ def made(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def loaded(folder: Path, made: dict[str, Any]) -> dict[str, Any]:
+def loaded(folder: Path, built: dict[str, Any]) -> dict[str, Any]:
     """The engine with each variant, and with each model itself."""
-    assert made
+    assert built
     variants = {
         name: engine.load(
             folder / f"{name}-made",
@@ -141,11 +141,11 @@ def error(loaded: dict[str, Any], name: str) -> float:
 
 @pytest.mark.parametrize("name", LOADED)
 def test_a_route_ends_in_a_model_that_answers(
-    made: dict[str, Any], loaded: dict[str, Any], name: str
+    built: dict[str, Any], loaded: dict[str, Any], name: str
 ) -> None:
     """Every matrix of the two layers has a scheme, and decoding is the same twice."""
     matrices = 8 if name == "falcon" else 14
-    assert made[name]["quantized_layers"] == loaded[name].loaded.quantized_layers == matrices
+    assert built[name]["quantized_layers"] == loaded[name].loaded.quantized_layers == matrices
     texts = {loaded[name].generate(Generate("61 + 7 =", 12, ())).text for _ in range(2)}
     assert len(texts) == 1
 
@@ -160,7 +160,7 @@ def test_fewer_bits_are_further_from_native(loaded: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", LOADED)
 def test_weights_are_dense_once_loaded(
-    made: dict[str, Any], loaded: dict[str, Any], name: str
+    built: dict[str, Any], loaded: dict[str, Any], name: str
 ) -> None:
     """They stay as counted, as the plan says, over the native bytes."""
     found, native = loaded[name], loaded[f"{ROUTES[name][0]} itself"]
@@ -172,15 +172,15 @@ def test_weights_are_dense_once_loaded(
         native.model.num_parameters(), native.model.get_input_embeddings().weight.numel(), True,
         native.model.config.hidden_size,
     )  # fmt: skip
-    made = quantizer("llmcompressor", **ROUTES[name][1])
-    predicted = made.stored_bytes(sizes, "float32", TRANSFORMERS)
+    built = quantizer("llmcompressor", **ROUTES[name][1])
+    predicted = built.stored_bytes(sizes, "float32", TRANSFORMERS)
     assert predicted == pytest.approx(now, rel=0.02)
     assert found.loaded.kernel == "weights decompressed to float32, activations rounded in it"
 
 
-def test_the_texts_decide(folder: Path, made: dict[str, Any]) -> None:
-    """The same texts give the same bytes, others give others; the model's own files are kept."""
-    assert made
+def test_the_texts_decide(folder: Path, built: dict[str, Any]) -> None:
+    """The same texts give the same bytes, others give others; the model's own files stay."""
+    assert built
     first, again, other = (
         (folder / f"{name}-made" / "model.safetensors").read_bytes()
         for name in ("w4a16", "again", "other")
@@ -201,7 +201,7 @@ def rounded(weight: torch.Tensor) -> torch.Tensor:
 
 def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, loaded: dict[str, Any]) -> None:
     """What GPTQ is for: a smaller error of a layer's outputs on the texts that it was shown."""
-    native, made = loaded["wide itself"].model, loaded["w4a16"].model
+    native, built = loaded["wide itself"].model, loaded["w4a16"].model
     inputs: list[torch.Tensor] = []
     layer = native.model.layers[0].self_attn
     hook = layer.q_proj.register_forward_hook(lambda _, given, __: inputs.append(given[0][0]))
@@ -212,21 +212,21 @@ def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, loaded: dict[
     x = torch.cat(inputs)
     for name in ("q_proj", "k_proj", "v_proj"):
         weight = getattr(layer, name).weight.detach()
-        found = getattr(made.model.layers[0].self_attn, name).weight.detach()
+        found = getattr(built.model.layers[0].self_attn, name).weight.detach()
         nearest = (x @ (weight - rounded(weight)).T).square().sum()
         assert (x @ (weight - found).T).square().sum() < 0.8 * nearest
 
 
-def test_bad_input(made: dict[str, Any]) -> None:
+def test_bad_input(built: dict[str, Any]) -> None:
     """A line that says what is wrong."""
-    assert "the calibration texts have" in made["short"]
-    assert "model.safetensors: truncated" in made["cut"]
-    assert "\n" not in made["cut"]
+    assert "the calibration texts have" in built["short"]
+    assert "model.safetensors: truncated" in built["cut"]
+    assert "\n" not in built["cut"]
 
 
-def test_rows_that_groups_do_not_fit(made: dict[str, Any]) -> None:
-    """Found while planning from the hidden size, else told in a line by the job."""
-    assert "rows of 64 weights, which cannot be divided into groups of 128" in made["rows"]
+def test_rows_that_groups_do_not_fit(built: dict[str, Any]) -> None:
+    """Found while planning from the hidden size, else reported in a line by the job."""
+    assert "rows of 64 weights, which cannot be divided into groups of 128" in built["rows"]
     weights = quantizer("llmcompressor", **W4A16)
     narrow = Target("llama", "cpu", TRANSFORMERS, hidden=64)
     assert "rows of 64 weights" in (weights.unsupported(narrow) or "")
@@ -255,14 +255,14 @@ def test_families() -> None:
     assert "falcon" in (smoothed.unsupported(Target("falcon", "cpu", TRANSFORMERS)) or "")
 
 
-def test_unfit_checkpoints_are_not_quantized(made: dict[str, Any]) -> None:
+def test_unfit_checkpoints_are_not_quantized(built: dict[str, Any]) -> None:
     """What is not whole, and what has no attention heads."""
-    harmed.check_refusals(made["unfit"])
+    harmed.check_refusals(built["unfit"])
 
 
 @pytest.mark.parametrize("name", ["w8a8", "fp8", "w4a16"])
 def test_published_ones_run_as_the_native_variant(name: str, folder: Path, loaded: Any) -> None:
-    """A checkpoint that somebody else has compressed is loaded as those made here."""
+    """A checkpoint compressed elsewhere is loaded like those converted here."""
     asked = Settings(
         "cpu", "float32", 1, "plain", quantizer("native"), published="compressed-tensors"
     )

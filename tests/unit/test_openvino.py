@@ -29,30 +29,30 @@ NATIVE = [label for label, (_, method, _) in VARIANTS.items() if method == "nati
 
 
 @pytest.fixture(scope="module")
-def made(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def built(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The checkpoints."""
     return converted.checkpoints(test_data, tmp_path_factory.mktemp("checkpoints"))
 
 
 @pytest.fixture(scope="module")
 def found(
-    made: dict[str, Path],
+    built: dict[str, Path],
     environment: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
-    """What the engine made of them."""
+    """The engine's answers."""
     return converted.run_engine(
-        "openvino", environment, tmp_path_factory.mktemp("made") / "openvino", made, VARIANTS,
+        "openvino", environment, tmp_path_factory.mktemp("made") / "openvino", built, VARIANTS,
         "openvino_model.bin", (),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("label", NATIVE)
 def test_float32_answers_as_transformers_does(
-    label: str, made: dict[str, Path], found: dict[str, Any]
+    label: str, built: dict[str, Path], found: dict[str, Any]
 ) -> None:
     """Thirty greedy tokens of two prompts, other rotary settings and a tied head included."""
-    checkpoint = made[VARIANTS[label][0]]
+    checkpoint = built[VARIANTS[label][0]]
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
     for prompt, answer in zip(converted.PROMPTS, found[label]["answers"], strict=True):
         tokens = converted.greedy(checkpoint, prompt)
@@ -98,12 +98,12 @@ def test_precision_is_the_same_on_every_cpu(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("label", list(VARIANTS))
-def test_predicted_bytes(label: str, made: dict[str, Path], found: dict[str, Any]) -> None:
+def test_predicted_bytes(label: str, built: dict[str, Path], found: dict[str, Any]) -> None:
     """Within a tenth of the file's."""
     name, method, options = VARIANTS[label]
     hidden = 256 if name == "untied" else 64
     sizes = Sizes(
-        converted.parameters(made[name]), 512 * hidden, tied=name != "untied", hidden=hidden
+        converted.parameters(built[name]), 512 * hidden, tied=name != "untied", hidden=hidden
     )
     predicted = quantizer(method, **options).stored_bytes(sizes, "float32", OPENVINO)
     assert predicted == pytest.approx(found[label]["loaded"]["weights_bytes"], rel=0.1)

@@ -192,7 +192,7 @@ def broken_link(path: Path) -> None:
 def test_places_that_hold_nothing(
     make: Callable[[Path], None] | str, message: str, what: str, ground: Path
 ) -> None:
-    """Told while planning in one line that names the key; nothing hangs."""
+    """Reported while planning in one line that names the key; nothing hangs."""
     path = Path(make) if isinstance(make, str) else ground / "other"
     if not isinstance(make, str):
         make(path)

@@ -165,7 +165,7 @@ def test_nobody_reads_on() -> None:
     ],
 )
 def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason: str) -> None:
-    """Whatever an engine cannot load says what it reads and what is made."""
+    """A variant that an engine cannot load says what the engine reads and what it would get."""
     assert cell(variant, device).reason == reason
 
 
@@ -187,7 +187,7 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
 
 
 def test_engines_that_read_the_same_share_a_checkpoint() -> None:
-    """Made by one job, under the first one's name; what they measure reads that."""
+    """Built by one job, under the first one's name; their measurements read it."""
     study = {"models": ["gpt2-xl"], "devices": ["cpu"], "tasks": ["sst2"]}
     steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
     jobs = Jobs(steps)

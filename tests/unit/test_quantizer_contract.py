@@ -63,8 +63,8 @@ def routes() -> Iterator[tuple[str, str]]:
     """Each shipped quantization with each engine that can load what it makes."""
     for name, quantizer in CATALOGUE.quantizations.items():
         for id, engine in CATALOGUE.engines.items():
-            made = quantizer.makes(engine_facts(engine))
-            if engine.runs_quantizers if made is None else made in engine.reads:
+            built = quantizer.makes(engine_facts(engine))
+            if engine.runs_quantizers if built is None else built in engine.reads:
                 yield name, id
 
 
@@ -128,7 +128,7 @@ def test_each_conversion_is_some_quantizers() -> None:
 
 
 def test_formats_meet() -> None:
-    """What engines.yaml reads, something makes or publishes; and what is made, something reads."""
+    """Every format in engines.yaml is written or published by something, and the reverse."""
     read = {format for engine in CATALOGUE.engines.values() for format in engine.reads}
     assert read == formats()
     assert {*published_loaders()} <= read

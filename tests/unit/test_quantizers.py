@@ -87,7 +87,7 @@ def checkpoint(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
     stories = stories260k(test_data, tmp_path_factory.mktemp("stories"))
 
     @cache
-    def made(kind: str, dtype: str = "float32") -> Path:
+    def built(kind: str, dtype: str = "float32") -> Path:
         folder = tmp_path_factory.mktemp(kind)
         torch.manual_seed(0)
         model = transformers.AutoModelForCausalLM.from_config(config(kind))
@@ -99,7 +99,7 @@ def checkpoint(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
         transformers.AutoTokenizer.from_pretrained(stories).save_pretrained(folder)
         return folder
 
-    return made
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -114,13 +114,13 @@ def facts(checkpoint: Any, environment: Callable[[str], Path]) -> Any:
         own = [one for one in WHILE_LOADING if name == QUANTIZERS.load(one[0]).ENVIRONMENT]
         asked = [(*one, kind, dtype) for one in own for kind, dtype in LOADED]
         said = run_in(environment(name), RUN, json.dumps([job(*one) for one in asked]))
-        made = json.loads(said.splitlines()[-1])
-        return {json.dumps(one): fact for one, fact in zip(asked, made, strict=True)}
+        built = json.loads(said.splitlines()[-1])
+        return {json.dumps(one): fact for one, fact in zip(asked, built, strict=True)}
 
     @cache
     def here(asked: str) -> dict[str, Any]:
-        (made,) = examine([job(*json.loads(asked))])
-        return made
+        (built,) = examine([job(*json.loads(asked))])
+        return built
 
     def fact(
         quantization: tuple[str, dict[str, Any]], kind: str = "wide", dtype: str = "float32"

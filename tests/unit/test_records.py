@@ -37,7 +37,7 @@ def journal_of(path: Path, count: int, text: str = "positive", identity: str = "
 def test_cut_anywhere_keeps_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
 ) -> None:
-    """However many bytes are left, whole records are kept, and the journal can go on."""
+    """For any truncation, whole records survive, and the journal can continue."""
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
     journal_of(path, 5, text)
     content = path.read_bytes()[:cut]

@@ -129,20 +129,20 @@ def study_of(folder: Path, cells: list[Cell]) -> None:
     paths = [write(folder / "results", cell) for cell in cells]
     (folder / "cells.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
     for step, name in (("aggregate", "study"), ("compare", "comparisons")):
-        made = f"--parquet results/{name}.parquet --csv results/{name}.csv"
+        built = f"--parquet results/{name}.parquet --csv results/{name}.csv"
         lock = f"--lock results/{name}.lock.json"
-        done = program(folder, step, "--cells-from", "cells.txt", *made.split(), *lock.split())
+        done = program(folder, step, "--cells-from", "cells.txt", *built.split(), *lock.split())
         assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study with every outcome and hostile text everywhere, aggregated and rendered."""
-    made = tmp_path_factory.mktemp("study")
-    study_of(made, CELLS)
-    done = render(made)
+    built = tmp_path_factory.mktemp("study")
+    study_of(built, CELLS)
+    done = render(built)
     assert done.returncode == 0, done.stderr
-    return made
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -340,7 +340,7 @@ def test_what_was_simulated_or_never_trained_is_named_so(page: Page) -> None:
 
 
 def test_cells_of_several_machines(tmp_path: Path) -> None:
-    """What was added is counted, conflicts are told with both figures, foreign text stays text."""
+    """Added cells are counted, conflicts show both figures, foreign text stays text."""
     foreign = {"hardware": {"cpu": OWNED, "cores": 2, "memory_bytes": 8_000_000_000}}
     elsewhere = Cell("falcon", device="cpu@server", quality=0.8, seconds=0.01, provenance=foreign)
     study_of(tmp_path, [

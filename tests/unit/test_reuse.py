@@ -118,32 +118,32 @@ def counted(folder: Path) -> list[int]:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A random Llama."""
-    made = little.checkpoint(tmp_path_factory.mktemp("model") / "llama")
+    built = little.checkpoint(tmp_path_factory.mktemp("model") / "llama")
     # An engine that closes has all objects looked through, of which there are many by now.
     gc.freeze()
-    yield made
+    yield built
     gc.unfreeze()
 
 
 @pytest.fixture
 def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cell:
     """Nothing is measured yet."""
-    made = Cell(tmp_path / "task", checkpoint)
+    built = Cell(tmp_path / "task", checkpoint)
     load, undisturbed = engine.load, single_stream.undisturbed
 
     def counting(*arguments: Any, **keywords: Any) -> Any:
-        made.loads += 1
+        built.loads += 1
         return load(*arguments, **keywords)
 
     def asking(model: LoadedModel, request: Generate, *rest: Any) -> Any:
-        if made.stop and made.asked.total() == made.stop[0]:
-            raise made.stop[1]
-        made.asked[request.prompt] += 1
+        if built.stop and built.asked.total() == built.stop[0]:
+            raise built.stop[1]
+        built.asked[request.prompt] += 1
         return undisturbed(model, request, *rest)
 
     monkeypatch.setattr(engine, "load", counting)
     monkeypatch.setattr(single_stream, "undisturbed", asking)
-    return made
+    return built
 
 
 def edit(folder: Path, **facts: Any) -> None:

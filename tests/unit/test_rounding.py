@@ -32,10 +32,10 @@ from stories import stories260k
 def groups(least: float = 0.0) -> st.SearchStrategy[torch.Tensor]:
     """Weights of some groups, [groups, weights], each group with a weight of at least `least`."""
     numbers = st.floats(-4, 4, width=32).filter(lambda x: abs(x) >= 1e-4 or x == 0)
-    made = st.tuples(st.integers(1, 5), st.integers(1, 40)).flatmap(
+    built = st.tuples(st.integers(1, 5), st.integers(1, 40)).flatmap(
         lambda shape: arrays(np.float32, shape, elements=numbers)
     )
-    return made.filter(lambda x: bool((abs(x).max(axis=1) >= least).all())).map(torch.from_numpy)
+    return built.filter(lambda x: bool((abs(x).max(axis=1) >= least).all())).map(torch.from_numpy)
 
 
 WIDTHS = st.integers(2, 8)
@@ -46,18 +46,18 @@ def test_no_weight_moves_more_than_half_a_scale(
     found: torch.Tensor, bits: int, symmetric: bool
 ) -> None:
     """And a group has no more values than its bits can tell apart, each of them a step."""
-    made = rounding.nearest(found, bits, symmetric)
+    built = rounding.nearest(found, bits, symmetric)
     scale, _ = rounding.grid(found, bits, symmetric)
-    assert bool(((made - found).abs() <= scale / 2 * (1 + 1e-5)).all())
-    assert all(len(row.unique()) <= 2**bits for row in made)
-    assert bool((made / scale == torch.round(made / scale)).all())
+    assert bool(((built - found).abs() <= scale / 2 * (1 + 1e-5)).all())
+    assert all(len(row.unique()) <= 2**bits for row in built)
+    assert bool((built / scale == torch.round(built / scale)).all())
 
 
 @given(groups(least=0.05), WIDTHS)
 def test_rounding_twice_is_rounding_once(found: torch.Tensor, bits: int) -> None:
     """What is on a symmetric grid stays there, to the last bit."""
-    made = rounding.nearest(found, bits, symmetric=True)
-    assert torch.equal(rounding.nearest(made, bits, symmetric=True), made)
+    built = rounding.nearest(found, bits, symmetric=True)
+    assert torch.equal(rounding.nearest(built, bits, symmetric=True), built)
 
 
 @given(WIDTHS, st.booleans(), st.data())
@@ -96,10 +96,10 @@ def test_grids_cover_their_groups() -> None:
 @given(groups(), st.integers(1, 50))
 def test_groups_that_do_not_divide_a_row(found: torch.Tensor, size: int) -> None:
     """Each stretch of a row is rounded alone; the last may be shorter."""
-    made, count = by_group(found, size, lambda rows: rounding.nearest(rows, 4, True))
+    built, count = by_group(found, size, lambda rows: rounding.nearest(rows, 4, True))
     stretches = [found[:, at : at + size] for at in range(0, found.shape[1], size)]
     alone = torch.cat([rounding.nearest(part, 4, True) for part in stretches], dim=1)
-    assert torch.equal(made, alone)
+    assert torch.equal(built, alone)
     assert count == len(found) * len(stretches)
 
 
@@ -129,21 +129,21 @@ def inertia(found: torch.Tensor, book: torch.Tensor) -> float:
 @given(st.integers(0, 1000), st.integers(2, 4))
 def test_k_means_is_k_means(seed: int, bits: int) -> None:
     """The same inertia as scikit-learn's from the same start, and it never grows on the way."""
-    made = torch.randn(1, 300, generator=torch.Generator().manual_seed(seed)).double()
-    ordered = made.sort(dim=1).values
+    built = torch.randn(1, 300, generator=torch.Generator().manual_seed(seed)).double()
+    ordered = built.sort(dim=1).values
     start = codebook.quantiles(ordered, 2**bits)
-    path = [inertia(made[0], codebook.lloyd(ordered, start, n)[0]) for n in (0, 1, 2, 5, 20, 300)]
+    path = [inertia(built[0], codebook.lloyd(ordered, start, n)[0]) for n in (0, 1, 2, 5, 20, 300)]
     assert all(after <= before + 1e-12 for before, after in pairwise(path))
     theirs = KMeans(2**bits, init=start.T.numpy(), n_init=1, max_iter=300, tol=0)
-    theirs.fit(made.T.numpy())
+    theirs.fit(built.T.numpy())
     assert path[-1] == pytest.approx(theirs.inertia_, rel=1e-9)
 
 
 @given(groups(), WIDTHS)
 def test_codebooks_are_small_and_weights_take_the_nearest(found: torch.Tensor, bits: int) -> None:
     """At most 2^bits values a group; none of them is nearer to a weight than the one it got."""
-    made = codebook.from_codebooks(found, bits)
-    for before, after in zip(found, made, strict=True):
+    built = codebook.from_codebooks(found, bits)
+    for before, after in zip(found, built, strict=True):
         entries = after.unique()
         assert len(entries) <= 2**bits
         nearest = (before[:, None] - entries[None]).abs().amin(dim=1)
@@ -154,8 +154,8 @@ def test_codebooks_are_small_and_weights_take_the_nearest(found: torch.Tensor, b
 def test_groups_of_few_values_are_their_own_codebook(found: torch.Tensor, many: int) -> None:
     """With no more weights than entries nothing moves but to 16 bits."""
     few = found[:, :many].contiguous()
-    made = codebook.from_codebooks(few, 3)
-    assert torch.allclose(made, few, rtol=2**-10, atol=1e-6)
+    built = codebook.from_codebooks(few, 3)
+    assert torch.allclose(built, few, rtol=2**-10, atol=1e-6)
 
 
 def config(kind: str) -> Any:
@@ -191,11 +191,11 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def converted(kind: str, tmp_path: Path, options: dict[str, Any], **saving: Any) -> Any:
-    """What was, what is made of it, and what the conversion says."""
+    """The checkpoint, its conversion, and the conversion's facts."""
     before, after = grow(tmp_path / "before", kind, **saving), tmp_path / "after"
     after.mkdir()
-    made = Rounding(**options).convert(before, after, [])
-    return weights(before), weights(after), made
+    built = Rounding(**options).convert(before, after, [])
+    return weights(before), weights(after), built
 
 
 # Matrices of two blocks: query, key, value, output and the rest of the block.
@@ -206,9 +206,9 @@ LAYERS = {"llama": 2 * 7, "gpt2": 2 * 4, "falcon": 2 * 4, "mixtral": 2 * (4 + 4 
 def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> None:
     """Output channels have 7 values each at 3 bits; all other tensors are as they were."""
     options = {"bits": 3, "symmetric": True}
-    before, after, made = converted(kind, tmp_path, options)
+    before, after, built = converted(kind, tmp_path, options)
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
-    assert made.quantized_layers == len(changed) == LAYERS[kind]
+    assert built.quantized_layers == len(changed) == LAYERS[kind]
     for name in changed:
         rows = after[name].T if kind == "gpt2" else after[name]
         assert all(len(row.unique()) <= 7 for row in rows)
@@ -224,13 +224,13 @@ def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> 
 def test_packed_bytes_are_counted(dtype: torch.dtype, tmp_path: Path) -> None:
     """By hand for a Llama, in groups of 32 that do not divide rows of 48 and 80."""
     options = {"bits": 4, "symmetric": False, "granularity": "group", "group_size": 32}
-    _, after, made = converted("llama", tmp_path, options, dtype=dtype)
+    _, after, built = converted("llama", tmp_path, options, dtype=dtype)
     rows = {48: 48 + 24 + 24 + 48 + 80 + 80, 80: 48}  # rows of each length in a block
     packed = sum(
         count * (length // 2 + -(-length // 32) * (2 + 2)) for length, count in rows.items()
     )
     others = 2 * 300 * 48 + 48 + 2 * 2 * 48
-    assert made.simulated_bytes == 2 * packed + others * dtype.itemsize
+    assert built.simulated_bytes == 2 * packed + others * dtype.itemsize
     assert {tensor.dtype for tensor in after.values()} == {dtype}
 
 
@@ -243,8 +243,8 @@ def test_a_file_or_several(method: str, tmp_path: Path) -> None:
         after = folder / "after"
         after.mkdir(parents=True)
         before = grow(folder / "before", "llama", max_shard_size=size)
-        made = conversion.convert(before, after, [])
-        found.append((made, weights(after)))
+        built = conversion.convert(before, after, [])
+        found.append((built, weights(after)))
         names = {path.name for path in (folder / "before").iterdir()}
         assert {path.name for path in after.iterdir()} == names
     assert len(list((tmp_path / "several" / "after").glob("*.safetensors"))) > 1
@@ -260,8 +260,8 @@ def test_gpt2_as_the_hub_has_it(tmp_path: Path) -> None:
     assert "h.0.mlp.c_fc.weight" in weights(tmp_path / "before")
     (tmp_path / "after").mkdir()
     options = {"bits": 2, "symmetric": True}
-    made = Rounding(**options).convert(tmp_path / "before", tmp_path / "after", [])
-    assert made.quantized_layers == LAYERS["gpt2"]
+    built = Rounding(**options).convert(tmp_path / "before", tmp_path / "after", [])
+    assert built.quantized_layers == LAYERS["gpt2"]
 
 
 def test_the_checkpoint_is_not_written_to(tmp_path: Path) -> None:
@@ -327,8 +327,8 @@ def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
     conversion = CONVERSIONS.load(job.conversion)(**json.loads(json.dumps(job.options)))
     before = grow(tmp_path / "before", "llama")
     (tmp_path / "after").mkdir()
-    made = conversion.convert(before, tmp_path / "after", [])
-    assert made.quantized_layers == LAYERS["llama"]
+    built = conversion.convert(before, tmp_path / "after", [])
+    assert built.quantized_layers == LAYERS["llama"]
 
 
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
@@ -350,8 +350,8 @@ def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> No
         (tmp_path / str(bits)).mkdir()
         quantization = quantizer(method, bits=bits)
         conversion = CONVERSIONS.load(method)(bits=bits)
-        made = conversion.convert(native, tmp_path / str(bits), [])
-        assert made.quantized_layers == 5 * 7
+        built = conversion.convert(native, tmp_path / str(bits), [])
+        assert built.quantized_layers == 5 * 7
         found = said(tmp_path / str(bits), quantization)
         errors.append(float((found - true).square().mean().sqrt() / true.std()))
     assert errors == sorted(errors)

@@ -27,7 +27,7 @@ REQUESTS = {f"r{number}": Generate(f"prompt {number}", 3) for number in range(12
 
 
 class Echo(LoadedModel):
-    """Answers with the prompt, each time after as many nanoseconds as it is told."""
+    """Answers with the prompt, after the given number of nanoseconds each time."""
 
     def __init__(self, times_ns: Iterator[int], fails_at: int | None = None) -> None:
         """Fails for lack of memory at the request of that number."""

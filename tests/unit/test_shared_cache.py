@@ -156,7 +156,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be two 
 def test_two_users(
     server: hub.Hub, ground: Path, umask: int, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second uses what the first made, adds to it, and mends what is damaged."""
+    """The second uses the first one's results, adds to them, and repairs damaged ones."""
     shared = folder(ground, mode)
     if mode == 0o777:  # for users that have no group in common
         os.chown(shared, 0, 0)

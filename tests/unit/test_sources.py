@@ -173,7 +173,7 @@ def test_url_with_and_without_hash(server: hub.Hub, workplace: Path) -> None:
         assert lock["source"] == {"url": url, "sha256": sha}
     before = len(server.requests)
     assert fetch({"url": url, "sha256": sha}, workplace, "c").returncode == 0
-    assert len(server.requests) == before, "the download is kept"
+    assert len(server.requests) == before, "the download stays"
 
 
 def test_checkout_can_be_moved_with_its_downloads(server: hub.Hub, workplace: Path) -> None:

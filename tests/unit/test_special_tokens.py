@@ -52,9 +52,9 @@ def test_once_at_the_beginning_and_none_at_the_end(
 @pytest.mark.parametrize("template", CHATS.values(), ids=CHATS)
 def test_a_chat_template_brings_them(tmp_path: Path, frame: str, template: str) -> None:
     """Or does not: then they are the tokenizer's."""
-    made = chains.tokenizer(frame)
-    made.chat_template = template
-    prompting = Prompting(chains.checkpoint(tmp_path, made), "chat")
+    built = chains.tokenizer(frame)
+    built.chat_template = template
+    prompting = Prompting(chains.checkpoint(tmp_path, built), "chat")
     begins = "<s>" in frame or "<s>" in template or "bos_token" in template
     assert words(prompting, "hi") == ["<s>"] * begins + ["h", "i"]
     assert words(prompting, "<s>hi</s>") == ["<s>"] * begins + ["h", "i"]
@@ -62,9 +62,9 @@ def test_a_chat_template_brings_them(tmp_path: Path, frame: str, template: str) 
 
 def test_tokens_that_name_a_role_stay(tmp_path: Path) -> None:
     """Where the answer begins; here, as in Phi-3, one that ends answers as well."""
-    made = chains.tokenizer()
-    made.chat_template = "<s>" + TURN + "<|im_end|><|assistant|>"
-    folder = chains.checkpoint(tmp_path, made, eos_token_id=[257, 259])
+    built = chains.tokenizer()
+    built.chat_template = "<s>" + TURN + "<|im_end|><|assistant|>"
+    folder = chains.checkpoint(tmp_path, built, eos_token_id=[257, 259])
     prompting = Prompting(folder, "chat")
     assert words(prompting, "hi") == ["<s>", "h", "i", "<|im_end|>", "<|assistant|>"]
     assert prompting.eos == (257, 259)
@@ -73,8 +73,8 @@ def test_tokens_that_name_a_role_stay(tmp_path: Path) -> None:
 def test_a_beginning_that_is_also_the_end(tmp_path: Path) -> None:
     """As GPT-2 has it."""
     for frame, begins in (("$A", 0), ("</s> $A", 1)):
-        made = chains.tokenizer(frame, bos_token="</s>")
-        prompting = Prompting(chains.checkpoint(tmp_path / frame[-4:-3], made), "plain")
+        built = chains.tokenizer(frame, bos_token="</s>")
+        prompting = Prompting(chains.checkpoint(tmp_path / frame[-4:-3], built), "plain")
         assert words(prompting, "hi</s>") == ["</s>"] * begins + ["h", "i"]
         assert words(prompting, "</s>hi") == ["</s>", "h", "i"]
 
@@ -88,9 +88,9 @@ def test_an_empty_prompt_asks_nothing(tmp_path: Path) -> None:
 def answer(folder: Path, tokens: int, *stop: str) -> tuple[str, int, str]:
     """Text, tokens and finish reason of the answer to a text that ends in "="."""
     engine = load(folder, Settings("cpu", "float32", 1, "plain", quantizer("native")))
-    made = engine.generate(Generate("x=", tokens, stop))
+    built = engine.generate(Generate("x=", tokens, stop))
     engine.close()
-    return made.text, made.tokens, made.finish_reason
+    return built.text, built.tokens, built.finish_reason
 
 
 @pytest.mark.parametrize(
@@ -152,11 +152,11 @@ def test_every_environment_reads_and_writes_the_same(
     """transformers 4 and earlier releases of 5 as the core's: prompts, their ids, answers' ends."""
     work = []
     for frame in FRAMES[:4]:
-        made = chains.tokenizer(frame)
-        made.chat_template = (
+        built = chains.tokenizer(frame)
+        built.chat_template = (
             "{{ bos_token }}{{ strftime_now('%d %b %Y') }}" + TURN + "{{ eos_token }}"
         )
-        folder = chains.checkpoint(tmp_path / frame.replace("/", ""), made)
+        folder = chains.checkpoint(tmp_path / frame.replace("/", ""), built)
         work += [(folder, style) for style in ("plain", "<s>{prompt}</s>", "chat")]
     prompts = ["hi", "<s>hi\n</s>", "\nnegative<|im_end|>\n odd", "äü 負面 = Q: \nQ: <|assistant|>"]
     here = [prompts_elsewhere.read(folder, style, prompts) for folder, style in work]

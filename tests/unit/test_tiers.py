@@ -47,6 +47,6 @@ def test_every_tier_is_run() -> None:
         elif "--tier=" in line:
             targets[line.split("--tier=")[1].split()[0]] = target
     assert targets.keys() == {*tiers.TIERS, tiers.FAST}
-    made = ROOT.joinpath(".ci/run").read_text(encoding="utf-8")
+    built = ROOT.joinpath(".ci/run").read_text(encoding="utf-8")
     for tier in tiers.TIERS:
-        assert f'"make {targets[tier]}"' in made
+        assert f'"make {targets[tier]}"' in built

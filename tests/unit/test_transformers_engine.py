@@ -63,7 +63,7 @@ def test_a_quantization_that_did_nothing_is_unsupported(stories: Path, tmp_path:
 
 
 def test_unreadable_checkpoint(stories: Path, tmp_path: Path) -> None:
-    """A cut-off weights file is the user's to mend, and told in one line."""
+    """A truncated weights file is reported in one line, for the user to fix."""
     for path in stories.iterdir():
         content = path.read_bytes()
         (tmp_path / path.name).write_bytes(
@@ -97,7 +97,7 @@ def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
 
 
 def test_compiling_needs_a_compiler(stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Told in one line, before the first request."""
+    """Reported in one line, before the first request."""
     monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
     with pytest.raises(UnsupportedError, match=r"C\+\+ compiler"):
         engine.load(stories, settings(), compiled=True)

@@ -118,7 +118,7 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def identities(folder: Path, catalogue: Catalogue) -> dict[str, str]:
-    """Of all that is made for the project's own study."""
+    """For all results of the project's own study."""
     study = read_study([folder / "config" / "config.yaml"], [], catalogue)
     steps = Steps(catalogue, study, lambda _accelerator, _count: 64 * 10**9)
     found = {f"score {cell.name}": steps.score(cell).identity for cell in steps.cells}

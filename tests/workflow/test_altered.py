@@ -72,7 +72,7 @@ def test_too_little_memory_to_start(place: Workspace) -> None:
 
 
 def test_broken_locks(place: Workspace) -> None:
-    """Each is said, and what it is of made again where that is needed; nothing is measured again."""
+    """Each is reported, and its result rebuilt if needed; nothing is measured again."""
     sample = next(place.root.glob("resources/samples/reviews/*/lock.json"))
     model = next(place.root.glob("resources/models/tiny-llama/*/lock.json"))
     whole = sample.read_bytes()
@@ -110,7 +110,7 @@ def test_every_byte(place: Workspace) -> None:
 
 
 def test_results_that_may_not_be_written(place: Workspace) -> None:
-    """The first file that would be made again, while planning; what there is can be looked at."""
+    """The first file that would be rebuilt, while planning; existing results can be read."""
     if os.geteuid() != 0:
         pytest.skip("mounting something read-only needs root")
     results = place.path("results")
@@ -126,7 +126,7 @@ def test_results_that_may_not_be_written(place: Workspace) -> None:
 
 
 def test_a_second_snakemake(place: Workspace) -> None:
-    """It is told that another one is at work, not to lift the locks that this one needs."""
+    """It says that another one is running, not to lift the locks that this one needs."""
     place.set("models", "models/tiny-llama/grow/steps", 10**6)
     first = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--cores", "2"], cwd=place.root, start_new_session=True,

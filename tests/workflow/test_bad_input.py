@@ -65,7 +65,7 @@ CONFIGURATION = {
 
 @pytest.mark.parametrize("case", CONFIGURATION)
 def test_configuration(place: Workspace, case: str) -> None:
-    """Told while planning, before any job; what is finished stays as it is."""
+    """Reported while planning, before any job; finished results stay as they are."""
     name, keys, value, words = CONFIGURATION[case]
     before = results(place)
     place.set(name, keys, value)
@@ -134,7 +134,7 @@ def test_a_plug_in_that_does_not_fit_is_named_before_any_job(place: Workspace, n
     ],
 )
 def test_unreadable_study(place: Workspace, case: str, given: str) -> None:
-    """One line in a dry run too, whoever reads the file first; no code that stands in it is run."""
+    """One line in a dry run too, for any reader of the file; no code in it is run."""
     content, message = UNREADABLE[case]
     name = "mine.yaml" if given == "--configfile" else given
     place.path(name).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """The promise of exact caching: each change, and the set of jobs that it must bring about.
 
-Every change is made in a copy of the finished study, and plan.py --why says what would run. Some
+Every change is applied to a copy of the finished study, and plan.py --why says what would run. Some
 are planned with the real Snakemake too, which has to say the same; test_all_changes does so for
 the rest.
 """
@@ -40,12 +40,12 @@ def names(
 
 
 def scores(**cells: tuple[str, ...]) -> set[str]:
-    """Cells scored again, and what is made of them."""
+    """Cells scored again, and the tables and report."""
     return names("score", **cells) | SHOW
 
 
 def measures(**cells: tuple[str, ...]) -> set[str]:
-    """Cells measured and scored again, and what is made of them."""
+    """Cells measured and scored again, and the tables and report."""
     return names("measure", **cells) | scores(**cells)
 
 
@@ -168,7 +168,7 @@ def edit(name: str, *edits: tuple[str, str]) -> Change:
 
 
 def copied(source: str, target: str, *edits: tuple[str, str]) -> Change:
-    """Add a file to the library, made of another."""
+    """Adds a file to the library, derived from another."""
 
     def change(place: Workspace) -> None:
         text = place.path(f"{LIBRARY}/{source}").read_text(encoding="utf-8")
@@ -590,7 +590,7 @@ def test_package_version(
 
 @pytest.mark.parametrize("level", ["1", "2"])
 def test_optimized_python(built: Workspace, level: str) -> None:
-    """`python -O` and `-OO` leave out asserts and docstrings, and no identity is made of those."""
+    """`python -O` and `-OO` leave out asserts and docstrings, which are in no identity."""
     assert built.would_run(PYTHONOPTIMIZE=level) == NOTHING
 
 
@@ -606,8 +606,8 @@ def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
     assert moved.path("results/tiny-llama/cpu/sums.json").exists()
     shutil.rmtree(moved.path("results"))
     assert moved.jobs() == measures() | LEFT_OUT
-    for made in ("datasets", "models", "samples"):
-        shutil.rmtree(moved.path(f"resources/{made}"))
+    for created in ("datasets", "models", "samples"):
+        shutil.rmtree(moved.path(f"resources/{created}"))
     everything = GROWN | SAMPLES | {"fetch_dataset demo", "fetch_dataset reviews"}
     assert moved.jobs() == everything | measures() | LEFT_OUT
 
@@ -624,7 +624,7 @@ def test_change_and_back(place: Workspace) -> None:
 
 
 def test_forced(built: Workspace) -> None:
-    """Who forces a measurement gets what is made of it as well."""
+    """Forcing a measurement includes the results that depend on it."""
     assert built.jobs("--forcerun", "results/tiny-llama/cpu/sums.json") == (
         {"score tiny-llama sums"} | SHOW
     )

@@ -76,7 +76,7 @@ class Server:
         self.process.wait()
 
     def take_the_server_away(self, run: Disturbed) -> None:
-        """Who downloads is told, and so is who begins to."""
+        """Reports current downloads, and new ones."""
         self.stop()
         run.wait(3)
         self.start()

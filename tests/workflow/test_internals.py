@@ -120,7 +120,7 @@ rule one:
 
 
 def test_locks_are_lifted_by_a_run_alone(place: Workspace) -> None:
-    """A dry run, a summary and whoever asks for one thing more leave all as it is."""
+    """A dry run, a summary and a request for one more thing leave everything as it is."""
     lock, beside = place.path(".snakemake/locks/0.output.lock"), place.path(".snakemake/note.lock")
     lock.parent.mkdir(exist_ok=True)
     for path in (lock, beside):
@@ -160,7 +160,7 @@ UPGRADES = {
 
 @pytest.mark.parametrize("case", UPGRADES)
 def test_what_an_upgrade_would_break_in_silence(place: Workspace, case: str) -> None:
-    """One line, and nothing is made: what Snakemake no longer does is taken out of our own files."""
+    """One line, and nothing is built: our own files are edited to lack what Snakemake removed."""
     name, before, after, words = UPGRADES[case]
     place.edit(name, before, after)
     cell = place.path("results/tiny-llama/cpu/sums.json")
@@ -207,7 +207,7 @@ def test_undocumented_parts_are_named_in_one_place() -> None:
 
 @pytest.mark.parametrize("gone", ["samples/sums", "models/tiny-llama", "datasets"])
 def test_inputs_that_are_gone_are_brought_back_for_one_cell(place: Workspace, gone: str) -> None:
-    """What the others were made from comes back as well, and they are left as they are."""
+    """The inputs of the others come back as well, and these stay as they are."""
     shutil.rmtree(place.path(f"resources/{gone}"))
     shutil.rmtree(place.path("results/tiny-llama/cpu/sums"))
     place.path("results/tiny-llama/cpu/sums.json").unlink()

@@ -38,7 +38,7 @@ def results(place: Workspace) -> dict[str, bytes]:
 
 
 def own(place: Workspace) -> dict[str, bytes]:
-    """Those that were made here."""
+    """Those measured here."""
     return {name: content for name, content in results(place).items() if "@" not in name}
 
 
@@ -105,7 +105,7 @@ def refused(place: Workspace, *words: str) -> None:
 
 
 def test_one_report_over_both(here: Workspace, there: Workspace) -> None:
-    """Only the report is made again; what was measured here stays; the conflicts are in it."""
+    """Only the report is rebuilt; cells measured here stay; the report has the conflicts."""
     before = own(here)
     printed = add(here, there)
     assert "added 5 cells as DEVICE@server" in printed

@@ -68,7 +68,7 @@ def without_a_cell(other: Other) -> None:
 
 
 def test_in_the_folder_of_another_workflow(other: Other) -> None:
-    """The study's results are up to date there; what is missing is made, beside what is theirs."""
+    """The study's results are up to date there; missing ones are built next to theirs."""
     assert other.jobs("all", "machine.txt") == {"count", "share"}
     without_a_cell(other)
     log = other.build("all", "machine.txt")

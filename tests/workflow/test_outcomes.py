@@ -20,29 +20,29 @@ from workspace import Workspace
 def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A study with a cell of each outcome."""
     folder = tmp_path_factory.mktemp("outcomes")
-    made = tiny.copied(finished, folder)
-    models = made.get("models", "models")
+    built = tiny.copied(finished, folder)
+    models = built.get("models", "models")
     models["fits-not"] = {**models["tiny-llama"], "parameters": 10**13}
-    models["too-large"] = {"path": str(large(folder / "large", made))}
-    made.set("models", "models", models)
-    devices = made.get("devices", "devices")
+    models["too-large"] = {"path": str(large(folder / "large", built))}
+    built.set("models", "models", models)
+    devices = built.get("devices", "devices")
     devices["small"] = {**devices["cpu"], "memory_gb": 2}
     devices["watched"] = {**devices["cpu"], "max_background_cores": 0.2}
     devices["restless"] = {
         **devices["cpu"], "warmup": {"minimum": 2, "maximum": 4, "tolerance": 1e-9},
     }  # fmt: skip
-    made.set("devices", "devices", devices)
-    made.set("config", "study", {
+    built.set("devices", "devices", devices)
+    built.set("config", "study", {
         "models": ["tiny-llama", "tiny-gpt2", "fits-not"], "quantizations": ["native", "int8"],
         "devices": ["cpu", "restless"], "tasks": ["sums"],
     })  # fmt: skip
-    made.build()
-    return made
+    built.build()
+    return built
 
 
-def large(folder: Path, made: Workspace) -> Path:
+def large(folder: Path, built: Workspace) -> Path:
     """A checkpoint of 3 GB, more than the small device has; its tokenizer is a grown model's."""
-    grown = next(made.root.glob("resources/models/tiny-llama/*"))
+    grown = next(built.root.glob("resources/models/tiny-llama/*"))
     transformers.AutoTokenizer.from_pretrained(grown).save_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(
         grown, hidden_size=8192, intermediate_size=8192, num_attention_heads=64,
@@ -98,7 +98,7 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
 
 
 def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
-    """Also where a checkpoint was made of them; such a model is for its shape."""
+    """Also for a checkpoint converted from them; such a model is for its shape."""
     grow = {**place.get("models", "models/tiny-llama/grow"), "steps": 0}
     place.set("models", "models/untrained", {"grow": grow})
     place.set("quantizations", "quantizations/rtn8", {

@@ -20,15 +20,15 @@ PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if path.na
 @pytest.fixture(scope="module")
 def plans() -> dict[str, str]:
     """What a dry run with each profile prints."""
-    made = {}
+    built = {}
     for name in PROFILES:
         done = Workspace(ROOT).run(
             sys.executable, "-m", "snakemake", "--profile", name, "-n", *CORES.get(name, ()),
             "--forceall", "--nolock",
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        made[name] = done.stdout + done.stderr
-    return made
+        built[name] = done.stdout + done.stderr
+    return built
 
 
 @pytest.mark.parametrize("name", PROFILES)
@@ -70,15 +70,15 @@ def manifests() -> dict[str, Any]:
 
 def test_the_pod_runs_the_profile() -> None:
     """With the volume that it claims."""
-    made = manifests()
-    pod = made["Job"]["spec"]["template"]["spec"]
+    built = manifests()
+    pod = built["Job"]["spec"]["template"]["spec"]
     assert "snakemake --profile kubernetes" in pod["containers"][0]["args"][0]
     claimed = pod["volumes"][0]["persistentVolumeClaim"]["claimName"]
-    assert claimed == made["PersistentVolumeClaim"]["metadata"]["name"]
+    assert claimed == built["PersistentVolumeClaim"]["metadata"]["name"]
 
 
 def test_the_pod_is_what_kubernetes_takes() -> None:
     """No key that its client does not know, none missing, none of another type."""
-    for kind, made in manifests().items():
-        read = client.ApiClient()._ApiClient__deserialize(made, f"V1{kind}")
-        assert client.ApiClient().sanitize_for_serialization(read) == made
+    for kind, built in manifests().items():
+        read = client.ApiClient()._ApiClient__deserialize(built, f"V1{kind}")
+        assert client.ApiClient().sanitize_for_serialization(read) == built

@@ -1,6 +1,6 @@
 """Every quantization that a CPU can run, on a tiny checkpoint: each route through the workflow.
 
-Of those that go the same way, one is measured; its siblings are made and loaded without the
+Of those on the same route, one is measured; its siblings are converted and loaded without the
 workflow, by the same modules with the same keys.
 """
 
@@ -189,8 +189,8 @@ def test_a_sibling_of_each_is_measured() -> None:
 
     def way(quantization: str, device: str) -> tuple[Any, ...]:
         placement = placed(CATALOGUE, "tour-llama", quantization, device)
-        made = placement.preparation
-        job = made and (made.conversion, made.environment, bool(made.calibration))
+        created = placement.preparation
+        job = created and (created.conversion, created.environment, bool(created.calibration))
         return placement.quantizer.method, device, placement.environment, job
 
     ways = {way(*route) for route in CELLS}
@@ -224,7 +224,7 @@ def test_every_variant_is_compared_with_its_native_one(tour: Workspace) -> None:
 
 
 def test_afterwards_there_is_nothing_to_do(tour: Workspace) -> None:
-    """Environments, calibration texts and made checkpoints included."""
+    """Including environments, calibration texts and converted checkpoints."""
     assert tour.jobs("--configfile", TOUR) == set()
 
 

@@ -1,4 +1,4 @@
-"""Two checkouts that share one folder: each thing is downloaded and made once, by one of them."""
+"""Two checkouts that share one folder: everything is downloaded and built once, by one of them."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def test_two_checkouts_at_once(tmp_path: Path) -> None:
             log, _ = one.communicate(timeout=600)
             assert one.returncode == 0, log
         assert len(hub.paths("GET")) == 1
-    (made,) = shared.glob("quantized/*/*/*/lock.json")
+    (built,) = shared.glob("quantized/*/*/*/lock.json")
     assert all(place.path(TARGET).exists() for place in places)
     for place in places:
         (weights,) = place.root.glob("resources/quantized/*/*/*/model.safetensors")
-        assert weights.resolve() == made.with_name("model.safetensors").resolve()
+        assert weights.resolve() == built.with_name("model.safetensors").resolve()
     leftovers = {path.name for path in shared.rglob("*") if path.is_file()}
     assert not [name for name in leftovers if name.endswith((".tmp", ".part"))]

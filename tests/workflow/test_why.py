@@ -44,7 +44,7 @@ def explained(place: Workspace, *paths: str) -> list[dict[str, Any]]:
 
 
 def finish(place: Workspace, path: str) -> str:
-    """Write what a cell's results say that they are made of, as if it had been measured."""
+    """Writes the recorded identities of a cell's results, as if it had been measured."""
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])
         scoring = Jobs(steps).score(program.named(steps, path))

@@ -11,7 +11,7 @@ from frontier.engines import Engine, Generate, Generation, Loaded, LoadedModel, 
 
 
 class Example(Engine):
-    """Keys of an `example` block: those of every engine."""
+    """Keys of the `example` block: those of every engine."""
 
     def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
         """Loads a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""

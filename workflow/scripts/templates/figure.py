@@ -1,4 +1,4 @@
-"""How many answers the limit of new tokens cut off."""
+"""The share of answers that the limit of new tokens cut off."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ class Example(Figure):
     HEADINGS = (heading("Cut off", "example", words.percent),)
 
     def values(self, measured: Measured) -> Values:
-        """Returns the share."""
+        """The share."""
         ended = [record.finish_reason == "length" for record in measured.records]
         return {"example": wilson(sum(ended), len(ended))}

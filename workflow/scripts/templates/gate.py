@@ -1,4 +1,4 @@
-"""Requests were asked in few sessions."""
+"""Gate: requests were asked in few sessions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ MOST = 5  # a session is a process that loaded the model and warmed up
 
 
 class Example(Gate):
-    """Fails where a measurement was interrupted more often than that."""
+    """Fails if a measurement was interrupted more often than that."""
 
     ORDER = 1000
     ONE_SESSION = False
 
     def reason(self, timing: Timing) -> Reason | None:
-        """In how many sessions requests were asked."""
+        """The number of sessions that asked requests."""
         asking = len(list(timing.asking()))
         return f"sessions: requests were asked in {asking}" if asking > MOST else None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Example(WhileLoading):
-    """Keys of an `example` block."""
+    """Keys of the `example` block."""
 
     bits: Annotated[Literal[8, 4], Measure] = 8
     """Width of a weight; each is stored in a byte."""

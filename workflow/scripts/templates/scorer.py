@@ -11,7 +11,7 @@ from frontier.stats.intervals import wilson
 
 
 class Example(Scorer):
-    """Keys of an `example` scorer."""
+    """Keys of the `example` scorer."""
 
     PRIMARY: ClassVar[str] = "found"
 

@@ -115,7 +115,7 @@ READERS: dict[type[BaseModel], Callable[..., BaseModel]] = {
     Engine: _engine,
     Quantizer: _quantizer,
 }
-"""How the blocks of a section are read that are plug-ins."""
+"""Readers of the blocks that are plug-ins, by section."""
 
 
 def catalogue_folder() -> Path:

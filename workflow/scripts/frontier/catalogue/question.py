@@ -38,7 +38,7 @@ class Study(Entry):
     tasks: tuple[str, ...]
     """Ids of tasks.yaml."""
     scenarios: tuple[str, ...] = (SINGLE_STREAM,)
-    """How requests arrive, by MLPerf's names; `single-stream`: one after another."""
+    """MLPerf's scenarios; `single-stream`: one request after another."""
     also: tuple[CrossProduct, ...] = ()
     """Further cross products, such as one device with only a few quantizations."""
 
@@ -67,6 +67,6 @@ class Config(Entry):
     title: Label = "Fast enough, good enough"
     """The report's heading."""
     study: Study
-    """What to measure."""
+    """Cells to measure."""
     sources: dict[str, Source] = Field(default_factory=dict)
     """Other sources of datasets, by id: a mirror, or a folder of yours."""

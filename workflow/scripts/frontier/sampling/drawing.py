@@ -23,7 +23,7 @@ class SampleSpec(BaseModel):
     seed: int = 0
 
     def all_rows(self, dataset: Path) -> Iterator[Row]:
-        """What there is to draw from. Raises UserError for a wrong folder."""
+        """All rows of the dataset. Raises UserError for a wrong folder."""
         if not dataset.is_dir():
             raise UserError(f"{dataset}: no such folder")
         return self.loader.rows(dataset)

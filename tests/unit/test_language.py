@@ -1,0 +1,97 @@
+"""The prose of the workflow: docstrings, comments and messages in plain English."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT
+
+SOURCES = sorted((ROOT / "workflow").rglob("*.py"))
+RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+BANNED = re.compile(
+    r"\b(told|whoever|anew|made of|made again|(?:is|are|be) kept|so to say)\b",
+    re.IGNORECASE,
+)
+"""Words that make a native reader of the field stop; there is always a plainer one."""
+CLAUSE = re.compile(r"(What|How|Which|Whether|Why|Who|Where|When|Whatever)\b")
+"""The first word of a docstring that is neither a verb nor a noun."""
+
+
+def prose(text: str) -> Iterator[tuple[int, str]]:
+    """Comments, docstrings and other strings with a space in them, with their lines."""
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT or (
+            token.type == tokenize.STRING and " " in token.string
+        ):
+            yield token.start[0], token.string
+
+
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The docstrings of a module, its classes, functions and attributes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                yield node.lineno, text
+
+
+def faults(path: Path) -> list[str]:
+    """Each banned word and clause of a file, with its line."""
+    text = path.read_text(encoding="utf-8")
+    where = path.relative_to(ROOT)
+    found = [
+        f"{where}:{line}: {word[0]!r}"
+        for line, words in prose(text)
+        for word in BANNED.finditer(words)
+    ]
+    if path.suffix == ".py":
+        found += [
+            f"{where}:{line}: begins with {first[0]!r}"
+            for line, words in docstrings(ast.parse(text))
+            if (first := CLAUSE.match(words)) and first[0] != "Whether"
+        ]
+    return found
+
+
+def test_prose_is_plain() -> None:
+    """No word that stops a reader, and docstrings that begin with a verb or a noun."""
+    assert [fault for path in [*SOURCES, *RULES] for fault in faults(path)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("# What the user is told.\n", "'told'"),
+        ('"""A cell.\n\nIt is made of requests."""\n', "'made of'"),
+        ("raise ValueError(f'{1} is made again')\n", "'made again'"),
+        ('def f():\n    """What it returns."""\n', "begins with 'What'"),
+        ('X = 1\n"""How many."""\n', "begins with 'How'"),
+    ],
+)
+def test_faults_are_found(
+    text: str, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In comments, docstrings and messages."""
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    path = tmp_path / "module.py"
+    path.write_text(text, encoding="utf-8")
+    (fault,) = faults(path)
+    assert fault.startswith("module.py:")
+    assert fault.endswith(word)
+
+
+@pytest.mark.parametrize(
+    "text", ["made = told = 1  # a cell\n", '"""Returns the cell."""\n', 'x = "told"\n']
+)
+def test_plain_prose_passes(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are not prose, nor are keys without a space."""
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    path = tmp_path / "module.py"
+    path.write_text(text, encoding="utf-8")
+    assert faults(path) == []
