@@ -1,4 +1,4 @@
-"""What the programs are given that fetch datasets and checkpoints, and that quantize."""
+"""The specifications of programs that fetch datasets and checkpoints, and that quantize."""
 
 from __future__ import annotations
 
