@@ -11,6 +11,7 @@ import yaml
 
 import pages
 from conftest import ROOT
+from frontier.catalogue.configuration import FILES
 from workspace import Workspace, copy_project, jobs_in, refused
 
 # As the page about it has it, and more.
@@ -27,6 +28,7 @@ rule share:
     output: "machine.txt"
     shell: "echo {resources.machine} > {output}"
 """
+HOW_TO_GO_ON = "Finished work is saved"
 CELL = "results/tiny-llama/cpu/sums"
 
 
@@ -77,7 +79,7 @@ def test_in_the_folder_of_another_workflow(other: Other) -> None:
         "frontier_aggregate", "frontier_compare", "frontier_render",
     }  # fmt: skip
     assert (log.count("their start"), log.count("their success")) == (1, 1)
-    assert "What is finished" not in log
+    assert HOW_TO_GO_ON not in log
     assert other.path("machine.txt").read_text(encoding="utf-8") == "1\n", (
         "run beside what is timed"
     )
@@ -90,7 +92,7 @@ def test_a_run_that_fails_there(other: Other) -> None:
     other.path("workflow/Snakefile").write_text(text.replace("echo", "false"), encoding="utf-8")
     done = other.snakemake("machine.txt")
     assert done.returncode != 0
-    assert (done.stdout + done.stderr).count("What is finished") == 1
+    assert (done.stdout + done.stderr).count(HOW_TO_GO_ON) == 1
     assert not list(other.root.glob(".snakemake/locks/*.lock"))
 
 
@@ -124,7 +126,7 @@ def test_out_of_a_repository(other: Other, tmp_path: Path) -> None:
 
 def test_without_a_catalogue(other: Other) -> None:
     """The workflow's own is used where that folder has none."""
-    for name in ("models", "quantizations", "devices", "tasks"):
+    for name in FILES:
         other.path(f"config/{name}.yaml").unlink()
     study = {"models": ["demo-llama"], "devices": ["cpu"], "tasks": ["demo-arithmetic"]}
     other.configure({"frontier": {"title": "Theirs", "study": study}})
