@@ -489,7 +489,7 @@ def test_sst2_of_byte_strings(tmp_path: Path) -> None:
     found = rows(Sst2, tmp_path / "text", split="validation")
     assert [row.fields["sentence"] for row in found] == ["good", "it's bad"]
     parquet(tmp_path / "mixed/dev.parquet", ["good", str(b"bad")])
-    assert "dev.parquet: row 1 is written as Python" in fault(
+    assert "dev.parquet: row 1 is written in Python" in fault(
         Sst2, tmp_path / "mixed", split="validation"
     )
     parquet(tmp_path / "binary/dev.parquet", [b"good", b"bad"])  # type: ignore[list-item]

@@ -285,7 +285,7 @@ COUNTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "others' counts and scores": (
         lambda table: table.with_columns(pl.col("counts", "score").shuffle(1)), "not counted from the texts",
     ),
-    "other scores": (lambda table: table.with_columns(score=0.5), "does not give the scores"),
+    "other scores": (lambda table: table.with_columns(score=0.5), "does not match the scores"),
     "too many": (
         lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "has not 18 counts",
     ),

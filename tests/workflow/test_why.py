@@ -283,13 +283,13 @@ def test_the_jobs_of_a_dry_run(place: Workspace, change: str) -> None:
 
 def test_code(place: Workspace) -> None:
     """The module; as text a block for many cells, and the command where it is one."""
-    engine = f"{LIBRARY}/engines/transformers.py"
+    engine = f"{LIBRARY}/engines/loaded/transformers.py"
     place.edit(engine, "torch.set_num_threads(", "1 and torch.set_num_threads(")
     text = place.program("plan", "--why").stdout
     assert text.startswith(
         "15 jobs would run: 6 measure, 6 score, 1 aggregate, 1 compare, 1 render\n"
     )
-    assert text.count("module frontier.engines.transformers: changed") == 1
+    assert text.count("module frontier.engines.loaded.transformers: changed") == 1
     assert "and 2 more\n" in text
     assert text.endswith(
         "6 measurements differ in code and versions only: adopt.py can take the earlier as current\n"
