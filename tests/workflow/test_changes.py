@@ -308,10 +308,10 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a function of the measuring program moved to a module": (
         both(
             moved_function(
-                "made_facts", "measure", "frontier/machine/limits", "from frontier.engines import Loaded"
+                "lock_facts", "measure", "frontier/machine/limits", "from frontier.engines import Loaded"
             ),
             lambda place: place.edit(
-                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import made_facts, "
+                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import lock_facts, "
             ),
         ),
         NOTHING,
