@@ -11,6 +11,8 @@ from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
 from frontier.catalogue.question import Config
 from frontier.errors import UserError
+from frontier.explaining import keys
+from frontier.explaining.differences import Key
 from frontier.planning import cells
 from frontier.planning.cells import Cell
 from frontier.planning.jobs import Jobs
@@ -199,3 +201,16 @@ def test_engines_that_read_the_same_share_a_checkpoint() -> None:
     assert llama is not jobs.quantized("gpt2-xl", "onnxruntime")
     assert llama.names["engine"] == "llama_cpp"
     assert jobs.quantized("gpt2-xl", "transformers-compiled") is None
+
+
+def test_an_engines_key_is_named_where_it_stands() -> None:
+    """As the device's engine's, by the engine's id."""
+    study = {"models": ["gpt2"], "devices": ["cpu-compiled"], "tasks": ["sst2"]}
+    steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
+    job = Jobs(steps).measure(steps.cells[0])
+    (found,) = keys.named([Key(("engine", "compile"), False, True)], job, CATALOGUE)
+    assert isinstance(found, Key)
+    assert found.path == ("engines", "transformers-compiled", "compile")
+    (found,) = keys.general([found])
+    assert isinstance(found, Key)
+    assert found.path == ("engines", "ENGINE", "compile")

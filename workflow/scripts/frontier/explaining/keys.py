@@ -14,7 +14,8 @@ from frontier.planning.jobs import Job
 PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "measure": {
         ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
-        ("device",): "devices/{device}", ("task",): "tasks/{task}",
+        ("device",): "devices/{device}", ("engine",): "engines/{engine}",
+        ("task",): "tasks/{task}",
     },
     "score": {
         ("scorer", "options"): "tasks/{task}/scorer", ("scorer",): "tasks/{task}/scorer",
@@ -35,8 +36,8 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
 
 
 AXES = {
-    "models": "MODEL", "quantizations": "QUANTIZATION", "devices": "DEVICE", "tasks": "TASK",
-    "datasets": "DATASET", "calibrations": "CALIBRATION",
+    "models": "MODEL", "quantizations": "QUANTIZATION", "engines": "ENGINE",
+    "devices": "DEVICE", "tasks": "TASK", "datasets": "DATASET", "calibrations": "CALIBRATION",
 }  # fmt: skip
 
 
@@ -59,6 +60,8 @@ def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[
     names = dict(job.names)
     if "variant" in names:
         names["model"], names["quantization"] = cells.parts(catalogue, names["variant"])
+    if "device" in names:
+        names["engine"] = catalogue.devices[names["device"]].engine
     if "task" in names:
         names["dataset"] = catalogue.tasks[names["task"]].dataset
     return _named(found, job.rule, names)
