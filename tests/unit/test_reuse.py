@@ -23,7 +23,7 @@ from frontier import identity
 from frontier.arrivals import one_by_one
 from frontier.datasets import Row
 from frontier.engines import Generate, LoadedModel
-from frontier.engines.common.generating import Generating
+from frontier.engines.common.generating import HfGenerateModel
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import OutOfMemoryError
 from frontier.gates import Timing
@@ -399,7 +399,7 @@ def test_a_disturbed_session_is_not_taken(
 def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where times depend on how much there is, only what was asked with the same is taken."""
     room = {8: 64, 9: 64, 12: 128}
-    monkeypatch.setattr(Generating, "reserve", lambda _self, requests: room[len(requests)])
+    monkeypatch.setattr(HfGenerateModel, "reserve", lambda _self, requests: room[len(requests)])
     small = cell.measure(8)
     cell.measure(9)
     assert cell.asked.total() == 1

@@ -18,7 +18,7 @@ from frontier.conversions.common.calibrated import (
     scratch_folder,
     token_blocks,
 )
-from frontier.engines.common.loading import check_causal, check_whole, no_way
+from frontier.engines.common.loading import check_causal, check_complete, no_way
 from frontier.machine import hardware
 from frontier.quantizers.common.linears import plain_linear_layers
 
@@ -71,7 +71,7 @@ class GptqModel(Conversion):
         Loads it first without weights, to check that the files have all of them.
         """
         check_causal(checkpoint)
-        check_whole(checkpoint)
+        check_complete(checkpoint)
         common = {
             "bits": self.bits,
             "group_size": self.group_size,

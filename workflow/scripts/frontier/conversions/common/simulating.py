@@ -28,7 +28,7 @@ ROUTERS = (".gate.weight", ".router.weight")
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
 TRANSPOSED = ("gpt2",)  # families whose matrices are stored input first
 
-Change = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
+RoundMatrix = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
 """Maps a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
 
 
@@ -59,7 +59,7 @@ class Simulation(Conversion, ABC):
         """The packed bytes of a group apart from its weights' bits."""
 
 
-def simulate(checkpoint: Path, output: Path, change: Change) -> ConversionResult:
+def simulate(checkpoint: Path, output: Path, change: RoundMatrix) -> ConversionResult:
     """Writes CHECKPOINT with changed matrices to OUTPUT; counts them and the packed bytes.
 
     Raises UserError for an unreadable checkpoint, UnsupportedError for one with unknown matrices.
@@ -121,7 +121,7 @@ def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 
-def _rewrite(path: Path, tensor: TensorHeader, change: Change, transposed: bool) -> int:
+def _rewrite(path: Path, tensor: TensorHeader, change: RoundMatrix, transposed: bool) -> int:
     """Changes one matrix within its file; returns the bytes of its packed form."""
     length = tensor.end - tensor.begin
     if tensor.dtype not in DTYPES:

@@ -50,12 +50,12 @@ class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
         return torch.full((1,), stopped, dtype=torch.bool, device=input_ids.device)
 
 
-class Generating(LoadedModel):
+class HfGenerateModel(LoadedModel):
     """An engine around a model that has `generate`, in the host's memory."""
 
-    faults: tuple[type[Exception], ...] = (RuntimeError,)
+    allocation_errors: tuple[type[Exception], ...] = (RuntimeError,)
     """The exceptions that the engine's allocator raises for a lack of memory, among others."""
-    trouble: Reason = "transformers cannot generate with it"
+    first_failure: Reason = "transformers cannot generate with it"
     """The meaning of a failure of the very first request."""
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
@@ -81,7 +81,7 @@ class Generating(LoadedModel):
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
         inputs = torch.tensor([ids], device=self.model.device)
         clock = TokenClock(self.prompting, start, request.stop)
-        with self._first(), out_of_memory(self.faults):
+        with self._first(), out_of_memory(self.allocation_errors):
             self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -107,7 +107,7 @@ class Generating(LoadedModel):
             if self.answered or raised_by_own_code(error):
                 raise
             what = f"{type(error).__name__}: {one_line(error)}"
-            raise UnsupportedError(f"{self.trouble}: {what[:300]}") from error
+            raise UnsupportedError(f"{self.first_failure}: {what[:300]}") from error
         self.answered = True
 
     def arguments(self, tokens: int) -> dict[str, Any]:
@@ -124,13 +124,15 @@ class Generating(LoadedModel):
 
 
 @contextmanager
-def out_of_memory(faults: tuple[type[Exception], ...] = (RuntimeError,)) -> Iterator[None]:
-    """Turns each allocator's own errors into OutOfMemoryError; `faults` if the message says so."""
+def out_of_memory(
+    allocation_errors: tuple[type[Exception], ...] = (RuntimeError,),
+) -> Iterator[None]:
+    """Turns allocators' errors into OutOfMemoryError: these, if the message says so."""
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise OutOfMemoryError(one_line(error)) from error
-    except faults as error:
+    except allocation_errors as error:
         if any(words in str(error) for words in OUT_OF_MEMORY):
             raise OutOfMemoryError(one_line(error)) from error
         raise

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable, Sequence
 
 from frontier.engines import Generate, Generation
-from frontier.engines.common.generating import Generating, out_of_memory
+from frontier.engines.common.generating import HfGenerateModel, out_of_memory
 
-Step = Callable[[Sequence[int]], int]
+Forward = Callable[[Sequence[int]], int]
 """Maps the next input ids, the prompt at first, to the id of the token after them."""
 
 
-class Greedy(Generating):
+class Greedy(HfGenerateModel):
     """An engine around a graph; `model` is optimum's, whose `generate` is the fallback."""
 
-    def begun(self, tokens: int) -> Step | None:
+    def begun(self, tokens: int) -> Forward | None:
         """Starts a request of `tokens` tokens in total, with an empty key-value cache.
 
         None if the graph does not have the usual inputs.
@@ -37,7 +37,7 @@ class Greedy(Generating):
         if step is None:
             return super().generate(request)
         further = ids
-        with self._first(), out_of_memory(self.faults):
+        with self._first(), out_of_memory(self.allocation_errors):
             while len(tokens) < request.max_new_tokens:
                 token = step(further)
                 token_ns.append(time.perf_counter_ns() - start)

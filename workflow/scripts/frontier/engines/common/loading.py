@@ -70,7 +70,7 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         raise UnsupportedError(f"{names[0]} sees the tokens to come: it is no causal model")
 
 
-def check_whole(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
+def check_complete(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
     """Raises UserError as `load_whole`, for tensors by names and shapes, without their numbers.
 
     Before loading, because wrong sizes may need any amount of memory, and because quantizing while

@@ -12,12 +12,12 @@ import onnx
 import onnxruntime
 import torch
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnxruntime.capi import onnxruntime_pybind11_state as faults
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from optimum.onnxruntime import ORTModelForCausalLM
 
 from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
-from frontier.engines.common.greedy import Greedy, Step
+from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import UnsupportedError, UserError, one_line
 
@@ -26,12 +26,12 @@ PROVIDER = "CPUExecutionProvider"
 MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger")
 UNREADABLE = (
     DecodeError,
-    faults.EPFail,
-    faults.Fail,
-    faults.InvalidArgument,
-    faults.InvalidGraph,
-    faults.InvalidProtobuf,
-    faults.NoSuchFile,
+    ort_errors.EPFail,
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NoSuchFile,
     OSError,
     ValueError,
     KeyError,
@@ -41,9 +41,9 @@ UNREADABLE = (
 class OnnxRuntimeModel(Greedy):
     """A session with its key-value cache in float32."""
 
-    faults = (faults.RuntimeException, faults.Fail, RuntimeError, DecodeError)
+    allocation_errors = (ort_errors.RuntimeException, ort_errors.Fail, RuntimeError, DecodeError)
 
-    def begun(self, tokens: int) -> Step | None:
+    def begun(self, tokens: int) -> Forward | None:
         """Starts with an empty cache. None for a graph without the cache's size."""
         session, model = self.model.session, self.model
         wanted = {one.name: one for one in session.get_inputs()}
@@ -74,7 +74,7 @@ class OnnxRuntimeModel(Greedy):
         """Greedy completion. Raises UnsupportedError too if optimum feeds the graph wrongly."""
         try:
             return super().generate(request)
-        except faults.InvalidArgument as error:
+        except ort_errors.InvalidArgument as error:
             raise UnsupportedError(f"optimum cannot run it: {one_line(error)[:300]}") from error
 
 
@@ -88,7 +88,7 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
     options.add_session_config_entry("session.x64quantprecision", "1")
     prompting = Prompting.of(checkpoint, settings)
     try:
-        with out_of_memory(OnnxRuntimeModel.faults):
+        with out_of_memory(OnnxRuntimeModel.allocation_errors):
             weights, kernel = _stored(checkpoint / "model.onnx")
             model = ORTModelForCausalLM.from_pretrained(
                 checkpoint,

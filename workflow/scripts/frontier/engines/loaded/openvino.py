@@ -12,7 +12,7 @@ from optimum.intel import OVModelForCausalLM
 
 from frontier.engines import Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
-from frontier.engines.common.greedy import Greedy, Step
+from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import UserError, one_line
 
@@ -23,7 +23,7 @@ WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
 class OpenVinoModel(Greedy):
     """A stateful model, whose key-value cache is in its only inference request."""
 
-    def begun(self, tokens: int) -> Step | None:
+    def begun(self, tokens: int) -> Forward | None:
         """Empties the cache. None for graphs with a special class in optimum or more inputs."""
         names, request = self.model.input_names, self.model.request
         if type(self.model) is not OVModelForCausalLM or not self.model.stateful:

@@ -14,7 +14,7 @@ import transformers.modeling_utils  # takes most of a second, which is not part 
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
-from frontier.engines.common.generating import Generating, out_of_memory
+from frontier.engines.common.generating import HfGenerateModel, out_of_memory
 from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
 from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
@@ -23,7 +23,7 @@ from frontier.quantizers.common.published import loader_of
 LEAST_CACHE = 256  # tokens; a compiled model's cache has this length, or doublings of it
 
 
-class TransformersModel(Generating):
+class TransformersModel(HfGenerateModel):
     """A causal language model on one accelerator, or spread over several GPUs."""
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
@@ -46,7 +46,7 @@ class TransformersModel(Generating):
         for text in request.choices:
             before, chosen = self.prompting.continued(request.prompt, text)
             ids = torch.tensor([before + chosen], device=self.model.device)
-            with self._first(), out_of_memory(self.faults), torch.no_grad():
+            with self._first(), out_of_memory(self.allocation_errors), torch.no_grad():
                 # The logits at a place are of the token behind it.
                 logits = self.model(input_ids=ids).logits[0, len(before) - 1 : -1]
                 found = torch.log_softmax(logits.float(), dim=-1)
@@ -174,7 +174,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     transformers.utils.logging.disable_progress_bar()
     published = loader_of(checkpoint, settings.quantizer, settings.published)
     loading.check_causal(checkpoint, trust_remote_code=settings.trust_remote_code)
-    loading.check_whole(checkpoint, trust_remote_code=settings.trust_remote_code)
+    loading.check_complete(checkpoint, trust_remote_code=settings.trust_remote_code)
     prompting = Prompting.of(checkpoint, settings)
     loader = published or type(settings.quantizer)
     model = _model(checkpoint, settings, published)
