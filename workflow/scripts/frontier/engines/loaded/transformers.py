@@ -81,7 +81,7 @@ class CompiledModel(TransformersModel):
     the cache persists between requests and only grows, by doubling.
     """
 
-    trouble: Reason = "torch.compile failed"
+    first_failure: Reason = "torch.compile failed"
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
         super().__init__(model, prompting, loaded, accelerator)
