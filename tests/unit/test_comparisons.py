@@ -147,8 +147,11 @@ def test_stored_counts_are_read_and_not_counted_again(
 
 
 HARMED: dict[str, tuple[pl.Expr, str]] = {
-    "another number": (pl.col("counts").list.eval(pl.element() + 1), "does not give the scores"),
-    "another answer's": (pl.col("counts").shift(1, fill_value=[9] * 18), "does not give the score"),
+    "another number": (pl.col("counts").list.eval(pl.element() + 1), "does not match the scores"),
+    "another answer's": (
+        pl.col("counts").shift(1, fill_value=[9] * 18),
+        "does not match the scores",
+    ),
     "too few": (pl.col("counts").list.head(17), "has not 18 counts for each request"),
     "none of one": (pl.when(pl.col("tokens") > 3).then("counts"), "has not 18 counts for each"),
     "an unknown one": (

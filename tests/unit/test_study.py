@@ -145,8 +145,8 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
     ("content", "words"),
     [
         ("{", "not a JSON file"),
-        ("[]", "no cell"),
-        ('{"cell": {"variant": "a"}}', "no cell"),
+        ("[]", "not a cell"),
+        ('{"cell": {"variant": "a"}}', "not a cell"),
         (
             '{"cell": {"variant": "a", "model": "a", "device": "d", "task": "t"}, "outcome": "ok"}',
             "written by an earlier release, in another layout",
