@@ -73,7 +73,7 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
 
     Raises UserError for a file that is not a cell.
     """
-    natives: dict[tuple[str, str, str], ComparedCell] = {}
+    natives: dict[tuple[str, str, str, str], ComparedCell] = {}
     others: list[ComparedCell] = []
     for path in paths:
         cell = read_cell(path)
@@ -92,8 +92,8 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
     return [(natives[_place(side)], side) for side in others if _place(side) in natives]
 
 
-def _place(side: ComparedCell) -> tuple[str, str, str]:
-    return side.names.task, side.names.device, side.names.model
+def _place(side: ComparedCell) -> tuple[str, str, str, str]:
+    return side.names.task, side.names.device, side.names.scenario, side.names.model
 
 
 def join_requests(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
