@@ -6,6 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -169,6 +170,7 @@ def plugin_of(
     return check(kind, named.options, where, (key,), line)
 
 
+@cache
 def scenarios() -> tuple[str, ...]:
     """The scenarios there are: MLPerf's names, of the files of frontier/scenarios."""
     files: Registry[object] = Registry("scenarios", object)  # whose classes lie above

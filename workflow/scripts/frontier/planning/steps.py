@@ -49,6 +49,23 @@ class Steps(InputSteps):
         )
         self.measure = cache(self._measure)
         self.score = cache(self._score)
+        # Blocks of specifications, which thousands of cells share.
+        self._model_keys = cache(self._measured_model)
+        self._device_keys = cache(
+            lambda name: MeasuredDevice.model_validate(self.slice("devices", name, "measure"))
+        )
+        self._task_keys = cache(
+            lambda name: MeasuredTask.model_validate(self.slice("tasks", name, "measure"))
+        )
+        self._scored_device = cache(
+            lambda name: ScoredDevice.model_validate(self.slice("devices", name, "score"))
+        )
+
+    def _measured_model(self, model: str, published: str | None) -> MeasuredModel:
+        keys = self.slice("models", model, "measure")
+        return MeasuredModel.model_validate(
+            keys if published is None else {**keys, "published": published}
+        )
 
     def _measure(self, cell: Cell) -> Measuring:
         device = self.catalogue.devices[cell.device]
@@ -56,18 +73,15 @@ class Steps(InputSteps):
         placement = self.placement(cell.model, cell.quantization, cell.device)
         prepared = self.quantized(cell.variant, device.engine)
         adapter = self.adapter(cell.model)
+        published = placement.published and placement.published.method
         model = self.slice("models", cell.model, "measure")
-        if placement.published:
-            model = model | {"published": placement.published.method}
-        device_keys = self.slice("devices", cell.device, "measure")
-        task = self.slice("tasks", cell.task, "measure")
         identity_spec: dict[str, JsonValue] = {
-            "model": model,
+            "model": {**model, "published": published} if published else model,
             "quantization": block_of(placement.quantizer),
-            "device": device_keys,
+            "device": self.slice("devices", cell.device, "measure"),
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
-            "task": task,
+            "task": self.slice("tasks", cell.task, "measure"),
             "scenario": cell.scenario,
         }
         quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
@@ -81,13 +95,13 @@ class Steps(InputSteps):
             memory_bytes=plan.device_bytes(device, self.host_memory),
             environment=placement.environment,
             max_background_cores=device.max_background_cores,
-            model=MeasuredModel.model_validate(model),
+            model=self._model_keys(cell.model, published),
             quantization=placement.quantizer,
-            device=MeasuredDevice.model_validate(device_keys),
+            device=self._device_keys(cell.device),
             engine=engine,
             engine_id=device.engine,
             dtype=placement.dtype,
-            task=MeasuredTask.model_validate(task),
+            task=self._task_keys(cell.task),
             references=code("measure", *plugins).references,
         )
         inputs: dict[str, Known] = {
@@ -119,9 +133,9 @@ class Steps(InputSteps):
             cell=cell.key,
             scorer=scorer,
             model=_scored(self.catalogue.models[cell.model]),
-            device=ScoredDevice.model_validate(self.slice("devices", cell.device, "score")),
+            device=self._scored_device(cell.device),
         )
-        plugins = type(scorer).__module__, *map(GATES.module, GATES.all()), *_figures()
+        plugins = type(scorer).__module__, *_gates(), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 
     @cached_property
@@ -234,6 +248,12 @@ class Labelled(Protocol):
     @property
     def label(self) -> str | None:
         """Its name there."""
+
+
+@cache
+def _gates() -> tuple[str, ...]:
+    """The modules of all gates, which decide whether times are published."""
+    return tuple(map(GATES.module, GATES.all()))
 
 
 @cache
