@@ -6,7 +6,7 @@ Depends only on the quantizer and the blocks of model, device and engine.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Model
@@ -31,10 +31,15 @@ from frontier.quantizers.common.published import refusal
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 
+@cache
+def _plain_formats() -> frozenset[str]:
+    """The formats in which a model can be written as it is."""
+    return frozenset({HUB, *CONVERSIONS.names()})
+
+
 def engine_facts(engine: EngineBlock) -> EngineFacts:
     """The facts about an engine for a quantizer."""
-    known = {HUB, *CONVERSIONS.names()}
-    plain = next((format for format in engine.reads if format in known), None)
+    plain = next((format for format in engine.reads if format in _plain_formats()), None)
     return EngineFacts(engine.kind, engine.dtypes, plain, engine.environment)
 
 
