@@ -120,7 +120,7 @@ def test_results_that_may_not_be_written(place: Workspace) -> None:
         subprocess.run(["mount", "-o", "remount,ro,bind", results], check=True)
         assert place.jobs() == set()
         place.set("devices", "devices/cpu/max_background_cores", 63)
-        refused(place.snakemake(), "results/", "may not be written to")
+        refused(place.snakemake(), "results/", "is write-protected")
     finally:
         subprocess.run(["umount", "--lazy", results], check=True)
 
