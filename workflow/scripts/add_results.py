@@ -17,7 +17,7 @@ from frontier.results import layout
 
 
 def main() -> None:
-    """Run the program."""
+    """Runs the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(

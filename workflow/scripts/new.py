@@ -205,13 +205,13 @@ def new_scorer(name: str, _like: str | None) -> str:
 
 
 def new_figure(name: str, _like: str | None) -> str:
-    """Add a figure: a column of the study, of the report's table of cells, and a definition."""
+    """Adds a figure: a column of the study, of the report's table of cells, and a definition."""
     written = new_plugin(FIGURES, "figure", name, {})
     return said(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
 
 
 def new_gate(name: str, _like: str | None) -> str:
-    """Add a gate."""
+    """Adds a gate."""
     written = new_plugin(GATES, "gate", name, {})
     return said(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
 

@@ -1,7 +1,7 @@
 """Pack this machine's results into one file, to be added on another.
 
-What travels: each cell's summary, requests and measurement, and a digest of every file. No path,
-user name, host name or key does; a file with one is refused.
+The bundle has each cell's summary, requests and measurement, and a digest of every file. It has no
+path, user name, host name or key; a file with one is rejected.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from frontier.results import layout
 
 
 def main() -> None:
-    """Run the program."""
+    """Runs the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="the file to write, such as a6000.tar.gz")
     parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")

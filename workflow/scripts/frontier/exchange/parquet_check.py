@@ -32,7 +32,7 @@ def _numbers() -> tuple[str, ...]:
 
 
 def check(scorers: Mapping[Path, Scorer | None]) -> None:
-    """Raise UserError, naming the file, unless these are the requests of cells.
+    """Raises UserError, naming the file, unless these are the requests of cells.
 
     `scorers` are what scored them, by their paths; None where they have no score.
     """

@@ -75,12 +75,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole UTF-8 file or nothing."""
+    """Writes a UTF-8 file atomically."""
     write_bytes(path, well_formed(text).encode())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write a value as indented JSON, in the order of its keys, whole or not at all."""
+    """Writes a value as indented JSON, in the order of its keys, atomically."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 

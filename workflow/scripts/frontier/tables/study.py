@@ -50,7 +50,7 @@ def _columns_of_figures() -> dict[str, list[str]]:
 
 
 def _figure(row: dict[str, object], columns: Sequence[str], figure: Figure | Metric) -> None:
-    """Take in a figure, which may be an estimate with its ends."""
+    """Adds a figure, which may be an estimate with its ends."""
     if isinstance(figure, Estimate | Metric):
         row |= zip(columns, (figure.value, figure.low, figure.high), strict=False)
     else:

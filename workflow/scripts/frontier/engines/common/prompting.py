@@ -1,8 +1,8 @@
-"""From a prompt to token ids and back to an answer: the same for every engine.
+"""Conversion of prompts to token ids and of tokens to answers, shared by all engines.
 
-Each engine uses the checkpoint's own tokenizer, through Hugging Face's, so that all of them see
-the same ids, and a chat template means the same everywhere. It needs no torch, and reads what
-transformers 4 and 5 have saved with either of them.
+Each engine uses the checkpoint's own tokenizer, through Hugging Face's, so that all of them get the
+same ids and chat templates. It needs no torch, and reads files saved by transformers 4 and 5 with
+either of them.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ UNTRUSTED: Reason = (
 UNREADABLE = (AttributeError, ImportError, LookupError, OSError, TypeError, ValueError)
 CACHING = ("full_attention", "sliding_attention", "chunked_attention", "attention")
 RECURRENT = ("linear_attention", "mamba", "recurrent", "conv", "moe")
-"""transformers' names of kinds of layers: with a key-value cache, and with none."""
+"""transformers' names for kinds of layers, with and without a key-value cache."""
 
 
 class Prompting:
-    """A checkpoint's tokenizer, its prompt style and what ends its texts."""
+    """A checkpoint's tokenizer, prompt style and end tokens."""
 
     def __init__(
         self,
@@ -47,9 +47,9 @@ class Prompting:
         template_arguments: Mapping[str, Any] | None = None,
         template_date: date = templates.TODAY,
     ) -> None:
-        """Read tokenizer and configuration.
+        """Reads tokenizer and configuration.
 
-        Raises UserError where they are unreadable, or the chat template asked for cannot be used.
+        Raises UserError if they are unreadable, or the requested chat template cannot be used.
         """
         try:
             self.tokenizer = vocabulary.read(checkpoint, trust_remote_code)
@@ -58,7 +58,7 @@ class Prompting:
             )
             self.eos = special_tokens.ends(checkpoint, self.tokenizer)
         except Exception as error:
-            # tokenizers raises no more than an Exception for a file that it cannot read.
+            # tokenizers raises a plain Exception for an unreadable file.
             if not isinstance(error, UNREADABLE) and type(error) is not Exception:
                 raise
             if "trust_remote_code" in str(error):
@@ -84,7 +84,7 @@ class Prompting:
 
     @classmethod
     def of(cls, checkpoint: Path, settings: Settings) -> Prompting:
-        """A checkpoint's, as a cell asks for it. Raises UserError as the class does."""
+        """The prompting of a cell's checkpoint. Raises UserError as the class does."""
         return cls(
             checkpoint,
             settings.prompt,
@@ -94,16 +94,16 @@ class Prompting:
         )
 
     def render(self, prompt: str) -> str:
-        """The text that a prompt becomes. Raises UserError where the chat template fails."""
+        """The prompt in the chat template. Raises UserError if the template fails."""
         if self.style == "plain":
             return prompt
         begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""
-        prompt = prompt.removeprefix(begin).removesuffix(end)  # they are about the whole text
+        prompt = prompt.removeprefix(begin).removesuffix(end)  # they apply to the whole text
         if self.chat:
             text = self.chat.render(prompt)
         else:
             text = templates.fill(self.style, {"prompt": prompt})
-        # A line break that a template has before the text's beginning is no part of the text.
+        # A template's line break before the beginning of the text is not part of it.
         bare = text.lstrip()
         return bare if begin and bare.startswith(begin) else text
 
@@ -111,8 +111,8 @@ class Prompting:
         """The prompt's ids: special tokens once at the beginning, and none that end a text.
 
         They may come from the tokenizer, the chat template, or the user's template and prompt.
-        Raises UnsupportedError where the model has no positions for them and `new_tokens` more:
-        learned positions end, and beyond its length any model answers for what it never saw.
+        Raises UnsupportedError if the model lacks positions for them and `new_tokens` more: learned
+        positions end, and no model was trained beyond its length.
         """
         ids = self._ids(self.render(prompt))
         if not ids:
@@ -121,11 +121,10 @@ class Prompting:
         return ids
 
     def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
-        """The ids of a prompt and those of a text behind it, which are tokenized together.
+        """The ids of a prompt and those of a text after it, tokenized together.
 
-        So a token that reaches over the border counts to the prompt (as in
-        lm-evaluation-harness). Raises UserError where one of them has no token, UnsupportedError
-        where they are too long.
+        So a token across the boundary belongs to the prompt (as in lm-evaluation-harness). Raises
+        UserError if one of them has no token, UnsupportedError if they are too long.
         """
         before = self._ids(self.render(prompt))
         whole = self._ids(self.render(prompt) + text)
@@ -151,9 +150,9 @@ class Prompting:
             )
 
     def stopped(self, tokens: Sequence[int], stop: Sequence[str]) -> bool:
-        """Whether a stop text, special tokens included, has been generated.
+        """True if a stop text, including special tokens, has been generated.
 
-        Asked after each token: what earlier ones completed, earlier calls have found.
+        Called after each token, so it only considers stop texts that the last one completes.
         """
         if not stop:
             return False
@@ -174,7 +173,7 @@ class Prompting:
         start_ns: int,
         stop: Sequence[str],
     ) -> Generation:
-        """The generation of `tokens` at their times; reads the clock when its text is complete."""
+        """The generation of `tokens` at their times; reads the clock once its text is complete."""
         ended = bool(tokens) and tokens[-1] in self.eos
         written = self._written(tokens[:-1] if ended else tokens)
         text = written.answer(stop)
@@ -193,7 +192,7 @@ class Prompting:
         return Written.read(tokens, self.special, self._text)
 
     def _text(self, tokens: Sequence[int]) -> str:
-        """The text without special tokens; transformers 4 would take spaces out, 5 does not."""
+        """The text without special tokens; transformers 4 would remove spaces, 5 does not."""
         text: str = self.tokenizer.decode(
             tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
@@ -201,10 +200,10 @@ class Prompting:
 
 
 def kv_bytes_per_token(config: Any, width: int) -> int | None:
-    """Bytes that the key-value cache grows by for each token: layers · kv_heads · head_dim · 2.
+    """Bytes of the key-value cache per token: layers · kv_heads · head_dim · 2.
 
-    `config` is a `Prompting`'s and `width` the bytes of one cached number. None where no cache
-    grows (Mamba), or it is not known by how much.
+    `config` is a `Prompting`'s and `width` the bytes of one cached number. None if no cache grows
+    (Mamba), or its growth is unknown.
     """
     config = config.get_text_config()
     heads = getattr(config, "num_attention_heads", None)
@@ -222,10 +221,10 @@ def kv_bytes_per_token(config: Any, width: int) -> int | None:
 
 
 def _caching_layers(config: Any) -> int | None:
-    """Layers whose key-value cache grows with each token; None where the config does not tell.
+    """The number of layers whose key-value cache grows with each token; None if unknown.
 
-    Recurrent layers have a state of one size, and multi-head latent attention (DeepSeek) has heads
-    of its own widths.
+    Recurrent layers have a state of fixed size, and multi-head latent attention (DeepSeek) has
+    heads of other widths.
     """
     if getattr(config, "kv_lora_rank", None) is not None:
         return None
@@ -238,7 +237,7 @@ def _caching_layers(config: Any) -> int | None:
 
 
 def _check_vocabulary(tokenizer: Any, config: Any, checkpoint: Path) -> None:
-    """Raise UserError where the tokenizer has ids for which the embedding has no row."""
+    """Raises UserError if the tokenizer has ids without a row in the embedding."""
     rows = getattr(config.get_text_config(), "vocab_size", None)
     if not isinstance(rows, int):
         return
