@@ -85,6 +85,8 @@ class Workbench:
         """Write the catalogue, files of config/ by their names, and read it as any run does."""
         self.folder = folder
         (folder / "config").mkdir(parents=True, exist_ok=True)
+        engines = SCRIPTS.parents[1] / "config" / "engines.yaml"
+        (folder / "config" / engines.name).write_bytes(engines.read_bytes())
         for name, content in catalogue.items():
             text = yaml.safe_dump(content, sort_keys=False)
             (folder / "config" / f"{name}.yaml").write_text(text, encoding="utf-8")
