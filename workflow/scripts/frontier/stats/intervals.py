@@ -12,7 +12,6 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainc
 
 from frontier.stats.serial import FEWEST_WORTH, Floats, Serial
 
@@ -64,6 +63,8 @@ def below_rank(rank: ArrayLike, n: int, q: float, effective: float) -> Floats:
     beta function it is defined between ranks too; there the order statistic is interpolated.
     `effective`: the number of independent values that are as informative as the n values.
     """
+    from scipy.special import betainc  # half a second, and planning reads the scorers
+
     place = np.asarray(rank, dtype=np.float64) * (effective + 1) / (n + 1)
     chance: Floats = betainc(effective + 1 - place, place, 1 - q)
     return chance

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, logit, stdtr, stdtrit
 
 from frontier.stats.intervals import CONFIDENCE, Estimate, percent
 from frontier.stats.serial import FEWEST_WORTH, Floats, Serial
@@ -43,12 +42,24 @@ LINEAR = Scale("", lambda value: value, lambda value: value, lambda value: 1.0)
 LOG = Scale(" on the log scale", np.log, np.exp, lambda value: 1 / value, tail=1.62)
 
 
+def _logit(share: float) -> float:
+    from scipy.special import logit  # half a second, and planning reads the scorers
+
+    return float(logit(share))
+
+
+def _logistic(value: float) -> float:
+    from scipy.special import expit
+
+    return float(expit(value))
+
+
 def logit_up_to(top: float) -> Scale:
     """The scale of a statistic between 0 and `top`, which keeps its interval inside."""
     return Scale(
         " on the logit scale",
-        lambda value: float(logit(value / top)),
-        lambda value: top * float(expit(value)),
+        lambda value: _logit(value / top),
+        lambda value: top * _logistic(value),
         lambda value: top / (value * (top - value)),
     )
 
@@ -77,6 +88,8 @@ def jackknife(
     Source: Miller, "The jackknife: a review", Biometrika 61 (1974); of ratios of totals, Cochran,
     "Sampling Techniques" (1977), section 6.17.
     """
+    from scipy.special import stdtr, stdtrit
+
     rows = np.asarray(counts, dtype=np.float64)
     n = len(rows)
     method = f"jackknife t{scale.name}, widened by skewness, {percent(confidence)}"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 
@@ -78,6 +77,8 @@ def _both_below(correlation: float, q: float) -> float:
     sqrt(1 - r^2)), which is integrated from 0 (Gauss-Legendre). Source: Plackett, "A reduction
     formula for normal multivariate integrals", Biometrika 41 (1954).
     """
+    from scipy.special import ndtri  # half a second, and planning reads the scorers
+
     z2 = float(ndtri(q)) ** 2
     r = correlation * (_AT + 1) / 2
     slopes = np.exp(-z2 / (1 + r)) / np.sqrt(1 - r * r)
@@ -87,6 +88,8 @@ def _both_below(correlation: float, q: float) -> float:
 
 def normal_scores(values: ArrayLike) -> Floats:
     """Values replaced by the normal quantiles of their ranks, ties averaged (Blom, 1958)."""
+    from scipy.special import ndtri  # half a second, and planning reads the scorers
+
     array = np.asarray(values, dtype=np.float64)
     _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]

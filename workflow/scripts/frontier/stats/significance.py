@@ -13,7 +13,6 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr
 
 from frontier.stats.intervals import CONFIDENCE, Estimate, percent, quantile_interval, quantile_p
 from frontier.stats.jackknife import Tested
@@ -67,6 +66,8 @@ def mcnemar_mid_p(lost: int, gained: int) -> float:
     McNemar test for binary matched-pairs data: mid-p and asymptotic are better than exact
     conditional", BMC Medical Research Methodology 13:91 (2013).
     """
+    from scipy.special import bdtr  # half a second, and planning reads the scorers
+
     flips = lost + gained
     if flips == 0:
         return 1.0
