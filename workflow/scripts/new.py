@@ -119,7 +119,7 @@ def new_task(name: str, like: str | None) -> str:
     """Adds a task to the catalogue; returns the next steps. Raises UserError in one line."""
     path = CONFIG / "tasks.yaml"
     tasks = configuration.read_catalogue(CONFIG).tasks
-    ids.check(name, f"{path}: tasks")
+    ids.check(name, f"{path}: tasks", dots=False)
     check_free(name, tasks, f"{path}: tasks")
     like = one_of(like, tasks, f"{path}: tasks") if like else next(iter(tasks))
     write({path: copied_task(path, name, like)})
