@@ -99,7 +99,7 @@ def test_shapes_of_the_file(text: str, place: Workspace) -> None:
         ("sst2", None, "tasks.sst2: already exists"),
         ("My Task", None, "tasks.My Task: an id has lower-case letters"),
         ("", None, "an id has lower-case letters"),
-        ("a.json", None, "choose another id"),
+        ("a.json", None, "a task's id has no"),
         ("a" * 49, None, "at most 48 characters"),
         ("mine", "sst3", "unknown id 'sst3' (did you mean 'sst2'?)"),
     ],
