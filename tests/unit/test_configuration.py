@@ -193,6 +193,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "key of an engine at a device": ("devices", "accelerator: cpu", "accelerator: cpu\n    compile: true", r"devices\.cpu\.compile: is a key of an engine: give it to one in config/engines\.yaml"),
     "like an unknown device": ("devices", "like: a6000", "like: a600", r"devices\.a6000-compiled\.like: unknown id 'a600' \(did you mean 'a6000'\?\)"),
     "like an unknown engine": ("engines", "like: transformers", "like: trasformers", r"engines\.transformers-compiled\.like: unknown id 'trasformers' \(did you mean 'transformers'\?\)"),
+    "a renamed key": ("devices", r"unsupported_dtypes: \[bfloat16\]", "lacks: [bfloat16]", r"lacks: unknown key \(did you mean 'unsupported_dtypes'\?\)"),
     "like itself": ("devices", "like: cpu", "like: cpu-compiled", r"devices\.cpu-compiled\.like: refers to itself: cpu-compiled -> cpu-compiled"),
     "like no name": ("devices", "like: cpu", "like: [cpu]", r"devices\.cpu-compiled\.like: must be the id of another block \(found \['cpu'\]\)"),
     "typo in like": ("devices", "like: cpu", "lkie: cpu", r"devices\.cpu-compiled: lkie: unknown key \(did you mean 'like'\?\)"),

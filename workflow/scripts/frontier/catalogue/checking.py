@@ -20,6 +20,8 @@ Block = TypeVar("Block", bound=BaseModel)
 
 
 Line = Callable[[tuple[str, ...]], int | None]
+RENAMED = {"foreign_load": "max_background_cores", "lacks": "unsupported_dtypes"}
+"""Keys of earlier releases and their present names, for the hint."""
 
 
 def check(
@@ -53,9 +55,8 @@ def check(
     path = _path(value, error)
     if error["type"] == "extra_forbidden":
         own = {*_block(kind, path[:-1]).model_fields, *beside}
-        hint = did_you_mean(
-            path[-1], own if closest(path[-1], own) else own | _keys(kind) - {path[-1]}
-        )
+        key = RENAMED.get(path[-1], path[-1])
+        hint = did_you_mean(key, own if closest(key, own) else own | _keys(kind) - {key})
         message = f"unknown key{hint}"
     elif error["type"] == "missing" and (typo := _mistyped(kind, path[-1], error["input"])):
         message = f"unknown key{did_you_mean(typo, [path[-1]])}"
