@@ -167,6 +167,19 @@ class InputSteps:
         facts = engine_facts(self.catalogue.engines[engine])
         return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
+    def produced_for(self, variant: str, engine: str) -> str:
+        """The first engine that reads the same checkpoint: one job produces it for all of them."""
+        _, quantization = cells.parts(self.catalogue, variant)
+        quantizer, engines = self.catalogue.quantizations[quantization], self.catalogue.engines
+        prepared = self.preparation(variant, engine)
+        same = (
+            name
+            for name, block in engines.items()
+            if quantizer.makes(engine_facts(block)) in block.reads
+            and self.preparation(variant, name) == prepared
+        )
+        return next(same, engine)
+
     def _quantized(self, variant: str, engine: str) -> Step | None:
         prepared = self.preparation(variant, engine)
         if prepared is None:

@@ -90,14 +90,8 @@ class Jobs:
         output = layout.calibration(name, step.identity)
         return Job("calibrate", {"calibration": name}, step, output, reads)
 
-    def _first_of(self, variant: str, engine: str) -> str:
-        """The first engine that is given the same checkpoint: it is made once for all of them."""
-        prepared = self.steps.preparation(variant, engine)
-        others = self.steps.catalogue.engines
-        return next(one for one in others if self.steps.preparation(variant, one) == prepared)
-
     def _quantized(self, variant: str, engine: str) -> Job | None:
-        first = self._first_of(variant, engine)
+        first = self.steps.produced_for(variant, engine)
         return self.quantized(variant, first) if first != engine else self._prepared(variant, first)
 
     def _prepared(self, variant: str, engine: str) -> Job | None:
