@@ -14,7 +14,7 @@ import transformers
 
 import harmed
 from frontier.engines import Generate, Settings
-from frontier.engines.common.prompting import kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from quantizing import quantizer

@@ -70,3 +70,11 @@ def test_what_says_nothing_of_itself_is_named(tmp_path: Path) -> None:
     (tmp_path / "mute.py").touch()
     with pytest.raises(UserError, match=r"mute\.py: has no docstring"):
         document_architecture.first_line(tmp_path / "mute.py")
+
+
+def test_no_room_is_too_large() -> None:
+    """A module has at most 250 lines, a file of rules 120."""
+    rules = sorted((SCRIPTS.parent / "rules").glob("*.smk"))
+    for paths, most in ((sorted(SCRIPTS.rglob("*.py")), 250), (rules, 120)):
+        lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+        assert {path: n for path, n in lines.items() if n > most} == {}

@@ -12,7 +12,8 @@ import torch
 import transformers
 
 from frontier.arrivals import one_by_one
-from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
 

@@ -168,5 +168,7 @@ def test_a_scheduler_that_does_not_answer(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     done = place.snakemake(target, **path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("error: jobs of a killed run may still be running")
+    assert done.stderr.splitlines()[-1].startswith(
+        "error: jobs of a killed run may still be running"
+    )
     assert not place.path(target).exists()

@@ -229,8 +229,7 @@ def test_a_package(place: Workspace, tmp_path: Path) -> None:
 
 def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of an environment: which package of it, of the environment and of what was measured in it."""
-    pins = tmp_path / "pins"
-    pins.mkdir()
+    pins = shutil.copytree(environments.PINS, tmp_path / "pins")
     monkeypatch.setattr(environments, "PINS", pins)
     device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
     place.set("devices", "devices/ort", device)

@@ -17,8 +17,9 @@ class Example(Engine):
         """Loads a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""
         import torch
 
+        from frontier.engines.common.kv_cache import kv_bytes_per_token
         from frontier.engines.common.loading import check_causal, load_whole
-        from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+        from frontier.engines.common.prompting import Prompting
 
         torch.set_num_threads(settings.threads)
         check_causal(checkpoint)

@@ -42,10 +42,7 @@ PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # never quantized by llama.cpp
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
 NEEDED: dict[str, dict[str, Any]] = {  # assumptions of llama.cpp's graph of a family
-    "llama": {"hidden_act": "silu"},
-    "mistral": {"hidden_act": "silu"},
-    "mixtral": {"hidden_act": "silu"},
-    "qwen2": {"hidden_act": "silu"},
+    **{name: {"hidden_act": "silu"} for name in ("llama", "mistral", "mixtral", "qwen2")},
     "gpt2": {"activation_function": "gelu_new", "scale_attn_by_inverse_layer_idx": False},
     "falcon": {"activation": "gelu", "alibi": False, "bias": False, "parallel_attn": True},
 }

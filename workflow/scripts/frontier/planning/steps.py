@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -26,9 +25,9 @@ from frontier.planning import cells as plan
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import placed
+from frontier.planning.report_labels import report_labels
 from frontier.planning.step import Known, Measuring, Step, step
 from frontier.quantizers import block_of
-from frontier.results import bundles, layout
 from frontier.results.layout import Place
 from frontier.specs.measure import MeasuredDevice, MeasuredModel, MeasuredTask, MeasureSpec
 from frontier.specs.score import LeftOutSpec, ScoredDevice, ScoredModel, ScoreSpec
@@ -204,17 +203,7 @@ class Steps(InputSteps):
     @cached_property
     def render(self) -> Step:
         """The charts and the report."""
-        places = sorted(bundles.added_places(layout.RESULTS))
-        added = self._added(places)
-        shown: dict[str, list[JsonValue]] = {
-            axis: [
-                {"id": name, **_shown(getattr(self.catalogue, axis)[name])}
-                for name in dict.fromkeys([*self.config.study.ids(axis), *added.get(axis, [])])
-            ]
-            for axis in ("models", "quantizations", "devices", "tasks")
-        }
-        devices = dict.fromkeys(place.device for place in places)
-        shown["devices"] += map(self._added_device, devices)
+        shown = report_labels(self.catalogue, self.config)
         spec: dict[str, JsonValue] = {"title": self.config.title, **shown, **self.aggregate.spec}
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs: dict[str, Known] = {
@@ -223,31 +212,6 @@ class Steps(InputSteps):
             "template": identity.digest(template),
         }
         return step("render", spec, inputs, *_figures())
-
-    def _added(self, places: list[Place]) -> dict[str, list[str]]:
-        """The models, quantizations and tasks of added cells that the catalogue has."""
-        known = plan.variants(self.catalogue) if places else {}
-        pairs = [known[place.variant] for place in places if place.variant in known]
-        return {
-            "models": [model for model, _ in pairs],
-            "quantizations": [quantization for _, quantization in pairs],
-            "tasks": [place.task for place in places if place.task in self.catalogue.tasks],
-        }
-
-    def _added_device(self, device: str) -> dict[str, JsonValue]:
-        """The entry of a device of added cells, DEVICE@NAME, labelled like our device."""
-        own, name = device.split("@", 1)
-        block = self.catalogue.devices.get(own)
-        label = f"{(block and block.label) or own} ({name})"
-        return {"id": device, "label": label, "note": f"Measured elsewhere, added as {name}."}
-
-
-class Labelled(Protocol):
-    """A block that has a label for the report."""
-
-    @property
-    def label(self) -> str | None:
-        """Its name there."""
 
 
 @cache
@@ -260,12 +224,6 @@ def _gates() -> tuple[str, ...]:
 def _figures() -> tuple[str, ...]:
     """The modules of all figures: what a cell, the study and the report have is theirs to say."""
     return tuple(map(FIGURES.module, FIGURES.all()))
-
-
-def _shown(block: Labelled) -> dict[str, JsonValue]:
-    """A block's label in the report, and a note on it."""
-    licence = getattr(block, "licence", None)
-    return {"label": block.label, "note": f"licence: {licence}" if licence else None}
 
 
 def _scored(model: Model) -> ScoredModel:

@@ -3,19 +3,7 @@
 The fields of a class are the keys of its blocks in config/quantizations.yaml, each marked with the
 stage that it decides. It derives from `WhileLoading`, or from `Prepared` if a job converts the
 checkpoint (frontier/conversions). A file imports no engine and no tool at the top, since planning
-reads it in the core's environment.
-
-    class Halves(WhileLoading):
-        weights: Annotated[Literal["float16"], Measure]
-
-        def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
-            return sizes.parameters * 2
-
-        def load_model(self, load: Load) -> PreTrainedModel:
-            return load().half()
-
-        @classmethod
-        def quantized_layers(cls, model: PreTrainedModel) -> int: ...
+reads it in the core's environment. `make new-quantizer NAME=…` writes one that works.
 
 The transformers engine counts a loaded model's bytes from its parameters and buffers, so
 `load_model` registers as buffers the scales that a tool stores elsewhere.

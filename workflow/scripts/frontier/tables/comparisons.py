@@ -185,10 +185,9 @@ def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> d
 
 def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """One comparison, without the columns that need all of them."""
-    names = ("variant", "model", "device", "task")
+    names = ("variant", "model", "quantization", "device", "task")
     row: dict[str, Any] = {name: getattr(other.names, name) for name in names}
     row |= {
-        "quantization": other.names.quantization,
         "native_variant": native.names.variant,
         "simulated": other.simulated,
         "requests": pairs.height,
@@ -200,8 +199,7 @@ def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict
     if native.timed and other.timed:
         ratio, p = latency_ratio(pairs)
         row |= {"latency_ratio": ratio.value, "latency_ratio_low": ratio.low}
-        row |= {"latency_ratio_high": ratio.high, "latency_p": p}
-        row["latency_method"] = ratio.method
+        row |= {"latency_ratio_high": ratio.high, "latency_p": p, "latency_method": ratio.method}
     if native.weights_bytes and other.weights_bytes:
         row["bytes_ratio"] = other.weights_bytes / native.weights_bytes
     return row

@@ -18,7 +18,8 @@ from optimum.onnxruntime import ORTModelForCausalLM
 from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
-from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError, UserError, one_line
 
 FED = {"input_ids", "attention_mask", "position_ids"}

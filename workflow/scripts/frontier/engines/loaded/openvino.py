@@ -13,7 +13,8 @@ from optimum.intel import OVModelForCausalLM
 from frontier.engines import Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
-from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError, one_line
 
 FED = {"input_ids", "attention_mask", "position_ids", "beam_idx"}

@@ -15,7 +15,8 @@ from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Setti
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
-from frontier.engines.common.prompting import Prompting, kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
