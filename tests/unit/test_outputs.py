@@ -37,7 +37,8 @@ def test_no_text_is_a_formula(texts: list[str]) -> None:
     [
         ('=HYPERLINK("http://x","y")', "'=HYPERLINK(\"http://x\",\"y\")"), ("@SUM(1)", "'@SUM(1)"),
         ("-2+3+cmd|' /C calc'!A0", "'-2+3+cmd|' /C calc'!A0"), ("\t=1", "'\t=1"), ("-", "'-"),
-        ("-4.5", "-4.5"), ("+1e-3", "+1e-3"), ("warm-up: latency", "warm-up: latency"), ("", ""),
+        ("-4.5", "-4.5"), ("+1e-3", "+1e-3"), ("warm-up: latency", "warm-up: latency"), ("", ""), ("-.", "'-."),
+        ("+1.2.3", "'+1.2.3"), ("-.5", "-.5"), ("-5.", "-5."),
     ],
 )  # fmt: skip
 def test_texts(text: str, written: str) -> None:

@@ -14,7 +14,7 @@ import prompts_elsewhere
 from environments import run_in
 from frontier.engines import Generate, Settings
 from frontier.engines.common.prompting import Prompting
-from frontier.engines.transformers import load
+from frontier.engines.loaded.transformers import load
 from frontier.errors import UserError
 from quantizing import quantizer
 

@@ -19,7 +19,7 @@ from frontier.values import sha256
 
 # Characters that start a formula in spreadsheets, or are skipped before one, full-width ones too.
 FORMULA = r"^[=+\-@＝＋－＠\t\r\n]"
-NUMBER = r"^[+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?$"
+NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 
 
 class Axes(BaseModel):

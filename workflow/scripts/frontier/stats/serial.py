@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,6 @@ CLOCK_S = 1e-9  # a time of 0 is below the clock's resolution
 ROUNDING = 1e-9  # of logarithms: times that differ by less count as equal
 FEWEST_LAGS = 4
 SHOWS_LAG = 50  # requests; an estimate from fewer misses a strong autocorrelation too often
-_AT, _WEIGHTS = np.polynomial.legendre.leggauss(24)
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,13 @@ class Serial:
 INDEPENDENT = Serial(0.0)
 
 
+@cache
+def _points() -> tuple[Floats, Floats]:
+    """The points and weights of Gauss-Legendre quadrature on [-1, 1]."""
+    at, weights = np.polynomial.legendre.leggauss(24)
+    return at, weights
+
+
 def _both_below(correlation: float, q: float) -> float:
     """The correlation of the events that two normal variables are below their q-quantile.
 
@@ -80,9 +87,10 @@ def _both_below(correlation: float, q: float) -> float:
     from scipy.special import ndtri  # half a second, and planning reads the scorers
 
     z2 = float(ndtri(q)) ** 2
-    r = correlation * (_AT + 1) / 2
+    at, weights = _points()
+    r = correlation * (at + 1) / 2
     slopes = np.exp(-z2 / (1 + r)) / np.sqrt(1 - r * r)
-    covariance = float(_WEIGHTS @ slopes) * correlation / 2 / (2 * math.pi)
+    covariance = float(weights @ slopes) * correlation / 2 / (2 * math.pi)
     return covariance / (q * (1 - q))
 
 
