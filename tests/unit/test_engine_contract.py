@@ -26,7 +26,7 @@ from tokenizers import decoders, pre_tokenizers
 import shipped
 from environments import LIBRARY, ROOT, run_in
 from frontier import engines
-from quantizing import ENGINES as FACTS
+from frontier.planning.placement import engine_facts
 from quantizing import quantizer
 from stories import stories260k
 
@@ -222,7 +222,7 @@ def found(
     def prepared(label: str) -> str:
         """The folder for the engine: the checkpoint's, or the output of the planned job."""
         checkpoint = work[label]["folder"]
-        job = quantizer("native").preparation(FACTS[engine], "float32")
+        job = quantizer("native").preparation(engine_facts(ENGINE_BLOCKS[engine]), "float32")
         if job is None:
             return str(checkpoint)
         python = environment(job.environment) if job.environment else sys.executable
@@ -427,7 +427,7 @@ def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, 
     """What the chain says is the likeliest, in its own tokens; the others refuse in one line."""
     chosen = found["chain"]["chosen"]
     if "choose" not in ENGINE_BLOCKS[engine].asks:
-        assert chosen == "the engine does not tell how likely a given text is"
+        assert chosen == "the engine does not give the likelihood of a text"
         return
     right, wrong, longer = chosen["logprobs"]
     assert wrong < right <= 0
