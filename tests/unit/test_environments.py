@@ -182,7 +182,7 @@ def test_machines_with_other_processors_share_a_folder(
         monkeypatch.setattr(hardware, "cpu_name", lambda name=processor: name)
         pythons.append(environments.python("small"))
     assert pythons[0] == pythons[2] != pythons[1]
-    assert capfd.readouterr().err.count("making the environment small") == 2
+    assert capfd.readouterr().err.count("building the environment small") == 2
     assert [version(python) for python in pythons] == ["1.17.0"] * 3
 
 

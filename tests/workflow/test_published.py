@@ -18,7 +18,7 @@ import bitnet
 import harmed
 import little
 import tiny
-from frontier import grammars
+from frontier.grammars.arithmetic import Arithmetic
 from workspace import Workspace
 
 CONFIGURATION = """
@@ -62,7 +62,7 @@ def train_adapter(base: Path, folder: Path) -> tuple[float, float]:
     stepper = torch.optim.AdamW(model.parameters(), lr=0.005)
     texts = [
         f"{PROMPT.format_map(example.fields)} {example.reference}{tokenizer.eos_token}"
-        for example in islice(grammars.examples("arithmetic", "train", 0), 320)
+        for example in islice(Arithmetic().examples("train", 0), 320)
     ]
     losses = []
     for start in range(0, 30 * 320, 32):
