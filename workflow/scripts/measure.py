@@ -10,7 +10,7 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import scenarios, templates
+from frontier import engines, scenarios, templates
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Loaded, LoadedModel, Settings, own_peak_bytes
+from frontier.engines import LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
@@ -29,6 +29,8 @@ from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
+from frontier.results.measurement import Attempt, Loaded, Measurement, Peaks, Run
+from frontier.results.records import Record
 from frontier.scenarios import Bench
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
@@ -59,26 +61,34 @@ def run_cell(
     prompts: dict[str, str],
     journal: Journal,
     limits: Limits,
-) -> dict[str, Any]:
-    """Loads, warms up and times; returns the measurement's facts for any outcome.
+) -> tuple[Attempt, int | None]:
+    """Loads, warms up and times; returns the outcome, and the session with the facts of loading.
 
     Raises UserError for an outcome that a larger, later attempt may avoid.
     """
     cell = spec.cell.place.name
-    facts: dict[str, Any] = {"outcome": "measured", "reason": None, "dtype": settings.dtype}
-    facts |= {"engine": spec.engine_id, "environment": spec.environment}
+    attempt = Attempt(
+        layout=layout.VERSION,
+        outcome="measured",
+        reason=None,
+        dtype=settings.dtype,
+        engine=spec.engine_id,
+        environment=spec.environment,
+    )
     origin = lock_of(checkpoint)
     if "outcome" in origin:  # the checkpoint's job has recorded why it failed
-        return facts | {key: origin[key] for key in ("outcome", "reason")} | {"memory": None}
+        return attempt.ended(origin["outcome"], origin["reason"]), None
     known = journal.answered(prompts)
-    if known is not None and journal.facts[known]["loaded"]["room"] is None:
-        return facts | asked_before(journal, known)
+    if known is not None and journal.facts[known].loaded.room is None:
+        journal.withdraw()
+        return attempt, known
     known = None
     pauses = Pauses()  # before the engine's threads
     engine = spec.engine.only("measure")
     engine.prepare()
     scenario = scenarios.load(spec.cell.scenario)
-    journal.loaded(start_s=time.time() - psutil.Process().create_time(), threads=settings.threads)
+    start_s = time.time() - psutil.Process().create_time()
+    journal.loaded(Run(start_s=start_s, threads=settings.threads))
     model: LoadedModel | None = None
     memory = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
     try:
@@ -87,49 +97,39 @@ def run_cell(
             model = engine.load(checkpoint, settings)
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
-            journal.loaded(load_s=None if paused else (loaded - started) / 1e9)
-            journal.loaded(**vars(model.loaded) | lock_facts(origin, model.loaded))
+            journal.loaded(Run(load_s=None if paused else (loaded - started) / 1e9))
+            journal.loaded(Run.of(vars(model.loaded) | lock_facts(origin, model.loaded)))
             scenarios.check_prompts(model, prompts)
             requests = scenarios.requests_for(prompts, spec.task)
             journal.make_room(model.reserve(list(requests.values())))
             known = journal.answered(prompts)
             if known is None:
                 warmup = scenario.warm_up(model, list(requests.values()), spec.device.warmup)
-                journal.loaded(warmup=asdict(warmup))
+                journal.loaded(Run(warmup=warmup))
                 watch = contention.Watch(settings.accelerator, model.processes())
                 scenario.measure(Bench(model, requests, journal, watch, pauses, cell))
-                journal.loaded(load_average=watch.load_average())
+                journal.loaded(Run(load_average=watch.load_average()))
     except UnsupportedError as error:
-        facts |= {"outcome": "unsupported", "reason": str(error)}
+        attempt = attempt.ended("unsupported", str(error))
     except (OutOfMemoryError, OutOfTimeError) as error:
-        facts |= limits.outcome(cell, error)
+        attempt = attempt.ended(**limits.outcome(cell, error))
     except Exception as error:
         if not raised_by_own_code(error):
             raise
         reason: Reason = (
             f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
         )
-        facts |= {"outcome": "unsupported", "reason": reason[:300]}
+        attempt = attempt.ended("unsupported", reason[:300])
     device_peak_bytes = model.device_peak_bytes() if model else None
     host_peak_bytes = model.host_peak_bytes() if model else own_peak_bytes()
-    peaks = {"device_peak_bytes": device_peak_bytes, "host_peak_bytes": host_peak_bytes}
-    journal.loaded(memory=peaks)
+    peaks = Peaks(device_peak_bytes=device_peak_bytes, host_peak_bytes=host_peak_bytes)
+    journal.loaded(Run(memory=peaks))
     if model:
         model.close()
-    if known is not None:
-        return facts | asked_before(journal, known)
-    return facts | loaded_in(journal, journal.session)
-
-
-def asked_before(journal: Journal, known: int) -> dict[str, Any]:
-    """The facts of a measurement whose requests were all asked by earlier processes."""
-    journal.withdraw()
-    return loaded_in(journal, known)
-
-
-def loaded_in(journal: Journal, session: int) -> dict[str, Any]:
-    """The facts that loading gave in a session, and the session."""
-    return {**journal.facts[session]["loaded"], "loaded_in": session}
+    if known is None:
+        return attempt, journal.session
+    journal.withdraw()  # all requests were asked by earlier processes
+    return attempt, known
 
 
 def lock_of(checkpoint: Path) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def lock_of(checkpoint: Path) -> dict[str, Any]:
     return read_json(lock) if lock.exists() else {}
 
 
-def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
+def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
     """The facts in a checkpoint's lock that only its job knows."""
     facts: dict[str, Any] = {
         "simulated": origin.get("simulated_bytes") is not None,
@@ -153,39 +153,46 @@ def lock_facts(origin: dict[str, Any], loaded: Loaded) -> dict[str, Any]:
     return facts
 
 
+def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:
+    """The facts of a measurement from the session that loaded, if any, and over all sessions."""
+    if session is None:
+        return {"memory": None}
+    run = journal.facts[session].loaded
+    facts = {name: one for name, one in run.given().items() if name in Loaded.model_fields}
+    if run.load_average:
+        facts["contention"] = contention.summary(journal, records, run.load_average)
+    return {**facts, "memory": journal.peaks(), "loaded_in": session}
+
+
 def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
     """Measures the requests missing in the journal; writes requests and measurement."""
     rows = read_lines(arguments.sample)
     prompts = {row["id"]: templates.fill(spec.task.prompt, row["fields"]) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
-    facts = sessions.here(spec.request, weights, spec.references)
+    here = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
     if not path.exists() and not arguments.requests.exists():  # otherwise it must be timed again
-        reuse.take_over(path, spec, prompts, facts)
-    journal = Journal(path, facts, spec.digest)
+        reuse.take_over(path, spec, prompts, here)
+    journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter)
-    result = run_cell(spec, settings, arguments.model, prompts, journal, limits)
+    attempt, session = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
-    if "load_average" in result:
-        load_average = {"load_average": result.pop("load_average")}
-        result["contention"] = load_average | contention.summary(journal, records)
-    if result["memory"]:
-        result["memory"] = journal.peaks()
+    facts = loaded_in(journal, session, records)
     # Never requests of one measurement next to sessions of another.
     arguments.measurement.unlink(missing_ok=True)
     journal.finish(arguments.requests, records, list(prompts))
     checksums.write(
         arguments.measurement,
-        {
-            "layout": layout.VERSION,
-            **result,
-            "spec": spec.model_dump(mode="json", exclude_unset=True),
-            "sessions": journal.sessions,
-            "requests": len(journal.records),
-            "requests_sha256": sha256(arguments.requests),
-            "sample_sha256": sha256(arguments.sample),
-            "weights_sha256": weights,
-        },
+        Measurement(
+            **attempt.given(),
+            **facts,
+            spec=spec.model_dump(mode="json", exclude_unset=True),
+            sessions=journal.sessions,
+            requests=len(journal.records),
+            requests_sha256=sha256(arguments.requests),
+            sample_sha256=sha256(arguments.sample),
+            weights_sha256=weights,
+        ).as_json(),
     )
 
 

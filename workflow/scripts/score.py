@@ -22,13 +22,14 @@ from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
 from frontier.host.files import write_bytes
-from frontier.results import checksums, layout
-from frontier.results.cell import CellResult
-from frontier.results.records import Record, adopted, asking_sessions, read
+from frontier.results import checksums, layout, measurement
+from frontier.results.cell import CellResult, Provenance
+from frontier.results.measurement import Measurement
+from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, ScoredItem
 from frontier.scoring import latency
 from frontier.specs.score import LeftOutSpec, ScoreSpec
-from frontier.values import checked_spec, read_json, read_lines, sha256
+from frontier.values import checked_spec, read_lines, sha256
 
 MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha256")
 
@@ -90,22 +91,16 @@ def table(
     return requests.with_columns(pl.lit(None, pl.Float64).alias(time.column) for time in times)
 
 
-def provenance(measurement: dict[str, Any]) -> dict[str, Any]:
+def provenance(measured: Measurement) -> dict[str, Any]:
     """The hardware and software of the generations."""
-    reported = (
-        "loaded_in",
-        "warmup",
-        "contention",
-        "sample_sha256",
-        "weights_sha256",
-        "quantized_layers",
-    )
-    session = {key: measurement["sessions"][-1].get(key) for key in ("hardware", "packages")}
+    last = measured.sessions[-1]
+    shared = Provenance.model_fields.keys() & Measurement.model_fields.keys()
     return {
-        **session,
-        **{key: measurement.get(key) for key in reported},
-        "sessions": asking_sessions(measurement),
-        "adopted": adopted(measurement["sessions"]),
+        **{name: one for name, one in measured.as_json().items() if name in shared},
+        "hardware": last.hardware,
+        "packages": last.packages,
+        "sessions": [one.as_json() for one in measured.asking],
+        "adopted": [one.as_json() for one in measured.adopted],
     }
 
 
@@ -121,31 +116,29 @@ def outcome(name: str, reason: str | None) -> dict[str, Any]:
 
 def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell's summary and its table of requests. Raises UserError for altered files."""
-    measurement = read_json(inputs.measurement)
-    layout.check_version(measurement.get("layout"), inputs.measurement)
-    measured = spec.identity and spec.identity.inputs.get("measurement")
-    if measured and measured != measurement["spec"]["identity"]["digest"]:
+    measured = measurement.read(inputs.measurement)
+    wanted = spec.identity and spec.identity.inputs.get("measurement")
+    if wanted and wanted != (measured.identity and measured.identity.digest):
         raise UserError(
             f"{inputs.measurement}: belongs to another cell, or to another version of this one"
         )
-    if sha256(inputs.requests) != measurement["requests_sha256"]:
+    if sha256(inputs.requests) != measured.requests_sha256:
         raise UserError(f"{inputs.requests}: not the file that was measured (its sha256 differs)")
-    if sha256(inputs.sample) != measurement["sample_sha256"]:
+    if sha256(inputs.sample) != measured.sample_sha256:
         raise UserError(f"{inputs.sample}: not the sample that was measured (its sha256 differs)")
-    result = outcome(measurement["outcome"], measurement["reason"])
-    result["requests_sha256"] = measurement["requests_sha256"]
-    result["provenance"] = provenance(measurement)
-    if measurement["outcome"] != "measured":
-        result["figures"] = figures.values(Measured(measurement, spec))
+    result = outcome(measured.outcome, measured.reason)
+    result["requests_sha256"] = measured.requests_sha256
+    result["provenance"] = provenance(measured)
+    if measured.outcome != "measured":
+        result["figures"] = figures.values(Measured(measured, spec))
         return result, pl.DataFrame()
 
     records = latency.in_order(read(inputs.requests))
-    template = measurement["spec"]["task"]["prompt"]
     rows = {row["id"]: row for row in read_lines(inputs.sample)}
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
-    items = scored_items(records, [rows[record.id] for record in records], template)
-    result |= {key: bool(measurement.get(key)) for key in ("simulated", "random_weights")}
+    items = scored_items(records, [rows[record.id] for record in records], measured.template)
+    result |= {"simulated": measured.simulated, "random_weights": measured.random_weights}
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
@@ -154,11 +147,11 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     has = Needs.ANSWERS
     if not result["simulated"]:
         most = spec.device.max_background_cores
-        if reason := first_reason(Timing.of(measurement, records, most)):
+        if reason := first_reason(Timing.of(measured, records, most)):
             result |= {"outcome": "invalid", "reason": reason}
         else:
             has = Needs.TIMES
-    result["figures"] = figures.values(Measured(measurement, spec, records), has)
+    result["figures"] = figures.values(Measured(measured, spec, records), has)
     return result, table(records, items, own, result["simulated"])
 
 

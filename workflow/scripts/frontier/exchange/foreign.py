@@ -21,9 +21,10 @@ from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
 from frontier.results import checksums, layout
-from frontier.results.cell import CellResult, Digest, Estimate, Figure, Score
+from frontier.results.cell import CellResult, Estimate, Figure, Score
 from frontier.results.columns import Kind
 from frontier.results.key import Block
+from frontier.results.measurement import Measurement
 from frontier.scorers import Scorer
 from frontier.tables.comparisons import GENERATED
 from frontier.tables.study import columns
@@ -34,12 +35,6 @@ KINDS: Mapping[Kind, tuple[type, ...]] = {
     "text": (str,), "number": (int, float), "count": (int,), "flag": (bool,),
 }  # fmt: skip
 """The values of a figure by its column's kind."""
-
-
-class Measurement(Block):
-    """The parts of a measurement.json that identify its requests."""
-
-    requests_sha256: Digest
 
 
 def _number(text: str) -> float | int:
@@ -63,6 +58,7 @@ def _read(path: Path, kind: type[Read]) -> Read:
         )
         if isinstance(value, dict):
             layout.check_version(value.get("layout"), path)
+            value.pop(checksums.KEY, None)
         # Serialized again, every key appears once, and too deep a nesting is rejected.
         return kind.model_validate_json(json.dumps(value))
     except ValidationError as invalid:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import filelock
+from pydantic import JsonValue
 
 from frontier.errors import UserError
 from frontier.explaining.difference_lines import line, lines
@@ -26,9 +26,10 @@ from frontier.host.files import write_bytes
 from frontier.planning.cells import Cell
 from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
-from frontier.results import checksums, layout
+from frontier.results import checksums, layout, measurement
 from frontier.results.layout import MEASUREMENT, REQUESTS
-from frontier.results.records import adopted, rebind
+from frontier.results.measurement import Adoption, Session
+from frontier.results.records import rebind
 from frontier.text import visible
 from frontier.values import sha256
 
@@ -92,27 +93,20 @@ def candidate(steps: Steps, cell: Cell, root: Path = Path()) -> Candidate:
     return nearest
 
 
-def _identity(measurement: Path) -> dict[str, Any] | None:
+def _identity(path: Path) -> JsonValue:
     """The recorded identity of a measurement; None if it is incomplete or in another layout."""
-    content = checksums.read(measurement.read_bytes())
-    requests = measurement.with_name(REQUESTS)
-    if (
-        not content
-        or content.get("layout") != layout.VERSION
-        or not requests.exists()
-        or sha256(requests) != content["requests_sha256"]
-    ):
+    found, requests = measurement.unaltered(path.read_bytes()), path.with_name(REQUESTS)
+    if found is None or not requests.exists() or sha256(requests) != found.requests_sha256:
         return None
-    identity: dict[str, Any] = content["spec"]["identity"]
-    return identity
+    return found.spec.get("identity")
 
 
 def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
     """Raises UserError unless the current sample is the one that was measured."""
     task = found.cell.task
     identity = steps.sample(task).identity
-    content = _read(found.folder)
-    if content["spec"]["identity"]["inputs"]["sample"] == identity:
+    earlier = measurement.read(found.folder / MEASUREMENT)
+    if earlier.identity and earlier.identity.inputs.get("sample") == identity:
         return
     sample = layout.sample(task, identity)
     if not (root / sample).exists():
@@ -120,16 +114,8 @@ def _check_sample(steps: Steps, found: Candidate, root: Path) -> None:
             f"{found.cell.place.summary}: the code that draws samples differs too; draw it first: "
             f"snakemake --cores 1 {sample}"
         )
-    if sha256(root / sample) != content["sample_sha256"]:
+    if sha256(root / sample) != earlier.sample_sha256:
         raise UserError(f"{found.cell.place.summary}: {sample} is not the sample that was measured")
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    """A measurement.json. Raises UserError if it was altered meanwhile."""
-    content = checksums.read((folder / MEASUREMENT).read_bytes())
-    if content is None:
-        raise UserError(f"{folder / MEASUREMENT}: altered since it was written")
-    return content
 
 
 def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> Path:
@@ -137,35 +123,38 @@ def adopt(steps: Steps, found: Candidate, because: str, root: Path = Path()) -> 
 
     Raises UserError if the original is altered meanwhile, or another process measures the cell.
     """
-    content = _read(found.folder)
-    before = content["spec"]["identity"]
+    earlier = measurement.read(found.folder / MEASUREMENT)
+    before = earlier.identity.digest if earlier.identity else ""
     now = json.loads(steps.measure(found.cell).spec_with_identity)["identity"]
-    note = {
-        "from": before["digest"],
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "because": because,
-        "differs": found.reasons,
-    }
+    note = Adoption.of(
+        {
+            "from": before,
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "because": because,
+            "differs": found.reasons,
+        }
+    )
     path = root / steps.measurement(found.cell)
     requests = (found.folder / REQUESTS).read_bytes()
     try:
-        requests = rebind(requests, before["digest"], now["digest"])
+        requests = rebind(requests, before, now["digest"])
     except ValueError as error:
         raise UserError(f"{found.folder / REQUESTS}: {error}") from None
     with _unmeasured(path.parent):
         write_bytes(path.with_name(REQUESTS), requests)
-        copy = content | {
-            "spec": content["spec"] | {"identity": now},
-            "sessions": [_noted(session, note) for session in content["sessions"]],
+        changed = {
+            "spec": earlier.spec | {"identity": now},
+            "sessions": tuple(_noted(session, note) for session in earlier.sessions),
             "requests_sha256": hashlib.sha256(requests).hexdigest(),
-            "copied_from": before["digest"],
+            "copied_from": before,
         }
-        checksums.write(path, copy)  # last: without it there is no measurement
+        # Last: without it there is no measurement.
+        checksums.write(path, earlier.model_copy(update=changed).as_json())
     return path
 
 
-def _noted(session: Mapping[str, Any], note: Mapping[str, Any]) -> dict[str, Any]:
-    return {**session, "adopted": [*session.get("adopted", []), note]}
+def _noted(session: Session, note: Adoption) -> Session:
+    return session.model_copy(update={"adopted": (*session.adopted, note)})
 
 
 def _unmeasured(folder: Path) -> filelock.BaseFileLock:
@@ -184,10 +173,10 @@ def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
     copies: list[Path] = []
     for cell in cells:
         for path in layout.measurements_of(root / cell.place.summary):
-            content = checksums.read(path.read_bytes()) or {}
-            if not adopted(content.get("sessions", [])):
+            found = measurement.unaltered(path.read_bytes())
+            if not found or not found.adopted:
                 continue
-            if "copied_from" not in content:
+            if found.copied_from is None:
                 raise UserError(
                     f"{path.parent}: holds new requests as well as adopted ones; delete it to "
                     "measure all of them"

@@ -31,6 +31,7 @@ from frontier.registry import Registry
 from frontier.results.columns import Column, StudyRow
 
 if TYPE_CHECKING:  # planning needs only names, not the imports of computations
+    from frontier.results.measurement import Measurement
     from frontier.results.records import Record
     from frontier.specs.score import ScoreSpec
     from frontier.stats.intervals import Estimate
@@ -54,8 +55,7 @@ class Needs(IntEnum):
 class Measured:
     """The inputs of figures."""
 
-    measurement: Mapping[str, Any]
-    """The content of measurement.json."""
+    measurement: Measurement
     spec: ScoreSpec
     """The specification of score.py: the keys of device and model that decide figures."""
     records: Sequence[Record] = ()

@@ -22,5 +22,5 @@ class DevicePeakBytes(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The maximum over all sessions."""
-        memory = measured.measurement["memory"] or {}
-        return {"device_peak_bytes": memory.get("device_peak_bytes")}
+        memory = measured.measurement.memory
+        return {"device_peak_bytes": memory.device_peak_bytes if memory else None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures.common.condition import Condition
 from frontier.results.columns import Column
+from frontier.results.measurement import Measurement
 
 
 class Dtype(Condition):
@@ -13,3 +14,7 @@ class Dtype(Condition):
     COLUMNS = (
         Column("dtype", "text", "", "the type of the numbers that the engine computes with"),
     )
+
+    def value(self, measurement: Measurement) -> str:
+        """The value in measurement.json."""
+        return measurement.dtype

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures.common.condition import Condition
 from frontier.results.columns import Column
+from frontier.results.measurement import Measurement
 
 
 class Engine(Condition):
@@ -11,3 +12,7 @@ class Engine(Condition):
 
     ORDER = 160
     COLUMNS = (Column("engine", "text", "", "the code that generated"),)
+
+    def value(self, measurement: Measurement) -> str:
+        """The value in measurement.json."""
+        return measurement.engine

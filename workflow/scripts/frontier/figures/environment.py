@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures.common.condition import Condition
 from frontier.results.columns import Column
+from frontier.results.measurement import Measurement
 
 
 class Environment(Condition):
@@ -18,3 +19,7 @@ class Environment(Condition):
             "the Python environment that it ran in; missing: the workflow's own",
         ),
     )
+
+    def value(self, measurement: Measurement) -> str | None:
+        """The value in measurement.json."""
+        return measurement.environment

@@ -19,4 +19,5 @@ class HostPeakBytes(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The maximum over all sessions."""
-        return {"host_peak_bytes": (measured.measurement["memory"] or {}).get("host_peak_bytes")}
+        memory = measured.measurement.memory
+        return {"host_peak_bytes": memory.host_peak_bytes if memory else None}

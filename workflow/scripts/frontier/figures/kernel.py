@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures.common.condition import Condition
 from frontier.results.columns import Column
+from frontier.results.measurement import Measurement
 
 
 class Kernel(Condition):
@@ -18,3 +19,7 @@ class Kernel(Condition):
             "the code that multiplied with the weights, where the engine tells",
         ),
     )
+
+    def value(self, measurement: Measurement) -> str | None:
+        """The value in measurement.json."""
+        return measurement.kernel

@@ -19,5 +19,5 @@ class LoadS(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The time; None for a simulated quantization, which loads other weights."""
-        simulated = measured.measurement.get("simulated")
-        return {"load_s": None if simulated else measured.measurement["load_s"]}
+        measurement = measured.measurement
+        return {"load_s": None if measurement.simulated else measurement.load_s}

@@ -31,13 +31,14 @@ class Mbu(Figure):
     def values(self, measured: Measured) -> Values:
         """The share; None without further tokens, a known cache or the device's bandwidth."""
         bandwidth_gb_s = measured.spec.device.bandwidth_gb_s
-        cached = measured.measurement["kv_bytes_per_token"]
+        cached = measured.measurement.kv_bytes_per_token
+        weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or bandwidth_gb_s is None or cached is None:
+        if not tokens or bandwidth_gb_s is None or cached is None or weights is None:
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
         middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
-        read = measured.measurement["weights_bytes"] * measured.spec.model.active_share
+        read = weights * measured.spec.model.active_share
         moved = read + cached * float(middle)
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"

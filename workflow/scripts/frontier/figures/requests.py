@@ -27,5 +27,5 @@ class Requests(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The number; random models are not scored."""
-        scored = not measured.measurement.get("random_weights")
+        scored = not measured.measurement.random_weights
         return {"requests": len(measured.records) if scored else None}

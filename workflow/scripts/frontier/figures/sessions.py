@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from frontier.figures import Figure, Measured, Needs, Values
 from frontier.results.columns import Column
-from frontier.results.records import asking_sessions
 
 
 class Sessions(Figure):
@@ -21,4 +20,4 @@ class Sessions(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The number; None if there was none."""
-        return {"sessions": len(asking_sessions(dict(measured.measurement))) or None}
+        return {"sessions": len(measured.measurement.asking) or None}

@@ -21,4 +21,4 @@ class WeightsBytes(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The bytes that the engine counted after loading."""
-        return {"weights_bytes": measured.measurement["weights_bytes"]}
+        return {"weights_bytes": measured.measurement.weights_bytes}

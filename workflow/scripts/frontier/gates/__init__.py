@@ -12,67 +12,15 @@ measurement does not depend on gates.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from typing import ClassVar
 
 from frontier.errors import Reason, UserError
 from frontier.registry import Registry
 from frontier.results.layout import MEASUREMENT
+from frontier.results.measurement import Contention, Measurement, Session
 from frontier.results.records import Record
-from frontier.values import first_fault
-
-
-class _Block(BaseModel):
-    """A block of measurement.json; keys that no gate reads are allowed."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class WarmedUp(_Block):
-    """The end of a session's warm-up."""
-
-    settled: bool
-    requests: int
-
-
-class Loaded(_Block):
-    """A session's facts from loading."""
-
-    warmup: WarmedUp | None = None
-    """None if the process ended before, and so timed nothing."""
-
-
-class Session(_Block):
-    """A process that timed requests. A measurement has several if it was interrupted or reuses
-    another sample's requests."""
-
-    session: int
-    hardware: JsonValue = None
-    packages: JsonValue = None
-    weights_sha256: str | None = None
-    adopted: tuple[JsonValue, ...] = ()
-    """The notes by which its packages count as the current ones."""
-    loaded: Loaded = Loaded()
-
-
-class SessionLoad(_Block):
-    """The use of processors by others while a session timed requests."""
-
-    requests: int
-    foreign_cores: float
-
-
-class Load(_Block):
-    """The use of processors and GPUs by others while requests were timed."""
-
-    foreign_cores: float
-    """Average over the time of all requests."""
-    foreign_gpu_processes: int | None
-    """The largest number seen at once; None without a GPU."""
-    sessions: tuple[SessionLoad, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,20 +29,17 @@ class Timing:
 
     records: Sequence[Record]
     sessions: Sequence[Session]
-    load: Load
+    load: Contention
     max_background_cores: float
 
     @classmethod
     def of(
-        cls, measurement: Mapping[str, Any], records: Sequence[Record], max_background_cores: float
+        cls, measurement: Measurement, records: Sequence[Record], max_background_cores: float
     ) -> Timing:
-        """The timing in a measurement.json and its requests. Raises UserError for other files."""
-        try:
-            sessions = [Session.model_validate(one) for one in measurement["sessions"]]
-            load = Load.model_validate(measurement["contention"])
-        except ValidationError as invalid:
-            raise UserError(f"{MEASUREMENT}: {first_fault(invalid)}") from None
-        return cls(records, sessions, load, max_background_cores)
+        """The timing of a measurement and its requests. Raises UserError if nothing was timed."""
+        if measurement.contention is None:
+            raise UserError(f"{MEASUREMENT}: contention: missing; measure again")
+        return cls(records, measurement.sessions, measurement.contention, max_background_cores)
 
     def asking(self) -> Iterator[Session]:
         """The sessions that timed some of the requests."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydantic import JsonValue
-
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
 
@@ -28,6 +26,6 @@ class Sessions(Gate):
         return None
 
 
-def _differ(values: Iterable[JsonValue]) -> bool:
+def _differ(values: Iterable[object]) -> bool:
     first, *others = [*values] or [None]
     return any(other != first for other in others)

@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from frontier.machine import hardware
+from frontier.results.measurement import Contention, LoadAverage, SessionLoad
 from frontier.results.records import Record, Recorded
 
 WINDOW_S = 1.0
@@ -43,7 +44,7 @@ class Watch:
         self._others = [psutil.Process(pid) for pid in own if pid != os.getpid()]
         self._own = {os.getpid(), *own}
         self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
-        self.load_before = list(psutil.getloadavg())
+        self.load_before = psutil.getloadavg()
 
     def read(self) -> Reading:
         """The current counters; the driver is queried only now and then."""
@@ -57,9 +58,9 @@ class Watch:
         own_s = time.process_time() + sum(sum(one.cpu_times()[:2]) for one in self._others)
         return Reading(busy_s, own_s, clock_s, strangers)
 
-    def load_average(self) -> dict[str, list[float]]:
+    def load_average(self) -> LoadAverage:
         """The host's load averages before and after."""
-        return {"before": self.load_before, "after": list(psutil.getloadavg())}
+        return LoadAverage(before=self.load_before, after=psutil.getloadavg())
 
 
 def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
@@ -117,27 +118,30 @@ def _most(*readings: dict[str, Any]) -> int | None:
     return max((one for one in counts if one is not None), default=None)
 
 
-def summary(recorded: Recorded, records: Sequence[Record]) -> dict[str, Any]:
+def summary(
+    recorded: Recorded, records: Sequence[Record], load_average: LoadAverage | None = None
+) -> Contention:
     """The background load over all requests, weighted by time, and in each session with requests.
 
-    `foreign_gpu_processes` is the largest number seen at any time; null without a GPU.
+    `foreign_gpu_processes` is the largest number seen at any time; None without a GPU.
     """
     sessions: dict[int, list[Record]] = {}
     for record in records:
         sessions.setdefault(record.session, []).append(record)
-    return {
-        "foreign_cores": mean_load(records),
-        "sessions": [
-            {
-                "session": number,
-                "requests": len(own),
-                "foreign_cores": mean_load(own),
-                "foreign_gpu_processes": strangers(recorded, number),
-            }
+    return Contention(
+        load_average=load_average,
+        foreign_cores=mean_load(records),
+        sessions=tuple(
+            SessionLoad(
+                session=number,
+                requests=len(own),
+                foreign_cores=mean_load(own),
+                foreign_gpu_processes=strangers(recorded, number),
+            )
             for number, own in sorted(sessions.items())
-        ],
-        "foreign_gpu_processes": _most(*recorded.begun.values(), *recorded.ended.values()),
-    }
+        ),
+        foreign_gpu_processes=_most(*recorded.begun.values(), *recorded.ended.values()),
+    )
 
 
 def mean_load(records: Sequence[Record]) -> float:

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from frontier import gates
 from frontier.host.files import write_bytes
 from frontier.measuring import contention
-from frontier.results import checksums, layout
+from frontier.results import checksums, layout, measurement
+from frontier.results.measurement import Contention
 from frontier.results.records import Record, Recorded, finished, input_sha256
 from frontier.specs.measure import MeasureSpec
 
@@ -25,13 +25,13 @@ from frontier.specs.measure import MeasureSpec
 class Session:
     """A process that timed requests of the same cell, and its records by start time."""
 
-    facts: dict[str, Any]
+    facts: measurement.Session
     gpu_processes: int | None
     records: dict[int, Record] = field(default_factory=dict)
 
-    def add(self, facts: dict[str, Any], recorded: Recorded, number: int) -> None:
+    def add(self, facts: measurement.Session, recorded: Recorded, number: int) -> None:
         """Adds one measurement's records of it."""
-        if "memory" in facts["loaded"]:  # known at its end
+        if facts.loaded.memory:  # known at its end
             self.facts = facts
         seen = contention.strangers(recorded, number)
         if seen is not None:
@@ -50,8 +50,8 @@ class Session:
         Scoring applies the gates to the whole measurement again.
         """
         records = [replace(one, session=0) for one in self.records.values()]
-        session = gates.Session.model_validate({**self.facts, "session": 0})
-        load = gates.Load(
+        session = self.facts.model_copy(update={"session": 0})
+        load = Contention(
             foreign_cores=contention.mean_load(records), foreign_gpu_processes=self.gpu_processes
         )
         timing = gates.Timing(records, [session], load, max_background_cores)
@@ -59,7 +59,7 @@ class Session:
 
 
 def take_over(
-    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: Mapping[str, Any]
+    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: measurement.Session
 ) -> None:
     """Starts a measurement's journal with requests answered by others next to its folder, if any.
 
@@ -93,8 +93,9 @@ def take_over(
 def _journal(taken: Mapping[Session, list[Record]]) -> Recorded:
     """The content of a journal that starts with these records."""
     begun = Recorded()
-    for number, session in enumerate(sorted(taken, key=lambda one: one.facts["started"])):
-        begun.open(number, session.facts, {"gpu_processes": session.gpu_processes})
+    for number, session in enumerate(sorted(taken, key=lambda one: one.facts.started)):
+        facts = session.facts.model_copy(update={"session": number})
+        begun.open(facts, {"gpu_processes": session.gpu_processes})
         for record in taken[session]:
             begun.add(replace(record, session=number), {})
     return begun
@@ -107,9 +108,9 @@ def _sessions(folder: Path, request: str) -> list[Session]:
         if sibling == folder or not (recorded := _recorded(sibling, request)):
             continue
         for number, facts in recorded.facts.items():
-            if facts.get("request") == request and "warmup" in facts.get("loaded", {}):
+            if facts.request == request and facts.loaded.warmup:
                 # A session that others have already taken over is still the same session.
-                session = found.setdefault(facts["started"], Session(facts, None))
+                session = found.setdefault(facts.started, Session(facts, None))
                 session.add(facts, recorded, number)
     return list(found.values())
 
@@ -121,12 +122,11 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
     """
     identity = folder.name
     try:
-        measurement = checksums.read((folder / layout.MEASUREMENT).read_bytes())
-        depends_on = measurement["spec"].get("identity", {}) if measurement else {}
-        if measurement and depends_on.get("digest") == identity:
-            if depends_on.get("request") != request:
+        found = measurement.unaltered((folder / layout.MEASUREMENT).read_bytes())
+        if found and found.identity and found.identity.digest == identity:
+            if found.identity.request != request:
                 return None
-            return _as_adopted(finished(folder / layout.REQUESTS, measurement, identity), request)
+            return _as_adopted(finished(folder / layout.REQUESTS, found, identity), request)
     except OSError:
         pass
     try:
@@ -141,17 +141,17 @@ def _recorded(folder: Path, request: str) -> Recorded | None:
 
 
 def _as_adopted(recorded: Recorded, request: str) -> Recorded:
-    """True if the digests are equal, or a session of earlier code was adopted there."""
-    for facts in recorded.facts.values():
-        if facts.get("adopted"):
-            facts["request"] = request
+    """The same, with this identity of requests for the sessions of earlier code adopted there."""
+    for number, facts in recorded.facts.items():
+        if facts.adopted:
+            recorded.facts[number] = facts.model_copy(update={"request": request})
     return recorded
 
 
-def _alike(session: Mapping[str, Any], here: Mapping[str, Any]) -> bool:
+def _alike(session: measurement.Session, here: measurement.Session) -> bool:
     """True if a session ran on this machine and, unless adopted, with the same software."""
-    same = ("hardware",) if session.get("adopted") else ("hardware", "packages", "weights_sha256")
-    return all(session.get(key) == here[key] for key in same)
+    software = session.packages == here.packages and session.weights_sha256 == here.weights_sha256
+    return session.hardware == here.hardware and (bool(session.adopted) or software)
 
 
 def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Session, list[Record]]:
@@ -163,7 +163,7 @@ def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Sess
     prompts = set(wanted.values())
     ordered = sorted(
         sessions,
-        key=lambda one: (len(prompts & one.prompts()), one.facts["started"]),
+        key=lambda one: (len(prompts & one.prompts()), one.facts.started),
         reverse=True,
     )
     open_ids = dict(wanted)

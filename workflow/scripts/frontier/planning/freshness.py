@@ -13,10 +13,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from frontier.fetching.contents import Digests
 from frontier.planning.cells import Cell
 from frontier.planning.steps import Steps
 from frontier.results import bundles, checksums, layout
+from frontier.results.measurement import Measurement
+from frontier.values import first_fault
 
 
 def _identity(content: dict[str, Any]) -> Any:
@@ -89,27 +93,33 @@ class Freshness:
         if not cell.planned:
             return True
         measured, altered = self.measured(cell)
-        # None: deleted after scoring, which loses nothing that the cell has.
-        return not altered and measured.get("requests_sha256") in (None, result["requests_sha256"])
+        if altered or measured is None:  # deleted after scoring, which loses nothing the cell has
+            return not altered
+        return bool(measured.requests_sha256 == result["requests_sha256"])
 
-    def _measured(self, cell: Cell) -> tuple[dict[str, Any], bool]:
-        """A planned cell's measurement.json, and whether it must be measured again.
+    def _measured(self, cell: Cell) -> tuple[Measurement | None, bool]:
+        """A planned cell's measurement, and whether it must be measured again.
 
-        The mapping is empty if the file is missing or altered. It must be measured again if the
-        file or its requests exist and were altered.
+        None if the file is missing or altered. It must be measured again if the file or its
+        requests exist and were altered.
         """
         path = self.steps.measurement(cell)
         requests = path.with_name(layout.REQUESTS)
         if not ((self.root / path).exists() and (self.root / requests).exists()):
-            return {}, False
-        found, _ = self._read(path, "measured again")
-        if not found:
-            return {}, True
-        if found["spec"]["identity"]["digest"] != self.steps.measure(cell).identity:
+            return None, False
+        content, _ = self._read(path, "measured again")
+        if not content:
+            return None, True
+        try:
+            found = Measurement.of(content)
+        except ValidationError as invalid:
+            self._report(path, f"{first_fault(invalid)}; it is measured again")
+            return None, True
+        if not found.identity or found.identity.digest != self.steps.measure(cell).identity:
             self._report(path, "is another cell's; this one is measured again")
-            return {}, True
+            return None, True
         words = "what is left of it is taken, the rest measured again"
-        return found, not self._whole(requests, found["requests_sha256"], words)
+        return found, not self._whole(requests, found.requests_sha256, words)
 
     def to_measure(self, cell: Cell) -> bool:
         """True if a planned cell's measurement is missing or altered."""

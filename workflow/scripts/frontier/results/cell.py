@@ -16,14 +16,12 @@ from frontier.catalogue.checking import one_of, scenarios
 from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.columns import OUTCOMES, MetricNote
-from frontier.results.key import Block, Key
+from frontier.results.key import Amount, Block, Count, Digest, Key
+from frontier.results.measurement import Adoption, Asking, LoadAverage
 from frontier.scorers import CHOSEN, Scorer
 from frontier.unicode import parse_json, well_formed
 from frontier.values import first_fault
 
-Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Amount = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=0)]
 Outcome = Annotated[str, Field(pattern=rf"^({'|'.join(OUTCOMES)})$")]
 MetricName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]
 
@@ -78,33 +76,10 @@ class Score(Block):
     scorer: ScorerBlock
 
 
-class Session(Block):
-    """A process that timed some of the requests."""
-
-    session: Count
-    started: str | None = None
-    requests: Count
-
-
-class Adoption(Recorded):
-    """A note on the adoption of a measurement by earlier code or packages."""
-
-    because: str
-    when: str = ""
-    differs: tuple[str, ...] = ()
-
-
 class WarmUp(Recorded):
     """The untimed requests before the timed ones."""
 
     requests: Count | None = None
-
-
-class LoadAverage(Block):
-    """The host's load averages over 1, 5 and 15 minutes."""
-
-    before: tuple[Amount, ...] = ()
-    after: tuple[Amount, ...] = ()
 
 
 class Contention(Recorded):
@@ -125,7 +100,7 @@ class Provenance(Block):
     sample_sha256: str | None = None
     weights_sha256: str | None = None
     quantized_layers: Count | None = None
-    sessions: tuple[Session, ...] = ()
+    sessions: tuple[Asking, ...] = ()
     adopted: tuple[Adoption, ...] = ()
 
 

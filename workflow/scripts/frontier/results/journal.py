@@ -11,6 +11,7 @@ from typing import Any
 from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
+from frontier.results.measurement import Measurement, Peaks, Run, Session
 from frontier.results.records import Record, Recorded, closing, finished, opening
 
 
@@ -21,8 +22,11 @@ class Journal(Recorded):
     one truncated line. The next one drops it and any altered lines, and repeats those requests.
     """
 
-    def __init__(self, path: Path, facts: dict[str, Any], identity: str = "") -> None:
-        """Opens `path` for a session, reading the records of earlier ones with this `identity`."""
+    def __init__(self, path: Path, facts: Session, identity: str = "") -> None:
+        """Opens `path` for a session, reading the records of earlier ones with this `identity`.
+
+        The session gets the next free number.
+        """
         super().__init__()
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path, self.identity = path, identity
@@ -30,7 +34,7 @@ class Journal(Recorded):
             self._read(path.read_bytes())
         self._file = path.open("ab")
         self.session = max(self.facts, default=-1) + 1
-        self.facts[self.session] = facts
+        self.facts[self.session] = facts.model_copy(update={"session": self.session})
 
     def _read(self, content: bytes) -> None:
         """Reads the unaltered lines, and removes all others from the file."""
@@ -55,7 +59,7 @@ class Journal(Recorded):
 
     def begin(self, reading: dict[str, Any]) -> None:
         """Records the start of timing, with the current counters."""
-        self._write(opening(self.session, self.facts[self.session], reading))
+        self._write(opening(self.facts[self.session], reading))
         self.begun[self.session] = reading
 
     def append(self, record: Record, reading: dict[str, Any]) -> None:
@@ -63,12 +67,13 @@ class Journal(Recorded):
         self._write({**record.line(), "reading": reading})
         self.add(record, reading)
 
-    def loaded(self, **facts: Any) -> None:
-        """Records the facts that loading gave; on disk at once if this session times requests."""
+    def loaded(self, facts: Run) -> None:
+        """Adds to the facts that loading gave; on disk at once if this session times requests."""
         own = self.facts[self.session]
-        own["loaded"] = own.get("loaded", {}) | facts
+        known = own.loaded.model_copy(update=facts.given())
+        self.facts[self.session] = own.model_copy(update={"loaded": known})
         if self.session in self.begun:
-            self._write(closing(self.session, own["loaded"]))
+            self._write(closing(self.facts[self.session]))
 
     def withdraw(self) -> None:
         """Removes this session, since the process asks nothing."""
@@ -76,9 +81,9 @@ class Journal(Recorded):
 
     def make_room(self, room: int | None) -> None:
         """Drops requests asked with room for another number of tokens, to be repeated."""
-        earlier = {number: facts.get("loaded", {}) for number, facts in self.facts.items()}
+        earlier = {number: facts.loaded.given() for number, facts in self.facts.items()}
         others = {number for number, one in earlier.items() if one.get("room", room) != room}
-        self.loaded(room=room)
+        self.loaded(Run(room=room))
         if not others:
             return
         for number in others:
@@ -90,21 +95,20 @@ class Journal(Recorded):
         write_bytes(self.path, self.lines(self.identity))
         self._file = self.path.open("ab")
 
-    def peaks(self) -> dict[str, int | None]:
+    def peaks(self) -> Peaks:
         """The peak memory of all sessions, as far as known."""
-        known = [facts.get("loaded", {}).get("memory", {}) for facts in self.facts.values()]
-        return {
-            key: max((one[key] for one in known if one.get(key) is not None), default=None)
-            for key in ("device_peak_bytes", "host_peak_bytes")
-        }
+        known = [one.loaded.memory for one in self.facts.values() if one.loaded.memory]
+        return Peaks(
+            device_peak_bytes=_largest(one.device_peak_bytes for one in known),
+            host_peak_bytes=_largest(one.host_peak_bytes for one in known),
+        )
 
     def answered(self, ids: Iterable[str]) -> int | None:
         """The last session with complete facts from loading, if no request is left to ask."""
         if not self.ended.keys() >= set(ids):
             return None
-        known = {number: facts.get("loaded", {}) for number, facts in self.facts.items()}
-        whole = (n for n, one in known.items() if {"warmup", "memory"} <= one.keys())
-        return max(whole, default=None)
+        known = {number: facts.loaded for number, facts in self.facts.items()}
+        return _largest(n for n, one in known.items() if one.warmup and one.memory)
 
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
         """Writes the final records to `path`, in the order of the sample's ids."""
@@ -114,10 +118,14 @@ class Journal(Recorded):
         self._file.close()
 
 
-def restore(requests: Path, measurement: dict[str, Any], identity: str) -> None:
+def _largest(values: Iterable[int | None]) -> int | None:
+    return max((one for one in values if one is not None), default=None)
+
+
+def restore(requests: Path, measurement: Measurement, identity: str) -> None:
     """Writes a journal of the unaltered lines of an altered requests.jsonl.
 
-    `measurement`: the measurement.json beside it, of that `identity`. The next process that
+    `measurement`: that of the file beside it, of that `identity`. The next process that
     measures asks only the requests missing in the journal.
     """
     found = finished(requests, measurement, identity)

@@ -1,11 +1,17 @@
-"""The key of a cell, as recorded in its files."""
+"""The key of a cell and the identity of a result, as recorded in files."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.results.layout import Place
+
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Amount = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
 
 
 class Block(BaseModel):
@@ -34,3 +40,18 @@ class Key(Block):
     def native(self) -> bool:
         """True if the variant is the model as published."""
         return self.quantization == "native" or self.variant == self.model
+
+
+class Identity(BaseModel):
+    """The identity of a result (planning/step.py); all of it is recorded, some of it read."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    digest: str
+    inputs: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class MeasureIdentity(Identity):
+    """The identity of a measurement."""
+
+    request: str | None = None
+    """The digest of the part that each request depends on, except its prompt."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from pydantic import ValidationError
+
 from frontier.arrivals import Arrival
 from frontier.errors import UserError
 from frontier.results import checksums
+from frontier.results.measurement import Measurement, Run, Session
 from frontier.values import read_lines
 
 
@@ -103,8 +105,7 @@ def rebind(content: bytes, before: str, after: str) -> bytes:
 class Recorded:
     """The sessions and records of a measurement, from the lines of a journal.
 
-    Each process that worked on it is a session with a number; `facts` has those of each: hardware,
-    versions and, after loading, the facts that loading gave, as `loaded`.
+    Each process that worked on it is a session with a number, by which `facts` has it.
 
     Counters (frontier/measuring/contention.py) are read when a session starts timing, in `begun` by
     its number, and after each request, in `ended` by its id.
@@ -113,18 +114,18 @@ class Recorded:
     def __init__(self) -> None:
         """Starts without records."""
         self.records: list[Record] = []
-        self.facts: dict[int, dict[str, Any]] = {}
+        self.facts: dict[int, Session] = {}
         self.begun: dict[int, dict[str, Any]] = {}
         self.ended: dict[str, dict[str, Any]] = {}
 
     @property
-    def sessions(self) -> list[dict[str, Any]]:
-        """The facts of each session and its number, in order."""
-        return [{"session": number, **self.facts[number]} for number in sorted(self.facts)]
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions, in order."""
+        return tuple(self.facts[number] for number in sorted(self.facts))
 
-    def open(self, session: int, facts: dict[str, Any], reading: dict[str, Any]) -> None:
+    def open(self, session: Session, reading: dict[str, Any]) -> None:
         """Adds the start of a session."""
-        self.facts[session], self.begun[session] = facts, reading
+        self.facts[session.session], self.begun[session.session] = session, reading
 
     def add(self, record: Record, reading: dict[str, Any]) -> None:
         """Adds a record and the counters after it."""
@@ -133,16 +134,21 @@ class Recorded:
 
     def take(self, value: dict[str, Any] | None) -> bool:
         """Adds a line; False if it is not of this measurement, or a duplicate."""
-        if value is None:
+        try:
+            return value is not None and self._take(value)
+        except ValidationError:  # written by another release
             return False
+
+    def _take(self, value: dict[str, Any]) -> bool:
         session, reading = value.get("session", -1), value.pop("reading", None)
         if value.keys() == _OPENING:
-            self.open(session, value["facts"], reading)
+            self.open(Session.of({"session": session, **value["facts"]}), reading)
             return True
         if session not in self.facts:
             return False
         if value.keys() == _CLOSING:
-            self.facts[session]["loaded"] = value["loaded"]
+            facts = self.facts[session]
+            self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
             return True
         record = Record.of_line(value)
         if record is None or record.id in self.ended:
@@ -154,67 +160,39 @@ class Recorded:
         """The lines of an equivalent journal of that `identity`."""
         ordered = sorted(self.records, key=lambda record: record.session)
         values = [
-            *(
-                opening(number, self.facts[number], self.begun[number])
-                for number in sorted(self.begun)
-            ),
+            *(opening(self.facts[number], self.begun[number]) for number in sorted(self.begun)),
             *({**record.line(), "reading": self.ended[record.id]} for record in ordered),
         ]
         return b"".join(checksums.line(value, identity) for value in values)
 
 
-def opening(session: int, facts: dict[str, Any], reading: dict[str, Any]) -> dict[str, Any]:
+def opening(session: Session, reading: dict[str, Any]) -> dict[str, Any]:
     """The line for the start of a session."""
-    return {"session": session, "facts": facts, "reading": reading}
+    facts = session.as_json()
+    return {"session": facts.pop("session"), "facts": facts, "reading": reading}
 
 
-def closing(session: int, loaded: dict[str, Any]) -> dict[str, Any]:
+def closing(session: Session) -> dict[str, Any]:
     """The line with a session's facts from loading, including its memory at the end."""
-    return {"session": session, "loaded": loaded}
+    return {"session": session.session, "loaded": session.loaded.as_json()}
 
 
-_OPENING = opening(0, {}, {}).keys() - {"reading"}
-_CLOSING = closing(0, {}).keys()
+_OPENING = {"session", "facts"}  # without the reading
+_CLOSING = {"session", "loaded"}
 
 
-def asking_sessions(measurement: dict[str, Any]) -> list[dict[str, Any]]:
-    """The start of each process that asked some of the requests, and their number."""
-    asked = (measurement.get("contention") or {}).get("sessions", [])
-    began = {one.get("session"): one.get("started") for one in measurement["sessions"]}
-    return [
-        {
-            "session": one["session"],
-            "started": began.get(one["session"]),
-            "requests": one["requests"],
-        }
-        for one in asked
-    ]
-
-
-def adopted(sessions: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The notes of adopted sessions, by earlier code or packages, each once."""
-    notes = (note for session in sessions for note in session.get("adopted", []))
-    return list({json.dumps(note): note for note in notes}.values())
-
-
-def finished(requests: Path, measurement: dict[str, Any], identity: str) -> Recorded:
-    """The unaltered records of a requests.jsonl, with the sessions of its measurement.json.
+def finished(requests: Path, measurement: Measurement, identity: str) -> Recorded:
+    """The unaltered records of a requests.jsonl, with the sessions of its measurement.
 
     `identity`: that of the measurement. The records have the load during each request; for GPUs
     only the number of other processes seen during the session.
     """
-    contention = measurement.get("contention") or {}
-    strangers = {
-        one["session"]: one.get("foreign_gpu_processes")
-        for one in contention.get("sessions", [])
-        if "foreign_gpu_processes" in one
-    }
+    load = measurement.contention
+    seen = {one.session: one.foreign_gpu_processes for one in (load.sessions if load else ())}
+    at_all = load.foreign_gpu_processes if load else None
     found = Recorded()
-    for session in measurement["sessions"]:
-        number = session["session"]
-        facts = {key: one for key, one in session.items() if key != "session"}
-        seen = strangers.get(number, contention.get("foreign_gpu_processes"))
-        found.open(number, facts, {"gpu_processes": seen})
+    for session in measurement.sessions:
+        found.open(session, {"gpu_processes": seen.get(session.session, at_all)})
     for line in requests.read_bytes().split(b"\n"):
         if value := checksums.read(line, identity):
             found.take({**value, "reading": {}})

@@ -21,6 +21,7 @@ from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.registry import Registry
 from frontier.results.journal import Journal
+from frontier.results.measurement import WarmUp
 from frontier.specs.measure import MeasuredTask
 
 
@@ -41,23 +42,10 @@ class Bench:
     """The cell's name in messages."""
 
 
-@dataclass(frozen=True)
-class WarmedUp:
-    """The result of a warm-up."""
-
-    requests: int
-    """The number of requests."""
-    settled: bool
-    """Whether latency settled."""
-    last_change: float | None
-    """The relative change between the last two rounds; None after a single round."""
-    seconds: float
-
-
 class Scenario(Entry, ABC):
     """A way in which requests reach an engine."""
 
-    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmedUp:
+    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
         """Runs untimed rounds of the same few requests until one is as fast as the last one.
 
         Rounds are compared request by request, so that long and short ones count equally.
@@ -73,7 +61,7 @@ class Scenario(Entry, ABC):
                 ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
                 change = abs(statistics.median(ratios) - 1)
             before = now
-        return WarmedUp(
+        return WarmUp(
             requests=done,
             settled=change < limits.tolerance,
             last_change=None if math.isinf(change) else change,

@@ -16,8 +16,8 @@ from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError
 from frontier.quantizers import Quantizer, block_of, quantizer_of
-from frontier.results.key import Key
-from frontier.specs import Identity, Spec
+from frontier.results.key import Key, MeasureIdentity
+from frontier.specs import Spec
 from frontier.values import first_fault
 
 
@@ -65,13 +65,6 @@ class MeasuredTask(Spec):
     prompt: str
     max_new_tokens: int
     stop: tuple[str, ...]
-
-
-class MeasureIdentity(Identity):
-    """The identity of a measurement."""
-
-    request: str | None = None
-    """The digest of the part that each request depends on, except its prompt."""
 
 
 class MeasureSpec(Spec):

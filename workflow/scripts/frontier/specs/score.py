@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from frontier.results.key import Key
+from frontier.results.key import Identity, Key
 from frontier.scorers import AnyScorer
-from frontier.specs import Identity, Spec
+from frontier.specs import Spec
 
 
 class ScoredModel(Spec):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from frontier.figures import Figure, Measured, Needs, Values
+from frontier.results.measurement import Measurement
 
 
 class Condition(Figure):
-    """The measurement's value under the name of the column."""
+    """A value of the measurement in a single column."""
 
     NEEDS = Needs.MEASUREMENT
     CONDITION = True
 
     def values(self, measured: Measured) -> Values:
         """The value; None if the measurement ended before it was known."""
-        return {column.name: measured.measurement.get(column.name) for column in self.COLUMNS}
+        (column,) = self.COLUMNS
+        return {column.name: self.value(measured.measurement)}
+
+    @abstractmethod
+    def value(self, measurement: Measurement) -> str | int | None:
+        """The value; None if it is not known."""

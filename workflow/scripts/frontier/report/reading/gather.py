@@ -20,10 +20,11 @@ from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, tim
 from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
-from frontier.results.cell import Adoption, CellResult, Metric, read_cell
+from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.cell import Provenance as CellProvenance
 from frontier.results.columns import MetricNote, StudyRow
 from frontier.results.layout import requests_of
+from frontier.results.measurement import Adoption
 from frontier.results.outputs import read_requests
 from frontier.text import visible
 

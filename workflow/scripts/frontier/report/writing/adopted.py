@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
-from frontier.results.cell import Adoption
+from frontier.results.measurement import Adoption
 from frontier.text import visible
 
 MOST_DIFFERENCES = 12
