@@ -17,6 +17,7 @@ from frontier.results import layout
 from frontier.scorers import ScoredItem
 from frontier.scorers.translation import Translation
 from frontier.values import sha256
+from measurements import measurement
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORERS = (
@@ -197,10 +198,11 @@ def measured(results: Path, cell: Cell) -> Path:
     run = path.with_suffix("") / f"{cell.seed():016x}"
     run.mkdir(parents=True)
     (run / "requests.jsonl").write_text('{"id": "one", "text": "positive"}\n', encoding="utf-8")
-    recorded = {"layout": layout.VERSION, "requests_sha256": sha256(run / "requests.jsonl")}
-    (run / "measurement.json").write_text(json.dumps(recorded | {"sessions": []}), encoding="utf-8")
+    digest = sha256(run / "requests.jsonl")
+    recorded = measurement(requests_sha256=digest)
+    (run / "measurement.json").write_text(json.dumps(recorded), encoding="utf-8")
     summary = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps(summary | recorded), encoding="utf-8")
+    path.write_text(json.dumps(summary | {"requests_sha256": digest}), encoding="utf-8")
     return path
 
 

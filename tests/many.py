@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+import measurements
 import score
 from frontier import values
 from frontier.arrivals import one_by_one
@@ -118,23 +119,13 @@ def answers(rows: list[dict[str, Any]], wrong: float, seed: int) -> list[dict[st
 
 def measurement(requests: Path, sample: Path) -> dict[str, Any]:
     """What measure.py tells of a measurement, but for the cell's specification."""
-    warmup = {"requests": 10, "settled": True, "last_change": 0.01}
-    session = {
-        "session": 0, "hardware": hardware.describe(), "packages": {"torch": "2.13.0"},
-        "loaded": {"warmup": warmup},
-    }  # fmt: skip
     load = {"before": [0.2, 0.3, 0.3], "after": [1.9, 0.8, 0.4]}
-    return {
-        "outcome": "measured", "reason": None, "load_s": 1.25, "weights_bytes": 4_000_000,
-        "kv_bytes_per_token": 1024, "dtype": "float32", "quantized_layers": 7, "kernel": None,
-        "warmup": warmup, "threads": 2,
-        "contention": {
-            "foreign_cores": 0.04, "foreign_gpu_processes": None, "load_average": load,
-        },
-        "memory": {"device_peak_bytes": None, "host_peak_bytes": 900_000_000},
-        "sessions": [session], "requests": 500, "requests_sha256": values.sha256(requests),
-        "sample_sha256": values.sha256(sample), "weights_sha256": "1" * 64,
-    }  # fmt: skip
+    contention = {"load_average": load, "foreign_cores": 0.04, "foreign_gpu_processes": None}
+    return measurements.measurement(
+        requests=500, contention=contention, requests_sha256=values.sha256(requests),
+        sample_sha256=values.sha256(sample),
+        sessions=[measurements.session(hardware=hardware.describe())],
+    )  # fmt: skip
 
 
 def _program(name: str, *arguments: str) -> None:
@@ -176,7 +167,6 @@ def finish(folder: Path) -> None:
             files.write_text(requests, "".join(json.dumps(one) + "\n" for one in records))
             recorded = measurement(requests, samples[task])
             cell = steps.cell(f"model0000-{quantization}".removesuffix("-native"), "cpu", task)
-            recorded["layout"] = layout.VERSION
             recorded["spec"] = json.loads(steps.measure(cell).spec_with_identity)
             files.write_json(place.with_suffix(".json"), recorded)
             given = Namespace(

@@ -18,6 +18,7 @@ from frontier.measuring import contention
 from frontier.measuring.contention import Reading, loads
 from frontier.results.journal import Journal
 from frontier.results.records import Record
+from measurements import a_session
 
 CORES = 2
 
@@ -80,31 +81,26 @@ def session(journal: Journal, ids: range, foreign: float) -> None:
 
 def test_the_load_of_a_session_that_was_killed_counts(tmp_path: Path) -> None:
     """Two hogs during 186 of 200 requests, then a kill, then peace."""
-    session(Journal(tmp_path / "journal.jsonl", {}), range(186), 2.0)
-    second = Journal(tmp_path / "journal.jsonl", {})
+    session(Journal(tmp_path / "journal.jsonl", a_session()), range(186), 2.0)
+    second = Journal(tmp_path / "journal.jsonl", a_session())
     session(second, range(186, 200), 0.0)
     records = contention.with_loads(second)
     assert [one.foreign_cores for one in records] == [2.0] * 186 + [0.0] * 14
     found = contention.summary(second, records)
-    assert found["foreign_cores"] == pytest.approx(1.86)
-    assert found["sessions"] == [
-        {
-            "session": 0, "requests": 186, "foreign_cores": pytest.approx(2.0),
-            "foreign_gpu_processes": None,
-        },
-        {"session": 1, "requests": 14, "foreign_cores": 0.0, "foreign_gpu_processes": None},
-    ]  # fmt: skip
-    assert found["foreign_gpu_processes"] is None
+    assert found.foreign_cores == pytest.approx(1.86)
+    assert [(one.session, one.requests) for one in found.sessions] == [(0, 186), (1, 14)]
+    assert [one.foreign_cores for one in found.sessions] == pytest.approx([2.0, 0.0])
+    assert {one.foreign_gpu_processes for one in (found, *found.sessions)} == {None}
 
 
 def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
     """Who computed there at any time, also during a session that was killed."""
-    first = Journal(tmp_path / "journal.jsonl", {})
+    first = Journal(tmp_path / "journal.jsonl", a_session())
     first.begin(asdict(Reading(1, 1, 1, 0)))
     first.append(record(0), asdict(Reading(2, 2, 2, 3)))
-    second = Journal(tmp_path / "journal.jsonl", {})
+    second = Journal(tmp_path / "journal.jsonl", a_session())
     second.begin(asdict(Reading(3, 3, 3, 0)))
-    assert contention.summary(second, second.records)["foreign_gpu_processes"] == 3
+    assert contention.summary(second, second.records).foreign_gpu_processes == 3
 
 
 def test_what_helpers_do_is_the_works_own() -> None:

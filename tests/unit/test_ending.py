@@ -125,8 +125,9 @@ def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
         tmp_path,
         f"""
         from frontier.host import files
+        from frontier.measuring import sessions
         from frontier.results.journal import Journal
-        journal = Journal(Path("journal.jsonl"), {{}})
+        journal = Journal(Path("journal.jsonl"), sessions.here(None, None, ()))
         journal.begin({{}})
         before = Path("journal.jsonl").read_bytes()
         try:

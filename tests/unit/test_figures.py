@@ -24,18 +24,21 @@ from frontier.results.records import Record
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.tables import study
 from frontier.tables.study import columns, table
+from measurements import a_measurement
 
 SPEC = ScoreSpec.model_construct(
     device=ScoredDevice(max_background_cores=1, bandwidth_gb_s=50, price_per_hour=3.6),
     model=ScoredModel(),
 )
-MEASUREMENT: dict[str, Any] = {
-    "weights_bytes": 1_000_000, "kv_bytes_per_token": 256, "load_s": 1.5, "threads": 2,
-    "engine": "transformers", "environment": "openvino", "dtype": "float32", "kernel": "torch mm",
+FACTS: dict[str, Any] = {
+    "environment": "openvino", "kernel": "torch mm",
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
-    "contention": {"sessions": [{"session": 0, "requests": 200}]},
-    "sessions": [{"session": 0, "started": "2026"}],
+    "contention": {
+        "foreign_cores": 0.0, "foreign_gpu_processes": None,
+        "sessions": [{"session": 0, "requests": 200, "foreign_cores": 0.0}],
+    },
 }  # fmt: skip
+MEASUREMENT = a_measurement(**FACTS)
 RECORDS = [
     Record(
         f"r{n}", "", "yes", 5, 20, "stop", n * 10**9, n * 10**9,
@@ -90,9 +93,9 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3]
     assert known[2] - known[1] == {"weights_bytes", "load_s", "requests"}
     assert known[3] == set(figures.whole(figures.columns()))
-    untimed = Measured(MEASUREMENT | {"simulated": True}, SPEC, RECORDS)
+    untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
-    unscored = Measured(MEASUREMENT | {"random_weights": True}, SPEC, RECORDS)
+    unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)
     assert figures.values(unscored, Needs.TIMES)["requests"] is None
 
 

@@ -14,15 +14,9 @@ from frontier.arrivals import Arrival, one_by_one
 from frontier.errors import UserError
 from frontier.gates import GATES, Timing, first_reason, in_order
 from frontier.results.records import Record
+from measurements import WARM_UP, a_measurement, session
 
 REQUESTS, MOST = 40, 0.5
-
-
-def session(number: int, **facts: Any) -> dict[str, Any]:
-    """A process that timed requests."""
-    warmup = {"settled": True, "requests": 8}
-    whole = {"hardware": {"cpu": "Example"}, "packages": {}, "loaded": {"warmup": warmup}}
-    return {"session": number, **whole, **facts}
 
 
 def records(*changed: dict[str, Any]) -> list[Record]:
@@ -40,8 +34,8 @@ def timing(
 ) -> Timing:
     """A measurement that passes every gate, but for what is given."""
     contention = {"foreign_cores": 0.05, "foreign_gpu_processes": None} | load
-    measurement = {"sessions": [*processes], "contention": contention}
-    return Timing.of(measurement, requests or records(), MOST)
+    measured = a_measurement(sessions=[*processes], contention=contention)
+    return Timing.of(measured, requests or records(), MOST)
 
 
 @pytest.mark.parametrize("name", GATES.names())
@@ -54,9 +48,12 @@ def test_contract_of_every_gate(name: str) -> None:
     assert [type(other) for other in same] == [type(gate)], "another gate has the same ORDER"
 
 
+UNSETTLED = WARM_UP | {"settled": False, "requests": 9}
+
+
 def settled(number: int, asked: bool) -> dict[str, Any]:
     """A session that had not settled."""
-    return session(number, loaded={"warmup": {"settled": not asked, "requests": 9}})
+    return session(number, loaded={"warmup": WARM_UP | {"settled": not asked, "requests": 9}})
 
 
 LOADED = [{"foreign_cores": 2.0}]
@@ -125,8 +122,8 @@ def test_what_disturbed_requests_make_of_a_cell(
     ("asked", "facts", "loads", "words"),
     [
         (20, {}, (0.1, 0.4), None),
-        (20, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), "after 9 requests"),
-        (0, {"loaded": {"warmup": {"settled": False, "requests": 9}}}, (0.1, 0.1), None),
+        (20, {"loaded": {"warmup": UNSETTLED}}, (0.1, 0.1), "after 9 requests"),
+        (0, {"loaded": {"warmup": UNSETTLED}}, (0.1, 0.1), None),
         (20, {"loaded": {}}, (0.1, 0.1), "a session that records none"),
         (0, {"loaded": {}}, (0.1, 0.1), None),
         (20, {"hardware": {"cpu": "Other"}}, (0.1, 0.1), "on another machine"),
@@ -182,8 +179,8 @@ def test_a_chunk_of_several_tokens_is_in_order(chunks: list[tuple[int, int]], ta
     assert GATES.load("clock")().reason(timing([whole])) is None
 
 
-def test_another_file_is_no_measurement() -> None:
-    """It is named with the key that is wrong."""
-    broken = session(0, loaded={"warmup": {"requests": 8}})
-    with pytest.raises(UserError, match=r"measurement\.json: loaded\.warmup\.settled"):
-        timing(processes=[broken])
+def test_what_was_not_timed_has_no_timing() -> None:
+    """A measurement whose sessions all ended before their end was recorded."""
+    without = a_measurement(contention=None)
+    with pytest.raises(UserError, match=r"measurement\.json: contention: missing"):
+        Timing.of(without, records(), MOST)

@@ -70,6 +70,7 @@ from dataclasses import asdict
 from pathlib import Path
 from frontier.arrivals import one_by_one
 from frontier.engines import Generate, Generation
+from frontier.measuring import sessions
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
@@ -89,7 +90,7 @@ class Model:
             pass
         return Generation("x", 1, "stop", start, one_by_one([1]), time.perf_counter_ns() - start)
 
-journal = Journal(Path(sys.argv[1]), {})
+journal = Journal(Path(sys.argv[1]), sessions.here(None, None, ()))
 requests = {f"r{number}": Generate("?", 1) for number in range(20)}
 with Pauses() as pauses:
     SingleStream().measure(Bench(Model(), requests, journal, Watch("cpu"), pauses, "cell"))

@@ -15,7 +15,9 @@ from frontier.errors import UserError
 from frontier.measuring import contention
 from frontier.results import checksums
 from frontier.results.journal import Journal, restore
+from frontier.results.measurement import Peaks, Run, WarmUp
 from frontier.results.records import Record, read, rebind
+from measurements import WARM_UP, a_measurement, a_session
 
 
 def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 5) -> Record:
@@ -25,7 +27,7 @@ def record(number: int, session: int = 0, text: str = "positive", end_ns: int = 
 
 def journal_of(path: Path, count: int, text: str = "positive", identity: str = "me") -> Journal:
     """A measurement with so many requests done."""
-    journal = Journal(path, {"host": "a"}, identity)
+    journal = Journal(path, a_session(hardware={"host": "a"}), identity)
     journal.begin({})
     for number in range(count):
         journal.append(record(number, text=text), {})
@@ -44,14 +46,14 @@ def test_cut_anywhere_keeps_every_whole_record(
     path.write_bytes(content)
     whole = max(0, content.count(b"\n") - 1)
 
-    second = Journal(path, {"host": "b"}, "me")
+    second = Journal(path, a_session(hardware={"host": "b"}), "me")
     assert second.records == [record(number, text=text) for number in range(whole)]
     second.begin({})
     second.append(record(7, second.session), {})
     requests = path.with_name("requests.jsonl")
     second.finish(requests, second.records, ["r7", *(f"r{n}" for n in range(5))])
     assert [one.id for one in read(requests)] == ["r7", *(f"r{n}" for n in range(whole))]
-    assert Journal(path, {}, "me").records[-1] == record(7, second.session)
+    assert Journal(path, a_session(), "me").records[-1] == record(7, second.session)
 
 
 GARBAGE = st.sampled_from([
@@ -72,7 +74,7 @@ def test_garbage_between_lines(
     journal_of(path, 5)
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:at], garbage + b"\n", *lines[at:]]))
-    assert Journal(path, {}, "me").records == [record(number) for number in range(5)]
+    assert Journal(path, a_session(), "me").records == [record(number) for number in range(5)]
     assert path.read_bytes() == b"".join(lines)
 
 
@@ -86,7 +88,7 @@ def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.Dat
     at = data.draw(st.integers(0, len(content) - 1), label="place")
     content[at] ^= data.draw(st.integers(1, 255), label="bits")
     path.write_bytes(content)
-    found = Journal(path, {}, "me").records
+    found = Journal(path, a_session(), "me").records
     first, line = content.find(b"\n"), bytes(content[:at]).count(b"\n")
     assert all(one == record(int(one.id[1:])) for one in found)
     assert len(found) >= (3 if line and at != first else 0)  # a line's end is two lines'
@@ -97,11 +99,11 @@ def test_what_is_left_out_is_reported(tmp_path: Path, capsys: pytest.CaptureFixt
     path = tmp_path / "journal.jsonl"
     journal_of(path, 3)
     path.write_bytes(path.read_bytes() + b"x\ny\nz")
-    Journal(path, {}, "me")
+    Journal(path, a_session(), "me")
     recorded = capsys.readouterr().err
     assert recorded == f"{path}: 2 line(s) were altered; their requests are asked again\n"
     path.write_bytes(path.read_bytes() + b"z")
-    Journal(path, {}, "me")
+    Journal(path, a_session(), "me")
     assert capsys.readouterr().err == ""
 
 
@@ -109,42 +111,41 @@ def test_another_measurements_records_are_not_taken(tmp_path: Path) -> None:
     """A journal that was copied from another model's cell; nor a request twice."""
     path = tmp_path / "journal.jsonl"
     journal_of(path, 3, identity="another")
-    assert Journal(path, {}, "me").records == []
+    assert Journal(path, a_session(), "me").records == []
     path.unlink()
     journal_of(path, 3)
     path.write_bytes(path.read_bytes() + path.read_bytes().splitlines(keepends=True)[1])
-    assert Journal(path, {}, "me").records == [record(number) for number in range(3)]
+    assert Journal(path, a_session(), "me").records == [record(number) for number in range(3)]
 
 
 def test_sessions_are_counted_and_kept(tmp_path: Path) -> None:
     """Each process that worked on a measurement is known by its facts."""
     path = tmp_path / "journal.jsonl"
     journal_of(path, 1)
-    second = Journal(path, {"host": "b"}, "me")
+    second = Journal(path, a_session(hardware={"host": "b"}), "me")
     assert second.session == 1
-    assert second.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
+    assert [(one.session, one.hardware["host"]) for one in second.sessions] == [(0, "a"), (1, "b")]
     assert asdict(second.records[0])["session"] == 0
 
 
 def test_what_loading_showed_is_kept(tmp_path: Path) -> None:
     """With the session's beginning, and the rest at its end, which a kill may cut off."""
     path = tmp_path / "journal.jsonl"
-    journal = Journal(path, {"host": "a"}, "me")
-    journal.loaded(warmup={"settled": True}, room=None)
+    journal = Journal(path, a_session(loaded={}), "me")
+    journal.loaded(Run(warmup=WarmUp.of(WARM_UP), room=None))
     journal.begin({})
     journal.append(record(0), {})
-    begun = {"warmup": {"settled": True}, "room": None}
-    assert Journal(path, {}, "me").sessions[0] == {"session": 0, "host": "a", "loaded": begun}
-    journal.loaded(memory={"host_peak_bytes": 7, "device_peak_bytes": None})
-    again = Journal(path, {}, "me")
-    assert again.facts[0]["loaded"] == begun | {
-        "memory": {"host_peak_bytes": 7, "device_peak_bytes": None}
-    }
-    assert again.peaks() == {"host_peak_bytes": 7, "device_peak_bytes": None}
+    begun = {"room": None, "warmup": WARM_UP}
+    assert Journal(path, a_session(), "me").sessions[0].loaded.as_json() == begun
+    peaks = {"device_peak_bytes": None, "host_peak_bytes": 7}
+    journal.loaded(Run(memory=Peaks.of(peaks)))
+    again = Journal(path, a_session(), "me")
+    assert again.facts[0].loaded.as_json() == begun | {"memory": peaks}
+    assert again.peaks() == Peaks.of(peaks)
     assert (again.answered(["r0"]), again.answered(["r0", "r1"])) == (0, None)
     path.write_bytes(path.read_bytes()[:-9])
-    cut = Journal(path, {}, "me")
-    assert cut.facts[0]["loaded"] == begun
+    cut = Journal(path, a_session(), "me")
+    assert cut.facts[0].loaded.as_json() == begun
     assert cut.answered(["r0"]) is None, "nobody knows the memory: it is loaded again"
 
 
@@ -157,15 +158,17 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
     lines = requests.read_bytes().splitlines(keepends=True)
     edited = lines[1].replace(b"positive", b"negative")
     requests.write_bytes(b"".join([lines[0], edited, *lines[2:4], lines[4][:40]]))
-    recorded = {"sessions": journal.sessions, "contention": {"foreign_gpu_processes": 2}}
+    load = {"foreign_cores": 0.5, "foreign_gpu_processes": 2}
+    sessions = [one.as_json() for one in journal.sessions]
+    recorded = a_measurement(sessions=sessions, contention=load)
     restore(requests, recorded, "another")
-    assert Journal(tmp_path / "journal.jsonl", {}, "another").records == []
+    assert Journal(tmp_path / "journal.jsonl", a_session(), "another").records == []
     restore(requests, recorded, "me")
-    again = Journal(tmp_path / "journal.jsonl", {"host": "b"}, "me")
+    again = Journal(tmp_path / "journal.jsonl", a_session(hardware={"host": "b"}), "me")
     assert again.records == [records[n] for n in (0, 2, 3)]
-    assert again.sessions == [{"session": 0, "host": "a"}, {"session": 1, "host": "b"}]
+    assert [(one.session, one.hardware["host"]) for one in again.sessions] == [(0, "a"), (1, "b")]
     assert contention.with_loads(again) == again.records
-    assert contention.summary(again, again.records)["foreign_gpu_processes"] == 2
+    assert contention.summary(again, again.records).foreign_gpu_processes == 2
 
 
 def test_former_layout_is_named(tmp_path: Path) -> None:

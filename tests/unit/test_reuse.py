@@ -30,13 +30,16 @@ from frontier.gates import Timing
 from frontier.gates.sessions import Sessions
 from frontier.machine.limits import Limits, OutOfTimeError
 from frontier.measuring import reuse
-from frontier.results import checksums, records
+from frontier.results import checksums, measurement, records
 from frontier.results.journal import Journal
+from frontier.results.key import MeasureIdentity
+from frontier.results.measurement import Adoption, Measurement
 from frontier.results.records import Record, read
 from frontier.sampling import drawing
 from frontier.scenarios import single_stream
-from frontier.specs.measure import MeasureIdentity, MeasureSpec
+from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec
+from measurements import WARM_UP, a_session
 
 ROWS = [Row(f"r{n}", {"question": f"{n} + {n % 7}"}, str(n), "ab"[n % 2]) for n in range(40)]
 TASK = {"prompt": "What is {question} ?", "max_new_tokens": 4, "stop": ["\n"]}
@@ -97,9 +100,14 @@ def recorded(folder: Path) -> dict[str, Any]:
     return found
 
 
+def measured(folder: Path) -> Measurement:
+    """The same, typed."""
+    return measurement.read(folder / "measurement.json")
+
+
 def gate_of_sessions(folder: Path) -> str | None:
     """What the gate says that looks at whether all sessions were alike."""
-    return Sessions().reason(Timing.of(recorded(folder), read(folder / "requests.jsonl"), 1e6))
+    return Sessions().reason(Timing.of(measured(folder), read(folder / "requests.jsonl"), 1e6))
 
 
 def answers(folder: Path) -> list[tuple[str, str, int]]:
@@ -322,14 +330,11 @@ def test_a_measurement_that_is_made_again_asks_everything(cell: Cell) -> None:
     assert cell.asked.total() == 8
 
 
-SOUND = {"requests": 4, "settled": True, "last_change": 0.1, "seconds": 1.0}
-
-
 @pytest.mark.parametrize(
     "fact",
     [
         {"weights_sha256": "0"}, {"hardware": {"cpu": "Another"}}, {"packages": {"torch": "1.0"}}, {"request": "0" * 16},
-        {"loaded": {"warmup": SOUND | {"settled": False}}}, {"loaded": {}},
+        {"loaded": {"warmup": WARM_UP | {"settled": False}}}, {"loaded": {}},
     ],
     ids=str,
 )  # fmt: skip
@@ -363,7 +368,7 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
     for size, expected in ((12, [8, 4]), (10, [8, 2])):
         folder = cell.measure(size)
         assert counted(folder) == expected
-        assert records.adopted(recorded(folder)["sessions"]) == [note]
+        assert measured(folder).adopted == [Adoption.of(note)]
         assert gate_of_sessions(folder) is None
         shutil.rmtree(small, ignore_errors=True)
     edit(folder, sessions=[one | {"adopted": []} for one in recorded(folder)["sessions"]])
@@ -414,7 +419,7 @@ def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) ->
     assert "warmup" in recorded(small)
 
 
-HERE = {"hardware": {"cpu": "x"}, "packages": {}, "weights_sha256": None, "request": "7" * 16}
+HERE = a_session(request="7" * 16)
 SPEC = MeasureSpec.model_construct(
     max_background_cores=0.5,
     identity=MeasureIdentity(digest="new", request="7" * 16),
@@ -430,10 +435,7 @@ def test_as_much_is_taken_as_can_be(
     """Each record once, for a request with its prompt; and no request that has one is left."""
     task, start_ns = tmp_path_factory.mktemp("task"), 0
     for number, prompts in enumerate(earlier):
-        facts = HERE | {
-            "started": str(number),
-            "loaded": {"warmup": {"settled": True, "requests": 8}},
-        }
+        facts = HERE.model_copy(update={"started": str(number)})
         journal = Journal(task / f"{number:016x}" / "journal.jsonl", facts, f"{number:016x}")
         journal.begin({})
         for name, prompt in prompts.items():
@@ -459,7 +461,7 @@ def test_as_much_is_taken_as_can_be(
     path = task / "new" / "journal.jsonl"
     path.parent.mkdir()
     reuse.take_over(path, SPEC, wanted, HERE)
-    found = Journal(path, {}, "new").records
+    found = Journal(path, HERE, "new").records
     assert len({one.start_ns for one in found}) == len({one.id for one in found}) == len(found)
     assert all(wanted[one.id] == one.text for one in found)
     there = Counter(prompt for prompts in earlier for prompt in prompts.values())

@@ -19,9 +19,11 @@ from frontier.errors import OutOfMemoryError, UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
+from frontier.results.measurement import Run, WarmUp
 from frontier.results.records import Record, input_sha256
 from frontier.scenarios import SCENARIOS, Bench
 from frontier.scenarios.single_stream import SingleStream
+from measurements import WARM_UP, a_session
 
 REQUESTS = {f"r{number}": Generate(f"prompt {number}", 3) for number in range(12)}
 
@@ -46,14 +48,14 @@ class Echo(LoadedModel):
 
 def measured(name: str, folder: Path, model: LoadedModel) -> list[Record]:
     """The records of a scenario's measurement, however it ends."""
-    journal = Journal(folder / "journal.jsonl", {})
+    journal = Journal(folder / "journal.jsonl", a_session())
     with Pauses() as pauses:
         bench = Bench(model, REQUESTS, journal, Watch("cpu"), pauses, "cell")
         try:
             SCENARIOS.load(name)().measure(bench)
         finally:
-            journal.loaded(warmup={"settled": True, "requests": 8})
-    return Journal(folder / "journal.jsonl", {}).records
+            journal.loaded(Run(warmup=WarmUp.of(WARM_UP)))
+    return Journal(folder / "journal.jsonl", a_session()).records
 
 
 @pytest.mark.parametrize("name", SCENARIOS.names())

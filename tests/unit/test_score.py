@@ -18,6 +18,7 @@ from frontier.arrivals import one_by_one
 from frontier.results.records import Record
 from frontier.specs.score import ScoreSpec
 from frontier.values import checked_spec
+from measurements import WARM_UP, measurement, session
 
 REQUESTS = 40
 SPEC = {
@@ -33,27 +34,6 @@ SPEC = {
     "device": {"max_background_cores": 0.5, "bandwidth_gb_s": 50, "price_per_hour": 3.6},
     "identity": {"digest": "cafe"},
 }  # fmt: skip
-
-
-def session(number: int, settled: bool = True) -> dict[str, Any]:
-    """A process that timed requests, after a warm-up."""
-    warmup = {"requests": 8, "settled": settled, "last_change": 0.01}
-    hardware, packages = {"cpu": "Example"}, {"torch": "2.13.0"}
-    facts = {"session": number, "hardware": hardware, "packages": packages}
-    return {**facts, "loaded": {"warmup": warmup}}
-
-
-def measurement(**facts: Any) -> dict[str, Any]:
-    """A measurement that passes every gate."""
-    return {
-        "layout": 2, "outcome": "measured", "reason": None, "load_s": 1.5, "weights_bytes": 1_000_000,
-        "kv_bytes_per_token": 256, "quantized_layers": 21, "dtype": "float32", "threads": 2,
-        "contention": {"foreign_cores": 0.05, "foreign_gpu_processes": None},
-        "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": None},
-        "sessions": [session(number) for number in range(2)],
-        "weights_sha256": "1" * 64,
-        "spec": {"task": {"prompt": "{sentence}\nIs it positive or negative?"}},
-    } | facts  # fmt: skip
 
 
 def scored(
@@ -181,7 +161,10 @@ def test_random_weights_have_times_and_never_a_score(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"sessions": [session(0, settled=False)]}, "warm-up: latency had not settled"),
+        (
+            {"sessions": [session(0, loaded={"warmup": WARM_UP | {"settled": False}})]},
+            "warm-up: latency had not settled",
+        ),
         ({"contention": {"foreign_cores": 0.9, "foreign_gpu_processes": None}}, "0.90 cores"),
     ],
 )

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
-from frontier.gates import GATES, Load, Timing
+from frontier.gates import GATES, Timing
+from frontier.results.measurement import Contention
 from frontier.results.records import Record
 from frontier.scoring import latency
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.stats.intervals import quantile_interval
+from measurements import a_measurement
 
 
 def record(gaps: list[int], tail: int = 0, prompt_tokens: int = 10) -> Record:
@@ -35,14 +37,14 @@ def of_arrivals(arrivals: list[Arrival], tail: int = 0, prompt_tokens: int = 10)
 
 def figures_of(records: list[Record], **facts: Any) -> dict[str, Any]:
     """The figures of a measurement as its cell has them, facts of the device being `facts` too."""
-    measurement = {
-        "weights_bytes": 0, "kv_bytes_per_token": None, "load_s": 1.0, "memory": None, "sessions": [],
-    }  # fmt: skip
-    device = {key: one for key, one in facts.items() if key in ScoredDevice.model_fields}
+    device_facts = facts.keys() & ScoredDevice.model_fields
+    known = {key: one for key, one in facts.items() if key not in device_facts}
+    measured = a_measurement(**{"kv_bytes_per_token": None, "weights_bytes": 0} | known)
+    device = {key: one for key, one in facts.items() if key in device_facts}
     spec = ScoreSpec.model_construct(
         device=ScoredDevice(max_background_cores=0.5, **device), model=ScoredModel()
     )
-    return figures.values(Measured(measurement | facts, spec, records), Needs.TIMES)
+    return figures.values(Measured(measured, spec, records), Needs.TIMES)
 
 
 GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
@@ -111,7 +113,7 @@ def test_gaps_of_chunks_are_marked(requests: list[list[Arrival]]) -> None:
 def test_no_token_no_time() -> None:
     """A request whose answer is empty has a latency, and nothing else; that is no fault."""
     empty = Record("r", "", "", 0, 9, "stop", 0, 0, [], 10**6, 0)
-    timing = Timing([empty], [], Load(foreign_cores=0, foreign_gpu_processes=None), 1)
+    timing = Timing([empty], [], Contention(foreign_cores=0, foreign_gpu_processes=None), 1)
     assert GATES.load("clock")().reason(timing) is None
     assert (latency.latency_s(empty), latency.ttft_s(empty)) == (1e-3, None)
     assert (latency.tpot_s(empty), latency.itl_s(empty)) == (None, [])
@@ -258,7 +260,7 @@ def test_tpot_is_null_for_single_tokens() -> None:
 
 def mbu(records: list[Record], **facts: Any) -> dict[str, float] | None:
     """The share of 100 GB/s that reading 10 MB for each token takes, but for the `facts`."""
-    known = {"weights_bytes": 1e7, "kv_bytes_per_token": 0, "bandwidth_gb_s": 100}
+    known = {"weights_bytes": 10**7, "kv_bytes_per_token": 0, "bandwidth_gb_s": 100}
     found: dict[str, float] | None = figures_of(records, **(known | facts))["mbu"]
     return found
 
@@ -266,7 +268,7 @@ def mbu(records: list[Record], **facts: Any) -> dict[str, float] | None:
 def test_mbu_of_a_memory_bound_model() -> None:
     """Reading 10 MB of weights and 2 kB of cache a token in 1 ms from 100 GB/s is a tenth."""
     records = [record([10**6] * 21, prompt_tokens=0)] * 8
-    found = mbu(records, weights_bytes=10_000_000 - 10.5 * 200, kv_bytes_per_token=200)
+    found = mbu(records, weights_bytes=10**7 - 2100, kv_bytes_per_token=200)
     assert found is not None
     assert found["value"] == pytest.approx(0.1)
     slower = [record([10**6 + 10**4 * n] * 21, prompt_tokens=0) for n in (3, 0, 7, 1, 5, 2, 6, 4)]

@@ -41,7 +41,6 @@ class WarmUp(Part):
     """The result of a warm-up."""
 
     requests: Count
-    """The number of requests."""
     settled: bool
     """Whether latency settled."""
     last_change: Amount | None
