@@ -28,7 +28,7 @@ LEFT_BEHIND = shutil.ignore_patterns(
 )  # fmt: skip
 
 CODE = ("workflow", "resources/report")
-ABOUT = ("environment", "dataset", "model", "calibration", "variant", "engine", "task")
+ABOUT = ("environment", "dataset", "model", "calibration", "variant", "format", "task")
 NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 WARM = Warm()
 

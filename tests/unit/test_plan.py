@@ -9,6 +9,7 @@ import pytest
 
 from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
+from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.explaining import keys
@@ -188,19 +189,66 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
         assert found.preparation.environment == engine.environment
 
 
-def test_engines_that_read_the_same_share_a_checkpoint() -> None:
-    """Built by one job, under the first one's name; their measurements read it."""
+def producing(catalogue: Catalogue) -> Jobs:
+    """The jobs of a small study of the catalogue."""
     study = {"models": ["gpt2-xl"], "devices": ["cpu"], "tasks": ["sst2"]}
-    steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
-    jobs = Jobs(steps)
-    assert jobs.quantized("gpt2-xl-gptq4", "transformers-compiled") is jobs.quantized(
-        "gpt2-xl-gptq4", "transformers"
-    )
+    return Jobs(Steps(catalogue, Config.model_validate({"study": study}), host(64)))
+
+
+def test_engines_that_read_the_same_share_a_checkpoint() -> None:
+    """Built by one job, under its format; their measurements read it."""
+    jobs = producing(CATALOGUE)
+    gptq = jobs.quantized("gpt2-xl-gptq4", "transformers")
+    assert gptq
+    assert gptq is jobs.quantized("gpt2-xl-gptq4", "transformers-compiled")
+    assert gptq.names == {"variant": "gpt2-xl-gptq4", "format": "gptq"}
+    assert gptq.output == layout.quantized("gpt2-xl-gptq4", "gptq", gptq.step.identity)
     llama = jobs.quantized("gpt2-xl", "llama_cpp")
     assert llama
     assert llama is not jobs.quantized("gpt2-xl", "onnxruntime")
-    assert llama.names["engine"] == "llama_cpp"
+    assert llama.names["format"] == "gguf"
     assert jobs.quantized("gpt2-xl", "transformers-compiled") is None
+
+
+def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
+    """And of further ones: neither a job's names nor its result's path or specification differ."""
+    engines = CATALOGUE.engines
+    spare = {f"a-{name}": engine for name, engine in engines.items()}
+    more = {**spare, **dict(reversed(engines.items()))}
+    before = producing(CATALOGUE)
+    after = producing(CATALOGUE.model_copy(update={"engines": more}))
+    found = set()
+    for variant in ("gpt2-xl", "gpt2-xl-gptq4", "gpt2-xl-q4-k-m", "gpt2-xl-kmeans8"):
+        for engine in engines:
+            one, other = before.quantized(variant, engine), after.quantized(variant, engine)
+            assert (one is None) == (other is None)
+            if one and other:
+                assert (one.names, one.output) == (other.names, other.output)
+                assert one.step.spec_with_identity == other.step.spec_with_identity
+                assert other is after.quantized(variant, f"a-{engine}")
+                found.add(one.names["format"])
+    assert found == {"hub", "gptq", "gguf", "onnx", "openvino"}
+
+
+def test_engines_that_need_different_files_of_a_format_have_their_own() -> None:
+    """Beside each other, by identity; each is found by its path again."""
+    halved = CATALOGUE.engines["llama_cpp"].model_copy(update={"dtypes": ("float16",)})
+    engines = {**CATALOGUE.engines, "halved": halved}
+    jobs = producing(CATALOGUE.model_copy(update={"engines": engines}))
+    one, other = jobs.quantized("gpt2-xl", "llama_cpp"), jobs.quantized("gpt2-xl", "halved")
+    assert one
+    assert other
+    assert one.names == other.names
+    assert one.output.parent.parent == other.output.parent.parent
+    assert one.output != other.output
+    for job in (one, other):
+        assert jobs.checkpoint("gpt2-xl", "gguf", job.step.identity) is job
+
+
+def test_a_checkpoint_that_nothing_produces_is_refused() -> None:
+    """One line with its path, as for a target that was typed."""
+    with pytest.raises(UserError, match=r"^resources/quantized/gpt2-xl/gguf/0{16}/lock\.json: ."):
+        producing(CATALOGUE).checkpoint("gpt2-xl", "gguf", "0" * 16)
 
 
 def test_an_engines_key_is_named_where_it_stands() -> None:

@@ -233,33 +233,31 @@ def add_line(path: Path, line: str) -> None:
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
 
 
-ON_OPENVINO = {"", "-openvino-int8"}
-ON_LLAMA = {"", "-fp32", "-fp16", "-q4-k-m"}
-CALIBRATED = {f"-{name}-demo" for name in ("gptq4", "gptq4-act-order", "awq4", "w8a8", "w4a16")}
+# The checkpoints that a job produces, with the format that each is in.
+ON_OPENVINO = dict.fromkeys(("", "-openvino-int8"), "openvino")
+ON_LLAMA = dict.fromkeys(("", "-fp32", "-fp16", "-q4-k-m"), "gguf")
+CALIBRATED = {
+    "-gptq4-demo": "gptq", "-gptq4-act-order-demo": "gptq", "-awq4-demo": "awq",
+    "-w8a8-demo": "compressed-tensors", "-w4a16-demo": "compressed-tensors",
+}  # fmt: skip
+COMPRESSED = CALIBRATED | {"-fp8-dynamic": "compressed-tensors"}
 TABLES = {"aggregate", "compare", "render"}
 
 
-def again(rule: str, variants: set[str]) -> set[str]:
-    """The jobs that make something of these variants again."""
-    tail = {"quantize_model": " {engine}", "measure": " sums", "score": " sums"}[rule]
-    return {f"{rule} {MODEL}{variant}{tail}" for variant in variants}
-
-
 @pytest.mark.parametrize(
-    ("name", "line", "engine", "quantized", "measured"),
+    ("name", "line", "quantized", "measured"),
     [
-        ("envs/openvino.txt", "six==1.17.0", "openvino", ON_OPENVINO, ON_OPENVINO),
-        ("scripts/frontier/conversions/gguf.py", "1 + 1", "llama_cpp", ON_LLAMA, ON_LLAMA),
-        ("scripts/frontier/engines/llama_cpp.py", "1 + 1", "llama_cpp", set(), ON_LLAMA),
-        ("scripts/frontier/quantizers/hqq.py", "1 + 1", "", set(), {"-hqq4"}),
-        ("scripts/frontier/conversions/common/calibrated.py", "1 + 1", "transformers",
-         CALIBRATED | {"-fp8-dynamic"}, CALIBRATED | {"-fp8-dynamic"}),
-        ("scripts/frontier/sampling/calibration.py", "1 + 1", "transformers", CALIBRATED, CALIBRATED),
-        ("scripts/frontier/conversions/onnx.py", "# a comment", "", set(), set()),
+        ("envs/openvino.txt", "six==1.17.0", ON_OPENVINO, {*ON_OPENVINO}),
+        ("scripts/frontier/conversions/gguf.py", "1 + 1", ON_LLAMA, {*ON_LLAMA}),
+        ("scripts/frontier/engines/llama_cpp.py", "1 + 1", {}, {*ON_LLAMA}),
+        ("scripts/frontier/quantizers/hqq.py", "1 + 1", {}, {"-hqq4"}),
+        ("scripts/frontier/conversions/common/calibrated.py", "1 + 1", COMPRESSED, {*COMPRESSED}),
+        ("scripts/frontier/sampling/calibration.py", "1 + 1", CALIBRATED, {*CALIBRATED}),
+        ("scripts/frontier/conversions/onnx.py", "# a comment", {}, set()),
     ],
-)  # fmt: skip
+)
 def test_only_what_a_change_touches_is_made_again(
-    tour: Workspace, name: str, line: str, engine: str, quantized: set[str], measured: set[str]
+    tour: Workspace, name: str, line: str, quantized: dict[str, str], measured: set[str]
 ) -> None:
     """Pins, a conversion, an engine, a quantizer, the texts: each touches its own routes alone."""
     path = tour.path("workflow") / name
@@ -267,8 +265,8 @@ def test_only_what_a_change_touches_is_made_again(
     add_line(path, line)
     jobs = tour.jobs("--configfile", TOUR)
     path.write_text(before, encoding="utf-8")
-    wanted = {one.format(engine=engine) for one in again("quantize_model", quantized)}
-    wanted |= again("measure", measured) | again("score", measured)
+    wanted = {f"quantize_model {MODEL}{name} {format}" for name, format in quantized.items()}
+    wanted |= {f"{rule} {MODEL}{name} sums" for rule in ("measure", "score") for name in measured}
     wanted |= TABLES if measured else set()
     wanted |= {"environment openvino"} if name.startswith("envs") else set()
     wanted |= {"calibrate demo"} if name.endswith("calibration.py") else set()

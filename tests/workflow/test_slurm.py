@@ -335,7 +335,7 @@ def test_the_last_attempt_is_too_small(
     last.run("sh", "-c", "rm -r results/large-kmeans8/cpu/sums* resources/quantized/large-kmeans8")
     again = last.run(*ONCE, "--dry-run", **environment)
     assert jobs_in(again.stdout + again.stderr) == {
-        "quantize_model large-kmeans8 transformers", "measure large-kmeans8 sums",
+        "quantize_model large-kmeans8 hub", "measure large-kmeans8 sums",
         "score large-kmeans8 sums", "aggregate", "compare", "render",
     }  # fmt: skip
 

@@ -106,6 +106,7 @@ wildcard_constraints:
     device="[^/@]+",
     task="[^/.]+",
     scenario=r"(\.[^/]+)?",
+    format="[^/]+",
     identity="[0-9a-f]{16}",
 
 

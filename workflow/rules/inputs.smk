@@ -19,8 +19,18 @@ def placement_of(wildcards):
     return STEPS.placement(cell.model, cell.quantization, cell.device)
 
 
+@report_user_errors
+def checkpoint_of(wildcards):
+    """The job of a checkpoint that is not a model's own."""
+    return JOBS.checkpoint(wildcards.variant, wildcards.format, wildcards.identity)
+
+
+@report_user_errors
 def preparation_of(wildcards):
-    return STEPS.preparation(wildcards.variant, wildcards.engine)
+    prepared, _ = STEPS.produced(
+        wildcards.variant, wildcards.format, wildcards.identity
+    )
+    return prepared
 
 
 def inputs_of(job, needed):
@@ -52,7 +62,7 @@ def calibration_inputs(wildcards):
 
 @report_user_errors
 def preparation_inputs(wildcards):
-    job = JOBS.quantized(wildcards.variant, wildcards.engine)
+    job = checkpoint_of(wildcards)
     return inputs_of(job, needed=to_make(job.output))
 
 

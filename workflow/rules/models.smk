@@ -4,7 +4,7 @@ Inputs: a model's origin (a hub, a local folder, a recipe to grow it), an adapte
 Outputs: resources/models/MODEL/IDENTITY/: a checkpoint in the hub's layout, safetensors only,
          and lock.json: facts that later steps can read without opening the weights;
          resources/adapters/MODEL/IDENTITY/: a PEFT adapter and lock.json;
-         resources/quantized/VARIANT/ENGINE/IDENTITY/: the quantized checkpoint, and lock.json.
+         resources/quantized/VARIANT/FORMAT/IDENTITY/: the quantized checkpoint, and lock.json.
 Steps: fetch at the pinned revision, or link a local folder, or train from scratch; quantize, or
        convert to an engine's own format, if that is a separate job. On a cluster a job that is too
        small is submitted again with more; the last attempt's lock says why there are no weights.
@@ -67,7 +67,7 @@ rule quantize_model:
     input:
         unpack(preparation_inputs),
     output:
-        lock=layout.quantized("{variant}", "{engine}", "{identity}"),
+        lock=layout.quantized("{variant}", "{format}", "{identity}"),
     resources:
         # Runs beside other light jobs, but only one at a time, since it uses every core.
         machine=51,
@@ -76,9 +76,7 @@ rule quantize_model:
         runtime=preparation_minutes,
         attempt=lambda wildcards, attempt: attempt,
     params:
-        spec=lambda wildcards: STEPS.quantized(
-            wildcards.variant, wildcards.engine
-        ).spec_with_identity,
+        spec=lambda wildcards: checkpoint_of(wildcards).step.spec_with_identity,
         python=lambda wildcards: python_of(preparation_of(wildcards).environment),
         texts=lambda wildcards, input: (
             f"--texts {input.texts}" if "texts" in input.keys() else ""

@@ -24,6 +24,7 @@ from frontier.planning import cells, chat_files
 from frontier.planning.placement import engine_facts
 from frontier.planning.step import Known, Step, environment_step, step
 from frontier.quantizers import Preparation
+from frontier.results import layout
 from frontier.sampling.calibration import CalibrationSpec, Draw
 from frontier.sampling.drawing import SampleSpec
 from frontier.specs.inputs import DatasetSpec, ModelSpec, QuantizeSpec
@@ -44,6 +45,7 @@ class InputSteps:
         self.adapter = cache(self._adapter)
         self.calibration = cache(self._calibration)
         self.quantized = cache(self._quantized)
+        self.produced = cache(self._produced)
         self.weights = cache(self._weights)
         self.slice = cache(self._slice)
 
@@ -167,18 +169,24 @@ class InputSteps:
         facts = engine_facts(self.catalogue.engines[engine])
         return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
-    def produced_for(self, variant: str, engine: str) -> str:
-        """The first engine that reads the same checkpoint: one job produces it for all of them."""
+    def format(self, variant: str, engine: str) -> str | None:
+        """The format of the checkpoint that the engine loads; None: it quantizes while loading."""
         _, quantization = cells.parts(self.catalogue, variant)
-        quantizer, engines = self.catalogue.quantizations[quantization], self.catalogue.engines
-        prepared = self.preparation(variant, engine)
-        same = (
-            name
-            for name, block in engines.items()
-            if quantizer.makes(engine_facts(block)) in block.reads
-            and self.preparation(variant, name) == prepared
-        )
-        return next(same, engine)
+        quantizer = self.catalogue.quantizations[quantization]
+        return quantizer.makes(engine_facts(self.catalogue.engines[engine]))
+
+    def _produced(self, variant: str, format: str, identity: str) -> tuple[Preparation, Step]:
+        """The preparation and the step with that result, the same for each engine that has it.
+
+        Raises UserError if there is none: the catalogue, the code or packages have changed.
+        """
+        for engine in self.catalogue.engines:
+            if self.format(variant, engine) == format:
+                prepared, found = self.preparation(variant, engine), self.quantized(variant, engine)
+                if prepared and found and found.identity == identity:
+                    return prepared, found
+        path = layout.quantized(variant, format, identity)
+        raise UserError(f"{path}: nothing produces it: mistyped, or of an earlier catalogue")
 
     def _quantized(self, variant: str, engine: str) -> Step | None:
         prepared = self.preparation(variant, engine)

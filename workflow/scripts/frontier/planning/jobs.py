@@ -50,7 +50,7 @@ class Jobs:
         self.environment = cache(self._environment)
         self.adapters = cache(self._adapters)
         self.calibration = cache(self._calibration)
-        self.quantized = cache(self._quantized)
+        self.checkpoint = cache(self._checkpoint)
         self.measure = cache(self._measure)
 
     def _environment(self, name: str) -> Job:
@@ -90,23 +90,22 @@ class Jobs:
         output = layout.calibration(name, step.identity)
         return Job("calibrate", {"calibration": name}, step, output, reads)
 
-    def _quantized(self, variant: str, engine: str) -> Job | None:
-        first = self.steps.produced_for(variant, engine)
-        return self.quantized(variant, first) if first != engine else self._prepared(variant, first)
+    def quantized(self, variant: str, engine: str) -> Job | None:
+        """The job for the checkpoint that an engine loads; None if that is the model's own.
 
-    def _prepared(self, variant: str, engine: str) -> Job | None:
-        step, prepared = (
-            self.steps.quantized(variant, engine),
-            self.steps.preparation(variant, engine),
-        )
-        if step is None or prepared is None:
-            return None
+        Engines for which the same is produced in the same format share one job.
+        """
+        step, format = self.steps.quantized(variant, engine), self.steps.format(variant, engine)
+        return self.checkpoint(variant, format, step.identity) if step and format else None
+
+    def _checkpoint(self, variant: str, format: str, identity: str) -> Job:
+        prepared, step = self.steps.produced(variant, format, identity)
         model, _ = cells.parts(self.steps.catalogue, variant)
         reads = {"model": self.model(model), **self._environments(prepared.environment)}
         if prepared.calibration:
             reads["texts"] = self.calibration(prepared.calibration)
-        output = layout.quantized(variant, engine, step.identity)
-        return Job("quantize_model", {"variant": variant, "engine": engine}, step, output, reads)
+        output = layout.quantized(variant, format, identity)
+        return Job("quantize_model", {"variant": variant, "format": format}, step, output, reads)
 
     def _measure(self, cell: Cell) -> Job:
         engine = self.steps.catalogue.devices[cell.device].engine

@@ -208,9 +208,9 @@ def adapter(model: str, identity: str) -> Path:
     return RESOURCES / "adapters" / model / identity / locks.NAME
 
 
-def quantized(variant: str, engine: str, identity: str) -> Path:
-    """The lock of a checkpoint converted from a model's own."""
-    return RESOURCES / "quantized" / variant / engine / identity / locks.NAME
+def quantized(variant: str, format: str, identity: str) -> Path:
+    """The lock of a checkpoint converted from a model's own, by the format that it is in."""
+    return RESOURCES / "quantized" / variant / format / identity / locks.NAME
 
 
 def lock_beside(file: Path) -> Path:
