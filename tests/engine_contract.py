@@ -83,8 +83,7 @@ def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
     the texts of the first few, token by token.
     """
     engine = load(folder, SETTINGS)
-    found: dict[str, Any] = {"loaded": dataclasses.asdict(engine.loaded)}
-    found["modules"] = sorted(sys.modules)
+    found: dict[str, Any] = {"modules": sorted(sys.modules)}
     first = work["requests"][0]
     prompt, tokens, _ = first
     engine.reserve([Generate(asked, tokens) for asked, _, _ in work["requests"]])
@@ -105,6 +104,7 @@ def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
         # Not the one that was interrupted comes next, so that what it left behind would show.
         found["after"] += [ask(engine, *work["requests"][1]), ask(engine, *first)]
     found["chosen"] = chosen(engine, work)
+    found["loaded"] = dataclasses.asdict(engine.loaded)
     found["peak"] = engine.device_peak_bytes()
     engine.close()
     return found

@@ -14,7 +14,6 @@ import transformers
 
 import harmed
 from frontier.engines import Generate, Settings
-from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from quantizing import quantizer
@@ -63,6 +62,10 @@ def config(kind: str) -> Any:
         "falcon": lambda: transformers.FalconConfig(
             **small, num_attention_heads=2, alibi=False, bias=False
         ),
+        "falcon-new": lambda: transformers.FalconConfig(
+            **small, num_attention_heads=4, num_kv_heads=2, new_decoder_architecture=True,
+            alibi=False, bias=False,
+        ),
         "bert": lambda: transformers.BertConfig(
             **small, num_attention_heads=2, intermediate_size=64
         ),
@@ -96,23 +99,28 @@ def greedy(folder: Path, ids: list[int], tokens: int) -> list[int]:
 
 @pytest.mark.parametrize("kind", ["mamba", "mamba2", "falcon-mamba", "rwkv", "jamba", "deepseek"])
 def test_without_attention_heads_of_the_usual_kind(kind: str, tmp_path: Path) -> None:
-    """They are measured, and nothing is invented about a cache that they lack."""
+    """They are measured with the cache that they have, and nothing is invented for others."""
     folder = write(tmp_path / kind, kind)
     loaded = engine.load(folder, NATIVE)
     expected = " ".join(f"w{token}" for token in greedy(folder, [5, 7, 9], 6) if token)
     assert loaded.generate(Generate("w5 w7 w9", 6, ())).text == expected
     if kind == "jamba":  # one of its two layers has a cache: a head of 16 for keys and for values
         assert loaded.loaded.kv_bytes_per_token == 16 * 2 * 4
+    elif (
+        kind == "deepseek"
+    ):  # each of two layers caches the latent, and the rotary part of the keys
+        assert loaded.loaded.kv_bytes_per_token == 2 * (8 + 8) * 4
     else:
         assert loaded.loaded.kv_bytes_per_token is None
     loaded.close()
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2", "falcon", "gemma2", "jamba"])
-def test_cache_bytes_are_those_of_the_cache(kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["llama", "gpt2", "falcon", "falcon-new", "gemma2", "jamba", "deepseek"]
+)
+def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
     """What transformers' own cache grows by for a token more."""
-    built = config(kind)
-    model = transformers.AutoModelForCausalLM.from_config(built).eval()
+    model = transformers.AutoModelForCausalLM.from_config(config(kind)).eval()
 
     def held(tokens: int) -> int:
         with torch.no_grad():
@@ -122,7 +130,9 @@ def test_cache_bytes_are_those_of_the_cache(kind: str) -> None:
         )
         return sum(part.nbytes for part in parts if part is not None)
 
-    assert kv_bytes_per_token(built, 4) == held(6) - held(5)
+    loaded = engine.load(write(tmp_path / kind, kind), NATIVE)
+    loaded.generate(Generate("w5 w7 w9", 3, ()))
+    assert loaded.loaded.kv_bytes_per_token == held(6) - held(5)
 
 
 @pytest.mark.parametrize(

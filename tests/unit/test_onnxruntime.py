@@ -98,8 +98,10 @@ def test_predicted_bytes(label: str, built: dict[str, Path], found: dict[str, An
 
 
 def test_what_it_holds(found: dict[str, Any]) -> None:
-    """The key-value cache of stories: 5 layers, 4 heads of 8, in float32."""
-    assert found["stories"]["loaded"]["kv_bytes_per_token"] == 5 * 4 * 8 * 2 * 4
+    """Layers, cached heads and their width: keys and values, in float32."""
+    numbers = {"stories": 5 * 4 * 8, "gpt2": 2 * 4 * 16, "falcon": 2 * 1 * 16, "untied": 2 * 2 * 64}
+    cached = {label: found[label]["loaded"]["kv_bytes_per_token"] for label in NATIVE}
+    assert cached == {label: 2 * 4 * number for label, number in numbers.items()}
     assert {"config.json", "tokenizer.json", "model.onnx"} <= set(found["stories"]["files"])
 
 

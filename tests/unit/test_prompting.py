@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-import transformers
 
 from frontier.arrivals import one_by_one
-from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError, UserError
 from stories import stories260k
@@ -121,28 +118,3 @@ def test_unreadable_files(copied: Path, name: str) -> None:
     with pytest.raises(UserError, match="unreadable checkpoint") as refusal:
         Prompting(copied, "plain")
     assert "\n" not in str(refusal.value)
-
-
-def architectures() -> dict[str, Any]:
-    """Random models of a few thousand parameters."""
-    small = {"vocab_size": 300, "hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2}
-    return {
-        "gpt2": transformers.GPT2Config(vocab_size=300, n_embd=32, n_head=4, n_layer=2),
-        "falcon": transformers.FalconConfig(**small),
-        "falcon-new": transformers.FalconConfig(
-            **small, new_decoder_architecture=True, num_kv_heads=2
-        ),
-        "llama": transformers.LlamaConfig(
-            **small, num_key_value_heads=2, intermediate_size=64, head_dim=8
-        ),
-    }
-
-
-@pytest.mark.parametrize("name", ["gpt2", "falcon", "falcon-new", "llama"])
-def test_cache_bytes_are_what_the_cache_holds(name: str) -> None:
-    """The figure for MBU against the tensors of a real cache of seven tokens."""
-    config = architectures()[name]
-    model = transformers.AutoModelForCausalLM.from_config(config)
-    cache = model(torch.arange(7)[None], use_cache=True).past_key_values
-    held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
-    assert kv_bytes_per_token(config, 4) * 7 == held

@@ -105,7 +105,8 @@ def run_cell(
             known = journal.answered(prompts)
             if known is None:
                 warmup = scenario.warm_up(model, list(requests.values()), spec.device.warmup)
-                journal.loaded(Run(warmup=warmup))
+                cached = model.loaded.kv_bytes_per_token
+                journal.loaded(Run(warmup=warmup, kv_bytes_per_token=cached))
                 watch = contention.Watch(settings.accelerator, model.processes())
                 scenario.measure(Bench(model, requests, journal, watch, pauses, cell))
                 journal.loaded(Run(load_average=watch.load_average()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,6 @@ class Example(Engine):
         """Loads a variant. Raises UserError (unreadable), UnsupportedError or OutOfMemoryError."""
         import torch
 
-        from frontier.engines.common.kv_cache import kv_bytes_per_token
         from frontier.engines.common.loading import check_causal, load_whole
         from frontier.engines.common.prompting import Prompting
 
@@ -28,7 +28,7 @@ class Example(Engine):
         loaded = Loaded(
             weights_bytes=sum(tensor.nbytes for tensor in model.parameters()),
             quantized_layers=0,
-            kv_bytes_per_token=kv_bytes_per_token(prompting.config, torch.float32.itemsize),
+            kv_bytes_per_token=None,  # known from the cache of a request
         )
         return ExampleModel(model, prompting, loaded)
 
@@ -49,6 +49,7 @@ class ExampleModel(LoadedModel):
         import transformers
 
         from frontier.engines.common.generating import out_of_memory
+        from frontier.engines.common.kv_cache import kv_bytes_per_token
 
         start = time.perf_counter_ns()
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
@@ -65,6 +66,7 @@ class ExampleModel(LoadedModel):
                 if self.prompting.stopped(tokens, request.stop):
                     break
                 fed = tokens[-1:]
+        self.loaded = replace(self.loaded, kv_bytes_per_token=kv_bytes_per_token(cache))
         answer: Generation = self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
         return answer
 

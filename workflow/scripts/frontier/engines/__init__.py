@@ -107,6 +107,8 @@ class Loaded:
     quantized_layers: int | None
     """None if only the job that produced the checkpoint knows."""
     kv_bytes_per_token: int | None
+    """Of the key-value cache. None if it does not grow with each token, or, before the first
+    request, if only the cache itself shows it."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
 
@@ -115,6 +117,7 @@ class LoadedModel(ABC):
     """A variant that an engine has loaded, answering one request at a time."""
 
     loaded: Loaded
+    """Complete after the first request."""
 
     def reserve(self, requests: Sequence[Generate]) -> int | None:
         """Allocates room for all requests, once, before the warm-up, if that helps.

@@ -9,6 +9,7 @@ import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import transformers
 
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Generate, Generation, Loaded, LoadedModel
+from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, one_line
 from frontier.machine.limits import OutOfTimeError
@@ -82,14 +84,19 @@ class HfGenerateModel(LoadedModel):
         inputs = torch.tensor([ids], device=self.model.device)
         clock = TokenClock(self.prompting, start, request.stop)
         with self._first(), out_of_memory(self.allocation_errors):
-            self.model.generate(
+            unknown = self.loaded.kv_bytes_per_token is None
+            output = self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
                 max_new_tokens=request.max_new_tokens,
                 stopping_criteria=transformers.StoppingCriteriaList([clock]),
+                return_dict_in_generate=unknown,
                 **self.arguments(len(ids) + request.max_new_tokens),
             )
             self.synchronize()
+        if unknown:
+            cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
+            self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
         return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
 
     @contextmanager

@@ -1,46 +1,34 @@
-"""The size of a model's key-value cache, by its configuration."""
+"""The size of a model's key-value cache, by the shapes of its tensors."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-CACHING = ("full_attention", "sliding_attention", "chunked_attention", "attention")
-RECURRENT = ("linear_attention", "mamba", "recurrent", "conv", "moe")
-"""transformers' names for kinds of layers, with and without a key-value cache."""
 
+def bytes_per_token(shapes: Iterable[Sequence[int | None]], width: int) -> int | None:
+    """The bytes by which tensors grow with each token, with `width` bytes per number.
 
-def kv_bytes_per_token(config: Any, width: int) -> int | None:
-    """Bytes of the key-value cache per token: layers · kv_heads · head_dim · 2.
-
-    `config` is a `Prompting`'s and `width` the bytes of one cached number. None if no cache grows
-    (Mamba), or its growth is unknown.
+    The sizes of a shape that depend on the requests are None: the batch's and the tokens'. A tensor
+    without both is a state that does not grow. None if no tensor grows (Mamba).
     """
-    config = config.get_text_config()
-    heads = getattr(config, "num_attention_heads", None)
-    caching = _caching_layers(config)
-    if not isinstance(heads, int) or caching is None:
-        return None
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
-    kv_heads = getattr(config, "num_key_value_heads", None) or heads
-    if config.model_type == "falcon":
-        # Falcon's new decoder (40B) has fewer key-value heads, but transformers caches them
-        # broadcast to all of its heads.
-        shared = config.multi_query and not config.new_decoder_architecture
-        kv_heads = 1 if shared else heads
-    return int(caching * kv_heads * head_dim * 2 * width)
+    growing = [shape for shape in shapes if list(shape).count(None) == 2]
+    numbers = sum(math.prod(size for size in shape if size is not None) for shape in growing)
+    return numbers * width or None
 
 
-def _caching_layers(config: Any) -> int | None:
-    """The number of layers whose key-value cache grows with each token; None if unknown.
+def kv_bytes_per_token(cache: Any) -> int | None:
+    """The bytes per token of transformers' cache after a request; None if it has no such tensors.
 
-    Recurrent layers have a state of fixed size, and multi-head latent attention (DeepSeek) has
-    heads of other widths.
+    Its keys and values have the shape batch · heads · tokens · head_dim, with the heads that are
+    really cached. A sliding window counts like a cache that grows.
     """
-    if getattr(config, "kv_lora_rank", None) is not None:
-        return None
-    kinds = getattr(config, "layer_types", None)
-    if not kinds:
-        return int(config.num_hidden_layers)
-    if not {*kinds} <= {*CACHING, *RECURRENT}:
-        return None
-    return sum(kind in CACHING for kind in kinds)
+    found = 0
+    for layer in getattr(cache, "layers", ()):
+        for name in ("keys", "values"):
+            part: Any = getattr(layer, name, None)
+            if getattr(part, "ndim", 0) == 4:
+                _, heads, _, head_dim = part.shape
+                found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
+    return found or None

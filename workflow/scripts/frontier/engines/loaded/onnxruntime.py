@@ -18,7 +18,7 @@ from optimum.onnxruntime import ORTModelForCausalLM
 from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
-from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.kv_cache import bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError, UserError, one_line
 
@@ -103,10 +103,20 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
     loaded = Loaded(
         weights_bytes=weights,
         quantized_layers=None,
-        kv_bytes_per_token=kv_bytes_per_token(prompting.config, 4),
+        kv_bytes_per_token=bytes_per_token(_cached(model), 4),
         kernel=f"{kernel} on {model.providers[0]}",
     )
     return OnnxRuntimeModel(model, prompting, loaded)
+
+
+def _cached(model: Any) -> list[list[int | None]]:
+    """The shapes of the cached tensors, which the graph has as inputs; None: a size that varies."""
+    cached = {*model.key_value_input_names}
+    return [
+        [size if isinstance(size, int) else None for size in one.shape]
+        for one in model.session.get_inputs()
+        if one.name in cached
+    ]
 
 
 def _empty(one: Any) -> list[int] | None:

@@ -13,7 +13,7 @@ from optimum.intel import OVModelForCausalLM
 from frontier.engines import Loaded, Settings
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
-from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.kv_cache import bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError, one_line
 
@@ -93,10 +93,16 @@ def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
     loaded = Loaded(
         weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
         quantized_layers=None,
-        kv_bytes_per_token=kv_bytes_per_token(prompting.config, WIDTHS[cache]),
+        kv_bytes_per_token=bytes_per_token(_cached(model), WIDTHS[cache]),
         kernel=kernel,
     )
     return OpenVinoModel(model, prompting, loaded)
+
+
+def _cached(model: Any) -> list[list[int | None]]:
+    """The shapes of the cached tensors, the graph's variables; None: a size that varies."""
+    shapes = (variable.info.data_shape for variable in model.model.get_variables())
+    return [[None if size.is_dynamic else size.get_length() for size in one] for one in shapes]
 
 
 def _chosen(compiled: Any) -> tuple[str, str]:

@@ -15,7 +15,6 @@ from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Setti
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
-from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
@@ -188,9 +187,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     loaded = Loaded(
         weights_bytes=stored_bytes([*model.parameters(), *model.buffers()]),
         quantized_layers=loader.quantized_layers(model),
-        kv_bytes_per_token=kv_bytes_per_token(
-            prompting.config, getattr(torch, settings.dtype).itemsize
-        ),
+        kv_bytes_per_token=None,  # known from the cache of the first request
         kernel=loader.kernel(model),
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):
