@@ -13,7 +13,10 @@ import numpy as np
 import polars as pl
 
 from frontier import figures
+from frontier.catalogue.ids import SINGLE_STREAM
+from frontier.planning.cells import variant_id
 from frontier.results import layout
+from frontier.results.layout import Place
 from frontier.scorers import ScoredItem
 from frontier.scorers.translation import Translation
 from frontier.values import sha256
@@ -35,6 +38,8 @@ class Cell:
     quantization: str = "native"
     device: str = "cpu"
     task: str = "demo-sentiment"
+    scenario: str = SINGLE_STREAM
+    techniques: tuple[str, ...] = ()
     outcome: str = "measured"
     reason: str | None = None
     quality: float = 0.9
@@ -55,9 +60,13 @@ class Cell:
 
     @property
     def variant(self) -> str:
-        """The model's id, and the quantization's unless native."""
-        native = self.quantization == "native"
-        return self.model if native else f"{self.model}-{self.quantization}"
+        """The model's id, the quantization's unless native, and each technique's."""
+        return variant_id(self.model, self.quantization, self.techniques)
+
+    @property
+    def place(self) -> Place:
+        """Its place in results/."""
+        return Place(self.variant, self.device, self.task, self.scenario)
 
     def seed(self) -> int:
         """Differs between cells, the same in every run."""
@@ -138,11 +147,10 @@ def score_of(cell: Cell, rows: pl.DataFrame) -> dict[str, Any]:
 
 def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
     """The cell's JSON."""
-    names = ("variant", "model", "quantization", "device", "task")
+    names = ("variant", "model", "quantization", "techniques", "device", "task", "scenario")
     built: dict[str, Any] = {
         "layout": layout.VERSION,
-        "cell": {name: getattr(cell, name) for name in names}
-        | {"techniques": [], "scenario": "single-stream"},
+        "cell": {name: getattr(cell, name) for name in names},
         "outcome": cell.outcome,
         "reason": cell.reason,
         "identity": {"digest": f"{cell.seed():016x}", **cell.identity},
@@ -208,7 +216,7 @@ def measured(results: Path, cell: Cell) -> Path:
 
 def write(results: Path, cell: Cell) -> Path:
     """Write a cell under `results`; gives the path of its JSON."""
-    path = results / cell.variant / cell.device / f"{cell.task}.json"
+    path = cell.place.summary_in(results)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = frame(cell) if cell.outcome in ("measured", "invalid") else None
     path.write_text(json.dumps(summary(cell, rows)), encoding="utf-8")

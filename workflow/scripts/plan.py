@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import configuration
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.errors import UserError, run
 from frontier.explaining import explanations
 from frontier.explaining.why import Why
@@ -53,20 +54,23 @@ def named(steps: Steps, path: str) -> Cell:
 
 
 def show(steps: Steps, cells: list[Cell]) -> None:
-    """Prints the cells and the number of each outcome."""
+    """Prints the cells and the number of each outcome; scenarios only where not all are default."""
     fresh = Freshness(steps, tell=lambda line: print(line, file=sys.stderr))
-    rows = [("variant", "device", "task", "state", "reason")]
+    rows: list[tuple[str, ...]] = [("variant", "device", "task", "scenario", "state", "reason")]
     for cell in cells:
         state = cell.outcome
         if cell.planned and fresh.cell(cell):
             state = "finished"
-        rows.append((cell.variant, cell.device, cell.task, state, cell.reason or ""))
+        names = cell.variant, cell.device, cell.task, cell.scenario
+        rows.append((*names, state, cell.reason or ""))
     fresh.digests.save()
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    counts = Counter(row[4] for row in rows[1:])
+    if {row[3] for row in rows[1:]} <= {SINGLE_STREAM}:
+        rows = [(*row[:3], *row[4:]) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for row in rows:
         padded = (value.ljust(width) for value, width in zip(row, widths, strict=False))
-        print(visible("  ".join((*padded, row[4])).rstrip(), 1000))
-    counts = Counter(row[3] for row in rows[1:])
+        print(visible("  ".join((*padded, row[-1])).rstrip(), 1000))
     print(f"\n{len(cells)} cells: " + ", ".join(f"{n} {state}" for state, n in counts.items()))
 
 

@@ -21,7 +21,7 @@ from frontier.exchange.parquet_check import LARGEST
 from frontier.host.locks import SMALL_BYTES
 from frontier.planning.cells import variant_id
 from frontier.results import checksums, layout
-from frontier.results.cell import CellResult, Estimate, Figure, Score
+from frontier.results.cell import CellResult, Estimate, Figure, Score, check_known
 from frontier.results.columns import Kind
 from frontier.results.key import Block
 from frontier.results.measurement import Measurement
@@ -80,6 +80,7 @@ def summary(path: Path) -> CellResult:
         raise UserError(
             f"{path}: variant {names.variant!r} is not its model, quantization and techniques"
         )
+    check_known(names, path)
     if found.identity is None:
         raise UserError(f"{path}: not in this version's format: identity: Field required")
     _check_figures(path, found.figures)

@@ -1,5 +1,7 @@
 """The report's spec: labels, order, colours and shapes of models, quantizations, devices, tasks.
 
+Scenarios are named where a study has several.
+
 A model has one colour and a quantization one shape, the same in every chart. With a single model
 a quantization has a colour as well: 9 colours and 16 shapes make 144 different marks.
 """
@@ -13,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.results.outputs import Axes
 from frontier.text import visible
 
@@ -101,9 +104,14 @@ class Naming:
         )
         self.devices = Axis(spec.devices, (row["device"] for row in cells))
         self.tasks = Axis(spec.tasks, (row["task"] for row in cells))
+        ordered = (*(spec.study.scenarios if spec.study else ()), SINGLE_STREAM)
+        self.scenarios = Axis(
+            (Named(id=one) for one in ordered), (row["scenario"] for row in cells)
+        )
         # Cells measured here come last, so that their names win over those from elsewhere.
         cells.sort(key=lambda row: "@" not in row["device"])
         self._variants = {row["variant"]: (row["model"], row["quantization"]) for row in cells}
+        self._techniques = {row["variant"]: row["techniques"] for row in cells}
 
     @cached_property
     def variants(self) -> list[str]:
@@ -114,10 +122,11 @@ class Naming:
         model, quantization = self._variants[variant]
         return self.models.rank(model), self.quantizations.rank(quantization), variant
 
-    def rank(self, row: Mapping[str, Any]) -> tuple[int, int, int]:
-        """The sort key of a cell in the report: by task, device and variant."""
-        place = self._places[row["variant"]]
-        return self.tasks.rank(row["task"]), self.devices.rank(row["device"]), place
+    def rank(self, row: Mapping[str, Any]) -> tuple[int, int, int, int]:
+        """The sort key of a cell in the report: by task, scenario, device and variant."""
+        axes = ("task", self.tasks), ("scenario", self.scenarios), ("device", self.devices)
+        task, scenario, device = (axis.rank(row[name]) for name, axis in axes)
+        return task, scenario, device, self._places[row["variant"]]
 
     @cached_property
     def _places(self) -> dict[str, int]:
@@ -132,9 +141,24 @@ class Naming:
         return self.quantizations.label(self._variants[variant][1])
 
     def variant(self, variant: str) -> str:
-        """A variant's label: its model's and, unless native, its quantization's."""
+        """A variant's label: its model's, unless native its quantization's, and its techniques."""
         native = self._variants[variant][1] == "native"
-        return self.model(variant) + ("" if native else f" {self.quantization(variant)}")
+        techniques = self._techniques[variant]
+        return (
+            self.model(variant)
+            + ("" if native else f" {self.quantization(variant)}")
+            + (f" + {visible(techniques, 80)}" if techniques else "")
+        )
+
+    @property
+    def several_scenarios(self) -> bool:
+        """True if headings name the scenario."""
+        return len(self.scenarios.ids) > 1
+
+    def task(self, task: str, scenario: str) -> str:
+        """The label of a task, followed by the scenario if there are several."""
+        label = self.tasks.label(task)
+        return f"{label} · {self.scenarios.label(scenario)}" if self.several_scenarios else label
 
     @property
     def several_models(self) -> bool:

@@ -19,6 +19,7 @@ from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
 from frontier.results.measurement import Adoption, Asking, LoadAverage
 from frontier.scorers import CHOSEN, Scorer
+from frontier.text import shown
 from frontier.unicode import parse_json, well_formed
 from frontier.values import first_fault
 
@@ -154,6 +155,16 @@ class CellResult(Block):
         return {name: MetricNote(one.unit, one.method) for name, one in self.metrics.items()}
 
 
+def check_known(names: Key, path: Path) -> None:
+    """Raises UserError for a scenario or a technique that this release does not have.
+
+    `Key.native` and the pairing of comparisons do not take techniques into account yet.
+    """
+    one_of(names.scenario, scenarios(), f"{path}: scenario")
+    if names.techniques:
+        raise UserError(f"{path}: there is no technique {shown(names.techniques[0])}")
+
+
 def read_cell(path: Path) -> CellResult:
     """A cell's JSON. Raises UserError naming the file if it is missing, damaged or not a cell."""
     try:
@@ -165,7 +176,7 @@ def read_cell(path: Path) -> CellResult:
     except ValidationError:
         cell = _mended(path, content)
     layout.check_version(cell.layout, path)
-    one_of(cell.cell.scenario, scenarios(), f"{path}: scenario")
+    check_known(cell.cell, path)
     if "@" in path.parent.name:  # added from another machine, where the device has no suffix
         names = cell.cell.model_copy(update={"device": path.parent.name})
         return cell.model_copy(update={"cell": names})

@@ -68,12 +68,14 @@ def with_interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    _text("variant", "a model and a quantization"),
+    _text("variant", "a model, a quantization and techniques"),
     _text("model", "the checkpoint at its native precision"),
     _text("quantization", "the quantization of the checkpoint; native: none"),
+    _text("techniques", "the techniques with which it runs, joined by +; missing: none"),
     Column("native", "flag", "", "true where the variant is the model as published"),
     _text("device", "hardware and the engine on it"),
     _text("task", "a dataset's sample, a prompt, decoding limits and a scorer"),
+    _text("scenario", "how requests arrive, by MLPerf's names; single-stream: one at a time"),
     _text("outcome", "; ".join(f"{name}: {words}" for name, words in OUTCOMES.items())),
     _text("reason", "why the outcome is not 'measured'"),
     _text(
@@ -91,14 +93,16 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 """A cell's names, outcome and score; frontier/figures/ has the other columns."""
 
+NAMES = ("variant", "model", "quantization", "techniques", "device", "task", "scenario")
+"""The columns of a cell's key (frontier/results/key.py)."""
+
 WORSE, BETTER, SLOWER, FASTER = "worse", "better", "slower", "faster"
 NO_DIFFERENCE = "no significant difference"
 SIGNIFICANT = 0.05
 
-# The changes of each quantized variant against its native one, on the same device and task.
+# The changes of each quantized variant against its native one: same device, task and scenario.
 COMPARISONS: tuple[Column, ...] = (
-    *(column for column in COLUMNS if column.name in ("variant", "model", "quantization")),
-    *(column for column in COLUMNS if column.name in ("device", "task", "simulated")),
+    *(column for column in COLUMNS if column.name in (*NAMES, "simulated")),
     _text("native_variant", "the model's native variant, which this one is compared with"),
     Column("requests", "count", "requests", "requests that both have, scored in both if scored"),
     _text("score_metric", "the metric by which the two are compared"),
@@ -144,7 +148,8 @@ COMPARISONS: tuple[Column, ...] = (
     Column("bytes_ratio", "number", "×", "bytes over native_bytes"),
 )  # fmt: skip
 
-KEY = ("task", "device", "variant")
+KEY = ("task", "scenario", "device", "variant")
+"""The columns that identify a cell, in the order of the tables' rows."""
 
 
 def names(columns: Iterable[Column]) -> list[str]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.errors import UserError
 from frontier.results import bundles, checksums, layout
-from frontier.results.columns import Column, Kind
+from frontier.results.columns import Column, Kind, StudyRow
 from frontier.results.layout import Place
 from frontier.values import sha256
 
@@ -75,6 +75,12 @@ def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -
         raise UserError(f"{path}: no such file (it lies beside the cell's JSON)") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: not the requests of a cell: {error}") from None
+
+
+def described(row: StudyRow) -> str:
+    """The cell of a row, for messages."""
+    place = Place(row["variant"], row["device"], row["task"], row["scenario"])
+    return f"{place.variant} on {place.device} for {place.summary.stem}"
 
 
 TYPES: Mapping[Kind, pl.DataType] = {

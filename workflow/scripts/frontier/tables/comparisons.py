@@ -1,4 +1,4 @@
-"""Comparison of each quantized variant with its native one: same device, task and requests."""
+"""Comparison of each quantized variant with its native one, on the same requests."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from frontier.scoring import counted
 from frontier.stats.jackknife import Tested
 from frontier.stats.serial import Floats
 from frontier.stats.significance import holm, mcnemar_mid_p, paired_difference, paired_ratio
+from frontier.tables.study import named
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
 COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
@@ -69,7 +70,7 @@ def _side(path: Path, cell: CellResult) -> ComparedCell:
 
 
 def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, ComparedCell]]:
-    """Each variant with generations, paired with its native one; pairs of a native one in a row.
+    """Each variant with generations and its native one in the same place; pairs of one in a row.
 
     Raises UserError for a file that is not a cell.
     """
@@ -93,7 +94,7 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
 
 
 def _place(side: ComparedCell) -> tuple[str, str, str, str]:
-    return side.names.task, side.names.device, side.names.scenario, side.names.model
+    return side.names.task, side.names.scenario, side.names.device, side.names.model
 
 
 def join_requests(native: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
@@ -185,8 +186,7 @@ def _scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> d
 
 def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """One comparison, without the columns that need all of them."""
-    names = ("variant", "model", "quantization", "device", "task")
-    row: dict[str, Any] = {name: getattr(other.names, name) for name in names}
+    row: dict[str, Any] = named(other.names)
     row |= {
         "native_variant": native.names.variant,
         "simulated": other.simulated,
@@ -241,7 +241,7 @@ def corrected(found: list[dict[str, Any]]) -> None:
 
 
 def table(paths: Iterable[Path]) -> pl.DataFrame:
-    """All comparisons of a study, sorted by task, device and variant; time linear in the cells.
+    """All comparisons of a study, sorted by KEY; time linear in the cells.
 
     Raises UserError for a file that is not a cell, or has no requests beside it.
     """

@@ -19,7 +19,8 @@ from frontier.results.columns import (
     MetricNote,
     metric_columns,
 )
-from frontier.results.outputs import Axes, schema
+from frontier.results.key import Key
+from frontier.results.outputs import Axes, described, schema
 
 
 class AggregateSpec(BaseModel):
@@ -57,16 +58,17 @@ def _figure(row: dict[str, object], columns: Sequence[str], figure: Figure | Met
         row[columns[0]] = figure
 
 
+def named(names: Key) -> dict[str, object]:
+    """The columns that identify a cell and describe its variant."""
+    return {**vars(names), "techniques": "+".join(names.techniques) or None}
+
+
 def flatten(cell: CellResult) -> dict[str, object]:
     """A cell as a row of the study, without columns that the cell lacks (null)."""
     names = cell.cell
     row: dict[str, object] = {
-        "variant": names.variant,
-        "model": names.model,
-        "quantization": names.quantization,
+        **named(names),
         "native": names.native,
-        "device": names.device,
-        "task": names.task,
         "outcome": cell.outcome,
         "reason": cell.reason,
         "simulated": cell.simulated,
@@ -92,7 +94,7 @@ def _frame(rows: list[dict[str, object]], notes: Mapping[str, MetricNote]) -> pl
 
 
 def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
-    """The cells as a study, sorted by task, device and variant, with notes on its metrics.
+    """The cells as a study, sorted by KEY, with notes on its metrics.
 
     Memory: one chunk of cells as Python objects, the rest as columns; time linear in the cells.
     Raises UserError for a file that is not a cell, a metric named like another column, and a cell
@@ -117,6 +119,5 @@ def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
     study = pl.concat(frames, how="diagonal").select(order).sort(KEY)
     twice = study.filter(study.select(KEY).is_duplicated()).select(KEY)
     if twice.height:
-        task, device, variant = twice.row(0)
-        raise UserError(f"cell {variant} on {device} for {task} was given twice")
+        raise UserError(f"cell {described(twice.row(0, named=True))} was given twice")
     return study, notes

@@ -15,27 +15,37 @@ from frontier.report.deciding.entries import PlottedVariant
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
 from frontier.report.naming import Naming
 from frontier.results.columns import StudyRow
+from frontier.results.layout import Place
 
 P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one task on one device, in order of display.
+    """The cells of one task in one scenario on one device, in order of display.
 
     `entries` are those with times, to be drawn; `comparisons` the rows of comparisons.parquet.
     """
 
     task: str
+    scenario: str
     device: str
     rows: Sequence[StudyRow]
     entries: Sequence[PlottedVariant]
     comparisons: Sequence[StudyRow] = ()
 
+    @property
+    def file(self) -> str:
+        """TASK, or TASK.SCENARIO unless that is single-stream, as cells' files are named."""
+        return Place("", self.device, self.task, self.scenario).summary.stem
+
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The recommendation for a task, on one device or over all of them (device None)."""
+    """The recommendation for a task, on one device or over all of them (device None).
+
+    `task` is its label, with the scenario if there are several: their times are not compared.
+    """
 
     task: str
     device: str | None
@@ -44,6 +54,14 @@ class Recommendation:
     latency: str = ""
     score: str = ""
     remarks: list[str] = field(default_factory=list)
+
+
+def by_task(groups: Iterable[Group]) -> list[list[Group]]:
+    """The groups of each task in each scenario."""
+    found: dict[tuple[str, str], list[Group]] = {}
+    for group in groups:
+        found.setdefault((group.task, group.scenario), []).append(group)
+    return list(found.values())
 
 
 def timed(row: StudyRow) -> bool:
@@ -57,7 +75,7 @@ def comparable(row: StudyRow) -> bool:
 
 
 def point(row: StudyRow) -> Point:
-    """A comparable cell as a point; its name is unique in a task."""
+    """A comparable cell as a point; its name is unique in a task and scenario."""
     points = row["score"] * points_per_unit(row["score_unit"])
     return Point(f"{row['variant']} {row['device']}", row[P50], points)
 
@@ -125,12 +143,12 @@ def _nothing(task: str, device: str | None, rows: Sequence[StudyRow]) -> Recomme
 def recommend(
     rows: Sequence[StudyRow], naming: Naming, margin: float, device: str | None
 ) -> Recommendation:
-    """The fastest within `margin` points of the best among the cells of one task.
+    """The fastest within `margin` points of the best among the cells of one task in one scenario.
 
     `device` is the label of all rows' device, or None for several devices; then the recommendation
     names the chosen variant's device.
     """
-    task = naming.tasks.label(rows[0]["task"])
+    task = naming.task(rows[0]["task"], rows[0]["scenario"])
     by_name = {point(row).name: row for row in rows if comparable(row)}
     points = [point(row) for row in by_name.values()]
     chosen, top = fastest_within(points, margin), best(points)
@@ -163,10 +181,12 @@ def recommend(
 def recommendations(
     groups: Sequence[Group], naming: Naming, margin: float
 ) -> list[list[Recommendation]]:
-    """Recommendations for each task: over all devices if there are several, then by device."""
+    """Recommendations for each task: over all devices if there are several, then by device.
+
+    Separately for each scenario.
+    """
     found = []
-    for task in naming.tasks.ids:
-        here = [group for group in groups if group.task == task]
+    for here in by_task(groups):
         each = [
             recommend(group.rows, naming, margin, naming.devices.label(group.device))
             for group in here

@@ -22,7 +22,7 @@ MORE_TOKENS = 1.05  # smaller differences of the mean length are not mentioned
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The verdicts on the quantized variants of one task on one device.
+    """The verdicts on the quantized variants of one group.
 
     `changed` has a statement and its figures for each significant change of the score.
     """
@@ -96,7 +96,7 @@ def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
 def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
     """The reason why a variant is slower: "takes 1.9 times as long …", as far as figures show it.
 
-    `by_variant` are the study's rows of the same task and device.
+    `by_variant` are the study's rows of the same task, scenario and device.
     """
     native, here = by_variant[change["native_variant"]], by_variant[change["variant"]]
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frontier import words
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.report.deciding.entries import PlottedVariant, points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import fastest_within, front
@@ -12,17 +13,39 @@ from frontier.report.naming import Naming
 def _requests(group: Group) -> str:
     counts = sorted({row["requests"] for row in group.rows if row["requests"]})
     shown = " to ".join(str(count) for count in dict.fromkeys((*counts[:1], *counts[-1:])))
-    return f"{shown} requests a variant, one at a time, greedy decoding, after warm-up".strip()
+    arrive = "one at a time" if _one_at_a_time(group) else f"scenario {group.scenario}"
+    return f"{shown} requests a variant, {arrive}, greedy decoding, after warm-up".strip()
+
+
+def _one_at_a_time(group: Group) -> bool:
+    return group.scenario == SINGLE_STREAM
+
+
+def scenarios(naming: Naming) -> str:
+    """The scenarios of the study: " in the scenario offline"; empty for single-stream alone."""
+    ids = naming.scenarios.ids
+    if ids == [SINGLE_STREAM]:
+        return ""
+    named = words.join([naming.scenarios.label(id_) for id_ in ids])
+    return f" in the {'scenario' if len(ids) == 1 else 'scenarios'} {named}"
+
+
+def arrival(naming: Naming) -> str:
+    """How requests arrive, for the section on the measurement."""
+    if found := scenarios(naming):
+        return f"{found.strip()} of MLPerf ({SINGLE_STREAM}: one at a time)"
+    return "one at a time (MLPerf's SingleStream scenario)"
 
 
 def frontier(group: Group, naming: Naming) -> str:
     """The frontier's caption: its points and lines, and what it does not show."""
     line = words.join([naming.variant(entry.variant) for entry in _on_line(group)])
+    load = "speed with several requests at once" if _one_at_a_time(group) else "other scenarios"
     return (
         f"{_requests(group)}; latency and score come from the same generations. On the Pareto "
-        f"line, fastest first: {line}. Lines through a point: 95 % intervals. Does not show: speed "
-        "with several requests at once, memory, or whether two variants with overlapping intervals "
-        "differ (they share their requests)."
+        f"line, fastest first: {line}. Lines through a point: 95 % intervals. Does not show: "
+        f"{load}, memory, or whether two variants with overlapping intervals differ (they share "
+        "their requests)."
     )
 
 

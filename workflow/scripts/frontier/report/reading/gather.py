@@ -22,20 +22,21 @@ from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
 from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.cell import Provenance as CellProvenance
-from frontier.results.columns import MetricNote, StudyRow
+from frontier.results.columns import KEY, MetricNote, StudyRow
 from frontier.results.layout import requests_of
 from frontier.results.measurement import Adoption
-from frontier.results.outputs import read_requests
+from frontier.results.outputs import described, read_requests
 from frontier.text import visible
 
-Key = tuple[str, str, str]
+Key = tuple[str, str, str, str]
 BLOCKS = ("hardware", "packages")
 """The keys of a cell's provenance that are conditions; the others are figures."""
 
 
 def key(names: Mapping[str, Any]) -> Key:
-    """A cell's key: task, device, variant."""
-    return names["task"], names["device"], names["variant"]
+    """A cell's key: task, scenario, device, variant."""
+    task, scenario, device, variant = (names[name] for name in KEY)
+    return task, scenario, device, variant
 
 
 def _ranges(provenance: CellProvenance) -> Iterator[tuple[str, float | None]]:
@@ -93,7 +94,7 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
     cells = Cells({}, {}, {}, {}, {})
     for path in paths:
         cell = read_cell(path)
-        place = cell.cell.task, cell.cell.device, cell.cell.variant
+        place = key(vars(cell.cell))
         if place not in known:
             raise UserError(f"{path}: not a cell of the study; aggregate it first")
         cells.paths[place] = path
@@ -106,11 +107,8 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
             device = cells.provenance.setdefault(cell.cell.device, Provenance())
             device.add(cell)
     if lacking := sorted(known - set(cells.paths)):
-        task, device_id, variant = lacking[0]
-        raise UserError(
-            f"{len(lacking)} cells of the study were not given, first "
-            f"{variant} on {device_id} for {task}"
-        )
+        first = described(dict(zip(KEY, lacking[0], strict=True)))
+        raise UserError(f"{len(lacking)} cells of the study were not given, first {first}")
     return cells
 
 
@@ -138,28 +136,27 @@ def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
 def groups(
     study: Sequence[StudyRow], cells: Cells, naming: Naming, comparisons: Sequence[StudyRow]
 ) -> list[Group]:
-    """The study's cells by task and device, in order of display, read for the charts.
+    """The study's cells by task, scenario and device, in order of display, read for the charts.
 
     Raises UserError for a comparison of a cell outside the study.
     """
-    found: dict[tuple[str, str], list[StudyRow]] = {}
+    found: dict[tuple[str, str, str], list[StudyRow]] = {}
     for row in sorted(study, key=naming.rank):
-        found.setdefault((row["task"], row["device"]), []).append(row)
+        found.setdefault((row["task"], row["scenario"], row["device"]), []).append(row)
     compared = {key(row): row for row in comparisons}
     if strangers := sorted(set(compared) - {key(row) for row in study}):
-        task, device, variant = strangers[0]
-        raise UserError(
-            f"the comparisons are of another study: {variant} on {device} for {task} is not here"
-        )
+        first = described(dict(zip(KEY, strangers[0], strict=True)))
+        raise UserError(f"the comparisons are of another study: {first} is not here")
     return [
         Group(
             task,
+            scenario,
             device,
             rows,
             [entry(row, cells) for row in rows if timed(row)],
             [compared[key(row)] for row in rows if key(row) in compared],
         )
-        for (task, device), rows in found.items()
+        for (task, scenario, device), rows in found.items()
     ]
 
 
@@ -191,7 +188,7 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
     variants = [entry.variant for entry in group.entries if entry.variant in chosen]
     frames = {}
     for variant in variants:
-        path = requests_of(cells.paths[group.task, group.device, variant])
+        path = requests_of(cells.paths[group.task, group.scenario, group.device, variant])
         frames[variant] = read_requests(path, ["id", "input", "reference", "prediction", "score"])
     scores = pl.concat([frame.select("id", "score") for frame in frames.values()])
     spread = scores.group_by("id", maintain_order=True).agg(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
+from frontier.report.reading.gather import Key, key
 from frontier.results.measurement import Adoption
 from frontier.text import visible
 
@@ -32,22 +33,22 @@ class Adopted:
 
 def adopted_cells(
     groups: Sequence[Group],
-    notes: Mapping[tuple[str, str, str], Sequence[Adoption]],
+    notes: Mapping[Key, Sequence[Adoption]],
     naming: Naming,
 ) -> list[Adopted]:
-    """The adoptions in the order of the report, from the cells' notes by task, device, variant."""
+    """The adoptions in the order of the report, from the cells' notes."""
     return [
         Adopted(
             naming.variant(row["variant"]),
             naming.devices.label(row["device"]),
-            naming.tasks.label(row["task"]),
+            naming.task(row["task"], row["scenario"]),
             visible(note.when[:10], 10),
             visible(note.because),
             _differs(note.differs),
         )
         for group in groups
         for row in group.rows
-        for note in notes.get((row["task"], row["device"], row["variant"]), ())
+        for note in notes.get(key(row), ())
     ]
 
 

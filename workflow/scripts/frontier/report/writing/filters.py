@@ -28,6 +28,7 @@ def available(naming: Naming, outcomes: Sequence[str]) -> list[Filter]:
     """The filters with more than one choice."""
     found = [
         Filter("Task", _choices("t", naming.tasks), of_tables=True),
+        Filter("Scenario", _choices("s", naming.scenarios), of_tables=True),
         Filter("Device", _choices("d", naming.devices), of_tables=True),
         Filter("Model", _choices("m", naming.models)),
         Filter("Quantization", _choices("q", naming.quantizations)),
@@ -38,7 +39,8 @@ def available(naming: Naming, outcomes: Sequence[str]) -> list[Filter]:
 
 def of_table(group: Group, naming: Naming) -> str:
     """The CSS classes of a group's table."""
-    return f"t{naming.tasks.rank(group.task)} d{naming.devices.rank(group.device)}"
+    scenario = f" s{naming.scenarios.rank(group.scenario)}" if naming.several_scenarios else ""
+    return f"t{naming.tasks.rank(group.task)}{scenario} d{naming.devices.rank(group.device)}"
 
 
 def of_row(row: StudyRow, naming: Naming) -> str:

@@ -50,12 +50,12 @@ def machines(groups: Sequence[Group], cells: Cells, naming: Naming) -> Machines:
     rows = [row for group in groups for row in group.rows]
     origins = bundles.origins(naming.devices.ids)
     counted = dict.fromkeys(sorted(set(origins.values())), 0)
-    same: dict[tuple[str, str, str], list[StudyRow]] = {}
+    same: dict[tuple[str, ...], list[StudyRow]] = {}
     for row in sorted(rows, key=lambda row: row["device"] in origins):  # those measured here first
         if name := origins.get(row["device"]):
             counted[name] += 1
-        place = row["task"], row["variant"], row["device"].partition("@")[0]
-        same.setdefault(place, []).append(row)
+        own = row["device"].partition("@")[0]
+        same.setdefault(key({**row, "device": own}), []).append(row)
     pairs = [(first, other) for first, *others in same.values() for other in others]
     found = [_conflict(first, other, cells, naming) for first, other in pairs]
     return Machines(list(counted.items()), [conflict for conflict in found if conflict])
@@ -68,7 +68,7 @@ def _conflict(first: StudyRow, other: StudyRow, cells: Cells, naming: Naming) ->
     ours, theirs = (
         MachineResult(naming.devices.label(row["device"]), _figures(row)) for row in (first, other)
     )
-    task, variant = naming.tasks.label(first["task"]), naming.variant(first["variant"])
+    task, variant = naming.task(first["task"], first["scenario"]), naming.variant(first["variant"])
     return Conflict(task, variant, ours, theirs, conflicts.differences(here, there))
 
 

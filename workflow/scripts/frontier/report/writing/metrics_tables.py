@@ -1,4 +1,4 @@
-"""Tables of all metrics of a scorer on the same answers, one for each task and device."""
+"""Tables of all metrics of a scorer on the same answers, one for each group."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class MetricsTable:
-    """One task on one device: a row of figures for each scored variant."""
+    """One task in one scenario on one device: a row of figures for each scored variant."""
 
     task: str
     device: str
@@ -52,7 +52,7 @@ def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> lis
         ]
         found.append(
             MetricsTable(
-                naming.tasks.label(group.task),
+                naming.task(group.task, group.scenario),
                 naming.devices.label(group.device),
                 [visible(words.metric(name), 60) for name in ordered],
                 rows,

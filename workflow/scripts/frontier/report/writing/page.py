@@ -43,6 +43,11 @@ class RenderedChart:
     caption: str
 
 
+def _labels(group: Group, naming: Naming) -> tuple[str, str]:
+    """The labels of a group's task, with the scenario if there are several, and device."""
+    return naming.task(group.task, group.scenario), naming.devices.label(group.device)
+
+
 def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, list[RenderedChart]]:
     """All charts by kind, in order of display."""
 
@@ -65,14 +70,14 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
     }
     drawn: dict[str, list[RenderedChart]] = {kind: [] for kind in kinds}
     for group in groups:
-        task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
+        task, device = _labels(group, naming)
         for kind, (chart, caption) in kinds.items():
             title = f"{task} · {device}"
             shown = group if kind == "frontier" else cap_variants.cap_variants(group)
             figure = chart(shown, title)
             if figure is None:
                 continue
-            name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.task}-{group.device}")
+            name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.file}-{group.device}")
             image = svg.render(figure)
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
@@ -112,12 +117,11 @@ def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dic
 def _examples(
     groups: Sequence[Group], cells: Cells, naming: Naming
 ) -> list[tuple[str, str, list[Example]]]:
-    """Examples for each task from the first device on which it was measured."""
+    """Examples for each task from the first device and scenario in which it was measured."""
     shown: dict[str, tuple[str, str, list[Example]]] = {}
     for group in groups:
         if points(group.entries) and group.task not in shown:
-            task, device = naming.tasks.label(group.task), naming.devices.label(group.device)
-            shown[group.task] = (task, device, examples(group, cells, naming))
+            shown[group.task] = (*_labels(group, naming), examples(group, cells, naming))
     return list(shown.values())
 
 
@@ -128,8 +132,7 @@ def _changes(
     tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
     return [
         (
-            naming.tasks.label(group.task),
-            naming.devices.label(group.device),
+            *_labels(group, naming),
             verdicts(group, naming, tests),
             cell_tables.changes(group, naming),
         )
@@ -170,6 +173,8 @@ def page(
         margin=f"{spec.margin:g}",
         counts=[(counted[name], name.replace("-", " ")) for name in OUTCOMES if counted[name]],
         sizes=(len(naming.variants), len(naming.devices.ids), len(naming.tasks.ids)),
+        scenarios=captions.scenarios(naming),
+        arrival=captions.arrival(naming),
         recommendations=recommendations(groups, naming, spec.margin),
         drawn=drawn,
         latency=tables.latency_grids(groups, naming, spec.margin),
@@ -180,8 +185,7 @@ def page(
         filters=filters.available(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
             (
-                naming.tasks.label(group.task),
-                naming.devices.label(group.device),
+                *_labels(group, naming),
                 filters.of_table(group, naming),
                 cell_tables.cell_rows(group, naming),
             )

@@ -12,6 +12,7 @@ from frontier.report.deciding.findings import (
     P50_HIGH,
     P50_LOW,
     Group,
+    by_task,
     comparable,
     point,
 )
@@ -32,9 +33,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table of variants by task and device."""
+    """A table of variants by task, scenario and device."""
 
-    tasks: list[tuple[str, int]]  # label and the number of devices that it spans
+    tasks: list[tuple[str, int]]  # label, with the scenario, and the number of devices spanned
     devices: list[str]
     rows: list[tuple[str, list[Box]]]  # variant and one box per column
 
@@ -87,11 +88,8 @@ def _grid(
                 filled = Box(filled.text, filled.interval, marks.get(row["variant"], ()))
             boxes.setdefault(row["variant"], {})[place] = filled
     absent = Box(words.MISSING, marks=("absent",))
-    spans: dict[str, int] = {}
-    for group in groups:
-        spans[group.task] = spans.get(group.task, 0) + 1
     return Grid(
-        [(naming.tasks.label(task), count) for task, count in spans.items()],
+        [(naming.task(here[0].task, here[0].scenario), len(here)) for here in by_task(groups)],
         [naming.devices.label(group.device) for group in groups],
         [
             (naming.variant(variant), [boxes[variant].get(i, absent) for i in range(len(groups))])
@@ -104,13 +102,10 @@ def _grid(
 def _grids(
     groups: Sequence[Group], naming: Naming, margin: float, box: Callable[[StudyRow], Box | None]
 ) -> list[Grid]:
-    """One table of all groups, or one per task if that would be too wide."""
+    """One table of all groups, or one per task and scenario if that would be too wide."""
     if len(groups) <= MOST_COLUMNS:
         return [_grid(groups, naming, margin, box)]
-    by_task: dict[str, list[Group]] = {}
-    for group in groups:
-        by_task.setdefault(group.task, []).append(group)
-    return [_grid(here, naming, margin, box) for here in by_task.values()]
+    return [_grid(here, naming, margin, box) for here in by_task(groups)]
 
 
 def latency_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[Grid]:
