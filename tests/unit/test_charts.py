@@ -45,6 +45,8 @@ STUDY = [
     Cell("random", random_weights=True, seconds=0.001),
 ]
 
+PLACE = {"device": "d", "task": "t", "scenario": "single-stream", "techniques": None}
+
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Group, Naming]:
@@ -120,10 +122,7 @@ def test_a_model_has_one_colour_and_a_quantization_one_shape(study: tuple[Group,
 
 def test_with_one_model_every_quantization_has_its_own_mark() -> None:
     ids = ["native", *(f"q{number}" for number in range(40))]
-    rows = [
-        {"model": "m", "variant": f"m-{id_}", "quantization": id_, "device": "d", "task": "t"}
-        for id_ in ids
-    ]
+    rows = [PLACE | {"model": "m", "variant": f"m-{id_}", "quantization": id_} for id_ in ids]
     naming = Naming(RenderSpec(), rows)
     marks = {(naming.colour(variant), naming.shape(variant)) for variant in naming.variants}
     assert len(marks) == len(ids)
@@ -131,8 +130,7 @@ def test_with_one_model_every_quantization_has_its_own_mark() -> None:
 
 def test_two_models_of_the_same_label_are_distinguished() -> None:
     rows = [
-        {"model": name, "variant": name, "quantization": "native", "device": "d", "task": "t"}
-        for name in ("a", "b")
+        PLACE | {"model": name, "variant": name, "quantization": "native"} for name in ("a", "b")
     ]
     same = (Named(id="a", label="Same"), Named(id="b", label="Same"))
     naming = Naming(RenderSpec(models=same), rows)
