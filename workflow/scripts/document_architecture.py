@@ -34,15 +34,15 @@ model   -> lock ───┼-> measure -> requests.jsonl -> score -> cell ─┬
 ```
 
 Rules connect outputs to inputs. They call programs, each of which also runs by hand. The programs
-use the library, which knows nothing of Snakemake.
-[docs/decisions](docs/decisions/README.md) says why.
+use the library, which does not depend on Snakemake.
+[docs/decisions](docs/decisions/README.md) has the reasons for this design.
 """
 FLOORS_TEXT = """\
-## The library, from the ground up
+## The library, from the lowest layer up
 
-A module imports from its own package and from the floors below, never from above or beside; the
-modules of the ground floor may import each other. That order is `FLOORS` in
-`workflow/scripts/frontier/__init__.py`, and `tests/unit/test_floors.py` checks it.
+A module imports only from its own package and from lower layers. The modules of the lowest layer
+may import each other. `FLOORS` in `workflow/scripts/frontier/__init__.py` defines the order, and
+`tests/unit/test_floors.py` checks it.
 """
 
 
@@ -67,7 +67,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def floors(root: Path, folder: Path, order: tuple[tuple[str, ...], ...]) -> str:
-    """The floors below a folder of the library: the packages and modules of each."""
+    """The layers of a folder of the library, with the packages and modules of each."""
     rows = []
     for number, floor in enumerate(order):
         for at, name in enumerate(floor):
@@ -76,7 +76,7 @@ def floors(root: Path, folder: Path, order: tuple[tuple[str, ...], ...]) -> str:
             where = path if (root / path).is_dir() else file
             first = first_line(root / file)
             rows.append(("" if at else str(number), f"[`{where.name}`]({where})", first))
-    return table(("floor", "", "what it is"), rows)
+    return table(("layer", "", "purpose"), rows)
 
 
 def included(root: Path) -> Iterator[Path]:
@@ -95,7 +95,7 @@ def included(root: Path) -> Iterator[Path]:
 def files(root: Path, paths: list[Path]) -> str:
     """Files with their first lines."""
     rows = [(f"[`{path.name}`]({path})", first_line(root / path)) for path in paths]
-    return table(("", "what it is"), rows)
+    return table(("", "purpose"), rows)
 
 
 def page(root: Path) -> str:
@@ -110,7 +110,7 @@ def page(root: Path) -> str:
             files(root, programs),
             FLOORS_TEXT,
             floors(root, LIBRARY, FLOORS),
-            "The report has floors of its own:\n",
+            "The report has its own layers:\n",
             floors(root, LIBRARY / "report", REPORT),
         ]
     )

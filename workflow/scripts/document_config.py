@@ -48,12 +48,12 @@ PLUGINS = {
 }
 LIKE = "like"
 REDONE = {
-    "fetch": "fetching, and all behind it",
-    "sample": "sampling, and all behind it",
-    "measure": "measuring, and all behind it",
+    "fetch": "fetching and all later steps",
+    "sample": "sampling and all later steps",
+    "measure": "measuring and all later steps",
     "score": "scoring, table and report",
     "show": "the report",
-    "plan": "nothing, unless the plan changes by it",
+    "plan": "nothing, unless the plan changes",
 }
 
 

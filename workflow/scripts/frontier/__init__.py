@@ -42,6 +42,6 @@ FLOORS = (
     ("exchange",),
     ("report",),
 )
-"""From the ground up. A package that is not here has no place yet, which fails as well."""
+"""The layers, lowest first. A test fails for a package that is missing here."""
 REPORT = (("naming",), ("deciding",), ("reading", "drawing"), ("writing",))
-"""The floors inside the report."""
+"""The layers of the report, lowest first."""
