@@ -1,14 +1,14 @@
-# Everything in one line each (`make help` lists them); the programs say what they do with --help.
+# `make help` lists the targets. The programs explain their options with --help.
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 PYTHON ?= python3
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# What Python need not compile before it is used: most of it never is.
+# Modules not compiled at installation: most of them are never used.
 LATER := /tests/|/kubernetes/|/transformers/models/(?!auto/|llama/)
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 
-# Programs that write what the repository holds and a test compares with the code.
+# Programs that generate documents in the repository; a test compares these with the code.
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
@@ -22,7 +22,7 @@ setup: .venv/installed ## install the pinned packages into .venv
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(PIP) pip # the one that Python brings along takes twice as long
+	$(PIP) pip # the bundled pip takes twice as long
 	$(PIP) --no-compile '.[dev]'
 	$(BIN)/python -m compileall -qq -j 0 -x '$(LATER)' .venv/lib || true # some are for other Pythons
 	touch $@
@@ -32,27 +32,27 @@ demo: setup ## run the study of config/config.yaml on two cores: results/report.
 	@echo "The report: $(CURDIR)/results/report.html"
 
 # tests/tiers.py says which tests each of these runs.
-fast: setup ## run the quickest of the tests, in a minute
+fast: setup ## run the fastest tests, in a minute
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=fast
 
 test: setup ## run the tests that need nothing but .venv, in ten minutes
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=main
 
-test-engines: setup ## run those that need engines' environments, or longer
+test-engines: setup ## run the tests that need engines' environments, or more time
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=engines
 
-# They start a cluster of their own and stop it; mostly it is waited for.
-test-slurm: setup slurm ## run those of a Slurm cluster, which they start and stop
+# These tests start and stop their own cluster, and mostly wait for it.
+test-slurm: setup slurm ## run the tests that start and stop a Slurm cluster
 	$(PYTEST) --tier=slurm
 
-# The Python environments that engines have of their own; tests and studies build them if need be.
-environments: setup ## build the environments of all engines now, not when they are needed
+# The engines' own Python environments. Tests and studies build them when they are needed.
+environments: setup ## build all engines' environments now instead of when they are needed
 	for name in $(filter-out mathematics,$(basename $(notdir $(wildcard workflow/envs/*.txt)))); do \
 	    $(BIN)/python workflow/scripts/environment.py $$name || exit 1; \
 	done
 
 # Debian's packages.
-slurm: ## install Slurm by apt-get, for make test-slurm
+slurm: ## install Slurm with apt-get, for make test-slurm
 	PATH=$$PATH:/usr/sbin:/sbin command -v slurmctld >/dev/null || { apt-get update -qq && \
 	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; }
 
@@ -63,29 +63,29 @@ lint: setup ## check format, lint, types and the rules; change nothing
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/workflow/test_lint.py # Snakemake's linter, with our exceptions
 
-documents: setup ## write the documents that are generated: config/schema.json, ARCHITECTURE.md, …
+documents: setup ## write the generated documents: config/schema.json, ARCHITECTURE.md, …
 	$(WRITE)
 
-fix: setup ## mend format and lint, and write the generated documents
-	$(BIN)/ruff check --fix --quiet . || true # what it cannot mend is for make lint to say
+fix: setup ## fix format and lint, and write the generated documents
+	$(BIN)/ruff check --fix --quiet . || true # make lint reports what it cannot fix
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow/rules
 	$(WRITE)
 
-hooks: setup ## have git do the same before each commit, and check types before each push
+hooks: setup ## have git do what make fix does before each commit, and check types before each push
 	$(BIN)/pre-commit install
 
-new-task: setup ## copy a task of config/tasks.yaml: NAME=mine, LIKE=another
+new-task: setup ## add a copy of a task to config/tasks.yaml: NAME=mine, LIKE=another
 	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')
 
-new-engine: setup ## write an engine that works, and its blocks: NAME=mine
-new-quantizer: setup ## write a quantizer that works, and its block: NAME=mine
-new-scorer: setup ## write a scorer that works: NAME=mine
-new-figure: setup ## write a figure that works: NAME=mine
-new-gate: setup ## write a gate that works: NAME=mine
+new-engine: setup ## write a working engine and its blocks: NAME=mine
+new-quantizer: setup ## write a working quantizer and its block: NAME=mine
+new-scorer: setup ## write a working scorer: NAME=mine
+new-figure: setup ## write a working figure: NAME=mine
+new-gate: setup ## write a working gate: NAME=mine
 new-engine new-quantizer new-scorer new-figure new-gate:
 	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
 
-# Results stay: they are what this is for.
+# Leaves results alone.
 clean: ## delete .venv and everything in resources/ that can be fetched or rebuilt
 	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs models quantized samples)
