@@ -1,4 +1,4 @@
-"""How often the published intervals hold the truth, and how often the tests find what is there.
+"""Coverage of the published intervals, and power of the tests, in simulated studies.
 
     python bench/coverage.py                               every figure, 1,000 studies a line
     python bench/coverage.py --figures mean ratio --requests 20 200 --studies 4000
@@ -50,7 +50,7 @@ def conditions(
 
 @dataclass(frozen=True)
 class Line:
-    """What came of one condition at one number of requests."""
+    """The results of one condition at one number of requests."""
 
     held: Estimate
     none: float

@@ -1,4 +1,4 @@
-"""How a report behaves in a real browser: how long it takes to open, and to leave cells out."""
+"""A report in a real browser: the time to open it and to filter its cells."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Z = 1.959963984540054
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell is like; the figures in its JSON are computed from its requests."""
+    """The properties of a cell; the figures in its JSON are computed from its requests."""
 
     model: str
     quantization: str = "native"

@@ -1,4 +1,4 @@
-"""What several tests share."""
+"""Fixtures and hooks that several tests share."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Spread(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Spread:
-    """How tests come to several workers; marks for it, as --dist loadgroup has, do nothing today."""
+    """Distributes tests over several workers; marks for --dist loadgroup have no effect."""
     return Spread(config, log)
 
 

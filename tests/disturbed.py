@@ -110,7 +110,7 @@ class Disturbed:
         return self.running.poll() is not None
 
     def log_text(self) -> str:
-        """What the last run has said so far."""
+        """The output of the last run so far."""
         return self.log.read_bytes()[self.began :].decode(errors="replace")
 
     def observe(self) -> None:
@@ -218,7 +218,7 @@ def interrupt(run: Disturbed) -> None:
 
 
 def terminate(run: Disturbed) -> None:
-    """What a machine does that shuts down: Snakemake would wait for its jobs, and is not let."""
+    """Ends a run as a machine that shuts down does: without letting Snakemake wait for its jobs."""
     run.running.terminate()
     if not run.wait(10):
         kill_everything(run)

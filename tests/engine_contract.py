@@ -1,4 +1,4 @@
-"""What every engine owes its callers, as JSON: for tests within the engine's own environment.
+"""Every engine's duties to its callers, as JSON: for tests in the engine's own environment.
 
 It asks and tells; what the answers have to be is for the tests. No import but the standard library's
 and psutil, so that what else is loaded is the engine's doing.
@@ -23,7 +23,7 @@ from quantizing import quantizer
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 CUTS = (0.2, 0.5, 0.8)
-"""Where generations are interrupted, of their usual time."""
+"""The points at which generations are interrupted, as shares of their usual time."""
 ROUNDS = 6
 
 
@@ -58,7 +58,7 @@ def parting(engine: Any, prompt: str, text: str, expected: list[str]) -> int | N
 
 
 def refusal(engine: Any, prompt: str, tokens: int) -> str | None:
-    """Why a request is not supported."""
+    """The reason why a request is not supported."""
     try:
         engine.generate(Generate(prompt, tokens, ()))
     except UnsupportedError as error:

@@ -130,7 +130,7 @@ def unfit(folder: Path) -> dict[str, str]:
 
 
 def conversion_refusals(convert: Any, folders: dict[str, str], output: Path, *work: Any) -> Any:
-    """What a conversion says of the unfit, by name."""
+    """A conversion's messages about unfit checkpoints, by name."""
     from frontier.errors import UnsupportedError, UserError
 
     found: dict[str, str | None] = {}
@@ -155,7 +155,7 @@ def check_refusals(found: dict[str, str | None]) -> None:
 
 
 def refusals(jobs: list[tuple[str, dict[str, Any], str]]) -> list[str | None]:
-    """What the transformers engine says of [method, keys, folder]; None where it loads."""
+    """The transformers engine's refusals of [method, keys, folder]; None if it loads."""
     from frontier.engines import Settings
     from frontier.engines.loaded import transformers as engine
     from frontier.errors import UnsupportedError, UserError

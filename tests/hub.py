@@ -29,7 +29,7 @@ LARGE = (
 
 
 class Hub:
-    """What is served, and what goes wrong."""
+    """The files to serve, and the faults to simulate."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -40,7 +40,7 @@ class Hub:
         self.altered: set[str] = set()
         """Names of files of which one byte is sent changed."""
         self.bytes_s: int | None = None
-        """How fast files are sent; None for as fast as it goes."""
+        """The speed at which files are sent; None for full speed."""
         self.requests: list[tuple[str, str, str | None]] = []
         """Method, path, and the Range asked for."""
         self.tokens: list[str | None] = []

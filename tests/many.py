@@ -118,7 +118,7 @@ def answers(rows: list[dict[str, Any]], wrong: float, seed: int) -> list[dict[st
 
 
 def measurement(requests: Path, sample: Path) -> dict[str, Any]:
-    """What measure.py tells of a measurement, but for the cell's specification."""
+    """The content of measure.py's measurement, except the cell's specification."""
     load = {"before": [0.2, 0.3, 0.3], "after": [1.9, 0.8, 0.4]}
     contention = {"load_average": load, "foreign_cores": 0.04, "foreign_gpu_processes": None}
     return measurements.measurement(
@@ -183,7 +183,7 @@ def finish(folder: Path) -> None:
 
 
 def _spec(steps: Steps, cell: Cell) -> ScoreSpec:
-    """What score.py is given for a cell that was measured."""
+    """The spec that score.py gets for a cell that was measured."""
     given = steps.score(cell).given
     assert isinstance(given, ScoreSpec)
     return given

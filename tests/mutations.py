@@ -183,7 +183,7 @@ def outcome(contents: dict[str, bytes], folder: Path) -> str | None:
 
 
 def fault(line: str | None, seconds: float) -> str | None:
-    """What is wrong with an outcome, if anything is."""
+    """The fault in an outcome, if there is one."""
     if seconds > 10:
         return f"took {seconds:.1f} s of a processor"
     if line is not None and (

@@ -95,7 +95,7 @@ def code(page: Path) -> list[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Where a page's links and pictures lead."""
+    """The targets of a page's links and pictures."""
     return [
         str(value)
         for token in _inline(page)

@@ -1,4 +1,4 @@
-"""What becomes of prompts and answers, as JSON: to compare environments with one another."""
+"""Prompts and answers as processed here, as JSON: to compare environments with one another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STOPS = ((), ("\n",), ("<|im_end|>",), ("<|im_end|>\n",), ("\nQ:", " "))
 
 
 def read(folder: Path, style: str, prompts: list[str]) -> dict[str, Any]:
-    """What a checkpoint's tokenizer makes of prompts, and of their ids taken for an answer."""
+    """A checkpoint's tokenization of prompts, and of their ids as an answer."""
     try:
         prompting = Prompting(folder, style)
     except UserError as error:

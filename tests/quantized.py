@@ -1,4 +1,4 @@
-"""What quantizations make of checkpoints, as JSON: for tests within an environment."""
+"""The results of quantizing checkpoints, as JSON: for tests in an environment."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict
 
 
 def _logits(model: Any) -> torch.Tensor:
-    """What a model says of twenty fixed tokens, [20, vocabulary]."""
+    """A model's logits for twenty fixed tokens, [20, vocabulary]."""
     with torch.no_grad():
         said: torch.Tensor = model(torch.arange(20)[None] + 5).logits[0].float()
     return said

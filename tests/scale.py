@@ -1,4 +1,4 @@
-"""What large studies cost: seconds by the clock and of the processor, and peak megabytes.
+"""The cost of large studies: wall-clock and processor seconds, and peak megabytes.
 
     python tests/scale.py plan --cells 1000 10000    plan.py; a dry run of a study without results;
         a run of one that is. The last two beside a bare Snakemake (tests/bare.smk) with as many

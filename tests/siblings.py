@@ -14,9 +14,9 @@ from quantizing import ENGINES
 
 
 def examine(folder: Path, checkpoint: Path, jobs: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What each job's quantization of a checkpoint stores, and how many tokens its answers have.
+    """The bytes that each job's quantization of a checkpoint stores, and the tokens of its answers.
 
-    What conversions make lies below `folder`.
+    Conversions write to folders below `folder`.
     """
     return {name: _examine(folder / name, checkpoint, **job) for name, job in jobs.items()}
 

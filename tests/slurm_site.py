@@ -179,7 +179,7 @@ class Site:
             time.sleep(0.1)
 
     def processes(self) -> list[psutil.Process]:
-        """What the node daemon's jobs still run."""
+        """The processes of jobs that the node daemon still runs."""
         return [
             process
             for process in psutil.process_iter()

@@ -51,7 +51,7 @@ class StandIns:
         }
 
     def free(self) -> int:
-        """How many are leased by nobody now."""
+        """The number of GPUs that nobody leases now."""
         locks = [*self.folder.glob("llm-frontier-gpus/GPU-*.lock")]
         for path in locks:
             with filelock.FileLock(path, timeout=0):
@@ -60,7 +60,7 @@ class StandIns:
 
 
 def spans(results: Path) -> dict[str, list[tuple[int, int]]]:
-    """When each GPU's cells were timed, on this host's monotonic clock in nanoseconds."""
+    """The times of each GPU's cells, on this host's monotonic clock in nanoseconds."""
     found: dict[str, list[tuple[int, int]]] = {}
     for path in results.glob("*/*/*/*/measurement.json"):
         state = json.loads(path.read_text(encoding="utf-8"))

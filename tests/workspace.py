@@ -96,13 +96,13 @@ class Workspace:
         return WARM.run(self.root, f"workflow/scripts/{name}.py", arguments, whole)
 
     def jobs(self, *arguments: str, **environment: str) -> set[str]:
-        """What a dry run says would be done: "RULE what", without rule all."""
+        """The jobs of a dry run, as "RULE what", without rule all."""
         done = self.snakemake("--dry-run", *arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return jobs_in(done.stdout + done.stderr)
 
     def would_run(self, *cells: str, **environment: str) -> set[str]:
-        """What `jobs` says, of the study or of some cells, as plan.py --why works it out."""
+        """The same as `jobs`, of the study or of some cells, as plan.py --why computes it."""
         if not environment and self.has_our_code():
             return self._planned_here(cells)
         done = self.program("plan", "--why", "--json", *cells, **environment)

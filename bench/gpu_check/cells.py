@@ -1,4 +1,4 @@
-"""What the GPU check measures: a Llama of 7B shape, two grown models, and ways to quantize."""
+"""The cells of the GPU check: a Llama of 7B shape, two small models, and quantizations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUANTIZATIONS: dict[str, dict[str, Any]] = {
     "int4": {"method": "quanto", "weights": "int4"},
 }
 COMPILES = ("int4",)
-"""What compiles its kernels first, which may take minutes: to be checked last."""
+"""Quantizations that compile their kernels first, which may take minutes: checked last."""
 WHEELS = {"quanto": "optimum.quanto", "bitsandbytes": "bitsandbytes", "torchao": "torchao"}
 """The module that a method needs beside torch and transformers."""
 

@@ -20,7 +20,7 @@ from workbench import Run, Workbench
 
 PROMPT_BYTES = 256
 NEAR = 0.10
-"""How far the plan's memory may be from the peak that was measured."""
+"""The accepted deviation of the plan's memory from the measured peak."""
 
 
 class GpuChecks:
@@ -54,11 +54,11 @@ class GpuChecks:
 
     @property
     def shared(self) -> tuple[Workbench, Path, str]:
-        """What the checks of sharing use. Raises KeyError where the model did not grow."""
+        """The parts for the checks of sharing. Raises KeyError if the model was not trained."""
         return self.bench, self.grown["grown-llama"], self.accelerator
 
     def bandwidth(self) -> Iterator[Finding]:
-        """What a copy in the device's memory reaches."""
+        """The bandwidth that a copy in the device's memory reaches."""
         size = str(1 << (28 if self.small else 32))
         self.bytes_s = self.bench.probe("copy", "--device", self.accelerator, "--bytes", size)[
             "bytes_s"

@@ -1,4 +1,4 @@
-"""What a GPU check does in processes of its own, so that the process that checks holds no GPU.
+"""Probes of the GPU check, in their own processes, so that the checking one holds no GPU.
 
 Each probe is a command that prints one line of JSON (`probes.py copy --device cuda`), but for
 `limited`, which runs the program behind `--`.

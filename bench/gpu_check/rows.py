@@ -1,4 +1,4 @@
-"""What a check found, as a line of its table."""
+"""A check's finding, as a line of its table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Finding:
-    """What a check found: `ok`, `WRONG` or `skipped`, with the reason and the figures."""
+    """The finding of a check: `ok`, `WRONG` or `skipped`, with the reason and the figures."""
 
     check: str
     state: str

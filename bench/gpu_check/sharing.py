@@ -10,7 +10,7 @@ from rows import Finding, row
 from workbench import PROBES, CheckError, Workbench
 
 FOREIGN_GB = {"cuda": 10.0, "cpu": 0.1}
-"""What somebody else holds of the device's memory; a GPU is passed over above a twentieth."""
+"""Another process's use of the device's memory; a GPU is skipped above a twentieth."""
 
 
 def leases(bench: Workbench, checkpoint: Path, accelerator: str) -> Iterator[Finding]:

@@ -111,7 +111,7 @@ class Workbench:
         return done.stdout
 
     def probe(self, name: str, *arguments: str) -> Any:
-        """What a probe found."""
+        """The result of a probe."""
         return json.loads(self.run(str(PROBES), name, *arguments).splitlines()[-1])
 
     def program(self, name: str, *arguments: str) -> None:
@@ -157,7 +157,7 @@ class Workbench:
     def measuring(
         self, cell: Cell, model: Path, sample: Path, *, name: str = "", **spec: Any
     ) -> tuple[Path, list[str]]:
-        """Where a cell's measurement goes, and what measures it; `spec` overrides its keys."""
+        """The folder of a cell's measurement, and the command for it; `spec` overrides its keys."""
         folder = self.folder / "results" / cell.name / (name or "run")
         folder.mkdir(parents=True)
         (folder / "spec.json").write_text(
@@ -192,7 +192,7 @@ class Workbench:
         return self.read(folder, meter, log)
 
     def read(self, folder: Path, meter: Meter | None = None, log: str = "") -> Run:
-        """What a measurement left."""
+        """The results of a measurement."""
         facts = json.loads((folder / "measurement.json").read_text(encoding="utf-8"))
         records = read_records(folder / "requests.jsonl")
         joules = None

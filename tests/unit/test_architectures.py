@@ -119,7 +119,7 @@ def test_without_attention_heads_of_the_usual_kind(kind: str, tmp_path: Path) ->
     "kind", ["llama", "gpt2", "falcon", "falcon-new", "gemma2", "jamba", "deepseek"]
 )
 def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
-    """What transformers' own cache grows by for a token more."""
+    """The growth of transformers' own cache per token."""
     model = transformers.AutoModelForCausalLM.from_config(config(kind)).eval()
 
     def held(tokens: int) -> int:
@@ -145,7 +145,7 @@ def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
     ],
 )
 def test_unsupported(kind: str, words: str, tmp_path: Path) -> None:
-    """What is no causal model, or what `generate` cannot run."""
+    """Models that are not causal, or that `generate` cannot run."""
     folder = write(tmp_path / kind, kind)
     with pytest.raises(UnsupportedError, match=words) as refusal:
         engine.load(folder, NATIVE).generate(Generate("w5 w7", 3, ()))

@@ -25,7 +25,7 @@ from frontier.errors import UserError
 
 NAME, TEXT = "SST-2/dev.tsv", "sentence\tlabel\ngood\t1\nbad\t0\n"
 HEADERS = ((b"PK\3\4", 6, 8), (b"PK\1\2", 8, 10))
-"""Where a zip's two headers of a file have its flags and its method."""
+"""The offsets of a file's flags and method in its two headers in a zip."""
 
 
 def rows(folder: Path) -> list[Row]:

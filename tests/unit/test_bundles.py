@@ -26,7 +26,7 @@ PLACE = "falcon7b/a6000/sst2"
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What a packed cell is."""
+    """The content of a packed cell."""
     folder = tmp_path_factory.mktemp("packed")
     cells.measured(folder / "there", FALCON)
     packing.pack(folder / "there", folder / "server.tar.gz")
@@ -274,7 +274,7 @@ FILES = {
 def test_no_secret_travels(
     holder: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever holds it, wherever it got to, with letters that JSON escapes."""
+    """In any field and at any place, also with letters that JSON escapes."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(private, "HF_STORED_TOKENS_PATH", str(tmp_path / "home/hub/stored_tokens"))
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "home/hub/token"))

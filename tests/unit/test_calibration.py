@@ -24,7 +24,7 @@ def draw(*tested: SampleSpec) -> Draw:
 
 
 def shown(sample: SampleSpec) -> set[str]:
-    """What a sample's rows look like as texts."""
+    """The rows of a sample as texts."""
     return {f"{row.fields['question']} = {row.reference}" for row in sample.rows(Path())}
 
 

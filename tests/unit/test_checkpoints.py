@@ -275,7 +275,7 @@ def index_of_nothing(folder: Path) -> list[str]:
 
 
 def variants(folder: Path) -> list[str]:
-    """What repositories hold beside the weights."""
+    """The other files that repositories have besides the weights."""
     for name in ("model.fp16.safetensors", "consolidated.safetensors", "original/a.safetensors"):
         (folder / name).parent.mkdir(exist_ok=True)
         save_file({"model.norm.weight": torch.ones(32)}, folder / name)

@@ -56,7 +56,7 @@ def spoil(config: Path, name: str, pattern: str, replacement: str) -> None:
 
 
 def test_shipped_catalogue_and_studies() -> None:
-    """What is shipped reads, and every study names what is there."""
+    """The shipped files can be read, and every study names existing ids."""
     read = read_catalogue(ROOT / "config")
     for path in [ROOT / "config/config.yaml", *(ROOT / "config/studies").glob("*.yaml")]:
         read_config(read_yaml(path), read, str(path))
@@ -108,7 +108,7 @@ def test_every_key_is_explained(kind: str) -> None:
 
 
 def test_schema_and_readme_are_in_step_with_the_code() -> None:
-    """What document_config.py would write is what is there."""
+    """The files are what document_config.py would write."""
     assert json.loads((ROOT / document_config.SCHEMA).read_text()) == document_config.schema()
     text = (ROOT / document_config.README).read_text(encoding="utf-8")
     assert document_config.readme(text) == text
@@ -301,7 +301,7 @@ def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("section", ["models", "tasks"])
 def test_ids_that_cannot_name_files(config: Path, name: str, section: str) -> None:
-    """What results/ has already, and what a file system or a path takes for something else."""
+    """Names that results/ already has, or that file systems or paths treat specially."""
     path = config / f"{section}.yaml"
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     content[section] = {name: content[section].popitem()[1], **content[section]}

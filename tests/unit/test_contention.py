@@ -1,4 +1,4 @@
-"""How much others used the processors: of counters, over windows, over all sessions."""
+"""The processor use of other programs: from counters, over windows, over all sessions."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_the_load_of_a_session_that_was_killed_counts(tmp_path: Path) -> None:
 
 
 def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
-    """Who computed there at any time, also during a session that was killed."""
+    """Every process that ever used the GPU is remembered, also if the session was killed."""
     first = Journal(tmp_path / "journal.jsonl", a_session())
     first.begin(asdict(Reading(1, 1, 1, 0)))
     first.append(record(0), asdict(Reading(2, 2, 2, 3)))

@@ -1,4 +1,4 @@
-"""What differs between two recorded identities, and that nothing else is said to."""
+"""The differences between two recorded identities, and no others."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_module_of_another_name_is_the_same(code: dict[str, str], names: list[
 
 @given(VALUES, VALUES)
 def test_records_of_anybody(old: Any, new: Any) -> None:
-    """Whatever stands in a file is compared."""
+    """Records are compared whatever they contain."""
     for part in ("spec", "inputs", "command", "code", "packages", "upstream", "rule"):
         differences({part: old}, {part: new})
     differences(old, new)

@@ -1,4 +1,4 @@
-"""How a program ends: at once, with all that an exit promises, and by Ctrl-C with all released."""
+"""The end of a program: immediate, with all that an exit promises, and by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def program(folder: Path, main: str, before: str = "") -> list[str]:
 
 
 def ended(folder: Path, main: str, before: str = "") -> subprocess.CompletedProcess[str]:
-    """What came of such a program; its output is a pipe, which is written to at the end."""
+    """The result of such a program; its output is a pipe, which is written to at the end."""
     return subprocess.run(
         program(folder, main, before), cwd=folder, capture_output=True, text=True, check=False
     )
@@ -120,7 +120,7 @@ def test_ctrl_c_releases_what_is_held(tmp_path: Path) -> None:
     "swallow", ["pass", "raise RuntimeError('by a library') from None"], ids=["passed", "wrapped"]
 )
 def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
-    """Where a library swallows the interruption: what it then returns may be anything."""
+    """If a library swallows the interruption, what it then returns may be anything."""
     found = interrupted(
         tmp_path,
         f"""

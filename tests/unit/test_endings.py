@@ -1,4 +1,4 @@
-"""Where a text ends, found by reading behind some tokens only: as if behind each of them."""
+"""The end of a text, found by reading after some tokens only, as if after each of them."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def prompting(
 
 
 def read_behind_each(prompting: Prompting, ids: Sequence[int], stop: Sequence[str]) -> int | None:
-    """How many tokens it takes until a stop text stands, reading behind each of them."""
+    """The number of tokens until a stop text is complete, reading after each of them."""
 
     def read(tokens: Sequence[int]) -> Written:
         return Written.read(

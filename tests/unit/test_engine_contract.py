@@ -1,4 +1,4 @@
-"""What holds for every engine: how tokens are counted and timed, what ends a text, what is left.
+"""The contract of every engine: counts and times of tokens, ends of texts, leftovers.
 
 Each engine is found by its place and runs in its own environment, on checkpoints that are prepared
 as the workflow prepares them. One is built here so that its answers are known from its weights; the
@@ -45,7 +45,7 @@ CHAINS = {
     "b": ["ж", "한", ",", FORK],
     "z": ["yx", END],
 }
-"""What follows prompts of these letters and, for the first two, a fork; no byte is in two places."""
+"""The letters after prompts of these letters and, for two, a fork; bytes have one place each."""
 A, B = "a" * 16 + FORK, "b" * 12 + FORK  # what is left of A would turn the forks of B
 FULL = "a" * (POSITIONS - LONG - 1) + FORK  # with the answer, as long as it may be
 HIDDEN, LAYERS, WIDE, HEADS, KV_HEADS = 512, 2, 3072, 8, 4
@@ -86,7 +86,7 @@ def ids(parts: list[Any]) -> list[int]:
 
 
 def following(letter: str, tokens: int) -> str:
-    """What `tokens` tokens after a prompt of `letter` say: Python's own decoding of their bytes."""
+    """The text of `tokens` tokens after a prompt of `letter`, as Python decodes their bytes."""
     bytes_of = [
         [b""] if isinstance(part, int) else [bytes([byte]) for byte in part.encode()]
         for part in CHAINS[letter]
@@ -181,7 +181,7 @@ def reference(stories: Path | None) -> dict[str, tuple[list[str], torch.Tensor]]
 def work(
     stories: Path | None, reference: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What every engine is asked, by checkpoint: [prompt, tokens, stop texts] and more."""
+    """The requests to every engine, by checkpoint: [prompt, tokens, stop texts] and more."""
     chained = [
         [A, LONG, []], [B, LONG, []], [A, LONG, []], *([A, count, []] for count in range(1, 13)),
         *([A, LONG, stop] for stop in (["."], ["你"], ["你."], [FORK], ["🙂", "."], [","], ["<s>"])),
@@ -216,7 +216,7 @@ def found(
     environment: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
-    """What the engine says of the checkpoints, in its environment; it starts once for them all."""
+    """The engine's answers for the checkpoints, from one process in its environment."""
     folder = tmp_path_factory.mktemp(engine)
 
     def prepared(label: str) -> str:
@@ -312,7 +312,7 @@ def test_every_token_counts_and_once(chained: Answers) -> None:
 
 
 def test_answers_are_the_models_and_only_its_prompts(chained: Answers) -> None:
-    """What the weights say, through every turn that the prompt decides; not what was asked before."""
+    """Answers follow from the weights at every fork in the prompt, not from earlier requests."""
     for answer in chained(A, LONG, []):
         assert said(answer) == (following("a", LONG), LONG, "length", len(A))
     (other,) = chained(B, LONG, [])
@@ -390,7 +390,7 @@ def test_too_long_a_request_is_reported(found: dict[str, Any], checkpoint: str) 
 
 
 def test_an_interrupted_engine_is_usable(found: dict[str, Any], checkpoint: str) -> None:
-    """What an interrupted request left behind changes no later one."""
+    """An interrupted request has no effect on later ones."""
     recorded = found[checkpoint]
     assert any(recorded["interrupted"]), (
         "no request was still running when it was to be interrupted"
@@ -424,7 +424,7 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
 
 
 def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, Any]) -> None:
-    """What the chain says is the likeliest, in its own tokens; the others refuse in one line."""
+    """The likeliest by the chain, in its own tokens; other engines refuse with one line."""
     chosen = found["chain"]["chosen"]
     if "choose" not in ENGINE_BLOCKS[engine].asks:
         assert chosen == "the engine does not give the likelihood of a text"

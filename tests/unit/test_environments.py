@@ -32,7 +32,7 @@ def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def version(python: Path) -> str:
-    """What the environment's own interpreter imports."""
+    """The version that the environment's own interpreter imports."""
     command = [python, "-c", "import six; print(six.__version__)"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
@@ -173,7 +173,7 @@ def test_an_environment_that_lacks_a_pin_is_not_finished() -> None:
 def test_machines_with_other_processors_share_a_folder(
     pins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What is compiled is each one's own, so that neither builds it again under the other's feet."""
+    """Each has its own compiled files, so that neither rebuilds those of the other."""
     monkeypatch.setenv(caches.VARIABLE, str(tmp_path / "shared"))
     pins.write_text("six==1.17.0 --config-settings=one=two\n")
     environments.requirements.cache_clear()

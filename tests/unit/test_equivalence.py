@@ -258,7 +258,7 @@ def test_every_module_accepts_its_answers_in_every_dress(test_data: Path, worker
 
 
 def value(text: str, kind: str) -> Any:
-    """What a text is worth, by Fraction and sympy and not by our own parser."""
+    """The value of a text by Fraction and sympy, not by our own parser."""
     try:
         if kind == "number":
             return Fraction(text)

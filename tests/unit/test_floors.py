@@ -60,7 +60,7 @@ def check(own: Sequence[str], its: Sequence[str], level: Mapping[str, int], name
 
 
 def test_the_architecture_is_written() -> None:
-    """What document_architecture.py would write is what is there."""
+    """The file is what document_architecture.py would write."""
     written = (ROOT / document_architecture.ARCHITECTURE).read_text(encoding="utf-8")
     assert document_architecture.page(ROOT) == written, "make documents writes it"
 

@@ -136,7 +136,7 @@ def test_members_that_are_no_files(
 
 @pytest.mark.parametrize("name", [CELL, packing.MANIFEST])
 def test_a_member_twice(name: str, sent: dict[str, bytes], tmp_path: Path) -> None:
-    """Which of them would have been looked at, and which used?"""
+    """Otherwise one of them could be checked and the other used."""
     built = bundle(tmp_path / "x.tar.gz", sent, member(name, tarfile.REGTYPE, size=3))
     refused(built, tmp_path, "occurs twice|is not a file of a cell")
 

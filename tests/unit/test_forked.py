@@ -245,7 +245,7 @@ def test_what_differs_runs_alone(run: Run) -> None:
 
 
 def test_it_ends_with_its_run(run: Run) -> None:
-    """When asked to, before the run ends; or when that is gone, however it ended."""
+    """It ends when asked to, before the run does, or when the run is gone, however it ended."""
     server = run.server()
     ask = f"import forked; forked.end({run.process.pid})"
     subprocess.run([sys.executable, "-c", ask], cwd=run.folder, env=run.environment, check=True)

@@ -93,7 +93,7 @@ def test_the_first_fault_names_the_reason() -> None:
 
 
 def test_one_session_is_not_asked_what_only_several_can_say() -> None:
-    """Which of its requests may be taken over is a matter of the others."""
+    """Gates that compare sessions do not apply to a single one."""
     found, words = FAULTS["sessions"]
     assert first_reason(found) == words
     assert first_reason(found, one_session=True) is None
@@ -137,7 +137,7 @@ def test_what_disturbed_requests_make_of_a_cell(
 def test_gates_look_at_each_session(
     asked: int, facts: dict[str, Any], loads: tuple[float, float], words: str | None
 ) -> None:
-    """What is wrong in one of them alone, and is not seen over all requests."""
+    """Faults in a single session, which do not show over all requests."""
     requests = [replace(one, session=int(place < asked)) for place, one in enumerate(records())]
     counts = REQUESTS - asked, asked
     of_sessions = [

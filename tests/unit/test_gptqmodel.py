@@ -112,7 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
-    """What the tool's environment tells of every route; one process for all of them."""
+    """The results of every method in the tool's environment; one process runs them all."""
     routes = {
         name: (str(folder / model), str(folder / name.join("<>")), method, options, texts)
         for name, (model, method, options, texts) in ROUTES.items()
@@ -206,7 +206,7 @@ def rounded(weight: torch.Tensor) -> torch.Tensor:
 
 
 def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, found: dict[str, Any]) -> None:
-    """What GPTQ is for: a smaller error of a layer's outputs on the texts that it was shown."""
+    """The purpose of GPTQ: a smaller error of a layer's outputs on the calibration texts."""
     assert found
     model = native(folder, "gptq4")
     tokenizer = AutoTokenizer.from_pretrained(folder / "narrow")
@@ -257,7 +257,7 @@ def test_blocks(folder: Path) -> None:
 
 
 def test_unfit_checkpoints_are_not_quantized(found: dict[str, Any]) -> None:
-    """What is not whole, and what has no attention heads."""
+    """Incomplete checkpoints, and models without attention heads."""
     harmed.check_refusals(found["unfit"])
 
 

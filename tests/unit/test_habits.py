@@ -1,4 +1,4 @@
-"""What an engineer types beside running studies: make's targets, and the hooks of git."""
+"""Commands of an engineer besides running studies: make's targets and git's hooks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def harmed(tmp_path: Path) -> Workspace:
 
 
 def is_mended(checkout: Workspace) -> None:
-    """What was harmed is as it is here, and as the tools would write it."""
+    """Asserts that the damaged files are as they are here, and as the tools would write them."""
     text = '"""Says yes."""\n\n\ndef yes() -> bool:\n    return True\n'
     assert checkout.path("workflow/scripts/yes.py").read_text(encoding="utf-8") == text
     for name in ("workflow/rules/score.smk", "config/README.md", "config/schema.json"):

@@ -68,7 +68,7 @@ def plugins(program: str) -> list[str]:
 
 
 def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
-    """What of the host counted code refers to: by which definition, and whether only in messages."""
+    """The references of counted code to the host: the definition, and whether only in messages."""
 
     def names(node: Node, in_message: bool) -> Iterator[tuple[str, bool]]:
         for one in node.refers:

@@ -1,4 +1,4 @@
-"""Which label a text answers with: as a reader would say, in any script, markup and wording."""
+"""The label that a text answers with, as a reader would say, in any script and markup."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_what_repeats_the_question_is_no_answer(words: list[str], data: st.DataO
     ],
 )  # fmt: skip
 def test_an_answer_may_use_the_questions_words(prompt: str, text: str, label: str) -> None:
-    """Those of its examples, and any in an order of its own."""
+    """The words of its examples, and any words in another order."""
     labels = Labels(["正面", "负面"]) if "正面" in prompt else LABELS
     assert answer(text, labels, prompt) == label
 

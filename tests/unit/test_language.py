@@ -1,4 +1,4 @@
-"""The prose of the workflow: docstrings, comments and messages in plain English."""
+"""The prose of the project in plain English: docstrings, comments, messages and pages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,22 @@ from pathlib import Path
 
 import pytest
 
+import pages
 from conftest import ROOT
 
-SOURCES = sorted((ROOT / "workflow").rglob("*.py"))
+FOLDERS = ("workflow", "tests", "bench")
+SOURCES = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
 RULES = [ROOT / "Snakefile", *sorted((ROOT / "workflow" / "rules").glob("*.smk"))]
+PAGES = [ROOT / page for page in pages.written()]
+CONFIGURATION = [
+    *sorted((ROOT / "config").rglob("*.yaml")),
+    *sorted((ROOT / "profiles").rglob("*.yaml")),
+    *sorted((ROOT / "examples").rglob("*.yaml")),
+    ROOT / "Makefile",
+    ROOT / ".ci/run",
+]
+OURSELVES = Path(__file__)
+"""This file, which has to name the words."""
 BANNED = re.compile(
     r"\b(told|whoever|anew|made of|made again|(?:is|are|be) kept|so to say)\b",
     re.IGNORECASE,
@@ -45,10 +57,10 @@ def faults(path: Path) -> list[str]:
     """Each banned word and clause of a file, with its line."""
     text = path.read_text(encoding="utf-8")
     where = path.relative_to(ROOT)
+    code = path.suffix in (".py", ".smk")
+    parts = prose(text) if code else enumerate(text.splitlines(), 1)
     found = [
-        f"{where}:{line}: {word[0]!r}"
-        for line, words in prose(text)
-        for word in BANNED.finditer(words)
+        f"{where}:{line}: {word[0]!r}" for line, words in parts for word in BANNED.finditer(words)
     ]
     if path.suffix == ".py":
         found += [
@@ -61,7 +73,8 @@ def faults(path: Path) -> list[str]:
 
 def test_prose_is_plain() -> None:
     """No word that stops a reader, and docstrings that begin with a verb or a noun."""
-    assert [fault for path in [*SOURCES, *RULES] for fault in faults(path)] == []
+    read = [path for path in [*SOURCES, *RULES, *PAGES, *CONFIGURATION] if path != OURSELVES]
+    assert [fault for path in read for fault in faults(path)] == []
 
 
 @pytest.mark.parametrize(
@@ -84,6 +97,14 @@ def test_faults_are_found(
     (fault,) = faults(path)
     assert fault.startswith("module.py:")
     assert fault.endswith(word)
+
+
+def test_faults_of_pages_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In any line, with its number."""
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    path = tmp_path / "page.md"
+    path.write_text("# A cell\n\nIt is made of requests.\n", encoding="utf-8")
+    assert faults(path) == ["page.md:3: 'made of'"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Where results lie is written in one file, whose paths can be read back."""
+"""The paths of results: defined in one file, and parsed by it."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def outcome_of(block, work):
 
 
 def lines(program: str, folder: Path) -> list[str]:
-    """What a program prints."""
+    """The output of a program."""
     done = subprocess.run(
         [sys.executable, "-c", START + program, str(folder)], capture_output=True, text=True,
         check=False, timeout=120, env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
@@ -51,7 +51,7 @@ def lines(program: str, folder: Path) -> list[str]:
 
 @linux
 def test_a_job_with_an_accelerator_is_watched(tmp_path: Path) -> None:
-    """What it holds counts, and not the files that it has mapped; nothing is left of the watch."""
+    """Its own memory counts, not mapped files; the monitoring leaves nothing behind."""
     program = """
 def watched(work): return outcome_of(limits.limited_memory("cuda", None, job, folder), work)
 

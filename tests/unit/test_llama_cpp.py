@@ -135,7 +135,7 @@ def converted(
     environment: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What transformers answers, by model, and what llama.cpp does, by model and type."""
+    """The answers of transformers, by model, and of llama.cpp, by model and type."""
     folder = tmp_path_factory.mktemp("checkpoints")
     ids: list[int] = tokenizer(PROMPT)["input_ids"]
     expected = {}
@@ -451,7 +451,7 @@ print(json.dumps(found))
 def narrow(
     environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What the conversion says of harmed checkpoints, and the engine of narrow windows."""
+    """The conversion's messages about damaged checkpoints, and the engine's on narrow windows."""
     folder, output = tmp_path_factory.mktemp("harmed"), tmp_path_factory.mktemp("made")
     known = harmed.configs()
     for name, (kind, harm, _) in HARMS.items():

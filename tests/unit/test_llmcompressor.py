@@ -87,7 +87,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def built(folder: Path, environment: Callable[[str], Path]) -> dict[str, Any]:
-    """What each conversion tells; one process for all of them."""
+    """The results of each conversion; one process runs them all."""
     routes = {
         name: (str(folder / model), str(folder / f"{name}-made"), options, texts)
         for name, (model, options, texts) in ROUTES.items()
@@ -200,7 +200,7 @@ def rounded(weight: torch.Tensor) -> torch.Tensor:
 
 
 def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, loaded: dict[str, Any]) -> None:
-    """What GPTQ is for: a smaller error of a layer's outputs on the texts that it was shown."""
+    """The purpose of GPTQ: a smaller error of a layer's outputs on the calibration texts."""
     native, built = loaded["wide itself"].model, loaded["w4a16"].model
     inputs: list[torch.Tensor] = []
     layer = native.model.layers[0].self_attn
@@ -256,7 +256,7 @@ def test_families() -> None:
 
 
 def test_unfit_checkpoints_are_not_quantized(built: dict[str, Any]) -> None:
-    """What is not whole, and what has no attention heads."""
+    """Incomplete checkpoints, and models without attention heads."""
     harmed.check_refusals(built["unfit"])
 
 

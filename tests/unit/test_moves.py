@@ -76,7 +76,7 @@ def test_moves_change_no_identity(moved: Graph, program: str) -> None:
 
 @pytest.mark.parametrize("program", ["measure", "score"])
 def test_moved_code_runs(moved: Graph, program: str) -> None:
-    """What is compared is code that works."""
+    """The comparison is of code that works."""
     assert not moved.file("frontier.results.records")
     command = [sys.executable, str(moved.scripts / f"{program}.py"), "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

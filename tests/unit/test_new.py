@@ -1,4 +1,4 @@
-"""What new.py adds works as it is, leaves everything else as it was, and is refused in one line."""
+"""new.py: its files work unchanged, it alters nothing else, and refuses with one line."""
 
 from __future__ import annotations
 

@@ -127,5 +127,5 @@ def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
 
 
 def test_unfit_checkpoints_are_not_converted(found: dict[str, Any]) -> None:
-    """What is not whole, and what has no attention heads."""
+    """Incomplete checkpoints, and models without attention heads."""
     harmed.check_refusals(found["unfit"])

@@ -1,4 +1,4 @@
-"""Where things come from: what the configuration may say of it, and what of a local folder counts."""
+"""Origins of models and datasets: valid configuration, and the content of local folders."""
 
 from __future__ import annotations
 

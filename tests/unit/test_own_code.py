@@ -56,7 +56,7 @@ class OwnTokenizer(PreTrainedTokenizerFast):
 
 @pytest.fixture(autouse=True)
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Where transformers copies such code to, instead of the home folder."""
+    """Lets transformers copy such code here instead of to the home folder."""
     monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "m"))
     monkeypatch.chdir(tmp_path)
     path, loaded = list(sys.path), set(sys.modules)
@@ -148,7 +148,7 @@ def refuses(monkeypatch: pytest.MonkeyPatch, match: str, **spec: Any) -> None:
 
 
 def test_without_the_key_it_is_refused_by_name(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When planned and when fetched; what transformers knows itself needs no key."""
+    """While planning and while fetching; classes that transformers has need no key."""
     match = r"'own_llama' is computed by .*modeling_own.*trust_remote_code: true in config/models"
     refuses(monkeypatch, match, path=str(own))
     with pytest.raises(UserError, match="trust_remote_code: true"):

@@ -1,4 +1,4 @@
-"""Which cells are planned, and why others are left out."""
+"""The cells that are planned, and the reasons for leaving out others."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_shared_heads_are_cached_as_they_are(engine: str) -> None:
 
 
 def test_a_model_may_say_how_many_heads_it_has() -> None:
-    """Where they are not as wide as its embedding together."""
+    """This matters if the heads together are not as wide as the embedding."""
     model = CATALOGUE.models["falcon40b"].model_copy(update={"heads": 64})
     found = kv_cache_bytes(model, CATALOGUE.engines["transformers"], "float16", 0)
     assert found == 1024 * 60 * 64 * 64 * 2 * 2

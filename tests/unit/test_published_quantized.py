@@ -160,7 +160,7 @@ def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Pa
 
 
 def test_a_block_within_the_text_model(base: Path, tmp_path: Path) -> None:
-    """Where models of several kinds of input have it."""
+    """Models with several kinds of input have it there."""
     folder = configured(
         base, tmp_path / "made", {"quantization_config": {"quant_method": "awq"}}, "text_config"
     )
@@ -183,7 +183,7 @@ KEYS = ("quant_method", "bits", "load_in_4bit", "bnb_4bit_quant_type", "format")
     | json_values.filter(lambda v: v is not None)
 )
 def test_any_block_has_words(tmp_path_factory: pytest.TempPathFactory, block: Any) -> None:
-    """Whatever stands there is a published quantization, said in a short printable text."""
+    """Any content counts as a published quantization, described in a short printable text."""
     folder = tmp_path_factory.mktemp("any")
     (folder / "config.json").write_text(json.dumps({"quantization_config": block}))
     found = published(folder)

@@ -69,7 +69,7 @@ def routes() -> Iterator[tuple[str, str]]:
 
 
 def unsupported(name: str, engine: str) -> str | None:
-    """Why a Llama cannot run so."""
+    """The reason why a Llama cannot run this way."""
     facts = engine_facts(CATALOGUE.engines[engine])
     target = Target("llama", CATALOGUE.engines[engine].accelerators[0], facts, hidden=256)
     return CATALOGUE.quantizations[name].unsupported(target)

@@ -51,7 +51,7 @@ def name(value: Any) -> str:
 
 
 def logits(model: Any) -> torch.Tensor:
-    """What a model says of twenty fixed tokens, [20, vocabulary]."""
+    """A model's logits for twenty fixed tokens, [20, vocabulary]."""
     with torch.no_grad():
         said: torch.Tensor = model.eval()(torch.arange(20)[None] + 5).logits[0]
     return said
@@ -248,7 +248,7 @@ def test_rows_that_groups_do_not_divide(facts: Any) -> None:
     ],
 )  # fmt: skip
 def test_reasons(quantization: tuple[str, Any], target: Target, reason: str | None) -> None:
-    """What cannot be is known while planning, and said."""
+    """Unsupported cells are known while planning, with a reason."""
     found = quantizer(quantization[0], **quantization[1]).unsupported(target)
     assert found is None if reason is None else reason in (found or "")
 

@@ -62,7 +62,7 @@ def is_text(text: str) -> bool:
     )
 )  # fmt: skip
 def test_what_pyyaml_writes_is_read_as_it_was(value: dict[str, Any]) -> None:
-    """Whatever of our types a dump holds, quoted by its rules."""
+    """All of our types that a dump can contain, quoted by its rules."""
     assert parse(yaml.safe_dump(value), "here") == value
     assert parse(json.dumps(value), "here") == value
 

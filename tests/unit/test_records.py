@@ -69,7 +69,7 @@ GARBAGE = st.sampled_from([
 def test_garbage_between_lines(
     tmp_path_factory: pytest.TempPathFactory, at: int, garbage: bytes
 ) -> None:
-    """Whatever it is and wherever: no record is lost to it, and the journal is as it was."""
+    """No damage, wherever it is, loses a record; the journal is as it was."""
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
     journal_of(path, 5)
     lines = path.read_bytes().splitlines(keepends=True)
@@ -150,7 +150,7 @@ def test_what_loading_showed_is_kept(tmp_path: Path) -> None:
 
 
 def test_finished_requests_are_restored(tmp_path: Path) -> None:
-    """Those that are as they were written; the others are asked again, under the same sessions."""
+    """Unaltered records are restored; the other requests run again, in the same sessions."""
     journal = journal_of(tmp_path / "journal.jsonl", 5)
     records = [replace(one, foreign_cores=0.5) for one in journal.records]
     requests = tmp_path / "requests.jsonl"

@@ -1,4 +1,4 @@
-"""What is remembered of code and packages: as long as they are the same, and as it was written."""
+"""The cache of facts about code and packages: valid while these are unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def asked(folder: Path, state: str, value: str) -> str:
-    """What another process finds, by itself if it must."""
+    """The result of another process, which computes it if it must."""
     with chdir(folder):
         known = Remembered("code", lambda: state)
         found = str(known.get("measure", lambda: value))

@@ -72,7 +72,7 @@ CELLS = [
 
 @dataclass
 class Page(HTMLParser):
-    """What a browser would make of the page: its tags, its text, its ids and its links."""
+    """The page as a browser sees it: its tags, text, ids and links."""
 
     tags: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
     text: str = ""
@@ -443,7 +443,7 @@ def test_the_remarks_name_the_best_and_those_that_may_be_as_fast(tmp_path: Path)
 
 
 def verdict_on(**change: object) -> str:
-    """Why one variant is slower, of figures that differ from these."""
+    """The explanation of why one variant is slower, for figures that differ from these."""
     figures = {
         "tpot_p50_s": 0.01, "tpot_p50_low_s": 0.0099, "tpot_p50_high_s": 0.0101,
         "ttft_p50_s": 0.02, "ttft_p50_low_s": 0.0199, "ttft_p50_high_s": 0.0201,

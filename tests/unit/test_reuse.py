@@ -106,17 +106,17 @@ def measured(folder: Path) -> Measurement:
 
 
 def gate_of_sessions(folder: Path) -> str | None:
-    """What the gate says that looks at whether all sessions were alike."""
+    """The verdict of the gate that checks whether all sessions were alike."""
     return Sessions().reason(Timing.of(measured(folder), read(folder / "requests.jsonl"), 1e6))
 
 
 def answers(folder: Path) -> list[tuple[str, str, int]]:
-    """What was answered to each request, in the sample's order."""
+    """The answers to all requests, in the sample's order."""
     return [(one.id, one.text, one.tokens) for one in read(folder / "requests.jsonl")]
 
 
 def counted(folder: Path) -> list[int]:
-    """How many of its requests each session asked, by the sessions' own facts."""
+    """The number of requests that each session ran, by the sessions' own facts."""
     found = [one["requests"] for one in recorded(folder)["contention"]["sessions"]]
     records = Counter(one.session for one in read(folder / "requests.jsonl"))
     assert found == [records[number] for number in sorted(records)]
@@ -178,7 +178,7 @@ def test_a_larger_sample_asks_what_is_new(cell: Cell, tmp_path: Path) -> None:
 
 
 def test_a_smaller_sample_loads_nothing(cell: Cell) -> None:
-    """What only loading shows is of the session that did."""
+    """Facts that only loading shows come from the session that loaded."""
     large = recorded(cell.measure(12))
     small = cell.measure(8)
     assert cell.loads == cell.asked.total() == 0
@@ -222,7 +222,7 @@ def test_another_seed_asks_only_the_new(cell: Cell) -> None:
     ids=str,
 )  # fmt: skip
 def test_another_request_is_asked(cell: Cell, change: dict[str, Any]) -> None:
-    """Whatever can change its answer or time: prompt, limits, device, code."""
+    """Every change that can affect its answer or time: prompt, limits, device, code."""
     cell.measure(8)
     folder = cell.measure(8, **change)
     assert cell.asked.total() == 8
@@ -402,7 +402,7 @@ def test_a_disturbed_session_is_not_taken(
 
 
 def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where times depend on how much there is, only what was asked with the same is taken."""
+    """If times depend on the size of the cache, only requests of the same size are reused."""
     room = {8: 64, 9: 64, 12: 128}
     monkeypatch.setattr(HfGenerateModel, "reserve", lambda _self, requests: room[len(requests)])
     small = cell.measure(8)

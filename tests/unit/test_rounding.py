@@ -55,7 +55,7 @@ def test_no_weight_moves_more_than_half_a_scale(
 
 @given(groups(least=0.05), WIDTHS)
 def test_rounding_twice_is_rounding_once(found: torch.Tensor, bits: int) -> None:
-    """What is on a symmetric grid stays there, to the last bit."""
+    """Values on a symmetric grid stay the same, to the last bit."""
     built = rounding.nearest(found, bits, symmetric=True)
     assert torch.equal(rounding.nearest(built, bits, symmetric=True), built)
 
@@ -319,7 +319,7 @@ def test_what_cannot_be_rounded(harm: Any, message: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
 def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
-    """What the quantizer hands to the job is JSON, and what the conversion takes."""
+    """The quantizer's options for the job are JSON, and the conversion accepts them."""
     quantization = quantizer(method, bits=2, granularity="group", group_size=16)
     job = quantization.preparation(TRANSFORMERS, "float32")
     assert job is not None

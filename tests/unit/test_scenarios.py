@@ -1,4 +1,4 @@
-"""What holds for every scenario, found by its place, and how a warm-up ends."""
+"""The contract of every scenario, found by its path, and the end of a warm-up."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_every_request_is_timed_once(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS.names())
 def test_a_killed_measurement_goes_on_where_it_stopped(name: str, tmp_path: Path) -> None:
-    """What was answered before is not asked again."""
+    """Requests that were already answered do not run again."""
     first, second = Echo(repeat(1000), fails_at=5), Echo(repeat(1000))
     with pytest.raises(OutOfMemoryError):
         measured(name, tmp_path, first)

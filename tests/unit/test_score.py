@@ -137,7 +137,7 @@ def test_what_was_asked_reaches_the_scorer() -> None:
 
 
 def test_what_was_simulated_has_a_score_and_no_time(tmp_path: Path) -> None:
-    """Whatever the watch on the machine found: no time is published that it could have spoilt."""
+    """Background load does not matter: no time is published that it could affect."""
     busy = {"foreign_cores": 1.5, "foreign_gpu_processes": None}
     cell, requests = scored(tmp_path, simulated=True, contention=busy)
     assert (cell["outcome"], cell["simulated"]) == ("measured", True)

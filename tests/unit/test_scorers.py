@@ -1,4 +1,4 @@
-"""What holds for every scorer, found by its place."""
+"""The contract of every scorer, found by its path."""
 
 from __future__ import annotations
 

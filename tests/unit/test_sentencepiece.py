@@ -61,7 +61,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=[{}, {"tokenizer_class": "LlamaTokenizer"}])
 def pair(trained: Path, tmp_path_factory: pytest.TempPathFactory, request: Any) -> Pair:
-    """What reads it here, with and without its class being named, and SentencePiece itself."""
+    """Our reader, with and without its class being named, and SentencePiece itself."""
     folder = shutil.copytree(trained, tmp_path_factory.mktemp("named") / "model")
     if request.param:
         (folder / "tokenizer_config.json").write_text(json.dumps(request.param))

@@ -129,7 +129,7 @@ def folder(ground: Path, mode: int) -> Path:
 
 @pytest.mark.parametrize(("mode", "umask"), [(0o2777, 0o077), (0o2770, 0o022), (0o755, 0o077)])
 def test_all_is_as_open_as_the_folder(server: hub.Hub, ground: Path, mode: int, umask: int) -> None:
-    """Whatever the umask; the checkout's own files follow the umask alone."""
+    """This does not depend on the umask; the checkout's own files follow the umask alone."""
     shared = folder(ground, mode)
     done = use(server, shared, umask)
     assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ CHATS = {
 
 
 def words(prompting: Prompting, prompt: str) -> list[str]:
-    """What the model is fed."""
+    """The model's input, as tokens."""
     return list(prompting.tokenizer.convert_ids_to_tokens(prompting.encode(prompt, 1)))
 
 
@@ -61,7 +61,7 @@ def test_a_chat_template_brings_them(tmp_path: Path, frame: str, template: str) 
 
 
 def test_tokens_that_name_a_role_stay(tmp_path: Path) -> None:
-    """Where the answer begins; here, as in Phi-3, one that ends answers as well."""
+    """A token that begins the answer; here, as in Phi-3, one that ends answers as well."""
     built = chains.tokenizer()
     built.chat_template = "<s>" + TURN + "<|im_end|><|assistant|>"
     folder = chains.checkpoint(tmp_path, built, eos_token_id=[257, 259])

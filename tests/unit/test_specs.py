@@ -22,7 +22,7 @@ from frontier.values import checked_spec
 
 @pytest.fixture(scope="module")
 def steps() -> Steps:
-    """Those of the demo's study and of one for GPUs."""
+    """The steps of the demo's study and of one for GPUs."""
     catalogue = configuration.read_catalogue(ROOT / "config")
     study = configuration.read_study([ROOT / "config/quantization-tour.yaml"], [], catalogue)
     return Steps(catalogue, study, lambda *_: 64 * 10**9)

@@ -376,7 +376,7 @@ def test_a_paired_difference_is_covered_as_promised(down: float, up: float) -> N
 
 
 def test_a_paired_difference_of_means_agrees_with_a_permutation_test() -> None:
-    """Where an exchange of the two sides is a change of sign."""
+    """The permutation swaps the two sides, which changes the sign of a difference."""
     rng = np.random.default_rng(8)
     change = rng.normal(0.25, 1, 120)
     found, p = jackknife(rate, np.column_stack([change, np.ones(120)]))

@@ -1,4 +1,4 @@
-"""Where answers end: the same by each token as it comes, and in the whole text."""
+"""The end of an answer: the same token by token as in the whole text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def prompting(tmp_path_factory: pytest.TempPathFactory) -> Prompting:
 
 
 def generated(prompting: Prompting, ids: list[int], stop: tuple[str, ...]) -> tuple[str, int, str]:
-    """What an engine makes of a model that would go on as `ids` do, asking after each token."""
+    """The answer of an engine whose model would continue as `ids` do, checked after each token."""
     for count in range(1, len(ids) + 1):
         if ids[count - 1] in prompting.eos or prompting.stopped(ids[:count], stop):
             break
@@ -68,7 +68,7 @@ STOPS = ("\n", "\n\n", " ", "Q:", "\nQ:", "neg", "ä", "負", "<|im_end|>", "<|i
 def test_by_the_token_as_in_the_whole(
     prompting: Prompting, ids: list[int], stop: list[str]
 ) -> None:
-    """Whatever a model writes: its answer ends where the stop text is known to be complete.
+    """An answer ends where the stop text is known to be complete, whatever the model writes.
 
     No answer holds a stop text, but for white space before anything is written, and none is cut
     off before the first.

@@ -23,7 +23,7 @@ FIELDS = ("sentence", "topic")
 def test_gaps_are_filled_and_doubled_braces_are_braces(
     row: dict[str, str], before: str, after: str
 ) -> None:
-    """Whatever stands in the rows is taken as it is, braces too."""
+    """Fields are inserted as they are, including braces."""
     written = [text.replace("{", "{{").replace("}", "}}") for text in (before, after)]
     template = f"{written[0]}{{sentence}}{written[1]}{{topic}}{{sentence}}"
     templates.check(template, FIELDS)

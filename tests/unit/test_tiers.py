@@ -23,7 +23,7 @@ def test_every_file_is_collected() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_test_has_one_tier(path: Path) -> None:
-    """Whatever fixtures it uses; and that tier reads its file."""
+    """This holds for all fixtures; and that tier reads the test's file."""
     mixed = tiers.ENVIRONMENT in path.read_text(encoding="utf-8")
     for fixtures in ([], [tiers.ENVIRONMENT])[: 1 + mixed]:
         (tier,) = [one for one in tiers.TIERS if tiers.holds(path, fixtures, one)]

@@ -1,4 +1,4 @@
-"""What is the transformers engine's own, on real checkpoints; test_engine_contract.py has the rest."""
+"""The transformers engine on real checkpoints, beyond test_engine_contract.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What no run could work with, and what a program says when memory runs out."""
+"""Folders and limits with which no run could work, and messages when memory runs out."""
 
 from __future__ import annotations
 
@@ -93,6 +93,6 @@ def test_faults_of_the_machine(error: Exception, cause: Exception, line: str) ->
 
 
 def test_faults_of_ours_keep_their_traceback() -> None:
-    """Whatever is not known."""
+    """Any error that is not a known one."""
     with pytest.raises(ZeroDivisionError):
         errors.run(chained(ZeroDivisionError(), ValueError("x")))

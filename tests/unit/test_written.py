@@ -129,7 +129,7 @@ def identities(folder: Path, catalogue: Catalogue) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def before() -> tuple[dict[str, Any], dict[str, str]]:
-    """What the project's own catalogue says, and the identities of its study."""
+    """The project's own catalogue, and the identities of its study."""
     catalogue = read(ROOT)
     return blocks(catalogue), identities(ROOT, catalogue)
 

@@ -104,7 +104,7 @@ def test_more_than_code_differs(
 
 
 def test_code_below_differs(place: Workspace) -> None:
-    """Where the code that draws samples or grows models changed: adopted, if the rows are the same."""
+    """If code that draws samples or trains models changed: adopted if the rows are the same."""
     for name in ("sampling/drawing", "growing/train"):
         path = place.path(f"workflow/scripts/frontier/{name}.py")
         path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")

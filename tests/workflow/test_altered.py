@@ -1,4 +1,4 @@
-"""What was altered, and what stands in a run's way: noticed while planning, in one line each."""
+"""Altered files and obstacles to a run: noticed while planning, with one line each."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_something_else_in_a_folders_place(place: Workspace, name: str, what: st
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process's addresses")
 def test_too_little_memory_to_start(place: Workspace) -> None:
-    """What the shell lets a process have, and what it takes."""
+    """The shell's limit for a process, and the memory that it needs."""
     command = f"ulimit -v 1000000; {sys.executable} -m snakemake --cores 2"
     refused(place.run("bash", "-c", command), "ulimit -v is 1000000", "1.5 GB to start")
 

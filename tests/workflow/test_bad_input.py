@@ -1,4 +1,4 @@
-"""What bad input gets from the real Snakemake: one clear line, no traceback, results untouched."""
+"""Bad input to the real Snakemake: one clear line, no traceback, results untouched."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def test_altered_input(place: Workspace, name: str) -> None:
 
 
 def test_gated_model_without_a_token(place: Workspace) -> None:
-    """What to do about it, before anything is fetched."""
+    """The message says what to do, before anything is fetched."""
     model = {"hub": "meta-llama/Llama-2-7b-chat-hf", "revision": "f" * 40, "gated": True}
     place.set("models", "models/gated", model)
     target = "results/gated/cpu/reviews.json"

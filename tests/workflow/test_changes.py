@@ -212,7 +212,7 @@ def rewritten(*texts: Callable[[str], str]) -> Change:
 
 
 def anchored(text: str) -> str:
-    """Whatever block or list stands twice in some YAML is an alias the second time."""
+    """Replaces each repeated block or list in some YAML by an alias."""
     known: dict[str, Any] = {}
 
     def same(value: Any) -> Any:
@@ -613,7 +613,7 @@ def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
 
 
 def test_change_and_back(place: Workspace) -> None:
-    """What was measured before a change is still there when the change is taken back."""
+    """After a change is undone, the earlier measurements are still there."""
     before = place.get("tasks", "tasks/sums/max_new_tokens")
     place.set("tasks", "tasks/sums/max_new_tokens", 2)
     place.build("results/tiny-llama/cpu/sums.json")

@@ -1,4 +1,4 @@
-"""What new.py writes meets the contract of its kind, as it is."""
+"""Files that new.py writes meet their contracts unchanged."""
 
 from __future__ import annotations
 

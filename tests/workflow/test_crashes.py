@@ -38,7 +38,7 @@ KINDS: list[Callable[[Disturbed], None]] = [
 
 
 class Server:
-    """Where a dataset is downloaded from, so slowly that it can be taken away in the middle."""
+    """A server for a dataset, so slow that it can be stopped in the middle of a download."""
 
     def __init__(self, folder: Path) -> None:
         """Serve an archive of 4 MB."""
@@ -71,7 +71,7 @@ class Server:
         raise AssertionError("it does not start")
 
     def stop(self) -> None:
-        """Whatever it is sending."""
+        """Stops, even while it is sending."""
         self.process.kill()
         self.process.wait()
 
@@ -91,7 +91,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 def study(place: Workspace, server: Server) -> Workspace:
-    """What is disturbed, where nothing has been measured yet: its device holds a GPU."""
+    """The study to disturb, with nothing measured yet; its device holds a GPU."""
     if LONG:
         reviews = place.get("tasks", "tasks/reviews")
         shutil.rmtree(place.root)

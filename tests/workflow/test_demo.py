@@ -22,7 +22,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def log(place: Workspace) -> str:
-    """What Snakemake said while it built cells, native and at the least width."""
+    """Snakemake's output while it built cells, native and at the least width."""
     cells = [f"results/demo-llama{q}/cpu/{task}.json" for q in ("", "-int2") for task in TASKS]
     return place.build("--verbose", *cells)
 

@@ -151,7 +151,7 @@ def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
 
 
 def run(place: Workspace, command: Command, environment: dict[str, str], where: str) -> str:
-    """What a command prints, run as a shell would; `export` holds for the page.
+    """The output of a command, run as a shell would; `export` holds for the page.
 
     Python is not started each time: a process that has imported its libraries forks.
     """
@@ -189,7 +189,7 @@ def recipe(place: Workspace, arguments: list[str], where: str) -> list[Command]:
 
 
 def planned(arguments: list[str], where: str) -> str:
-    """What plan.py prints in this folder, run by this process, which has imported what it needs."""
+    """The output of plan.py in this folder, run in this process, which has its imports."""
     printed = io.StringIO()
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
         patch.setattr(sys, "argv", ["plan.py", *arguments])
@@ -318,7 +318,7 @@ def test_every_page_is_in_an_index() -> None:
 
 
 def test_named_quantizations_exist() -> None:
-    """Those of the table; `rtn…` stands for each that begins so."""
+    """The quantizations of the table exist; `rtn…` stands for each that begins this way."""
     text = (ROOT / "docs/quantizations.md").read_text("utf-8")
     known = yaml.safe_load((ROOT / "config/quantizations.yaml").read_text("utf-8"))["quantizations"]
     cells = [line.split("|")[2] for line in text.splitlines() if line.startswith("| ")][2:]

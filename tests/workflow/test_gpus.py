@@ -43,7 +43,7 @@ def test_each_cell_has_gpus_of_its_own(place: Workspace, tmp_path: Path) -> None
 
 
 def test_a_host_with_too_few_is_reported_before_any_job(place: Workspace, tmp_path: Path) -> None:
-    """What the user left visible is what counts."""
+    """Only the GPUs that the user left visible count."""
     shutil.rmtree(place.path("resources/models"))
     gpus = StandIns(tmp_path / "gpus", 3)
     done = place.snakemake("--cores", "8", **gpus.environment, CUDA_VISIBLE_DEVICES="1")

@@ -38,7 +38,7 @@ def results(place: Workspace) -> dict[str, bytes]:
 
 
 def own(place: Workspace) -> dict[str, bytes]:
-    """Those measured here."""
+    """The results measured here."""
     return {name: content for name, content in results(place).items() if "@" not in name}
 
 

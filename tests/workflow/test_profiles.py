@@ -19,7 +19,7 @@ PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if path.na
 
 @pytest.fixture(scope="module")
 def plans() -> dict[str, str]:
-    """What a dry run with each profile prints."""
+    """The output of a dry run with each profile."""
     built = {}
     for name in PROFILES:
         done = Workspace(ROOT).run(
@@ -63,7 +63,7 @@ def test_what_slurm_is_asked_for(name: str, plans: dict[str, str]) -> None:
 
 
 def manifests() -> dict[str, Any]:
-    """What job.yaml creates, by kind."""
+    """The objects that job.yaml creates, by kind."""
     text = (ROOT / "profiles/kubernetes/job.yaml").read_text("utf-8")
     return {one["kind"]: one for one in yaml.safe_load_all(text)}
 

@@ -79,7 +79,7 @@ def train_adapter(base: Path, folder: Path) -> tuple[float, float]:
 
 
 def greedy(model: transformers.PreTrainedModel, base: Path, prompts: list[str]) -> list[str]:
-    """What a model answers by hand: four tokens, the end of the line cuts."""
+    """A model's answers, decoded by hand: four tokens, cut at the end of the line."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     answers = []
     for prompt in prompts:

@@ -100,7 +100,7 @@ def cell(place: Workspace, quantization: str, device: str) -> dict[str, Any]:
 
 @cache
 def predicted_bytes(root: Path, quantization: str, device: str) -> int:
-    """What the plan reckons for the weights, from the sizes that the checkpoint's lock tells."""
+    """The plan's estimate of the weights, from the sizes in the checkpoint's lock."""
     lock = json.loads(next(root.glob(f"resources/models/{MODEL}/*/lock.json")).read_text())
     hidden = lock["architecture"]["hidden"]
     embedding = lock["architecture"]["vocabulary"] * hidden
@@ -113,7 +113,7 @@ def predicted_bytes(root: Path, quantization: str, device: str) -> int:
 def siblings(
     tour: Workspace, environment: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What is to be known of each of them; one process for each environment."""
+    """The facts to check about each of them; one process for each environment."""
     catalogue = read_catalogue(tour.path("config"))
     checkpoint = next(tour.root.glob(f"resources/models/{MODEL}/*/lock.json")).parent
     texts = next(tour.root.glob("resources/calibrations/demo/*/texts.jsonl"))
@@ -229,7 +229,7 @@ def test_afterwards_there_is_nothing_to_do(tour: Workspace) -> None:
 
 
 def add_line(path: Path, line: str) -> None:
-    """What an edit does: code that does nothing, or one more pin."""
+    """Edits a file: adds code that does nothing, or one more pin."""
     path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
 
 

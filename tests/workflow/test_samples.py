@@ -24,7 +24,7 @@ def small(place: Workspace) -> Workspace:
 
 
 def sessions(place: Workspace) -> list[int]:
-    """How many requests each session of the cell has asked, by the cell's own JSON."""
+    """The number of requests that each session of the cell ran, by the cell's own JSON."""
     found: dict[str, Any] = json.loads(
         place.path("results/tiny-llama/cpu/sums.json").read_text(encoding="utf-8")
     )

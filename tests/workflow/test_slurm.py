@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_site.Site]:
 
 @pytest.fixture(scope="module")
 def environment(site: slurm_site.Site, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Where Slurm's commands are found and three GPUs seem to be."""
+    """The environment in which Slurm's commands are found and three GPUs seem to exist."""
     gpus = StandIns(tmp_path_factory.mktemp("gpus"), slurm_site.GPUS)
     return site.environment | gpus.environment
 

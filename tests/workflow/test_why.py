@@ -1,4 +1,4 @@
-"""Why jobs would run: what differs, and exactly the jobs that Snakemake's dry run lists."""
+"""Reasons for jobs: the differences, and exactly the jobs that Snakemake's dry run lists."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Change = Callable[[Workspace], Any]
 
 
 def explained(place: Workspace, *paths: str) -> list[dict[str, Any]]:
-    """What plan.py --why --json prints, worked out in this process: for changes but of code."""
+    """The output of plan.py --why --json, computed in this process; not for changes of code."""
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])
         fresh = Freshness(steps)
@@ -148,7 +148,7 @@ CAUSES: dict[str, tuple[Change, str, str, list[dict[str, Any]]]] = {
 
 @pytest.mark.parametrize("change", CAUSES)
 def test_cause(place: Workspace, change: str) -> None:
-    """What is said of a job, and that it is said of one after this change only."""
+    """The cause of a job, and that no earlier change gives it."""
     make, rule, cause, differing = CAUSES[change]
     assert explained(place) == []
     make(place)
@@ -274,7 +274,7 @@ SAME_JOBS: dict[str, Change] = {
 
 @pytest.mark.parametrize("change", SAME_JOBS)
 def test_the_jobs_of_a_dry_run(place: Workspace, change: str) -> None:
-    """Those that the real Snakemake lists, for the study and for one cell."""
+    """The jobs that the real Snakemake lists, for the study and for one cell."""
     SAME_JOBS[change](place)
     assert place.would_run() == place.jobs()
     assert place.would_run(f"{SUMS}.json") == place.jobs(f"{SUMS}.json")
