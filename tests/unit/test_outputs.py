@@ -24,7 +24,7 @@ def cells(table: pl.DataFrame) -> list[list[str]]:
 @settings(deadline=None)
 @given(st.lists(ANY | st.tuples(st.sampled_from(START), ANY).map("".join), min_size=1))
 def test_no_text_is_a_formula(texts: list[str]) -> None:
-    """Whatever a text begins with, at most one apostrophe is added."""
+    """At most one apostrophe is added, whatever a text begins with."""
     head, *rows = cells(pl.DataFrame({"n": range(len(texts)), "=reason": texts}))
     assert head == ["n", "'=reason"]
     for text, (_, written) in zip(texts, rows, strict=True):
