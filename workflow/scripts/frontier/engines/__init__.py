@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -87,6 +88,28 @@ class Generation:
 
 
 @dataclass(frozen=True)
+class Due:
+    """A request with the time at which it is due."""
+
+    id: str
+    request: Generate
+    due_ns: int
+    """Monotonic nanoseconds; a time that has passed means at once."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A request without an answer, after all permitted attempts."""
+
+    reason: str
+    start_ns: int
+    """Monotonic nanoseconds at which the last attempt was sent."""
+    end_ns: int
+    """Relative to the start."""
+    retries: int = 0
+
+
+@dataclass(frozen=True)
 class Choice:
     """The answer to `Choose`. Times are like a `Generation`'s."""
 
@@ -133,6 +156,16 @@ class LoadedModel(ABC):
     @abstractmethod
     def generate(self, request: Generate) -> Generation:
         """The greedy completion. Raises OutOfMemoryError, UnsupportedError (too long)."""
+
+    def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
+        """Answers each request once it is due, and yields its id and answer when complete.
+
+        `requests` are in the order in which they are due. An engine that can answer several at once
+        overrides this; here they wait for each other. Raises OutOfMemoryError.
+        """
+        for one in requests:
+            time.sleep(max(0, one.due_ns - time.monotonic_ns()) / 1e9)
+            yield one.id, self.generate(one.request)
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods, for engines that say `choose` in their `asks`.
