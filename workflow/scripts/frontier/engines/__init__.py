@@ -94,7 +94,7 @@ class Due:
     id: str
     request: Generate
     due_ns: int
-    """Monotonic nanoseconds; a time that has passed means at once."""
+    """Nanoseconds of `time.perf_counter_ns`; a time that has passed means at once."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Failed:
 
     reason: str
     start_ns: int
-    """Monotonic nanoseconds at which the last attempt was sent."""
+    """Nanoseconds of `time.perf_counter_ns` at which the last attempt was sent."""
     end_ns: int
     """Relative to the start."""
     retries: int = 0
@@ -164,7 +164,7 @@ class LoadedModel(ABC):
         overrides this; here they wait for each other. Raises OutOfMemoryError.
         """
         for one in requests:
-            time.sleep(max(0, one.due_ns - time.monotonic_ns()) / 1e9)
+            time.sleep(max(0, one.due_ns - time.perf_counter_ns()) / 1e9)
             yield one.id, self.generate(one.request)
 
     def choose(self, request: Choose) -> Choice:
