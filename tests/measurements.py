@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from frontier.results import layout
-from frontier.results.measurement import Measurement, Session
+from frontier.results.measurement import Measurement
+from frontier.results.session import Session
 
 WARM_UP = {"requests": 8, "settled": True, "last_change": 0.01, "seconds": 1.5}
 

@@ -12,7 +12,8 @@ import pytest
 from frontier.errors import UserError
 from frontier.results import checksums, layout
 from frontier.results.cell import CellResult, Provenance
-from frontier.results.measurement import Adoption, Measurement, read, unaltered
+from frontier.results.measurement import Measurement, read, unaltered
+from frontier.results.session import Adoption
 from measurements import WARM_UP, a_measurement, measurement, session
 
 LOAD = {"foreign_cores": 0.0, "foreign_gpu_processes": 2}

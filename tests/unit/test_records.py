@@ -15,8 +15,8 @@ from frontier.errors import UserError
 from frontier.measuring import contention
 from frontier.results import checksums
 from frontier.results.journal import Journal, restore
-from frontier.results.measurement import Peaks, Run, WarmUp
 from frontier.results.records import Record, read, rebind
+from frontier.results.session import Peaks, Run, WarmUp
 from measurements import WARM_UP, a_measurement, a_session
 
 

@@ -33,8 +33,9 @@ from frontier.measuring import reuse
 from frontier.results import checksums, measurement, records
 from frontier.results.journal import Journal
 from frontier.results.key import MeasureIdentity
-from frontier.results.measurement import Adoption, Measurement
+from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
+from frontier.results.session import Adoption
 from frontier.sampling import drawing
 from frontier.scenarios import single_stream
 from frontier.specs.measure import MeasureSpec
@@ -143,11 +144,11 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         built.loads += 1
         return load(*arguments, **keywords)
 
-    def asking(model: LoadedModel, request: Generate, *rest: Any) -> Any:
+    def asking(model: LoadedModel, name: str, request: Generate, *rest: Any) -> Any:
         if built.stop and built.asked.total() == built.stop[0]:
             raise built.stop[1]
         built.asked[request.prompt] += 1
-        return undisturbed(model, request, *rest)
+        return undisturbed(model, name, request, *rest)
 
     monkeypatch.setattr(engine, "load", counting)
     monkeypatch.setattr(single_stream, "undisturbed", asking)

@@ -19,8 +19,8 @@ from frontier.errors import OutOfMemoryError, UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
-from frontier.results.measurement import Run, WarmUp
 from frontier.results.records import Record, input_sha256
+from frontier.results.session import Run, WarmUp
 from frontier.scenarios import SCENARIOS, Bench
 from frontier.scenarios.single_stream import SingleStream
 from measurements import WARM_UP, a_session

@@ -15,8 +15,8 @@ from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
 from frontier.gates import GATES, Timing
-from frontier.results.measurement import Contention
 from frontier.results.records import Record
+from frontier.results.session import Contention
 from frontier.scoring import latency
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.stats.intervals import quantile_interval

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.pauses import Pauses
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
-from frontier.results.measurement import Attempt, Loaded, Measurement, Peaks, Run
+from frontier.results.measurement import Attempt, Measurement
 from frontier.results.records import Record
+from frontier.results.session import Loaded, Peaks, Run, Served
 from frontier.scenarios import Bench
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
@@ -98,7 +100,7 @@ def run_cell(
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
             journal.loaded(Run(load_s=None if paused else (loaded - started) / 1e9))
-            journal.loaded(Run.of(vars(model.loaded) | lock_facts(origin, model.loaded)))
+            journal.loaded(Run.of(asdict(model.loaded) | lock_facts(origin, model.loaded)))
             scenarios.check_prompts(model, prompts)
             requests = scenarios.requests_for(prompts, spec.task)
             journal.make_room(model.reserve(list(requests.values())))
@@ -110,6 +112,8 @@ def run_cell(
                 watch = contention.Watch(settings.accelerator, model.processes())
                 scenario.measure(Bench(model, requests, journal, watch, pauses, cell))
                 journal.loaded(Run(load_average=watch.load_average()))
+                if server := model.loaded.server:  # its answers have named more of them
+                    journal.loaded(Run(server=Served.of(asdict(server))))
     except UnsupportedError as error:
         attempt = attempt.ended("unsupported", str(error))
     except (OutOfMemoryError, OutOfTimeError) as error:

@@ -13,6 +13,7 @@ FLOORS = (
         "registry",
         "chosen",
         "arrivals",
+        "requests",
     ),
     ("host",),
     ("machine",),

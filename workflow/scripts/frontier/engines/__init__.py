@@ -16,16 +16,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from frontier import templates
-from frontier.arrivals import Arrival
 from frontier.blocks import Decides
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
+from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
+
+__all__ = [
+    "AnyEngine", "Choice", "Choose", "Due", "Engine", "Failed", "Generate", "Generation", "Loaded",
+    "LoadedModel", "Settings",
+]  # fmt: skip
+"""All that an engine's file needs, the shapes of frontier/requests.py included."""
 
 
 @dataclass(frozen=True)
@@ -47,86 +53,36 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Generate:
-    """A request for the text that greedily follows a prompt."""
+class ServerFacts:
+    """The facts about a server, as far as it reports them or the client sees them."""
 
-    prompt: str
-    max_new_tokens: int
-    """Limit of generated tokens."""
-    stop: tuple[str, ...] = ()
-    """The text ends at the first of these, including special tokens."""
-
-
-@dataclass(frozen=True)
-class Choose:
-    """A request for the likelihood of each of several texts after a prompt."""
-
-    prompt: str
-    choices: tuple[str, ...]
-    """At least one; each as it stands behind the prompt, its leading space included."""
-
-
-@dataclass(frozen=True)
-class Generation:
-    """The answer to `Generate`. Times are monotonic nanoseconds; all but the start relative to it.
-
-    `arrivals` has all generated tokens (including end-of-text), each at the time at which the host
-    received it. `end_ns` is the time at which the text was complete.
-    """
-
-    text: str
-    prompt_tokens: int
-    finish_reason: str
-    start_ns: int
-    arrivals: list[Arrival]
-    end_ns: int
-
-    @property
-    def tokens(self) -> int:
-        """The number of generated tokens."""
-        return sum(arrival.tokens for arrival in self.arrivals)
-
-
-@dataclass(frozen=True)
-class Due:
-    """A request with the time at which it is due."""
-
-    id: str
-    request: Generate
-    due_ns: int
-    """Nanoseconds of `time.perf_counter_ns`; a time that has passed means at once."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """A request without an answer, after all permitted attempts."""
-
-    reason: str
-    start_ns: int
-    """Nanoseconds of `time.perf_counter_ns` at which the last attempt was sent."""
-    end_ns: int
-    """Relative to the start."""
-    retries: int = 0
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The answer to `Choose`. Times are like a `Generation`'s."""
-
-    logprobs: list[float]
-    """For each choice ln P(choice | prompt), the sum over its tokens."""
-    tokens: list[int]
-    """The number of tokens of each choice."""
-    prompt_tokens: int
-    start_ns: int
-    end_ns: int
+    name: str
+    """The id of its block."""
+    base_url: str | None = None
+    """An endpoint's; None for a server that was started for the cell."""
+    version: str | None = None
+    start_s: float | None = None
+    """The time from its command to its first answer."""
+    models: tuple[str, ...] = ()
+    """The model's name in its answers, each once, in order of appearance."""
+    fingerprints: tuple[str, ...] = ()
+    """The `system_fingerprint` of its answers, likewise."""
+    prefix_cache: bool | None = None
+    """Whether it reuses the cached prefix of earlier prompts; None if unknown."""
+    greedy: bool = True
+    """Whether each request asked for the likeliest token; an endpoint may refuse to."""
+    template: Literal["checkpoint", "server", "none"] = "none"
+    """The source of the chat template."""
+    client: Mapping[str, Any] = field(default_factory=dict)
+    """The client's own load and scheduling, which decide how exact its times are."""
 
 
 @dataclass(frozen=True)
 class Loaded:
     """Facts about a loaded model."""
 
-    weights_bytes: int
+    weights_bytes: int | None
+    """None for a model behind a name, whose weights nobody sees."""
     quantized_layers: int | None
     """None if only the job that produced the checkpoint knows."""
     kv_bytes_per_token: int | None
@@ -134,6 +90,8 @@ class Loaded:
     request, if only the cache itself shows it."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
+    server: ServerFacts | None = None
+    """The facts about the server that answers; None for an engine in this process."""
 
 
 class LoadedModel(ABC):

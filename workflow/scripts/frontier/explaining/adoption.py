@@ -28,8 +28,8 @@ from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import checksums, layout, measurement
 from frontier.results.layout import MEASUREMENT, REQUESTS
-from frontier.results.measurement import Adoption, Session
 from frontier.results.records import rebind
+from frontier.results.session import Adoption, Session
 from frontier.text import visible
 from frontier.values import sha256
 

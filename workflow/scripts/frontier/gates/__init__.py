@@ -19,8 +19,9 @@ from typing import ClassVar
 from frontier.errors import Reason, UserError
 from frontier.registry import Registry
 from frontier.results.layout import MEASUREMENT
-from frontier.results.measurement import Contention, Measurement, Session
+from frontier.results.measurement import Measurement
 from frontier.results.records import Record
+from frontier.results.session import Contention, Session
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from frontier.machine import hardware
-from frontier.results.measurement import Contention, LoadAverage, SessionLoad
 from frontier.results.records import Record, Recorded
+from frontier.results.session import Contention, LoadAverage, SessionLoad
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""

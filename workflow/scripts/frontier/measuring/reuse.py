@@ -16,8 +16,9 @@ from frontier import gates
 from frontier.host.files import write_bytes
 from frontier.measuring import contention
 from frontier.results import checksums, layout, measurement
-from frontier.results.measurement import Contention
 from frontier.results.records import Record, Recorded, finished, input_sha256
+from frontier.results.session import Contention
+from frontier.results.session import Session as SessionFacts
 from frontier.specs.measure import MeasureSpec
 
 
@@ -25,11 +26,11 @@ from frontier.specs.measure import MeasureSpec
 class Session:
     """A process that timed requests of the same cell, and its records by start time."""
 
-    facts: measurement.Session
+    facts: SessionFacts
     gpu_processes: int | None
     records: dict[int, Record] = field(default_factory=dict)
 
-    def add(self, facts: measurement.Session, recorded: Recorded, number: int) -> None:
+    def add(self, facts: SessionFacts, recorded: Recorded, number: int) -> None:
         """Adds one measurement's records of it."""
         if facts.loaded.memory:  # known at its end
             self.facts = facts
@@ -37,7 +38,7 @@ class Session:
         if seen is not None:
             self.gpu_processes = max(seen, self.gpu_processes or 0)
         for record in recorded.records:
-            if record.session == number and record.input_sha256 and not record.paused:
+            if record.session == number and record.input_sha256 and record.sound:
                 self.records.setdefault(record.start_ns, record)
 
     def prompts(self) -> set[str]:
@@ -59,7 +60,7 @@ class Session:
 
 
 def take_over(
-    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: measurement.Session
+    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: SessionFacts
 ) -> None:
     """Starts a measurement's journal with requests answered by others next to its folder, if any.
 
@@ -148,7 +149,7 @@ def _as_adopted(recorded: Recorded, request: str) -> Recorded:
     return recorded
 
 
-def _alike(session: measurement.Session, here: measurement.Session) -> bool:
+def _alike(session: SessionFacts, here: SessionFacts) -> bool:
     """True if a session ran on this machine and, unless adopted, with the same software."""
     software = session.packages == here.packages and session.weights_sha256 == here.weights_sha256
     return session.hardware == here.hardware and (bool(session.adopted) or software)

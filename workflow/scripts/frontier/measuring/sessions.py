@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from frontier.machine import hardware, packages
-from frontier.results.measurement import Session
+from frontier.results.session import Session
 
 
 def here(request: str | None, weights_sha256: str | None, references: Iterable[str]) -> Session:

@@ -17,7 +17,7 @@ from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
-from frontier.results.measurement import Adoption, Asking, LoadAverage
+from frontier.results.session import Adoption, Asking, LoadAverage
 from frontier.scorers import CHOSEN, Scorer
 from frontier.text import shown
 from frontier.unicode import parse_json, well_formed

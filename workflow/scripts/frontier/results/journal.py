@@ -11,8 +11,9 @@ from typing import Any
 from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
-from frontier.results.measurement import Measurement, Peaks, Run, Session
+from frontier.results.measurement import Measurement
 from frontier.results.records import Record, Recorded, closing, finished, opening
+from frontier.results.session import Peaks, Run, Session
 
 
 class Journal(Recorded):

@@ -5,143 +5,17 @@ A measurement that ended early lacks what was not known by then: such keys are n
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 
 from frontier.errors import UserError
 from frontier.results import checksums, layout
-from frontier.results.key import Amount, Block, Count, Digest, MeasureIdentity
+from frontier.results.key import Count, Digest, MeasureIdentity
+from frontier.results.session import Adoption, Asking, Contention, Loaded, Part, Peaks, Session
 from frontier.unicode import parse_json
 from frontier.values import first_fault
-
-
-class Part(Block):
-    """A block of measurement.json, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
-
-    @classmethod
-    def of(cls, value: object) -> Self:
-        """The block in a value parsed from JSON. Raises ValidationError."""
-        return cls.model_validate_json(json.dumps(value))
-
-    def given(self) -> dict[str, Any]:
-        """The values of the keys that are known, by name."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON-able value that `of` reads, in the order of the keys above."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-
-class WarmUp(Part):
-    """The result of a warm-up."""
-
-    requests: Count
-    settled: bool
-    """Whether latency settled."""
-    last_change: Amount | None
-    """The relative change between the last two rounds; None after a single round."""
-    seconds: Amount
-
-
-class LoadAverage(Part):
-    """The host's load averages over 1, 5 and 15 minutes."""
-
-    before: tuple[Amount, ...] = ()
-    after: tuple[Amount, ...] = ()
-
-
-class Peaks(Part):
-    """The peak memory in bytes; None if the device shares the host's."""
-
-    device_peak_bytes: Count | None
-    host_peak_bytes: Count | None
-
-
-class Loaded(Part):
-    """The facts that loading gave."""
-
-    start_s: float | None = None
-    """The time from the start of the process until loading began."""
-    threads: Count | None = None
-    load_s: Amount | None = None
-    """None if the process was paused meanwhile, too."""
-    weights_bytes: Count | None = None
-    quantized_layers: Count | None = None
-    kv_bytes_per_token: Count | None = None
-    kernel: str | None = None
-    simulated: bool = False
-    random_weights: bool = False
-    room: Count | None = None
-    """The tokens for which room was reserved, if answers and times depend on it."""
-    warmup: WarmUp | None = None
-
-
-class Run(Loaded):
-    """A session's facts from loading to its end."""
-
-    load_average: LoadAverage | None = None
-    memory: Peaks | None = None
-
-
-class Adoption(Part):
-    """A note on the adoption of a measurement by earlier code or packages."""
-
-    earlier: str = Field(alias="from", default="")
-    """The digest of the earlier measurement's identity."""
-    when: str = ""
-    because: str
-    differs: tuple[str, ...] = ()
-
-
-class Session(Part):
-    """A process that timed requests. A measurement has several if it was interrupted or reuses
-    another sample's requests."""
-
-    session: Count
-    """Its number in the measurement."""
-    started: str
-    request: str | None = None
-    """The identity of its requests; None for a specification by hand."""
-    weights_sha256: str | None = None
-    hardware: dict[str, JsonValue]
-    packages: dict[str, str]
-    loaded: Run = Run()
-    adopted: tuple[Adoption, ...] = ()
-    """The notes by which its packages count as the current ones."""
-
-
-class SessionLoad(Part):
-    """The use of processors and GPUs by others while a session timed requests."""
-
-    session: Count
-    requests: Count
-    foreign_cores: Amount
-    foreign_gpu_processes: Count | None = None
-
-
-class Contention(Part):
-    """The use of processors and GPUs by others while requests were timed."""
-
-    load_average: LoadAverage | None = None
-    foreign_cores: Amount
-    """Average over the time of all requests."""
-    sessions: tuple[SessionLoad, ...] = ()
-    """For each session that timed some of the requests."""
-    foreign_gpu_processes: Count | None
-    """The largest number seen at once; None without a GPU."""
-
-
-class Asking(Part):
-    """A process that timed some of the requests."""
-
-    session: Count
-    started: str | None = None
-    requests: Count
 
 
 class _Task(BaseModel):

@@ -6,14 +6,16 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import ValidationError
 
 from frontier.arrivals import Arrival
 from frontier.errors import UserError
+from frontier.requests import CountedBy
 from frontier.results import checksums
-from frontier.results.measurement import Measurement, Run, Session
+from frontier.results.measurement import Measurement
+from frontier.results.session import Run, Session
 from frontier.values import read_lines
 
 
@@ -25,13 +27,17 @@ class Record:
     monotonic clock of the process numbered `session` (a measurement that was interrupted has
     several); all other times are nanoseconds since `start_ns`. `end_ns` is when the text was
     complete, tokenization and detokenization included. `tokens` were generated, as `counted_by`
-    the engine or by a server's `usage`; `arrivals` has all of them, in order of time.
+    says (frontier/requests.py); `arrivals` has all of them, in order of time.
 
     `foreign_cores` is the average number of cores that other processes used meanwhile. A request
     during which the process was stopped is asked again, so there may be several `attempts`;
     `paused`: none of them was undisturbed. `prompt_sha256` is that of the prompt as the model reads
     it, in the chat template or in the user's. `input_sha256` is that of the task's own prompt, by
     which another sample's measurement finds it.
+
+    The fields from `thinking` on are a `Generation`'s, which only servers give; a line has those
+    that are known. `failure` is the reason why there is no answer: such a record has no text, no
+    token and no time that counts.
     """
 
     id: str
@@ -49,18 +55,31 @@ class Record:
     attempts: int = 1
     paused: bool = False
     input_sha256: str = ""
-    counted_by: Literal["engine", "usage"] = "engine"
+    counted_by: CountedBy = "engine"
+    thinking: str = ""
+    first_answer_ns: int | None = None
+    cached_tokens: int | None = None
+    retries: int = 0
+    doubts: tuple[str, ...] = ()
+    failure: str | None = None
 
     @classmethod
     def of_line(cls, value: Mapping[str, Any]) -> Self | None:
-        """The record in a line's JSON; None unless it has exactly our keys."""
-        if value.keys() != _KEYS:
+        """The record in a line's JSON; None unless it has our keys and no others."""
+        if not _KEYS <= value.keys() <= _KEYS | _SERVED.keys():
             return None
-        return cls(**{**value, "arrivals": [Arrival(*one) for one in value["arrivals"]]})
+        arrivals = [Arrival(*one) for one in value["arrivals"]]
+        return cls(**{**value, "arrivals": arrivals, "doubts": tuple(value.get("doubts", ()))})
 
     def line(self) -> dict[str, Any]:
         """The JSON-able value that `of_line` reads."""
-        return dict(vars(self))
+        own = vars(self)
+        return {name: one for name, one in own.items() if name in _KEYS or one != _SERVED[name]}
+
+    @property
+    def sound(self) -> bool:
+        """True if it has an answer whose times nothing is known to have disturbed."""
+        return self.failure is None and not self.paused and not self.doubts
 
 
 def input_sha256(prompt: str) -> str:
@@ -68,7 +87,10 @@ def input_sha256(prompt: str) -> str:
     return hashlib.sha256(prompt.encode(errors="surrogatepass")).hexdigest()
 
 
-_KEYS = {field.name for field in fields(Record)}
+_NAMES = [field.name for field in fields(Record)]
+_KEYS = {*_NAMES[: _NAMES.index("thinking")]}
+_SERVED = {field.name: field.default for field in fields(Record) if field.name not in _KEYS}
+"""The keys that only a server's answers have, with the values that are not written."""
 FORMER = "token_ns"  # a time per token, which earlier releases wrote instead of arrivals
 
 
@@ -82,7 +104,8 @@ def read(path: Path) -> list[Record]:
         value.pop(checksums.KEY, None)
         record = Record.of_line(value)
         if record is None:
-            odd = ", ".join(map(repr, sorted(_KEYS ^ value.keys())))
+            unknown = value.keys() - _KEYS - _SERVED.keys()
+            odd = ", ".join(map(repr, sorted(unknown | _KEYS - value.keys())))
             raise UserError(f"{path}: line {number} is not a request: missing or unknown: {odd}")
         records.append(record)
     return records

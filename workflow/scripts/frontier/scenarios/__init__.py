@@ -6,23 +6,32 @@ Each file here has one scenario: a class found by the file's name, such as singl
 
 from __future__ import annotations
 
+import hashlib
 import math
 import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Generate, LoadedModel
+from frontier.engines import Failed, Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.registry import Registry
 from frontier.results.journal import Journal
-from frontier.results.measurement import WarmUp
+from frontier.results.records import Record, input_sha256
+from frontier.results.session import WarmUp
 from frontier.specs.measure import MeasuredTask
+
+ANSWERED = (
+    "text", "tokens", "prompt_tokens", "finish_reason", "arrivals", "counted_by", "thinking",
+    "first_answer_ns", "cached_tokens", "doubts",
+)  # fmt: skip
+"""The facts of an answer that a record has under the same name."""
 
 
 @dataclass(frozen=True)
@@ -108,3 +117,30 @@ def check_prompts(model: LoadedModel, prompts: Mapping[str, str]) -> None:
             model.render(prompt)
         except UserError as error:
             raise UserError(f"request {identifier}: {error}") from error
+
+
+def recorded(
+    bench: Bench, name: str, answer: Generation | Failed, due_ns: int | None = None
+) -> Record:
+    """The record of a request's answer, or of its failure, which has no text, token or count.
+
+    `due_ns`: when the scenario wanted it sent; None: when it was.
+    """
+    prompt = bench.requests[name].prompt
+    own: dict[str, Any]
+    if isinstance(answer, Failed):
+        own = dict.fromkeys(("tokens", "prompt_tokens"), 0) | {"text": "", "arrivals": []}
+        own |= {"finish_reason": "failed", "failure": answer.reason}
+    else:
+        own = {key: getattr(answer, key) for key in ANSWERED}
+    return Record(
+        id=name,
+        prompt_sha256=hashlib.sha256(bench.model.render(prompt).encode()).hexdigest(),
+        due_ns=answer.start_ns if due_ns is None else due_ns,
+        start_ns=answer.start_ns,
+        end_ns=answer.end_ns,
+        session=bench.journal.session,
+        input_sha256=input_sha256(prompt),
+        retries=answer.retries,
+        **own,
+    )

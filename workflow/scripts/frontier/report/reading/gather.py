@@ -24,8 +24,8 @@ from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.cell import Provenance as CellProvenance
 from frontier.results.columns import KEY, MetricNote, StudyRow
 from frontier.results.layout import requests_of
-from frontier.results.measurement import Adoption
 from frontier.results.outputs import described, read_requests
+from frontier.results.session import Adoption
 from frontier.text import visible
 
 Key = tuple[str, str, str, str]

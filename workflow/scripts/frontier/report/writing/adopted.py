@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from frontier.report.deciding.findings import Group
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Key, key
-from frontier.results.measurement import Adoption
+from frontier.results.session import Adoption
 from frontier.text import visible
 
 MOST_DIFFERENCES = 12

@@ -1,0 +1,100 @@
+"""Requests to an engine, and their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from frontier.arrivals import Arrival
+
+CountedBy = Literal["engine", "usage", "tokenizer"]
+
+
+@dataclass(frozen=True)
+class Generate:
+    """A request for the text that greedily follows a prompt."""
+
+    prompt: str
+    max_new_tokens: int
+    """Limit of generated tokens."""
+    stop: tuple[str, ...] = ()
+    """The text ends at the first of these, including special tokens."""
+
+
+@dataclass(frozen=True)
+class Choose:
+    """A request for the likelihood of each of several texts after a prompt."""
+
+    prompt: str
+    choices: tuple[str, ...]
+    """At least one; each as it stands behind the prompt, its leading space included."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """The answer to `Generate`. Times are monotonic nanoseconds; all but the start relative to it.
+
+    `arrivals` has all generated tokens (including end-of-text), each at the time at which the host
+    received it. `end_ns` is the time at which the text was complete. The fields with a default are
+    known only of a server's answers.
+    """
+
+    text: str
+    prompt_tokens: int
+    finish_reason: str
+    start_ns: int
+    arrivals: list[Arrival]
+    end_ns: int
+    counted_by: CountedBy = "engine"
+    """The source of the number of tokens: the engine, a server's `usage`, or the checkpoint's
+    tokenizer where a server reports none."""
+    thinking: str = ""
+    """A reasoning model's thoughts, which are no part of the text; their tokens arrive as well."""
+    first_answer_ns: int | None = None
+    """The first token behind the thoughts; None without thoughts, or without an answer."""
+    cached_tokens: int | None = None
+    """Tokens of the prompt that came from a prefix cache, if the server reports them."""
+    retries: int = 0
+    """Attempts before this one, which failed before their first byte."""
+    doubts: tuple[str, ...] = ()
+    """Reasons why its times or counts may be wrong."""
+
+    @property
+    def tokens(self) -> int:
+        """The number of generated tokens."""
+        return sum(arrival.tokens for arrival in self.arrivals)
+
+
+@dataclass(frozen=True)
+class Due:
+    """A request with the time at which it is due."""
+
+    id: str
+    request: Generate
+    due_ns: int
+    """Nanoseconds of `time.perf_counter_ns`; a time that has passed means at once."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A request without an answer, after all permitted attempts."""
+
+    reason: str
+    start_ns: int
+    """Nanoseconds of `time.perf_counter_ns` at which the last attempt was sent."""
+    end_ns: int
+    """Relative to the start."""
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The answer to `Choose`. Times are like a `Generation`'s."""
+
+    logprobs: list[float]
+    """For each choice ln P(choice | prompt), the sum over its tokens."""
+    tokens: list[int]
+    """The number of tokens of each choice."""
+    prompt_tokens: int
+    start_ns: int
+    end_ns: int
