@@ -17,6 +17,7 @@ FLOORS = (
     ),
     ("host",),
     ("machine",),
+    ("client",),
     ("grammars",),
     ("checkpoints",),
     ("datasets",),

@@ -1,0 +1,173 @@
+"""A connection to a server: sockets that never block, with or without TLS."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from frontier.client import Failure
+from frontier.client.origin import Origin
+from frontier.client.scheduling import STAMP_BYTES, stamp_of, stamp_reads
+from frontier.errors import one_line
+
+READ_BYTES = 64 * 2**10
+WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
+Address = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address to connect to."""
+
+    family: int
+    address: Address
+
+
+class FailedError(Exception):
+    """A connection cannot be used."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Takes what the call's outcome says."""
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def resolve(origin: Origin) -> list[Place]:
+    """The addresses of a server, in the system's order of preference. Raises FailedError."""
+    try:
+        found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else one_line(error)
+        message = f"the host {origin.host} has no address: {why}"
+        raise FailedError(Failure("unresolved", message)) from None
+    return list(dict.fromkeys(Place(family, address) for family, _, _, _, address in found))
+
+
+def failure_of(error: Exception, origin: Origin) -> Failure:
+    """The failure that an exception of a socket means."""
+    where = origin.authority
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Failure("certificate", f"{where}: its certificate is not valid: {_why(error)}")
+    if isinstance(error, ssl.SSLError):
+        return Failure("tls", f"{where}: TLS failed: {error.reason or one_line(error)}")
+    if isinstance(error, ConnectionRefusedError):
+        return Failure("refused", f"{where} refuses connections: no server listens there")
+    if isinstance(error, ConnectionError):
+        return Failure("reset", f"{where} has reset the connection")
+    why = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
+    return Failure("unreachable", f"{where}: {why}")
+
+
+def _why(error: ssl.SSLCertVerificationError) -> str:
+    return error.verify_message.rstrip(".") or one_line(error)
+
+
+class Connection:
+    """A connection, from the first attempt to open it."""
+
+    def __init__(self, origin: Origin, places: Sequence[Place], tls: ssl.SSLContext | None) -> None:
+        """Starts to connect to the first of the places. Raises FailedError if none is left."""
+        self.origin, self._places, self._tls = origin, list(places), tls
+        self.began_ns = time.perf_counter_ns()
+        self.ready = False
+        """Whether a request can be sent."""
+        self.wants_write = True
+        self.stamped = False
+        """Whether the kernel reports times of its reads."""
+        self._shaking = False
+        self.socket = self._attempt()
+
+    def _attempt(self) -> socket.socket:
+        """A socket that connects to the next place."""
+        while True:
+            place = self._places.pop(0)
+            try:
+                opened = socket.socket(place.family, socket.SOCK_STREAM)
+            except OSError as error:
+                raise FailedError(failure_of(error, self.origin)) from None
+            opened.setblocking(False)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.stamped = self._tls is None and stamp_reads(opened)
+            code = opened.connect_ex(place.address)
+            if code in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
+                return opened
+            opened.close()
+            if not self._places:
+                raise FailedError(self._refused(code))
+
+    def _refused(self, code: int) -> Failure:
+        return failure_of(OSError(code, os.strerror(code)), self.origin)
+
+    def advance(self) -> bool:
+        """Goes on with connecting; True if the socket is another one. Raises FailedError."""
+        if not self._shaking:
+            code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if code:
+                if not self._places:
+                    raise FailedError(self._refused(code))
+                self.socket.close()
+                self.socket = self._attempt()
+                return True
+            if self._tls is None:
+                self.ready, self.wants_write = True, False
+                return False
+            self._shaking = True
+            plain = self.socket
+            self.socket = self._tls.wrap_socket(
+                plain, server_hostname=self.origin.host, do_handshake_on_connect=False
+            )
+            self._shake()
+            return True
+        self._shake()
+        return False
+
+    def _shake(self) -> None:
+        assert isinstance(self.socket, ssl.SSLSocket)
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLWantWriteError:
+            self.wants_write = True
+        except ssl.SSLWantReadError:
+            self.wants_write = False
+        except OSError as error:
+            raise FailedError(failure_of(error, self.origin)) from None
+        else:
+            self.ready, self.wants_write = True, False
+
+    def send(self, data: memoryview) -> int:
+        """Sends what can be sent now; returns the number of bytes. Raises OSError."""
+        try:
+            sent = self.socket.send(data)
+        except WAITS:
+            sent = 0
+        self.wants_write = sent < len(data)
+        return sent
+
+    def read(self) -> tuple[bytes | None, int | None]:
+        """Bytes that have arrived, and the kernel's time for the last of them, if it gives one.
+
+        No bytes: the server has ended the connection. None: there are none yet. Raises OSError.
+        """
+        try:
+            if not self.stamped:
+                return self.socket.recv(READ_BYTES), None
+            data, ancillary, _, _ = self.socket.recvmsg(READ_BYTES, STAMP_BYTES)
+        except WAITS:
+            return None, None
+        except ssl.SSLEOFError:  # ended without TLS's own goodbye
+            return b"", None
+        return data, stamp_of(ancillary)
+
+    def drained_by(self, data: bytes) -> bool:
+        """Whether nothing more had arrived when `data` were read."""
+        return self._tls is None and len(data) < READ_BYTES
+
+    def close(self) -> None:
+        """Closes it."""
+        self.socket.close()

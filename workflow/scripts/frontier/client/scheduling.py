@@ -1,0 +1,110 @@
+"""The client's place among the processes of this machine, and how long it was kept waiting."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+import time
+from pathlib import Path
+
+PRIORITY = 10
+"""Of SCHED_FIFO's 1 to 99: above all ordinary processes, below the kernel's interrupt threads."""
+SO_TIMESTAMPNS = 35
+"""Linux's option for receive times; Python's socket module does not name it."""
+_STAMP = struct.Struct("qq")
+STAMP_BYTES = socket.CMSG_SPACE(_STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
+LOWEST = 19
+
+
+def run_first() -> str:
+    """Gives this process, but not its children, the right of way; returns what it got.
+
+    Without the right to SCHED_FIFO (root, or CAP_SYS_NICE), or the class itself, the text says so.
+    """
+    if not hasattr(os, "SCHED_FIFO"):
+        return "ordinary: this system has no SCHED_FIFO"
+    try:
+        policy = os.SCHED_FIFO | os.SCHED_RESET_ON_FORK
+        os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
+    except OSError as error:
+        return f"ordinary: SCHED_FIFO: {error.strerror}"
+    return "SCHED_FIFO"
+
+
+def give_way(pid: int) -> bool:
+    """Lowers the share of a process's whole session; False where the system does not allow it.
+
+    The session's processes then do not delay others by more than their share. Every user may do
+    this to own sessions (sched(7), "The autogroup feature").
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(LOWEST), encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def stamp_reads(connection: socket.socket) -> bool:
+    """Asks the kernel to report when bytes arrived; False if it cannot."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    except OSError:
+        return False
+    return True
+
+
+def stamp_of(ancillary: list[tuple[int, int, bytes]]) -> int | None:
+    """The kernel's time of the last bytes of a read, in nanoseconds of CLOCK_REALTIME."""
+    for level, kind, value in ancillary:
+        if level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS and len(value) == _STAMP.size:
+            seconds, nanoseconds = _STAMP.unpack(value)
+            return int(seconds * 1_000_000_000 + nanoseconds)
+    return None
+
+
+def realtime_offset_ns() -> int:
+    """CLOCK_REALTIME minus the clock of all our times; any adjustment of the former changes it."""
+    return time.time_ns() - time.perf_counter_ns()
+
+
+class RunDelay:
+    """The time that this process was ready to run but did not run, according to Linux.
+
+    Unlike the lateness of a timer it is known for every read, however the process was woken.
+    """
+
+    def __init__(self) -> None:
+        """Opens the process's statistics, if the system has them."""
+        self._file: int | None = None
+        self._last_ns = 0
+        try:
+            # A process of one thread.
+            self._file = os.open("/proc/self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+            self._last_ns = self._total_ns()
+        except (OSError, ValueError, IndexError):
+            self.close()
+
+    @property
+    def known(self) -> bool:
+        """Whether the system has it."""
+        return self._file is not None
+
+    def _total_ns(self) -> int:
+        assert self._file is not None
+        return int(os.pread(self._file, 80, 0).split()[1])
+
+    def since_last_ns(self) -> int:
+        """The delay since this was last called."""
+        total = self._total_ns()
+        passed, self._last_ns = total - self._last_ns, total
+        return passed
+
+    def close(self) -> None:
+        """Closes the statistics."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = None
