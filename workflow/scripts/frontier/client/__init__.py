@@ -68,7 +68,7 @@ class Read(NamedTuple):
     """The time at which they were read."""
     data: bytes
     late_ns: int
-    """They may have arrived up to this long before they were read."""
+    """A bound: they may have arrived up to this long before they were read."""
 
 
 @dataclass(frozen=True)
@@ -82,26 +82,26 @@ class Failure:
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened to a call, and how far its times can be trusted."""
+    """The fate of a call, and the limits of its times."""
 
     due_ns: int = 0
-    """When it was due; for a call that was due at once, when the calls began."""
+    """The time at which it was due; for a call that was due at once, the start of the play."""
     sent_ns: int = 0
-    """Immediately before its first byte was sent; 0 if it was not sent."""
+    """The time immediately before its first byte was sent; 0 if it was not sent."""
     sending_ns: int = 0
-    """How long sending took the client: until the kernel had accepted the first bytes."""
+    """The time until the kernel had accepted the first bytes."""
     fresh: bool = False
-    """No connection was open when it was due, so that one was opened."""
+    """Whether no connection was open when it was due, so that one was opened."""
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Names in lower case; repeated ones are joined by commas."""
     first_byte_ns: int = 0
-    """When the first byte of the response was read, its headers included; 0 if none was."""
+    """The time at which the first byte of the response was read, its headers included; 0 if none."""
     reads: list[Read] = field(default_factory=list)
     end_ns: int = 0
-    """When the last byte was read, or the call failed."""
+    """The time at which the last byte was read, or the call failed."""
     late_ns: int = 0
-    """The end may have been up to this long before `end_ns`."""
+    """A bound: the end may have been up to this long before `end_ns`."""
     failure: Failure | None = None
 
     @property

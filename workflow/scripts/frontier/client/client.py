@@ -33,7 +33,7 @@ class Client:
         self._limits = limits or Limits()
         self._process: subprocess.Popen[bytes] | None = None
         self.conduct: Conduct | None = None
-        """How the client ran during the last complete play."""
+        """The client's own load and scheduling during the last complete play."""
 
     @property
     def pid(self) -> int | None:

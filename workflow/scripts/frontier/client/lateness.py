@@ -30,7 +30,7 @@ class Waiting:
         self._delay = RunDelay()
         self.beat_ns = BEAT_NS if self._delay.known else CLOSE_BEAT_NS
         self.timers = array("q")
-        """How late each timer was, in nanoseconds."""
+        """The lateness of each timer, in nanoseconds."""
         self._woke_ns = self._previous_ns = time.perf_counter_ns()
         self._kept_ns = 0
         self._offset_ns = 0

@@ -42,9 +42,9 @@ class Player:
         """Calls that are due, by the connections that are being opened for them."""
         self._busy: dict[Connection, Flight] = {}
         self._empty_ns: dict[Connection, int] = {}
-        """When the socket of a busy connection was last known to be empty."""
+        """The time at which a busy connection's socket was last known to be empty."""
         self._failure: Failure | None = None
-        """Why the last connection could not be opened."""
+        """The reason why the last connection could not be opened."""
         self._next_check_ns = 0
         self._finished: Callable[[int, Outcome], None] = lambda _index, _outcome: None
         self.fresh = 0

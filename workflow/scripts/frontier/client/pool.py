@@ -26,7 +26,7 @@ class Pool:
         self._tls = ssl.create_default_context() if origin.tls else None
         self._places: list[Place] = []
         self._all: dict[Connection, tuple[int, int]] = {}
-        """What each is watched for: its descriptor, and the events."""
+        """The descriptor and the events for which each is watched."""
         self.opening: set[Connection] = set()
         self.idle: deque[Connection] = deque()
         """Those to use first are at the end."""

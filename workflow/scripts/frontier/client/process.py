@@ -45,7 +45,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Conduct:
-    """How the client ran while it played calls."""
+    """The client's own load and scheduling while it played calls."""
 
     scheduling: str
     """SCHED_FIFO, or why it was ordinary."""
