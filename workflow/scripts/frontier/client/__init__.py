@@ -96,7 +96,7 @@ class Outcome:
     headers: dict[str, str] = field(default_factory=dict)
     """Names in lower case; repeated ones are joined by commas."""
     first_byte_ns: int = 0
-    """The time at which the first byte of the response was read, its headers included; 0 if none."""
+    """The time at which the first byte of the response, headers included, was read; 0 if none."""
     reads: list[Read] = field(default_factory=list)
     end_ns: int = 0
     """The time at which the last byte was read, or the call failed."""
