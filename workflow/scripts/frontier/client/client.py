@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -115,8 +116,9 @@ class Client:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                pipe.close()
+            with contextlib.suppress(BrokenPipeError):  # a message that nobody has read
+                if pipe:
+                    pipe.close()
         self._process = None
 
     def __enter__(self) -> Self:

@@ -7,7 +7,6 @@ import socket
 import struct
 import sys
 import time
-from pathlib import Path
 
 PRIORITY = 10
 """Of SCHED_FIFO's 1 to 99: above all ordinary processes, below the kernel's interrupt threads."""
@@ -15,7 +14,6 @@ SO_TIMESTAMPNS = 35
 """Linux's option for receive times; Python's socket module does not name it."""
 _STAMP = struct.Struct("qq")
 STAMP_BYTES = socket.CMSG_SPACE(_STAMP.size) if hasattr(socket, "CMSG_SPACE") else 0
-LOWEST = 19
 
 
 def run_first() -> str:
@@ -31,19 +29,6 @@ def run_first() -> str:
     except OSError as error:
         return f"ordinary: SCHED_FIFO: {error.strerror}"
     return "SCHED_FIFO"
-
-
-def give_way(pid: int) -> bool:
-    """Lowers the share of a process's whole session; False where the system does not allow it.
-
-    The session's processes then do not delay others by more than their share. Every user may do
-    this to own sessions (sched(7), "The autogroup feature").
-    """
-    try:
-        Path(f"/proc/{pid}/autogroup").write_text(str(LOWEST), encoding="ascii")
-    except OSError:
-        return False
-    return True
 
 
 def stamp_reads(connection: socket.socket) -> bool:
