@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import chains
 from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
-from frontier.catalogue.entries import Model
+from frontier.catalogue.models import Model
 from frontier.catalogue.question import Config
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines.common.prompting import Prompting

@@ -15,8 +15,9 @@ import yaml
 
 import document_config
 from conftest import ROOT
+from frontier import prices
 from frontier.blocks import Decides, Entry
-from frontier.catalogue import devices, entries, question
+from frontier.catalogue import devices, entries, models, question
 from frontier.catalogue.configuration import FILES as SECTIONS
 from frontier.catalogue.configuration import read_catalogue, read_config, read_study
 from frontier.catalogue.entries import Catalogue
@@ -74,7 +75,9 @@ def test_revisions_are_commits() -> None:
 def entry(kind: str) -> type[Entry]:
     """The class of a block, wherever it is."""
     found: type[Entry] = next(
-        vars(module)[kind] for module in (entries, devices, question) if kind in vars(module)
+        vars(module)[kind]
+        for module in (entries, models, devices, prices, question)
+        if kind in vars(module)
     )
     return found
 

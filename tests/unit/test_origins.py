@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 import little
 import shipped
 from frontier.catalogue.checking import check
-from frontier.catalogue.entries import Model
+from frontier.catalogue.models import Model
 from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
 from frontier.catalogue.question import Config
 from frontier.catalogue.source import Source

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import harmed
 import shipped
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Model
+from frontier.catalogue.models import Model
 from frontier.checkpoints.published import published
 from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine

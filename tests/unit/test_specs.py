@@ -12,7 +12,8 @@ from conftest import ROOT
 from frontier.blocks import Decides
 from frontier.catalogue import configuration
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Model, Task
+from frontier.catalogue.entries import Task
+from frontier.catalogue.models import Model
 from frontier.errors import UserError
 from frontier.planning.steps import Steps
 from frontier.specs.measure import MeasuredDevice, MeasuredModel, MeasuredTask, MeasureSpec

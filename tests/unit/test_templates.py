@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from frontier import templates
 from frontier.catalogue.checking import check
-from frontier.catalogue.entries import Model, Task
+from frontier.catalogue.entries import Task
+from frontier.catalogue.models import Model
 from frontier.errors import UserError
 
 FIELDS = ("sentence", "topic")

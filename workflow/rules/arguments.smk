@@ -47,7 +47,11 @@ def limits_option(wildcards, resources):
     return f"--limits {shlex.quote(json.dumps(limits))}"
 
 
-def adapter_option(wildcards, input):
-    if "adapter" not in input.keys():
-        return ""
-    return f"--adapter {shlex.quote(str(Path(input.adapter).parent))}"
+def folder_option(name):
+    """The option for the folder of an input that not every job has."""
+
+    def option(wildcards, input):
+        folder = os.path.dirname(input.get(name) or "")
+        return f"--{name} {shlex.quote(folder)}" if folder else ""
+
+    return option

@@ -1,6 +1,7 @@
 """Measuring: the only step that needs a device.
 
-Inputs: a checkpoint, its adapter, a sample, the engine's environment.
+Inputs: a checkpoint and its adapter, unless an endpoint serves the model; a sample; the engine's
+         environment.
 Outputs: results/VARIANT/DEVICE/TASK/IDENTITY/requests.jsonl (a line a request: text, token times)
          and measurement.json (outcome, load time, memory, hardware, warm-up).
 Steps: load in a fresh process, warm up, time each request alone; resume a killed job.
@@ -28,13 +29,13 @@ rule measure:
     params:
         spec=lambda wildcards: STEPS.measure(cell_of(wildcards)).spec_with_identity,
         python=measuring_python,
-        model=folder_of("model"),
-        adapter=adapter_option,
+        model=folder_option("model"),
+        adapter=folder_option("adapter"),
         # Only on demand: otherwise each job's resources would be computed while planning.
         limits=limits_option if in_cluster_job() else "",
     shell:
         located(
-            "{params.python} workflow/scripts/measure.py --spec {params.spec:q} --model {params.model:q}"
+            "{params.python} workflow/scripts/measure.py --spec {params.spec:q} {params.model}"
             " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
             " --measurement {output.measurement:q} {params.limits}"
         )

@@ -11,7 +11,9 @@ Steps: fetch at the pinned revision, or link a local folder, or train from scrat
 """
 
 GROWN_MODELS = [name for name, model in CATALOGUE.models.items() if model.grow]
-GIVEN_MODELS = [name for name, model in CATALOGUE.models.items() if not model.grow]
+GIVEN_MODELS = [
+    name for name, model in CATALOGUE.models.items() if model.hub or model.path
+]
 
 
 rule fetch_model:

@@ -18,9 +18,9 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import engine_block, quantizers
+from frontier import engine_block, prices, quantizers
 from frontier.blocks import Decides
-from frontier.catalogue import devices, entries, question
+from frontier.catalogue import devices, entries, models, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
@@ -166,7 +166,7 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
-    modules = (entries, devices, engine_block, quantizers, question)
+    modules = (entries, models, devices, engine_block, prices, quantizers, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

@@ -24,6 +24,7 @@ from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
+from frontier.host.budget import Budget
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
@@ -38,7 +39,7 @@ from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
 
 
-def settings_of(spec: MeasureSpec, adapter: Path | None) -> Settings:
+def settings_of(spec: MeasureSpec, adapter: Path | None, budget: Budget) -> Settings:
     """The engine's settings from a cell's specification."""
     model, device = spec.model, spec.device
     return Settings(
@@ -53,13 +54,17 @@ def settings_of(spec: MeasureSpec, adapter: Path | None) -> Settings:
         template_arguments=model.template_arguments,
         template_date=model.template_date,
         published=model.published,
+        served=model.served,
+        system=spec.task.system or model.system,
+        prefix_cache=device.prefix_cache,
+        budget=budget,
     )
 
 
 def run_cell(
     spec: MeasureSpec,
     settings: Settings,
-    checkpoint: Path,
+    checkpoint: Path | None,
     prompts: dict[str, str],
     journal: Journal,
     limits: Limits,
@@ -96,7 +101,7 @@ def run_cell(
     try:
         with limited_time(limits.seconds), limited_memory(*memory), pauses:
             started = time.perf_counter_ns()
-            model = engine.load(checkpoint, settings)
+            model = engine.load(checkpoint, settings) if checkpoint else engine.connect(settings)
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
             journal.loaded(Run(load_s=None if paused else (loaded - started) / 1e9))
@@ -137,10 +142,10 @@ def run_cell(
     return attempt, known
 
 
-def lock_of(checkpoint: Path) -> dict[str, Any]:
-    """The content of a checkpoint's lock; empty for a folder placed by hand."""
-    lock = checkpoint / locks.NAME
-    return read_json(lock) if lock.exists() else {}
+def lock_of(checkpoint: Path | None) -> dict[str, Any]:
+    """The content of a checkpoint's lock; empty for a folder placed by hand, and without one."""
+    lock = checkpoint and checkpoint / locks.NAME
+    return read_json(lock) if lock and lock.exists() else {}
 
 
 def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
@@ -179,7 +184,8 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     if not path.exists() and not arguments.requests.exists():  # otherwise it must be timed again
         reuse.take_over(path, spec, prompts, here)
     journal = Journal(path, here, spec.digest)
-    settings = settings_of(spec, arguments.adapter)
+    budget = spec.budget(arguments.requests.parent)
+    settings = settings_of(spec, arguments.adapter, budget)
     attempt, session = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
     facts = loaded_in(journal, session, records)
@@ -205,7 +211,9 @@ def main() -> None:
     """Reads the arguments, reserves the device, measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
-    parser.add_argument("--model", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument(
+        "--model", type=Path, help="checkpoint folder; none for an endpoint's model"
+    )
     parser.add_argument("--adapter", type=Path, help="PEFT adapter folder")
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
@@ -213,6 +221,9 @@ def main() -> None:
     parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
     arguments = parser.parse_args()
     spec = checked_spec(arguments.spec, MeasureSpec)
+    if bool(spec.model.served) == bool(arguments.model):
+        what = "an endpoint serves this model" if arguments.model else "required"
+        raise UserError(f"--model: {what}")
     device, name = spec.device, spec.cell.device
     hardware.require(name, device.accelerator, device.gpu, device.gpus)
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything is local; a timed job uses no network

@@ -12,6 +12,7 @@ FLOORS = (
         "engine_block",
         "registry",
         "chosen",
+        "prices",
         "arrivals",
         "requests",
     ),

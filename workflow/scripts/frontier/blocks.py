@@ -45,7 +45,8 @@ Positive = Annotated[float, Field(gt=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
-Accelerator = Literal["cpu", "cuda", "mps"]
+Accelerator = Literal["cpu", "cuda", "mps", "remote"]
+"""`remote`: an endpoint that runs elsewhere, on hardware that nobody names."""
 
 
 def _canonical(arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
@@ -63,6 +64,7 @@ def _readable(label: str) -> str:
 
 Label = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_readable)]
 Name = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9_.-]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=100_000)]
 Arguments = Annotated[dict[str, JsonValue], AfterValidator(_canonical)]
 
 
@@ -85,6 +87,11 @@ class Entry(Block):
             for name, field in cls.model_fields.items()
             if any(isinstance(mark, Decides) and mark.stage == stage for mark in field.metadata)
         }
+
+    def says(self, name: str) -> bool:
+        """True if a key has another value than the one that it has by default."""
+        default = type(self).model_fields[name].get_default(call_default_factory=True)
+        return bool(getattr(self, name) != default)
 
     def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""

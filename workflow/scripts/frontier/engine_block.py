@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from frontier.blocks import Accelerator, Derived, Dtype, Label, Name, Plan, Plugin, Show, Stage
+from frontier.blocks import (
+    Accelerator,
+    Derived,
+    Dtype,
+    Label,
+    Name,
+    Plan,
+    Plugin,
+    Score,
+    Show,
+    Stage,
+)
 from frontier.errors import Reason
+from frontier.prices import TokenPrices
 
 Asked = Literal["generate", "choose"]
 Cached = Literal["grouped", "broadcast"]
@@ -31,7 +43,7 @@ class EngineBlock(Derived):
     """Formats of checkpoints: `hub` (safetensors), `gptq`, `awq`, `compressed-tensors`, `gguf`,
     `onnx`, `openvino`, or another method that checkpoints are published quantized by."""
     accelerators: Annotated[tuple[Accelerator, ...], Field(min_length=1), Plan]
-    """Hardware that it computes on."""
+    """Hardware that it computes on; `remote` alone for an endpoint that runs elsewhere."""
     dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1), Plan] = (
         "float32",
         "bfloat16",
@@ -49,11 +61,36 @@ class EngineBlock(Derived):
     """Whether it can run a checkpoint's own Python modules (a model's `trust_remote_code`)."""
     adapters: Annotated[bool, Plan] = False
     """Whether it can apply a PEFT adapter to a model."""
+    price_per_million_tokens: Annotated[TokenPrices | None, Score] = None
+    """Prices of an endpoint's tokens, instead of those of its models."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     runs_quantizers: ClassVar[bool] = False
     """True if it loads through the quantizer's code, which can quantize while loading."""
+
+    drives_endpoints: ClassVar[bool] = False
+    """True if it can ask an endpoint that runs elsewhere (`accelerators: [remote]`)."""
+    caches_prefixes: ClassVar[bool] = False
+    """True if it can answer from the cached prefix of earlier prompts (`prefix_cache`)."""
+
+    @model_validator(mode="after")
+    def _elsewhere_or_here(self) -> Self:
+        if self.remote and not self.drives_endpoints:
+            raise ValueError(f"accelerators: {self.kind} runs here, it drives no endpoint")
+        if self.remote and len(self.accelerators) > 1:
+            raise ValueError("accelerators: remote stands alone: an endpoint runs elsewhere")
+        if self.price_per_million_tokens and not self.remote:
+            raise ValueError(
+                "price_per_million_tokens: only for accelerators: [remote]; hardware of your own "
+                "costs by the hour: price_per_hour of a device"
+            )
+        return self
+
+    @property
+    def remote(self) -> bool:
+        """True if it is an endpoint that runs elsewhere: it knows models by name only."""
+        return "remote" in self.accelerators
 
     @property
     def kind(self) -> str:
@@ -76,11 +113,23 @@ class EngineBlock(Derived):
         return copy
 
     def why_not(self, accelerator: str, dtype: str) -> Reason | None:
-        """The reason why it cannot run on an accelerator or in a precision; None if it can."""
+        """The reason why it cannot run on an accelerator or in a precision; None if it can.
+
+        `dtype`: empty if it is an endpoint's own affair.
+        """
         if accelerator not in self.accelerators:
             return f"{self.kind} runs on {' or '.join(self.accelerators)}, not on {accelerator}"
-        if dtype not in self.dtypes:
+        if dtype and dtype not in self.dtypes:
             return f"{self.kind} computes in {' or '.join(self.dtypes)}, not in {dtype}"
+        return None
+
+    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+        """The reason why it cannot be asked with a model's `prompt` style; None if it can.
+
+        `system`: there is a system message, which only a chat has room for.
+        """
+        if system and style != "chat":
+            return "a system message needs a model with prompt: chat"
         return None
 
     def cached_heads(self, architecture: str | None, kv_heads: int, heads: int) -> int:

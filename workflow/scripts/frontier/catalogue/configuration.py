@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import BaseModel
 
 from frontier import templates
 from frontier.blocks import Derived
-from frontier.catalogue import ids, inheritance
+from frontier.catalogue import ids, inheritance, secrets
 from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
@@ -84,7 +85,29 @@ def _check_devices(catalogue: Catalogue) -> None:
     for name, engine in catalogue.engines.items():
         all_of(engine.scenarios, scenarios(), f"config/engines.yaml: engines.{name}.scenarios")
     for name, device in catalogue.devices.items():
-        one_of(device.engine, catalogue.engines, f"config/devices.yaml: devices.{name}.engine")
+        where = f"config/devices.yaml: devices.{name}"
+        one_of(device.engine, catalogue.engines, f"{where}.engine")
+        all_of(device.serves, catalogue.models, f"{where}.serves")
+        engine = catalogue.engines[device.engine]
+        if device.prefix_cache and not engine.caches_prefixes:
+            raise UserError(
+                f"{where}.prefix_cache: {device.engine} runs no server, so there is no such cache"
+            )
+        if device.price_per_hour and engine.price_per_million_tokens:
+            raise UserError(
+                f"{where}.price_per_hour: {device.engine} has a price_per_million_tokens: an "
+                "endpoint has one of them"
+            )
+
+
+def _check_endpoints(catalogue: Catalogue) -> None:
+    """Raises UserError for a model behind a name that is said to be where no endpoint is."""
+    for name, model in catalogue.models.items():
+        where = f"config/models.yaml: models.{name}.endpoints"
+        all_of(model.endpoints, catalogue.engines, where)
+        for engine in model.endpoints:
+            if not catalogue.engines[engine].remote:
+                raise UserError(f"{where}: {engine} is no endpoint (accelerators: [remote])")
 
 
 def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
@@ -164,6 +187,7 @@ def read_catalogue(folder: Path) -> Catalogue:
     _check_quantizations(catalogue)
     _check_formats(catalogue.engines)
     _check_devices(catalogue)
+    _check_endpoints(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 
 
@@ -201,6 +225,7 @@ def read_config(
     values: dict[str, Any], catalogue: Catalogue, where: str, line: Line | None = None
 ) -> Config:
     """The study from a configuration's `values`. Raises UserError in one line."""
+    secrets.refuse(json.dumps(values, ensure_ascii=False, default=str), where, lines=False)
     config = check(Config, values, where, line=line)
     study = config.study
     for axis in ("models", "quantizations", "devices", "tasks"):

@@ -21,6 +21,14 @@ from frontier.blocks import (
     Show,
 )
 
+HARDWARE = (
+    "gpu", "gpus", "gpu_model", "threads", "dtype", "unsupported_dtypes", "memory_gb",
+    "bandwidth_gb_s",
+)  # fmt: skip
+"""Keys that an endpoint, which runs elsewhere, does not have."""
+ENDPOINT = ("serves", "max_cost")
+"""Keys that only an endpoint has."""
+
 
 class Warmup(Entry):
     """Untimed requests before the timed ones, until latency has settled."""
@@ -48,7 +56,12 @@ class Device(Derived):
     engine: Annotated[str, Plan] = "transformers"
     """Id of engines.yaml. What its block says decides, not its name."""
     accelerator: Annotated[Accelerator, Measure]
-    """The hardware that computes."""
+    """The hardware that computes; `remote`: an endpoint that runs elsewhere."""
+    serves: Annotated[dict[str, Label], Plan] = Field(default_factory=dict)
+    """Names by which its endpoint serves models, by their ids in models.yaml; a model with
+    `served` has one of its own. The name of a model decides its measurements."""
+    prefix_cache: Annotated[bool, Measure] = False
+    """Let a server answer from the cached prefix of earlier prompts; off where it can be."""
     gpu: Annotated[Label | None, Measure] = None
     """Part of the GPU's name as the driver reports it; the host must have such a GPU."""
     gpus: Annotated[int, Field(ge=0, le=1024), Measure] = 0
@@ -71,11 +84,22 @@ class Device(Derived):
     """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
     price_per_hour: Annotated[Positive | None, Score] = None
     """For the cost per thousand requests, in the currency of your choice."""
+    max_cost: Annotated[Positive | None, Plan] = None
+    """Most money for one cell: its measurement stops before a request that could pass it."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
     @model_validator(mode="after")
     def _gpus_where_gpus_are(self) -> Device:
-        if self.accelerator != "cpu" and self.gpus == 0:
+        if self.accelerator in ("cuda", "mps") and self.gpus == 0:
             raise ValueError(f"gpus: must be at least 1 for accelerator {self.accelerator}")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_a_place(self) -> Device:
+        remote = self.accelerator == "remote"
+        for name in HARDWARE if remote else ENDPOINT:
+            if self.says(name):
+                where = "an endpoint's hardware is unknown" if remote else "only of an endpoint"
+                raise ValueError(f"{name}: {where} (found accelerator: {self.accelerator})")
         return self

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from frontier.blocks import Entry, Label
+from frontier.blocks import Entry, Label, Positive
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.catalogue.source import Source
 
@@ -39,6 +39,11 @@ class Study(Entry):
     """Ids of tasks.yaml."""
     scenarios: tuple[str, ...] = (SINGLE_STREAM,)
     """MLPerf's scenarios; `single-stream`: one request after another."""
+    reference: str | None = None
+    """A variant with which all others are compared, such as gpt-4o; its cells on the study's
+    devices are part of the study."""
+    max_cost: Positive | None = None
+    """Most money for all its cells at paid endpoints together, with what they have cost before."""
     also: tuple[CrossProduct, ...] = ()
     """Further cross products, such as one device with only a few quantizations."""
 

@@ -1,7 +1,6 @@
 """A strict YAML reader that reports errors in one line, with the line number.
 
-Stricter than YAML 1.1: whatever that silently misreads (`no` as a key, 010 as 8, a date, a repeated
-key) is rejected with the advice to quote it.
+Whatever YAML 1.1 silently misreads (`no` as a key, 010 as 8) is rejected, with advice to quote it.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from frontier.catalogue import secrets
 from frontier.errors import UserError
 from frontier.text import shown, visible
 
@@ -174,6 +174,7 @@ def _check_text(node: yaml.Node) -> None:
 
 def parse(text: str, where: str) -> Any:
     """The value of a YAML text. Raises UserError with `where` and the line."""
+    secrets.refuse(text, where)
     try:
         loader = _Loader(text)
         node = loader.get_single_node()

@@ -23,6 +23,7 @@ from frontier.blocks import Decides
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError
+from frontier.host.budget import Budget
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
@@ -50,6 +51,14 @@ class Settings:
     template_date: date = templates.TODAY
     published: str | None = None
     """The method by which the checkpoint was published quantized, according to the plan."""
+    served: str | None = None
+    """The model's name at an endpoint that runs elsewhere; None: there is a checkpoint."""
+    system: str | None = None
+    """The text of the system message before each prompt."""
+    prefix_cache: bool = False
+    """Whether a server may answer from the cached prefix of earlier prompts."""
+    budget: Budget = field(default_factory=Budget)
+    """The money left; every request to an endpoint reserves some before it is sent."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +175,13 @@ class Engine(EngineBlock, ABC):
 
         Raises UnsupportedError with the reason that the report shows, OutOfMemoryError, UserError.
         """
+
+    def connect(self, settings: Settings) -> LoadedModel:
+        """The model `settings.served` of an endpoint that runs elsewhere, for engines with one.
+
+        Raises UnsupportedError with the reason that the report shows, UserError.
+        """
+        raise UnsupportedError(f"{self.kind} drives no endpoint")
 
 
 ENGINES: Registry[Engine] = Registry("engines", Engine, mark=Decides)

@@ -62,14 +62,14 @@ class Limits:
 
 @contextmanager
 def limited_memory(
-    accelerator: str, device_bytes: int | None, job_bytes: int | None, checkpoint: Path
+    accelerator: str, device_bytes: int | None, job_bytes: int | None, checkpoint: Path | None
 ) -> Iterator[None]:
     """Raises JobMemoryError in the block for an allocation beyond the job's memory, in bytes.
 
     On a CPU an allocation beyond it, or beyond the device's memory, fails instead of being killed.
     An accelerator's driver maps far more than it uses, so there the use is watched. Linux only.
     """
-    if accelerator != "cpu":
+    if accelerator != "cpu" or checkpoint is None:
         with watched_memory(job_bytes):
             yield
     elif device_bytes and platform.system() == "Linux":

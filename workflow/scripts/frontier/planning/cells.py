@@ -73,6 +73,8 @@ def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
 
 def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
     """A device's memory in bytes; None if this host does not have the device."""
+    if device.accelerator == "remote":
+        return None
     if device.memory_gb == "auto":
         return host_memory(device.accelerator, device.gpus)
     return round(device.memory_gb * 1e9)
@@ -109,10 +111,14 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     names = (variant, model, quantization, device, task)
     found = placed(catalogue, model, quantization, device)
     reason = found.unsupported()
+    system = catalogue.tasks[task].system or found.model.system
+    reason = reason or found.engine.why_not_asked(found.model.prompt, bool(system))
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} is not for the scenario {place.scenario}"
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
+    if found.engine.remote:
+        return Cell(*names, scenario=place.scenario)
     cache = kv_cache_bytes(
         found.model, found.engine, found.dtype, catalogue.tasks[task].max_new_tokens
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from frontier.catalogue.entries import Model
+from frontier.catalogue.models import Model
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.checkpoints.safetensor_files import json_object
 from frontier.errors import UserError

@@ -5,7 +5,8 @@ They are generous, since a job that exceeds them is killed; unused resources onl
 
 from __future__ import annotations
 
-from frontier.catalogue.entries import Model, Task
+from frontier.catalogue.entries import Task
+from frontier.catalogue.models import Model
 from frontier.planning.placement import Placement
 from frontier.quantizers import BYTES
 
@@ -13,7 +14,12 @@ RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context o
 START_S = 300.0  # imports, warm-up, compilation
 LOAD_BYTES_S = 200e6  # from a busy network disk
 TOKEN_S = 0.03  # overhead of a token apart from reading the weights
-BANDWIDTH_BYTES_S = {"cpu": 20e9, "cuda": 400e9, "mps": 60e9}  # if the device gives none
+BANDWIDTH_BYTES_S = {
+    "cpu": 20e9,
+    "cuda": 400e9,
+    "mps": 60e9,
+    "remote": 400e9,
+}  # if the device gives none
 SHARE = 0.2  # of the bandwidth that a poor kernel reaches
 MINUTE_S = 60.0
 PREPARATION_MINUTES = 240  # calibrating some ten billion parameters on a GPU; a guess
@@ -29,9 +35,14 @@ def preparation_bytes(model: Model, attempt: int) -> int:
     return int(attempt * (RUNTIME_BYTES + 2.5 * native_bytes(model)))
 
 
+def _read_bytes(placement: Placement) -> int:
+    """Bytes of the checkpoint that is read here; none of a model that an endpoint serves."""
+    return 0 if placement.served else native_bytes(placement.model)
+
+
 def host_bytes(placement: Placement, attempt: int) -> int:
     """Host memory to measure: for loading the checkpoint, and on a CPU to hold it with a copy."""
-    weights = native_bytes(placement.model)
+    weights = _read_bytes(placement)
     copies = 2.5 if placement.device.accelerator == "cpu" else 1.2
     return int(attempt * (RUNTIME_BYTES + copies * weights))
 
@@ -41,12 +52,12 @@ def seconds(placement: Placement, task: Task, attempt: int) -> float:
 
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
-    weights = placement.weight_bytes or native_bytes(placement.model)
+    weights = placement.weight_bytes or _read_bytes(placement)
     gb_s = placement.device.bandwidth_gb_s
     bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
     requests = task.sample.size + placement.device.warmup.maximum
-    load = native_bytes(placement.model) / LOAD_BYTES_S
+    load = _read_bytes(placement) / LOAD_BYTES_S
     return attempt * (START_S + load + requests * task.max_new_tokens * token)
 
 

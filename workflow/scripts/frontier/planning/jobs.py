@@ -111,11 +111,12 @@ class Jobs:
         engine = self.steps.catalogue.devices[cell.device].engine
         placement = self.steps.placement(cell.model, cell.quantization, cell.device)
         reads = {
-            "model": self.quantized(cell.variant, engine) or self.model(cell.model),
             "sample": self.sample(cell.task),
             **self._environments(placement.environment),
-            **self.adapters(cell.model),
         }
+        if placement.served is None:
+            checkpoint = self.quantized(cell.variant, engine) or self.model(cell.model)
+            reads = {"model": checkpoint, **reads, **self.adapters(cell.model)}
         output = self.steps.measurement(cell)
         return Job("measure", _names(cell), self.steps.measure(cell), output, reads, cell.name)
 

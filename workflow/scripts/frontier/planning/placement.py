@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Catalogue, Model
+from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.models import Model
 from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.conversions import CONVERSIONS
@@ -24,6 +25,7 @@ from frontier.quantizers import (
     Quantizer,
     Sizes,
     Target,
+    block_of,
     published_loaders,
 )
 from frontier.quantizers.common.published import refusal
@@ -51,6 +53,8 @@ class Placement:
     model: Model
     device: Device
     engine: Engine
+    served: str | None = None
+    """The model's name at an endpoint that runs elsewhere; None: its checkpoint is loaded here."""
 
     @property
     def architecture(self) -> str | None:
@@ -59,7 +63,9 @@ class Placement:
 
     @property
     def dtype(self) -> str:
-        """The precision of the parts that are not quantized."""
+        """The precision of the parts that are not quantized; empty if an endpoint decides it."""
+        if self.engine.remote:
+            return ""
         native = self.device.dtype or self.model.dtype
         return self.quantizer.compute_dtype(native, self.facts)
 
@@ -71,6 +77,8 @@ class Placement:
     @cached_property
     def preparation(self) -> Preparation | None:
         """The job that produces the checkpoint to load; None if the model's own is loaded."""
+        if self.engine.remote:
+            return None
         return self.quantizer.preparation(self.facts, self.model.dtype)
 
     @cached_property
@@ -95,9 +103,12 @@ class Placement:
 
     @property
     def weight_bytes(self) -> int | None:
-        """Estimated bytes of the stored weights; None if the number of parameters is not given."""
+        """Estimated bytes of the stored weights; None if the number of parameters is not given.
+
+        None at an endpoint too, which holds them elsewhere.
+        """
         model = self.model
-        if model.parameters is None:
+        if model.parameters is None or self.engine.remote:
             return None
         embedding = (model.vocabulary or 0) * (model.hidden or 0)
         sizes = Sizes(model.parameters, embedding, tied=model.tied)
@@ -110,13 +121,21 @@ class Placement:
 
     @property
     def runs(self) -> bool:
-        """True if the engine can load this quantization's output."""
+        """True if the engine can load this quantization's output, or serves the model by a name."""
+        if self._misplaced():
+            return False
+        if self.engine.remote:
+            return True
         format_ = self.quantizer.makes(self.facts)
         return self.engine.runs_quantizers if format_ is None else format_ in self.engine.reads
 
     def unsupported(self) -> str | None:
         """The reason why this cannot run regardless of memory; None if it can."""
         engine = self.engine.kind
+        if reason := self._misplaced():
+            return reason
+        if self.engine.remote:
+            return self.engine.why_not(self.device.accelerator, self.dtype)
         if not self.runs:
             return self._not_read()
         if unfit := self._published_unfit():
@@ -141,6 +160,21 @@ class Placement:
             hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
         )
         return self.quantizer.unsupported(target)
+
+    def _misplaced(self) -> Reason | None:
+        """The reason why a model behind a name, or a checkpoint, is not for this engine."""
+        if not self.engine.remote:
+            return "has no checkpoint: only endpoints serve it" if self.model.served else None
+        if self.served is None:
+            named = "its endpoints are others" if self.model.served else "it needs a name there"
+            return f"{self.device.engine} does not serve this model: {named} (serves: of a device)"
+        if block_of(self.quantizer) != {"method": "native"}:
+            return "an endpoint serves a model as it is: nothing can be quantized there"
+        if self.model.adapter:
+            return "an endpoint serves a model as it is: no adapter can be put on there"
+        if self.model.template_arguments:
+            return "an endpoint renders chats itself, without template_arguments"
+        return None
 
     def _not_read(self) -> Reason:
         """The reason why the engine cannot load the quantizer's output, by its formats."""
@@ -175,7 +209,17 @@ def placed(catalogue: Catalogue, model: str, quantization: str, device: str) -> 
     quantizer = catalogue.quantizations[quantization]
     place = catalogue.devices[device]
     engine = catalogue.engines[place.engine]
-    return Placement(quantizer, catalogue.models[model], place, engine)
+    name = served_name(catalogue, model, device) if engine.remote else None
+    return Placement(quantizer, catalogue.models[model], place, engine, name)
+
+
+def served_name(catalogue: Catalogue, model: str, device: str) -> str | None:
+    """The name of a model at a device's endpoint: the device's, or else the model's own there."""
+    place, block = catalogue.devices[device], catalogue.models[model]
+    if model in place.serves:
+        return place.serves[model]
+    everywhere = not block.endpoints or place.engine in block.endpoints
+    return block.served if everywhere else None
 
 
 def kv_cache_bytes(model: Model, engine: EngineBlock, dtype: str, new_tokens: int) -> int | None:

@@ -70,9 +70,14 @@ class Place:
         """The cell's table: a row per request."""
         return RESULTS / f"{self.name}.parquet"
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the cell's measurements."""
+        return RESULTS / self.name
+
     def measurement(self, identity: str) -> Path:
         """The measurement with that identity; its requests are beside it."""
-        return RESULTS / self.name / identity / MEASUREMENT
+        return self.folder / identity / MEASUREMENT
 
 
 WILDCARDS = Place("{variant}", "{device}", "{task}{scenario}")

@@ -6,15 +6,20 @@ are those of its class.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import JsonValue, PlainSerializer, PlainValidator, ValidationError
+from pydantic import Field, JsonValue, PlainSerializer, PlainValidator, ValidationError
 
+from frontier import templates
 from frontier.blocks import Accelerator, Dtype
 from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError
+from frontier.host.budget import LEDGER, Budget, Limit
+from frontier.prices import TokenPrices
 from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
@@ -38,13 +43,16 @@ AnyQuantizer = Annotated[Quantizer, PlainValidator(_quantizer), PlainSerializer(
 
 
 class MeasuredModel(Spec):
-    """A model's keys (config/models.yaml)."""
+    """A model's keys (config/models.yaml); a checkpoint's only if it is loaded here."""
 
-    dtype: Dtype
+    served: str | None = None
+    """Its name at the device's endpoint, which runs elsewhere."""
+    dtype: Dtype | None = None
     prompt: str
-    trust_remote_code: bool
-    template_arguments: dict[str, JsonValue]
-    template_date: date
+    system: str | None = None
+    trust_remote_code: bool = False
+    template_arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    template_date: date = templates.TODAY
     published: str | None = None
 
 
@@ -57,6 +65,7 @@ class MeasuredDevice(Spec):
     threads: int | Literal["auto"]
     dtype: Dtype | None = None
     warmup: Warmup
+    prefix_cache: bool = False
 
 
 class MeasuredTask(Spec):
@@ -65,6 +74,30 @@ class MeasuredTask(Spec):
     prompt: str
     max_new_tokens: int
     stop: tuple[str, ...]
+    system: str | None = None
+
+
+class Costs(Spec):
+    """The prices of a paid endpoint, and the most money that its requests may cost.
+
+    They decide when measuring stops, but no answer and no time, so no identity has them.
+    """
+
+    tokens: TokenPrices | None = None
+    per_hour: float | None = None
+    max_cost: float | None = None
+    """For this cell."""
+    study_max_cost: float | None = None
+    """For all cells of the study."""
+    others: tuple[str, ...] = ()
+    """The folders of the study's other paid cells."""
+
+    def limits(self, device: str) -> Iterator[Limit]:
+        """The limits that the catalogue sets."""
+        if self.max_cost is not None:
+            yield Limit(f"max_cost of device {device!r}", self.max_cost)
+        if self.study_max_cost is not None:
+            yield Limit("max_cost of the study", self.study_max_cost, tuple(map(Path, self.others)))
 
 
 class MeasureSpec(Spec):
@@ -82,11 +115,21 @@ class MeasureSpec(Spec):
     engine: AnyEngine
     engine_id: str
     dtype: str
-    """The precision of the parts that are not quantized."""
+    """The precision of the parts that are not quantized; empty if an endpoint decides it."""
     task: MeasuredTask
     references: tuple[str, ...] = ()
     """The code's references outside the project, whose packages' versions sessions record."""
+    costs: Costs | None = None
+    """None if its requests cost nothing."""
     identity: MeasureIdentity | None = None
+
+    def budget(self, folder: Path) -> Budget:
+        """The money that the measurement in `folder` may cost; nothing limits what is free."""
+        if self.costs is None:
+            return Budget()
+        paid, limits = self.costs, tuple(self.costs.limits(self.cell.device))
+        name, ledger = self.cell.place.name, folder / LEDGER
+        return Budget(name, ledger, paid.tokens, paid.per_hour, limits)
 
     @property
     def digest(self) -> str:

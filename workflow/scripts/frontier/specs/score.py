@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from frontier.prices import TokenPrices
 from frontier.results.key import Identity, Key
 from frontier.scorers import AnyScorer
 from frontier.specs import Spec
@@ -12,6 +13,8 @@ class ScoredModel(Spec):
 
     active_share: float = 1.0
     """The share of the weights that is read per token."""
+    prices: TokenPrices | None = None
+    """The prices of its tokens at the cell's endpoint."""
 
 
 class ScoredDevice(Spec):

@@ -1,0 +1,159 @@
+"""A model's entry in the catalogue: a checkpoint's origin, or a name that an endpoint serves."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from frontier import templates
+from frontier.blocks import (
+    Arguments,
+    Count,
+    Dtype,
+    Entry,
+    Fetch,
+    Label,
+    Measure,
+    Name,
+    Plan,
+    Score,
+    Show,
+    Text,
+)
+from frontier.catalogue.origins import HubId, LocalPath, Revision
+from frontier.catalogue.recipe import Recipe
+from frontier.prices import TokenPrices
+
+
+class Adapter(Entry):
+    """A LoRA or other PEFT adapter: from a hub or a local folder."""
+
+    hub: HubId | None = None
+    """Hub id."""
+    revision: Revision | None = None
+    """Full commit hash."""
+    path: LocalPath | None = None
+    """Local adapter folder. The content that is read counts, not its place."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Adapter:
+        if (self.hub is None) == (self.path is None):
+            raise ValueError("give exactly one of hub, path")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision go together")
+        return self
+
+
+ORIGINS = ("hub", "path", "grow", "served")
+OF_CHECKPOINTS = (
+    "adapter", "trust_remote_code", "dtype", "template_arguments", "template_date", "published",
+    "published_bits", "gated",
+)  # fmt: skip
+"""Keys that say something of a checkpoint's files."""
+OF_NAMES = ("endpoints", "shutdown")
+"""Keys that only a model behind a name has."""
+
+
+class Model(Entry):
+    """A checkpoint at its native precision, from a hub, a folder, or grown here; or a name."""
+
+    hub: Annotated[HubId | None, Fetch] = None
+    """Hub id, such as tiiuae/falcon-7b-instruct."""
+    revision: Annotated[Revision | None, Fetch] = None
+    """Full commit hash; a branch or tag is resolved at the first fetch and recorded in the lock."""
+    path: LocalPath | None = None
+    """Local checkpoint folder (~ is your home). The content that is read counts, not its place."""
+    grow: Annotated[Recipe | None, Fetch] = None
+    """Recipe to train it here from scratch."""
+    served: Annotated[Label | None, Measure] = None
+    """Name by which an endpoint serves it, such as gpt-4o-2024-08-06: there is no checkpoint."""
+    endpoints: Annotated[tuple[str, ...], Plan] = ()
+    """Ids of the engines.yaml that serve it by that name; none: every endpoint."""
+    shutdown: Annotated[date | None, Plan] = None
+    """Date from which it is no longer served, as published; the plan says when it is near."""
+    adapter: Adapter | None = None
+    """A PEFT adapter to apply; it is fetched, or read from a folder, like the model itself."""
+    trust_remote_code: Annotated[bool, Measure] = False
+    """Fetch the checkpoint's own Python modules too, and run them while loading."""
+    dtype: Annotated[Dtype, Measure] = "float32"
+    """The precision of the native variant."""
+    prompt: Annotated[str, AfterValidator(templates.style), Measure] = "plain"
+    """`plain`, `chat` (the tokenizer's chat template), or a template with {prompt} in it."""
+    system: Annotated[Text | None, Measure] = None
+    """Text of the system message before each prompt, with `prompt: chat`; a task's replaces it."""
+    template_arguments: Annotated[Arguments, Measure] = Field(default_factory=dict)
+    """Arguments of the chat template, such as {enable_thinking: false}."""
+    template_date: Annotated[date, Measure] = templates.TODAY
+    """Date that chat templates get as today's, so that prompts stay the same."""
+    parameters: Annotated[Count | None, Plan] = None
+    """Number of parameters; with vocabulary, hidden and tied it gives the weights' memory."""
+    vocabulary: Annotated[Count | None, Plan] = None
+    """Rows of the embedding, which most quantizations do not change."""
+    hidden: Annotated[Count | None, Plan] = None
+    """Width of the embedding."""
+    tied: Annotated[bool, Plan] = False
+    """The output head shares the embedding, which is stored once."""
+    published: Annotated[str | None, Measure] = None
+    """Method by which a hub's checkpoint is published quantized, as its config.json names it (gptq,
+    awq, bitsandbytes, compressed-tensors, …); for a local folder it is read from there."""
+    published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
+    """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
+    layers: Annotated[Count | None, Plan] = None
+    """Layers; with kv_heads and head_dim they give the size of the KV cache."""
+    heads: Annotated[Count | None, Plan] = None
+    """Attention heads; by default hidden / head_dim."""
+    kv_heads: Annotated[Count | None, Plan] = None
+    """Key-value heads; fewer than the attention heads if these share them."""
+    head_dim: Annotated[Count | None, Plan] = None
+    """Width of a head."""
+    architecture: Annotated[Name | None, Plan] = None
+    """transformers' model_type; quantizations declare those that they cannot quantize."""
+    active_parameters: Annotated[Count | None, Score] = None
+    """Parameters read per token, if not all of them (mixture of experts)."""
+    price_per_million_tokens: Annotated[TokenPrices | None, Score] = None
+    """Prices of its tokens at endpoints without prices of their own."""
+    label: Annotated[Label | None, Show] = None
+    """Its name in the report."""
+    licence: Annotated[Label | None, Show] = None
+    """The weights' licence, by its name."""
+    gated: Annotated[bool, Show] = False
+    """The hub requires an accepted licence and a token (HF_TOKEN)."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Model:
+        origins = [name for name in ORIGINS if getattr(self, name) is not None]
+        if len(origins) != 1:
+            known = ", ".join(ORIGINS)
+            raise ValueError(f"give exactly one of {known} (found {origins or 'none'})")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub and revision go together")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_of_its_origin(self) -> Model:
+        for name in OF_CHECKPOINTS if self.served else OF_NAMES:
+            if self.says(name):
+                what = "a model with `served` has no checkpoint" if self.served else "needs served"
+                raise ValueError(f"{name}: {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _parts_of_the_parameters(self) -> Model:
+        if self.parameters is None:
+            return self
+        outside = (self.vocabulary or 0) * (self.hidden or 0) * (1 if self.tied else 2)
+        if max(outside, self.active_parameters or 0) > self.parameters:
+            raise ValueError(
+                f"parameters: {self.parameters} are fewer than the model's parts have, "
+                "according to active_parameters, or to vocabulary, hidden and tied"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _template_is_used(self) -> Model:
+        for key in ("system", "template_arguments", "template_date"):
+            if self.says(key) and self.prompt != "chat":
+                raise ValueError(f"{key}: only with prompt: chat (found prompt: {self.prompt!r})")
+        return self

@@ -1,0 +1,175 @@
+"""The steps of measurements: a study's cells, and the specification and identity of each.
+
+Nothing here runs a job or imports an engine.
+"""
+
+from __future__ import annotations
+
+from functools import cache, cached_property
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from frontier import scenarios
+from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.question import Config
+from frontier.engines import ENGINES
+from frontier.errors import UserError
+from frontier.identity.code import code
+from frontier.planning import cells as plan
+from frontier.planning import costs
+from frontier.planning.cells import Cell, HostMemory
+from frontier.planning.input_steps import InputSteps
+from frontier.planning.placement import Placement, placed
+from frontier.planning.step import Known, Measuring, step
+from frontier.quantizers import block_of
+from frontier.results.layout import Place
+from frontier.specs.measure import (
+    Costs,
+    MeasuredDevice,
+    MeasuredModel,
+    MeasuredTask,
+    MeasureSpec,
+)
+
+ASKED = ("prompt", "system")
+"""The keys of a model that decide how an endpoint is asked for it."""
+
+
+class MeasureSteps(InputSteps):
+    """The measurements of a catalogue and a study; each is computed once, on demand."""
+
+    def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
+        """Nothing is computed or read yet."""
+        super().__init__(catalogue, config)
+        self.host_memory = memory = cache(host_memory)
+        self.cell_at = cache(lambda place: plan.cell(catalogue, place, memory))
+        self.placement = cache(
+            lambda model, quantization, device: placed(catalogue, model, quantization, device)
+        )
+        self.measure = cache(self._measure)
+        # Blocks of specifications, which thousands of cells share.
+        self._model_keys = cache(
+            lambda *names: MeasuredModel.model_validate(self._model_slice(*names))
+        )
+        self._device_keys = cache(
+            lambda name: MeasuredDevice.model_validate(self.slice("devices", name, "measure"))
+        )
+        self._task_keys = cache(
+            lambda name: MeasuredTask.model_validate(self.slice("tasks", name, "measure"))
+        )
+
+    def _model_slice(
+        self, model: str, published: str | None, served: str | None
+    ) -> dict[str, JsonValue]:
+        """The keys of a model that decide its measurement at an endpoint (`served`), or here."""
+        keys = self.slice("models", model, "measure")
+        if served is not None:
+            return {"served": served, **{name: keys[name] for name in ASKED if name in keys}}
+        return keys if published is None else {**keys, "published": published}
+
+    def _measure(self, cell: Cell) -> Measuring:
+        device = self.catalogue.devices[cell.device]
+        engine = self.catalogue.engines[device.engine]
+        placement = self.placement(cell.model, cell.quantization, cell.device)
+        published = placement.published.method if placement.published else None
+        names = cell.model, published, placement.served
+        identity_spec: dict[str, JsonValue] = {
+            "model": self._model_slice(*names),
+            "quantization": block_of(placement.quantizer),
+            "device": self.slice("devices", cell.device, "measure"),
+            "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
+            "dtype": placement.dtype,
+            "task": self.slice("tasks", cell.task, "measure"),
+            "scenario": cell.scenario,
+        }
+        quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
+        plugins = (
+            ENGINES.module(engine.kind),
+            scenarios.module_of(cell.scenario),
+            *sorted(quantizers),
+        )
+        spec = MeasureSpec(
+            cell=cell.key,
+            memory_bytes=plan.device_bytes(device, self.host_memory),
+            environment=placement.environment,
+            max_background_cores=device.max_background_cores,
+            model=self._model_keys(*names),
+            quantization=placement.quantizer,
+            device=self._device_keys(cell.device),
+            engine=engine,
+            engine_id=device.engine,
+            dtype=placement.dtype,
+            task=self._task_keys(cell.task),
+            references=code("measure", *plugins).references,
+        )
+        if paid := self._costs(cell, placement):
+            spec = spec.model_copy(update={"costs": paid})
+        inputs: dict[str, Known] = {"sample": self.sample(cell.task)}
+        fetched = {}
+        if placement.served is None:
+            prepared = self.quantized(cell.variant, device.engine)
+            inputs["weights"] = prepared or self.weights(cell.model)
+            inputs["adapter"] = self.adapter(cell.model)
+            fetched["model"] = self.model(cell.model)
+        base = step(
+            "measure",
+            spec,
+            inputs,
+            *plugins,
+            identity_spec=identity_spec,
+            environment=placement.environment,
+            fetched=fetched,
+        )
+        return Measuring(**vars(base))
+
+    def measurement(self, cell: Cell) -> Path:
+        """The path of a planned cell's measurement."""
+        return cell.place.measurement(self.measure(cell).identity)
+
+    def _costs(self, cell: Cell, placement: Placement) -> Costs | None:
+        """The prices and limits of a cell at a paid endpoint; None at any other place."""
+        most = self.config.study.max_cost
+        others = (one for one in self.cells if one != cell) if most else ()
+        folders = (str(one.place.folder) for one in others if self.paid(one))
+        return costs.of(placement, most, folders)
+
+    def paid(self, cell: Cell) -> bool:
+        """True if the requests of a cell cost money."""
+        placement = self.placement(cell.model, cell.quantization, cell.device)
+        return cell.planned and costs.is_paid(placement)
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The study's cells, for the pairs of quantization and device that an engine supports.
+
+        Those of the reference come last, on all devices that run it. Raises UserError if the
+        reference is unknown.
+        """
+        study = self.config.study
+        wanted = [
+            (model, quantization, device)
+            for part in study.products
+            for model in part.models
+            for quantization in part.quantizations
+            for device in part.devices
+        ]
+        if self.reference:
+            wanted += [(*self.reference, device) for device in study.ids("devices")]
+        places = dict.fromkeys(
+            Place(plan.variant_id(model, quantization), device, task, scenario)
+            for model, quantization, device in wanted
+            if self.placement(model, quantization, device).runs
+            for task in study.tasks
+            for scenario in study.scenarios
+        )
+        return [self.cell_at(place) for place in places]
+
+    @cached_property
+    def reference(self) -> tuple[str, str] | None:
+        """The model and quantization of the study's reference, if it has one."""
+        variant = self.config.study.reference
+        try:
+            return plan.parts(self.catalogue, variant) if variant else None
+        except UserError as error:
+            raise UserError(f"study.reference: {error}") from None
