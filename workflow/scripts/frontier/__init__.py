@@ -19,6 +19,7 @@ FLOORS = (
     ("host",),
     ("machine",),
     ("client",),
+    ("serving",),
     ("grammars",),
     ("checkpoints",),
     ("datasets",),

@@ -1,0 +1,66 @@
+"""A server to start, and the order that its supervisor gets for it."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from frontier.errors import UserError
+from frontier.serving import ports
+from frontier.serving.commands import Command, program
+from frontier.serving.orders import Order
+from frontier.serving.surroundings import environment
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A server to start, as its block and its cell describe it."""
+
+    name: str
+    """Its name in messages."""
+    command: Command
+    values: Mapping[str, object]
+    """The values of the command's placeholders that are not this package's own."""
+    log: Path
+    """The file to which its output is added."""
+    health: str | None = None
+    """A path that is answered with 200 once the server is well."""
+    ready_s: float = 600.0
+    """The time to become ready."""
+    threads: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Further variables, whose values are in no log, message or argument."""
+    memory_bytes: int | None = None
+
+    def order(self, folder: Path, port: int, metrics_port: int) -> Order:
+        """The order to start it at that port, with an empty folder of its own.
+
+        Raises UserError if there is no such program, or its key would be an argument.
+        """
+        secrets = [*self.secrets.values()]
+        key_file = folder / "key"
+        if secrets:
+            key_file.touch(mode=0o600)
+            key_file.write_text(secrets[0], encoding="utf-8")
+        own = {
+            "host": ports.HOST, "port": port, "metrics_port": metrics_port, "folder": folder,
+            "key_file": key_file if secrets else None, "python": sys.executable,
+        }  # fmt: skip
+        arguments, variables = self.command.filled({**self.values, **own})
+        if any(secret in argument for secret in secrets for argument in arguments):
+            raise UserError(f"{self.name}: its key would be in its arguments, which all can see")
+        surroundings = environment(variables | dict(self.secrets), self.threads)
+        arguments[0] = program(arguments[0], surroundings["PATH"])
+        return Order(
+            arguments=arguments,
+            environment=surroundings,
+            mark=uuid.uuid4().hex,
+            log=str(self.log.absolute()),
+            folder=str(folder),
+            memory_bytes=self.memory_bytes,
+            secrets=secrets,
+        )
