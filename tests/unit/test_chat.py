@@ -64,6 +64,37 @@ def test_a_prompt_is_rendered_as_transformers_does(source: str, prompt: str) -> 
     assert ChatTemplate(source, tokens, {}, DAY).render(prompt) == expected
 
 
+@pytest.mark.parametrize("source", ["turns", "special tokens", "generation", "json"])
+@given(system=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_a_system_message_comes_first(source: str, system: str) -> None:
+    """As transformers renders it, before every prompt."""
+    chat = [{"role": "system", "content": system}, {"role": "user", "content": "Is it good?"}]
+    expected = chains.tokenizer().apply_chat_template(
+        chat, chat_template=ALIKE[source], add_generation_prompt=True, tokenize=False
+    )
+    tokens = {"bos_token": "<s>", "eos_token": "</s>"}
+    template = ChatTemplate(ALIKE[source], tokens, {}, DAY, system)
+    assert template.render("Is it good?") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("{{ messages[-1].content }}", "leaves the system message out"),
+        (
+            "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}"
+            "{% endif %}{{ messages[-1].content }}",
+            "template fails: System role not supported",
+        ),
+    ],
+)
+def test_a_template_without_room_for_a_system_message(source: str, words: str) -> None:
+    """Nothing is left out silently."""
+    assert ChatTemplate(source, {}, {}, DAY).render("x") == "x"
+    with pytest.raises(UserError, match=words):
+        ChatTemplate(source, {}, {}, DAY, "Be brief.")
+
+
 @pytest.mark.parametrize(
     ("source", "day"),
     [

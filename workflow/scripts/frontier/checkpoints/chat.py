@@ -19,7 +19,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from frontier.errors import Reason, UserError, did_you_mean, one_line
 
-PROBE = "Question"
+PROBE, PROBED = "Question", "Instruction"
 FAULTS = (
     jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError,
     TypeError, ValueError,
@@ -85,11 +85,12 @@ class ChatTemplate:
         tokens: Mapping[str, str],
         arguments: Mapping[str, Any],
         today: date,
+        system: str | None = None,
     ) -> None:
         """`tokens` are the special tokens by their names, such as bos_token.
 
-        Raises UserError for a template that cannot be read or rendered, or leaves the prompt out,
-        and for arguments that it does not mention.
+        Raises UserError for a template that cannot be read or rendered, or leaves the prompt or the
+        `system` message out, and for arguments that it does not mention.
         """
         environment = _environment()
         try:
@@ -118,16 +119,28 @@ class ChatTemplate:
             "strftime_now": lambda form: now.strftime(form.replace("%s", f"{now.timestamp():.0f}")),
             "add_generation_prompt": True,
         }
-        if PROBE not in self.render(PROBE):
-            raise UserError("prompt: chat, but the model's chat template leaves the prompt out")
+        parts = {"prompt": PROBE} | ({"system message": PROBED} if system is not None else {})
+        self._before = _message_before(PROBED if system is not None else None)
+        text = self.render(PROBE)
+        for name, probe in parts.items():
+            if probe not in text:
+                raise UserError(
+                    f"prompt: chat, but the model's chat template leaves the {name} out"
+                )
+        self._before = _message_before(system)
 
     def render(self, prompt: str) -> str:
         """The text for the model to continue. Raises UserError if the template fails."""
         try:
-            messages = [{"role": "user", "content": prompt}]
+            messages = [*self._before, {"role": "user", "content": prompt}]
             return self._template.render(messages=messages, **self._given)
         except FAULTS as error:
             raise UserError(_message(error)) from error
+
+
+def _message_before(system: str | None) -> list[dict[str, str]]:
+    """The messages before the prompt's."""
+    return [] if system is None else [{"role": "system", "content": system}]
 
 
 def _message(error: BaseException) -> Reason:

@@ -27,7 +27,8 @@ def check(folder: Path, model: Model) -> None:
         for role, token in settings.items()
         if role.endswith("_token") and not role.startswith("add_") and token
     }
-    ChatTemplate(default_template(source), tokens, model.template_arguments, model.template_date)
+    given = model.template_arguments, model.template_date, model.system
+    ChatTemplate(default_template(source), tokens, *given)
 
 
 def _named(saved: Any) -> str | Mapping[str, str] | None:

@@ -43,6 +43,7 @@ class Prompting:
         trust_remote_code: bool = False,
         template_arguments: Mapping[str, Any] | None = None,
         template_date: date = templates.TODAY,
+        system: str | None = None,
     ) -> None:
         """Reads tokenizer and configuration.
 
@@ -66,7 +67,8 @@ class Prompting:
         if style == "chat":
             source = default_template(self.tokenizer.chat_template)
             named = special_tokens.named(self.tokenizer)
-            self.chat = ChatTemplate(source, named, template_arguments or {}, template_date)
+            given = template_arguments or {}
+            self.chat = ChatTemplate(source, named, given, template_date, system)
         self.special = special_tokens.left_out(self.tokenizer)
         written = token_bytes.reader(self.tokenizer)
         self._token_bytes = written and (
@@ -88,6 +90,7 @@ class Prompting:
             trust_remote_code=settings.trust_remote_code,
             template_arguments=settings.template_arguments,
             template_date=settings.template_date,
+            system=settings.system,
         )
 
     def render(self, prompt: str) -> str:
