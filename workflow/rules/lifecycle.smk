@@ -69,20 +69,34 @@ def check_plan():
         )
     if (output := unneeded()) is not None:
         raise UserError(f"{output}: is up to date but would be rebuilt {otherwise}")
+    measured = [cell_of(job.wildcards) for job in jobs_to_run("measure")]
+    say_costs(measured)
     if module_study() is None:  # plan.py reads files only
-        say_why()
+        say_why(measured)
     if is_module() and starts_jobs():
         around_jobs(begin, succeed)
 
 
-def say_why():
+def say_costs(measured):
+    """Prints what is shut down and what is paid for; reports what cannot be measured any more."""
+    day = shutdowns.today()
+    said = [
+        *shutdowns.lines(CATALOGUE, [*STEPS.cells, *measured], day),
+        *costs.lines(STEPS, measured),
+    ]
+    for line in said:
+        print(line, file=sys.stderr)
+    shutdowns.refuse(CATALOGUE, measured, day)
+
+
+def say_why(measured):
     """Prints a line on why cells are measured again, and the command that explains more."""
     study = "".join(
         f" --config {shlex.quote(str(one))}" for one in (*STUDY_FILES, *STUDY_KEYS)
     )
     line = explanations.announcement(
         FRESH,
-        [cell_of(job.wildcards) for job in jobs_to_run("measure")],
+        measured,
         located(f"python workflow/scripts/plan.py --why{study}"),
     )
     if line:

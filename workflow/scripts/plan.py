@@ -22,6 +22,7 @@ from frontier.errors import UserError, run
 from frontier.explaining import explanations
 from frontier.explaining.why import Why
 from frontier.machine import hardware
+from frontier.planning import costs, shutdowns
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
@@ -53,17 +54,38 @@ def named(steps: Steps, path: str) -> Cell:
     return steps.cell_at(layout.asked(variant, device, file.removesuffix(".json")))
 
 
+def complain(line: str) -> None:
+    """Prints a line beside the table."""
+    print(visible(line, 1000), file=sys.stderr)
+
+
+def measured(fresh: Freshness, cell: Cell) -> bool:
+    """True if nothing of a planned cell is to be measured."""
+    return fresh.cell(cell) or not fresh.to_measure(cell)
+
+
+def announce(steps: Steps, cells: list[Cell], missing: list[Cell]) -> None:
+    """Prints shutdowns of the cells' models, and what measuring the missing ones would cost."""
+    for line in shutdowns.lines(steps.catalogue, cells, shutdowns.today()):
+        complain(line)
+    for line in costs.lines(steps, missing):
+        complain(line)
+
+
 def show(steps: Steps, cells: list[Cell]) -> None:
     """Prints the cells and the number of each outcome; scenarios only where not all are default."""
-    fresh = Freshness(steps, tell=lambda line: print(line, file=sys.stderr))
+    fresh, day = Freshness(steps, tell=complain), shutdowns.today()
     rows: list[tuple[str, ...]] = [("variant", "device", "task", "scenario", "state", "reason")]
     for cell in cells:
         state = cell.outcome
         if cell.planned and fresh.cell(cell):
             state = "finished"
-        names = cell.variant, cell.device, cell.task, cell.scenario
-        rows.append((*names, state, cell.reason or ""))
+        why = cell.reason
+        if state == cell.outcome == "planned":
+            why = shutdowns.why_over(steps.catalogue, cell, day)
+        rows.append((cell.variant, cell.device, cell.task, cell.scenario, state, why or ""))
     fresh.digests.save()
+    announce(steps, cells, [one for one in cells if one.planned and not measured(fresh, one)])
     counts = Counter(row[4] for row in rows[1:])
     if {row[3] for row in rows[1:]} <= {SINGLE_STREAM}:
         rows = [(*row[:3], *row[4:]) for row in rows]
@@ -78,6 +100,7 @@ def explain(steps: Steps, cells: list[Cell], tables: bool, as_json: bool) -> Non
     """Prints the jobs that would run for these cells and the study's tables, with reasons."""
     fresh = Freshness(steps)
     jobs = pending(fresh, cells, tables)
+    announce(steps, cells, [one for one in cells if one.planned and not measured(fresh, one)])
     why = Why(fresh, jobs)
     explained = [(job, why.cause(job)) for job in jobs]
     fresh.digests.save()

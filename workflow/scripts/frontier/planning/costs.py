@@ -1,42 +1,108 @@
-"""The prices of cells at paid endpoints, and what asking them would cost."""
+"""What asking paid endpoints would cost: calls, tokens and money."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
 
-from frontier.planning.placement import Placement
-from frontier.prices import TokenPrices
-from frontier.specs.measure import Costs
+from frontier import scenarios, templates
+from frontier.catalogue.entries import Task
+from frontier.errors import UserError
+from frontier.host.budget import HOUR_S, spent_below
+from frontier.planning import estimates
+from frontier.planning.cells import Cell
+from frontier.planning.measure_steps import MeasureSteps
+from frontier.planning.placement import PROMPT_TOKENS
+from frontier.planning.prices import token_prices
+from frontier.results import layout
+from frontier.values import read_lines
+from frontier.words import significant
+
+LETTERS, FRAME = 3, 8
+"""Letters of a token, rather few, in scripts of one or two bytes; tokens of a chat's frame."""
+HOW = (
+    f"tokens of a prompt are estimated: {FRAME}, and one for {LETTERS} letters or for one "
+    f"character of a script like Chinese; {PROMPT_TOKENS:,} where a sample is not drawn yet; "
+    "answers count at their limit"
+)
 
 
-def token_prices(placement: Placement) -> TokenPrices | None:
-    """The prices of tokens: the endpoint's, or else the model's unless the device's hours cost."""
-    if placement.served is None:
-        return None
-    if own := placement.engine.price_per_million_tokens:
-        return own
-    by_hour = placement.device.price_per_hour is not None
-    return None if by_hour else placement.model.price_per_million_tokens
+@dataclass(frozen=True)
+class Estimate:
+    """What a cell's requests may be and cost, at most if its prompts are as long as estimated."""
+
+    calls: int
+    """Warm-up included."""
+    prompt_tokens: int
+    new_tokens: int
+    money: float
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """The sum of two."""
+        pairs = zip(astuple(self), astuple(other), strict=True)
+        return Estimate(*(one + another for one, another in pairs))
+
+    def __str__(self) -> str:
+        """The figures as a line has them."""
+        return (
+            f"{self.calls:,} calls, about {self.prompt_tokens:,} tokens in, at most "
+            f"{self.new_tokens:,} out, at most about {significant(self.money)}"
+        )
 
 
-def is_paid(placement: Placement) -> bool:
-    """True if an endpoint's tokens or hours have a price."""
-    by_hour = placement.device.price_per_hour is not None
-    return placement.served is not None and (by_hour or token_prices(placement) is not None)
+def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
+    """The calls, tokens and money of measuring a cell at a paid endpoint, from the beginning."""
+    placement = steps.placement(cell.model, cell.quantization, cell.device)
+    task = steps.catalogue.tasks[cell.task]
+    timed = scenarios.load(cell.scenario).calls(task.sample.size)
+    calls = timed + placement.device.warmup.maximum
+    sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
+    prompt = _prompt_tokens(sample, task, placement.model.system)
+    tokens, new = round(calls * prompt), calls * task.max_new_tokens
+    if prices := token_prices(placement):
+        return Estimate(calls, tokens, new, prices.cost(tokens, new))
+    hours = estimates.seconds(placement, task, attempt=1) / HOUR_S
+    return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
 
 
-def of(placement: Placement, study_max_cost: float | None, others: Iterable[str]) -> Costs | None:
-    """The prices and limits for measuring; `others`: the folders of the study's other paid cells.
+@cache
+def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
+    """The tokens of a prompt on average, estimated from the sample if it is drawn."""
+    try:
+        fields = [row["fields"] for row in read_lines(sample)]
+    except UserError:
+        return PROMPT_TOKENS
+    before = task.system or system or ""
+    texts = [before + templates.fill(task.prompt, one) for one in fields]
+    return sum(map(_tokens, texts)) / max(1, len(texts))
 
-    None if nothing is paid.
-    """
-    if not is_paid(placement):
-        return None
-    device, tokens = placement.device, token_prices(placement)
-    return Costs(
-        tokens=tokens,
-        per_hour=None if tokens else device.price_per_hour,
-        max_cost=device.max_cost,
-        study_max_cost=study_max_cost,
-        others=tuple(others),
-    )
+
+def _tokens(text: str) -> float:
+    """Roughly the tokens of a prompt."""
+    short = sum(ord(letter) < 0x800 for letter in text)
+    return FRAME + short / LETTERS + len(text) - short
+
+
+def lines(steps: MeasureSteps, cells: Iterable[Cell], root: Path = Path()) -> Iterator[str]:
+    """A line for each cell to be measured whose requests are paid for, and one for all of them."""
+    found = {cell: estimate(steps, cell, root) for cell in cells if steps.paid(cell)}
+    if not found:
+        return
+    for cell, one in found.items():
+        most = steps.catalogue.devices[cell.device].max_cost
+        yield f"paid: {cell.name}: {one}{_against(most, 0, one, 'of its device')}"
+    whole = sum(found.values(), Estimate(0, 0, 0, 0.0))
+    most = steps.config.study.max_cost
+    spent = sum(spent_below(root / cell.place.folder) for cell in steps.cells if steps.paid(cell))
+    yield f"paid in all: {whole}{_against(most, spent, whole, 'of the study')}; {HOW}"
+
+
+def _against(most: float | None, spent: float, one: Estimate, whose: str) -> str:
+    """What a limit means for an estimate."""
+    if most is None:
+        return ", without a max_cost"
+    already = f", of which {significant(spent)} is spent" if spent else ""
+    stops = ": it may stop there" if spent + one.money > most else ""
+    return f", max_cost {whose} {significant(most)}{already}{stops}"

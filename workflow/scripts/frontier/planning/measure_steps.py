@@ -17,7 +17,7 @@ from frontier.engines import ENGINES
 from frontier.errors import UserError
 from frontier.identity.code import code
 from frontier.planning import cells as plan
-from frontier.planning import costs
+from frontier.planning import prices
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import Placement, placed
@@ -132,12 +132,12 @@ class MeasureSteps(InputSteps):
         most = self.config.study.max_cost
         others = (one for one in self.cells if one != cell) if most else ()
         folders = (str(one.place.folder) for one in others if self.paid(one))
-        return costs.of(placement, most, folders)
+        return prices.costs_of(placement, most, folders)
 
     def paid(self, cell: Cell) -> bool:
         """True if the requests of a cell cost money."""
         placement = self.placement(cell.model, cell.quantization, cell.device)
-        return cell.planned and costs.is_paid(placement)
+        return cell.planned and prices.is_paid(placement)
 
     @cached_property
     def cells(self) -> list[Cell]:

@@ -18,10 +18,10 @@ from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
 from frontier.gates import GATES
-from frontier.planning import costs
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.measure_steps import MeasureSteps
 from frontier.planning.placement import Placement
+from frontier.planning.prices import token_prices
 from frontier.planning.report_labels import report_labels
 from frontier.planning.step import Known, Step, step
 from frontier.results.layout import Place
@@ -139,5 +139,5 @@ def _scored(placement: Placement) -> ScoredModel:
     model, found = placement.model, ScoredModel()
     if model.active_parameters is not None and model.parameters is not None:
         found = ScoredModel(active_share=model.active_parameters / model.parameters)
-    prices = costs.token_prices(placement)
+    prices = token_prices(placement)
     return found.model_copy(update={"prices": prices}) if prices else found

@@ -77,6 +77,10 @@ class Scenario(Entry, ABC):
             seconds=(time.perf_counter_ns() - started) / 1e9,
         )
 
+    def calls(self, requests: int) -> int:
+        """The requests that it sends at most for a sample of so many, its warm-up left out."""
+        return requests
+
     @abstractmethod
     def measure(self, bench: Bench) -> None:
         """Times and records the requests missing in the journal.
