@@ -333,7 +333,7 @@ def test_a_server_of_either_family() -> None:
 
 
 def test_proxies_are_not_used(server: PlayedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment says, a server here is reached directly."""
+    """A server here is reached directly, even if the environment names a proxy."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with Client(server.url) as client:

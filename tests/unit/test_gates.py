@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from frontier.arrivals import Arrival, one_by_one
 from frontier.errors import UserError
 from frontier.gates import GATES, Timing, first_reason, in_order
+from frontier.gates.client import allowed_s
 from frontier.results.records import Record
 from measurements import WARM_UP, a_measurement, session
 
@@ -56,6 +57,7 @@ def settled(number: int, asked: bool) -> dict[str, Any]:
     return session(number, loaded={"warmup": WARM_UP | {"settled": not asked, "requests": 9}})
 
 
+SLOW = {"arrivals": [Arrival(50 * 10**6, 1)], "end_ns": 60 * 10**6, "late_ns": (0, 10**6, 0)}
 LOADED = [{"foreign_cores": 2.0}]
 FAULTS: dict[str, tuple[Timing, str]] = {
     "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
@@ -67,6 +69,10 @@ FAULTS: dict[str, tuple[Timing, str]] = {
         "hardware: an interrupted measurement went on on another machine",
     ),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
+    "client": (
+        timing(records(*[SLOW] * 4)),
+        "client: it was late; the mean TTFT of 50.0 ms may be wrong by 1.0 ms",
+    ),
 }  # fmt: skip
 """By the gate's name a fault that it alone finds, in the order in which the gates are asked."""
 
@@ -84,7 +90,10 @@ def test_the_first_fault_names_the_reason() -> None:
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
     sessions = [settled(0, True), session(1, hardware={"cpu": "Other"})]
     everything = timing(
-        records({"paused": True, "end_ns": 5}), sessions, foreign_cores=9.0, foreign_gpu_processes=2
+        records({"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0)}, *[SLOW] * 4),
+        sessions,
+        foreign_cores=9.0,
+        foreign_gpu_processes=2,
     )
     gates = in_order()
     reasons = [gate.reason(everything) for gate in gates]
@@ -184,3 +193,31 @@ def test_what_was_not_timed_has_no_timing() -> None:
     without = a_measurement(contention=None)
     with pytest.raises(UserError, match=r"measurement\.json: contention: missing"):
         Timing.of(without, records(), MOST)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"late_ns": (0, 100_000, 100_000)}, None),  # a tenth of a millisecond
+        ({"late_ns": (0, 0, 260_000)}, "client: it was late; the mean latency of 2.0 ms may be wrong by 0.3 ms"),
+        ({"late_ns": (200_000, 60_000, 0)}, "client: it was late; the mean TTFT of 1.0 ms may be wrong by 0.3 ms"),
+        ({"late_ns": (0, 0, 0), "start_ns": 300_000}, "client: it was late; the mean latency of 2.3 ms may be wrong by 0.3 ms"),
+        ({"late_ns": (0, 0, 0), "start_ns": 300_000, "retries": 1}, None),  # a server's fault
+        ({"start_ns": 300_000}, None),  # an engine in this process works on another request
+        ({"late_ns": (0,)}, "request r: the bounds of its times are not those of its arrivals"),
+        (
+            {"late_ns": (0, 0, 900_000, 0), "tokens": 2, "arrivals": [Arrival(10**6, 1), Arrival(2 * 10**6, 1)]},
+            "client: it was late; the mean ITL of 1.0 ms may be wrong by 0.9 ms",
+        ),
+        ({"late_ns": (0, 0), "tokens": 0, "arrivals": []}, None),
+    ],
+)  # fmt: skip
+def test_what_a_client_cannot_vouch_for(changed: dict[str, Any], words: str | None) -> None:
+    """Times whose bounds are as far off as a figure may not be, in all requests."""
+    assert first_reason(timing(records(*[changed] * REQUESTS))) == words
+
+
+def test_permitted_errors() -> None:
+    """The smaller one of a millisecond and a percent, but for the slightest."""
+    permitted = {0.001: 0.25, 0.025: 0.25, 0.05: 0.5, 0.1: 1.0, 1.0: 1.0, 2.0: 2.0}
+    assert {seconds: allowed_s(seconds) * 1000 for seconds in permitted} == pytest.approx(permitted)

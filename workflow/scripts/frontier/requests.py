@@ -58,6 +58,10 @@ class Generation:
     """Attempts before this one, which failed before their first byte."""
     doubts: tuple[str, ...] = ()
     """Reasons why its times or counts may be wrong."""
+    late_ns: tuple[int, ...] = ()
+    """The bounds of its times' errors, as the client of a server knows them: each of the start, the
+    arrivals and the end may have been up to this long before its time; the start, after it. Empty
+    for an engine in this process."""
 
     @property
     def tokens(self) -> int:

@@ -7,7 +7,7 @@ but the framing of HTTP; `events` reads the streams afterwards. All times are na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -65,10 +65,10 @@ class Read(NamedTuple):
     """Bytes of a body that were read together, without the framing."""
 
     ns: int
-    """The time at which they were read."""
+    """The time at which the last of them arrived, by the kernel, or were read, if it gives none."""
     data: bytes
     late_ns: int
-    """A bound: they may have arrived up to this long before they were read."""
+    """A bound: the first of them may have arrived up to this long before."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,23 @@ class Outcome:
     headers: dict[str, str] = field(default_factory=dict)
     """Names in lower case; repeated ones are joined by commas."""
     first_byte_ns: int = 0
-    """The time at which the first byte of the response, headers included, was read; 0 if none."""
+    """The time at which the first byte of the response, headers included, arrived; 0 if none."""
     reads: list[Read] = field(default_factory=list)
     end_ns: int = 0
-    """The time at which the last byte was read, or the call failed."""
+    """The time at which the last byte arrived, or the call failed."""
     late_ns: int = 0
     """A bound: the end may have been up to this long before `end_ns`."""
     failure: Failure | None = None
+
+    def bounds(self, times_ns: Iterable[int]) -> tuple[int, ...]:
+        """The bounds of the errors of the start and of these times, of which each is a read's.
+
+        The start may have been up to its bound later, the others up to theirs earlier.
+        """
+        late: dict[int, int] = {}
+        for read in self.reads:
+            late[read.ns] = max(late.get(read.ns, 0), read.late_ns)
+        return (self.sending_ns, *(late[ns] for ns in times_ns))
 
     @property
     def body(self) -> bytes:

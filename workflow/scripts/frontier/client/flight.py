@@ -49,15 +49,16 @@ class Flight:
             self.outcome.sending_ns = time.perf_counter_ns() - before
         self._unsent = self._unsent[sent:]
 
-    def take(self, data: bytes, read_ns: int, late_ns: int, connection: Connection) -> None:
+    def take(self, data: bytes, arrived_ns: int, late_ns: int, connection: Connection) -> None:
         """Takes bytes that were read; none means that the server has ended the connection."""
         outcome = self.outcome
-        outcome.end_ns, outcome.late_ns = read_ns, late_ns
+        arrived_ns = max(arrived_ns, self._last_ns)  # clocks differ by microseconds
+        outcome.end_ns, outcome.late_ns = arrived_ns, late_ns
         if not data:
             self._end(connection)
             return
-        outcome.first_byte_ns = outcome.first_byte_ns or read_ns
-        self._last_ns = read_ns
+        outcome.first_byte_ns = outcome.first_byte_ns or arrived_ns
+        self._last_ns = arrived_ns
         try:
             body = self._response.feed(data)
         except MalformedError as error:
@@ -66,7 +67,7 @@ class Flight:
         if outcome.status is None and self._response.status is not None:
             outcome.status, outcome.headers = self._response.status, self._response.headers
         if body:
-            outcome.reads.append(Read(read_ns, body, late_ns))
+            outcome.reads.append(Read(arrived_ns, body, late_ns))
             self._size += len(body)
         if outcome.status in REDIRECTS and "location" in outcome.headers:
             target = _without_query(outcome.headers["location"])

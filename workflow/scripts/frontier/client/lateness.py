@@ -1,9 +1,9 @@
-"""The wait for sockets, and how long bytes may have waited for the client.
+"""The wait for sockets, and the times at which bytes arrived, as far as they can be known.
 
-Bytes are read after they arrive, and how long after is what a client cannot see: a client that was
-not scheduled reads many chunks at once. Each read gets an upper bound: the time since its socket
-was empty, or, if the system can say how long the process was kept waiting, that and the time since
-it woke up, and not less than what the kernel's own time of the last bytes shows.
+Bytes are read after they arrive. The kernel's time, where it gives one, is that of the last bytes
+of a read: a client that was not scheduled meanwhile reads many chunks at once. So each read also
+has a bound, back to the time at which its socket was empty; or, if the system says how long the
+process was kept waiting, to the time at which it should have woken up.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from frontier.client.scheduling import RunDelay, realtime_offset_ns
 
 BEAT_NS = 5_000_000
 """Longest wait: a process whose timer is late was late for bytes, too."""
-CLOSE_BEAT_NS = 500_000
+CLOSE_BEAT_NS = 250_000
 """Longest wait where only the last time at which a socket was empty is known."""
+UNEXPLAINED_NS = 300_000
+"""A process may wake up this much later than the system says, on a virtual machine above all."""
 
 
 class Waiting:
@@ -63,18 +65,21 @@ class Waiting:
         else:
             self.selector.select(seconds)
 
-    def late_ns(self, read_ns: int, stamp_ns: int | None, empty_ns: int) -> int:
-        """The bound for bytes read at `read_ns` from a socket that was empty at `empty_ns`.
+    def arrival(self, read_ns: int, stamp_ns: int | None, empty_ns: int) -> tuple[int, int]:
+        """The time at which bytes arrived that were read at `read_ns`, and how much earlier it may
+        have been for the first of them.
 
-        `stamp_ns`: the kernel's time of the last of them, in nanoseconds of CLOCK_REALTIME.
+        Their socket was empty at `empty_ns`. `stamp_ns`: the kernel's time of the last of them, in
+        nanoseconds of CLOCK_REALTIME.
         """
-        since_empty = read_ns - max(self._previous_ns, empty_ns)
-        if not self._delay.known:
-            return since_empty
-        waited = read_ns - self._woke_ns + self._kept_ns
-        if stamp_ns is not None:
-            waited = max(waited, read_ns - (stamp_ns - self._offset_ns))
-        return max(0, min(waited, since_empty))
+        empty_ns = max(self._previous_ns, empty_ns)
+        arrived_ns = read_ns if stamp_ns is None else stamp_ns - self._offset_ns
+        if not empty_ns <= arrived_ns <= read_ns:  # CLOCK_REALTIME was set meanwhile
+            arrived_ns = read_ns
+        should_ns = self._woke_ns - self._kept_ns
+        if not self._delay.known or should_ns - arrived_ns > UNEXPLAINED_NS:
+            should_ns = empty_ns
+        return arrived_ns, max(0, arrived_ns - max(should_ns, empty_ns))
 
     def close(self) -> None:
         """Closes the selector."""

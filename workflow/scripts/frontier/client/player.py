@@ -167,8 +167,8 @@ class Player:
             now = time.perf_counter_ns()
             if data is None:
                 break
-            late = self.waiting.late_ns(now, stamp, self._empty_ns[connection])
-            flight.take(data, now, late, connection)
+            arrived, late = self.waiting.arrival(now, stamp, self._empty_ns[connection])
+            flight.take(data, arrived, late, connection)
             if connection.drained_by(data):
                 self._empty_ns[connection] = before
                 break

@@ -28,6 +28,8 @@ def _disorder(record: Record) -> Reason | None:
     arrived = sum(arrival.tokens for arrival in record.arrivals)
     if record.tokens != arrived:
         return f"request {record.id}: {record.tokens} tokens, of which {arrived} have arrived"
+    if record.late_ns and len(record.late_ns) != len(record.arrivals) + 2:
+        return f"request {record.id}: the bounds of its times are not those of its arrivals"
     if any(arrival.tokens < 1 for arrival in record.arrivals):
         return f"request {record.id}: an arrival without a token"
     times = [0, *(arrival.ns for arrival in record.arrivals), record.end_ns]

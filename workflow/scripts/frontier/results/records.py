@@ -61,6 +61,7 @@ class Record:
     cached_tokens: int | None = None
     retries: int = 0
     doubts: tuple[str, ...] = ()
+    late_ns: tuple[int, ...] = ()
     failure: str | None = None
 
     @classmethod
@@ -69,7 +70,8 @@ class Record:
         if not _KEYS <= value.keys() <= _KEYS | _SERVED.keys():
             return None
         arrivals = [Arrival(*one) for one in value["arrivals"]]
-        return cls(**{**value, "arrivals": arrivals, "doubts": tuple(value.get("doubts", ()))})
+        listed = {name: tuple(value.get(name, ())) for name in ("doubts", "late_ns")}
+        return cls(**{**value, "arrivals": arrivals, **listed})
 
     def line(self) -> dict[str, Any]:
         """The JSON-able value that `of_line` reads."""

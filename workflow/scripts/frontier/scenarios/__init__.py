@@ -29,7 +29,7 @@ from frontier.specs.measure import MeasuredTask
 
 ANSWERED = (
     "text", "tokens", "prompt_tokens", "finish_reason", "arrivals", "counted_by", "thinking",
-    "first_answer_ns", "cached_tokens", "doubts",
+    "first_answer_ns", "cached_tokens", "doubts", "late_ns",
 )  # fmt: skip
 """The facts of an answer that a record has under the same name."""
 
