@@ -20,7 +20,8 @@ from frontier.errors import UserError
 from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.results.outputs import schema
 from frontier.stats.intervals import quantile_interval
-from frontier.tables.comparisons import join_requests, latency_ratio, table, verdict
+from frontier.tables.comparisons import table
+from frontier.tables.sides import join_requests, latency_ratio, verdict
 
 ENGLISH = ("the cat sat on the mat", "we went home", "it rained all day", "who is there")
 

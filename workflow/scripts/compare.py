@@ -1,4 +1,4 @@
-"""Compare each quantized variant with its native one: comparisons.parquet and .csv."""
+"""Compare each quantized variant with its native one, and all with the study's reference."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import io
 import sys
 from pathlib import Path
 
+import polars as pl
+
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.host.files import write_bytes
 from frontier.results import layout
 from frontier.results.outputs import cell_paths, csv, write_lock
+from frontier.tables import references
 from frontier.tables.comparisons import table
 from frontier.tables.study import AggregateSpec
 from frontier.values import checked_spec, recorded_identity, sha256
@@ -35,7 +38,8 @@ def main() -> None:
     args = arguments()
     spec = checked_spec(args.spec, AggregateSpec)
     paths = cell_paths(spec.study, args.results, args.cells_from)
-    comparisons = table(paths)
+    reference = spec.study.reference if spec.study else None
+    comparisons = table(paths, references.table(paths, reference))
     # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     comparisons.write_parquet(parquet)
@@ -44,9 +48,18 @@ def main() -> None:
     cells = {layout.name_of(path): sha256(path) for path in paths}
     identity = recorded_identity(args.spec)
     write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
-    verdicts = comparisons["verdict"].drop_nulls().value_counts(sort=True).rows()
+    print(f"{args.parquet}: {counted(comparisons, 'native_variant', 'verdict')}")
+    if (other := comparisons["reference_variant"].drop_nulls()).len():
+        counts = counted(comparisons, "reference_variant", "reference_verdict")
+        print(f"{args.parquet}: {counts} with the reference {other[0]}")
+
+
+def counted(comparisons: pl.DataFrame, with_one: str, verdict: str) -> str:
+    """The number of comparisons, and of each verdict."""
+    found = comparisons.drop_nulls(with_one)
+    verdicts = found[verdict].drop_nulls().value_counts(sort=True).rows()
     counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts))
-    print(f"{args.parquet}: {comparisons.height} comparisons ({counts or 'none of scores'})")
+    return f"{found.height} comparisons ({counts or 'none of scores'})"
 
 
 if __name__ == "__main__":

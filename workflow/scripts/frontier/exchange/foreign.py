@@ -26,7 +26,7 @@ from frontier.results.columns import Kind
 from frontier.results.key import Block
 from frontier.results.measurement import Measurement
 from frontier.scorers import Scorer
-from frontier.tables.comparisons import GENERATED
+from frontier.tables.sides import GENERATED
 from frontier.tables.study import columns
 from frontier.values import first_fault, sha256
 

@@ -95,6 +95,8 @@ class Steps(MeasureSteps):
             "tasks": list(self.config.study.tasks),
             "scenarios": list(self.config.study.scenarios),
         }
+        if reference := self.config.study.reference:
+            axes["reference"] = reference
         digest = identity.digest([self.score(cell).identity for cell in self.cells])
         return {"study": axes}, {"cells": digest}
 

@@ -100,10 +100,41 @@ WORSE, BETTER, SLOWER, FASTER = "worse", "better", "slower", "faster"
 NO_DIFFERENCE = "no significant difference"
 SIGNIFICANT = 0.05
 
+REFERENCE: tuple[Column, ...] = (
+    _text("reference_variant", "the study's reference, which this variant is compared with too"),
+    _text("reference_device", "the device of the reference's cell: this one's, or the first"),
+    _text(
+        "reference_outcome",
+        "outcome of the reference's cell; missing: it has none for this task and scenario",
+    ),
+    Column("reference_requests", "count", "requests", "requests that both have"),
+    Column("reference_score", "number", "see score_unit", "score of the reference"),
+    *with_interval(
+        "reference_difference", "points",
+        "score minus reference_score on the paired requests; proportions in percentage points",
+    ),
+    _text("reference_difference_method", "method of the interval of reference_difference"),
+    Column("reference_p", "number", "", "chance of at least such a difference if there were none"),
+    Column(
+        "reference_p_holm", "number", "",
+        "reference_p after Holm's correction for all comparisons with the reference",
+    ),
+    _text("reference_verdict", "like verdict, of reference_difference"),
+    *with_interval(
+        "reference_latency_ratio", "×",
+        "median over the requests of each one's latency over its latency in the reference's cell",
+    ),
+)  # fmt: skip
+"""The comparison with a study's reference."""
+
 # The changes of each quantized variant against its native one: same device, task and scenario.
 COMPARISONS: tuple[Column, ...] = (
     *(column for column in COLUMNS if column.name in (*NAMES, "simulated")),
-    _text("native_variant", "the model's native variant, which this one is compared with"),
+    _text(
+        "native_variant",
+        "the model's native variant, which this one is compared with; missing: only with the "
+        "reference",
+    ),
     Column("requests", "count", "requests", "requests that both have, scored in both if scored"),
     _text("score_metric", "the metric by which the two are compared"),
     _text("score_unit", "unit of score and native_score"),
@@ -146,6 +177,7 @@ COMPARISONS: tuple[Column, ...] = (
     Column("native_bytes", "count", "bytes", "bytes of the native weights as stored"),
     Column("bytes", "count", "bytes", "bytes of this variant's weights as stored"),
     Column("bytes_ratio", "number", "×", "bytes over native_bytes"),
+    *REFERENCE,
 )  # fmt: skip
 
 KEY = ("task", "scenario", "device", "variant")

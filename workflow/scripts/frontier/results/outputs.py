@@ -30,6 +30,8 @@ class Axes(BaseModel):
     """Variants by device."""
     tasks: tuple[str, ...]
     scenarios: tuple[str, ...] = (SINGLE_STREAM,)
+    reference: str | None = None
+    """The variant with which all others are compared."""
 
     def paths(self, results: Path) -> list[Path]:
         """The paths of the cells below results/."""

@@ -24,7 +24,8 @@ P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high
 class Group:
     """The cells of one task in one scenario on one device, in order of display.
 
-    `entries` are those with times, to be drawn; `comparisons` the rows of comparisons.parquet.
+    `entries` are those with times, to be drawn; `comparisons` the rows of comparisons.parquet with
+    a native variant, `references` those with the study's reference.
     """
 
     task: str
@@ -33,6 +34,7 @@ class Group:
     rows: Sequence[StudyRow]
     entries: Sequence[PlottedVariant]
     comparisons: Sequence[StudyRow] = ()
+    references: Sequence[StudyRow] = ()
 
     @property
     def file(self) -> str:

@@ -154,7 +154,10 @@ def groups(
             device,
             rows,
             [entry(row, cells) for row in rows if timed(row)],
-            [compared[key(row)] for row in rows if key(row) in compared],
+            *(
+                [one for row in rows if (one := compared.get(key(row))) and one[column] is not None]
+                for column in ("native_variant", "reference_variant")
+            ),
         )
         for (task, scenario, device), rows in found.items()
     ]

@@ -107,14 +107,15 @@ def changes(group: Group, naming: Naming) -> list[Change]:
             number(row["gained"]),
             f"{row['changed']} of {row['requests']}",
             p_text(row),
-            _ratio_box(row),
+            ratio_box(row),
             words.ratio(row["bytes_ratio"]),
         )
         for row in group.comparisons
     ]
 
 
-def _ratio_box(change: StudyRow) -> Box:
+def ratio_box(change: StudyRow) -> Box:
+    """The ratio of latencies with its interval, from a row of comparisons.parquet."""
     if change["simulated"]:
         return Box(words.SIMULATED)
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))

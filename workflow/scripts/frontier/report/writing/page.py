@@ -25,6 +25,7 @@ from frontier.report.writing import cell_tables, filters, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
+from frontier.report.writing.references import reference
 from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
 from frontier.tables.study import columns
 from frontier.text import visible
@@ -181,6 +182,7 @@ def page(
         score=tables.score_grids(groups, naming, spec.margin),
         metrics=metrics_tables(groups, cells, naming),
         changes=_changes(groups, naming),
+        reference=reference(groups, naming, spec.study.reference if spec.study else None),
         headings=[heading.title for heading in cell_tables.headings()],
         filters=filters.available(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
