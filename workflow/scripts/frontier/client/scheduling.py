@@ -10,6 +10,7 @@ import time
 
 PRIORITY = 10
 """Of SCHED_FIFO's 1 to 99: above all ordinary processes, below the kernel's interrupt threads."""
+RIGHT_OF_WAY = "SCHED_FIFO"
 SO_TIMESTAMPNS = 35
 """Linux's option for receive times; Python's socket module does not name it."""
 _STAMP = struct.Struct("qq")
@@ -28,7 +29,15 @@ def run_first() -> str:
         os.sched_setscheduler(0, policy, os.sched_param(PRIORITY))
     except OSError as error:
         return f"ordinary: SCHED_FIFO: {error.strerror}"
-    return "SCHED_FIFO"
+    return RIGHT_OF_WAY
+
+
+def may_run_first() -> bool:
+    """True if a client that this process starts gets the right of way."""
+    if run_first() != RIGHT_OF_WAY:
+        return False
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
 
 
 def stamp_reads(connection: socket.socket) -> bool:

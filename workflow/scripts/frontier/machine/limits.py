@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -32,6 +33,32 @@ class OutOfTimeError(Exception):
 
 class JobMemoryError(OutOfMemoryError):
     """More memory was needed than the job was given; the machine has more."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The memory that programs started by a job may use, all together."""
+
+    bytes: int
+    of_job: bool
+    """True if the job's limit is smaller than the device's memory."""
+
+    def exceeded(self) -> OutOfMemoryError:
+        """The error where they need more."""
+        words = f"needs more than the {self.bytes / 1e9:.1f} GB that its"
+        return (
+            JobMemoryError(f"{words} job has")
+            if self.of_job
+            else OutOfMemoryError(f"{words} device has")
+        )
+
+
+_share: ContextVar[Share | None] = ContextVar("share", default=None)
+
+
+def share_of_programs() -> Share | None:
+    """The share that `limited_memory` has set; None if there is no limit."""
+    return _share.get()
 
 
 @dataclass(frozen=True)
@@ -68,7 +95,27 @@ def limited_memory(
 
     On a CPU an allocation beyond it, or beyond the device's memory, fails instead of being killed.
     An accelerator's driver maps far more than it uses, so there the use is watched. Linux only.
+    Programs that are started in the block have a share (`share_of_programs`).
     """
+    before = _share.set(_share_of(device_bytes if accelerator == "cpu" else None, job_bytes))
+    try:
+        with _limited_here(accelerator, device_bytes, job_bytes, checkpoint):
+            yield
+    finally:
+        _share.reset(before)
+
+
+def _share_of(device_bytes: int | None, job_bytes: int | None) -> Share | None:
+    of_job = None if job_bytes is None else max(IMPORTS_BYTES, job_bytes - OTHERS_BYTES)
+    given = [one for one in (of_job, device_bytes) if one is not None]
+    return Share(min(given), min(given) == of_job) if given else None
+
+
+@contextmanager
+def _limited_here(
+    accelerator: str, device_bytes: int | None, job_bytes: int | None, checkpoint: Path | None
+) -> Iterator[None]:
+    """Limits this process's own memory."""
     if accelerator != "cpu" or checkpoint is None:
         with watched_memory(job_bytes):
             yield

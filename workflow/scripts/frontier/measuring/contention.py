@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -41,7 +42,10 @@ class Watch:
 
     def __init__(self, accelerator: str, own: Collection[int] = ()) -> None:
         """Reads nothing yet; `own` are the further processes that do the work."""
-        self._others = [psutil.Process(pid) for pid in own if pid != os.getpid()]
+        self._used_s: dict[psutil.Process, float] = {}
+        for pid in {*own} - {os.getpid()}:
+            with suppress(psutil.NoSuchProcess):
+                self._used_s[psutil.Process(pid)] = 0.0
         self._own = {os.getpid(), *own}
         self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
         self.load_before = psutil.getloadavg()
@@ -55,8 +59,14 @@ class Watch:
             self._gpu_s = clock_s
             pids = {pid for one in hardware.gpus() for pid in one.processes}
             strangers = len(pids - self._own)
-        own_s = time.process_time() + sum(sum(one.cpu_times()[:2]) for one in self._others)
-        return Reading(busy_s, own_s, clock_s, strangers)
+        return Reading(busy_s, self._own_s(), clock_s, strangers)
+
+    def _own_s(self) -> float:
+        """The processor time of our processes; one that has ended keeps what it had."""
+        for one in self._used_s:
+            with suppress(psutil.NoSuchProcess):
+                self._used_s[one] = sum(one.cpu_times()[:2])
+        return time.process_time() + sum(self._used_s.values())
 
     def load_average(self) -> LoadAverage:
         """The host's load averages before and after."""

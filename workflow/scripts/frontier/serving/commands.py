@@ -98,6 +98,6 @@ def program(name: str, path: str | None) -> str:
     if found is None:
         there = Path(name)
         if there.name != name and there.exists():
-            raise UserError(f"cannot run {name}: not an executable file")
+            raise UserError(f"cannot run {name!r}: not an executable file")
         raise UserError(f"cannot run {name!r}: no such command; is its software installed?")
     return str(Path(found).absolute())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontier.errors import UserError
+from frontier.machine.limits import Share
 from frontier.serving import ports
 from frontier.serving.commands import Command, program
 from frontier.serving.orders import Order
@@ -34,10 +35,11 @@ class Plan:
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Further variables, whose values are in no log, message or argument."""
-    memory_bytes: int | None = None
 
-    def order(self, folder: Path, port: int, metrics_port: int) -> Order:
-        """The order to start it at that port, with an empty folder of its own.
+    def order(
+        self, folder: Path, port: int, metrics_port: int, share: Share | None = None
+    ) -> Order:
+        """The order to start it at that port, with an empty folder and a share of the memory.
 
         Raises UserError if there is no such program, or its key would be an argument.
         """
@@ -52,7 +54,7 @@ class Plan:
         }  # fmt: skip
         arguments, variables = self.command.filled({**self.values, **own})
         if any(secret in argument for secret in secrets for argument in arguments):
-            raise UserError(f"{self.name}: its key would be in its arguments, which all can see")
+            raise UserError("its key would be in its arguments, which all can see")
         surroundings = environment(variables | dict(self.secrets), self.threads)
         arguments[0] = program(arguments[0], surroundings["PATH"])
         return Order(
@@ -61,6 +63,6 @@ class Plan:
             mark=uuid.uuid4().hex,
             log=str(self.log.absolute()),
             folder=str(folder),
-            memory_bytes=self.memory_bytes,
+            memory_bytes=share.bytes if share else None,
             secrets=secrets,
         )

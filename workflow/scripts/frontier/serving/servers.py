@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from frontier.client.scheduling import may_run_first
 from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
 from frontier.host import presence
+from frontier.machine.limits import share_of_programs
 from frontier.serving import logs, memory, ports, readiness
 from frontier.serving.plans import Plan
 from frontier.serving.supervised import Supervised
@@ -33,16 +35,15 @@ class Server:
         self.start_s: float | None = None
         """Seconds from the command to the first answer."""
         self.gives_way = False
-        """Whether the system runs the client before it: without that, on few cores, answers wait
-        for the client while the server computes the next tokens."""
-        self._peak = 0
+        """Whether its processes let others run first."""
+        self._peak, self._share = 0, share_of_programs()
         self._oom_kills = logs.oom_kills()
         folder = Path(tempfile.mkdtemp(prefix="llm-frontier-server-"))
         try:
-            order = plan.order(folder, port, metrics_port)
-        except UserError:
+            order = plan.order(folder, port, metrics_port, self._share)
+        except UserError as error:
             shutil.rmtree(folder)
-            raise
+            raise UserError(f"{plan.name}: {error}") from None
         plan.log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = plan.log.stat().st_size if plan.log.exists() else 0
         self.began_ns = time.perf_counter_ns()
@@ -71,7 +72,11 @@ class Server:
         return self._peak
 
     def give_way(self) -> None:
-        """Lets the client run whenever there is something to read."""
+        """Lets other processes run first, where the client may not do so by itself.
+
+        On few cores the client would otherwise read an answer late, while the server computes the
+        next token. Other processes slow the server down more than without it.
+        """
         self.gives_way = self._supervised.give_way()
 
     def log_tail(self) -> str:
@@ -92,9 +97,8 @@ class Server:
         when = "while it started" if self.start_s is None else "while it was asked"
         if known.failed is not None:
             return UserError(f"{name}: cannot be started: {known.failed}")
-        if known.over_memory:
-            most = (self.plan.memory_bytes or 0) / 1e9
-            return OutOfMemoryError(f"the server needs more than {most:.1f} GB of memory")
+        if known.over_memory and self._share:
+            return self._share.exceeded()
         killed = known.exit == KILLED and logs.oom_kills() != self._oom_kills
         if killed or logs.lacks_memory(text):
             return OutOfMemoryError(f"the server ended {when}: {logs.last_lines(text, 2)}")
@@ -152,7 +156,8 @@ def await_ready(server: Server, probe: Callable[[Server], None]) -> None:
         if reason is None:
             server.start_s = (time.perf_counter_ns() - server.began_ns) / 1e9
             server.peak_bytes()
-            server.give_way()
+            if not may_run_first():
+                server.give_way()
             return
         if runner.has_exited():
             raise UserError(f"{plan.name}: Snakemake has ended")

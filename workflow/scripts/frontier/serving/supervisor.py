@@ -22,7 +22,7 @@ from pathlib import Path
 
 import psutil
 
-from frontier.serving import logs
+from frontier.serving import logs, priority
 from frontier.serving.orders import Order, read_order
 from frontier.serving.processes import MARK, Tree
 
@@ -30,8 +30,6 @@ LOOK_S = 1.0
 LINGER_S = 3.0
 """Time for a server's processes to end after the first one."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
-NORMAL, LOWEST = b"0", b"19"
-"""Of a session's processes against those of other sessions (sched(7), autogroup)."""
 FINALLY_S = 30.0
 
 
@@ -101,6 +99,7 @@ class Supervisor:
     def run(self) -> None:
         """Watches until nothing of the server is left."""
         looked = 0.0
+        self.obey()
         while True:
             self.listen(0.05 if self.kill_at else LOOK_S)
             self.reap()
@@ -130,41 +129,34 @@ class Supervisor:
             if not content:
                 self.kill_at = time.monotonic()
                 return
-            *lines, self.pending = (self.pending + content).split(b"\n")
-            for line in lines:
-                match line.split():
-                    case [b"give-way"]:
-                        self.priority = LOWEST
-                        self.say(gives_way=self.set_priority())
-                    case [b"stop", seconds]:
-                        self.stop(float(seconds))
+            self.pending += content
+            self.obey()
+
+    def obey(self) -> None:
+        """Carries out what has been read."""
+        *lines, self.pending = self.pending.split(b"\n")
+        for line in lines:
+            match line.split():
+                case [b"give-way"]:
+                    self.priority = priority.LOWEST
+                    self.say(gives_way=self.set_priority())
+                case [b"stop", seconds]:
+                    self.stop(float(seconds))
 
     def stop(self, grace_s: float) -> None:
         """Asks the first process to end; what is left after that time is killed."""
         until = time.monotonic() + grace_s
         self.kill_at = min(self.kill_at or until, until)
         if self.priority:
-            self.priority = NORMAL  # it ends sooner
+            self.priority = priority.NORMAL  # it ends sooner
             self.set_priority()
         if self.leader is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.leader, signal.SIGTERM)
 
     def set_priority(self) -> bool:
-        """Gives the server's sessions their priority, new ones too; False if the system cannot.
-
-        Only against other sessions, such as that of the client, which is to run at once when
-        something arrives: among themselves the server's threads share the processor as ever.
-        """
-        done = sys.platform == "linux" and Path("/proc/self/autogroup").exists()
-        for pid in {one.pid for one in self.tree.look()} if done else ():
-            try:
-                Path(f"/proc/{pid}/autogroup").write_bytes(self.priority)
-            except FileNotFoundError:
-                continue
-            except OSError:
-                done = False
-        return done
+        """Gives the server's sessions their priority, new ones too; False if the system cannot."""
+        return priority.give({one.pid for one in self.tree.look()}, self.priority)
 
     def reap(self) -> None:
         """Waits for the children that have ended; after the first process the others follow."""
