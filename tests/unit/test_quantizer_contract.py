@@ -64,7 +64,8 @@ def routes() -> Iterator[tuple[str, str]]:
     for name, quantizer in CATALOGUE.quantizations.items():
         for id, engine in CATALOGUE.engines.items():
             built = quantizer.makes(engine_facts(engine))
-            if engine.runs_quantizers if built is None else built in engine.reads:
+            own = engine.quantizes_by(block_of(quantizer))
+            if own if built is None else built in engine.reads:
                 yield name, id
 
 

@@ -53,6 +53,7 @@ REDONE = {
     "measure": "measuring and all later steps",
     "score": "scoring, table and report",
     "show": "the report",
+    "operate": "nothing",
     "plan": "nothing, unless the plan changes",
 }
 

@@ -24,7 +24,6 @@ from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
-from frontier.host.budget import Budget
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
@@ -39,13 +38,15 @@ from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
 
 
-def settings_of(spec: MeasureSpec, adapter: Path | None, budget: Budget) -> Settings:
-    """The engine's settings from a cell's specification."""
+def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settings:
+    """The engine's settings from a cell's specification; `folder`: that of its measurement."""
     model, device = spec.model, spec.device
     return Settings(
         accelerator=device.accelerator,
         dtype=spec.dtype,
-        threads=hardware.cores() if device.threads == "auto" else device.threads,
+        threads=(
+            spec.engine.threads_on(hardware.cores()) if device.threads == "auto" else device.threads
+        ),
         prompt=model.prompt,
         quantizer=spec.quantization,
         trust_remote_code=model.trust_remote_code,
@@ -57,7 +58,9 @@ def settings_of(spec: MeasureSpec, adapter: Path | None, budget: Budget) -> Sett
         served=model.served,
         system=spec.task.system or model.system,
         prefix_cache=device.prefix_cache,
-        budget=budget,
+        engine_id=spec.engine_id,
+        log=folder / layout.SERVER_LOG,
+        budget=spec.budget(folder),
     )
 
 
@@ -184,8 +187,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     if not path.exists() and not arguments.requests.exists():  # otherwise it must be timed again
         reuse.take_over(path, spec, prompts, here)
     journal = Journal(path, here, spec.digest)
-    budget = spec.budget(arguments.requests.parent)
-    settings = settings_of(spec, arguments.adapter, budget)
+    settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
     attempt, session = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
     facts = loaded_in(journal, session, records)

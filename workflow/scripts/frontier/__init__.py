@@ -27,6 +27,7 @@ FLOORS = (
     ("stats",),
     ("answers",),
     ("scorers",),
+    ("dialects",),
     ("engines",),
     ("conversions",),
     ("catalogue",),

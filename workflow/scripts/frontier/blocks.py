@@ -21,14 +21,15 @@ from pydantic import (
 
 from frontier.text import visible
 
-Stage = Literal["fetch", "sample", "measure", "score", "show", "plan"]
+Stage = Literal["fetch", "sample", "measure", "score", "show", "operate", "plan"]
 
 
 @dataclass(frozen=True)
 class Decides:
     """The stage that must be repeated when the annotated key changes.
 
-    `plan` marks keys that only decide whether a cell is planned at all.
+    `operate` marks keys by which measuring reaches something, which decide neither an answer nor a
+    time; `plan` those that only decide whether a cell is planned at all.
     """
 
     stage: Stage
@@ -39,6 +40,7 @@ Sample = Decides("sample")
 Measure = Decides("measure")
 Score = Decides("score")
 Show = Decides("show")
+Operate = Decides("operate")
 Plan = Decides("plan")
 # Bounds far above real values, so that sums in plans and costs stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]

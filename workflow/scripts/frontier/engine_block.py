@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from frontier.blocks import (
     Accelerator,
@@ -103,12 +104,12 @@ class EngineBlock(Derived):
         return {"kind": self.kind, "options": keys}
 
     def only(self, stage: Stage) -> Self:
-        """A copy with only the keys that decide a stage.
+        """A copy with only the keys that decide a stage, and those by which it is reached.
 
         Using any other key, which is in no identity, raises AttributeError.
         """
-        copy = self.model_copy()
-        for name in type(self).model_fields.keys() - self.deciding(stage):
+        copy, used = self.model_copy(), self.deciding(stage) | self.deciding("operate")
+        for name in type(self).model_fields.keys() - used:
             del copy.__dict__[name]
         return copy
 
@@ -122,6 +123,18 @@ class EngineBlock(Derived):
         if dtype and dtype not in self.dtypes:
             return f"{self.kind} computes in {' or '.join(self.dtypes)}, not in {dtype}"
         return None
+
+    def threads_on(self, cores: int) -> int:
+        """The number of threads where a device's `threads` are `auto`."""
+        return cores
+
+    def quantizes_by(self, quantization: Mapping[str, JsonValue]) -> bool:
+        """True if it can quantize while loading, given all the keys of the quantization's block."""
+        return self.runs_quantizers
+
+    def why_not_cached(self) -> Reason | None:
+        """The reason why it cannot answer from cached prefixes of prompts; None if it can."""
+        return None if self.caches_prefixes else "runs no server, so there is no such cache"
 
     def why_not_asked(self, style: str, system: bool) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.

@@ -89,10 +89,8 @@ def _check_devices(catalogue: Catalogue) -> None:
         one_of(device.engine, catalogue.engines, f"{where}.engine")
         all_of(device.serves, catalogue.models, f"{where}.serves")
         engine = catalogue.engines[device.engine]
-        if device.prefix_cache and not engine.caches_prefixes:
-            raise UserError(
-                f"{where}.prefix_cache: {device.engine} runs no server, so there is no such cache"
-            )
+        if device.prefix_cache and (reason := engine.why_not_cached()):
+            raise UserError(f"{where}.prefix_cache: {device.engine} {reason}")
         if device.price_per_hour and engine.price_per_million_tokens:
             raise UserError(
                 f"{where}.price_per_hour: {device.engine} has a price_per_million_tokens: an "

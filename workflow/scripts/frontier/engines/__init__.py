@@ -57,6 +57,10 @@ class Settings:
     """The text of the system message before each prompt."""
     prefix_cache: bool = False
     """Whether a server may answer from the cached prefix of earlier prompts."""
+    engine_id: str = "engine"
+    """The engine's id in engines.yaml, for messages."""
+    log: Path = Path("server.log")
+    """The file for the output of a server that is started."""
     budget: Budget = field(default_factory=Budget)
     """The money left; every request to an endpoint reserves some before it is sent."""
 
@@ -145,8 +149,8 @@ class LoadedModel(ABC):
         """The ids of the processes that do the work, whose load is the measurement's own."""
         return frozenset({os.getpid()})
 
-    def host_peak_bytes(self) -> int:
-        """Peak host memory of these processes."""
+    def host_peak_bytes(self) -> int | None:
+        """Peak host memory of these processes; None if they run elsewhere."""
         return own_peak_bytes()
 
     def device_peak_bytes(self) -> int | None:

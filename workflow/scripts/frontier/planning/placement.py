@@ -127,7 +127,9 @@ class Placement:
         if self.engine.remote:
             return True
         format_ = self.quantizer.makes(self.facts)
-        return self.engine.runs_quantizers if format_ is None else format_ in self.engine.reads
+        if format_ is None:
+            return self.engine.quantizes_by(block_of(self.quantizer))
+        return format_ in self.engine.reads
 
     def unsupported(self) -> str | None:
         """The reason why this cannot run regardless of memory; None if it can."""

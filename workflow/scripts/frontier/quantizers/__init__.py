@@ -129,8 +129,8 @@ class Quantizer(Block, ABC):
         return None
 
     def compute_dtype(self, native: str, engine: EngineFacts) -> str:
-        """The precision of the parts that are not quantized; `native` is the model's own."""
-        return native
+        """The precision of the parts not quantized: the model's own, if the engine has it."""
+        return native if native in engine.dtypes else engine.dtypes[0]
 
     @abstractmethod
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation | None:

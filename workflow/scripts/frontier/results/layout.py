@@ -19,6 +19,8 @@ RESULTS, RESOURCES = Path("results"), caches.OWN
 FOLDERS = (RESULTS, RESOURCES)
 MEASUREMENT, REQUESTS = "measurement.json", "requests.jsonl"
 JOURNAL, JOURNAL_LOCK = "journal.jsonl", "journal.lock"
+SERVER_LOG = "server.log"
+"""The output of servers that were started for a measurement."""
 STUDY, COMPARISONS, REPORT = "study", "comparisons", "report"
 TABLES = (STUDY, COMPARISONS)
 ADDED, CHARTS = ids.FOLDERS

@@ -128,7 +128,8 @@ def recorded(
 ) -> Record:
     """The record of a request's answer, or of its failure, which has no text, token or count.
 
-    `due_ns`: when the scenario wanted it sent; None: when it was.
+    `due_ns`: when the scenario wanted it sent; None: when it was. Of a request that was sent again
+    the last attempt counts, so that no time has the wait for it.
     """
     prompt = bench.requests[name].prompt
     own: dict[str, Any]
@@ -140,7 +141,7 @@ def recorded(
     return Record(
         id=name,
         prompt_sha256=hashlib.sha256(bench.model.render(prompt).encode()).hexdigest(),
-        due_ns=answer.start_ns if due_ns is None else due_ns,
+        due_ns=answer.start_ns if due_ns is None or answer.retries else due_ns,
         start_ns=answer.start_ns,
         end_ns=answer.end_ns,
         session=bench.journal.session,

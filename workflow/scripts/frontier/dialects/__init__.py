@@ -1,0 +1,122 @@
+"""Dialects: the requests that a server takes, and the streams that it answers with.
+
+Servers speak OpenAI's protocols, each a little differently. A protocol is a class in a file here,
+found by the file's name; the differences are the keys of a `dialect:` block. Nothing here knows a
+socket: requests are JSON values, and streams are events with the times at which they were read.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, JsonValue
+
+from frontier.blocks import Arguments, Block
+from frontier.registry import Registry
+
+Logprobs = Literal["prompt_logprobs", "echo"]
+
+
+class Dialect(Block):
+    """The dialect of a server: what it takes, and what its answers look like."""
+
+    api: str = "completions"
+    """The protocol, frontier/dialects/API.py: `completions` gets the prompt as the checkpoint's
+    chat template renders it, `chat` gets messages, which the server's own template renders."""
+    prompt_ids: bool = False
+    """Whether it takes token ids as prompt, so that no tokenizer of its own can differ."""
+    adds_special: bool = True
+    """Whether it puts the tokenizer's special tokens before a prompt that is text; if not, the
+    prompt has them as text."""
+    length: Annotated[str, Field(min_length=1)] = "max_tokens"
+    """The field with the limit of generated tokens."""
+    add: Arguments = Field(default_factory=dict)
+    """Further fields of every request; they take precedence over ours."""
+    leave_out: tuple[str, ...] = ()
+    """Fields that it refuses, such as `temperature`: without that one an answer is not greedy."""
+    most_stops: Annotated[int, Field(ge=0, le=1000)] | None = None
+    """The number of stop texts that it takes; its answers are cut at the others here."""
+    blank_stops: bool = True
+    """Whether it takes stop texts that are white space."""
+    usage: Literal["each", "asked", "always", "never"] = "asked"
+    """The token counts: in every chunk if asked for, at the end if asked for, always at the end,
+    or never; then the checkpoint's tokenizer counts."""
+    token_ids: bool = False
+    """Whether each chunk has the ids of its tokens if asked for (`return_token_ids`)."""
+    stop_text: Literal["left-out", "kept"] = "left-out"
+    """Whether the text that ended an answer is in it; it is cut off here."""
+    done: bool = True
+    """Whether a stream ends with `[DONE]`."""
+    greedy: bool = True
+    """Whether it can be made to give the likeliest token at all."""
+    logprobs: Logprobs | None = None
+    """The source of a text's likelihood: vLLM's `prompt_logprobs`, or `echo` with `logprobs`."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request in a server's terms."""
+
+    model: str
+    prompt: str | tuple[int, ...]
+    """The rendered text, the user's message (chat), or token ids."""
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+    system: str | None = None
+    """The system message before the user's, in a chat."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The tokens that a server reports; None if it does not."""
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+    """Those of the prompt that came from a prefix cache."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The content of one event of a stream."""
+
+    text: str = ""
+    thinking: str = ""
+    ids: tuple[int, ...] | None = None
+    """The tokens of the event, if the server names them."""
+    finish: str | None = None
+    """The reason why the answer ended, in the server's words."""
+    counts: Counts | None = None
+    model: str | None = None
+    fingerprint: str | None = None
+
+
+class BrokenError(Exception):
+    """A stream that is not an answer; the message is the reason, in one line."""
+
+
+class Protocol(ABC):
+    """A protocol: where requests go, and the places of their parts."""
+
+    PATH: ClassVar[str]
+    """Appended to the API's root."""
+
+    @abstractmethod
+    def prompt(self, ask: Ask) -> dict[str, JsonValue]:
+        """The fields with the prompt."""
+
+    @abstractmethod
+    def piece(self, event: Mapping[str, Any]) -> Piece:
+        """The content of an event. Raises BrokenError, or LookupError, TypeError, AttributeError
+        for an event of another shape."""
+
+
+PROTOCOLS: Registry[Protocol] = Registry("dialects", Protocol)
+
+
+def protocol(dialect: Dialect) -> Protocol:
+    """The protocol of a dialect. Raises UserError with the nearest name for an unknown one."""
+    return PROTOCOLS.load(dialect.api, "dialect.api")()

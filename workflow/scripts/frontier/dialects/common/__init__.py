@@ -1,0 +1,1 @@
+"""Shared by protocols: the fields of requests, streams, counts of tokens, errors."""

@@ -1,0 +1,51 @@
+"""Responses: OpenAI's later protocol, whose events have types and which ends without `[DONE]`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+
+from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol
+from frontier.dialects.common.errors import message_of
+
+ANSWER = ("response.output_text.delta", "response.refusal.delta")
+THINKING = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
+
+
+class Responses(Protocol):
+    """Typed events; the last one has the usage."""
+
+    PATH = "/responses"
+
+    def prompt(self, ask: Ask) -> dict[str, JsonValue]:
+        """The user's text; nothing is stored at the other end."""
+        if not isinstance(ask.prompt, str):
+            raise ValueError("the responses protocol takes text, not token ids")
+        system = {} if ask.system is None else {"instructions": ask.system}
+        return {"input": ask.prompt, "store": False, **system}
+
+    def piece(self, event: Mapping[str, Any]) -> Piece:
+        """A delta, or the end."""
+        kind = event.get("type", "")
+        if kind in ANSWER:
+            return Piece(text=event["delta"])
+        if kind in THINKING:
+            return Piece(thinking=event["delta"])
+        if kind in ("error", "response.failed"):
+            raise BrokenError(message_of(event.get("response") or event))
+        whole = event.get("response") or {}
+        finish = None
+        if kind == "response.completed":
+            finish = "stop"
+        elif kind == "response.incomplete":
+            details = whole.get("incomplete_details") or {}
+            finish = details.get("reason", "incomplete")
+        usage = whole.get("usage") or {}
+        counts = Counts(
+            prompt=usage.get("input_tokens"),
+            completion=usage.get("output_tokens"),
+            cached=(usage.get("input_tokens_details") or {}).get("cached_tokens"),
+        )
+        return Piece(finish=finish, counts=counts if usage else None, model=whole.get("model"))

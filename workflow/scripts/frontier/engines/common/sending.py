@@ -1,0 +1,115 @@
+"""Requests as a server gets them: rendered and tokenized by the checkpoint, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from frontier import templates
+from frontier.dialects import Ask, Dialect, Protocol, protocol
+from frontier.dialects.common.fields import fields
+from frontier.engines import Generate, Settings
+from frontier.engines.common.prompting import Prompting
+from frontier.errors import UnsupportedError
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it is sent."""
+
+    texts: tuple[str, ...]
+    """Its messages, or its prompt."""
+    body: bytes
+    prompt_tokens: int | None
+    """By the checkpoint's tokenizer; None without one."""
+
+
+class Sending:
+    """The requests to one model of one server."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        settings: Settings,
+        model: str,
+        prompting: Prompting | None = None,
+        context: int | None = None,
+        added: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`model`: its name in requests; `context`: the most tokens of prompt and answer, if known;
+        `added`: further fields of each request."""
+        self.dialect = dialect.model_copy(update={"add": {**dialect.add, **(added or {})}})
+        self.protocol: Protocol = protocol(dialect)
+        self.model, self.prompting, self.context = model, prompting, context
+        self._style, self._system = settings.prompt, settings.system
+
+    @property
+    def by_checkpoint(self) -> bool:
+        """True if the checkpoint's own template and tokenizer make the prompt."""
+        return self.prompting is not None and self.dialect.api == "completions"
+
+    def render(self, prompt: str) -> str:
+        """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
+        if self.prompting and self.by_checkpoint:
+            return self.prompting.render(prompt)
+        return "\n\n".join(self._messages(prompt))
+
+    def _messages(self, prompt: str) -> tuple[str, ...]:
+        """The texts of the messages for the server's own template, the user's last."""
+        plain = self._style in ("plain", "chat")
+        text = prompt if plain else templates.fill(self._style, {"prompt": prompt})
+        return (text,) if self._system is None else (self._system, text)
+
+    def sent(self, request: Generate) -> Sent:
+        """The request in the server's terms. Raises UnsupportedError if it is too long."""
+        ids: list[int] | None = None
+        if self.prompting:
+            ids = self.prompting.encode(request.prompt, request.max_new_tokens)
+            self._check_length(len(ids) + request.max_new_tokens)
+        texts: tuple[str, ...] = (self.render(request.prompt),)
+        if self.by_checkpoint:
+            prompt = tuple(ids or ()) if self.dialect.prompt_ids else self._text(texts[0])
+            ask = Ask(self.model, prompt, request.max_new_tokens, request.stop)
+        else:
+            *system, user = texts = self._messages(request.prompt)
+            first = system[0] if system else None
+            ask = Ask(self.model, user, request.max_new_tokens, request.stop, system=first)
+        own = len(ids) if ids is not None else None
+        return Sent(texts, as_json(fields(self.protocol, ask, self.dialect)), own)
+
+    def _check_length(self, tokens: int) -> None:
+        if self.context is not None and tokens > self.context:
+            raise UnsupportedError(
+                f"a request of {tokens} tokens, new ones included, is longer than the server's "
+                f"context of {self.context}"
+            )
+
+    def _text(self, rendered: str) -> str:
+        """The rendered prompt, with special tokens as text unless the server puts them there."""
+        assert self.prompting
+        if not self.prompting.beginning:
+            return rendered
+        begin: str = self.prompting.tokenizer.decode(self.prompting.beginning)
+        bare = rendered.removeprefix(begin)
+        return bare if self.dialect.adds_special else begin + bare
+
+    def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
+        """The ids of a prompt and of a text after it. Raises UnsupportedError if they are too long,
+        or there is no tokenizer."""
+        if not self.prompting or not self.by_checkpoint:
+            raise UnsupportedError("the likelihood of a text needs the checkpoint's tokenizer")
+        before, after = self.prompting.continued(prompt, text)
+        self._check_length(len(before) + len(after) + 1)
+        return before, after
+
+    def count(self, text: str) -> int:
+        """The number of tokens of a text by the checkpoint's tokenizer."""
+        assert self.prompting
+        return len(self.prompting.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def as_json(value: Any) -> bytes:
+    """The bytes of a JSON value, without escapes that a server may not understand."""
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")

@@ -1,0 +1,250 @@
+"""The client of a server: requests are sent, and their streams read once they have ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from frontier.client import Call, Exchange
+from frontier.client.client import Client
+from frontier.dialects.common.answers import answer as answer_of
+from frontier.engines import (
+    Choice,
+    Choose,
+    Due,
+    Failed,
+    Generate,
+    Generation,
+    Loaded,
+    LoadedModel,
+    ServerFacts,
+    Settings,
+)  # fmt: skip
+from frontier.engines.common import likelihood
+from frontier.engines.common.asking import (
+    OK,
+    NoAnswer,
+    answered,
+    failed,
+    named_alike,
+    not_as_asked,
+)  # fmt: skip
+from frontier.engines.common.sending import Sending, Sent
+from frontier.engines.common.server_facts import conducted, noted
+from frontier.engines.common.stopping import Written
+from frontier.engines.server import Server
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.host.budget import Reservation
+from frontier.serving import servers
+from frontier.serving.readiness import NotReadyError
+
+FEW = 3
+"""Requests asked one after another that all had no answer, after which asking ends."""
+OPEN = 64
+"""Connections that are open before the first of several requests is due."""
+END_S = 2.0
+"""The time until the end of a server that broke a connection is noticed."""
+
+
+class ServerModel(LoadedModel):
+    """A model that a server answers for: one started here, or an endpoint's."""
+
+    def __init__(
+        self,
+        block: Server,
+        settings: Settings,
+        client: Client,
+        headers: Mapping[str, str],
+        sending: Sending,
+        loaded: Loaded,
+        server: servers.Server | None = None,
+    ) -> None:
+        """`server`: the one that was started here; None for an endpoint."""
+        self.block, self.client, self.headers, self.sending = block, client, headers, sending
+        self.budget, self.loaded, self.server = settings.budget, loaded, server
+        self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
+        self.answers = 0
+        """The number of requests that were answered."""
+        self._in_a_row = 0
+
+    @property
+    def name(self) -> str:
+        """The server's, for messages."""
+        return self.loaded.server.name if self.loaded.server else self.block.kind
+
+    def render(self, prompt: str) -> str:
+        """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
+        return self.sending.render(prompt)
+
+    def generate(self, request: Generate) -> Generation:
+        """The answer to one request. Raises UserError too if there is none."""
+        [(_, found)] = self.answer([Due("", request, 0)])
+        if isinstance(found, Failed):
+            raise UserError(f"{self.name}: {found.reason}")
+        return found
+
+    def probe(self, request: Generate) -> None:
+        """Asks one request once. Raises NotReadyError while the server cannot answer it yet."""
+        sent = self.sending.sent(request)
+        exchange = self.client.ask(Call("", self.path, self.headers, sent.body))
+        found = self._read(exchange, sent, request, self.budget.reserve((), 0))
+        if isinstance(found, NoAnswer):
+            if found.meaning == "again" or found.broken:
+                raise NotReadyError(self._safe(found.reason))
+            self._check(found)
+            raise UserError(f"{self.name}: {self._safe(found.reason)}")
+
+    def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
+        """Sends each request when it is due, whether others are answered or not.
+
+        One that failed before the first byte of its answer is sent again, after all others; its
+        times are those of its last attempt. Raises UserError if nothing is answered.
+        """
+        by_id = {one.id: one for one in requests}
+        sent = {one.id: self.sending.sent(one.request) for one in requests}
+        due = {one.id: one.due_ns for one in requests}
+        attempts, before = Counter[str](), self.answers
+        while due:
+            again: dict[str, float] = {}
+            for exchange, reserved in self._play(due, sent, by_id):
+                name = exchange.call.id
+                found = self._read(exchange, sent[name], by_id[name].request, reserved)
+                if isinstance(found, Generation):
+                    yield name, replace(found, retries=attempts[name])
+                    continue
+                self._check(found)
+                if found.meaning == "again" and attempts[name] < self.block.retries:
+                    again[name] = found.wait_s(attempts[name])
+                    attempts[name] += 1
+                    continue
+                if len(requests) == 1:
+                    self._count_in_a_row(found)
+                start = exchange.sent_ns or exchange.due_ns
+                reason, took = self._safe(found.reason), exchange.end_ns - start
+                yield name, Failed(reason, start, took, attempts[name])
+            self._know(conducted, self.client.conduct)
+            due = dict.fromkeys(again, 0)
+            time.sleep(max(again.values(), default=0))
+        if len(requests) > 1 and self.answers == before:
+            raise UserError(f"{self.name}: none of {len(requests)} requests was answered")
+
+    def _play(
+        self, due: Mapping[str, int], sent: Mapping[str, Sent], requests: Mapping[str, Due]
+    ) -> Iterator[tuple[Exchange, Reservation]]:
+        """Sends requests, and yields each with the money that is set aside for it."""
+        reserved, calls = {}, []
+        for name, due_ns in due.items():
+            most = requests[name].request.max_new_tokens
+            reserved[name] = self.budget.reserve(sent[name].texts, most)
+            calls.append(Call(name, self.path, self.headers, sent[name].body, due_ns))
+        now = time.perf_counter_ns()
+        at_once = sum(call.due_ns <= now for call in calls)
+        connections = max(at_once, min(OPEN, len(calls)))
+        for exchange in self.client.play(calls, connections, self.block.connections):
+            yield exchange, reserved[exchange.call.id]
+
+    def _read(
+        self, exchange: Exchange, sent: Sent, request: Generate, reserved: Reservation
+    ) -> Generation | NoAnswer:
+        """The answer in an exchange, cut at the stop texts; settles what it cost."""
+        stream = answered(exchange, self.sending.protocol)
+        if isinstance(stream, NoAnswer):
+            if exchange.status not in (None, 200):
+                reserved.release()
+            return stream
+        said, own = stream.counts.prompt, sent.prompt_tokens
+        prompt_tokens = said if said is not None else own or 0
+        count = self.sending.count if self.sending.prompting else None
+        try:
+            times = exchange.sent_ns, exchange.sending_ns
+            read = answer_of(stream, *times, prompt_tokens, count, request.stop)
+        except ValueError as error:
+            raise UserError(f"{self.name}: {error}") from None
+        reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
+        if refused := not_as_asked(read, request, own):
+            return refused
+        others = [one for one in stream.models if not named_alike(one, self.sending.model)]
+        if others and self.block.base_url:
+            asked = self.sending.model
+            return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
+        self.answers += 1
+        self._in_a_row = 0
+        self._know(noted, stream)
+        doubts = list(read.doubts)
+        if own is not None and prompt_tokens != own:
+            doubts.append(f"prompt: {prompt_tokens} tokens by the server, {own} by its tokenizer")
+        written = Written(read.text)
+        ended = written.cut(request.stop) is not None
+        return replace(
+            read,
+            text=written.answer(request.stop),
+            finish_reason="stop" if ended else read.finish_reason,
+            doubts=tuple(doubts),
+        )
+
+    def _check(self, found: NoAnswer) -> None:
+        """Raises the error for a failure that ends the measurement."""
+        if self.server:
+            self.server.check(END_S if found.broken else 0)
+        reason = f"{self.name}: {self._safe(found.reason)}"
+        if found.meaning == "too-long":
+            raise UnsupportedError(reason)
+        if found.meaning == "memory":
+            raise OutOfMemoryError(reason)
+        if found.meaning == "refused" or (found.meaning == "invalid" and not self.answers):
+            key = self.block.key
+            named = f" (its key is that in ${key.variable})" if key and "HTTP 40" in reason else ""
+            raise UserError(f"{reason}{named}")
+
+    def _count_in_a_row(self, found: NoAnswer) -> None:
+        """Raises UserError once several single requests had no answer, one after another."""
+        self._in_a_row += 1
+        if self._in_a_row >= FEW:
+            raise UserError(
+                f"{self.name}: {FEW} requests in a row had no answer, the last one because: "
+                f"{self._safe(found.reason)}; what was measured is saved"
+            )
+
+    def _know(self, more: Callable[[ServerFacts, Any], ServerFacts], what: Any) -> None:
+        """Adds to the facts about the server."""
+        if self.loaded.server and what is not None:
+            self.loaded = replace(self.loaded, server=more(self.loaded.server, what))
+
+    def _safe(self, text: str) -> str:
+        """The text without the key, which an endpoint may repeat."""
+        for value in self.headers.values():
+            secret = value.removeprefix("Bearer ")
+            text = text.replace(secret, "[key]") if secret else text
+        return text
+
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods, one request each. Raises UnsupportedError, UserError."""
+        return likelihood.choice(self.sending, request, self._whole)
+
+    def _whole(self, body: bytes) -> bytes:
+        """The body of an answer that is no stream. Raises an error for any other response."""
+        exchange = self.client.ask(Call("", self.path, self.headers, body))
+        if exchange.failure is None and exchange.status == OK:
+            return exchange.body
+        found = failed(exchange)
+        self._check(found)
+        raise UserError(f"{self.name}: {self._safe(found.reason)}")
+
+    def processes(self) -> frozenset[int]:
+        """This process, the client's, and the server's."""
+        own = {os.getpid(), *([self.client.pid] if self.client.pid else [])}
+        return frozenset(own | (self.server.pids() if self.server else frozenset()))
+
+    def host_peak_bytes(self) -> int | None:
+        """The peak of the server's processes; None for an endpoint."""
+        return self.server.peak_bytes() if self.server else None
+
+    def close(self) -> None:
+        """Ends the client, then the server with all of its processes."""
+        self.client.close()
+        if self.server:
+            self.server.stop()

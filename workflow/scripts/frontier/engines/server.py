@@ -1,0 +1,239 @@
+"""A server that speaks OpenAI's protocols: started for the cell, or an endpoint elsewhere.
+
+Its block says how it is started and what its dialect is (frontier/dialects). What is measured is
+what a client sees: the text, and when each part of it arrived.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, Field, JsonValue, model_validator
+
+from frontier.blocks import Arguments, Block, Measure, Operate, Positive, Score
+from frontier.client.origin import Origin
+from frontier.dialects import PROTOCOLS, Dialect
+from frontier.dialects.common.fields import is_greedy
+from frontier.engines import Engine, LoadedModel, Settings
+from frontier.errors import Reason, UserError, did_you_mean
+from frontier.quantizers import block_of, quantizer_of
+from frontier.serving.commands import Command
+from frontier.serving.surroundings import SECRET, threads_beside
+
+Template = str | tuple[str, ...]
+"""An argument, or several that are left out together where a placeholder in them has no value."""
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _variable(name: str) -> str:
+    """Raises ValueError, without repeating it, for what is no name of a variable."""
+    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
+        raise ValueError(
+            "must be the name of an environment variable that holds the key, such as OPENAI_API_KEY"
+        )
+    return name
+
+
+def _known(block: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Raises ValueError for keys that are no quantization's."""
+    try:
+        quantizer_of(block)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return block
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+
+
+class Change(Block):
+    """The difference in a server for one purpose."""
+
+    arguments: tuple[Template, ...] = ()
+    """Further arguments of its command."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Further environment variables."""
+    fields: Arguments = Field(default_factory=dict)
+    """Further fields of each request."""
+
+
+class PrefixCache(Block):
+    """The switch of the cache of prompts' prefixes; null where there is none."""
+
+    disable: Change | None = None
+    """Turns it off; {} where there is none."""
+    enable: Change | None = None
+    """Turns it on."""
+
+
+class Quantizes(Change):
+    """A quantization that the server makes itself while it loads a checkpoint."""
+
+    quantization: Annotated[Arguments, AfterValidator(_known)]
+    """The keys of blocks in quantizations.yaml that it stands for, `method` among them."""
+
+
+class Key(Block):
+    """The secret that a server wants; nothing here is the secret itself."""
+
+    variable: Variable
+    """The environment variable that holds it."""
+    header: str = "authorization"
+    """The header with it: `authorization: Bearer …`, or another one with nothing but the key."""
+    given_as: Variable | None = None
+    """The variable in a started server's environment by which it gets the key."""
+
+
+class Server(Engine):
+    """Keys of a `server` block: exactly one of `command` and `base_url`."""
+
+    command: Annotated[tuple[Template, ...] | None, Measure] = None
+    """The command that starts it, with {placeholders}; a list in it is left out where one of its
+    placeholders has no value."""
+    variables: Annotated[dict[str, str], Measure] = Field(default_factory=dict)
+    """Its environment variables, with placeholders too."""
+    base_url: Annotated[str | None, Measure] = None
+    """The API's address at an endpoint that runs elsewhere, such as https://api.openai.com/v1."""
+    query: Annotated[str | None, Measure] = None
+    """Added to the address of each request, such as api-version=2024-10-21."""
+    root: Annotated[str, Field(pattern=r"^(/[\w.-]+)*$"), Measure] = "/v1"
+    """The path of a started server's API."""
+    health: Annotated[str | None, Operate] = None
+    """The path that a started server answers with 200 once it is well."""
+    ready_s: Annotated[Positive, Operate] = 600.0
+    """Seconds that a start may take, loading included."""
+    version: Annotated[str | None, Operate] = None
+    """The path with its version, as JSON or text."""
+    model: Annotated[str, Field(min_length=1), Measure] = "{name}"
+    """The model's name in requests to a started server, with placeholders."""
+    dialect: Annotated[Dialect, Measure] = Dialect()
+    """The requests that it takes and the form of its answers."""
+    dtype_names: Annotated[dict[str, str], Measure] = Field(default_factory=dict)
+    """Its names of precisions where they are others, such as {float32: fp32}."""
+    context: Annotated[int, Field(gt=0, le=10**7), Measure] = 4096
+    """The longest prompt and answer in tokens, if the model has as many positions."""
+    prefix_caching: Annotated[PrefixCache, Measure] = PrefixCache()
+    """The switch of its prefix cache, which a device uses (off, if it can be)."""
+    quantizes: Annotated[tuple[Quantizes, ...], Measure] = ()
+    """Quantizations that it makes itself."""
+    connections: Annotated[Annotated[int, Field(gt=0, le=10**5)] | None, Measure] = None
+    """The most requests at once; unset: as many as a scenario sends."""
+    key: Annotated[Key | None, Operate] = None
+    """The key that it wants, by the name of a variable."""
+    retries: Annotated[int, Field(ge=0, le=10), Operate] = 3
+    """Further attempts of a request that failed before the first byte of its answer."""
+    timeout_s: Annotated[Positive, Operate] = 600.0
+    """Seconds without a byte after which a request has failed."""
+    lists_models: Annotated[bool, Operate] = True
+    """Whether an endpoint lists, under /models, all names that it can be asked for."""
+    max_failed: Annotated[Share, Score] = 0.01
+    """The share of requests without an answer above which a cell is invalid."""
+
+    caches_prefixes: ClassVar[bool] = True
+    drives_endpoints: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.command is None) == (self.base_url is None):
+            raise ValueError("give exactly one of command, base_url")
+        if self.remote != (self.base_url is not None):
+            raise ValueError("accelerators: [remote] is for a base_url, and a base_url for that")
+        if self.base_url is not None:
+            try:
+                Origin.of(self.base_url)
+            except UserError as error:
+                raise ValueError(f"base_url: {error}") from None
+        if self.base_url is not None and self.key and self.key.given_as:
+            raise ValueError("key.given_as: only for a server that is started here")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_commands(self) -> Self:
+        for change in (Change(), *self._changes()):
+            self._command(change)
+            for name in (*self.variables, *change.variables):
+                if SECRET.search(name):
+                    raise ValueError(
+                        f"variables: {name} looks like a secret; a key is given by key: "
+                        "{variable: NAME, given_as: NAME}"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _known_protocol(self) -> Self:
+        api, names = self.dialect.api, PROTOCOLS.names()
+        if api not in names:
+            raise ValueError(f"dialect.api: unknown id {api!r}{did_you_mean(api, names)}")
+        if self.dialect.prompt_ids and api != "completions":
+            raise ValueError("dialect.prompt_ids: only with api: completions")
+        if "choose" in self.asks and self.dialect.logprobs is None:
+            raise ValueError("asks: choose needs dialect.logprobs")
+        return self
+
+    def _changes(self) -> list[Change]:
+        cache = (self.prefix_caching.disable, self.prefix_caching.enable)
+        return [*(one for one in cache if one), *self.quantizes]
+
+    def _command(self, change: Change) -> None:
+        """Raises ValueError if the command, so changed, would not start a server of ours."""
+        if self.command is not None:
+            Command((*self.command, *change.arguments), self.variables | change.variables).check()
+
+    @property
+    def greedy(self) -> bool:
+        """Whether each request asks for the likeliest token."""
+        return is_greedy(self.dialect)
+
+    def quantizes_by(self, quantization: Mapping[str, JsonValue]) -> bool:
+        """True if it makes a quantization itself, given all the keys of its block."""
+        return self.quantized(quantization) is not None
+
+    def quantized(self, quantization: Mapping[str, JsonValue]) -> Quantizes | None:
+        """The change for a quantization, which must have no other key than that names it."""
+        for one in self.quantizes:
+            if block_of(quantizer_of(one.quantization)) == dict(quantization):
+                return one
+        return None
+
+    def why_not_cached(self) -> Reason | None:
+        """The reason why its prefix cache cannot be turned on; None if it can."""
+        if self.prefix_caching.enable is None:
+            return "has no way to turn a prefix cache on (prefix_caching.enable)"
+        return None
+
+    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+        """The reason why it cannot be asked with a model's `prompt` style; None if it can.
+
+        A chat's template is the server's own; completions need a checkpoint's.
+        """
+        if self.dialect.api != "completions" and style != "chat":
+            return f"{self.dialect.api}: the server renders chats itself (prompt: chat)"
+        if self.dialect.api == "completions" and self.remote and style == "chat":
+            return "completions: there is no checkpoint whose chat template renders a prompt"
+        return super().why_not_asked(style, system)
+
+    def threads_on(self, cores: int) -> int:
+        """All but one: the client needs a core."""
+        return threads_beside(cores)
+
+    def prepare(self) -> None:
+        """Imports the libraries that loading needs."""
+        import frontier.engines.loaded.serving  # noqa: F401
+
+    def load(self, checkpoint: Path, settings: Settings) -> LoadedModel:
+        """Starts the server with a checkpoint, and waits for its first answer.
+
+        Raises UnsupportedError, OutOfMemoryError, or UserError with the server's last lines.
+        """
+        from frontier.engines.loaded import serving
+
+        return serving.load(self, checkpoint, settings)
+
+    def connect(self, settings: Settings) -> LoadedModel:
+        """The model `settings.served` of the endpoint. Raises UserError if it is not there."""
+        from frontier.engines.loaded import serving
+
+        return serving.connect(self, settings)
