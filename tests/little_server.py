@@ -9,6 +9,7 @@ import argparse
 import http.server
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,6 +72,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--bare", action="store_true", help="those without variables")
     parser.add_argument("--background", action="store_true", help="its first process ends")
     parser.add_argument("--elsewhere", action="store_true", help="listens on another port")
+    parser.add_argument("--also-open", action="store_true", help="has another port for everyone")
     return parser.parse_args()
 
 
@@ -91,6 +93,7 @@ def main() -> None:
         subprocess.Popen([sys.executable, "-c", program]).wait()
     if given.background and os.fork():
         os._exit(0)
+    _also = socket.create_server(("0.0.0.0", 0)) if given.also_open else None
     port = 0 if given.elsewhere else given.port
     http.server.ThreadingHTTPServer((given.host, port), Page).serve_forever()
 

@@ -228,6 +228,17 @@ def test_its_supervisor_is_killed(little: Little) -> None:
     assert little.running() == []
 
 
+def test_its_starter_and_its_supervisor_are_killed(little: Little) -> None:
+    """As by killing every Python process: its group ends, workers with other names too."""
+    with starter(little, "--workers", "2") as process:
+        assert process.stdout.readline() == "ready\n"
+        (supervisor,) = psutil.Process(process.pid).children()
+        process.send_signal(signal.SIGSTOP)  # or it would see that its supervisor has gone
+        supervisor.kill()
+        process.kill()
+    little.is_gone()
+
+
 def test_the_starter_is_no_longer_waited_for(
     little: Little, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +324,17 @@ def test_it_listens_for_everyone(little: Little, host: str) -> None:
     with pytest.raises(UserError, match=r"^little: the server listens on 0\.0\.0\.0, where other"):
         servers.start(little.plan(f"--host={host}"), ask)
     assert little.running() == []
+
+
+def test_another_port_is_open(little: Little, capsys: pytest.CaptureFixture[str]) -> None:
+    """A port that is not asked may be needed, so it is only reported."""
+    with servers.start(little.plan("--also-open"), ask) as server:
+        ((host, port),) = server.exposed
+        assert host == "0.0.0.0"
+        line = (
+            f"little: the server also listens on 0.0.0.0, port {port}, where other hosts reach it\n"
+        )
+        assert capsys.readouterr().err == line
 
 
 class Stranger(http.server.BaseHTTPRequestHandler):

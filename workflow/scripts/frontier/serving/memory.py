@@ -12,17 +12,20 @@ _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 KIB = 1024
 
 
-def peak_bytes(pids: Collection[int]) -> int:
-    """The peak memory of processes so far, what they share counted once; 0 if all have ended.
+def peak_bytes(pids: Collection[int]) -> int | None:
+    """The peak memory of processes so far, what they share counted once.
+
+    None if they have ended, or are another user's.
 
     Each one's peak of resident memory, less what it now shares with others (its resident minus its
     proportional set). Peaks need not coincide, so this is an upper bound. Without /proc: the
     resident memory now. Takes milliseconds per gigabyte, in which the processes may wait.
     """
-    return sum(_peak(pid) for pid in pids)
+    found = [_peak(pid) for pid in pids]
+    return sum(filter(None, found)) or None
 
 
-def _peak(pid: int) -> int:
+def _peak(pid: int) -> int | None:
     try:
         process = psutil.Process(pid)
         resident = process.memory_info().rss
@@ -31,6 +34,6 @@ def _peak(pid: int) -> int:
     except OSError:
         return resident
     except psutil.Error:
-        return 0
+        return None
     shared = resident - full.pss
     return max(full.pss, (int(found[1]) * KIB if found else 0) - shared)

@@ -26,6 +26,8 @@ class Tree:
     def __init__(self, supervisor: int, mark: str) -> None:
         """Looks at nothing yet; the supervisor itself does not belong to the tree."""
         self.supervisor, self.mark = supervisor, mark
+        self.exempt = {supervisor, os.getpid()}
+        """Processes that do not belong to it, whatever their parents and sessions."""
         self.seen: set[psutil.Process] = set()
         self.sessions: set[int] = set()
 
@@ -34,8 +36,9 @@ class Tree:
         found = {one for one in self.seen if one.is_running()}
         with contextlib.suppress(psutil.NoSuchProcess):
             found |= {*psutil.Process(self.supervisor).children(recursive=True)}
+        found = {one for one in found if one.pid not in self.exempt}
         self.seen = found
-        known = {self.supervisor, os.getpid(), *(one.pid for one in found)}
+        known = self.exempt | {one.pid for one in found}
         for pid in (pid for pid in psutil.pids() if pid not in known):
             if self._in_session(pid) or (thorough and marked(pid, self.mark)):
                 with contextlib.suppress(psutil.NoSuchProcess):

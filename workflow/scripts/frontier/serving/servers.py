@@ -36,7 +36,10 @@ class Server:
         """Seconds from the command to the first answer."""
         self.gives_way = False
         """Whether its processes let others run first."""
-        self._peak, self._share = 0, share_of_programs()
+        self.exposed: list[ports.Listener] = []
+        """Its other ports that other hosts reach."""
+        self._peak: int | None = None
+        self._share = share_of_programs()
         self._oom_kills = logs.oom_kills()
         folder = Path(tempfile.mkdtemp(prefix="llm-frontier-server-"))
         try:
@@ -66,9 +69,13 @@ class Server:
         """Its processes that run now, its supervisor included."""
         return self._supervised.pids() | {self._supervised.supervisor}
 
-    def peak_bytes(self) -> int:
-        """The largest memory of its processes that was seen; looks now, which disturbs it."""
-        self._peak = max(self._peak, memory.peak_bytes(self._supervised.pids()))
+    def peak_bytes(self) -> int | None:
+        """The largest memory of its processes that was seen; looks now, which disturbs it.
+
+        None if they are another user's.
+        """
+        now = memory.peak_bytes(self._supervised.pids())
+        self._peak = max(filter(None, (self._peak, now)), default=None)
         return self._peak
 
     def give_way(self) -> None:
@@ -156,6 +163,9 @@ def await_ready(server: Server, probe: Callable[[Server], None]) -> None:
         if reason is None:
             server.start_s = (time.perf_counter_ns() - server.began_ns) / 1e9
             server.peak_bytes()
+            for host, number in server.exposed:
+                also = f"also listens on {host}, port {number}, where other hosts reach it"
+                print(f"{plan.name}: the server {also}", file=sys.stderr)
             if not may_run_first():
                 server.give_way()
             return
@@ -183,6 +193,7 @@ def why_not_ready(server: Server, probe: Callable[[Server], None]) -> Reason | N
                 f"{server.plan.name}: the server listens on {open_to_all[0].host}, where other "
                 f"hosts reach it; its command must make it listen on {server.host} ({{host}})"
             )
+        server.exposed = [one for one in mine if not one.is_local]
         if not at:
             return f"nothing of it listens on port {server.port}"
     health = server.plan.health

@@ -106,6 +106,8 @@ class Supervised:
         match said:
             case {"failed": str(reason)}:
                 self.failed = reason
+            case {"guard": int(pid)}:
+                self._tree.exempt.add(pid)
             case {"exited": int(code)}:
                 self.exit = code
             case {"memory": int()}:

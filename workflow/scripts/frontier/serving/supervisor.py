@@ -30,6 +30,8 @@ LOOK_S = 1.0
 LINGER_S = 3.0
 """Time for a server's processes to end after the first one."""
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
+GUARD = 'read ended; [ "$ended" ] || kill -s KILL -- "-$1"'
+"""A shell's, which kills the server's group when the supervisor is killed and cannot."""
 FINALLY_S = 30.0
 
 
@@ -46,6 +48,7 @@ class Supervisor:
         """Starts nothing yet; `pending` is what was read beyond the order."""
         self.order, self.tree = order, Tree(os.getpid(), order.mark)
         self.leader: int | None = None
+        self.guard: subprocess.Popen[bytes] | None = None
         self.starter = os.getppid()
         self.kill_at: float | None = None
         self.pending = pending
@@ -93,7 +96,12 @@ class Supervisor:
             os.dup2(log, 2)
             os.close(log)
         self.leader = process.pid
-        self.say(started=process.pid)
+        self.guard = subprocess.Popen(
+            ["/bin/sh", "-c", GUARD, "sh", str(process.pid)], stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self.tree.exempt.add(self.guard.pid)
+        self.say(started=process.pid, guard=self.guard.pid)
         return True
 
     def run(self) -> None:
@@ -189,6 +197,10 @@ class Supervisor:
     def finish(self) -> None:
         """Removes what the server leaves, and says which processes the kernel did not end."""
         self.reap()
+        if self.guard and self.guard.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self.guard.stdin.write(b"ended\n")
+                self.guard.stdin.close()
         for command in self.order.last:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(
