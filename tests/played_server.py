@@ -198,5 +198,5 @@ if __name__ == "__main__":
 
     run_first()
     gc.disable()
-    asyncio.run(_serve(*(sys.argv[1:] or [None])))
+    asyncio.run(_serve(sys.argv[1] if sys.argv[1:] else None))
     os._exit(0)

@@ -13,7 +13,7 @@ from typing import Any
 
 from frontier.client import Failure
 from frontier.client.origin import Origin
-from frontier.client.scheduling import STAMP_BYTES, stamp_of, stamp_reads
+from frontier.client.scheduling import STAMP_BYTES, segments_in, stamp_of, stamp_reads
 from frontier.errors import one_line
 
 READ_BYTES = 64 * 2**10
@@ -81,6 +81,7 @@ class Connection:
         self.stamped = False
         """Whether the kernel reports times of its reads."""
         self._shaking = False
+        self._segments = 0
         self.socket = self._attempt()
 
     def _attempt(self) -> socket.socket:
@@ -149,20 +150,25 @@ class Connection:
         self.wants_write = sent < len(data)
         return sent
 
-    def read(self) -> tuple[bytes | None, int | None]:
+    def read(self) -> tuple[bytes | None, int | None, bool]:
         """Bytes that have arrived, and the kernel's time for the last of them, if it gives one.
 
-        No bytes: the server has ended the connection. None: there are none yet. Raises OSError.
+        True: they arrived as one segment, so that this is the time of them all. No bytes: the
+        server has ended the connection. None: there are none yet. Raises OSError.
         """
         try:
             if not self.stamped:
-                return self.socket.recv(READ_BYTES), None
+                return self.socket.recv(READ_BYTES), None, False
+            # First: a segment that arrives before the read makes the next one seem to have two.
+            segments = segments_in(self.socket)
             data, ancillary, _, _ = self.socket.recvmsg(READ_BYTES, STAMP_BYTES)
         except WAITS:
-            return None, None
+            return None, None, False
         except ssl.SSLEOFError:  # ended without TLS's own goodbye
-            return b"", None
-        return data, stamp_of(ancillary)
+            return b"", None, False
+        alone = segments - self._segments <= 1
+        self._segments = segments
+        return data, stamp_of(ancillary), alone
 
     def drained_by(self, data: bytes) -> bool:
         """Whether nothing more had arrived when `data` were read."""

@@ -13,6 +13,7 @@ from frontier.client.flight import SECOND, Flight
 from frontier.client.lateness import Waiting
 from frontier.client.origin import Origin
 from frontier.client.pool import Pool
+from frontier.client.scheduling import UNDISTURBED_NS
 
 SENDS = 4
 """Calls that are sent before sockets are looked at again."""
@@ -160,14 +161,16 @@ class Player:
         while not flight.over:
             before = time.perf_counter_ns()
             try:
-                data, stamp = connection.read()
+                data, stamp, alone = connection.read()
             except OSError as error:
                 flight.break_off(error, connection)
                 break
             now = time.perf_counter_ns()
             if data is None:
                 break
-            arrived, late = self.waiting.arrival(now, stamp, self._empty_ns[connection])
+            alone = alone and now - before < UNDISTURBED_NS
+            empty = self._empty_ns[connection]
+            arrived, late = self.waiting.arrival(now, stamp, alone, empty)
             flight.take(data, arrived, late, connection)
             if connection.drained_by(data):
                 self._empty_ns[connection] = before

@@ -85,7 +85,7 @@ class Pool:
     def look(self, connection: Connection) -> None:
         """Closes an idle connection that the server has ended, or on which it says something."""
         try:
-            data, _ = connection.read()
+            data, _, _ = connection.read()
         except OSError:
             data = b""
         if data is not None:

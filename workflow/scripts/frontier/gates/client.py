@@ -33,10 +33,15 @@ class Client(Gate):
 
     def reason(self, timing: Timing) -> Reason | None:
         """The figure with the largest error, if that is too large."""
-        records = [record for record in timing.records if record.late_ns and not record.failure]
-        errors = (_error(name, times) for name, times in _times(records))
-        excess, text = max(errors, key=itemgetter(0), default=(0.0, ""))
-        return None if excess <= 1 else f"client: it was late; {text}"
+        return reason_of(timing.records)
+
+
+def reason_of(records: Sequence[Record]) -> Reason | None:
+    """The figure of these requests with the largest error, if that is too large."""
+    timed = [record for record in records if record.late_ns and not record.failure]
+    errors = (_error(name, times) for name, times in _times(timed))
+    excess, text = max(errors, key=itemgetter(0), default=(0.0, ""))
+    return None if excess <= 1 else f"client: it was late; {text}"
 
 
 def allowed_s(figure_s: float) -> float:
