@@ -45,9 +45,12 @@ test-engines: setup ## run the tests that need engines' environments, or more ti
 test-slurm: setup slurm ## run the tests that start and stop a Slurm cluster
 	$(PYTEST) --tier=slurm
 
+# A dataset's generator, and the servers that only make test-servers starts.
+LEFT_OUT := mathematics transformers_serve vllm_cpu
+
 # The engines' own Python environments. Tests and studies build them when they are needed.
-environments: setup ## build all engines' environments now instead of when they are needed
-	for name in $(filter-out mathematics,$(basename $(notdir $(wildcard workflow/envs/*.txt)))); do \
+environments: setup ## build the engines' environments now instead of when they are needed
+	for name in $(filter-out $(LEFT_OUT),$(basename $(notdir $(wildcard workflow/envs/*.txt)))); do \
 	    $(BIN)/python workflow/scripts/environment.py $$name || exit 1; \
 	done
 

@@ -1,7 +1,7 @@
 """GGUF, llama.cpp's format, from safetensors: written here, quantized by llama.cpp itself.
 
-The file has no vocabulary, since engines here get token ids. Tensors whose layout in llama.cpp
-differs from transformers' follow the rules of its own converter.
+Tensors whose layout in llama.cpp differs from transformers' follow the rules of its own converter.
+The vocabulary is for servers, which are asked in text.
 """
 
 from __future__ import annotations
@@ -22,24 +22,14 @@ import transformers
 from frontier.blocks import Dtype
 from frontier.checkpoints.safetensor_files import CONFIG, json_object
 from frontier.conversions import Conversion, ConversionResult, copy_settings
-from frontier.conversions.common import gguf_layout, gguf_tensors
+from frontier.conversions.common import gguf_file, gguf_layout, gguf_tensors
+from frontier.conversions.common.gguf_file import FAMILIES, WHOLE
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
 from frontier.engines.common import llama_log
 from frontier.errors import UnsupportedError, UserError, one_line
 from frontier.machine import hardware
 
-FAMILIES = {
-    "llama": gguf.MODEL_ARCH.LLAMA,
-    "mistral": gguf.MODEL_ARCH.LLAMA,
-    "mixtral": gguf.MODEL_ARCH.LLAMA,
-    "qwen2": gguf.MODEL_ARCH.QWEN2,
-    "gpt2": gguf.MODEL_ARCH.GPT2,
-    "falcon": gguf.MODEL_ARCH.FALCON,
-}
-HALF = float(np.finfo(np.float16).max)
-WHOLE = {name: gguf.GGMLQuantizationType[name] for name in STORED}
 PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
-PRECISE = ("position_embd.weight", "ffn_gate_inp.weight")  # never quantized by llama.cpp
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
 NEEDED: dict[str, dict[str, Any]] = {  # assumptions of llama.cpp's graph of a family
     **{name: {"hidden_act": "silu"} for name in ("llama", "mistral", "mixtral", "qwen2")},
@@ -68,14 +58,15 @@ class Gguf(Conversion):
         found = {tensor.name: tensor.shape for tensor in arranged}
         gguf_tensors.check(config, found, {name: tensor.name for name, tensor in named})
         path = output / "model.gguf"
+        begun = gguf_file.begun(checkpoint, config)
         if kind in WHOLE:
-            _write(path, config, arranged, WHOLE[kind])
+            gguf_file.write(path, begun, arranged, WHOLE[kind])
         else:
             # In the precision of most weights, so that nothing is rounded twice.
             whole = output / "whole.gguf"
             most = max(arranged, key=lambda tensor: tensor.size).stored
             try:
-                _write(whole, config, arranged, WHOLE[most])
+                gguf_file.write(whole, begun, arranged, WHOLE[most])
                 _quantize(whole, path, kind)
             finally:
                 whole.unlink(missing_ok=True)
@@ -184,58 +175,6 @@ def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
 def _changed(tensor: Tensor, change: Callable[[Array], Array]) -> Tensor:
     """The tensor with its numbers reordered."""
     return replace(tensor, read=lambda: change(tensor.read()))
-
-
-def _write(
-    path: Path, config: Any, arranged: list[Tensor], kind: gguf.GGMLQuantizationType
-) -> None:
-    """Writes the file: matrices as `kind`, vectors and other precise tensors as float32."""
-    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[FAMILIES[config.model_type]])
-    _describe(writer, config)
-    kinds = [
-        WHOLE["F32"] if len(tensor.shape) == 1 or tensor.name.endswith(PRECISE) else kind
-        for tensor in arranged
-    ]
-    for tensor, its in zip(arranged, kinds, strict=True):
-        size = tensor.size * gguf.GGML_QUANT_SIZES[its][1]
-        writer.add_tensor_info(tensor.name, tensor.shape, np.dtype("float32"), size, its)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for tensor, its in zip(arranged, kinds, strict=True):
-        numbers = np.ascontiguousarray(tensor.read())
-        if its is WHOLE["F16"] and np.abs(numbers).max(initial=0) > HALF:
-            raise UnsupportedError(f"{tensor.name} has weights beyond the range of float16")
-        writer.write_tensor_data(gguf.quantize(numbers, its))
-    writer.close()
-
-
-def _describe(writer: gguf.GGUFWriter, config: Any) -> None:
-    """The model's hyperparameters under llama.cpp's names."""
-    hidden, heads = config.hidden_size, config.num_attention_heads
-    # llama.cpp's graph would not limit attention to a sliding window.
-    window = getattr(config, "sliding_window", None) or config.max_position_embeddings
-    head_dim = gguf_tensors.head_size(config)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("none")
-    writer.add_context_length(min(window, config.max_position_embeddings))
-    writer.add_embedding_length(hidden)
-    writer.add_feed_forward_length(gguf_tensors.inner_size(config))
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(gguf_tensors.kv_heads(config))
-    writer.add_key_length(head_dim)
-    writer.add_value_length(head_dim)
-    if hasattr(config, "rms_norm_eps"):
-        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    else:
-        writer.add_layer_norm_eps(config.layer_norm_epsilon)
-    if getattr(config, "rope_parameters", None):
-        writer.add_rope_dimension_count(head_dim)
-        writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
-    if config.model_type == "mixtral":
-        writer.add_expert_count(config.num_local_experts)
-        writer.add_expert_used_count(config.num_experts_per_tok)
 
 
 def _quantize(whole: Path, path: Path, kind: str) -> None:

@@ -21,6 +21,7 @@ from frontier.host import caches, files, locks
 from frontier.machine import hardware
 
 PINS = Path(__file__).resolve().parents[3] / "envs"
+BUILD_VARIABLES = ("CMAKE_ARGS", "CXXFLAGS", "CFLAGS", "CC", "CXX")
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -157,7 +158,7 @@ def _build(folder: Path, name: str) -> None:
         # the pins name every dependency of the other packages, without optional ones.
         if "torch" not in taken:
             _run([*pip, "--constraint", str(pins), torch], pins)
-    _run([*pip, "--no-deps", "--requirement", str(pins)], pins)
+    _run([*pip, *_own_cache(name), "--no-deps", "--requirement", str(pins)], pins)
     distributions = metadata.distributions(path=[str(packages)])
     found = {one.metadata["Name"]: one.version for one in distributions}
     if missing := installed.lacking(requirements(name)["pins"], found):
@@ -173,6 +174,28 @@ def _build(folder: Path, name: str) -> None:
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
     files.write_json(folder / "lock.json", locked)
+
+
+def _own_cache(name: str) -> list[str]:
+    """Options that give compiled packages a cache of pip's for their build settings alone.
+
+    In its usual one, pip would take a package that was compiled otherwise, or for another
+    processor. Environments with the same settings compile a package once.
+    """
+    processor = compiled_for(name)
+    if processor is None:
+        return []
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "cache", "dir"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:  # there is no pip, or it has no cache
+        return []
+    pins = requirements(name)["pins"]
+    built = [pin for pin in pins if pin.endswith("\\") or pin.startswith("--config-settings")]
+    variables = (os.environ.get(variable, "") for variable in BUILD_VARIABLES)
+    settings = "\n".join((processor, *built, *variables))
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
+    return ["--cache-dir", str(Path(done.stdout.strip()) / "llm-frontier" / digest)]
 
 
 def _has_pip() -> bool:

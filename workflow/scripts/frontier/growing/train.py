@@ -16,9 +16,11 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from frontier import values
 from frontier.catalogue.recipe import Recipe
 from frontier.growing.architectures import build
 from frontier.growing.corpus import IGNORED, batches, encode, texts, train_tokenizer
+from frontier.host import files
 
 
 @dataclass(frozen=True)
@@ -135,3 +137,6 @@ def save(grown: Grown, folder: Path) -> None:
     """Writes a checkpoint in the hub's layout: config, safetensors, tokenizer."""
     grown.model.save_pretrained(folder)
     grown.tokenizer.save_pretrained(folder)
+    # transformers 5 writes the name of a class that version 4 lacks, with which many servers run.
+    path = folder / "tokenizer_config.json"
+    files.write_json(path, values.read_json(path) | {"tokenizer_class": "PreTrainedTokenizerFast"})
