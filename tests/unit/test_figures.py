@@ -31,7 +31,7 @@ SPEC = ScoreSpec.model_construct(
     model=ScoredModel(),
 )
 FACTS: dict[str, Any] = {
-    "environment": "openvino", "kernel": "torch mm",
+    "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"},
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,
@@ -91,7 +91,9 @@ def test_what_there_is_decides_what_is_known() -> None:
     ]  # fmt: skip
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3]
-    assert known[2] - known[1] == {"weights_bytes", "load_s", "requests"}
+    assert known[2] - known[1] == {
+        "weights_bytes", "load_s", "requests", "failed_requests", "retried_requests",
+    }  # fmt: skip
     assert known[3] == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None

@@ -59,7 +59,13 @@ def settled(number: int, asked: bool) -> dict[str, Any]:
 
 SLOW = {"arrivals": [Arrival(50 * 10**6, 1)], "end_ns": 60 * 10**6, "late_ns": (0, 10**6, 0)}
 LOADED = [{"foreign_cores": 2.0}]
+LOST = {"failure": "HTTP 503: overloaded", "text": "", "tokens": 0, "arrivals": []}
+DOUBTED = {"doubts": ("counts: 9 tokens by the server, 5 by what it sent",)}
 FAULTS: dict[str, tuple[Timing, str]] = {
+    "failures": (
+        timing(records(LOST, LOST)),
+        "failures: 2 of 40 requests had no answer, and none may fail; the first: HTTP 503: overloaded",
+    ),
     "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
     "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
     "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
@@ -69,6 +75,7 @@ FAULTS: dict[str, tuple[Timing, str]] = {
         "hardware: an interrupted measurement went on on another machine",
     ),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
+    "doubts": (timing(records(DOUBTED)), f"doubts: 1 of 40 requests; the first: {DOUBTED['doubts'][0]}"),
     "client": (
         timing(records(*[SLOW] * 4)),
         "client: it was late; the mean TTFT of 50.0 ms may be wrong by 1.0 ms",
@@ -90,7 +97,9 @@ def test_the_first_fault_names_the_reason() -> None:
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
     sessions = [settled(0, True), session(1, hardware={"cpu": "Other"})]
     everything = timing(
-        records({"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0)}, *[SLOW] * 4),
+        records(
+            {"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0)}, *[SLOW] * 4, LOST, DOUBTED
+        ),
         sessions,
         foreign_cores=9.0,
         foreign_gpu_processes=2,
@@ -221,3 +230,10 @@ def test_permitted_errors() -> None:
     """The smaller one of a millisecond and a percent, but for the slightest."""
     permitted = {0.001: 0.25, 0.025: 0.25, 0.05: 0.5, 0.1: 1.0, 1.0: 1.0, 2.0: 2.0}
     assert {seconds: allowed_s(seconds) * 1000 for seconds in permitted} == pytest.approx(permitted)
+
+
+def test_as_many_requests_may_fail_as_the_block_says() -> None:
+    """The share of the engine's block, and not one more."""
+    for lost, share, fails in ((2, 0.05, False), (3, 0.05, True), (1, 0.0, True), (0, 0.0, False)):
+        found = replace(timing(records(*[LOST] * lost)), max_failed=share)
+        assert (first_reason(found) is not None) is fails

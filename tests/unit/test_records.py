@@ -220,3 +220,30 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
         read_json(broken)
     with pytest.raises(UserError, match=r"nowhere: No such file"):
         read_json(tmp_path / "nowhere")
+
+
+def test_a_failure_is_asked_again_and_an_answer_is_not(tmp_path: Path) -> None:
+    """By the next process; the record of the failure then makes way for that of the answer."""
+    path = tmp_path / "journal.jsonl"
+    journal = journal_of(path, 2)
+    lost = replace(record(2), text="", tokens=0, arrivals=[], failure="HTTP 503", retries=3)
+    journal.append(lost, {})
+    assert journal.answered_ids == {"r0", "r1"}
+
+    second = Journal(path, a_session(), "me")
+    assert second.records[-1] == lost
+    second.begin({})
+    second.append(found := record(2, second.session), {})
+    assert second.answered_ids == {"r0", "r1", "r2"}
+    assert Journal(path, a_session(), "me").records == [record(0), record(1), found]
+
+
+def test_a_line_has_only_the_facts_that_are_known(tmp_path: Path) -> None:
+    """Those that only servers give are missing for others, and read as they were written."""
+    assert "retries" not in record(0).line()
+    rich = replace(
+        record(0), thinking="Hm", first_answer_ns=7, cached_tokens=16, retries=2,
+        doubts=("counts: 3, 9",), late_ns=(1, 2, 3), counted_by="usage",
+    )  # fmt: skip
+    assert Record.of_line(json.loads(json.dumps(rich.line()))) == rich
+    assert Record.of_line(record(0).line() | {"other": 1}) is None

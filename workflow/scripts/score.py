@@ -75,7 +75,7 @@ def table(
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
                 "finish_reason": record.finish_reason,
-                **{time.column: time.value(record) for time in times},
+                **{time.column: None if record.failure else time.value(record) for time in times},
                 "input": next(iter(item.fields.values()), ""),
                 "prediction": item.prediction,
                 "reference": item.reference,
@@ -146,12 +146,14 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
         result["score"], own = scored(spec, items)
     has = Needs.ANSWERS
     if not result["simulated"]:
-        most = spec.device.max_background_cores
-        if reason := first_reason(Timing.of(measured, records, most)):
+        most = spec.device.max_background_cores, spec.max_failed
+        if reason := first_reason(Timing.of(measured, records, *most)):
             result |= {"outcome": "invalid", "reason": reason}
         else:
             has = Needs.TIMES
-    result["figures"] = figures.values(Measured(measured, spec, records), has)
+    answered = [record for record in records if record.failure is None]
+    failed = [record for record in records if record.failure is not None]
+    result["figures"] = figures.values(Measured(measured, spec, answered, failed), has)
     return result, table(records, items, own, result["simulated"])
 
 

@@ -59,7 +59,9 @@ class Measured:
     spec: ScoreSpec
     """The specification of score.py: the keys of device and model that decide figures."""
     records: Sequence[Record] = ()
-    """The requests in order of time; none if not all were answered."""
+    """The answered requests in order of time; none if not all were asked."""
+    failed: Sequence[Record] = ()
+    """The requests without an answer."""
 
 
 @dataclass(frozen=True)

@@ -28,4 +28,4 @@ class Requests(Figure):
     def values(self, measured: Measured) -> Values:
         """The number; random models are not scored."""
         scored = not measured.measurement.random_weights
-        return {"requests": len(measured.records) if scored else None}
+        return {"requests": len([*measured.records, *measured.failed]) if scored else None}

@@ -26,21 +26,28 @@ from frontier.results.session import Contention, Session
 
 @dataclass(frozen=True)
 class Timing:
-    """The input of gates: requests, the processes that timed them, and the device's limit."""
+    """The input of gates: requests, the processes that timed them, and the limits."""
 
     records: Sequence[Record]
     sessions: Sequence[Session]
     load: Contention
     max_background_cores: float
+    max_failed: float = 0.0
+    """The share of requests that may be without an answer."""
 
     @classmethod
     def of(
-        cls, measurement: Measurement, records: Sequence[Record], max_background_cores: float
+        cls,
+        measurement: Measurement,
+        records: Sequence[Record],
+        max_background_cores: float,
+        max_failed: float = 0.0,
     ) -> Timing:
         """The timing of a measurement and its requests. Raises UserError if nothing was timed."""
         if measurement.contention is None:
             raise UserError(f"{MEASUREMENT}: contention: missing; measure again")
-        return cls(records, measurement.sessions, measurement.contention, max_background_cores)
+        limits = max_background_cores, max_failed
+        return cls(records, measurement.sessions, measurement.contention, *limits)
 
     def asking(self) -> Iterator[Session]:
         """The sessions that timed some of the requests."""

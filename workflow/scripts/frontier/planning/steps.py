@@ -52,6 +52,9 @@ class Steps(MeasureSteps):
             model=_scored(self.placement(cell.model, cell.quantization, cell.device)),
             device=self._scored_device(cell.device),
         )
+        engine = self.catalogue.engines[self.catalogue.devices[cell.device].engine]
+        if share := engine.slice("score").get("max_failed"):
+            spec = spec.model_copy(update={"max_failed": share})
         plugins = type(scorer).__module__, *_gates(), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 

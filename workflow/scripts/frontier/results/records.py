@@ -142,6 +142,7 @@ class Recorded:
         self.facts: dict[int, Session] = {}
         self.begun: dict[int, dict[str, Any]] = {}
         self.ended: dict[str, dict[str, Any]] = {}
+        self._failed: set[str] = set()
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -152,10 +153,18 @@ class Recorded:
         """Adds the start of a session."""
         self.facts[session.session], self.begun[session.session] = session, reading
 
+    @property
+    def answered_ids(self) -> set[str]:
+        """The requests that have an answer."""
+        return self.ended.keys() - self._failed
+
     def add(self, record: Record, reading: dict[str, Any]) -> None:
-        """Adds a record and the counters after it."""
+        """Adds a record and the counters after it; it replaces one of a failure."""
+        if record.id in self.ended:
+            self.records = [one for one in self.records if one.id != record.id]
         self.records.append(record)
         self.ended[record.id] = reading
+        (self._failed.add if record.failure else self._failed.discard)(record.id)
 
     def take(self, value: dict[str, Any] | None) -> bool:
         """Adds a line; False if it is not of this measurement, or a duplicate."""
@@ -176,7 +185,7 @@ class Recorded:
             self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
             return True
         record = Record.of_line(value)
-        if record is None or record.id in self.ended:
+        if record is None or (record.id in self.ended and record.id not in self._failed):
             return False
         self.add(record, reading)
         return True

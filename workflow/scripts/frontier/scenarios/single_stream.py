@@ -21,7 +21,7 @@ class SingleStream(Scenario):
     def measure(self, bench: Bench) -> None:
         """Times the requests in the sample's order."""
         journal, label = bench.journal, bench.label
-        finished = {record.id for record in journal.records}
+        finished = journal.answered_ids
         progress = Progress(label, len(bench.requests), "requests", done=len(finished))
         runner = presence.Runner()
         journal.begin(asdict(bench.watch.read()))

@@ -32,6 +32,8 @@ class ScoreSpec(Spec):
     scorer: AnyScorer
     model: ScoredModel = ScoredModel()
     device: ScoredDevice
+    max_failed: float = 0.0
+    """The share of requests without an answer above which its times are withheld."""
     identity: Identity | None = None
 
 

@@ -1,0 +1,22 @@
+"""Gate: a server's counts of tokens agree with what it sent and with what it was sent."""
+
+from __future__ import annotations
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+
+MOST_DOUBTED = 0.005
+"""Share of the requests; the 99th percentile then stays within the next half per cent."""
+
+
+class Doubts(Gate):
+    """Fails if the counts of more requests disagree."""
+
+    ORDER = 62
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """The number of such requests, and the first doubt."""
+        doubted = [one.doubts[0] for one in timing.records if one.doubts]
+        if len(doubted) <= MOST_DOUBTED * len(timing.records):
+            return None
+        return f"doubts: {len(doubted)} of {len(timing.records)} requests; the first: {doubted[0]}"

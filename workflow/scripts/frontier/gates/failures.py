@@ -1,0 +1,27 @@
+"""Gate: few requests had no answer."""
+
+from __future__ import annotations
+
+from frontier.errors import Reason
+from frontier.gates import Gate, Timing
+
+
+class Failures(Gate):
+    """Fails if more requests than the engine's `max_failed` had no answer.
+
+    The times are those of answered requests, and which ones fail may depend on their length.
+    """
+
+    ORDER = 5
+    ONE_SESSION = False
+
+    def reason(self, timing: Timing) -> Reason | None:
+        """The number of such requests, and what happened to the first."""
+        failed = [one.failure for one in timing.records if one.failure]
+        if len(failed) <= timing.max_failed * len(timing.records):
+            return None
+        most = f"more than {timing.max_failed:.1%}" if timing.max_failed else "and none may fail"
+        return (
+            f"failures: {len(failed)} of {len(timing.records)} requests had no answer, {most}; the "
+            f"first: {failed[0]}"
+        )
