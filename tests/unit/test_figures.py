@@ -31,7 +31,7 @@ SPEC = ScoreSpec.model_construct(
     model=ScoredModel(),
 )
 FACTS: dict[str, Any] = {
-    "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"},
+    "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,

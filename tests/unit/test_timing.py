@@ -15,6 +15,7 @@ from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
 from frontier.gates import GATES, Timing
+from frontier.prices import TokenPrices
 from frontier.results.records import Record
 from frontier.results.session import Contention
 from frontier.scoring import latency
@@ -35,14 +36,16 @@ def of_arrivals(arrivals: list[Arrival], tail: int = 0, prompt_tokens: int = 10)
     return Record("r", "", "", tokens, prompt_tokens, "stop", 123, 123, arrivals, end_ns, 0)
 
 
-def figures_of(records: list[Record], **facts: Any) -> dict[str, Any]:
+def figures_of(
+    records: list[Record], prices: TokenPrices | None = None, **facts: Any
+) -> dict[str, Any]:
     """The figures of a measurement as its cell has them, facts of the device being `facts` too."""
     device_facts = facts.keys() & ScoredDevice.model_fields
     known = {key: one for key, one in facts.items() if key not in device_facts}
     measured = a_measurement(**{"kv_bytes_per_token": None, "weights_bytes": 0} | known)
     device = {key: one for key, one in facts.items() if key in device_facts}
     spec = ScoreSpec.model_construct(
-        device=ScoredDevice(max_background_cores=0.5, **device), model=ScoredModel()
+        device=ScoredDevice(max_background_cores=0.5, **device), model=ScoredModel(prices=prices)
     )
     return figures.values(Measured(measured, spec, records), Needs.TIMES)
 
@@ -296,3 +299,41 @@ def test_cost() -> None:
     for end in ("value", "low", "high"):
         assert found[end] == pytest.approx(seconds[end])
     assert figures_of([record([10**9])], price_per_hour=None)["cost_per_1000_requests"] is None
+
+
+def test_cost_of_tokens() -> None:
+    """Of what the endpoint counted, those from its cache at their own price; by no clock."""
+    prices = TokenPrices(input=2.0, cached_input=0.5, output=10.0)
+    records = [
+        replace(record([10**6] * (2 + n % 3), prompt_tokens=100 + n), cached_tokens=n % 2 * 50)
+        for n in range(40)
+    ]
+    found = figures_of(records, prices)
+    costs = [
+        ((100 + n - n % 2 * 50) * 2 + n % 2 * 50 * 0.5 + (2 + n % 3) * 10) / 1e6 for n in range(40)
+    ]
+    thousand, million = (found[f"cost_per_{name}"] for name in ("1000_requests", "million_tokens"))
+    assert thousand["value"] == pytest.approx(sum(costs) / 40 * 1000)
+    assert thousand["low"] < thousand["value"] < thousand["high"]
+    assert "price of the tokens" in thousand["method"]
+    tokens = sum(2 + n % 3 for n in range(40))
+    assert million["value"] == pytest.approx(sum(costs) / tokens * 1e6)
+    slower = [replace(one, end_ns=one.end_ns * 7) for one in records]
+    assert figures_of(slower, prices)["cost_per_1000_requests"] == thousand
+
+
+def test_the_cost_of_a_token_by_the_hour() -> None:
+    """A token of 10 ms at 36 an hour costs 0.0001."""
+    records = [record([10**7] * (10 + n % 2)) for n in range(8)]
+    found = figures_of(records, price_per_hour=36)["cost_per_million_tokens"]
+    assert found["value"] == pytest.approx(100)
+    assert figures_of(records)["cost_per_million_tokens"] is None
+
+
+def test_a_failed_request_costs_nothing_of_a_thousand() -> None:
+    """It has no answer, so a thousand answers are priced by the others."""
+    prices = TokenPrices(input=2.0, output=10.0)
+    good = [record([10**6] * 2, prompt_tokens=100)] * 4
+    failed = replace(good[0], id="failed", failure="HTTP 500", tokens=0, arrivals=[])
+    alike = [figures_of(some, prices)["cost_per_1000_requests"] for some in (good, [*good, failed])]
+    assert alike[0]["value"] == pytest.approx(alike[1]["value"]) == pytest.approx(0.22)

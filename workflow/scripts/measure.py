@@ -191,6 +191,8 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     attempt, session = run_cell(spec, settings, arguments.model, prompts, journal, limits)
     records = contention.with_loads(journal)
     facts = loaded_in(journal, session, records)
+    if settings.budget.spent is not None:
+        facts["spent"] = settings.budget.spent
     # Never requests of one measurement next to sessions of another.
     arguments.measurement.unlink(missing_ok=True)
     journal.finish(arguments.requests, records, list(prompts))

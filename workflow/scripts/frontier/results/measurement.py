@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 
 from frontier.errors import UserError
 from frontier.results import checksums, layout
-from frontier.results.key import Count, Digest, MeasureIdentity
+from frontier.results.key import Amount, Count, Digest, MeasureIdentity
 from frontier.results.session import Adoption, Asking, Contention, Loaded, Part, Peaks, Session
 from frontier.unicode import parse_json
 from frontier.values import first_fault
@@ -60,6 +60,8 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     loaded_in: Count | None = None
     """The session whose facts from loading are those above."""
     contention: Contention | None = None
+    spent: Amount | None = None
+    """The money that its requests cost; None if they are free."""
     spec: Annotated[dict[str, JsonValue], AfterValidator(_readable)]
     """The specification of measure.py."""
     sessions: tuple[Session, ...]
