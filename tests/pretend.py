@@ -11,7 +11,6 @@ ENGINE = '''"""An endpoint that answers at once, always the same."""
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -53,10 +52,10 @@ class PretendModel(LoadedModel):
         return prompt
 
     def generate(self, request: Generate) -> Generation:
-        """Its name, in two tokens; fails where PRETEND_FAILS says a text of the prompt."""
+        """Its name, in two tokens; writes a line for each request."""
         reserved = self.settings.budget.reserve([request.prompt], request.max_new_tokens)
         start = time.perf_counter_ns()
-        with open(os.environ["PRETEND_CALLS"], "a") as calls:
+        with Path("calls").open("a") as calls:
             calls.write("call\\n")
         time.sleep(0.002)
         first = time.perf_counter_ns() - start
@@ -79,7 +78,13 @@ DEVICE: dict[str, Any] = {
     "accelerator": "remote",
     "engine": "pretend",
     "warmup": {"minimum": 1, "maximum": 2, "tolerance": 100},
+    "max_background_cores": 64,
 }
+
+
+PRICES = {"input": 2.0, "output": 10.0}
+COST = (10 * 2 + 2 * 10) / 1e6
+"""The price of one of its answers."""
 
 
 def add(place: Workspace, **device: Any) -> None:
@@ -87,4 +92,10 @@ def add(place: Workspace, **device: Any) -> None:
     install(place.path("workflow/scripts/frontier/engines"))
     place.set("engines", "engines/pretend", BLOCK)
     place.set("devices", "devices/endpoint", DEVICE | device)
-    place.set("models", "models/named", {"served": "named-1"})
+    place.set("models", "models/named", {"served": "named-1", "price_per_million_tokens": PRICES})
+
+
+def calls(place: Workspace) -> int:
+    """The number of requests that were sent from a workspace."""
+    path = place.path("calls")
+    return path.read_text(encoding="utf-8").count("call") if path.exists() else 0

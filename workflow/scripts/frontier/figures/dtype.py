@@ -15,6 +15,6 @@ class Dtype(Condition):
         Column("dtype", "text", "", "the type of the numbers that the engine computes with"),
     )
 
-    def value(self, measurement: Measurement) -> str:
-        """The value in measurement.json."""
-        return measurement.dtype
+    def value(self, measurement: Measurement) -> str | None:
+        """The value in measurement.json; None if an endpoint decides it."""
+        return measurement.dtype or None

@@ -67,6 +67,10 @@ class Steps(MeasureSteps):
         study = self.config.study
         engines = sorted({self.catalogue.devices[at].engine for at in study.ids("devices")})
         by = f"the engine of any of its devices ({', '.join(engines)})"
+        if study.reference and study.reference not in {cell.variant for cell in self.cells}:
+            raise UserError(
+                f"study.reference: {study.reference!r} has no cell: it does not run on {by}"
+            )
         for axis, one in (
             ("quantizations", "quantization"), ("devices", "device"), ("models", "model"),
         ):  # fmt: skip
@@ -77,10 +81,6 @@ class Steps(MeasureSteps):
                     if axis == "models":
                         why = f"it does not run in any of its quantizations on {by}"
                     raise UserError(f"study.{axis}: {name!r} has no cell: {why}")
-        if study.reference and study.reference not in {cell.variant for cell in self.cells}:
-            raise UserError(
-                f"study.reference: {study.reference!r} has no cell: it does not run on {by}"
-            )
         for name, engine in self.catalogue.engines.items():
             if engine.environment:
                 where = f"config/engines.yaml: engines.{name}.environment"
