@@ -28,7 +28,9 @@ import schedules
 from numpy.typing import NDArray
 from schedules import SCHEDULES, Step, Truth
 
+from frontier.client import Call, Exchange, Read
 from frontier.client.client import Client
+from frontier.client.framing import Response
 from frontier.client.origin import Origin
 from frontier.gates import client as gate
 from frontier.gates.client import allowed_s
@@ -189,45 +191,44 @@ def table(streams: Sequence[int], loads: Sequence[int], each: bool, most: int | 
             print(line(f"Poisson 20 and 200/s, {load} busy", runs), client.conduct, flush=True)
 
 
-def bare(server: PlayedServer, data: bytes) -> tuple[int, int]:
-    """The time to the first token and the processor time of a loop around a blocking socket."""
+def bare(server: PlayedServer, call: Call) -> tuple[Exchange, int]:
+    """The exchange of a loop around a blocking socket, and its processor time."""
+    data, response = Origin.of(server.url).encode(call), Response()
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        used, first, read = time.process_time_ns(), 0, b""
-        began = time.perf_counter_ns()
+        exchange = Exchange(call=call)
+        parts: list[tuple[int, bytes]] = []
+        used, exchange.sent_ns = time.process_time_ns(), time.perf_counter_ns()
         connection.sendall(data)
-        while not read.endswith(b"0\r\n\r\n"):
+        while not parts or not parts[-1][1].endswith(b"0\r\n\r\n"):
             part = connection.recv(65536)
-            now = time.perf_counter_ns()
-            read += part
-            if not first and b"tokens" in read:
-                first = now - began
-        return first, time.process_time_ns() - used
+            parts.append((time.perf_counter_ns(), part))
+        used = time.process_time_ns() - used
+    exchange.reads = [Read(ns, body, 0) for ns, part in parts if (body := response.feed(part))]
+    return exchange, used
 
 
 def beside_bare(pairs: int) -> None:
-    """Prints our client's and a bare loop's TTFT and processor time, asked in turns."""
+    """Prints our client's and a bare loop's errors and processor time, asked in turns."""
     programmed = next(iter(SCHEDULES.values()))
-    ours: list[tuple[float, float]] = []
-    others: list[tuple[float, float]] = []
+    used: dict[str, list[float]] = {"client": [], "bare": []}
+    runs: dict[str, list[tuple[Record, Truth]]] = {"client": [], "bare": []}
     with PlayedServer() as server, Client(server.url) as client:
         call = schedules.call("0", programmed)
-        data = Origin.of(server.url).encode(call)
         for _ in range(pairs):
             exchange = client.ask(call)
-            record, truth = schedules.record(exchange, programmed, open_loop=False)
             assert client.conduct
-            began = truth.tokens[0][0] - truth.received_ns
-            ours.append((record.arrivals[0].ns - began, client.conduct.processor_s * 1e9))
-            first, used = bare(server, data)
-            others.append((first, used))
-    programmed_ns = programmed[0][0] * MS
-    first_ms = np.median([one[0] for one in others]) - programmed_ns
-    print(f"{pairs} pairs, one stream of {len(programmed)} tokens; medians, ms")
-    print(f"client: TTFT - server's own {np.median([one[0] for one in ours]) / MS:.3f}, "
-          f"processor {np.median([one[1] for one in ours]) / MS:.2f}")  # fmt: skip
-    print(f"bare loop: TTFT - programmed {first_ms / MS:.3f}, "
-          f"processor {np.median([one[1] for one in others]) / MS:.2f}")  # fmt: skip
+            used["client"].append(client.conduct.processor_s * 1e9)
+            other, spent = bare(server, call)
+            used["bare"].append(spent)
+            for name, one in (("client", exchange), ("bare", other)):
+                runs[name].append(schedules.record(one, programmed, open_loop=False))
+    print(f"{pairs} pairs, a stream of {len(programmed)} tokens; load {os.getloadavg()[0]:.1f}")
+    print(HEADING)
+    for name, timed in runs.items():
+        first = np.median([record.arrivals[0].ns for record, _ in timed]) / MS
+        cost = np.median(used[name]) / MS
+        print(line(name, [judged(name, timed)]), f"TTFT p50 {first:.3f}, processor {cost:.2f}")
 
 
 def main() -> None:

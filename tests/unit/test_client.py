@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -446,3 +448,25 @@ def test_the_client_ends_with_its_user(server: PlayedServer, delays: list[float]
     user.send_signal(signal.SIGKILL)
     user.communicate()
     process.wait(timeout=60)
+
+
+def test_a_server_that_takes_no_connection() -> None:
+    """Calls fail if each connection is ended at once, however often one is opened."""
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as crowded:
+        crowded.settimeout(0.05)
+
+        def end() -> None:
+            while not ended.is_set():
+                with suppress(TimeoutError):
+                    crowded.accept()[0].close()
+
+        ending = threading.Thread(target=end)
+        ending.start()
+        with Client(
+            f"http://127.0.0.1:{crowded.getsockname()[1]}", Limits(connect_s=0.5)
+        ) as client:
+            for exchange in client.play([call(Schedule(), str(number)) for number in range(8)]):
+                assert failed(exchange)[0] in ("closed", "reset")
+        ended.set()
+        ending.join()

@@ -15,7 +15,7 @@ from array import array
 
 from frontier.client.scheduling import UNDISTURBED_NS, RunDelay, realtime_offset_ns
 
-BEAT_NS = 5_000_000
+BEAT_NS = 10_000_000
 """Longest wait: a process whose timer is late was late for bytes, too."""
 CLOSE_BEAT_NS = 250_000
 """Longest wait where only the last time at which a socket was empty is known."""

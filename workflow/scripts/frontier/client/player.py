@@ -60,16 +60,25 @@ class Player:
         self._turn(0)
         try:
             pool.resolve()
-            while len(pool.idle) < count and not self._failure:
-                while len(pool.opening) < min(CONNECTING, count - len(pool.idle)):
-                    pool.open()
-                self._turn(NEVER_NS)
+            self._open(count)
         except FailedError as error:
             self._failure = error.failure
         if pool.idle:
             return None
         pool.forget()
         return self._failure
+
+    def _open(self, count: int) -> None:
+        """Opens connections until `count` are idle, or one fails. Raises FailedError."""
+        pool = self.pool
+        last_ns = time.perf_counter_ns() + int(self._limits.connect_s * SECOND)
+        while len(pool.idle) < count and not self._failure:
+            if time.perf_counter_ns() > last_ns:  # it may have too many, and end each new one
+                text = f"{self._origin.authority} has ended connections before a request"
+                raise FailedError(Failure("closed", text))
+            while len(pool.opening) < min(CONNECTING, count - len(pool.idle)):
+                pool.open()
+            self._turn(NEVER_NS)
 
     def play(
         self,

@@ -21,6 +21,7 @@ from frontier.client.scheduling import run_first
 
 FILES = 64
 """Descriptors besides those of connections."""
+MANY_FILES = 10_240
 LOOK_NS = 100_000_000
 """Between two looks whether the process that started this one still runs."""
 SECOND = 1e9
@@ -108,6 +109,10 @@ class Played:
         self._scheduling = run_first()
         self._most = _most_files() - FILES
         self._player = Player(start.origin, start.limits, self._between)
+        # A collection would stop the clock; what a play leaves behind has no cycles.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
 
     def _between(self) -> None:
         self._pipe.write()
@@ -121,21 +126,14 @@ class Played:
         """Plays calls; writes each outcome and, last, the conduct."""
         player, timers = self._player, self._player.waiting.timers
         del timers[:]
-        most = self._most if message.most is None else min(message.most, self._most)
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        most = self._most if message.most is None else max(1, min(message.most, self._most))
         began, used = time.perf_counter_ns(), time.process_time_ns()
-        try:
-            player.play(
-                message.calls,
-                message.connections,
-                most,
-                lambda index, outcome: self._pipe.add((index, outcome)),
-            )
-        finally:
-            gc.enable()
-            gc.unfreeze()
+        player.play(
+            message.calls,
+            message.connections,
+            most,
+            lambda index, outcome: self._pipe.add((index, outcome)),
+        )
         passed, used = time.perf_counter_ns() - began, time.process_time_ns() - used
         late = sorted(timers) or [0]
         self._pipe.add(
@@ -161,11 +159,12 @@ def _most_files() -> int:
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Without a limit there still is one: macOS allows 10,240.
+    wanted = MANY_FILES if hard == resource.RLIM_INFINITY else hard
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        soft = hard
-    # macOS reports "unlimited", but allows fewer.
-    return 10_000 if soft == resource.RLIM_INFINITY else int(soft)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
+        soft = max(wanted, soft)
+    return int(soft)
 
 
 def main() -> None:
