@@ -17,7 +17,9 @@ from typing import Annotated, ClassVar
 
 from frontier.arrivals import one_by_one
 from frontier.blocks import Measure
-from frontier.engines import Engine, Generate, Generation, Loaded, LoadedModel, Settings
+from frontier.engines import (
+    Engine, Generate, Generation, Loaded, LoadedModel, ServerFacts, Settings,
+)
 
 
 class Pretend(Engine):
@@ -41,11 +43,15 @@ class Pretend(Engine):
 class PretendModel(LoadedModel):
     """A model that says its own name."""
 
-    loaded = Loaded(weights_bytes=0, quantized_layers=None, kv_bytes_per_token=None)
-
     def __init__(self, settings: Settings) -> None:
         """Asks nobody."""
         self.settings = settings
+        server = ServerFacts(
+            "pretend", "http://127.0.0.1:9", models=(f"{settings.served}-2026-11-01",),
+            fingerprints=("fp_" + Path("fingerprint").read_text(),) if Path("fingerprint").exists() else (),
+            prefix_cache=settings.prefix_cache, template="server",
+        )
+        self.loaded = Loaded(None, None, None, server=server)
 
     def render(self, prompt: str) -> str:
         """The prompt as it is."""

@@ -100,6 +100,8 @@ def provenance(measured: Measurement) -> dict[str, Any]:
         "hardware": last.hardware,
         "packages": last.packages,
         "sessions": [one.as_json() for one in measured.asking],
+        "servers": [one.as_json() for one in measured.servers],
+        "repeatable": False if any(one.base_url for one in measured.servers) else None,
         "adopted": [one.as_json() for one in measured.adopted],
     }
 

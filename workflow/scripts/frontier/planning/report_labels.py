@@ -12,6 +12,10 @@ from frontier.planning.cells import variants
 from frontier.results import bundles, layout
 from frontier.results.layout import Place
 
+REMOTE = (
+    "An endpoint that runs elsewhere, on unknown hardware and software: those below are of the "
+    "machine that asked it."
+)
 AXES = ("models", "quantizations", "devices", "tasks")
 
 
@@ -61,4 +65,9 @@ def _added_device(catalogue: Catalogue, device: str) -> dict[str, JsonValue]:
 def _shown(block: Labelled) -> dict[str, JsonValue]:
     """A block's label in the report, and a note on it."""
     licence = getattr(block, "licence", None)
-    return {"label": block.label, "note": f"licence: {licence}" if licence else None}
+    note = f"licence: {licence}" if licence else None
+    return {"label": block.label, "note": REMOTE if _is_remote(block) else note}
+
+
+def _is_remote(block: Labelled) -> bool:
+    return getattr(block, "accelerator", None) == "remote"

@@ -17,7 +17,7 @@ from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
-from frontier.results.session import Adoption, Asking, LoadAverage
+from frontier.results.session import Adoption, Asking, LoadAverage, Served
 from frontier.scorers import CHOSEN, Scorer
 from frontier.text import shown
 from frontier.unicode import parse_json, well_formed
@@ -102,6 +102,10 @@ class Provenance(Block):
     weights_sha256: str | None = None
     quantized_layers: Count | None = None
     sessions: tuple[Asking, ...] = ()
+    servers: tuple[Served, ...] = ()
+    """For each session that a server answered, what is known of it."""
+    repeatable: bool | None = None
+    """False at an endpoint, which may change behind its name: no two runs need be alike."""
     adopted: tuple[Adoption, ...] = ()
 
 

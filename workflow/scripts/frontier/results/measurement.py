@@ -13,7 +13,16 @@ from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 from frontier.errors import UserError
 from frontier.results import checksums, layout
 from frontier.results.key import Amount, Count, Digest, MeasureIdentity
-from frontier.results.session import Adoption, Asking, Contention, Loaded, Part, Peaks, Session
+from frontier.results.session import (
+    Adoption,
+    Asking,
+    Contention,
+    Loaded,
+    Part,
+    Peaks,
+    Served,
+    Session,
+)
 from frontier.unicode import parse_json
 from frontier.values import first_fault
 
@@ -90,6 +99,13 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
             Asking(session=one.session, started=began.get(one.session), requests=one.requests)
             for one in (self.contention.sessions if self.contention else ())
         ]
+
+    @property
+    def servers(self) -> list[Served]:
+        """The servers of the sessions that timed some of the requests, or of the only one."""
+        asked = {one.session for one in self.asking}
+        found = [one.loaded.server for one in self.sessions if one.session in asked or not asked]
+        return [server for server in found if server]
 
     @property
     def adopted(self) -> list[Adoption]:

@@ -86,12 +86,14 @@ class Cells:
     """All metrics of each scored cell."""
     adopted: dict[Key, Sequence[Adoption]]
     """The notes of cells whose measurement was adopted."""
+    provenances: dict[Key, CellProvenance]
+    """Of cells that a server answered."""
 
 
 def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
     """Reads the cells' JSON files one by one. Raises UserError unless they are the study's."""
     known = {key(row) for row in study}
-    cells = Cells({}, {}, {}, {}, {})
+    cells = Cells({}, {}, {}, {}, {}, {})
     for path in paths:
         cell = read_cell(path)
         place = key(vars(cell.cell))
@@ -101,6 +103,8 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
         cells.scores[place] = cell.metrics
         if cell.adopted:
             cells.adopted[place] = cell.adopted
+        if cell.provenance and cell.provenance.servers:
+            cells.provenances[place] = cell.provenance
         for name, note in cell.notes().items():
             cells.metrics.setdefault(name, note)
         if cell.outcome == "measured":

@@ -26,6 +26,7 @@ from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
 from frontier.report.writing.references import reference
+from frontier.report.writing.servers import servers
 from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
 from frontier.tables.study import columns
 from frontier.text import visible
@@ -194,6 +195,7 @@ def page(
             for group in groups
         ],
         machines=machines(groups, cells, naming),
+        servers=servers(groups, cells, naming),
         adopted=adopted_cells(groups, cells.adopted, naming),
         examples=_examples(groups, cells, naming),
         conditions=_conditions(cells.provenance, naming.devices),
