@@ -65,7 +65,7 @@ def catalogue(**changes: Any) -> Catalogue:
 
 
 def reason(found: Catalogue, variant: str, device: str, task: str = "t") -> str | None:
-    """Why a cell is left out, if it is."""
+    """The reason why a cell is left out, if it is."""
     place = layout.asked(variant, device, task)
     return cells.cell(found, place, lambda *_: 64 * 10**9).reason
 
@@ -81,7 +81,7 @@ def test_a_model_behind_a_name_runs_at_endpoints_only() -> None:
 
 
 def test_a_checkpoint_needs_a_name_at_an_endpoint() -> None:
-    """Which the device gives; nothing is guessed from its id."""
+    """The device gives it; nothing is guessed from its id."""
     assert "it needs a name there (serves:" in str(reason(catalogue(), "own", "endpoint"))
     device = pretend.DEVICE | {"serves": {"own": "owner/name", "other": "my-deployment"}}
     found = catalogue(devices__endpoint=device)

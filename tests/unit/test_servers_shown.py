@@ -1,4 +1,4 @@
-"""What servers say of themselves, as the report shows it."""
+"""Servers by their own words, as the report shows them."""
 
 from __future__ import annotations
 

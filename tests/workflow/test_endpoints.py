@@ -35,7 +35,7 @@ def result(place: Workspace) -> dict[str, Any]:
 
 
 def ledger(place: Workspace) -> Path:
-    """What was spent on the endpoint's cell."""
+    """The ledger of the endpoint's cell."""
     (found,) = place.path("results/named/endpoint/sums").glob("*/spent.jsonl")
     return found
 

@@ -1,4 +1,4 @@
-"""What asking paid endpoints would cost: calls, tokens and money."""
+"""Estimates of what asking paid endpoints would cost: calls, tokens and money."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HOW = (
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell's requests may be and cost, at most if its prompts are as long as estimated."""
+    """The number and price of a cell's requests, at most if prompts are as long as estimated."""
 
     calls: int
     """Warm-up included."""
@@ -100,7 +100,7 @@ def lines(steps: MeasureSteps, cells: Iterable[Cell], root: Path = Path()) -> It
 
 
 def _against(most: float | None, spent: float, one: Estimate, whose: str) -> str:
-    """What a limit means for an estimate."""
+    """The words on a limit, and on an estimate above it."""
     if most is None:
         return ", without a max_cost"
     already = f", of which {significant(spent)} is spent" if spent else ""

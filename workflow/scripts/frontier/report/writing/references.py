@@ -55,7 +55,7 @@ def reference(groups: Sequence[Group], naming: Naming, variant: str | None) -> R
 
 
 def _missing(here: Sequence[Group], naming: Naming, variant: str) -> Iterator[str]:
-    """What the reference lacks for a task."""
+    """A sentence on each cell that the reference lacks for a task."""
     task = naming.task(here[0].task, here[0].scenario)
     own = [row for group in here for row in group.rows if row["variant"] == variant]
     if not own:

@@ -1,4 +1,4 @@
-"""What servers and endpoints said of themselves, and its changes between the cells of a study."""
+"""Servers and endpoints by their own words, and changes of these between a study's cells."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _changes(rows: Sequence[StudyRow], cells: Cells, naming: Naming) -> Iterator[str]:
-    """What differs between these cells, which are of one variant on one device."""
+    """The differences between these cells, which are of one variant on one device."""
     kinds: Mapping[str, str] = {
         "models": "answered by different models",
         "fingerprints": "different fingerprints",
