@@ -78,7 +78,7 @@ def check_plan():
 
 
 def say_costs(measured):
-    """Prints what is shut down and what is paid for; reports what cannot be measured any more."""
+    """Prints what is shut down and what is paid for; reports what cannot be measured."""
     day = shutdowns.today()
     said = [
         *shutdowns.lines(CATALOGUE, [*STEPS.cells, *measured], day),
@@ -87,6 +87,7 @@ def say_costs(measured):
     for line in said:
         print(line, file=sys.stderr)
     shutdowns.refuse(CATALOGUE, measured, day)
+    costs.refuse(STEPS, measured)
 
 
 def say_why(measured):

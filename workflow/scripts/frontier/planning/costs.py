@@ -14,7 +14,7 @@ from frontier.host.budget import HOUR_S, spent_below
 from frontier.planning import estimates
 from frontier.planning.cells import Cell
 from frontier.planning.measure_steps import MeasureSteps
-from frontier.planning.placement import PROMPT_TOKENS
+from frontier.planning.placement import PROMPT_TOKENS, Placement
 from frontier.planning.prices import token_prices
 from frontier.results import layout
 from frontier.values import read_lines
@@ -54,7 +54,7 @@ class Estimate:
 
 def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     """The calls, tokens and money of measuring a cell at a paid endpoint, from the beginning."""
-    placement = steps.placement(cell.model, cell.quantization, cell.device)
+    placement = _placement(steps, cell)
     task = steps.catalogue.tasks[cell.task]
     timed = scenarios.load(cell.scenario).calls(task.sample.size)
     calls = timed + placement.device.warmup.maximum
@@ -86,23 +86,48 @@ def _tokens(text: str) -> float:
 
 
 def lines(steps: MeasureSteps, cells: Iterable[Cell], root: Path = Path()) -> Iterator[str]:
-    """A line for each cell to be measured whose requests are paid for, and one for all of them."""
-    found = {cell: estimate(steps, cell, root) for cell in cells if steps.paid(cell)}
-    if not found:
-        return
+    """A line for each cell to be measured at an endpoint, and one for all that are paid for."""
+    asked = [cell for cell in cells if _placement(steps, cell).served is not None]
+    found = {cell: estimate(steps, cell, root) for cell in asked}
+    paid = {cell: one for cell, one in found.items() if steps.paid(cell)}
     for cell, one in found.items():
-        most = steps.catalogue.devices[cell.device].max_cost
-        yield f"paid: {cell.name}: {one}{_against(most, 0, one, 'of its device')}"
-    whole = sum(found.values(), Estimate(0, 0, 0, 0.0))
-    most = steps.config.study.max_cost
-    spent = sum(spent_below(root / cell.place.folder) for cell in steps.cells if steps.paid(cell))
-    yield f"paid in all: {whole}{_against(most, spent, whole, 'of the study')}; {HOW}"
+        if cell in paid:
+            most = steps.catalogue.devices[cell.device].max_cost
+            yield f"paid: {cell.name}: {one}{_against(most, 0, one, 'of its device')}"
+        else:
+            yield f"not priced: {cell.name}: {one.calls:,} calls; their cost is not known"
+    if paid:
+        whole = sum(paid.values(), Estimate(0, 0, 0, 0.0))
+        most = steps.config.study.max_cost
+        own = (cell for cell in steps.cells if steps.paid(cell))
+        spent = sum(spent_below(root / cell.place.folder) for cell in own)
+        yield f"paid in all: {whole}{_against(most, spent, whole, 'of the study')}; {HOW}"
+
+
+def refuse(steps: MeasureSteps, cells: Iterable[Cell]) -> None:
+    """Raises UserError if a limit of the money for cells to be measured cannot be kept."""
+    for cell in cells:
+        limits = {
+            f"devices.{cell.device}.max_cost": steps.catalogue.devices[cell.device].max_cost,
+            "study.max_cost": steps.config.study.max_cost,
+        }
+        for key, most in limits.items():
+            if most is not None and _placement(steps, cell).served and not steps.paid(cell):
+                raise UserError(
+                    f"{key}: cannot be kept for {cell.name}, which has no price: give "
+                    f"config/models.yaml: models.{cell.model} a price_per_million_tokens (0 if it "
+                    "is free)"
+                )
+
+
+def _placement(steps: MeasureSteps, cell: Cell) -> Placement:
+    return steps.placement(cell.model, cell.quantization, cell.device)
 
 
 def _against(most: float | None, spent: float, one: Estimate, whose: str) -> str:
     """The words on a limit, and on an estimate above it."""
     if most is None:
-        return ", without a max_cost"
+        return f", without a max_cost {whose}"
     already = f", of which {significant(spent)} is spent" if spent else ""
     stops = ": it may stop there" if spent + one.money > most else ""
     return f", max_cost {whose} {significant(most)}{already}{stops}"
