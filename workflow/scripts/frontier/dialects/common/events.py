@@ -22,6 +22,14 @@ def text_of(block: Mapping[str, Any], *names: str) -> str:
     return next((one for name in names if isinstance(one := block.get(name), str) and one), "")
 
 
+def number(block: Mapping[str, Any], name: str) -> int | None:
+    """A count; None without one. Raises TypeError for anything else."""
+    value = block.get(name)
+    if value is not None and (not isinstance(value, int) or value < 0):
+        raise TypeError(f"{name} is no count")
+    return value
+
+
 def ids_of(block: Mapping[str, Any]) -> tuple[int, ...] | None:
     """The ids of an event's tokens, if it names them."""
     ids = block.get("token_ids")
@@ -35,12 +43,12 @@ def shared(event: Mapping[str, Any]) -> dict[str, Any]:
     if usage:
         details = usage.get("prompt_tokens_details") or {}
         counts = Counts(
-            prompt=usage.get("prompt_tokens"),
-            completion=usage.get("completion_tokens"),
-            cached=details.get("cached_tokens"),
+            prompt=number(usage, "prompt_tokens"),
+            completion=number(usage, "completion_tokens"),
+            cached=number(details, "cached_tokens"),
         )
     return {
         "counts": counts,
-        "model": event.get("model"),
-        "fingerprint": event.get("system_fingerprint"),
+        "model": text_of(event, "model") or None,
+        "fingerprint": text_of(event, "system_fingerprint") or None,
     }

@@ -79,7 +79,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     ready: list[ServerModel] = []
 
     def probe(server: servers.Server) -> None:
-        client = Client(server.url + block.root, _limits(block))
+        client = Client(server.url + block.root, limits(block))
         model = ServerModel(block, settings, client, headers, sending, loaded, server)
         try:
             model.probe(PROBE)
@@ -104,7 +104,7 @@ def connect(block: Server, settings: Settings) -> ServerModel:
     if block.base_url is None or settings.served is None:
         raise UnsupportedError("a server that is started here serves checkpoints, not names")
     headers, _ = _key(block, settings.engine_id)
-    client = Client(block.base_url, _limits(block))
+    client = Client(block.base_url, limits(block))
     sending = Sending(block.dialect, settings, settings.served)
     facts = ServerFacts(
         settings.engine_id,
@@ -125,7 +125,8 @@ def connect(block: Server, settings: Settings) -> ServerModel:
     return ServerModel(block, settings, client, headers, sending, loaded)
 
 
-def _limits(block: Server) -> Limits:
+def limits(block: Server) -> Limits:
+    """The limits of each request to a server."""
     return Limits(first_byte_s=block.timeout_s, between_s=block.timeout_s)
 
 
