@@ -14,7 +14,7 @@ import cells
 import sharing
 from frontier.planning import cells as planning
 from frontier.planning.placement import Placement, kv_cache_bytes
-from frontier.scoring import latency as timing
+from frontier.results import times
 from rows import Finding, row
 from workbench import Run, Workbench
 
@@ -125,8 +125,8 @@ class GpuChecks:
 
     def latency(self, run: Run) -> dict[str, Any]:
         """Medians in ms, the bandwidth's limit of TPOT, and what a token took in joules."""
-        tpot = [value for value in map(timing.tpot_s, run.records) if value is not None]
-        ttft = [value for value in map(timing.ttft_s, run.records) if value is not None]
+        tpot = [value for value in map(times.tpot_s, run.records) if value is not None]
+        ttft = [value for value in map(times.ttft_s, run.records) if value is not None]
         weights = run.facts["weights_bytes"]
         limit = (weights + PROMPT_BYTES * (run.facts["kv_bytes_per_token"] or 0)) / self.bytes_s
         tokens = sum(record.tokens for record in run.records)

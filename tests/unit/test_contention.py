@@ -54,6 +54,12 @@ def test_a_burst_is_of_its_own_windows() -> None:
     assert loads(begun, ends, CORES) == pytest.approx([0.0, 0.0, 2.0, 2.0, 0.1, 0.1, 0.1])
 
 
+def test_requests_that_were_under_way_together_share_a_window() -> None:
+    """They have one reading, after the last of them."""
+    begun, one, two = readings([5.0, 10.0], [2.0, 0.5])
+    assert loads(begun, [one] * 3 + [two] * 4, CORES) == pytest.approx([2.0] * 3 + [0.5] * 4)
+
+
 @pytest.mark.parametrize(
     ("begun", "end", "load"),
     [

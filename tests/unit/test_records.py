@@ -17,6 +17,7 @@ from frontier.results import checksums
 from frontier.results.journal import Journal, restore
 from frontier.results.records import Record, read, rebind
 from frontier.results.session import Peaks, Run, WarmUp
+from frontier.scenarios.single_stream import SingleStream
 from measurements import WARM_UP, a_measurement, a_session
 
 
@@ -139,14 +140,14 @@ def test_what_loading_showed_is_kept(tmp_path: Path) -> None:
     assert Journal(path, a_session(), "me").sessions[0].loaded.as_json() == begun
     peaks = {"device_peak_bytes": None, "host_peak_bytes": 7}
     journal.loaded(Run(memory=Peaks.of(peaks)))
-    again = Journal(path, a_session(), "me")
+    again, asked = Journal(path, a_session(), "me"), SingleStream()
     assert again.facts[0].loaded.as_json() == begun | {"memory": peaks}
     assert again.peaks() == Peaks.of(peaks)
-    assert (again.answered(["r0"]), again.answered(["r0", "r1"])) == (0, None)
+    assert (asked.answered(again, ["r0"]), asked.answered(again, ["r0", "r1"])) == (0, None)
     path.write_bytes(path.read_bytes()[:-9])
     cut = Journal(path, a_session(), "me")
     assert cut.facts[0].loaded.as_json() == begun
-    assert cut.answered(["r0"]) is None, "nobody knows the memory: it is loaded again"
+    assert asked.answered(cut, ["r0"]) is None, "nobody knows the memory: it is loaded again"
 
 
 def test_finished_requests_are_restored(tmp_path: Path) -> None:
@@ -247,3 +248,30 @@ def test_a_line_has_only_the_facts_that_are_known(tmp_path: Path) -> None:
     )  # fmt: skip
     assert Record.of_line(json.loads(json.dumps(rich.line()))) == rich
     assert Record.of_line(record(0).line() | {"other": 1}) is None
+
+
+def at_a_rate(number: int, rate: float | None, repetition: int = 0) -> Record:
+    """A request at a rate of arrivals."""
+    return replace(record(number), rate=rate, repetition=repetition)
+
+
+def test_a_request_is_recorded_at_each_rate(tmp_path: Path) -> None:
+    """Several times, each on its own; what is repeated is removed first, and nothing else."""
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path, a_session(), "me")
+    journal.begin({})
+    asked = [at_a_rate(n, rate, r) for rate in (None, 2.5) for r in (0, 1)[: 1 + bool(rate)]
+             for n in (0, 1)]  # fmt: skip
+    journal.extend(asked[:2], {"own": 1})
+    journal.extend(asked[2:], {"own": 2})
+    again = Journal(path, a_session(), "me")
+    assert again.records == asked
+    assert {key: again.ended[key]["own"] for key in again.ended} == {
+        "r0": 1, "r1": 1, "r0 0 at 2.5": 2, "r1 0 at 2.5": 2, "r0 1 at 2.5": 2, "r1 1 at 2.5": 2,
+    }  # fmt: skip
+    again.discard(asked[4:])
+    assert Journal(path, a_session(), "me").records == asked[:4]
+    again.begin({})
+    again.extend(asked[4:], {})
+    again.finish(tmp_path / "requests.jsonl", again.records, ["r1", "r0"])
+    assert read(tmp_path / "requests.jsonl") == [asked[1], asked[0], *asked[2:]]

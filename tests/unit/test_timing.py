@@ -18,6 +18,7 @@ from frontier.gates import GATES, Timing
 from frontier.prices import TokenPrices
 from frontier.results.records import Record
 from frontier.results.session import Contention
+from frontier.results.times import itl_s, latency_s, tpot_s, ttft_s
 from frontier.scoring import latency
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.stats.intervals import quantile_interval
@@ -57,16 +58,16 @@ GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
 def test_parts_add_up(gaps: list[int], tail: int) -> None:
     """Latency is TTFT and the time of the other tokens; gaps are the ITL."""
     one = record(gaps, tail)
-    assert latency.ttft_s(one) == pytest.approx(gaps[0] / 1e9)
-    assert latency.latency_s(one) == pytest.approx((sum(gaps) + tail) / 1e9)
-    assert latency.itl_s(one) == pytest.approx([gap / 1e9 for gap in gaps[1:]])
-    tpot = latency.tpot_s(one)
+    assert ttft_s(one) == pytest.approx(gaps[0] / 1e9)
+    assert latency_s(one) == pytest.approx((sum(gaps) + tail) / 1e9)
+    assert itl_s(one) == pytest.approx([gap / 1e9 for gap in gaps[1:]])
+    tpot = tpot_s(one)
     if len(gaps) == 1:
         assert tpot is None
     else:
         assert tpot is not None
-        whole = latency.ttft_s(one) + tpot * (len(gaps) - 1)  # type: ignore[operator]
-        assert whole == pytest.approx(latency.latency_s(one))
+        whole = ttft_s(one) + tpot * (len(gaps) - 1)  # type: ignore[operator]
+        assert whole == pytest.approx(latency_s(one))
 
 
 CHUNKS = st.lists(
@@ -84,10 +85,10 @@ def test_a_chunk_is_no_token(arrivals: list[Arrival], tail: int) -> None:
     """Of several tokens that came together the time of one is known, that of the last."""
     one = of_arrivals(arrivals, tail)
     times = np.repeat(*zip(*arrivals, strict=True)) / 1e9  # as if each had the last one's time
-    assert latency.ttft_s(one) == pytest.approx(times[0])
-    assert latency.itl_s(one) == pytest.approx(np.diff(np.unique(times)), rel=1e-6, abs=1e-9)
+    assert ttft_s(one) == pytest.approx(times[0])
+    assert itl_s(one) == pytest.approx(np.diff(np.unique(times)), rel=1e-6, abs=1e-9)
     later = times[arrivals[0].tokens :]
-    tpot = latency.tpot_s(one)
+    tpot = tpot_s(one)
     assert (tpot is None) == (later.size == 0)
     if tpot is not None:
         assert tpot == pytest.approx((one.end_ns / 1e9 - times[0]) / later.size)
@@ -118,8 +119,8 @@ def test_no_token_no_time() -> None:
     empty = Record("r", "", "", 0, 9, "stop", 0, 0, [], 10**6, 0)
     timing = Timing([empty], [], Contention(foreign_cores=0, foreign_gpu_processes=None), 1)
     assert GATES.load("clock")().reason(timing) is None
-    assert (latency.latency_s(empty), latency.ttft_s(empty)) == (1e-3, None)
-    assert (latency.tpot_s(empty), latency.itl_s(empty)) == (None, [])
+    assert (latency_s(empty), ttft_s(empty)) == (1e-3, None)
+    assert (tpot_s(empty), itl_s(empty)) == (None, [])
     found = figures_of([empty] * 50)
     assert found["requests_per_s"]["value"] == pytest.approx(1000)
     assert [found[name] for name in ("ttft_p50_s", "itl_mean_s", "mbu", "tokens_per_arrival")] == [
@@ -155,8 +156,8 @@ def test_statistics_are_numpys() -> None:
 def test_waiting_to_be_sent_counts() -> None:
     """Latency is counted from when a request was due, its parts from when it was sent."""
     late = replace(record([10, 10]), due_ns=23)
-    assert latency.latency_s(late) == pytest.approx(120e-9)
-    assert (latency.ttft_s(late), latency.tpot_s(late)) == pytest.approx((10e-9, 10e-9))
+    assert latency_s(late) == pytest.approx(120e-9)
+    assert (ttft_s(late), tpot_s(late)) == pytest.approx((10e-9, 10e-9))
 
 
 @given(st.lists(GAPS, min_size=2, max_size=20))
@@ -225,7 +226,7 @@ def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
         )
         for place, gap in enumerate((10**6 * np.exp(levels)).astype(int).tolist())
     ]
-    times = [latency.latency_s(one) for one in records]
+    times = [latency_s(one) for one in records]
     apart, together = latency.dependence(times, records), latency.serial(times)
     assert apart.lag1 > 0.9 > 0.6 > together.lag1
     joined = [Record(**vars(one) | {"session": 0}) for one in records]

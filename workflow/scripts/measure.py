@@ -88,7 +88,8 @@ def run_cell(
     origin = lock_of(checkpoint)
     if "outcome" in origin:  # the checkpoint's job has recorded why it failed
         return attempt.ended(origin["outcome"], origin["reason"]), None
-    known = journal.answered(prompts)
+    scenario = scenarios.load(spec.cell.scenario)
+    known = scenario.answered(journal, prompts)
     if known is not None and journal.facts[known].loaded.room is None:
         journal.withdraw()
         return attempt, known
@@ -96,7 +97,6 @@ def run_cell(
     pauses = Pauses()  # before the engine's threads
     engine = spec.engine.only("measure")
     engine.prepare()
-    scenario = scenarios.load(spec.cell.scenario)
     start_s = time.time() - psutil.Process().create_time()
     journal.loaded(Run(start_s=start_s, threads=settings.threads))
     model: LoadedModel | None = None
@@ -112,7 +112,7 @@ def run_cell(
             scenarios.check_prompts(model, prompts)
             requests = scenarios.requests_for(prompts, spec.task)
             journal.make_room(model.reserve(list(requests.values())))
-            known = journal.answered(prompts)
+            known = scenario.answered(journal, prompts)
             if known is None:
                 warmup = scenario.warm_up(model, list(requests.values()), spec.device.warmup)
                 cached = model.loaded.kv_bytes_per_token

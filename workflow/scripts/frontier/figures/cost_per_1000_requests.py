@@ -11,7 +11,8 @@ from frontier.figures import Figure, Measured, Values, heading
 from frontier.prices import TokenPrices
 from frontier.results.columns import with_interval
 from frontier.results.records import Record
-from frontier.scoring.latency import dependence, latency_s, mean, over
+from frontier.results.times import latency_s
+from frontier.scoring.latency import dependence, mean, over
 from frontier.stats.intervals import Estimate
 from frontier.stats.jackknife import LOG, jackknife
 from frontier.stats.serial import Serial

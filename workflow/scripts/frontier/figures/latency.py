@@ -6,7 +6,7 @@ from frontier import words
 from frontier.figures import Heading, PerRequest, heading
 from frontier.figures.common.spread import Spread, spread_columns
 from frontier.results.columns import StudyRow
-from frontier.scoring.latency import latency_s
+from frontier.results.times import latency_s
 
 
 def _median(row: StudyRow) -> str:

@@ -7,7 +7,8 @@ import numpy as np
 from frontier import words
 from frontier.figures import Figure, Measured, Values, heading
 from frontier.results.columns import with_interval
-from frontier.scoring.latency import dependence, tpot_s
+from frontier.results.times import tpot_s
+from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
 
 

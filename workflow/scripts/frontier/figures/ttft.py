@@ -5,7 +5,7 @@ from __future__ import annotations
 from frontier import words
 from frontier.figures import PerRequest, heading
 from frontier.figures.common.spread import Spread, spread_columns
-from frontier.scoring.latency import ttft_s
+from frontier.results.times import ttft_s
 
 
 class Ttft(Spread):

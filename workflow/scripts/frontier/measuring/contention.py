@@ -76,13 +76,14 @@ class Watch:
 def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
     """Cores that others used during each request of a process; `ends`: the readings after them.
 
-    Requests share windows of WINDOW_S or more; the last window takes the rest. At most the host's
-    `cores`, which a rounded counter over a short time could exceed.
+    Requests that were answered together have the same reading. Requests share windows of
+    WINDOW_S or more; the last window takes the rest. At most the host's `cores`, which a
+    rounded counter over a short time could exceed.
     """
     windows: list[tuple[int, Reading, Reading]] = []
     waiting, start = 0, begun
-    for end in ends:
-        waiting += 1
+    for end, together in groupby(ends):
+        waiting += len(list(together))
         if end.clock_s - start.clock_s >= WINDOW_S:
             windows.append((waiting, start, end))
             waiting, start = 0, end
@@ -111,7 +112,7 @@ def with_loads(recorded: Recorded) -> list[Record]:
         if "busy_s" not in begun:
             found += records
             continue
-        ends = [Reading(**recorded.ended[record.id]) for record in records]
+        ends = [Reading(**recorded.ended[record.key]) for record in records]
         known = zip(records, loads(Reading(**begun), ends, cores), strict=True)
         found += [replace(record, foreign_cores=round(load, 3)) for record, load in known]
     return found
@@ -119,7 +120,7 @@ def with_loads(recorded: Recorded) -> list[Record]:
 
 def strangers(recorded: Recorded, session: int) -> int | None:
     """The largest number of other processes seen on the GPUs in a session; None without a GPU."""
-    own = (recorded.ended[one.id] for one in recorded.records if one.session == session)
+    own = (recorded.ended[one.key] for one in recorded.records if one.session == session)
     return _most(recorded.begun[session], *own)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,10 @@ class Journal(Recorded):
         if lost or cut:
             write_bytes(self.path, b"".join(line + b"\n" for line in whole))
 
-    def _write(self, value: dict[str, Any]) -> None:
-        """Appends a line and syncs it, so that it survives a crash of the process or machine."""
+    def _write(self, *values: dict[str, Any]) -> None:
+        """Appends lines and syncs them, so that they survive a crash of the process or machine."""
         check_interrupted()
-        self._file.write(checksums.line(value, self.identity))
+        self._file.write(b"".join(checksums.line(value, self.identity) for value in values))
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -65,8 +65,30 @@ class Journal(Recorded):
 
     def append(self, record: Record, reading: dict[str, Any]) -> None:
         """Appends a record and the counters after it."""
-        self._write({**record.line(), "reading": reading})
-        self.add(record, reading)
+        self.extend([record], reading)
+
+    def extend(self, records: Sequence[Record], reading: dict[str, Any]) -> None:
+        """Appends the records of requests that were under way together, and the counters after."""
+        self._write(*({**record.line(), "reading": reading} for record in records))
+        for record in records:
+            self.add(record, reading)
+
+    def discard(self, records: Iterable[Record]) -> None:
+        """Removes records, to be repeated; not the sessions that asked them."""
+        keys = {record.key for record in records}
+        if not keys:
+            return
+        self.records = [record for record in self.records if record.key not in keys]
+        self._failed -= keys
+        for key in keys:
+            del self.ended[key]
+        self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Writes the file again, with what is known here."""
+        self._file.close()
+        write_bytes(self.path, self.lines(self.identity))
+        self._file = self.path.open("ab")
 
     def loaded(self, facts: Run) -> None:
         """Adds to the facts that loading gave; on disk at once if this session times requests."""
@@ -91,10 +113,8 @@ class Journal(Recorded):
             del self.facts[number], self.begun[number]
         for one in [record for record in self.records if record.session in others]:
             self.records.remove(one)
-            del self.ended[one.id]
-        self._file.close()
-        write_bytes(self.path, self.lines(self.identity))
-        self._file = self.path.open("ab")
+            del self.ended[one.key]
+        self._rewrite()
 
     def peaks(self) -> Peaks:
         """The peak memory of all sessions, as far as known."""
@@ -104,17 +124,16 @@ class Journal(Recorded):
             host_peak_bytes=_largest(one.host_peak_bytes for one in known),
         )
 
-    def answered(self, ids: Iterable[str]) -> int | None:
-        """The last session with complete facts from loading, if no request is left to ask."""
-        if not self.ended.keys() >= set(ids):
-            return None
+    def complete(self) -> int | None:
+        """The last session with complete facts from loading."""
         known = {number: facts.loaded for number, facts in self.facts.items()}
         return _largest(n for n, one in known.items() if one.warmup and one.memory)
 
     def finish(self, path: Path, records: Iterable[Record], order: list[str]) -> None:
-        """Writes the final records to `path`, in the order of the sample's ids."""
-        by_id = {record.id: record.line() for record in records}
-        written = (checksums.line(by_id[name], self.identity) for name in order if name in by_id)
+        """Writes the final records to `path`: in the order of the sample's ids, then by rate."""
+        by_key = {record.key: record.line() for record in records}
+        ordered = dict.fromkeys((*(key for key in order if key in by_key), *by_key))
+        written = (checksums.line(by_key[key], self.identity) for key in ordered)
         write_bytes(path, b"".join(written))
         self._file.close()
 

@@ -35,9 +35,12 @@ class Record:
     it, in the chat template or in the user's. `input_sha256` is that of the task's own prompt, by
     which another sample's measurement finds it.
 
-    The fields from `thinking` on are a `Generation`'s, which only servers give; a line has those
-    that are known. `failure` is the reason why there is no answer: such a record has no text, no
-    token and no time that counts.
+    The fields from `thinking` on are mostly a `Generation`'s, which only servers give; a line
+    has those that are known. `failure` is the reason why there is no answer: such a record has
+    no text, no token and no time that counts. `rate` and `repetition` are of the scenario
+    `server`, which asks a request at several rates of arrivals and several times at each:
+    arrivals per second, and the number of times that it was asked before at this rate. Where
+    there is no rate, it is asked once.
     """
 
     id: str
@@ -63,6 +66,13 @@ class Record:
     doubts: tuple[str, ...] = ()
     late_ns: tuple[int, ...] = ()
     failure: str | None = None
+    rate: float | None = None
+    repetition: int = 0
+
+    @property
+    def key(self) -> str:
+        """Unique in a measurement."""
+        return self.id if self.rate is None else f"{self.id} {self.repetition} at {self.rate!r}"
 
     @classmethod
     def of_line(cls, value: Mapping[str, Any]) -> Self | None:
@@ -92,7 +102,7 @@ def input_sha256(prompt: str) -> str:
 _NAMES = [field.name for field in fields(Record)]
 _KEYS = {*_NAMES[: _NAMES.index("thinking")]}
 _SERVED = {field.name: field.default for field in fields(Record) if field.name not in _KEYS}
-"""The keys that only a server's answers have, with the values that are not written."""
+"""The keys that a line may lack, with the values that are not written."""
 FORMER = "token_ns"  # a time per token, which earlier releases wrote instead of arrivals
 
 
@@ -133,7 +143,7 @@ class Recorded:
     Each process that worked on it is a session with a number, by which `facts` has it.
 
     Counters (frontier/measuring/contention.py) are read when a session starts timing, in `begun` by
-    its number, and after each request, in `ended` by its id.
+    its number, and after each request, in `ended` by its key.
     """
 
     def __init__(self) -> None:
@@ -155,16 +165,16 @@ class Recorded:
 
     @property
     def answered_ids(self) -> set[str]:
-        """The requests that have an answer."""
+        """The requests that have an answer, by their keys."""
         return self.ended.keys() - self._failed
 
     def add(self, record: Record, reading: dict[str, Any]) -> None:
         """Adds a record and the counters after it; it replaces one of a failure."""
-        if record.id in self.ended:
-            self.records = [one for one in self.records if one.id != record.id]
+        if record.key in self.ended:
+            self.records = [one for one in self.records if one.key != record.key]
         self.records.append(record)
-        self.ended[record.id] = reading
-        (self._failed.add if record.failure else self._failed.discard)(record.id)
+        self.ended[record.key] = reading
+        (self._failed.add if record.failure else self._failed.discard)(record.key)
 
     def take(self, value: dict[str, Any] | None) -> bool:
         """Adds a line; False if it is not of this measurement, or a duplicate."""
@@ -185,7 +195,8 @@ class Recorded:
             self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
             return True
         record = Record.of_line(value)
-        if record is None or (record.id in self.ended and record.id not in self._failed):
+        again = record is not None and record.key in self._failed
+        if record is None or (record.key in self.ended and not again):
             return False
         self.add(record, reading)
         return True
@@ -195,7 +206,7 @@ class Recorded:
         ordered = sorted(self.records, key=lambda record: record.session)
         values = [
             *(opening(self.facts[number], self.begun[number]) for number in sorted(self.begun)),
-            *({**record.line(), "reading": self.ended[record.id]} for record in ordered),
+            *({**record.line(), "reading": self.ended[record.key]} for record in ordered),
         ]
         return b"".join(checksums.line(value, identity) for value in values)
 

@@ -11,7 +11,7 @@ import math
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,6 +80,14 @@ class Scenario(Entry, ABC):
     def calls(self, requests: int) -> int:
         """The requests that it sends at most for a sample of so many, its warm-up left out."""
         return requests
+
+    def is_complete(self, records: Sequence[Record], ids: Collection[str]) -> bool:
+        """True if a sample with these ids has no request left to ask."""
+        return {record.id for record in records} >= set(ids)
+
+    def answered(self, journal: Journal, ids: Collection[str]) -> int | None:
+        """The last session with complete facts from loading, if no request is left to ask."""
+        return journal.complete() if self.is_complete(journal.records, ids) else None
 
     @abstractmethod
     def measure(self, bench: Bench) -> None:

@@ -1,9 +1,4 @@
-"""Latencies from recorded arrivals of tokens, by the definitions of MLPerf Inference.
-
-Source: MLCommons, "MLPerf Inference Rules", sections on scenarios and on LLM benchmarks' metrics
-(TTFT, TPOT), https://github.com/mlcommons/inference_policies. They assume a time per token; for an
-arrival with several tokens only the last one's time is known, from which later tokens count.
-"""
+"""Statistics of the latencies of records: means, quantiles and rates, each with its interval."""
 
 from __future__ import annotations
 
@@ -15,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from frontier.results.records import Record
+from frontier.results.times import itl_s, latency_s
 from frontier.stats.intervals import (
     CONFIDENCE,
     Estimate,
@@ -27,38 +23,7 @@ from frontier.stats.serial import Floats, Serial, serial
 
 Statistics = dict[str, Estimate | None]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-SECOND = 1e9  # nanoseconds
 SHOWS_TAIL = 100  # requests; a mean of fewer is wrong if rare ones are much slower
-
-
-def latency_s(record: Record) -> float:
-    """The time from a request's due time to the text of its last token, in seconds.
-
-    Counted from the due time, like MLPerf's LoadGen, to include waiting; in SingleStream a request
-    is sent when it is due.
-    """
-    return (record.start_ns - record.due_ns + record.end_ns) / SECOND
-
-
-def ttft_s(record: Record) -> float | None:
-    """The time from sending a request to its first arrival, in seconds; None without one."""
-    return record.arrivals[0].ns / SECOND if record.arrivals else None
-
-
-def tpot_s(record: Record) -> float | None:
-    """The time per output token after the first arrival, in seconds; None without further tokens.
-
-    (end - first arrival) / (tokens - tokens of the first arrival): MLPerf's
-    (latency - TTFT) / (tokens - 1) if the first token arrived alone.
-    """
-    later = record.tokens - record.arrivals[0].tokens if record.arrivals else 0
-    return (record.end_ns - record.arrivals[0].ns) / SECOND / later if later else None
-
-
-def itl_s(record: Record) -> list[float]:
-    """The gaps between consecutive arrivals, in seconds: between tokens if each arrived alone."""
-    times = np.array([arrival.ns for arrival in record.arrivals], dtype=np.float64)
-    return [float(gap) for gap in np.diff(times) / SECOND]
 
 
 def in_order(records: Iterable[Record]) -> list[Record]:
