@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import engine_block, prices, quantizers
 from frontier.blocks import Decides
-from frontier.catalogue import devices, entries, models, question
+from frontier.catalogue import devices, entries, loads, models, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
@@ -51,6 +51,7 @@ REDONE = {
     "fetch": "fetching and all later steps",
     "sample": "sampling and all later steps",
     "measure": "measuring and all later steps",
+    "load": "measuring in the scenario `server`, and all later steps",
     "score": "scoring, table and report",
     "show": "the report",
     "operate": "nothing",
@@ -167,7 +168,7 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
-    modules = (entries, models, devices, engine_block, prices, quantizers, question)
+    modules = (entries, models, devices, loads, engine_block, prices, quantizers, question)
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

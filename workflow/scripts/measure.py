@@ -88,7 +88,7 @@ def run_cell(
     origin = lock_of(checkpoint)
     if "outcome" in origin:  # the checkpoint's job has recorded why it failed
         return attempt.ended(origin["outcome"], origin["reason"]), None
-    scenario = scenarios.load(spec.cell.scenario)
+    scenario = scenarios.load(spec.cell.scenario, spec.scenario_keys)
     known = scenario.answered(journal, prompts)
     if known is not None and journal.facts[known].loaded.room is None:
         journal.withdraw()

@@ -21,15 +21,16 @@ from pydantic import (
 
 from frontier.text import visible
 
-Stage = Literal["fetch", "sample", "measure", "score", "show", "operate", "plan"]
+Stage = Literal["fetch", "sample", "measure", "load", "score", "show", "operate", "plan"]
 
 
 @dataclass(frozen=True)
 class Decides:
     """The stage that must be repeated when the annotated key changes.
 
-    `operate` marks keys by which measuring reaches something, which decide neither an answer nor a
-    time; `plan` those that only decide whether a cell is planned at all.
+    `load` marks keys that decide measuring in the scenario `server` alone; `operate` those by which
+    measuring reaches something, which decide neither an answer nor a time; `plan` those that only
+    decide whether a cell is planned at all.
     """
 
     stage: Stage
@@ -38,6 +39,7 @@ class Decides:
 Fetch = Decides("fetch")
 Sample = Decides("sample")
 Measure = Decides("measure")
+Load = Decides("load")
 Score = Decides("score")
 Show = Decides("show")
 Operate = Decides("operate")

@@ -11,6 +11,7 @@ from frontier.blocks import (
     Entry,
     Fetch,
     Label,
+    Load,
     Measure,
     Plugin,
     Rows,
@@ -20,6 +21,7 @@ from frontier.blocks import (
     Text,
 )
 from frontier.catalogue.devices import Device
+from frontier.catalogue.loads import Limits, Rates
 from frontier.catalogue.models import Model
 from frontier.catalogue.source import Source
 from frontier.datasets import Loader
@@ -86,6 +88,10 @@ class Task(Entry):
     """Text of the system message before each prompt, for models with `prompt: chat`."""
     scorer: Annotated[ScorerKeys, Score]
     """The scoring of answers."""
+    limits: Annotated[Limits, Load] = Limits()
+    """The limits of latency in the scenario `server`."""
+    rates: Annotated[Rates, Load] = Rates()
+    """The rates of arrivals that the scenario `server` tries."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 

@@ -45,6 +45,8 @@ class Rates(Block):
     """The most time, also if that is too short for the percentile."""
     max_requests: Annotated[int, Field(gt=0, le=10**6)] = 5000
     """The most requests at each rate."""
+    seed: Annotated[int, Field(ge=0, le=2**63)] = 0
+    """Seed of the arrivals, which are the same for all variants but for the unit of time."""
 
     @field_validator("shares")
     @classmethod

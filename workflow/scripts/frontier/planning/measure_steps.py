@@ -24,6 +24,7 @@ from frontier.planning.placement import Placement, placed
 from frontier.planning.step import Known, Measuring, step
 from frontier.quantizers import block_of
 from frontier.results.layout import Place
+from frontier.scenarios import Scenario
 from frontier.specs.measure import (
     Costs,
     MeasuredDevice,
@@ -80,7 +81,7 @@ class MeasureSteps(InputSteps):
             "device": self.slice("devices", cell.device, "measure"),
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
-            "task": self.slice("tasks", cell.task, "measure"),
+            "task": {**self.slice("tasks", cell.task, "measure"), **self.scenario_keys(cell)},
             "scenario": cell.scenario,
         }
         quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
@@ -103,6 +104,8 @@ class MeasureSteps(InputSteps):
             task=self._task_keys(cell.task),
             references=code("measure", *plugins).references,
         )
+        if own := self.scenario_keys(cell):
+            spec = spec.model_copy(update={"scenario_keys": own})
         if paid := self._costs(cell, placement):
             spec = spec.model_copy(update={"costs": paid})
         inputs: dict[str, Known] = {"sample": self.sample(cell.task)}
@@ -122,6 +125,15 @@ class MeasureSteps(InputSteps):
             fetched=fetched,
         )
         return Measuring(**vars(base))
+
+    def scenario_keys(self, cell: Cell) -> dict[str, JsonValue]:
+        """The keys of a cell's task that decide its measurement in the cell's scenario alone."""
+        keys, wanted = self.slice("tasks", cell.task, "load"), scenarios.keys_of(cell.scenario)
+        return {name: one for name, one in keys.items() if name in wanted}
+
+    def scenario(self, cell: Cell) -> Scenario:
+        """The scenario of a cell, with its task's keys."""
+        return scenarios.load(cell.scenario, self.scenario_keys(cell))
 
     def measurement(self, cell: Cell) -> Path:
         """The path of a planned cell's measurement."""

@@ -1,12 +1,13 @@
 """Scenarios, in which requests reach an engine by the rules of MLPerf Inference.
 
 Each file here has one scenario: a class found by the file's name, such as single_stream for
-`single-stream`. Its fields are keys of a scenario; none has any yet.
+`single-stream`. Its fields are keys of a task that decide measurements in this scenario alone.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import statistics
 import time
@@ -14,6 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic import JsonValue, ValidationError
 
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
@@ -26,6 +29,7 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
 from frontier.results.session import WarmUp
 from frontier.specs.measure import MeasuredTask
+from frontier.values import first_fault
 
 ANSWERED = (
     "text", "tokens", "prompt_tokens", "finish_reason", "arrivals", "counted_by", "thinking",
@@ -106,9 +110,20 @@ def module_of(name: str) -> str:
     return SCENARIOS.load(_file(name)).__module__
 
 
-def load(name: str) -> Scenario:
-    """The scenario by MLPerf's name, such as single-stream. Raises UserError with the nearest."""
-    return SCENARIOS.load(_file(name))()
+def keys_of(name: str) -> frozenset[str]:
+    """The keys of a task that are the scenario's."""
+    return frozenset(SCENARIOS.load(_file(name)).model_fields)
+
+
+def load(name: str, keys: Mapping[str, JsonValue] | None = None) -> Scenario:
+    """The scenario by MLPerf's name, such as single-stream, with its keys.
+
+    Raises UserError with the nearest name, or for a key that is invalid.
+    """
+    try:
+        return SCENARIOS.load(_file(name)).model_validate_json(json.dumps(keys or {}))
+    except ValidationError as invalid:
+        raise UserError(f"scenario_keys: {first_fault(invalid)}") from None
 
 
 def _file(name: str) -> str:

@@ -117,6 +117,8 @@ class MeasureSpec(Spec):
     dtype: str
     """The precision of the parts that are not quantized; empty if an endpoint decides it."""
     task: MeasuredTask
+    scenario_keys: dict[str, JsonValue] = Field(default_factory=dict)
+    """The keys of the task that are the scenario's."""
     references: tuple[str, ...] = ()
     """The code's references outside the project, whose packages' versions sessions record."""
     costs: Costs | None = None
