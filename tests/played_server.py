@@ -60,10 +60,12 @@ class Connection(asyncio.Protocol):
         self._steps: list[tuple[int, bytes]] = []
         self._times: list[Any] = []
         self._lost = False
+        self._port = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Remembers the transport."""
         self._transport = transport
+        self._port = transport.get_extra_info("peername")[1]
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Sends nothing more."""
@@ -96,7 +98,8 @@ class Connection(asyncio.Protocol):
             due += int(delay * MILLISECOND)
             self._steps.append((due, text.encode("latin-1")))
         if framed:
-            headers = {"Content-Type": "text/event-stream", **schedule.headers}
+            headers = {"Content-Type": "text/event-stream", "X-Port": str(self._port)}
+            headers |= schedule.headers
             if schedule.framing == "chunked":
                 headers["Transfer-Encoding"] = "chunked"
             elif schedule.framing == "length":

@@ -24,7 +24,7 @@ from frontier.client.client import Client
 from frontier.client.framing import MalformedError, Response
 from frontier.client.origin import Origin
 from frontier.errors import UserError
-from played_server import SCRIPTS, PlayedServer, Schedule
+from played_server import SCRIPTS, STAMPS, PlayedServer, Schedule
 
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
 KEY = "canary-key-4711"
@@ -390,6 +390,19 @@ def test_connections_that_the_server_ends(client: Client) -> None:
             )  # it was sent before the end was seen
             assert attempt < 99
         assert exchange.body == b"well"
+
+
+@pytest.mark.parametrize(("kept", "again"), [("timeout=1, max=100", False), ("timeout=3600", True)])
+def test_connections_that_the_server_will_end(client: Client, kept: str, again: bool) -> None:
+    """A connection is not used when the server is about to end it."""
+    schedule = Schedule([(0, STAMPS)], headers={"Keep-Alive": kept})
+    ports = set()
+    for _ in range(3):
+        exchange = client.ask(call(schedule))
+        assert exchange.failure is None
+        assert not exchange.fresh
+        ports.add(exchange.headers["x-port"])
+    assert len(ports) == (1 if again else 3)
 
 
 def test_large_requests(client: Client) -> None:

@@ -77,6 +77,8 @@ class Connection:
         self.began_ns = time.perf_counter_ns()
         self.ready = False
         """Whether a request can be sent."""
+        self.stale_ns = 0
+        """The time after which the server may end it, unused; 0 if it does not say so."""
         self.wants_write = True
         self.stamped = False
         """Whether the kernel reports times of its reads."""

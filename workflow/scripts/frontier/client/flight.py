@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from frontier.text import shown
 
 REDIRECTS = (301, 302, 303, 307, 308)
 SECOND = 1_000_000_000
+_KEPT = re.compile(r"\btimeout=([0-9]{1,9})\b", re.IGNORECASE)
 
 
 class Flight:
@@ -34,6 +36,12 @@ class Flight:
     def keeps(self) -> bool:
         """Whether its connection can be used again, after it is over."""
         return self._response.done and self._response.keep and not self._unsent
+
+    @property
+    def kept_s(self) -> float | None:
+        """How long the server keeps the connection, in seconds, if it says so."""
+        found = _KEPT.search(self.outcome.headers.get("keep-alive", ""))
+        return float(found[1]) if found else None
 
     def send(self, connection: Connection) -> None:
         """Sends what can be sent now."""

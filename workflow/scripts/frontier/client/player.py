@@ -58,6 +58,7 @@ class Player:
         """
         pool, self._failure = self.pool, None
         self._turn(0)
+        pool.drop_stale()
         try:
             pool.resolve()
             self._open(count)
@@ -192,14 +193,14 @@ class Player:
     def _end(self, connection: Connection, flight: Flight) -> None:
         del self._busy[connection], self._empty_ns[connection]
         if flight.keeps:
-            self.pool.idle.append(connection)
-            self.pool.watch(connection)
+            self.pool.give(connection, flight.kept_s)
         else:
             self.pool.close(connection)
         self._finished(flight.index, flight.outcome)
 
     def _check(self, now: int) -> None:
-        """Ends what has taken too long."""
+        """Ends what has taken too long, or may be ended by the server."""
+        self.pool.drop_stale()
         for connection in list(self.pool.opening):
             if now - connection.began_ns > self._limits.connect_s * SECOND:
                 self.pool.close(connection)

@@ -13,6 +13,8 @@ from frontier.client.origin import Origin
 
 PAUSE_NS = 100_000_000
 """Between attempts to open spare connections to a server that refused one."""
+SLACK_S = 1.0
+"""Before the server ends an unused connection, it is not used any more."""
 READS = selectors.EVENT_READ
 BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -80,6 +82,20 @@ class Pool:
             raise
         if connection.ready:
             self.opening.remove(connection)
+        self.watch(connection)
+
+    def drop_stale(self) -> None:
+        """Closes the idle connections that the server may end soon."""
+        now = time.perf_counter_ns()
+        for connection in [one for one in self.idle if 0 < one.stale_ns <= now]:
+            self.close(connection)
+
+    def give(self, connection: Connection, kept_s: float | None) -> None:
+        """Takes back a connection, which the server keeps so long without a request."""
+        if kept_s is not None:
+            kept_ns = int(max(0.0, kept_s - SLACK_S) * 1e9)
+            connection.stale_ns = time.perf_counter_ns() + kept_ns
+        self.idle.append(connection)
         self.watch(connection)
 
     def look(self, connection: Connection) -> None:
