@@ -521,11 +521,16 @@ class ConformanceServer:
 
     def speaks(self, preset: str, **quirks: Any) -> str:
         """The address of a server of that preset with other switches."""
-        key = f"k{next(self._keys)}"
+        url = f"{self.root}/~k{next(self._keys)}"
+        self.changes(url, preset, **quirks)
+        return url
+
+    def changes(self, url: str, preset: str, **quirks: Any) -> None:
+        """Gives a server other switches, as an endpoint changes behind its name."""
+        key = url.rpartition("~")[2]
         asked = json.dumps({"key": key, "preset": preset, "quirks": quirks}).encode()
         with urllib.request.urlopen(f"{self.root}/~configure", asked) as done:
             done.read()
-        return f"{self.root}/~{key}"
 
     def seen(self, url: str) -> list[dict[str, Any]]:
         """The requests for a text that a server has got."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 import pretend
+from conformance_server import ConformanceServer
 from pretend import COST, calls
 from workspace import Workspace, refused
 
@@ -171,3 +173,57 @@ def test_what_is_wrong_is_said_before_any_job(endpoint: Workspace) -> None:
     done = endpoint.snakemake("-n")
     refused(done, "engines.yaml: line ", "looks like a key or a token")
     assert "canary" not in done.stdout + done.stderr
+
+
+@pytest.fixture
+def dialect(place: Workspace) -> Iterator[ConformanceServer]:
+    """A server that speaks as OpenAI's endpoint does, with the tokenizer of a grown model."""
+    (checkpoint,) = place.path("resources/models/tiny-llama").glob("*/tokenizer.json")
+    with ConformanceServer(checkpoint.parent) as running:
+        yield running
+
+
+def test_openais_block_in_a_study(place: Workspace, dialect: ConformanceServer) -> None:
+    """The shipped block against its dialect: system message, fingerprints, money; no key anywhere."""
+    key = "canary-0123456789abcdef"
+    said = {"key": key, "lists": ["gpt-4o"], "reported": "gpt-4o-2024-08-06", "reports_cached": 2}
+    url = dialect.speaks("openai", **said, fingerprint="fp_first")
+    place.set("engines", "engines/openai/base_url", f"{url}/v1")
+    place.set("devices", "devices/openai", pretend.DEVICE | {"engine": "openai", "max_cost": 1.0})
+    place.set("models", "models/gpt-4o", {
+        "served": "gpt-4o", "endpoints": ["openai"], "prompt": "chat",
+        "price_per_million_tokens": {"input": 2.5, "cached_input": 1.25, "output": 10},
+    })  # fmt: skip
+    place.set("tasks", "tasks/sums/system", "Be brief.")
+    place.set("config", "study", {
+        "models": ["gpt-4o"], "devices": ["openai"], "tasks": ["sums", "reviews"],
+    })  # fmt: skip
+    cells = [f"results/gpt-4o/openai/{task}.json" for task in ("sums", "reviews")]
+    logs = [place.build(cells[0], OPENAI_API_KEY=key)]
+    (first, *_) = dialect.seen(url)
+    assert first["fields"]["messages"][0] == {"role": "system", "content": "Be brief."}
+    asked = len(dialect.seen(url))
+    dialect.changes(url, "openai", **said, fingerprint="fp_second")
+    logs.append(place.build(OPENAI_API_KEY=key))
+    assert asked == REQUESTS + WARM_UP
+    for cell, fingerprint in zip(cells, ("fp_first", "fp_second"), strict=True):
+        found = json.loads(place.path(cell).read_text(encoding="utf-8"))
+        assert found["outcome"] in ("measured", "invalid"), found["reason"]
+        provenance = found["provenance"]
+        assert provenance["repeatable"] is False
+        assert provenance["servers"][0]["models"] == ["gpt-4o-2024-08-06"]
+        assert provenance["servers"][0]["fingerprints"] == [fingerprint]
+        assert provenance["servers"][0]["template"] == "server"
+        rows = pl.read_parquet(place.path(cell).with_suffix(".parquet"))
+        timed = (rows["prompt_tokens"] - 2).sum() * 2.5 + 16 * 1.25 + rows["tokens"].sum() * 10
+        spent = found["figures"]["spent"]
+        assert timed / 1e6 < spent < 2 * timed / 1e6
+    report = place.path("results/report.html").read_text(encoding="utf-8")
+    assert "different fingerprints: fp_first (sums); fp_second (reviews)." in report
+    assert "cannot be repeated bit for bit" in report
+    assert place.jobs(OPENAI_API_KEY=key) == set()
+    for log in logs:
+        assert key not in log
+    for path in place.root.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            assert key.encode() not in path.read_bytes(), path
