@@ -58,6 +58,20 @@ def test_no_request_is_sent_that_could_pass_the_limit(tmp_path: Path) -> None:
     purse.reserve(["a"], 100)  # a smaller one is left for
 
 
+def test_requests_that_are_sent_together_are_reserved_together(tmp_path: Path) -> None:
+    """All, or none of them: what is not sent is not counted."""
+    purse = budget(tmp_path, most=0.05)
+    found = purse.reserve_all({"a": (["x"], 1000), "b": (["x"], 1000)})
+    assert purse.spent == pytest.approx(sum(one.most for one in found.values()))
+    for one in found.values():
+        one.settle(10, 10)
+    before = purse.spent
+    with pytest.raises(OverBudgetError, match="could be passed"):
+        purse.reserve_all({str(number): (["x"], 1000) for number in range(9)})
+    assert purse.spent == pytest.approx(before)
+    assert spent_in(tmp_path / LEDGER) == pytest.approx(before)
+
+
 def test_a_killed_process_has_spent_what_it_set_aside(tmp_path: Path) -> None:
     """The next one counts it, the line that it was killed in too little to read left out."""
     first = budget(tmp_path)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +92,23 @@ class Budget:
         self._write({"request": name, "reserved": most})
         self._spent += most
         return Reservation(self, name, most)
+
+    def reserve_all(
+        self, requests: Mapping[str, tuple[Sequence[str], int]]
+    ) -> dict[str, Reservation]:
+        """Sets aside what requests that are sent together can cost, by name: all or nothing.
+
+        `requests`: the arguments of `reserve`. Raises OverBudgetError as that does.
+        """
+        found: dict[str, Reservation] = {}
+        try:
+            for name, (texts, new_tokens) in requests.items():
+                found[name] = self.reserve(texts, new_tokens)
+        except OverBudgetError:
+            for reserved in found.values():
+                reserved.release()
+            raise
+        return found
 
     def _elapsed(self) -> float:
         """The price of the time since the last request ended, if time is paid for."""

@@ -136,11 +136,12 @@ class ServerModel(LoadedModel):
         self, due: Mapping[str, int], sent: Mapping[str, Sent], requests: Mapping[str, Due]
     ) -> Iterator[tuple[Exchange, Reservation]]:
         """Sends requests, and yields each with the money that is set aside for it."""
-        reserved, calls = {}, []
-        for name, due_ns in due.items():
-            most = requests[name].request.max_new_tokens
-            reserved[name] = self.budget.reserve(sent[name].texts, most)
-            calls.append(Call(name, self.path, self.headers, sent[name].body, due_ns))
+        most = {name: (sent[name].texts, requests[name].request.max_new_tokens) for name in due}
+        reserved = self.budget.reserve_all(most)
+        calls = [
+            Call(name, self.path, self.headers, sent[name].body, due_ns)
+            for name, due_ns in due.items()
+        ]
         now = time.perf_counter_ns()
         at_once = sum(call.due_ns <= now for call in calls)
         connections = max(at_once, min(OPEN, len(calls)))
@@ -153,7 +154,7 @@ class ServerModel(LoadedModel):
         """The answer in an exchange, cut at the stop texts; settles what it cost."""
         stream = answered(exchange, self.sending.protocol)
         if isinstance(stream, NoAnswer):
-            if exchange.status not in (None, 200):
+            if exchange.status not in (None, OK) or not exchange.sent_ns:
                 reserved.release()
             return stream
         said, own = stream.counts.prompt, sent.prompt_tokens
@@ -164,7 +165,8 @@ class ServerModel(LoadedModel):
             read = answer_of(stream, *times, prompt_tokens, count, request.stop)
         except ValueError as error:
             raise UserError(f"{self.name}: {error}") from None
-        reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
+        if said is not None:  # otherwise all that was set aside counts
+            reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
         if refused := not_as_asked(read, request, own):
             return refused
         others = [one for one in stream.models if not named_alike(one, self.sending.model)]
