@@ -138,10 +138,7 @@ class ServerModel(LoadedModel):
         """Sends requests, and yields each with the money that is set aside for it."""
         most = {name: (sent[name].texts, requests[name].request.max_new_tokens) for name in due}
         reserved = self.budget.reserve_all(most)
-        calls = [
-            Call(name, self.path, self.headers, sent[name].body, due_ns)
-            for name, due_ns in due.items()
-        ]
+        calls = [Call(one, self.path, self.headers, sent[one].body, at) for one, at in due.items()]
         now = time.perf_counter_ns()
         at_once = sum(call.due_ns <= now for call in calls)
         connections = max(at_once, min(OPEN, len(calls)))
