@@ -18,7 +18,10 @@ from frontier.fetching import environments
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
-SPREAD = {"test_all_changes", "test_altered", "test_bad_input", "test_changes", "test_gpus"}
+SPREAD = {
+    "test_all_changes", "test_altered", "test_bad_input", "test_changes", "test_gpus",
+    "test_server_ends",
+}  # fmt: skip
 
 # On a busy machine an example may take any time: that is no fault of what it tests.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

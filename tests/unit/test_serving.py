@@ -246,7 +246,9 @@ def test_the_starter_is_no_longer_waited_for(
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     monkeypatch.setenv("LLM_FRONTIER_RUNNER", str(ended.pid))
-    with pytest.raises(UserError, match=r"^little: Snakemake has ended$"):
+    with pytest.raises(
+        UserError, match=r"^little: Snakemake has ended; what was measured is saved$"
+    ):
         servers.start(little.plan("--well-after", "1000"), ask)
     assert little.running() == []
 

@@ -12,7 +12,6 @@ from typing import Self
 
 from frontier.client.scheduling import may_run_first
 from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
-from frontier.host import presence
 from frontier.machine.limits import share_of_programs
 from frontier.serving import logs, memory, ports, readiness
 from frontier.serving.plans import Plan
@@ -104,6 +103,8 @@ class Server:
         when = "while it started" if self.start_s is None else "while it was asked"
         if known.failed is not None:
             return UserError(f"{name}: cannot be started: {known.failed}")
+        if known.runner_exited:
+            return UserError(f"{name}: Snakemake has ended; what was measured is saved")
         if known.over_memory and self._share:
             return self._share.exceeded()
         killed = known.exit == KILLED and logs.oom_kills() != self._oom_kills
@@ -155,7 +156,7 @@ def start(plan: Plan, probe: Callable[[Server], None]) -> Server:
 
 def await_ready(server: Server, probe: Callable[[Server], None]) -> None:
     """Returns once a server answers at its own address; otherwise raises what `start` does."""
-    plan, runner = server.plan, presence.Runner()
+    plan = server.plan
     deadline = time.monotonic() + plan.ready_s
     while True:
         server.check()
@@ -169,8 +170,6 @@ def await_ready(server: Server, probe: Callable[[Server], None]) -> None:
             if not may_run_first():
                 server.give_way()
             return
-        if runner.has_exited():
-            raise UserError(f"{plan.name}: Snakemake has ended")
         if time.monotonic() > deadline:
             server.check()
             raise UserError(

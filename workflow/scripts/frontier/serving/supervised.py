@@ -31,6 +31,8 @@ class Supervised:
         """The system's reason for not starting it."""
         self.over_memory = False
         """True if it was killed because it used more than it may."""
+        self.runner_exited = False
+        """True if it was killed because the Snakemake that wants it has ended."""
         self.gives_way: bool | None = None
         """Whether the system runs other processes first; None while it was not asked to."""
         self._left: list[int] | None = None
@@ -110,6 +112,8 @@ class Supervised:
                 self._tree.exempt.add(pid)
             case {"exited": int(code)}:
                 self.exit = code
+            case {"runner_exited": True}:
+                self.runner_exited = True
             case {"memory": int()}:
                 self.over_memory = True
             case {"gives_way": bool(done)}:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from frontier.host import presence
 from frontier.serving import logs, priority
 from frontier.serving.orders import Order, read_order
 from frontier.serving.processes import MARK, Tree
@@ -49,7 +50,7 @@ class Supervisor:
         self.order, self.tree = order, Tree(os.getpid(), order.mark)
         self.leader: int | None = None
         self.guard: subprocess.Popen[bytes] | None = None
-        self.starter = os.getppid()
+        self.starter, self.runner = os.getppid(), presence.Runner()
         self.kill_at: float | None = None
         self.pending = pending
         self.priority = b""
@@ -121,6 +122,11 @@ class Supervisor:
                 if self.leader is None and not running:
                     return
                 self.check_memory(running)
+                if not self.kill_at and self.runner.has_exited():
+                    self.say(
+                        runner_exited=True
+                    )  # a request may hang for as long as it is allowed to
+                    self.kill_at = now
                 if self.priority:
                     self.set_priority()
 
