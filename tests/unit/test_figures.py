@@ -20,18 +20,22 @@ from frontier.errors import UserError
 from frontier.figures import FIGURES, Figure, Measured, Needs
 from frontier.report.writing import cell_tables
 from frontier.results.columns import COLUMNS
+from frontier.results.key import Key
 from frontier.results.records import Record
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.tables import study
 from frontier.tables.study import columns, table
-from measurements import a_measurement
+from measurements import WARM_UP, a_measurement, session
 
+CELL = {"variant": "m", "model": "m", "quantization": "native", "device": "cpu", "task": "t"}
 SPEC = ScoreSpec.model_construct(
+    cell=Key.model_validate(CELL),
     device=ScoredDevice(max_background_cores=1, bandwidth_gb_s=50, price_per_hour=3.6),
     model=ScoredModel(),
 )
 FACTS: dict[str, Any] = {
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
+    "batching": "padded",
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,
@@ -48,6 +52,12 @@ RECORDS = [
     for n in range(400)
 ]  # fmt: skip
 ALL = Measured(MEASUREMENT, SPEC, RECORDS)
+PASS = {"requests": 400, "tokens": 2000, "seconds": 0.5, "changed": 1}
+AT_ONCE = Measured(
+    a_measurement(**FACTS, sessions=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS] * 3})]),
+    SPEC,
+    RECORDS,
+)
 NAMES = FIGURES.names()
 
 
@@ -59,16 +69,17 @@ def row(found: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str) -> None:
-    """A figure knows all of its columns where there is all of a measurement; they are explained."""
+    """A figure knows all of its columns of a whole measurement, one by one or all at once."""
     figure: Figure = FIGURES.load(name)()
     assert figure.COLUMNS
     assert all(column.description for column in figure.COLUMNS)
-    assert set(figure.values(ALL)) == set(figures.whole(figure.COLUMNS))
-    assert None not in figure.values(ALL).values()
+    known = {**figure.values(ALL), **figure.values(AT_ONCE)}
+    assert set(known) == set(figures.whole(figure.COLUMNS))
+    assert None not in known.values()
     assert figure.__doc__
     for written in figure.HEADINGS:
         assert any(
-            letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.TIMES)))
+            letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.LATENCIES)))
         )
         assert written.text(row(figures.values(None))) == "–"
 
@@ -86,15 +97,19 @@ def test_what_there_is_decides_what_is_known() -> None:
     known = [
         {name for name, one in figures.values(measured, given).items() if one is not None}
         for measured, given in (
-            (None, Needs.TIMES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS), (ALL, Needs.TIMES),
+            (None, Needs.LATENCIES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS),
+            (ALL, Needs.TIMES), (ALL, Needs.LATENCIES), (AT_ONCE, Needs.TIMES),
         )
     ]  # fmt: skip
     assert known[0] == set()
-    assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3]
+    assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "load_s", "requests", "failed_requests", "retried_requests",
+        "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
+        "retried_requests",
     }  # fmt: skip
-    assert known[3] == set(figures.whole(figures.columns()))
+    assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
+    assert known[5] - known[3] == {"passes", "passes_changed"}
+    assert known[4] | known[5] == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)
@@ -103,7 +118,7 @@ def test_what_there_is_decides_what_is_known() -> None:
 
 def test_a_cell_holds_figures_as_json() -> None:
     """Estimates with their ends, plain values as they are."""
-    found = figures.values(ALL, Needs.TIMES)
+    found = figures.values(ALL, Needs.LATENCIES)
     assert json.loads(json.dumps(found)) == found
     assert found["latency_p50_s"].keys() == {"value", "low", "high", "method"}
     assert (found["weights_bytes"], found["kernel"]) == (1_000_000, "torch mm")

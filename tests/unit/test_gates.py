@@ -58,6 +58,7 @@ def settled(number: int, asked: bool) -> dict[str, Any]:
 
 
 SLOW = {"arrivals": [Arrival(50 * 10**6, 1)], "end_ns": 60 * 10**6, "late_ns": (0, 10**6, 0)}
+PASS = {"requests": REQUESTS - 2, "failed": 1, "tokens": 38, "seconds": 2.0}
 LOADED = [{"foreign_cores": 2.0}]
 LOST = {"failure": "HTTP 503: overloaded", "text": "", "tokens": 0, "arrivals": []}
 DOUBTED = {"doubts": ("counts: 9 tokens by the server, 5 by what it sent",)}
@@ -70,6 +71,10 @@ FAULTS: dict[str, tuple[Timing, str]] = {
     "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
     "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
     "pauses": (timing(records({"paused": True})), "pause: the process stood still during 1 of 40 requests"),
+    "passes": (
+        timing(processes=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS]})]),
+        "pass: it was interrupted, and went on with 39 of 40 requests",
+    ),
     "sessions": (
         timing(processes=[session(0), session(1, hardware={"cpu": "Other"})]),
         "hardware: an interrupted measurement went on on another machine",
@@ -95,7 +100,9 @@ def test_each_fault_is_found_by_its_gate_alone(name: str) -> None:
 def test_the_first_fault_names_the_reason() -> None:
     """In the order of their names in FAULTS, however many there are."""
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
-    sessions = [settled(0, True), session(1, hardware={"cpu": "Other"})]
+    unsettled = settled(0, True)
+    unsettled["loaded"] |= {"passes": [PASS]}
+    sessions = [unsettled, session(1, hardware={"cpu": "Other"})]
     everything = timing(
         records(
             {"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0)}, *[SLOW] * 4, LOST, DOUBTED

@@ -46,11 +46,11 @@ class Echo(LoadedModel):
         return Generation(request.prompt, 2, "stop", start, one_by_one([ns // 2, ns]), ns)
 
 
-def measured(name: str, folder: Path, model: LoadedModel) -> list[Record]:
+def measured(name: str, folder: Path, model: LoadedModel, paid: bool = False) -> list[Record]:
     """The records of a scenario's measurement, however it ends."""
     journal = Journal(folder / "journal.jsonl", a_session())
     with Pauses() as pauses:
-        bench = Bench(model, REQUESTS, journal, Watch("cpu"), pauses, "cell")
+        bench = Bench(model, REQUESTS, journal, Watch("cpu"), pauses, "cell", paid)
         try:
             SCENARIOS.load(name)().measure(bench)
         finally:
@@ -77,14 +77,29 @@ def test_every_request_is_timed_once(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SCENARIOS.names())
 def test_a_killed_measurement_goes_on_where_it_stopped(name: str, tmp_path: Path) -> None:
-    """Requests that were already answered do not run again."""
+    """Requests that were already answered do not run again, unless they depend on each other."""
     first, second = Echo(repeat(1000), fails_at=5), Echo(repeat(1000))
     with pytest.raises(OutOfMemoryError):
         measured(name, tmp_path, first)
     records = measured(name, tmp_path, second)
     assert {one.id for one in records} == REQUESTS.keys()
     assert len(records) == len(REQUESTS)
-    assert not first.asked.keys() & second.asked.keys()
+    if SCENARIOS.load(name).INDEPENDENT:
+        assert not first.asked.keys() & second.asked.keys()
+    else:
+        assert {one.session for one in records} == {1}
+
+
+@pytest.mark.parametrize("name", SCENARIOS.names())
+def test_nothing_paid_is_asked_twice(name: str, tmp_path: Path) -> None:
+    """Answers are saved as they come, in every scenario, and each request is asked once."""
+    first, second = Echo(repeat(1000), fails_at=5), Echo(repeat(1000))
+    with pytest.raises(OutOfMemoryError):
+        measured(name, tmp_path, first, paid=True)
+    records = measured(name, tmp_path, second, paid=True)
+    assert {one.id for one in records} == REQUESTS.keys()
+    calls = scenarios.load(name.replace("_", "-")).calls(len(REQUESTS), paid=True)
+    assert first.asked.total() + second.asked.total() == calls
 
 
 @pytest.mark.parametrize("name", SCENARIOS.names())

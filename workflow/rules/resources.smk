@@ -21,9 +21,8 @@ def measure_memory(wildcards, attempt):
 
 
 def measure_minutes(wildcards, attempt):
-    return estimates.minutes(
-        placement_of(wildcards), CATALOGUE.tasks[wildcards.task], attempt
-    )
+    task, scenario = CATALOGUE.tasks[wildcards.task], cell_of(wildcards).scenario
+    return estimates.minutes(placement_of(wildcards), task, scenario, attempt)
 
 
 def preparation_memory(wildcards, attempt):

@@ -114,11 +114,10 @@ def run_cell(
             journal.make_room(model.reserve(list(requests.values())))
             known = scenario.answered(journal, prompts)
             if known is None:
-                warmup = scenario.warm_up(model, list(requests.values()), spec.device.warmup)
-                cached = model.loaded.kv_bytes_per_token
-                journal.loaded(Run(warmup=warmup, kv_bytes_per_token=cached))
                 watch = contention.Watch(settings.accelerator, model.processes())
-                scenario.measure(Bench(model, requests, journal, watch, pauses, cell))
+                bench = Bench(model, requests, journal, watch, pauses, cell, bool(spec.costs))
+                journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
+                scenario.measure(bench)
                 journal.loaded(Run(load_average=watch.load_average()))
                 if server := model.loaded.server:  # its answers have named more of them
                     journal.loaded(Run(server=Served.of(asdict(server))))
@@ -184,7 +183,8 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     weights = lock_of(arguments.model).get("weights_sha256")
     here = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
-    if not path.exists() and not arguments.requests.exists():  # otherwise it must be timed again
+    apart = scenarios.load(spec.cell.scenario).INDEPENDENT
+    if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
         reuse.take_over(path, spec, prompts, here)
     journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)

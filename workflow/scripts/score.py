@@ -17,7 +17,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import figures, templates
+from frontier import figures, scenarios, templates
 from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
@@ -61,11 +61,12 @@ def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], li
 
 
 def table(
-    records: list[Record], items: list[ScoredItem], own: list[dict[str, Any]], simulated: bool
+    records: list[Record], items: list[ScoredItem], own: list[dict[str, Any]], has_times: bool
 ) -> pl.DataFrame:
     """A row per request, in order of time: its times, its answer, the scorer's columns.
 
-    A `simulated` cell has no times: those measured are of other arithmetic.
+    A simulated cell has no times, since those measured are of other arithmetic, nor one whose
+    requests were not timed by themselves.
     """
     times = figures.per_request()
     requests = pl.DataFrame(
@@ -86,7 +87,7 @@ def table(
         infer_schema_length=None,
         schema_overrides=dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
     )
-    if not simulated:
+    if has_times:
         return requests
     return requests.with_columns(pl.lit(None, pl.Float64).alias(time.column) for time in times)
 
@@ -146,17 +147,17 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
     if not result["random_weights"]:
         result["score"], own = scored(spec, items)
-    has = Needs.ANSWERS
+    has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
     if not result["simulated"]:
         most = spec.device.max_background_cores, spec.max_failed
-        if reason := first_reason(Timing.of(measured, records, *most)):
+        if reason := first_reason(Timing.of(measured, records, *most, latencies=latencies)):
             result |= {"outcome": "invalid", "reason": reason}
         else:
-            has = Needs.TIMES
+            has = Needs.LATENCIES if latencies else Needs.TIMES
     answered = [record for record in records if record.failure is None]
     failed = [record for record in records if record.failure is not None]
     result["figures"] = figures.values(Measured(measured, spec, answered, failed), has)
-    return result, table(records, items, own, result["simulated"])
+    return result, table(records, items, own, latencies and not result["simulated"])
 
 
 def main() -> None:

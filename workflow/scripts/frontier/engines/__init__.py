@@ -103,6 +103,9 @@ class Loaded:
     request, if only the cache itself shows it."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
+    batching: str | None = None
+    """The way in which several requests are computed together, known after the first such ones;
+    None if they never are, or if that is a server's own affair."""
     server: ServerFacts | None = None
     """The facts about the server that answers; None for an engine in this process."""
 

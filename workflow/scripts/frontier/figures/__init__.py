@@ -49,6 +49,8 @@ class Needs(IntEnum):
     """The records of all requests."""
     TIMES = 3
     """Times that may be published: not simulated, and past every gate."""
+    LATENCIES = 4
+    """Times of requests that are those that a user waits, in scenarios that have such ones."""
 
 
 @dataclass(frozen=True)

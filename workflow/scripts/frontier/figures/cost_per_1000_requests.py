@@ -8,6 +8,7 @@ import numpy as np
 
 from frontier import words
 from frontier.figures import Figure, Measured, Values, heading
+from frontier.figures.common import throughput
 from frontier.prices import TokenPrices
 from frontier.results.columns import with_interval
 from frontier.results.records import Record
@@ -27,7 +28,7 @@ class CostPer1000Requests(Figure):
             "cost_per_1000_requests",
             "the currency of the prices",
             "price of 1,000 requests: of their tokens at an endpoint, or of the device's time for "
-            "them one after another",
+            "them one after another, offline all at once",
         ),
         *with_interval(
             "cost_per_million_tokens",
@@ -45,7 +46,19 @@ class CostPer1000Requests(Figure):
         if prices := measured.spec.model.prices:
             return self._by_tokens([_cost(record, prices) for record in records], records)
         price_per_hour = measured.spec.device.price_per_hour
-        return self._by_time(price_per_hour, records) if price_per_hour is not None else {}
+        if price_per_hour is None:
+            return {}
+        if not throughput.one_by_one(measured):
+            return self._by_throughput(price_per_hour, measured)
+        return self._by_time(price_per_hour, records)
+
+    def _by_throughput(self, price_per_hour: float, measured: Measured) -> Values:
+        """Of time in which many requests are answered at once."""
+        found = throughput.requests(measured), throughput.tokens(measured)
+        return {
+            name: _times(throughput.inverse(one), factor * price_per_hour / 3600, "price of 1 /")
+            for name, one, factor in zip(NAMES, found, FACTORS, strict=True)
+        }
 
     def _by_tokens(self, costs: list[float], records: list[Record]) -> Values:
         """Of tokens: the means over requests and over tokens, whatever the machine does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from frontier import words
-from frontier.figures import Figure, Measured, Values, heading
+from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.results.columns import with_interval
 from frontier.results.times import tpot_s
 from frontier.scoring.latency import dependence
@@ -22,6 +22,7 @@ class Mbu(Figure):
     """
 
     ORDER = 100
+    NEEDS = Needs.LATENCIES
     COLUMNS = with_interval(
         "mbu",
         "fraction of the peak",

@@ -34,6 +34,8 @@ class Timing:
     max_background_cores: float
     max_failed: float = 0.0
     """The share of requests that may be without an answer."""
+    latencies: bool = True
+    """Whether the times of requests are published; otherwise only those of whole passes."""
 
     @classmethod
     def of(
@@ -42,17 +44,19 @@ class Timing:
         records: Sequence[Record],
         max_background_cores: float,
         max_failed: float = 0.0,
+        *,
+        latencies: bool = True,
     ) -> Timing:
         """The timing of a measurement and its requests. Raises UserError if nothing was timed."""
         if measurement.contention is None:
             raise UserError(f"{MEASUREMENT}: contention: missing; measure again")
-        limits = max_background_cores, max_failed
+        limits = max_background_cores, max_failed, latencies
         return cls(records, measurement.sessions, measurement.contention, *limits)
 
     def asking(self) -> Iterator[Session]:
         """The sessions that timed some of the requests."""
         asked = {record.session for record in self.records}
-        return (session for session in self.sessions if session.session in asked)
+        return (one for one in self.sessions if one.session in asked or one.loaded.passes)
 
 
 class Gate(ABC):

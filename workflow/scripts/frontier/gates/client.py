@@ -33,7 +33,7 @@ class Client(Gate):
 
     def reason(self, timing: Timing) -> Reason | None:
         """The figure with the largest error, if that is too large."""
-        return reason_of(timing.records)
+        return reason_of(timing.records) if timing.latencies else reason_of_pass(timing.records)
 
 
 def reason_of(records: Sequence[Record]) -> Reason | None:
@@ -41,6 +41,18 @@ def reason_of(records: Sequence[Record]) -> Reason | None:
     timed = [record for record in records if record.late_ns and not record.failure]
     errors = (_error(name, times) for name, times in _times(timed))
     excess, text = max(errors, key=itemgetter(0), default=(0.0, ""))
+    return None if excess <= 1 else f"client: it was late; {text}"
+
+
+def reason_of_pass(records: Sequence[Record]) -> Reason | None:
+    """The error of the time of all these requests together, if that is too large."""
+    timed = [record for record in records if record.late_ns and not record.failure]
+    if not timed:
+        return None
+    start = min(record.due_ns for record in records)
+    ends = [(record.start_ns + record.end_ns - start, record.late_ns[-1]) for record in timed]
+    value, least = max(end for end, _ in ends), max(end - late for end, late in ends)
+    excess, text = _error("of all requests", _rows([value], [least], [value]))
     return None if excess <= 1 else f"client: it was late; {text}"
 
 

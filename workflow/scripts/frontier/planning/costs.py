@@ -56,14 +56,14 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     """The calls, tokens and money of measuring a cell at a paid endpoint, from the beginning."""
     placement = _placement(steps, cell)
     task = steps.catalogue.tasks[cell.task]
-    timed = scenarios.load(cell.scenario).calls(task.sample.size)
+    timed = scenarios.load(cell.scenario).calls(task.sample.size, paid=True)
     calls = timed + placement.device.warmup.maximum
     sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
     prompt = _prompt_tokens(sample, task, placement.model.system)
     tokens, new = round(calls * prompt), calls * task.max_new_tokens
     if prices := token_prices(placement):
         return Estimate(calls, tokens, new, prices.cost(tokens, new))
-    hours = estimates.seconds(placement, task, attempt=1) / HOUR_S
+    hours = estimates.seconds(placement, task, calls) / HOUR_S
     return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
 
 

@@ -5,6 +5,7 @@ They are generous, since a job that exceeds them is killed; unused resources onl
 
 from __future__ import annotations
 
+from frontier import scenarios
 from frontier.catalogue.entries import Task
 from frontier.catalogue.models import Model
 from frontier.planning.placement import Placement
@@ -47,8 +48,10 @@ def host_bytes(placement: Placement, attempt: int) -> int:
     return int(attempt * (RUNTIME_BYTES + copies * weights))
 
 
-def seconds(placement: Placement, task: Task, attempt: int) -> float:
-    """Time to load, warm up and answer all requests at full length, each token reading all weights.
+def seconds(placement: Placement, task: Task, requests: int) -> float:
+    """Time to load, warm up and answer so many requests at full length, one after another.
+
+    Each token reads all weights.
 
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
@@ -56,11 +59,12 @@ def seconds(placement: Placement, task: Task, attempt: int) -> float:
     gb_s = placement.device.bandwidth_gb_s
     bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
-    requests = task.sample.size + placement.device.warmup.maximum
     load = _read_bytes(placement) / LOAD_BYTES_S
-    return attempt * (START_S + load + requests * task.max_new_tokens * token)
+    return START_S + load + requests * task.max_new_tokens * token
 
 
-def minutes(placement: Placement, task: Task, attempt: int) -> int:
-    """The time in whole minutes, as clusters expect it."""
-    return int(-(-seconds(placement, task, attempt) // MINUTE_S))
+def minutes(placement: Placement, task: Task, scenario: str, attempt: int) -> int:
+    """The time to measure a cell in whole minutes, as clusters expect it."""
+    timed = scenarios.load(scenario).calls(task.sample.size, paid=False)
+    requests = timed + placement.device.warmup.maximum
+    return int(-(-attempt * seconds(placement, task, requests) // MINUTE_S))

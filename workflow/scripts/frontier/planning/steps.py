@@ -10,7 +10,7 @@ from functools import cache, cached_property
 
 from pydantic import JsonValue
 
-from frontier import identity
+from frontier import identity, scenarios
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
@@ -55,7 +55,8 @@ class Steps(MeasureSteps):
         engine = self.catalogue.engines[self.catalogue.devices[cell.device].engine]
         if share := engine.slice("score").get("max_failed"):
             spec = spec.model_copy(update={"max_failed": share})
-        plugins = type(scorer).__module__, *_gates(), *_figures()
+        scenario = scenarios.module_of(cell.scenario)
+        plugins = type(scorer).__module__, scenario, *_gates(), *_figures()
         return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
 
     def cell(self, variant: str, device: str, task: str) -> Cell:

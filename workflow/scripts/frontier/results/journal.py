@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +76,15 @@ class Journal(Recorded):
     def discard(self, records: Iterable[Record]) -> None:
         """Removes records, to be repeated; not the sessions that asked them."""
         keys = {record.key for record in records}
-        if not keys:
-            return
+        if keys:
+            self._forget(keys)
+            self._rewrite()
+
+    def _forget(self, keys: set[str]) -> None:
         self.records = [record for record in self.records if record.key not in keys]
         self._failed -= keys
         for key in keys:
             del self.ended[key]
-        self._rewrite()
 
     def _rewrite(self) -> None:
         """Writes the file again, with what is known here."""
@@ -107,13 +109,15 @@ class Journal(Recorded):
         earlier = {number: facts.loaded.given() for number, facts in self.facts.items()}
         others = {number for number, one in earlier.items() if one.get("room", room) != room}
         self.loaded(Run(room=room))
-        if not others:
+        self.drop(others)
+
+    def drop(self, sessions: Collection[int]) -> None:
+        """Drops earlier sessions with their requests, to be repeated."""
+        if not sessions:
             return
-        for number in others:
+        for number in sessions:
             del self.facts[number], self.begun[number]
-        for one in [record for record in self.records if record.session in others]:
-            self.records.remove(one)
-            del self.ended[one.key]
+        self._forget({record.key for record in self.records if record.session in sessions})
         self._rewrite()
 
     def peaks(self) -> Peaks:

@@ -29,6 +29,25 @@ class Part(Block):
         return self.model_dump(mode="json", exclude_unset=True)
 
 
+class Pass(Part):
+    """All requests of a sample, asked at once: the result without the records."""
+
+    requests: Count
+    """Those that were answered."""
+    failed: Count = 0
+    tokens: Count
+    """Generated in all answers."""
+    seconds: Amount
+    """From the moment at which all were due to the last token's text."""
+    changed: Count = 0
+    """Answers with another text than in the first pass."""
+    paused: bool = False
+    """Whether this process was paused meanwhile."""
+    foreign_cores: Amount = 0.0
+    """The average number of cores that other processes used."""
+    foreign_gpu_processes: Count | None = None
+
+
 class WarmUp(Part):
     """The result of a warm-up."""
 
@@ -86,6 +105,9 @@ class Loaded(Part):
     room: Count | None = None
     """The tokens for which room was reserved, if answers and times depend on it."""
     warmup: WarmUp | None = None
+    batching: str | None = None
+    """The way in which the engine computes several requests together; None if it never does, or if
+    a server decides it."""
     server: Served | None = None
     """None for an engine in the measuring process."""
 
@@ -95,6 +117,8 @@ class Run(Loaded):
 
     load_average: LoadAverage | None = None
     memory: Peaks | None = None
+    passes: tuple[Pass, ...] = ()
+    """The complete passes of a scenario that asks all requests at once."""
 
 
 class Adoption(Part):

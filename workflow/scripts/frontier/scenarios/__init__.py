@@ -14,7 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -27,7 +27,7 @@ from frontier.measuring.pauses import Pauses
 from frontier.registry import Registry
 from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
-from frontier.results.session import WarmUp
+from frontier.results.session import Run, WarmUp
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
 
@@ -36,6 +36,8 @@ ANSWERED = (
     "first_answer_ns", "cached_tokens", "doubts", "late_ns",
 )  # fmt: skip
 """The facts of an answer that a record has under the same name."""
+MOST_ATTEMPTS = 3
+"""The attempts at a request, or at a pass, during which this process may have been paused."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,19 @@ class Bench:
     """Detects pauses of this process."""
     label: str
     """The cell's name in messages."""
+    paid: bool = False
+    """Whether requests cost money, so that none is asked twice."""
 
 
 class Scenario(Entry, ABC):
     """A way in which requests reach an engine."""
+
+    INDEPENDENT: ClassVar[bool] = True
+    """Whether a request's answer and times are the same whatever else its sample has, so that
+    measurements of other samples are reused."""
+    LATENCIES: ClassVar[bool] = True
+    """Whether the times of its requests are those that a user waits, and are figures of the cell.
+    False where they depend on the sample or on the rates that are tried."""
 
     def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
         """Runs untimed rounds of the same few requests until one is as fast as the last one.
@@ -81,8 +92,11 @@ class Scenario(Entry, ABC):
             seconds=(time.perf_counter_ns() - started) / 1e9,
         )
 
-    def calls(self, requests: int) -> int:
-        """The requests that it sends at most for a sample of so many, its warm-up left out."""
+    def calls(self, requests: int, *, paid: bool) -> int:
+        """The requests that it sends for a sample of so many, its warm-up left out.
+
+        `paid`: they cost money, so that none is asked twice.
+        """
         return requests
 
     def is_complete(self, records: Sequence[Record], ids: Collection[str]) -> bool:
@@ -100,6 +114,13 @@ class Scenario(Entry, ABC):
         Starts the journal's session, and the checks of `bench.pauses`. Raises UserError if the
         Snakemake that started this process has ended, OutOfMemoryError, OutOfTimeError.
         """
+
+
+def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
+    """Warms up; returns the result, with the facts that the first requests show of the model."""
+    found = scenario.warm_up(bench.model, list(bench.requests.values()), limits)
+    shown = bench.model.loaded
+    return Run(warmup=found, kv_bytes_per_token=shown.kv_bytes_per_token, batching=shown.batching)
 
 
 SCENARIOS: Registry[Scenario] = Registry("scenarios", Scenario, mark=Decides)

@@ -10,9 +10,7 @@ from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.measuring.pauses import Pauses
-from frontier.scenarios import Bench, Scenario, recorded
-
-MOST_ATTEMPTS = 3
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, recorded
 
 
 class SingleStream(Scenario):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from frontier.figures import Figure, Measured, Values
+from frontier.figures import Figure, Measured, Needs, Values
 from frontier.results.columns import ENDS, Column
 from frontier.scoring import latency
 from frontier.stats.intervals import Estimate
@@ -40,6 +40,7 @@ def spread_columns(prefix: str, definition: str) -> tuple[Column, ...]:
 class Spread(Figure):
     """The statistics of a time per request."""
 
+    NEEDS = Needs.LATENCIES
     PREFIX: ClassVar[str]
 
     def values(self, measured: Measured) -> Values:

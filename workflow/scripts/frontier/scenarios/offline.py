@@ -1,0 +1,178 @@
+"""MLPerf's Offline: all requests at once, for the throughput.
+
+All requests of the sample are due at the same moment; a pass ends with the last answer. There are
+several passes, whose spread gives the interval of the throughput. The records, and so the score,
+are those of the first one; of the others the number of answers with another text is recorded.
+
+Only complete passes count: after an interruption within the first one all requests are asked again,
+and after one within a later pass that one. Where requests cost money, none is asked twice: there is
+one pass, its answers are saved as they come, and after an interruption only the others are asked.
+Such a cell has a score, but no throughput (frontier/gates/passes.py).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import ClassVar
+
+import psutil
+
+from frontier.catalogue.devices import Warmup
+from frontier.engines import Due, Generate, LoadedModel
+from frontier.errors import UserError
+from frontier.host import presence
+from frontier.host.progress import Progress
+from frontier.measuring import contention
+from frontier.measuring.contention import Reading
+from frontier.results.records import Record
+from frontier.results.session import Pass, Run, WarmUp
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, recorded
+
+PASSES = 3
+ROUNDS = 3
+"""Rounds of the warm-up, at most."""
+
+
+@dataclass
+class Asked:
+    """The requests of a pass, with the counters before it and after each."""
+
+    begun: Reading
+    records: list[Record] = field(default_factory=list)
+    readings: list[Reading] = field(default_factory=list)
+
+    @property
+    def start_ns(self) -> int:
+        """The moment at which the first request was due."""
+        return min(record.due_ns for record in self.records)
+
+    @property
+    def end_ns(self) -> int:
+        """The moment at which the last answer was complete."""
+        return max(record.start_ns + record.end_ns for record in self.records)
+
+    def facts(self, first: Iterable[Record]) -> Pass:
+        """The facts of the pass; `first` are the records of the first one."""
+        texts = {record.id: record.text for record in first}
+        answered = [record for record in self.records if record.failure is None]
+        seen = [one.gpu_processes for one in (self.begun, *self.readings)]
+        return Pass(
+            requests=len(answered),
+            failed=len(self.records) - len(answered),
+            tokens=sum(record.tokens for record in answered),
+            seconds=(self.end_ns - self.start_ns) / 1e9,
+            changed=sum(record.text != texts.get(record.id, record.text) for record in answered),
+            paused=any(record.paused for record in self.records),
+            foreign_cores=round(
+                contention.loads(self.begun, self.readings[-1:], psutil.cpu_count() or 1)[0], 3
+            ),
+            foreign_gpu_processes=max((one for one in seen if one is not None), default=None),
+        )
+
+
+class Offline(Scenario):
+    """The throughput where no user waits."""
+
+    INDEPENDENT: ClassVar[bool] = False
+    LATENCIES: ClassVar[bool] = False
+
+    def calls(self, requests: int, *, paid: bool) -> int:
+        """All of them in each pass, of which there is one where they cost money."""
+        return requests if paid else PASSES * requests
+
+    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+        """Runs untimed rounds, each of the same requests at once, until one is as fast as the last.
+
+        The longest prompts are asked, which need the most memory.
+        """
+        longest = sorted(requests, key=lambda request: -len(request.prompt))
+        few = longest[: max(limits.minimum, limits.maximum // ROUNDS)]
+        started = time.perf_counter_ns()
+        before: int | None = None
+        change, done = math.inf, 0
+        while change >= limits.tolerance and done + len(few) <= limits.maximum:
+            begun = time.perf_counter_ns()
+            for _ in model.answer([Due(str(at), one, begun) for at, one in enumerate(few)]):
+                pass
+            now = time.perf_counter_ns() - begun
+            done += len(few)
+            if before is not None:
+                change = abs(now / before - 1)
+            before = now
+        return WarmUp(
+            requests=done,
+            settled=change < limits.tolerance,
+            last_change=None if math.isinf(change) else change,
+            seconds=(time.perf_counter_ns() - started) / 1e9,
+        )
+
+    def measure(self, bench: Bench) -> None:
+        """Asks all requests at once, several times."""
+        journal = bench.journal
+        known = {record.id for record in journal.records}
+        done = sum(len(facts.loaded.passes) for facts in journal.facts.values())
+        if bench.paid:
+            self._rest(bench, {*bench.requests} - known)
+            return
+        if not done or not known >= bench.requests.keys():
+            journal.drop({*journal.facts} - {journal.session})
+            done = 0
+        journal.begin(asdict(bench.watch.read()))
+        bench.pauses.beat()
+        progress = Progress(bench.label, (PASSES - done) * len(bench.requests), "requests")
+        passes: list[Pass] = []
+        while done + len(passes) < PASSES:
+            found = undisturbed(bench, progress)
+            if not done + len(passes):
+                for record, reading in zip(found.records, found.readings, strict=True):
+                    journal.append(record, asdict(reading))
+            passes.append(found.facts(journal.records))
+            journal.loaded(Run(passes=tuple(passes)))
+
+    def _rest(self, bench: Bench, missing: set[str]) -> None:
+        """Asks the requests without an answer in one pass, each saved at once."""
+        journal = bench.journal
+        journal.begin(asdict(bench.watch.read()))
+        bench.pauses.beat()
+        found = asked(bench, missing, Progress(bench.label, len(missing), "requests"), save=True)
+        if found.records:
+            journal.loaded(Run(passes=(found.facts(found.records),)))
+
+
+def undisturbed(bench: Bench, progress: Progress) -> Asked:
+    """A pass over all requests, repeated if this process was paused meanwhile."""
+    attempts, paused = 0, True
+    while paused and attempts < MOST_ATTEMPTS:
+        found = asked(bench, bench.requests.keys(), progress)
+        attempts += 1
+        paused = bench.pauses.during(found.start_ns, found.end_ns)
+    found.records = [replace(one, attempts=attempts, paused=paused) for one in found.records]
+    return found
+
+
+def asked(bench: Bench, names: Iterable[str], progress: Progress, *, save: bool = False) -> Asked:
+    """Asks these requests at once. Raises UserError once Snakemake has ended.
+
+    Writing to disk takes time, so records are saved (`save`) only where none may be lost.
+    """
+    wanted, runner = {*names}, presence.Runner()
+    ordered = [name for name in bench.requests if name in wanted]
+    found = Asked(bench.watch.read())
+    due = time.perf_counter_ns()
+    for name, answer in bench.model.answer([Due(one, bench.requests[one], due) for one in ordered]):
+        record, reading = recorded(bench, name, answer, due), bench.watch.read()
+        if save:
+            paused = bench.pauses.during(due, answer.start_ns + answer.end_ns)
+            record = replace(record, paused=paused)
+            bench.journal.append(record, asdict(reading))
+        found.records.append(record)
+        found.readings.append(reading)
+        progress.step()
+        if runner.has_exited():
+            # Continuing would disturb the next run's measurements.
+            saved = "what was answered is saved" if save else "complete passes are saved"
+            raise UserError(f"{bench.label}: Snakemake has ended; {saved}")
+    return found
