@@ -168,7 +168,7 @@ def test_what_is_wrong_is_said_before_any_job(endpoint: Workspace) -> None:
     endpoint.set("models", "models/named/price_per_million_tokens", None)
     assert "not priced: named/endpoint/sums: 10 calls" in endpoint.program("plan").stderr
     endpoint.set("config", "study/max_cost", 3)
-    refused(endpoint.snakemake("-n"), "study.max_cost: cannot be kept for named/endpoint/sums")
+    refused(endpoint.snakemake("-n"), "study.max_cost: cannot be enforced for named/endpoint/sums")
     endpoint.set("engines", "engines/pretend/base_url", "https://me:secret-canary@example.org/")
     done = endpoint.snakemake("-n")
     refused(done, "engines.yaml: line ", "looks like a key or a token")

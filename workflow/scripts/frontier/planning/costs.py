@@ -105,7 +105,7 @@ def lines(steps: MeasureSteps, cells: Iterable[Cell], root: Path = Path()) -> It
 
 
 def refuse(steps: MeasureSteps, cells: Iterable[Cell]) -> None:
-    """Raises UserError if a limit of the money for cells to be measured cannot be kept."""
+    """Raises UserError if a limit of the money cannot be enforced for a cell to be measured."""
     for cell in cells:
         limits = {
             f"devices.{cell.device}.max_cost": steps.catalogue.devices[cell.device].max_cost,
@@ -114,7 +114,7 @@ def refuse(steps: MeasureSteps, cells: Iterable[Cell]) -> None:
         for key, most in limits.items():
             if most is not None and _placement(steps, cell).served and not steps.paid(cell):
                 raise UserError(
-                    f"{key}: cannot be kept for {cell.name}, which has no price: give "
+                    f"{key}: cannot be enforced for {cell.name}, which has no price: give "
                     f"config/models.yaml: models.{cell.model} a price_per_million_tokens (0 if it "
                     "is free)"
                 )
