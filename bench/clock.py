@@ -30,10 +30,10 @@ from schedules import SCHEDULES, Step, Truth
 
 from frontier.client import Call, Exchange, Read
 from frontier.client.client import Client
+from frontier.client.exactness import allowed_s
 from frontier.client.framing import Response
 from frontier.client.origin import Origin
 from frontier.gates import client as gate
-from frontier.gates.client import allowed_s
 from frontier.results.records import Record
 from played_server import PlayedServer
 

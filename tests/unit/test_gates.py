@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier.arrivals import Arrival, one_by_one
+from frontier.client.exactness import allowed_s, is_exact
 from frontier.errors import UserError
 from frontier.gates import GATES, Timing, first_reason, in_order
-from frontier.gates.client import allowed_s
 from frontier.results.records import Record
 from measurements import WARM_UP, a_measurement, session
 
@@ -237,6 +237,9 @@ def test_permitted_errors() -> None:
     """The smaller one of a millisecond and a percent, but for the slightest."""
     permitted = {0.001: 0.25, 0.025: 0.25, 0.05: 0.5, 0.1: 1.0, 1.0: 1.0, 2.0: 2.0}
     assert {seconds: allowed_s(seconds) * 1000 for seconds in permitted} == pytest.approx(permitted)
+    assert is_exact((), 10**6)
+    assert is_exact((0, 500_000, 0), 50 * 10**6)
+    assert not is_exact((0, 500_001, 0), 50 * 10**6)
 
 
 def test_as_many_requests_may_fail_as_the_block_says() -> None:

@@ -69,7 +69,7 @@ import json, sys, time
 from dataclasses import asdict
 from pathlib import Path
 from frontier.arrivals import one_by_one
-from frontier.engines import Generate, Generation
+from frontier.engines import Generate, Generation, LoadedModel
 from frontier.measuring import sessions
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
@@ -77,7 +77,7 @@ from frontier.results.journal import Journal
 from frontier.scenarios import Bench
 from frontier.scenarios.single_stream import SingleStream
 
-class Model:
+class Model(LoadedModel):
     def render(self, prompt):
         return prompt
 

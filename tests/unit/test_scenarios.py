@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, repeat
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from frontier import scenarios
 from frontier.arrivals import one_by_one
 from frontier.catalogue import checking
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Generate, Generation, LoadedModel
+from frontier.engines import Generate, Generation, Loaded, LoadedModel, ServerFacts
 from frontier.errors import OutOfMemoryError, UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
@@ -100,6 +101,31 @@ def test_nothing_paid_is_asked_twice(name: str, tmp_path: Path) -> None:
     assert {one.id for one in records} == REQUESTS.keys()
     calls = scenarios.load(name.replace("_", "-")).calls(len(REQUESTS), paid=True)
     assert first.asked.total() + second.asked.total() == calls
+
+
+class Late(Echo):
+    """A server whose client is late for all answers but each third one."""
+
+    def __init__(self, base_url: str | None) -> None:
+        """Takes the endpoint's URL; None for a server of the cell's own."""
+        super().__init__(repeat(1000))
+        self.loaded = Loaded(1, None, None, server=ServerFacts("server", base_url))
+
+    def generate(self, request: Generate) -> Generation:
+        answer = super().generate(request)
+        late = 10**6 if self.asked.total() % 3 else 0
+        return replace(answer, late_ns=(0, 0, late, late))
+
+
+@pytest.mark.parametrize(("base_url", "attempts"), [(None, 3), ("https://paid.example/v1", 1)])
+def test_a_request_for_which_the_client_was_late(
+    base_url: str | None, attempts: int, tmp_path: Path
+) -> None:
+    """It is asked again, unless that is paid for."""
+    records = measured("single_stream", tmp_path, Late(base_url))
+    assert [one.attempts for one in records] == [attempts] * len(REQUESTS)
+    assert len(records) == len(REQUESTS)
+    assert not any(one.paused for one in records)
 
 
 @pytest.mark.parametrize("name", SCENARIOS.names())

@@ -12,16 +12,12 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
+from frontier.client.exactness import SECOND, allowed_s
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
 from frontier.results.records import Record
 
-MOST_S, SHARE = 1e-3, 0.01
-"""A figure may be wrong by the smaller one of these, …"""
-SLIGHT_S, SLIGHT_SHARE = 0.25e-3, 0.001
-"""… but always by the larger one of these: the resolution, and what changes no conclusion."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
-SECOND = 1e9
 Floats = NDArray[np.float64]
 """Three rows: times in nanoseconds, the least that they may be, and the most."""
 
@@ -54,11 +50,6 @@ def reason_of_pass(records: Sequence[Record]) -> Reason | None:
     value, least = max(end for end, _ in ends), max(end - late for end, late in ends)
     excess, text = _error("of all requests", _rows([value], [least], [value]))
     return None if excess <= 1 else f"client: it was late; {text}"
-
-
-def allowed_s(figure_s: float) -> float:
-    """The largest permitted error of a figure, in seconds."""
-    return max(min(MOST_S, SHARE * figure_s), SLIGHT_S, SLIGHT_SHARE * figure_s)
 
 
 def _error(name: str, times: Floats) -> tuple[float, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, replace
 
+from frontier.client.exactness import is_exact
 from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
@@ -41,13 +42,23 @@ class SingleStream(Scenario):
 def undisturbed(
     model: LoadedModel, name: str, request: Generate, pauses: Pauses
 ) -> tuple[Generation | Failed, int, bool]:
-    """Asks one request, again if this process was paused meanwhile.
+    """Asks one request, again if this process was paused meanwhile, or the client of a server late.
 
-    Returns the last answer, the number of attempts, and whether the last one was disturbed as well.
+    Returns the last answer, the number of attempts, and whether the last one was paused as well.
     """
-    attempts, paused = 0, True
-    while paused and attempts < MOST_ATTEMPTS:
+    attempts, paused, late = 0, True, False
+    while (paused or late) and attempts < MOST_ATTEMPTS:
         [(_, answer)] = model.answer([Due(name, request, time.perf_counter_ns())])
         attempts += 1
         paused = pauses.during(answer.start_ns, answer.start_ns + answer.end_ns)
+        late = isinstance(answer, Generation) and _is_late(answer, model)
     return answer, attempts, paused
+
+
+def _is_late(answer: Generation, model: LoadedModel) -> bool:
+    """Whether the client was late for an answer that costs nothing but time."""
+    first_ns = answer.arrivals[0].ns if answer.arrivals else answer.end_ns
+    if is_exact(answer.late_ns, first_ns):
+        return False
+    server = model.loaded.server
+    return server is None or server.base_url is None  # nothing paid is asked twice
