@@ -47,7 +47,7 @@ RECORDS = [
     Record(
         f"r{n}", "", "yes", 5, 20, "stop", n * 10**9, n * 10**9,
         [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
-        4 * 10**6 + 11 * (n * 91 % 200), 0,
+        4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5,
     )
     for n in range(400)
 ]  # fmt: skip
@@ -105,6 +105,7 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
         "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
+            "cached_prompt_share",
         "retried_requests",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}

@@ -338,3 +338,11 @@ def test_a_failed_request_costs_nothing_of_a_thousand() -> None:
     failed = replace(good[0], id="failed", failure="HTTP 500", tokens=0, arrivals=[])
     alike = [figures_of(some, prices)["cost_per_1000_requests"] for some in (good, [*good, failed])]
     assert alike[0]["value"] == pytest.approx(alike[1]["value"]) == pytest.approx(0.22)
+
+
+def test_the_share_of_prompts_that_was_cached() -> None:
+    """Over the requests for which a server says it; nothing is taken for none."""
+    one = record([10**6], prompt_tokens=40)
+    some = [replace(one, cached_tokens=30), replace(one, cached_tokens=0), one]
+    assert figures_of(some)["cached_prompt_share"] == pytest.approx(30 / 80)
+    assert figures_of([one])["cached_prompt_share"] is None

@@ -15,7 +15,7 @@ from frontier.planning import estimates
 from frontier.planning.cells import Cell
 from frontier.planning.measure_steps import MeasureSteps
 from frontier.planning.placement import PROMPT_TOKENS, Placement
-from frontier.planning.prices import token_prices
+from frontier.planning.prices import is_priced, token_prices
 from frontier.results import layout
 from frontier.values import read_lines
 from frontier.words import significant
@@ -94,7 +94,7 @@ def lines(steps: MeasureSteps, cells: Iterable[Cell], root: Path = Path()) -> It
         if cell in paid:
             most = steps.catalogue.devices[cell.device].max_cost
             yield f"paid: {cell.name}: {one}{_against(most, 0, one, 'of its device')}"
-        else:
+        elif not is_priced(_placement(steps, cell)):
             yield f"not priced: {cell.name}: {one.calls:,} calls; their cost is not known"
     if paid:
         whole = sum(paid.values(), Estimate(0, 0, 0, 0.0))
@@ -111,8 +111,9 @@ def refuse(steps: MeasureSteps, cells: Iterable[Cell]) -> None:
             f"devices.{cell.device}.max_cost": steps.catalogue.devices[cell.device].max_cost,
             "study.max_cost": steps.config.study.max_cost,
         }
+        priced = is_priced(_placement(steps, cell))
         for key, most in limits.items():
-            if most is not None and _placement(steps, cell).served and not steps.paid(cell):
+            if most is not None and _placement(steps, cell).served and not priced:
                 raise UserError(
                     f"{key}: cannot be enforced for {cell.name}, which has no price: give "
                     f"config/models.yaml: models.{cell.model} a price_per_million_tokens (0 if it "

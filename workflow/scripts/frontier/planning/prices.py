@@ -19,10 +19,16 @@ def token_prices(placement: Placement) -> TokenPrices | None:
     return None if by_hour else placement.model.price_per_million_tokens
 
 
-def is_paid(placement: Placement) -> bool:
-    """True if an endpoint's tokens or hours have a price."""
+def is_priced(placement: Placement) -> bool:
+    """True if it is known what an endpoint's tokens or hours cost."""
     by_hour = placement.device.price_per_hour is not None
     return placement.served is not None and (by_hour or token_prices(placement) is not None)
+
+
+def is_paid(placement: Placement) -> bool:
+    """True if they cost anything."""
+    tokens = token_prices(placement)
+    return is_priced(placement) and (tokens is None or tokens.input + tokens.output > 0)
 
 
 def costs_of(
