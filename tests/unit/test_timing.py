@@ -16,6 +16,7 @@ from frontier.arrivals import Arrival, one_by_one
 from frontier.figures import Measured, Needs
 from frontier.gates import GATES, Timing
 from frontier.prices import TokenPrices
+from frontier.results.key import Key
 from frontier.results.records import Record
 from frontier.results.session import Contention
 from frontier.results.times import itl_s, latency_s, tpot_s, ttft_s
@@ -46,9 +47,11 @@ def figures_of(
     measured = a_measurement(**{"kv_bytes_per_token": None, "weights_bytes": 0} | known)
     device = {key: one for key, one in facts.items() if key in device_facts}
     spec = ScoreSpec.model_construct(
-        device=ScoredDevice(max_background_cores=0.5, **device), model=ScoredModel(prices=prices)
+        cell=Key(variant="v", model="v", quantization="native", device="d", task="t"),
+        device=ScoredDevice(max_background_cores=0.5, **device),
+        model=ScoredModel(prices=prices),
     )
-    return figures.values(Measured(measured, spec, records), Needs.TIMES)
+    return figures.values(Measured(measured, spec, records), Needs.LATENCIES)
 
 
 GAPS = st.lists(st.integers(1, 10**10), min_size=1, max_size=40)
