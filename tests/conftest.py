@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 import tiers
 import tiny
 from frontier.fetching import environments
+from started import Little
 from workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,3 +110,14 @@ def environment() -> Callable[[str], Path]:
             return environments.python(name)
 
     return python
+
+
+@pytest.fixture
+def little(tmp_path: Path) -> Iterator[Little]:
+    """Plans of servers, none of which a test may leave."""
+    made = Little(tmp_path)
+    yield made
+    left = made.running()
+    for one in left:
+        one.kill()
+    assert left == []

@@ -14,91 +14,25 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import ROOT
 from frontier.errors import OutOfMemoryError, UserError
 from frontier.machine import hardware, limits
 from frontier.measuring import contention
 from frontier.serving import ports, servers
 from frontier.serving.commands import PLACEHOLDERS, Argument, Command
 from frontier.serving.plans import Plan
-from frontier.serving.readiness import NotReadyError
 from frontier.serving.servers import Server
 from frontier.serving.supervisor import LOOK_S
 from frontier.serving.surroundings import environment
-
-PROGRAM = str(ROOT / "tests" / "little_server.py")
-PATIENCE_S = 120.0
-CANARY = "canary-7f3a91c2"
-
-
-class Little:
-    """Plans of small servers, all processes of which have a mark in their arguments."""
-
-    def __init__(self, folder: Path) -> None:
-        """Starts nothing."""
-        self.tag, self.log = uuid.uuid4().hex, folder / "server.log"
-
-    def plan(self, *more: str, **keys: Any) -> Plan:
-        """A server with further arguments."""
-        command = ("{python}", PROGRAM, "--host", "{host}", "--port", "{port}", "--tag", self.tag)
-        keys = {"health": "/health", "ready_s": PATIENCE_S, "values": {}, **keys}
-        return Plan(name="little", command=Command((*command, *more)), log=self.log, **keys)
-
-    def running(self) -> list[psutil.Process]:
-        """Its processes."""
-        found = []
-        for one in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                if one.pid != os.getpid() and self.tag in " ".join(one.cmdline()):
-                    found.append(one)
-        return found
-
-    def is_gone(self) -> None:
-        """Asserts that none of them is left, soon."""
-        wait_for(lambda: not self.running())
-
-
-def wait_for(seen: Callable[[], object]) -> None:
-    """Waits until something is seen."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-@pytest.fixture
-def little(tmp_path: Path) -> Iterator[Little]:
-    """Plans of servers, none of which a test may leave."""
-    made = Little(tmp_path)
-    yield made
-    left = made.running()
-    for one in left:
-        one.kill()
-    assert left == []
-
-
-def get(server: Server, path: str) -> None:
-    """Asks for a page."""
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(server.url + path).read()
-
-
-def ask(server: Server) -> None:
-    """Asks a question, as readiness demands."""
-    try:
-        get(server, "/v1/answer")
-    except urllib.error.HTTPError as error:
-        raise NotReadyError(str(error)) from None
+from started import CANARY, PATIENCE_S, Little, ask, get, starter, wait_for
 
 
 def test_a_server_answers_and_is_gone(little: Little) -> None:
@@ -144,42 +78,6 @@ def test_a_stopped_server_ends(little: Little) -> None:
     for one in little.running():
         one.suspend()
     server.stop(grace_s=0.2)
-
-
-STARTER = """
-import os, sys, time
-sys.path[:0] = {path!r}
-from test_serving import Little, ask, get
-from pathlib import Path
-from frontier.errors import run
-from frontier.machine.limits import limited_time
-from frontier.serving import servers
-
-def main():
-    little = Little(Path({folder!r}))
-    little.tag = {tag!r}
-    with limited_time({seconds}):
-        server = servers.start(little.plan(*{faults!r}, secrets={secrets!r}), ask)
-        {then}
-        print("ready", flush=True)
-        time.sleep(600)
-
-run(main)
-"""
-
-
-def starter(
-    little: Little, *faults: str, then: str = "", seconds: float | None = None, secret: str = ""
-) -> Any:
-    """A process that starts a server, and waits."""
-    program = STARTER.format(
-        path=[str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit"), str(ROOT / "tests")],
-        folder=str(little.log.parent), tag=little.tag, seconds=seconds, faults=faults, then=then,
-        secrets={"LITTLE_KEY": secret} if secret else {},
-    )  # fmt: skip
-    file = little.log.parent / "starter.py"
-    file.write_text(program, encoding="utf-8")
-    return subprocess.Popen([sys.executable, file], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])

@@ -21,6 +21,7 @@ from frontier.engines import Engine, LoadedModel, Settings
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.quantizers import block_of, quantizer_of
 from frontier.serving.commands import Command
+from frontier.serving.containers import Container
 from frontier.serving.surroundings import SECRET, threads_beside
 
 Template = str | tuple[str, ...]
@@ -95,6 +96,9 @@ class Server(Engine):
     placeholders has no value."""
     variables: Annotated[dict[str, str], Measure] = Field(default_factory=dict)
     """Its environment variables, with placeholders too."""
+    container: Annotated[Container | None, Measure] = None
+    """The image in which the command is run (tried with a stand-in for docker only); without it,
+    the command runs in the engine's environment."""
     base_url: Annotated[str | None, Measure] = None
     """The API's address at an endpoint that runs elsewhere, such as https://api.openai.com/v1."""
     query: Annotated[str | None, Measure] = None
@@ -146,6 +150,8 @@ class Server(Engine):
                 Origin.of(self.base_url)
             except UserError as error:
                 raise ValueError(f"base_url: {error}") from None
+        if self.base_url is not None and self.container:
+            raise ValueError("container: only for a server that is started here")
         if self.base_url is not None and self.key and self.key.given_as:
             raise ValueError("key.given_as: only for a server that is started here")
         return self

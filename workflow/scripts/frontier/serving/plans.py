@@ -12,6 +12,7 @@ from frontier.errors import UserError
 from frontier.machine.limits import Share
 from frontier.serving import ports
 from frontier.serving.commands import Command, program
+from frontier.serving.containers import Container
 from frontier.serving.orders import Order
 from frontier.serving.surroundings import environment
 
@@ -35,6 +36,8 @@ class Plan:
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     """Further variables, whose values are in no log, message or argument."""
+    container: Container | None = None
+    """The image in which the command is run; without it, this host."""
 
     def order(
         self, folder: Path, port: int, metrics_port: int, share: Share | None = None
@@ -49,20 +52,40 @@ class Plan:
             key_file.touch(mode=0o600)
             key_file.write_text(secrets[0], encoding="utf-8")
         own = {
-            "host": ports.HOST, "port": port, "metrics_port": metrics_port, "folder": folder,
-            "key_file": key_file if secrets else None, "python": sys.executable,
+            "host": self.container.host if self.container else ports.HOST, "port": port,
+            "metrics_port": metrics_port, "folder": folder,
+            "key_file": key_file if secrets else None,
+            "python": "python3" if self.container else sys.executable,
         }  # fmt: skip
         arguments, variables = self.command.filled({**self.values, **own})
         if any(secret in argument for secret in secrets for argument in arguments):
             raise UserError("its key would be in its arguments, which all can see")
-        surroundings = environment(variables | dict(self.secrets), self.threads)
+        variables |= self.secrets
+        surroundings = environment(variables, self.threads)
+        mark = uuid.uuid4().hex
+        if self.container:
+            arguments = self.container.command(
+                arguments,
+                environment(variables, self.threads, start={}).keys() - {"PATH"},
+                container_name(mark),
+                port,
+                [one.absolute() for one in self.values.values() if isinstance(one, Path)],
+                folder,
+                share.bytes if share else None,
+            )
         arguments[0] = program(arguments[0], surroundings["PATH"])
         return Order(
             arguments=arguments,
             environment=surroundings,
-            mark=uuid.uuid4().hex,
+            mark=mark,
             log=str(self.log.absolute()),
             folder=str(folder),
             memory_bytes=share.bytes if share else None,
             secrets=secrets,
+            last=self.container.removal(container_name(mark)) if self.container else [],
         )
+
+
+def container_name(mark: str) -> str:
+    """The name of a server's container."""
+    return f"llm-frontier-{mark}"

@@ -14,7 +14,7 @@ from frontier.client.scheduling import may_run_first
 from frontier.errors import OutOfMemoryError, Reason, UserError, one_line
 from frontier.machine.limits import share_of_programs
 from frontier.serving import logs, memory, ports, readiness
-from frontier.serving.plans import Plan
+from frontier.serving.plans import Plan, container_name
 from frontier.serving.supervised import Supervised
 
 ATTEMPTS = 5  # ports may be taken between finding and using them
@@ -22,7 +22,7 @@ POLL_S = 0.1
 GRACE_S = 10.0
 BROKEN_S = 1.0
 """Time for a process to end after it has broken its connections."""
-KILLED = -9
+KILLED = (-9, 137)  # the process itself, or one of its own or in a container
 
 
 class Server:
@@ -50,6 +50,7 @@ class Server:
         self._log_start = plan.log.stat().st_size if plan.log.exists() else 0
         self.began_ns = time.perf_counter_ns()
         self._supervised = Supervised(order)
+        self._container = container_name(order.mark)
 
     @property
     def url(self) -> str:
@@ -66,14 +67,18 @@ class Server:
 
     def pids(self) -> frozenset[int]:
         """Its processes that run now, its supervisor included."""
-        return self._supervised.pids() | {self._supervised.supervisor}
+        return self._working() | {self._supervised.supervisor}
+
+    def _working(self) -> frozenset[int]:
+        own, container = self._supervised.pids(), self.plan.container
+        return own | container.processes(self._container) if container else own
 
     def peak_bytes(self) -> int | None:
         """The largest memory of its processes that was seen; looks now, which disturbs it.
 
         None if they are another user's.
         """
-        now = memory.peak_bytes(self._supervised.pids())
+        now = memory.peak_bytes(self._working())
         self._peak = max(filter(None, (self._peak, now)), default=None)
         return self._peak
 
@@ -107,7 +112,7 @@ class Server:
             return UserError(f"{name}: Snakemake has ended; what was measured is saved")
         if known.over_memory and self._share:
             return self._share.exceeded()
-        killed = known.exit == KILLED and logs.oom_kills() != self._oom_kills
+        killed = known.exit in KILLED and logs.oom_kills() != self._oom_kills
         if killed or logs.lacks_memory(text):
             return OutOfMemoryError(f"the server ended {when}: {logs.last_lines(text, 2)}")
         if known.exit is None:

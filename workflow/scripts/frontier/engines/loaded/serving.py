@@ -61,6 +61,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         threads=settings.threads,
         headers=headers,
         secrets=secrets,
+        container=block.container,
     )
     named, _ = Command((block.model,)).filled(values)
     added = {name: one for change in changes for name, one in change.fields.items()}
