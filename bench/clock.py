@@ -2,6 +2,7 @@
 
     python bench/clock.py                                    all schedules, streams and loads
     python bench/clock.py --streams 64 --busy 1 --each       a line for each schedule
+    python bench/clock.py --tls                              over TLS
     python bench/clock.py --bare                             the client beside a bare socket
 
 The truth is the server's own time of each of its writes. A line has, over all streams of all
@@ -22,6 +23,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import schedules
@@ -37,6 +39,7 @@ from frontier.gates import client as gate
 from frontier.results.records import Record
 from played_server import PlayedServer
 
+CERTIFICATE = Path(__file__).resolve().parents[1] / "tests" / "localhost.pem"
 STREAMS = (1, 16, 64)
 REQUESTS = {1: 6, 16: 32}
 """Requests of each schedule, by the number of streams; otherwise one a stream."""
@@ -124,7 +127,7 @@ def poisson(client: Client, rate: float, count: int, seed: int = 0) -> Run:
     """Requests of the first schedule at Poisson times, whatever is under way."""
     name, programmed = next(iter(SCHEDULES.items()))
     waits = np.random.default_rng(seed).exponential(1e9 / rate, count)
-    due = (time.perf_counter_ns() + 5e8 + np.cumsum(waits)).astype(int)
+    due = (time.perf_counter_ns() + 3e9 + np.cumsum(waits)).astype(int)
     calls = [schedules.call(str(n), programmed, int(ns)) for n, ns in enumerate(due)]
     pairs = [
         schedules.record(exchange, programmed, open_loop=True)
@@ -175,12 +178,28 @@ def line(title: str, runs: Sequence[Run]) -> str:
 HEADING = f"{'':34}" + " ".join(f"{name + ' p50 / p99':>16}" for name in NAMES) + "  worst figure"
 
 
-def table(streams: Sequence[int], loads: Sequence[int], each: bool, most: int | None) -> None:
+@contextmanager
+def served(tls: bool) -> Iterator[Client]:
+    """A client of a server that plays programmed streams."""
+    if tls:
+        os.environ["SSL_CERT_FILE"] = str(CERTIFICATE)
+    with PlayedServer(CERTIFICATE if tls else None) as server:
+        named = server.url.replace("127.0.0.1", "localhost")  # as in the certificate
+        client = Client(named)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def table(
+    streams: Sequence[int], loads: Sequence[int], each: bool, most: int | None, tls: bool
+) -> None:
     """Prints the table."""
     chosen = dict(list(SCHEDULES.items())[:most])
     print(f"{len(chosen)} schedules; times in ms; load {os.getloadavg()[0]:.1f}\n{HEADING}")
     for load in loads:
-        with PlayedServer() as server, Client(server.url) as client, busy(load):
+        with served(tls) as client, busy(load):
             for count in streams:
                 runs = [play(client, name, steps, count) for name, steps in chosen.items()]
                 title = f"{count} streams, {load} busy cores"
@@ -240,12 +259,14 @@ def main() -> None:
     parser.add_argument("--busy", type=int, nargs="+", default=(0, 1), help="busy processes")
     parser.add_argument("--schedules", type=int, help="only so many")
     parser.add_argument("--each", action="store_true", help="a line for each schedule, too")
+    parser.add_argument("--tls", action="store_true", help="over TLS")
     parser.add_argument("--bare", action="store_true", help="compare with a bare loop instead")
     arguments = parser.parse_args()
     if arguments.bare:
         beside_bare(40)
     else:
-        table(arguments.streams, arguments.busy, arguments.each, arguments.schedules)
+        most, tls = arguments.schedules, arguments.tls
+        table(arguments.streams, arguments.busy, arguments.each, most, tls)
 
 
 if __name__ == "__main__":

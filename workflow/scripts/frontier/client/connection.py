@@ -8,16 +8,18 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from frontier.client import Failure
 from frontier.client.origin import Origin
 from frontier.client.scheduling import STAMP_BYTES, segments_in, stamp_of, stamp_reads
+from frontier.client.tls import Tls
 from frontier.errors import one_line
 
 READ_BYTES = 64 * 2**10
-WAITS = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
+WAITS = (BlockingIOError, InterruptedError)
 Address = tuple[Any, ...]
 
 
@@ -73,7 +75,7 @@ class Connection:
 
     def __init__(self, origin: Origin, places: Sequence[Place], tls: ssl.SSLContext | None) -> None:
         """Starts to connect to the first of the places. Raises FailedError if none is left."""
-        self.origin, self._places, self._tls = origin, list(places), tls
+        self.origin, self._places, self._context = origin, list(places), tls
         self.began_ns = time.perf_counter_ns()
         self.ready = False
         """Whether a request can be sent."""
@@ -82,7 +84,11 @@ class Connection:
         self.wants_write = True
         self.stamped = False
         """Whether the kernel reports times of its reads."""
-        self._shaking = False
+        self.drained = False
+        """Whether nothing more had arrived when it was last read."""
+        self._tls: Tls | None = None
+        self._encrypted = b""
+        """The bytes that could not be sent yet."""
         self._segments = 0
         self.socket = self._attempt()
 
@@ -96,7 +102,7 @@ class Connection:
                 raise FailedError(failure_of(error, self.origin)) from None
             opened.setblocking(False)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.stamped = self._tls is None and stamp_reads(opened)
+            self.stamped = stamp_reads(opened)
             code = opened.connect_ex(place.address)
             if code in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):
                 return opened
@@ -107,44 +113,47 @@ class Connection:
     def _refused(self, code: int) -> Failure:
         return failure_of(OSError(code, os.strerror(code)), self.origin)
 
-    def advance(self) -> bool:
-        """Goes on with connecting; True if the socket is another one. Raises FailedError."""
-        if not self._shaking:
+    def advance(self) -> None:
+        """Goes on with connecting, perhaps with another socket. Raises FailedError."""
+        if self._tls is None:
             code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
                 if not self._places:
                     raise FailedError(self._refused(code))
                 self.socket.close()
                 self.socket = self._attempt()
-                return True
-            if self._tls is None:
+                return
+            if self._context is None:
                 self.ready, self.wants_write = True, False
-                return False
-            self._shaking = True
-            plain = self.socket
-            self.socket = self._tls.wrap_socket(
-                plain, server_hostname=self.origin.host, do_handshake_on_connect=False
-            )
-            self._shake()
-            return True
-        self._shake()
-        return False
-
-    def _shake(self) -> None:
-        assert isinstance(self.socket, ssl.SSLSocket)
+                return
         try:
-            self.socket.do_handshake()
-        except ssl.SSLWantWriteError:
-            self.wants_write = True
-        except ssl.SSLWantReadError:
-            self.wants_write = False
+            self._shake()
         except OSError as error:
             raise FailedError(failure_of(error, self.origin)) from None
+
+    def _shake(self) -> None:
+        received: bytes | None = b""
+        if self._tls is None:
+            assert self._context
+            self._tls = Tls(self._context, self.origin.host)
         else:
-            self.ready, self.wants_write = True, False
+            received, _, _ = self._receive()
+            if received == b"":
+                raise ssl.SSLError(1, "the connection was ended during the handshake")
+        try:
+            self.ready = self._tls.shake(received or b"")
+        except ssl.SSLError:
+            with suppress(OSError):
+                self._flush()  # the server may log the reason
+            raise
+        self._flush()
 
     def send(self, data: memoryview) -> int:
-        """Sends what can be sent now; returns the number of bytes. Raises OSError."""
+        """Sends what can be sent now; returns the number of bytes taken. Raises OSError."""
+        if self._tls:
+            self._tls.encrypt(data)
+            self._flush()
+            return len(data)
         try:
             sent = self.socket.send(data)
         except WAITS:
@@ -152,29 +161,46 @@ class Connection:
         self.wants_write = sent < len(data)
         return sent
 
+    def _flush(self) -> None:
+        """Sends what was encrypted, as far as it can be sent now."""
+        assert self._tls
+        self._encrypted += self._tls.to_send()
+        with suppress(*WAITS):
+            self._encrypted = self._encrypted[self.socket.send(self._encrypted) :]
+        self.wants_write = bool(self._encrypted)
+
     def read(self) -> tuple[bytes | None, int | None, bool]:
         """Bytes that have arrived, and the kernel's time for the last of them, if it gives one.
 
         True: they arrived as one segment, so that this is the time of them all. No bytes: the
         server has ended the connection. None: there are none yet. Raises OSError.
         """
+        if self._tls and self._tls.ended:
+            return b"", None, False
+        received, stamp, alone = self._receive()
+        if self._tls is None or received is None:
+            return received, stamp, alone
+        data = self._tls.decrypt(received)
+        if self._tls.ended:
+            self.drained = False  # its end is still to be read
+        return data if data or self._tls.ended else None, stamp, alone
+
+    def _receive(self) -> tuple[bytes | None, int | None, bool]:
+        """What `read` returns, still encrypted."""
+        self.drained = True
         try:
             if not self.stamped:
-                return self.socket.recv(READ_BYTES), None, False
-            # First: a segment that arrives before the read makes the next one seem to have two.
-            segments = segments_in(self.socket)
-            data, ancillary, _, _ = self.socket.recvmsg(READ_BYTES, STAMP_BYTES)
+                data, stamp, alone = self.socket.recv(READ_BYTES), None, False
+            else:
+                # First: a segment that arrives before the read makes the next one seem to have two.
+                segments = segments_in(self.socket)
+                data, ancillary, _, _ = self.socket.recvmsg(READ_BYTES, STAMP_BYTES)
+                alone = segments - self._segments <= 1
+                stamp, self._segments = stamp_of(ancillary), segments
         except WAITS:
             return None, None, False
-        except ssl.SSLEOFError:  # ended without TLS's own goodbye
-            return b"", None, False
-        alone = segments - self._segments <= 1
-        self._segments = segments
-        return data, stamp_of(ancillary), alone
-
-    def drained_by(self, data: bytes) -> bool:
-        """Whether nothing more had arrived when `data` were read."""
-        return self._tls is None and len(data) < READ_BYTES
+        self.drained = len(data) < READ_BYTES
+        return data, stamp, alone
 
     def close(self) -> None:
         """Closes it."""

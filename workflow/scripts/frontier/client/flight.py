@@ -34,7 +34,7 @@ class Flight:
 
     @property
     def keeps(self) -> bool:
-        """Whether its connection can be used again, after it is over."""
+        """Whether its whole request was sent, and another may follow on its connection."""
         return self._response.done and self._response.keep and not self._unsent
 
     @property

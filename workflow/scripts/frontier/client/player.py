@@ -177,12 +177,13 @@ class Player:
                 break
             now = time.perf_counter_ns()
             if data is None:
+                self._empty_ns[connection] = before
                 break
             alone = alone and now - before < UNDISTURBED_NS
             empty = self._empty_ns[connection]
             arrived, late = self.waiting.arrival(now, stamp, alone, empty)
             flight.take(data, arrived, late, connection)
-            if connection.drained_by(data):
+            if connection.drained:
                 self._empty_ns[connection] = before
                 break
         if flight.over:
@@ -192,7 +193,7 @@ class Player:
 
     def _end(self, connection: Connection, flight: Flight) -> None:
         del self._busy[connection], self._empty_ns[connection]
-        if flight.keeps:
+        if flight.keeps and not connection.wants_write:
             self.pool.give(connection, flight.kept_s)
         else:
             self.pool.close(connection)

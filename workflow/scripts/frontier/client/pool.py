@@ -101,6 +101,9 @@ class Pool:
     def look(self, connection: Connection) -> None:
         """Closes an idle connection that the server has ended, or on which it says something."""
         try:
+            if connection.wants_write:
+                connection.send(memoryview(b""))
+                self.watch(connection)
             data, _, _ = connection.read()
         except OSError:
             data = b""

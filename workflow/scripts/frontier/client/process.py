@@ -53,7 +53,7 @@ class Conduct:
     delay_known: bool
     """Whether the system says how long the client was kept waiting."""
     stamped: bool
-    """Whether the kernel reported when bytes arrived; never with TLS."""
+    """Whether the kernel reported when bytes arrived."""
     connections: int
     """Open at the end."""
     fresh: int
