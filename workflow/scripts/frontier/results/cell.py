@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, JsonValue, ValidationError
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.errors import UserError
 from frontier.results import layout
+from frontier.results.cell_load import Loads
 from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
 from frontier.results.session import Adoption, Asking, LoadAverage, Served
@@ -131,6 +132,8 @@ class CellResult(Block):
     simulated: bool | None = None
     random_weights: bool | None = None
     score: Score | None = None
+    load: Loads | None = None
+    """In the scenario `server`."""
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     table_sha256: Digest | None = None

@@ -5,11 +5,13 @@ A measurement that ended early lacks what was not known by then: such keys are n
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
 
+from frontier.catalogue.loads import Limits, Rates
 from frontier.errors import UserError
 from frontier.results import checksums, layout
 from frontier.results.key import Amount, Count, Digest, MeasureIdentity
@@ -33,10 +35,18 @@ class _Task(BaseModel):
     prompt: str
 
 
+class ServerKeys(BaseModel):
+    """The keys of the scenario `server` that are read again."""
+
+    limits: Limits = Limits()
+    rates: Rates = Rates()
+
+
 class _Spec(BaseModel):
     """The parts of a specification (frontier/specs/measure.py) that are read again."""
 
     task: _Task
+    scenario_keys: ServerKeys = ServerKeys()
     identity: MeasureIdentity | None = None
 
 
@@ -90,6 +100,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def template(self) -> str:
         """The template of the task's prompts."""
         return _Spec.model_validate(self.spec).task.prompt
+
+    @property
+    def server_keys(self) -> ServerKeys:
+        """The limits and the rates of the scenario `server`."""
+        return _Spec.model_validate_json(json.dumps(self.spec)).scenario_keys
 
     @property
     def asking(self) -> list[Asking]:

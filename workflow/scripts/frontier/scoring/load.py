@@ -1,0 +1,124 @@
+"""Figures of the scenario `server` at each rate of arrivals, and the highest rate that holds.
+
+A request without an answer, or that had to be sent again, is slower than all others: to leave it
+out would make an overloaded engine look fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from frontier.gates import Timing, first_reason
+from frontier.results.cell_load import Bound, Loads, Quantiles, Rate
+from frontier.results.loads import Load, answered, at_once, loads, rate_at_once
+from frontier.results.measurement import Measurement, ServerKeys
+from frontier.results.records import Record
+from frontier.results.times import SECOND, latency_s, tpot_s, ttft_due_s, ttft_s
+from frontier.scenarios.common.search import Tried, bracket
+from frontier.scoring.latency import QUANTILES, dependence
+from frontier.stats import early_stopping
+from frontier.stats.intervals import quantile_interval, wilson
+
+NEVER = 1e8
+"""Seconds; the time of a request without an answer."""
+ROUNDING = 1e-4
+"""Seconds; rounding between a time and NEVER, of which nothing depends on the latter."""
+
+
+def loads_of(
+    measured: Measurement, records: Sequence[Record], max_background_cores: float
+) -> Loads | None:
+    """All rates of a measurement; None if no request was answered."""
+    keys, unit = measured.server_keys, rate_at_once(at_once(records))
+    if unit is None:
+        return None
+    rates = []
+    for load in loads(records):
+        timing = Timing.of(measured, load.records, max_background_cores)
+        rates.append(_rate(load, keys, unit, first_reason(timing)))
+    holds, fails = bracket([Tried(one.rate, one.holds, one.stopped) for one in rates])
+    limits = keys.limits
+    return Loads(
+        ttft_s=limits.ttft_s,
+        tpot_s=limits.tpot_s,
+        percentile=limits.percentile,
+        at_once_per_s=unit,
+        max_rate=holds,
+        fails_at=fails,
+        rates=tuple(rates),
+    )
+
+
+def _rate(load: Load, keys: ServerKeys, unit: float, invalid: str | None) -> Rate:
+    """The figures of one rate, without its times if they are `invalid`."""
+    count, within = len(load.records), load.within(keys.limits)
+    ends = [one.start_ns + one.end_ns for one in load.records if answered(one)]
+    seconds = (max(ends) - load.records[0].due_ns) / SECOND if ends else 0.0
+    found = Rate(
+        rate=load.rate,
+        share=load.rate / unit,
+        requests=count,
+        answered=len(ends),
+        within=within,
+        seconds=seconds,
+        holds=None if invalid else load.holds(keys.limits, keys.rates),
+        stopped=load.stopped,
+        invalid=invalid,
+    )
+    if invalid or not seconds:
+        return found
+    tokens = sum(one.tokens for one in load.records if answered(one))
+    update = {
+        "goodput": _goodput(within, count, seconds),
+        "output_tokens_per_s": tokens / seconds,
+        "latency": _quantiles(latency_s, load.records),
+        "ttft": _quantiles(ttft_due_s, load.records),
+        "ttft_sent": _quantiles(ttft_s, load.records),
+        "tpot": _quantiles(tpot_s, load.records),
+    }
+    return found.model_copy(update=update)
+
+
+def _goodput(within: int, count: int, seconds: float) -> Bound:
+    """Requests within the limits per second; the interval is that of their share."""
+    share, rate = wilson(within, count), count / seconds
+    assert share.low is not None
+    assert share.high is not None
+    method = f"the share within the limits, {share.method}, of {rate:.4g} requests/s"
+    return Bound(
+        value=within / seconds, low=share.low * rate, high=share.high * rate, method=method
+    )
+
+
+def _quantiles(time: Callable[[Record], float | None], records: Sequence[Record]) -> Quantiles:
+    """The quantiles of a time over the requests that have it, or have no answer."""
+    timed = [(_time(time, record), record) for record in records]
+    known = [(value, record) for value, record in timed if value is not None]
+    values, asked = [value for value, _ in known], [record for _, record in known]
+    return Quantiles(**{name: _bound(values, q, asked) for name, q in QUANTILES.items()})
+
+
+def _time(time: Callable[[Record], float | None], record: Record) -> float | None:
+    return time(record) if answered(record) else NEVER
+
+
+def _bound(values: Sequence[float], q: float, records: Sequence[Record]) -> Bound | None:
+    percentile = round(100 * q, 6)
+    if len(values) < early_stopping.required(1, percentile):
+        return None
+    found = quantile_interval(values, q, timed=dependence(values, records))
+    longest = max((value for value in values if value < NEVER), default=0.0)
+    if found is None or (value := _finite(found.value, longest)) is None:
+        return None
+    return Bound(
+        value=value,
+        low=found.low,
+        high=_finite(found.high, longest),
+        method=found.method,
+        at_most=_finite(early_stopping.estimate(values, percentile), longest),
+    )
+
+
+def _finite(value: float | None, longest: float) -> float | None:
+    """The value; None if it depends on a request without an answer: it exceeds the longest time."""
+    return None if value is None or value > longest + ROUNDING else min(value, longest)
