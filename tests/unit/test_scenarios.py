@@ -59,7 +59,11 @@ def measured(name: str, folder: Path, model: LoadedModel, paid: bool = False) ->
     return Journal(folder / "journal.jsonl", a_session()).records
 
 
-@pytest.mark.parametrize("name", SCENARIOS.names())
+ONCE = [name for name in SCENARIOS.names() if name != "server"]
+"""The scenarios that record each request once; test_server_scenario.py has the other one."""
+
+
+@pytest.mark.parametrize("name", ONCE)
 def test_every_request_is_timed_once(name: str, tmp_path: Path) -> None:
     """Each is recorded with its own answer, and none before it was due."""
     model = Echo(repeat(1000))
@@ -76,7 +80,7 @@ def test_every_request_is_timed_once(name: str, tmp_path: Path) -> None:
         assert not one.paused
 
 
-@pytest.mark.parametrize("name", SCENARIOS.names())
+@pytest.mark.parametrize("name", ONCE)
 def test_a_killed_measurement_goes_on_where_it_stopped(name: str, tmp_path: Path) -> None:
     """Requests that were already answered do not run again, unless they depend on each other."""
     first, second = Echo(repeat(1000), fails_at=5), Echo(repeat(1000))
@@ -91,7 +95,7 @@ def test_a_killed_measurement_goes_on_where_it_stopped(name: str, tmp_path: Path
         assert {one.session for one in records} == {1}
 
 
-@pytest.mark.parametrize("name", SCENARIOS.names())
+@pytest.mark.parametrize("name", ONCE)
 def test_nothing_paid_is_asked_twice(name: str, tmp_path: Path) -> None:
     """Answers are saved as they come, in every scenario, and each request is asked once."""
     first, second = Echo(repeat(1000), fails_at=5), Echo(repeat(1000))

@@ -21,7 +21,8 @@ def measure_memory(wildcards, attempt):
 
 
 def measure_minutes(wildcards, attempt):
-    task, scenario = CATALOGUE.tasks[wildcards.task], cell_of(wildcards).scenario
+    scenario = STEPS.scenario(cell_of(wildcards))
+    task = CATALOGUE.tasks[wildcards.task]
     return estimates.minutes(placement_of(wildcards), task, scenario, attempt)
 
 

@@ -24,14 +24,15 @@ from frontier.gates import Timing, first_reason
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout, measurement
 from frontier.results.cell import CellResult, Provenance
+from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, ScoredItem
-from frontier.scoring import latency
+from frontier.scoring import latency, load
 from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_lines, sha256
 
-MISSING = ("simulated", "random_weights", "score", "provenance", "requests_sha256")
+MISSING = ("simulated", "random_weights", "score", "load", "provenance", "requests_sha256")
 
 
 def scored_items(
@@ -136,7 +137,8 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
         result["figures"] = figures.values(Measured(measured, spec))
         return result, pl.DataFrame()
 
-    records = latency.in_order(read(inputs.requests))
+    every = latency.in_order(read(inputs.requests))
+    records, at_rates = at_once(every), loads(every)
     rows = {row["id"]: row for row in read_lines(inputs.sample)}
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
@@ -148,15 +150,23 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     if not result["random_weights"]:
         result["score"], own = scored(spec, items)
     has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
+    under_load = None
     if not result["simulated"]:
         most = spec.device.max_background_cores, spec.max_failed
-        if reason := first_reason(Timing.of(measured, records, *most, latencies=latencies)):
+        if at_rates:
+            under_load = load.summary(measured, records, at_rates, most[0])
+            reason = load.reason(under_load)
+            result["load"] = under_load.model_dump(mode="json")
+        else:
+            timing = Timing.of(measured, records, *most, latencies=latencies)
+            reason = first_reason(timing)
+        if reason:
             result |= {"outcome": "invalid", "reason": reason}
         else:
             has = Needs.LATENCIES if latencies else Needs.TIMES
     answered = [record for record in records if record.failure is None]
     failed = [record for record in records if record.failure is not None]
-    result["figures"] = figures.values(Measured(measured, spec, answered, failed), has)
+    result["figures"] = figures.values(Measured(measured, spec, answered, failed, under_load), has)
     return result, table(records, items, own, latencies and not result["simulated"])
 
 

@@ -51,7 +51,11 @@ class EngineBlock(Derived):
         "float16",
     )
     """Precisions that it computes in; other models are converted to the first one."""
-    scenarios: Annotated[tuple[Name, ...], Field(min_length=1), Plan] = ("single-stream",)
+    scenarios: Annotated[tuple[Name, ...], Field(min_length=1), Plan] = (
+        "single-stream",
+        "offline",
+        "server",
+    )
     """Scenarios in which it can be measured."""
     asks: Annotated[tuple[Asked, ...], Field(min_length=1), Plan] = ("generate",)
     """`generate`: continue a text; `choose`: the likelihood of each of several texts."""

@@ -31,6 +31,7 @@ from frontier.registry import Registry
 from frontier.results.columns import Column, StudyRow
 
 if TYPE_CHECKING:  # planning needs only names, not the imports of computations
+    from frontier.results.cell_load import Loads
     from frontier.results.measurement import Measurement
     from frontier.results.records import Record
     from frontier.specs.score import ScoreSpec
@@ -64,6 +65,8 @@ class Measured:
     """The answered requests in order of time; none if not all were asked."""
     failed: Sequence[Record] = ()
     """The requests without an answer."""
+    loads: Loads | None = None
+    """The rates of arrivals of the scenario `server`."""
 
 
 @dataclass(frozen=True)

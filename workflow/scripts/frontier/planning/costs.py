@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
-from frontier import scenarios, templates
+from frontier import templates
 from frontier.catalogue.entries import Task
 from frontier.errors import UserError
 from frontier.host.budget import HOUR_S, spent_below
@@ -55,15 +55,15 @@ class Estimate:
 def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     """The calls, tokens and money of measuring a cell at a paid endpoint, from the beginning."""
     placement = _placement(steps, cell)
-    task = steps.catalogue.tasks[cell.task]
-    timed = scenarios.load(cell.scenario).calls(task.sample.size, paid=True)
+    task, scenario = steps.catalogue.tasks[cell.task], steps.scenario(cell)
+    timed = scenario.calls(task.sample.size, paid=True)
     calls = timed + placement.device.warmup.maximum
     sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
     prompt = _prompt_tokens(sample, task, placement.model.system)
     tokens, new = round(calls * prompt), calls * task.max_new_tokens
     if prices := token_prices(placement):
         return Estimate(calls, tokens, new, prices.cost(tokens, new))
-    hours = estimates.seconds(placement, task, calls) / HOUR_S
+    hours = estimates.seconds(placement, task, scenario, paid=True) / HOUR_S
     return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
 
 

@@ -5,11 +5,11 @@ They are generous, since a job that exceeds them is killed; unused resources onl
 
 from __future__ import annotations
 
-from frontier import scenarios
 from frontier.catalogue.entries import Task
 from frontier.catalogue.models import Model
 from frontier.planning.placement import Placement
 from frontier.quantizers import BYTES
+from frontier.scenarios import Scenario
 
 RUNTIME_BYTES = 4_000_000_000  # Python, torch and its kernels, CUDA's context on the host
 START_S = 300.0  # imports, warm-up, compilation
@@ -48,8 +48,8 @@ def host_bytes(placement: Placement, attempt: int) -> int:
     return int(attempt * (RUNTIME_BYTES + copies * weights))
 
 
-def seconds(placement: Placement, task: Task, requests: int) -> float:
-    """Time to load, warm up and answer so many requests at full length, one after another.
+def seconds(placement: Placement, task: Task, scenario: Scenario, *, paid: bool) -> float:
+    """Time to load, warm up and measure in a scenario, with all answers at full length.
 
     Each token reads all weights.
 
@@ -60,11 +60,11 @@ def seconds(placement: Placement, task: Task, requests: int) -> float:
     bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
     load = _read_bytes(placement) / LOAD_BYTES_S
-    return START_S + load + requests * task.max_new_tokens * token
+    each = task.max_new_tokens * token
+    warmup = placement.device.warmup.maximum * each
+    return START_S + load + warmup + scenario.seconds(task.sample.size, each, paid=paid)
 
 
-def minutes(placement: Placement, task: Task, scenario: str, attempt: int) -> int:
+def minutes(placement: Placement, task: Task, scenario: Scenario, attempt: int) -> int:
     """The time to measure a cell in whole minutes, as clusters expect it."""
-    timed = scenarios.load(scenario).calls(task.sample.size, paid=False)
-    requests = timed + placement.device.warmup.maximum
-    return int(-(-attempt * seconds(placement, task, requests) // MINUTE_S))
+    return int(-(-attempt * seconds(placement, task, scenario, paid=False) // MINUTE_S))

@@ -30,7 +30,7 @@ class Rate(Block):
 
     rate: Amount
     """Arrivals per second."""
-    share: Amount
+    share: Amount | None
     """Of the rate at which all requests at once were answered."""
     requests: Count
     answered: Count
@@ -66,7 +66,7 @@ class Loads(Block):
     """The limit of TPOT."""
     percentile: Amount
     """The percentage of requests that must be within each limit."""
-    at_once_per_s: Amount
+    at_once_per_s: Amount | None
     """The rate at which all requests at once were answered."""
     max_rate: Amount | None = None
     """The highest rate at which the limits hold; None if they do at none, or if none is known."""

@@ -99,6 +99,10 @@ class Scenario(Entry, ABC):
         """
         return requests
 
+    def seconds(self, requests: int, each_s: float, *, paid: bool) -> float:
+        """The most time for a sample of so many requests, each of which takes `each_s` alone."""
+        return self.calls(requests, paid=paid) * each_s
+
     def is_complete(self, records: Sequence[Record], ids: Collection[str]) -> bool:
         """True if a sample with these ids has no request left to ask."""
         return {record.id for record in records} >= set(ids)

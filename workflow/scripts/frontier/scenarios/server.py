@@ -54,10 +54,18 @@ class Server(Scenario):
     rates: Annotated[Rates, Measure] = Rates()
     """The rates of arrivals that are tried."""
 
-    def calls(self, requests: int) -> int:
-        """Once all of them, and at each rate the most, with those after which a server settles."""
-        tries = len(self.rates.shares) + self.rates.searched
-        return requests + tries * (self.rates.max_requests + SETTLING.maximum)
+    @property
+    def _tries(self) -> int:
+        """The most rates that are tried."""
+        return len(self.rates.shares) + self.rates.searched
+
+    def calls(self, requests: int, *, paid: bool) -> int:
+        """At most: all of them at once, then at each rate, with those after which it settles."""
+        return requests + self._tries * (self.rates.max_requests + SETTLING.maximum)
+
+    def seconds(self, requests: int, each_s: float, *, paid: bool) -> float:
+        """At each rate the most time for arrivals, and as much for the last answers."""
+        return requests * each_s + self._tries * 2 * self.rates.max_seconds
 
     def is_complete(self, records: Sequence[Record], ids: Collection[str]) -> bool:
         """True if all were asked at once, and there is no rate left to try."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from frontier.gates import Timing, first_reason
 from frontier.results.cell_load import Bound, Loads, Quantiles, Rate
-from frontier.results.loads import Load, answered, at_once, loads, rate_at_once
+from frontier.results.loads import STOPPED, Load, answered, rate_at_once
 from frontier.results.measurement import Measurement, ServerKeys
 from frontier.results.records import Record
 from frontier.results.times import SECOND, latency_s, tpot_s, ttft_due_s, ttft_s
@@ -25,23 +25,23 @@ ROUNDING = 1e-4
 """Seconds; rounding between a time and NEVER, of which nothing depends on the latter."""
 
 
-def loads_of(
-    measured: Measurement, records: Sequence[Record], max_background_cores: float
-) -> Loads | None:
-    """All rates of a measurement; None if no request was answered."""
-    keys, unit = measured.server_keys, rate_at_once(at_once(records))
-    if unit is None:
-        return None
+def summary(
+    measured: Measurement,
+    first: Sequence[Record],
+    at_rates: Sequence[Load],
+    max_background_cores: float,
+) -> Loads:
+    """All rates of a measurement; `first` are the requests that were all asked at once."""
+    keys, unit = measured.server_keys, rate_at_once(first)
     rates = []
-    for load in loads(records):
-        timing = Timing.of(measured, load.records, max_background_cores)
+    for load in at_rates:
+        asked = [record for record in load.records if record.failure != STOPPED]
+        # A request without an answer is late; many of them are a result and no fault of it.
+        timing = Timing.of(measured, asked, max_background_cores, max_failed=1.0)
         rates.append(_rate(load, keys, unit, first_reason(timing)))
     holds, fails = bracket([Tried(one.rate, one.holds, one.stopped) for one in rates])
-    limits = keys.limits
     return Loads(
-        ttft_s=limits.ttft_s,
-        tpot_s=limits.tpot_s,
-        percentile=limits.percentile,
+        **keys.limits.model_dump(),
         at_once_per_s=unit,
         max_rate=holds,
         fails_at=fails,
@@ -49,14 +49,20 @@ def loads_of(
     )
 
 
-def _rate(load: Load, keys: ServerKeys, unit: float, invalid: str | None) -> Rate:
+def reason(loads: Loads) -> str | None:
+    """The reason why no figure is published: none of its rates passed the checks."""
+    reasons = [one.invalid for one in loads.rates]
+    return None if None in reasons else next(iter(reasons), None)
+
+
+def _rate(load: Load, keys: ServerKeys, unit: float | None, invalid: str | None) -> Rate:
     """The figures of one rate, without its times if they are `invalid`."""
     count, within = len(load.records), load.within(keys.limits)
     ends = [one.start_ns + one.end_ns for one in load.records if answered(one)]
     seconds = (max(ends) - load.records[0].due_ns) / SECOND if ends else 0.0
     found = Rate(
         rate=load.rate,
-        share=load.rate / unit,
+        share=load.rate / unit if unit else None,
         requests=count,
         answered=len(ends),
         within=within,
