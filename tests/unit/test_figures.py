@@ -19,6 +19,7 @@ from frontier.arrivals import Arrival
 from frontier.errors import UserError
 from frontier.figures import FIGURES, Figure, Measured, Needs
 from frontier.report.writing import cell_tables
+from frontier.results.cell_load import Loads
 from frontier.results.columns import COLUMNS
 from frontier.results.key import Key
 from frontier.results.records import Record
@@ -58,6 +59,18 @@ AT_ONCE = Measured(
     SPEC,
     RECORDS,
 )
+BOUND = {"value": 0.2, "low": 0.1, "high": 0.3, "method": "order statistics"}
+QUANTILES = dict.fromkeys(("p50", "p90", "p99"), BOUND)
+RATE = {
+    "rate": 9.0, "share": 0.9, "requests": 800, "answered": 800, "within": 799, "seconds": 80.0,
+    "holds": True, "stopped": False, "goodput": BOUND,
+    "latency": QUANTILES, "ttft": QUANTILES, "tpot": QUANTILES,
+}  # fmt: skip
+LOADS = Loads.model_validate_json(json.dumps({
+    "ttft_s": 2, "tpot_s": 0.1, "percentile": 99, "at_once_per_s": 10, "max_rate": 9.0,
+    "fails_at": 9.5, "rates": [RATE],
+}))  # fmt: skip
+UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS)
 NAMES = FIGURES.names()
 
 
@@ -73,7 +86,7 @@ def test_contract(name: str) -> None:
     figure: Figure = FIGURES.load(name)()
     assert figure.COLUMNS
     assert all(column.description for column in figure.COLUMNS)
-    known = {**figure.values(ALL), **figure.values(AT_ONCE)}
+    known = {**figure.values(ALL), **figure.values(AT_ONCE), **figure.values(UNDER_LOAD)}
     assert set(known) == set(figures.whole(figure.COLUMNS))
     assert None not in known.values()
     assert figure.__doc__
@@ -99,6 +112,7 @@ def test_what_there_is_decides_what_is_known() -> None:
         for measured, given in (
             (None, Needs.LATENCIES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS),
             (ALL, Needs.TIMES), (ALL, Needs.LATENCIES), (AT_ONCE, Needs.TIMES),
+            (UNDER_LOAD, Needs.TIMES),
         )
     ]  # fmt: skip
     assert known[0] == set()
@@ -110,7 +124,8 @@ def test_what_there_is_decides_what_is_known() -> None:
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}
-    assert known[4] | known[5] == set(figures.whole(figures.columns()))
+    assert {"max_rate_per_s", "server_ttft_p99_s"} <= known[6] - known[4] - known[5]
+    assert known[4] | known[5] | known[6] == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)

@@ -130,8 +130,8 @@ def test_what_there_is_not_yet_is_refused() -> None:
     """A technique and a scenario, each by its name: no id is split by guess."""
     with pytest.raises(UserError, match=r"there is no technique 'kv-int8' .*: falcon7b-int8\)"):
         cell("falcon7b-int8+kv-int8", "cpu")
-    with pytest.raises(UserError, match=r"scenario: unknown id 'offline' .*single-stream"):
-        cell("falcon7b", "cpu", "sst2.offline")
+    with pytest.raises(UserError, match=r"scenario: unknown id 'multi-stream' .*single-stream"):
+        cell("falcon7b", "cpu", "sst2.multi-stream")
 
 
 def test_program_prints_every_cell() -> None:

@@ -192,7 +192,7 @@ def test_the_highest_rate_is_that_of_the_queue(tmp_path: Path) -> None:
 
 
 def test_an_overload_is_stopped_and_marked(tmp_path: Path) -> None:
-    """What had no answer by then has a record that says so, and is over the limits."""
+    """A request without an answer by then has a record that says so, and is over the limits."""
     rates = QUICK.model_copy(update={"shares": (0.5, 8.0, 9.0), "searched": 0, "min_seconds": 1.0})
     limits = Limits(ttft_s=0.05, tpot_s=1, percentile=90)
     records = measured(tmp_path, Queue(), limits, rates)

@@ -62,7 +62,7 @@ def there_are(*scenarios: str) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def two() -> Iterator[None]:
-    with there_are("offline", "single-stream"):
+    with there_are("offline", "server", "single-stream"):
         yield
 
 

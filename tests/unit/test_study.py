@@ -158,8 +158,8 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
         ),
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
-            ' "quantization": "native", "scenario": "offline"}, "outcome": "measured", "figures": {}}',
-            "scenario: unknown id 'offline'",
+            ' "quantization": "native", "scenario": "multi-stream"}, "outcome": "measured", "figures": {}}',
+            "scenario: unknown id 'multi-stream'",
         ),
     ],
 )

@@ -154,8 +154,8 @@ def test_unreadable_study(place: Workspace, case: str, given: str) -> None:
         ("results/tiny-llama/cpo/sums.json", ("device: unknown id 'cpo'", "'cpu'")),
         ("results/tiny-llama/cpu/sum.json", ("task: unknown id 'sum'", "'sums'")),
         (
-            "results/tiny-llama/cpu/sums.offline.json",
-            ("scenario: unknown id 'offline'", "single-stream"),
+            "results/tiny-llama/cpu/sums.multi-stream.json",
+            ("scenario: unknown id 'multi-stream'", "single-stream"),
         ),
         ("results/tiny-llama+kv/cpu/sums.json", ("no technique 'kv'", "tiny-llama")),
     ],

@@ -36,7 +36,7 @@ def column(time: str, quantile: str, end: str = "") -> str:
 class UnderLoad(Figure):
     """The highest rate at which the task's limits hold, by MLPerf's early stopping."""
 
-    ORDER = 95
+    ORDER = 97
     COLUMNS = (
         Column(
             "max_rate_per_s",
