@@ -154,13 +154,13 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
 
-async def _serve(certificate: str | None) -> None:
+async def _serve(host: str, certificate: str | None = None) -> None:
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Connection, "127.0.0.1", 0, backlog=1024, ssl=context)
+    server = await loop.create_server(Connection, host, 0, backlog=1024, ssl=context)
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)  # ends with the test
 
@@ -168,9 +168,9 @@ async def _serve(certificate: str | None) -> None:
 class PlayedServer:
     """The server, in a process of its own, for a block."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
+    def __init__(self, certificate: Path | None = None, host: str = "127.0.0.1") -> None:
         """`certificate`: a PEM file with its key, for TLS."""
-        command = [sys.executable, __file__, *([str(certificate)] if certificate else [])]
+        command = [sys.executable, __file__, host, *([str(certificate)] if certificate else [])]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -180,7 +180,8 @@ class PlayedServer:
         )
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
-        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        place = f"[{host}]" if ":" in host else host
+        self.url = f"{'https' if certificate else 'http'}://{place}:{self.port}"
 
     def __enter__(self) -> Self:
         return self
@@ -201,5 +202,5 @@ if __name__ == "__main__":
 
     run_first()
     gc.disable()
-    asyncio.run(_serve(sys.argv[1] if sys.argv[1:] else None))
+    asyncio.run(_serve(*sys.argv[1:]))
     os._exit(0)
