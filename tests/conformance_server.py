@@ -13,6 +13,7 @@ import copy
 import hashlib
 import itertools
 import json
+import os
 import subprocess
 import sys
 import time
@@ -112,6 +113,9 @@ class Speaker:
         for fault in quirks.faults:
             if fault.inside in text and (fault.times < 0 or self.asked[fault.name] < fault.times):
                 self.asked[fault.name] += 1
+                if fault.kind == "crash":
+                    crash(Path(fault.message))
+                    continue
                 if fault.status:
                     return replace(
                         error(quirks, fault.status, fault.message or "fault"), headers=fault.headers
@@ -435,6 +439,14 @@ def split(text: str, delay: float, letters: bool) -> Iterator[tuple[float, str]]
     yield delay, data.decode("latin-1")
 
 
+def crash(once: Path) -> None:
+    """Ends this process, once; `once` is the file that says that it did."""
+    if not once.exists():
+        once.touch()
+        print("Fatal: the conformance server was asked to crash", flush=True)
+        os._exit(139)
+
+
 def as_json(value: Any, status: int = 200) -> Schedule:
     """A response of JSON."""
     return plain(status, json.dumps(value), "application/json")
@@ -564,8 +576,11 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--quirks", default="{}", help="switches, as JSON")
+    parser.add_argument("--key-from", help="the variable that has the key")
     given, _others = parser.parse_known_args()
     quirks = conformance_presets.PRESETS[given.preset].but(json.loads(given.quirks))
+    if given.key_from:
+        quirks = replace(quirks, key=os.environ[given.key_from])
     asyncio.run(serve(given.host, given.port, Speaker(quirks, given.model, given.name)))
 
 
