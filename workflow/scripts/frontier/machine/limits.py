@@ -56,6 +56,15 @@ class Share:
 _share: ContextVar[Share | None] = ContextVar("share", default=None)
 
 
+def free_bytes() -> int:
+    """Host memory that this process can still allocate, by the machine's and by its own limit."""
+    free: int = psutil.virtual_memory().available
+    most, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    if most == resource.RLIM_INFINITY or platform.system() != "Linux":
+        return free
+    return max(0, min(free, most - psutil.Process().memory_info().data))
+
+
 def share_of_programs() -> Share | None:
     """The share that `limited_memory` has set; None if there is no limit."""
     return _share.get()

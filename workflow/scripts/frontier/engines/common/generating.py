@@ -117,8 +117,8 @@ class HfGenerateModel(LoadedModel):
             raise UnsupportedError(f"{self.first_failure}: {what[:300]}") from error
         self.answered = True
 
-    def arguments(self, tokens: int) -> dict[str, Any]:
-        """Further arguments of the model's `generate` for a request of `tokens` tokens in total."""
+    def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
+        """Further arguments of the model's `generate` for `rows` of `tokens` tokens in total."""
         return {}
 
     def synchronize(self) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import transformers.modeling_utils  # takes most of a second, which is not part 
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
-from frontier.engines.common.generating import HfGenerateModel, out_of_memory
+from frontier.engines.common.batches import BatchClock
+from frontier.engines.common.generating import out_of_memory
+from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
+from frontier.engines.loaded.batched import BatchedModel
 from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
@@ -23,12 +27,8 @@ from frontier.quantizers.common.published import loader_of
 LEAST_CACHE = 256  # tokens; a compiled model's cache has this length, or doublings of it
 
 
-class TransformersModel(HfGenerateModel):
+class TransformersModel(BatchedModel):
     """A causal language model on one accelerator, or spread over several GPUs."""
-
-    def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
-        super().__init__(model, prompting, loaded)
-        self.accelerator = accelerator
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
@@ -78,9 +78,11 @@ class CompiledModel(TransformersModel):
     """`generate` with torch.compile, which compiles the decoding step and runs prompts eagerly.
 
     The compiled code is valid for one length of the key-value cache and any prompt that fits, so
-    the cache persists between requests and only grows, by doubling.
+    the cache persists between requests and only grows, by doubling. It is valid for one number of
+    rows too, so all batches have as many.
     """
 
+    fixed_rows = True
     first_failure: Reason = "torch.compile failed"
 
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
@@ -90,7 +92,8 @@ class CompiledModel(TransformersModel):
         config = transformers.CompileConfig(mode=mode, dynamic=False)
         config._compile_all_devices = True
         model.generation_config.compile_config = config
-        self.cache: Any = None
+        self.caches: dict[int, Any] = {}
+        """By the number of rows."""
         self.length = LEAST_CACHE
 
     def reserve(self, requests: Sequence[Generate]) -> int:
@@ -109,28 +112,47 @@ class CompiledModel(TransformersModel):
     def _fit(self, tokens: int) -> None:
         while self.length < tokens:
             self.length *= 2
-            self.cache = None
+            self.caches.clear()
 
-    def arguments(self, tokens: int) -> dict[str, Any]:
+    def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
         """The emptied cache."""
         self._fit(tokens)
-        if self.cache is None:
-            self.cache = transformers.StaticCache(self.model.config, max_cache_len=self.length)
-        self.cache.reset()
-        return {"past_key_values": self.cache}
+        if rows not in self.caches:
+            cache = transformers.StaticCache(self.model.config, max_cache_len=self.length)
+            self.caches[rows] = cache
+        self.caches[rows].reset()
+        return {"past_key_values": self.caches[rows]}
 
     def generate(self, request: Generate) -> Generation:
         """Greedy completion. Raises UnsupportedError too if the model cannot be compiled."""
-        try:
+        with _compiling():
             return super().generate(request)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            raise UnsupportedError(f"torch.compile failed: {one_line(error)[:300]}") from error
+
+    def run(self, rows: Sequence[Row], clock: BatchClock, count: int) -> None:
+        """Generates for the rows. Raises UnsupportedError too if this cannot be compiled."""
+        with _compiling():
+            super().run(rows, clock, count)
+
+    def next_tokens(self, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
+        """The probabilities of the next tokens, by code that is not compiled."""
+        answered = self.answered
+        found = super().next_tokens(prompts)
+        self.answered = answered
+        return found
 
     def close(self) -> None:
         """Also releases the compiled code, which references the model."""
-        self.cache = None
+        self.caches.clear()
         torch._dynamo.reset()
         super().close()
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    try:
+        yield
+    except torch._dynamo.exc.TorchDynamoException as error:
+        raise UnsupportedError(f"torch.compile failed: {one_line(error)[:300]}") from error
 
 
 def check_compilable(model: Any, settings: Settings) -> None:
