@@ -319,6 +319,8 @@ def test_native_on_every_engine() -> None:
     gguf = Preparation("gguf", {"dtype": "bfloat16"}, "llama_cpp")
     assert own.preparation(LLAMA_CPP, "bfloat16") == gguf
     assert half.preparation(LLAMA_CPP, "bfloat16") == replace(gguf, options={"dtype": "float16"})
+    for other in (None, "llama_server"):  # it is written in one environment, whichever reads it
+        assert own.preparation(replace(LLAMA_CPP, environment=other), "bfloat16") == gguf
     for engine, format in ((ONNXRUNTIME, "onnx"), (OPENVINO, "openvino")):
         assert own.makes(engine) == format
         assert own.compute_dtype("bfloat16", engine) == "float32"

@@ -46,7 +46,7 @@ class EngineFacts:
     plain: str | None = HUB
     """The format of an unquantized model for it; None if none can be written here."""
     environment: str | None = None
-    """The engine's environment (workflow/envs/NAME.txt), for converting a model to `plain`."""
+    """The engine's environment (workflow/envs/NAME.txt)."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from frontier.quantizers import BYTES, HUB, EngineFacts, Load, Preparation, Quan
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+WRITTEN_IN = {"gguf": "llama_cpp", "onnx": "onnxruntime", "openvino": "openvino"}
+"""The environments in which formats are written, whichever engine reads them."""
 INTEGRATIONS = "transformers.integrations."
 """The modules of transformers' own layers with packed weights."""
 
@@ -51,7 +53,8 @@ class Native(Quantizer):
         if engine.plain is None or engine.plain == HUB:
             return None
         keys: dict[str, JsonValue] = {"dtype": self.compute_dtype(dtype, engine)}
-        return Preparation(engine.plain, keys, environment=engine.environment)
+        where = WRITTEN_IN.get(engine.plain, engine.environment)
+        return Preparation(engine.plain, keys, environment=where)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """The width of the precision for every parameter, ignoring a few different norms.
