@@ -75,6 +75,8 @@ class Speaker:
             return as_json({"version": "1.2.3-conformance"})
         if route == "/seen":  # not a server's: what it was asked, for tests
             return as_json(self.seen)
+        if method == "POST" and headers.get("content-type") != "application/json":
+            return error(quirks, 500, "Input should be a valid dictionary")
         if quirks.key and headers.get(quirks.key_header) not in (
             quirks.key,
             f"Bearer {quirks.key}",

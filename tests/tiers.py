@@ -2,6 +2,7 @@
 
 main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 12 minutes)
 engines  what needs an engine's environment, or minutes (make test-engines)
+servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers)
 slurm    a cluster of one node (make test-slurm)
 
 Every test is of one of these, by the name of its file or by a fixture that it uses. `fast` is a
@@ -13,14 +14,20 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-TIERS = ("main", "engines", "slurm")
+TIERS = ("main", "engines", "servers", "slurm")
 FAST = "fast"
 
 ENGINES = {
     "test_all_changes", "test_contracts", "test_demo", "test_engine_contract", "test_environments", "test_gpu_check", "test_gptqmodel",
     "test_llmcompressor", "test_onnxruntime", "test_openvino", "test_published", "test_routes",
 }  # fmt: skip
+SERVERS = {"test_heavy_servers"}
 SLURM = {"test_slurm"}
+TIER_OF = {
+    **dict.fromkeys(ENGINES, "engines"),
+    **dict.fromkeys(SERVERS, "servers"),
+    **dict.fromkeys(SLURM, "slurm"),
+}
 ENVIRONMENT = "environment"
 """The fixture that builds an engine's environment; tests of the site of Slurm have another one."""
 SLOW = {
@@ -37,7 +44,7 @@ SLOW = {
 
 def of_file(path: Path) -> str:
     """The tier of a test file, but for those of its tests that use an engine's environment."""
-    return "engines" if path.stem in ENGINES else "slurm" if path.stem in SLURM else "main"
+    return TIER_OF.get(path.stem, "main")
 
 
 def of_test(path: Path, fixtures: Collection[str]) -> str:

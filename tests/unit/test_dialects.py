@@ -41,6 +41,7 @@ BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one
 SPOKEN = {
     "vllm-cpu": "vllm",
     "vllm-chat": "vllm",
+    "llama-server-cpu": "llama-server",
     "openvino-model-server": "ovms",
     "huggingface": "tgi",
     "anthropic-sampling": "anthropic",

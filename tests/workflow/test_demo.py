@@ -1,4 +1,4 @@
-"""The demo's own model, grown for real: what it has learned, and what quantization takes."""
+"""The demo's own model, grown for real: what it has learned, what quantization takes, what servers say."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+import real_servers
+from real_servers import TASKS
 from workspace import Workspace, copy_project
-
-TASKS = ("demo-sentiment", "demo-arithmetic", "demo-translation")
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The project with its demo as it is, but that other tests may run beside it."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
+    place.share_environments()
     place.set("devices", "devices/cpu/max_background_cores", 64)
     return place
 
@@ -63,3 +64,19 @@ def test_snakemake_rests_while_a_cell_is_timed(log: str) -> None:
     """It looks for jobs when it starts and when one has ended, and at no other time."""
     looks, ended = log.count("Ready jobs:"), log.count("Finished jobid:")
     assert 0 < looks <= ended + 1
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "usage"),
+    [
+        ("cpu-llama-server", "llama-server-cpu", True),
+        ("cpu-llama-cpp-python", "llama-cpp-python", False),
+    ],
+)
+def test_a_server_gives_transformers_answers(
+    place: Workspace, log: str, device: str, engine: str, usage: bool
+) -> None:
+    """From a GGUF of the same weights, with llama.cpp's own tokenizer where it is asked in text."""
+    assert log
+    place.build(*real_servers.cells(device))
+    real_servers.check(place, device, engine, usage)

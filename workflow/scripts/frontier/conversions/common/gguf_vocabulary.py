@@ -138,7 +138,7 @@ def _scores(tokens: Sequence[str], merges: Sequence[str]) -> list[float]:
 
 
 def _texts(tokenizer: Any) -> list[str]:
-    """Texts made of the vocabulary's tokens in any order, the same ones each time."""
+    """Texts of the vocabulary's tokens in any order, the same ones each time."""
     rng = random.Random(0)
     special = special_tokens.left_out(tokenizer)
     usable = sorted(set(tokenizer.get_vocab().values()) - special.keys())

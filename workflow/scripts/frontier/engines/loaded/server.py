@@ -64,7 +64,8 @@ class ServerModel(LoadedModel):
         server: servers.Server | None = None,
     ) -> None:
         """`server`: the one that was started here; None for an endpoint."""
-        self.block, self.client, self.headers, self.sending = block, client, headers, sending
+        self.block, self.client, self.sending = block, client, sending
+        self.headers = {"Content-Type": "application/json", **headers}
         self.budget, self.loaded, self.server = settings.budget, loaded, server
         self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
         self.answers = 0

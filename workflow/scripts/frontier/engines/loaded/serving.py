@@ -44,6 +44,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     values = {
         "checkpoint": checkpoint.absolute(),
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
+        "accelerator": settings.accelerator,
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
         "gpus": settings.gpus or None,
         "threads": settings.threads,
