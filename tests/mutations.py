@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from copy import deepcopy
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,19 @@ import yaml
 import tiny
 from frontier.catalogue.configuration import read_catalogue, read_study
 from frontier.errors import UserError, one_line
+from frontier.planning import costs, shutdowns
 from frontier.planning.steps import Steps
 from frontier.text import visible
 
 HERE = "PLACEHOLDER"
+DAY = date(2026, 12, 24)
 LONGEST_LINE = 300
 # What stands in a value's place, as YAML.
 VALUES = [
     "~", "true", "no", "0", "-1", "1", "3.5", "1e3", "1e300", "1e999", ".inf", "-.inf", ".nan",
     "1000000000", "9" * 5000, "010", "1:30", "0x1F", "2024-01-01", "2024-13-45", "=", "''", "' '",
     "'7'", "'x'", "x" * 5000, "[]", "{}", "[~]", "[[]]", "{x: 1}", "[1, 1]", "[x, x]", "[" * 2000,
-    "[" * 40 + "]" * 40, "{a: " * 70 + "1" + "}" * 70, "!!int abc", "!!float abc", "!!bool abc",
+    "sk-proj-abcdefgh1234", "Bearer abcdefghijkl123", "[" * 40 + "]" * 40, "{a: " * 70 + "1" + "}" * 70, "!!int abc", "!!float abc", "!!bool abc",
     "!!timestamp abc", "!!binary abc", "!!set {a}", "!!python/object/apply:os.getcwd []", "*unknown",
     "&a [*a]", "&b {<<: *b}", "{<<: 1}", '"\\0"', '"\\e[31m"', '"\\ud800"', '"\\u202e"', "'../x'", "'a/b'",
     "'{x}'", "'{0}'", "'{'", "'{sentence.foo}'", "/dev/zero", "/nowhere", ".", "'https://x'", "é",
@@ -46,7 +49,7 @@ KEYS = [
     "123", "~", "true", "no", "4.5", "2024-01-01", "2024-13-45", "[1, 2]", "? {a: b}\n", "<<", "=",
     "''", "'a b'", "A", "a/b", "..", ".", "-a", "'@a'", "report.html", "charts", "added", "study.csv",
     "a.json", "x" * 250, "x" * 5000, '"\\e[31m"', '"\\0"', '"\\ud800"', "é", "__use_yte__", "native",
-    "!!int abc", "&k k", "*unknown",
+    "!!int abc", "&k k", "*unknown", "sk-proj-abcdefgh1234",
 ]  # fmt: skip
 BYTES = [b"\xe9", b"\xff", b"\0", b"\x07", b"\x0b", b"\x1b[31m", b"\t", b"\r", b"\xef\xbb\xbf", b"'",
          b'"', b"{", b"]", b":", b"- ", b"#", b"&a ", b"*a ", b"!", b"%", b"|", b"\xe2\x80\xa8", b"\n---\n"]  # fmt: skip
@@ -67,6 +70,11 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
             "adapter": {"hub": "org/adapter", "revision": "b" * 40},
         },
         "local": {"path": str(data)},
+        "named": {
+            "served": "named-1", "endpoints": ["far"], "shutdown": "2027-01-14", "prompt": "chat",
+            "system": "Be brief.", "label": "N",
+            "price_per_million_tokens": {"input": 2.5, "cached_input": 1.25, "output": 10},
+        },
     }  # fmt: skip
     files["quantizations"]["quantizations"] |= {
         "gptq": {"method": "gptq", "bits": 4, "group_size": 64, "calibration": "texts"},
@@ -85,6 +93,21 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
                 "kind": "llama_cpp", "reads": ["gguf"], "accelerators": ["cpu"],
                 "environment": "llama_cpp",
             },
+            "far": {
+                "kind": "server", "reads": ["hub"], "accelerators": ["remote"],
+                "base_url": "https://api.example.org/v1", "query": "a=b",
+                "key": {"variable": "FAR_KEY", "header": "api-key"},
+                "dialect": {"api": "chat", "leave_out": ["seed"], "add": {"seed": 0}},
+                "price_per_million_tokens": {"input": 1, "output": 2}, "max_failed": 0.1,
+                "retries": 2, "timeout_s": 9.5, "connections": 4, "lists_models": False,
+            },
+            "near": {
+                "kind": "server", "reads": ["hub"], "accelerators": ["cpu"], "context": 512,
+                "command": ["serve", "{checkpoint}", ["--port", "{port}", "--host", "{host}"]],
+                "variables": {"A": "{threads}"}, "health": "/health", "ready_s": 10,
+                "prefix_caching": {"disable": {"arguments": ["--no-cache"]}, "enable": {}},
+                "dialect": {"usage": "always", "prompt_ids": True},
+            },
         }
     }  # fmt: skip
     files["devices"]["devices"]["like"] = {"like": "cpu", "engine": "cpp", "threads": 2}
@@ -93,6 +116,14 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
         "gpu_model": "a6000", "dtype": "float16", "unsupported_dtypes": ["bfloat16"], "memory_gb": 48,
         "bandwidth_gb_s": 768, "price_per_hour": 0.5, "label": "GPU",
     }  # fmt: skip
+    files["devices"]["devices"]["far"] = {
+        "accelerator": "remote", "engine": "far", "serves": {"published": "org/name"},
+        "max_cost": 3.5, "label": "F",
+    }  # fmt: skip
+    files["devices"]["devices"]["near"] = {
+        "accelerator": "cpu", "engine": "near", "prefix_cache": True, "price_per_hour": 2,
+    }  # fmt: skip
+    files["tasks"]["tasks"]["briefly"] = {**files["tasks"]["tasks"]["sums"], "system": "Briefly."}
     files["tasks"]["datasets"]["far"] = {
         "loader": "sst2",
         "source": {"hub": "org/data", "revision": "c" * 40, "files": ["*.parquet"]},
@@ -101,7 +132,11 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
         "loader": "mathematics",
         "source": {"url": "https://example.org/x.tar.gz", "sha256": "d" * 64},
     }
-    files["config"]["study"]["also"] = [{"models": ["published"], "devices": ["gpu"]}]
+    files["config"]["study"]["also"] = [
+        {"models": ["published"], "devices": ["gpu"]},
+        {"models": ["named"], "quantizations": ["native"], "devices": ["far"]},
+    ]  # fmt: skip
+    files["config"]["study"] |= {"reference": "named", "max_cost": 9}
     files["config"]["sources"] = {"far": {"path": str(data)}}
     return files
 
@@ -176,7 +211,15 @@ def outcome(contents: dict[str, bytes], folder: Path) -> str | None:
     try:
         catalogue = read_catalogue(folder)
         study = read_study([folder / "config.yaml"], [], catalogue)
-        Steps(catalogue, study, lambda _accelerator, _gpus: 64 * 10**9).check()
+        steps = Steps(catalogue, study, lambda _accelerator, _gpus: 64 * 10**9)
+        steps.check()
+        for line in (
+            *shutdowns.lines(catalogue, steps.cells, DAY),
+            *costs.lines(steps, steps.cells),
+        ):
+            assert visible(line, 10**6) == line
+        shutdowns.refuse(catalogue, steps.cells, DAY)
+        costs.refuse(steps, steps.cells)
     except UserError as error:
         return one_line(error)
     return None

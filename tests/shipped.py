@@ -17,9 +17,15 @@ CONFIG = Path(__file__).resolve().parents[1] / "config"
 
 
 @cache
+def read() -> Catalogue:
+    """The catalogue that is shipped."""
+    return read_catalogue(CONFIG)
+
+
+@cache
 def engines() -> dict[str, EngineBlock]:
     """The blocks of config/engines.yaml, by their ids."""
-    return read_catalogue(CONFIG).engines
+    return read().engines
 
 
 def catalogue(**sections: dict[str, Any]) -> Catalogue:

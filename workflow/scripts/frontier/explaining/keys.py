@@ -19,6 +19,7 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
     },
     "score": {
         ("scorer", "options"): "tasks/{task}/scorer", ("scorer",): "tasks/{task}/scorer",
+        ("model", "prices"): "models/{model}/price_per_million_tokens",
         ("model",): "models/{model}", ("device",): "devices/{device}",
     },
     "sample": {

@@ -59,7 +59,10 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     timed = scenario.calls(task.sample.size, paid=True)
     calls = timed + placement.device.warmup.maximum
     sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
-    prompt = _prompt_tokens(sample, task, placement.model.system)
+    try:
+        prompt = _prompt_tokens(sample, task, placement.model.system)
+    except UserError:  # it is not drawn yet
+        prompt = PROMPT_TOKENS
     tokens, new = round(calls * prompt), calls * task.max_new_tokens
     if prices := token_prices(placement):
         return Estimate(calls, tokens, new, prices.cost(tokens, new))
@@ -69,11 +72,8 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
 
 @cache
 def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
-    """The tokens of a prompt on average, estimated from the sample if it is drawn."""
-    try:
-        fields = [row["fields"] for row in read_lines(sample)]
-    except UserError:
-        return PROMPT_TOKENS
+    """The tokens of a prompt on average, estimated. Raises UserError if no sample is drawn."""
+    fields = [row["fields"] for row in read_lines(sample)]
     before = task.system or system or ""
     texts = [before + templates.fill(task.prompt, one) for one in fields]
     return sum(map(_tokens, texts)) / max(1, len(texts))

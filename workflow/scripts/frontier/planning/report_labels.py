@@ -64,10 +64,8 @@ def _added_device(catalogue: Catalogue, device: str) -> dict[str, JsonValue]:
 
 def _shown(block: Labelled) -> dict[str, JsonValue]:
     """A block's label in the report, and a note on it."""
-    licence = getattr(block, "licence", None)
-    note = f"licence: {licence}" if licence else None
-    return {"label": block.label, "note": REMOTE if _is_remote(block) else note}
-
-
-def _is_remote(block: Labelled) -> bool:
-    return getattr(block, "accelerator", None) == "remote"
+    keys = {"licence": "licence", "served": "behind the name"}
+    notes = [f"{words}: {one}" for key, words in keys.items() if (one := getattr(block, key, None))]
+    if getattr(block, "accelerator", None) == "remote":
+        notes = [REMOTE]
+    return {"label": block.label, "note": "; ".join(notes) or None}
