@@ -64,6 +64,7 @@ class Quirks:
     empty_first: bool = False
     temperature: float = 1.0
     samples: bool = False
+    reply: str | None = None
     context: int | None = None
     too_long: str = "400"
     unknown_model: int = 0

@@ -214,6 +214,8 @@ class Speaker:
         greedy = fields.get("temperature", quirks.temperature) == 0 and not quirks.samples
         if not greedy:
             return SAMPLED
+        if quirks.reply is not None:
+            return quirks.reply
         digest = hashlib.sha256(json.dumps(ids).encode()).digest()
         return REPLIES[digest[0] % len(REPLIES)]
 

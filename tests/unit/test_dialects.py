@@ -200,6 +200,16 @@ def test_several_tokens_a_chunk(name: str, spoken: Spoken) -> None:
             assert {arrival.tokens for arrival in found.arrivals[:-1]} <= {3}
 
 
+@pytest.mark.parametrize("name", ["vllm", "llama-server"])
+def test_white_space_that_ends_an_answer_before_it_begins(name: str, spoken: Spoken) -> None:
+    """Other engines go on there, which no server does: it is said; the end of a text is none."""
+    request = Generate("a", 60, ("\n",))
+    found = spoken(name, reply="\n yes").generate(request)
+    assert (found.text, found.finish_reason) == ("", "stop")
+    assert steady(found) == ("stop: white space ended the answer before it began",)
+    assert steady(spoken("vllm", reply="").generate(request)) == ()
+
+
 def test_greedy_is_said_in_every_request(spoken: Spoken, server: ConformanceServer) -> None:
     """A server's own sampling is never in effect; a block that cannot say it is not greedy."""
     url = spoken.url("vllm", temperature=0.7)

@@ -41,6 +41,7 @@ def check_host():
     for name in sorted({job.wildcards.device for job in jobs_to_run("measure")}):
         device = CATALOGUE.devices[name]
         hardware.require(name, device.accelerator, device.gpu, device.gpus)
+        CATALOGUE.engines[device.engine].require(device.engine)
     for name in sorted({job.wildcards.model for job in jobs_to_run("fetch_model")}):
         model = CATALOGUE.models[name]
         if model.gated and model.hub:

@@ -128,6 +128,9 @@ class EngineBlock(Derived):
             return f"{self.kind} computes in {' or '.join(self.dtypes)}, not in {dtype}"
         return None
 
+    def require(self, name: str) -> None:
+        """Raises UserError if the engine of that id lacks something here, such as a key."""
+
     def threads_on(self, cores: int) -> int:
         """The number of threads where a device's `threads` are `auto`."""
         return cores

@@ -6,86 +6,26 @@ what a client sees: the text, and when each part of it arrived.
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from frontier.blocks import Arguments, Block, Measure, Operate, Positive, Score
+from frontier.blocks import Measure, Operate, Positive, Score
 from frontier.client.origin import Origin
 from frontier.dialects import PROTOCOLS, Dialect
 from frontier.dialects.common.fields import is_greedy
 from frontier.engines import Engine, LoadedModel, Settings
+from frontier.engines.common.server_keys import Change, Key, PrefixCache, Quantizes, Template
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.quantizers import block_of, quantizer_of
 from frontier.serving.commands import Command
 from frontier.serving.containers import Container
 from frontier.serving.surroundings import SECRET, threads_beside
 
-Template = str | tuple[str, ...]
-"""An argument, or several that are left out together where a placeholder in them has no value."""
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _variable(name: str) -> str:
-    """Raises ValueError, without repeating it, for what is no name of a variable."""
-    if not re.fullmatch(r"[A-Z][A-Z0-9_]*", name):
-        raise ValueError(
-            "must be the name of an environment variable that holds the key, such as OPENAI_API_KEY"
-        )
-    return name
-
-
-def _known(block: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Raises ValueError for keys that are no quantization's."""
-    try:
-        quantizer_of(block)
-    except UserError as error:
-        raise ValueError(str(error)) from None
-    return block
-
-
-Variable = Annotated[str, AfterValidator(_variable)]
-
-
-class Change(Block):
-    """The difference in a server for one purpose."""
-
-    arguments: tuple[Template, ...] = ()
-    """Further arguments of its command."""
-    variables: dict[str, str] = Field(default_factory=dict)
-    """Further environment variables."""
-    fields: Arguments = Field(default_factory=dict)
-    """Further fields of each request."""
-
-
-class PrefixCache(Block):
-    """The switch of the cache of prompts' prefixes; null where there is none."""
-
-    disable: Change | None = None
-    """Turns it off; {} where there is none."""
-    enable: Change | None = None
-    """Turns it on."""
-
-
-class Quantizes(Change):
-    """A quantization that the server makes itself while it loads a checkpoint."""
-
-    quantization: Annotated[Arguments, AfterValidator(_known)]
-    """The keys of blocks in quantizations.yaml that it stands for, `method` among them."""
-
-
-class Key(Block):
-    """The secret that a server wants; nothing here is the secret itself."""
-
-    variable: Variable
-    """The environment variable that holds it."""
-    header: str = "authorization"
-    """The header with it: `authorization: Bearer …`, or another one with nothing but the key."""
-    given_as: Variable | None = None
-    """The variable in a started server's environment by which it gets the key."""
 
 
 class Server(Engine):
@@ -220,6 +160,13 @@ class Server(Engine):
         if self.dialect.api == "completions" and self.remote and style == "chat":
             return "completions: there is no checkpoint whose chat template renders a prompt"
         return super().why_not_asked(style, system)
+
+    def require(self, name: str) -> None:
+        """Raises UserError if the variable of its key is not set."""
+        if self.key and not os.environ.get(self.key.variable, "").strip():
+            raise UserError(
+                f"{name}: the environment variable {self.key.variable} must hold its key"
+            )
 
     def threads_on(self, cores: int) -> int:
         """All but one: the client needs a core."""

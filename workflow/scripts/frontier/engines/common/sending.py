@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from frontier import templates
 from frontier.dialects import Ask, Dialect, Protocol, protocol
-from frontier.dialects.common.fields import fields
-from frontier.engines import Generate, Settings
+from frontier.dialects.common.fields import fields, sent_stops
+from frontier.dialects.common.streams import Stream
+from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError
 
@@ -103,6 +104,22 @@ class Sending:
         before, after = self.prompting.continued(prompt, text)
         self._check_length(len(before) + len(after) + 1)
         return before, after
+
+    def doubts(
+        self, stream: Stream, read: Generation, request: Generate, own: int | None
+    ) -> Iterator[str]:
+        """The reasons why an answer may not be that of another engine to the same request.
+
+        `own`: the prompt's tokens by the checkpoint's tokenizer. Elsewhere white space at the very
+        beginning ends no answer; where a server says which token was last, an end-of-text is none.
+        """
+        if own is not None and read.prompt_tokens != own:
+            yield f"prompt: {read.prompt_tokens} tokens by the server, {own} by its tokenizer"
+        blank = any(not text.strip() for text in sent_stops(request.stop, self.dialect))
+        if blank and read.finish_reason == "stop" and not read.text.strip() and not read.thinking:
+            ids = next((one.piece.ids for one in reversed(stream.pieces) if one.piece.ids), ())
+            if not (ids and self.prompting and ids[-1] in self.prompting.eos):
+                yield "stop: white space ended the answer before it began"
 
     def count(self, text: str) -> int:
         """The number of tokens of a text by the checkpoint's tokenizer."""

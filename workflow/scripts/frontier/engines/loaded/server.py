@@ -174,16 +174,13 @@ class ServerModel(LoadedModel):
         self.answers += 1
         self._in_a_row = 0
         self._know(noted, stream)
-        doubts = list(read.doubts)
-        if own is not None and prompt_tokens != own:
-            doubts.append(f"prompt: {prompt_tokens} tokens by the server, {own} by its tokenizer")
         written = Written(read.text)
         ended = written.cut(request.stop) is not None
         return replace(
             read,
             text=written.answer(request.stop),
             finish_reason="stop" if ended else read.finish_reason,
-            doubts=tuple(doubts),
+            doubts=(*read.doubts, *self.sending.doubts(stream, read, request, own)),
         )
 
     def _check(self, found: NoAnswer) -> None:

@@ -16,8 +16,9 @@ from frontier.engines import Generate, Loaded, ServerFacts, Settings
 from frontier.engines.common.asking import OK
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.common.sending import Sending
+from frontier.engines.common.server_keys import Change
 from frontier.engines.loaded.server import ServerModel
-from frontier.engines.server import Change, Server
+from frontier.engines.server import Server
 from frontier.errors import UnsupportedError, UserError, did_you_mean
 from frontier.quantizers import block_of
 from frontier.serving import servers
@@ -157,9 +158,8 @@ def _key(block: Server, name: str) -> tuple[dict[str, str], dict[str, str]]:
     """The header with the key, and the variable of a started server. Raises UserError if unset."""
     if block.key is None:
         return {}, {}
-    value = os.environ.get(block.key.variable, "").strip()
-    if not value:
-        raise UserError(f"{name}: the environment variable {block.key.variable} must hold its key")
+    block.require(name)
+    value = os.environ[block.key.variable].strip()
     bearer = block.key.header.lower() == "authorization"
     secrets = {block.key.given_as: value} if block.key.given_as else {}
     return {block.key.header: f"Bearer {value}" if bearer else value}, secrets
