@@ -15,7 +15,7 @@ from frontier.errors import run
 from frontier.host.files import write_bytes
 from frontier.results import layout
 from frontier.results.outputs import cell_paths, csv, write_lock
-from frontier.tables import references
+from frontier.tables import alone, references
 from frontier.tables.comparisons import table
 from frontier.tables.study import AggregateSpec
 from frontier.values import checked_spec, recorded_identity, sha256
@@ -39,7 +39,8 @@ def main() -> None:
     spec = checked_spec(args.spec, AggregateSpec)
     paths = cell_paths(spec.study, args.results, args.cells_from)
     reference = spec.study.reference if spec.study else None
-    comparisons = table(paths, references.table(paths, reference))
+    others = [*references.table(paths, reference), *alone.table(paths)]
+    comparisons = table(paths, others)
     # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     comparisons.write_parquet(parquet)

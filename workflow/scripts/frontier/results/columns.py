@@ -127,6 +127,29 @@ REFERENCE: tuple[Column, ...] = (
 )  # fmt: skip
 """The comparison with a study's reference."""
 
+ALONE: tuple[Column, ...] = (
+    Column(
+        "alone_answers", "count", "answers",
+        "answers that this cell and the single-stream cell of the same variant, device and task "
+        "have; missing: the study has no such cell, or this is it",
+    ),
+    Column("alone_changed", "count", "answers", "those of them whose text differs"),
+    Column("alone_requests", "count", "requests", "requests that were scored in both"),
+    Column("alone_score", "number", "see score_unit", "score of the single-stream cell"),
+    *with_interval(
+        "alone_difference", "points",
+        "score minus alone_score on the paired requests; proportions in percentage points",
+    ),
+    _text("alone_difference_method", "method of the interval of alone_difference"),
+    Column("alone_p", "number", "", "chance of at least such a difference if there were none"),
+    Column(
+        "alone_p_holm", "number", "",
+        "alone_p after Holm's correction for all comparisons with single-stream cells",
+    ),
+    _text("alone_verdict", "like verdict, of alone_difference"),
+)  # fmt: skip
+"""The comparison of a cell under load with the same variant asked one request at a time."""
+
 # The changes of each quantized variant against its native one: same device, task and scenario.
 COMPARISONS: tuple[Column, ...] = (
     *(column for column in COLUMNS if column.name in (*NAMES, "simulated")),
@@ -174,10 +197,15 @@ COMPARISONS: tuple[Column, ...] = (
         f"{SLOWER} or {FASTER} where latency_p_holm is below {SIGNIFICANT:g}, else "
         f"{NO_DIFFERENCE}; missing without a test",
     ),
+    *with_interval(
+        "throughput_ratio", "×",
+        "requests_per_s over that of the native variant, where all requests are asked at once",
+    ),
     Column("native_bytes", "count", "bytes", "bytes of the native weights as stored"),
     Column("bytes", "count", "bytes", "bytes of this variant's weights as stored"),
     Column("bytes_ratio", "number", "×", "bytes over native_bytes"),
     *REFERENCE,
+    *ALONE,
 )  # fmt: skip
 
 KEY = ("task", "scenario", "device", "variant")

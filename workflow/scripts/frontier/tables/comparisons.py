@@ -20,6 +20,7 @@ from frontier.tables.sides import (
     requests_of,
     scores,
     side_of,
+    throughput_ratio,
     verdict,
 )
 from frontier.tables.study import named
@@ -69,6 +70,8 @@ def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict
         ratio, p = latency_ratio(pairs)
         row |= {"latency_ratio": ratio.value, "latency_ratio_low": ratio.low}
         row |= {"latency_ratio_high": ratio.high, "latency_p": p, "latency_method": ratio.method}
+    if native.throughput and other.throughput:
+        row |= throughput_ratio(native.throughput, other.throughput)
     if native.weights_bytes and other.weights_bytes:
         row["bytes_ratio"] = other.weights_bytes / native.weights_bytes
     return row
@@ -101,7 +104,8 @@ def corrected(found: list[dict[str, Any]]) -> None:
 def table(paths: Iterable[Path], referred: Iterable[dict[str, Any]] = ()) -> pl.DataFrame:
     """All comparisons of a study, sorted by KEY; time linear in the cells.
 
-    `referred`: the columns on a reference (references.py), joined by cell. Raises UserError for a
+    `referred`: columns on a reference (references.py) or on requests one at a time (alone.py),
+    joined by cell. Raises UserError for a
     file that is not a cell, or has no requests beside it.
     """
     found = list(rows(paths))

@@ -13,10 +13,10 @@ from frontier.stats.significance import holm
 from frontier.tables.sides import (
     GENERATED,
     ComparedCell,
+    against,
     join_requests,
     latency_ratio,
     requests_of,
-    scores,
     side_of,
     verdict,
 )
@@ -76,11 +76,11 @@ def _rows(
             continue
         row: dict[str, Any] = {**named(one.names), "simulated": one.side.simulated}
         row["reference_variant"] = reference
-        if against := _nearest(own.get(one.where, ()), one.names.device):
-            row["reference_device"] = against.names.device
-            row["reference_outcome"] = against.outcome
-            if against.side:
-                row |= _against(against.side, one.side)
+        if nearest := _nearest(own.get(one.where, ()), one.names.device):
+            row["reference_device"] = nearest.names.device
+            row["reference_outcome"] = nearest.outcome
+            if nearest.side:
+                row |= _against(nearest.side, one.side)
         yield row
 
 
@@ -92,10 +92,10 @@ def _nearest(cells: Sequence[Found], device: str) -> Found | None:
 def _against(reference: ComparedCell, side: ComparedCell) -> dict[str, Any]:
     """The figures of a cell against the reference's cell."""
     pairs = join_requests(requests_of(reference), requests_of(side))
-    compared = {"requests": pairs.height} | scores(reference, side, pairs)
+    compared = against(reference, side, pairs)
     row = {f"reference_{name}": compared.get(name) for name in TAKEN}
     row |= {name: compared[name] for name in SHARED if name in compared}
-    row["reference_score"] = compared.get("native_score")
+    row["reference_score"] = compared["base_score"]
     if reference.timed and side.timed:
         ratio, _ = latency_ratio(pairs)
         row["reference_latency_ratio"] = ratio.value

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from frontier import scenarios
 from frontier.errors import UserError
 from frontier.results import layout
-from frontier.results.cell import CellResult, Metric
+from frontier.results.cell import CellResult, Estimate, Metric
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SIGNIFICANT, WORSE
 from frontier.results.key import Key
 from frontier.results.outputs import read_requests
@@ -31,6 +33,9 @@ class ComparedCell:
     path: Path
     names: Key
     timed: bool
+    """Whether its requests have latencies of their own."""
+    throughput: Estimate | None
+    """Requests per second, where they were asked at once."""
     simulated: bool
     weights_bytes: int | None
     metric: str | None
@@ -47,10 +52,13 @@ def side_of(path: Path, cell: CellResult) -> ComparedCell:
         raise UserError(f"{path}: score.scorer: {fault}; score it again") from None
     simulated = bool(cell.simulated)
     weights_bytes = cell.figures.get("weights_bytes")
+    latencies = scenarios.load(cell.cell.scenario).LATENCIES
+    rate = cell.figures.get("requests_per_s")
     return ComparedCell(
         path,
         cell.cell,
-        cell.outcome == "measured" and not simulated,
+        cell.outcome == "measured" and not simulated and latencies,
+        rate if isinstance(rate, Estimate) and not latencies else None,
         simulated,
         weights_bytes if isinstance(weights_bytes, int) else None,
         score.primary if score else None,
@@ -76,6 +84,29 @@ def latency_ratio(pairs: pl.DataFrame) -> Tested:
     before, after = (pairs[name].to_numpy() for name in ("latency_s", "latency_s_right"))
     tokens = [pairs[name].to_numpy() for name in ("tokens", "tokens_right")]
     return paired_ratio(before, after, tokens)
+
+
+def throughput_ratio(native: Estimate, other: Estimate) -> dict[str, float | None]:
+    """The columns on the ratio of two throughputs, other / native.
+
+    Its interval is that of a difference of independent logarithms.
+    """
+    if not native.value or not other.value:
+        return {}
+    row: dict[str, float | None] = {"throughput_ratio": other.value / native.value}
+    if native.low and native.high and other.low and other.high:
+        halves = [math.log(one.high / one.low) / 2 for one in (native, other)]  # type: ignore[operator]
+        spread = math.exp(math.hypot(*halves))
+        ratio = other.value / native.value
+        row |= {"throughput_ratio_low": ratio / spread, "throughput_ratio_high": ratio * spread}
+    return row
+
+
+def against(base: ComparedCell, side: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
+    """The scores of a cell against another one's, those of `base` under `base_score`."""
+    compared = {"requests": pairs.height} | scores(base, side, pairs)
+    compared["base_score"] = compared.pop("native_score", None)
+    return compared
 
 
 def requests_of(side: ComparedCell) -> pl.DataFrame:

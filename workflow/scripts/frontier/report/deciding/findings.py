@@ -35,6 +35,8 @@ class Group:
     entries: Sequence[PlottedVariant]
     comparisons: Sequence[StudyRow] = ()
     references: Sequence[StudyRow] = ()
+    alone: Sequence[StudyRow] = ()
+    """The rows of comparisons.parquet with the same variant asked one request at a time."""
 
     @property
     def file(self) -> str:

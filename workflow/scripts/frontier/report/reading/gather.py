@@ -160,7 +160,7 @@ def groups(
             [entry(row, cells) for row in rows if timed(row)],
             *(
                 [one for row in rows if (one := compared.get(key(row))) and one[column] is not None]
-                for column in ("native_variant", "reference_variant")
+                for column in ("native_variant", "reference_variant", "alone_answers")
             ),
         )
         for (task, scenario, device), rows in found.items()

@@ -115,8 +115,14 @@ def changes(group: Group, naming: Naming) -> list[Change]:
 
 
 def ratio_box(change: StudyRow) -> Box:
-    """The ratio of latencies with its interval, from a row of comparisons.parquet."""
+    """The ratio of latencies with its interval, from a row of comparisons.parquet.
+
+    Of throughputs, of which more is better, where no request has a latency of its own.
+    """
     if change["simulated"]:
         return Box(words.SIMULATED)
+    if change["latency_ratio"] is None and (rate := change["throughput_ratio"]) is not None:
+        ends = words.interval((change["throughput_ratio_low"], change["throughput_ratio_high"]))
+        return Box(f"{words.ratio(rate)} requests/s", ends)
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
     return Box(words.ratio(change["latency_ratio"]), ends)

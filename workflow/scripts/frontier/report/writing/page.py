@@ -23,6 +23,7 @@ from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.reading.gather import Cells, Example, Provenance, examples
 from frontier.report.writing import cell_tables, filters, tables
 from frontier.report.writing.adopted import adopted_cells
+from frontier.report.writing.alone import answers
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
 from frontier.report.writing.references import reference
@@ -184,6 +185,7 @@ def page(
         metrics=metrics_tables(groups, cells, naming),
         changes=_changes(groups, naming),
         reference=reference(groups, naming, spec.study.reference if spec.study else None),
+        alone=answers(groups, naming),
         headings=[heading.title for heading in cell_tables.headings()],
         filters=filters.available(naming, [name for name in OUTCOMES if counted[name]]),
         cells=[
