@@ -70,6 +70,19 @@ def test_built_once_and_again_when_it_lost_something(
     assert version(python) == "1.17.0"
 
 
+def test_a_lost_program_is_noticed(pins: Path) -> None:
+    """One that is compiled, whose package's list of files says nothing about bin/."""
+    pins.write_text("ninja==1.13.2\n")
+    environments.requirements.cache_clear()
+    folder = environments.python("small").parent.parent
+    assert environments.broken(folder) is None
+    program = folder / "bin" / "ninja"
+    program.write_bytes(program.read_bytes()[:-1])
+    assert environments.broken(folder) == "bin/ninja was altered"
+    program.unlink()
+    assert environments.broken(folder) == "bin/ninja is gone"
+
+
 def test_identity_is_made_of_pins_and_not_of_comments(pins: Path) -> None:
     """Other words about the same pins are the same environment."""
     before = environments.identity("small")
@@ -190,3 +203,31 @@ def test_looking_for_pip_leaves_setuptools_usable() -> None:
     """Quantizers that compile import setuptools, in the process that built an environment too."""
     program = "from frontier.fetching import environments as e; assert e._has_pip(); "
     run_in(Path(sys.executable), program + "import setuptools")
+
+
+def test_compiled_packages_are_cached_by_their_settings(
+    pins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pip's cache knows neither settings nor processors; environments with the same ones share."""
+    monkeypatch.setenv("PIP_CACHE_DIR", str(pins.parent / "cache"))
+
+    def cache(text: str) -> list[str]:
+        pins.write_text(text)
+        environments.requirements.cache_clear()
+        return environments._own_cache("small")
+
+    compiled = 'six==1.17.0 \\\n    --config-settings="a=1"\n'
+    first = cache(compiled)
+    assert first[0] == "--cache-dir"
+    assert Path(first[1]).is_relative_to(pins.parent / "cache")
+    assert cache("idna==3.10\n" + compiled) == first
+    others = [cache("six==1.17.0\n"), cache(compiled.replace("a=1", "a=2"))]
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=on")
+    others.append(cache(compiled))
+    monkeypatch.delenv("CMAKE_ARGS")
+    monkeypatch.setattr(hardware, "cpu_name", lambda: "another processor")
+    others.append(cache(compiled))
+    assert others[0] == []
+    assert len({str(one) for one in [first, *others]}) == 5
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    assert cache(compiled) == []

@@ -112,6 +112,10 @@ def broken(folder: Path) -> Reason | None:
     recorded = values.read_json(folder / "lock.json")
     if recorded["compiled_for"] not in (None, hardware.cpu_name()):
         return f"it was compiled for {recorded['compiled_for']}"
+    there = _programs(folder)
+    for name, size in recorded.get("programs", {}).items():
+        if there.get(name) != size:
+            return f"bin/{name} is gone" if name not in there else f"bin/{name} was altered"
     records = {path.parent.name: path for path in packages.glob("*.dist-info/RECORD")}
     if len(records) != len(recorded["packages"]):
         return f"it has {len(records)} packages instead of {len(recorded['packages'])}"
@@ -128,6 +132,17 @@ def broken(folder: Path) -> Reason | None:
             if found != size:
                 return f"{path} was altered"
     return None
+
+
+def _programs(folder: Path) -> dict[str, int]:
+    """The sizes of an environment's own programs that are no scripts, such as a compiled server."""
+    found = {}
+    for path in sorted((folder / "bin").iterdir()):
+        if path.is_file() and not path.is_symlink() and os.access(path, os.X_OK):
+            with path.open("rb") as file:
+                if file.read(2) != b"#!":
+                    found[path.name] = path.stat().st_size
+    return found
 
 
 def site_packages(folder: Path) -> Path:
@@ -171,6 +186,7 @@ def _build(folder: Path, name: str) -> None:
         # Pins with build settings are compiled here, for this processor's instructions.
         "compiled_for": compiled_for(name),
         "packages": dict(sorted(found.items())),
+        "programs": _programs(folder),
         "installed_sha256": hashlib.sha256(content.encode()).hexdigest(),
     }
     files.write_json(folder / "lock.json", locked)
@@ -191,7 +207,7 @@ def _own_cache(name: str) -> list[str]:
     if done.returncode != 0:  # there is no pip, or it has no cache
         return []
     pins = requirements(name)["pins"]
-    built = [pin for pin in pins if pin.endswith("\\") or pin.startswith("--config-settings")]
+    built = [pin for pin in pins if pin.endswith("\\") or "--config-settings" in pin]
     variables = (os.environ.get(variable, "") for variable in BUILD_VARIABLES)
     settings = "\n".join((processor, *built, *variables))
     digest = hashlib.sha256(settings.encode()).hexdigest()[:16]
