@@ -462,7 +462,7 @@ def test_likelihoods(name: str, spoken: Spoken) -> None:
 
 
 def test_hits_of_a_prefix_cache_are_read(spoken: Spoken) -> None:
-    """Where the usage has them."""
+    """Those that the usage has; otherwise they are unknown."""
     assert spoken("vllm", reports_cached=3).generate(Generate("abc", 9)).cached_tokens == 3
     assert spoken("vllm").generate(Generate("abc", 9)).cached_tokens is None
 

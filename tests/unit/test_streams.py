@@ -167,6 +167,23 @@ def test_thoughts_in_the_text_are_no_answer() -> None:
     assert answered("completions", text("4", "stop"), usage(1), DONE).first_answer_ns is None
 
 
+def test_thoughts_that_are_counted_and_not_shown() -> None:
+    """They came before the first token that was: the time per token is that of those shown."""
+    parts = [delta(content="a"), delta(content="b"), delta("stop")]
+    counts = usage(503)
+    counts["usage"]["completion_tokens_details"] = {"reasoning_tokens": 500}
+    found = answered("chat", *parts, counts, DONE)
+    assert (times(found), found.tokens, found.doubts) == ([(1, 501), (2, 1), (3, 1)], 503, ())
+    found = answered("chat", *parts, usage(503), DONE)
+    assert found.doubts == ("counts: 503 tokens by the server, for 2 characters",)
+    long = [
+        delta(content="a text that a filter held back and sent at once. "),
+        delta("stop"),
+        usage(12),
+    ]
+    assert answered("chat", *long, DONE).doubts == ()
+
+
 @pytest.mark.parametrize(
     ("reason", "ours"),
     [("stop", "stop"), ("eos_token", "stop"), ("stop_sequence", "stop"), ("length", "length"), ("content_filter", "content_filter")],
@@ -316,7 +333,7 @@ JSONS = st.recursive(
     api=st.sampled_from(["completions", "chat", "responses"]),
 )
 def test_anything_is_an_answer_or_a_reason(data: list[Any], api: str) -> None:
-    """Whatever a server sends, nothing else is raised."""
+    """Nothing else is raised, whatever a server sends."""
     reason = None
     try:
         found = stream(api, *data, DONE)

@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import engine_block, prices, quantizers
+from frontier import dialects, engine_block, prices, quantizers
 from frontier.blocks import Decides
 from frontier.catalogue import devices, entries, loads, models, question
 from frontier.catalogue.entries import Catalogue
@@ -27,10 +27,12 @@ from frontier.catalogue.recipe import Recipe
 from frontier.datasets import LOADERS
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES
+from frontier.engines.common import server_keys
 from frontier.errors import run
 from frontier.quantizers import QUANTIZERS, Quantizer
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
+from frontier.serving import containers
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -168,7 +170,10 @@ def plugins(package: str) -> str:
 
 def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
-    modules = (entries, models, devices, loads, engine_block, prices, quantizers, question)
+    modules = (
+        dialects, containers, server_keys, entries, models, devices, loads, engine_block, prices,
+        quantizers, question,
+    )  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:
         kinds |= vars(module)

@@ -48,8 +48,6 @@ class Dialect(Block):
     """Whether each chunk has the ids of its tokens if asked for (`return_token_ids`)."""
     stop_text: Literal["left-out", "kept"] = "left-out"
     """Whether the text that ended an answer is in it; it is cut off here."""
-    done: bool = True
-    """Whether a stream ends with `[DONE]`."""
     greedy: bool = True
     """Whether it can be made to give the likeliest token at all."""
     logprobs: Logprobs | None = None
@@ -77,6 +75,8 @@ class Counts:
     completion: int | None = None
     cached: int | None = None
     """Those of the prompt that came from a prefix cache."""
+    thinking: int | None = None
+    """Those generated that are thoughts, which an endpoint may count and not show."""
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Responses(Protocol):
             prompt=number(usage, "input_tokens"),
             completion=number(usage, "output_tokens"),
             cached=number(details, "cached_tokens"),
+            thinking=number(usage.get("output_tokens_details") or {}, "reasoning_tokens"),
         )
         model = text_of(whole, "model") or None
         return Piece(finish=finish, counts=counts if usage else None, model=model)

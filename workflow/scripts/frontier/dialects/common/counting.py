@@ -17,6 +17,8 @@ SLACK = 1
 """Servers count the token that ends a text, or do not."""
 SHARE = 0.01
 """A text has several tokenizations, of which a model may have generated another."""
+DENSE = 2
+"""Bytes of a text for each token, at the least; most have four."""
 MARKS = 4
 """Tokens around thoughts, which a server leaves out of their text."""
 
@@ -28,6 +30,7 @@ def tokens(
 
     `count`: the checkpoint's tokenizer, if there is one. The doubt is a disagreement of the counts
     by more than the token that ends a text and those of a stop text, which may be counted or not.
+    Thoughts that an endpoint counts and does not show were there with the first token that it does.
     Raises ValueError if nothing tells the number of tokens.
     """
     said = stream.counts.completion
@@ -37,12 +40,25 @@ def tokens(
     total = said if said is not None else seen
     if total is None or (seen is None and said is None):
         raise ValueError("nothing tells the number of tokens: no usage, and no tokenizer here")
+    hidden = 0 if exact else _hidden(stream)
+    shown = total - hidden
     doubt = None
-    if seen is not None and abs(seen - total) > _slack(stream, total, count, stop):
-        doubt = f"counts: {total} tokens by the server, {seen} by what it sent"
-    each = exact or _by_text(stream, count, total)
+    if seen is not None and abs(seen - shown) > _slack(stream, shown, count, stop):
+        doubt = f"counts: {shown} tokens by the server, {seen} by what it sent"
+    elif seen is None and shown > len(stream.pieces) + len(written.encode()) / DENSE:
+        doubt = f"counts: {shown} tokens by the server, for {len(written)} characters"
+    each = _with_sum(exact or _by_text(stream, count, shown), shown)
+    first = next((place for place, tokens in enumerate(each) if tokens), len(each) - 1)
+    each[first] += hidden
     by: CountedBy = "tokenizer" if said is None and not exact else "usage"
-    return _with_sum(each, total), by, doubt
+    return each, by, doubt
+
+
+def _hidden(stream: Stream) -> int:
+    """The number of thoughts' tokens of which no event had a part."""
+    shown = any(one.piece.thinking for one in stream.pieces)
+    counts = stream.counts
+    return 0 if shown else min(counts.thinking or 0, counts.completion or 0)
 
 
 def _slack(stream: Stream, total: int, count: Count | None, stop: Sequence[str]) -> float:

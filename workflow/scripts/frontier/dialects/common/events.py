@@ -46,6 +46,7 @@ def shared(event: Mapping[str, Any]) -> dict[str, Any]:
             prompt=number(usage, "prompt_tokens"),
             completion=number(usage, "completion_tokens"),
             cached=number(details, "cached_tokens"),
+            thinking=number(usage.get("completion_tokens_details") or {}, "reasoning_tokens"),
         )
     return {
         "counts": counts,
