@@ -52,7 +52,7 @@ def test_figures_are_right_or_withheld(loops: int) -> None:
 
 
 def test_a_client_that_stood_still() -> None:
-    """What a stopped client reports is withheld: it read in one go what came one by one."""
+    """A stopped client reads in one go what came one by one; its figures are withheld."""
     programmed = schedules.steps(50, [10.0] * 200)
     with PlayedServer() as server, Client(server.url) as client:
         client.ask(schedules.call("warm", SCHEDULES["one token"]))
