@@ -57,6 +57,7 @@ class Cell:
     provenance: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)
+    load: dict[str, Any] | None = None
 
     @property
     def variant(self) -> str:
@@ -159,6 +160,7 @@ def summary(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
         "random_weights": None if rows is None else cell.random_weights,
         "score": None if rows is None or cell.random_weights else score_of(cell, rows),
         "figures": figures_of(cell, rows) | cell.figures,
+        "load": cell.load,
         "provenance": {
             "hardware": {"cpu": "Example CPU", "cores": 2, "memory_bytes": 8_000_000_000},
             "packages": {"torch": "2.13.0", "transformers": "5.23.0"},

@@ -6,18 +6,18 @@ Rows are the study's (see frontier.results.columns).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from frontier import words
 from frontier.report.deciding.entries import PlottedVariant
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
+from frontier.report.deciding.speed import LATENCY, speed_of
 from frontier.report.naming import Naming
+from frontier.results.cell_load import Loads
 from frontier.results.columns import StudyRow
 from frontier.results.layout import Place
-
-P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class Group:
     references: Sequence[StudyRow] = ()
     alone: Sequence[StudyRow] = ()
     """The rows of comparisons.parquet with the same variant asked one request at a time."""
+    loads: Mapping[str, Loads] = field(default_factory=dict)
+    """By variant, in the scenario `server`."""
 
     @property
     def file(self) -> str:
@@ -70,18 +72,19 @@ def by_task(groups: Iterable[Group]) -> list[list[Group]]:
 
 def timed(row: StudyRow) -> bool:
     """True if a cell has a latency to show."""
-    return row["outcome"] == "measured" and row[P50] is not None and row[P50] > 0
+    return LATENCY.value(row) is not None
 
 
 def comparable(row: StudyRow) -> bool:
-    """True if a cell has both figures of the frontier."""
-    return timed(row) and row["score"] is not None
+    """True if a cell has both a score and the figure by which its scenario is fast or slow."""
+    return speed_of(row["scenario"]).value(row) is not None and row["score"] is not None
 
 
 def point(row: StudyRow) -> Point:
     """A comparable cell as a point; its name is unique in a task and scenario."""
     points = row["score"] * points_per_unit(row["score_unit"])
-    return Point(f"{row['variant']} {row['device']}", row[P50], points)
+    seconds = speed_of(row["scenario"]).seconds(row)
+    return Point(f"{row['variant']} {row['device']}", seconds, points)
 
 
 def score_title(rows: Iterable[StudyRow]) -> str:
@@ -94,12 +97,6 @@ def score_title(rows: Iterable[StudyRow]) -> str:
     return f"{named}, {'%' if proportion else 'points'}"
 
 
-def latency_text(row: StudyRow) -> str:
-    """14.2 ms per request (95 % interval 13.9–14.6)."""
-    ends = words.seconds_interval(row[P50], (row[P50_LOW], row[P50_HIGH]))
-    return f"{words.seconds(row[P50])} per request" + (f" (95 % interval {ends})" if ends else "")
-
-
 def score_text(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4)."""
     factor = points_per_unit(row["score_unit"])
@@ -109,39 +106,39 @@ def score_text(row: StudyRow) -> str:
     return f"{words.metric(row['score_metric'])} {figure}" + (f" ({shown})" if shown else "")
 
 
-def _overlap(one: StudyRow, other: StudyRow) -> bool:
-    ends = (one[P50_LOW], one[P50_HIGH], other[P50_LOW], other[P50_HIGH])
-    if None in ends:
-        return True
-    return bool(ends[0] <= ends[3] and ends[2] <= ends[1])
-
-
 def _remarks(chosen: StudyRow, top: StudyRow, enough: Sequence[StudyRow], name: Any) -> list[str]:
     """Remarks that compare the choice with the best variant and with those that may be as fast."""
-    remarks = []
+    remarks, speed = [], speed_of(chosen["scenario"])
     if chosen is top:
         remarks.append("It also has the best score.")
     else:
-        faster = words.significant(top[P50] / chosen[P50])
+        faster = words.significant(speed.seconds(top) / speed.seconds(chosen))
         below = point(top).score - point(chosen).score
         remarks.append(
             f"{faster} times as fast as {name(top)}, which scores best: {score_text(top)} at "
-            f"{words.seconds(top[P50])}."
+            f"{speed.short(top)}."
         )
         remarks.append(f"It gives up {below:.1f} points.")
-    rivals = [name(row) for row in enough if row is not chosen and _overlap(chosen, row)]
+    rivals = [name(row) for row in enough if row is not chosen and speed.overlap(chosen, row)]
     if rivals:
         more = f" and {len(rivals) - 3} more" if len(rivals) > 3 else ""
         named = ", ".join(rivals[:3]) + more if more else words.join(rivals)
-        remarks.append(f"Not clearly faster than {named}: the latency intervals overlap.")
+        kind = "intervals" if speed.rate else "latency intervals"
+        remarks.append(f"Not clearly faster than {named}: the {kind} overlap.")
     return remarks
 
 
 def _nothing(task: str, device: str | None, rows: Sequence[StudyRow]) -> Recommendation:
     counts = Counter(row["outcome"] for row in rows)
     counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    lacking = "has both a score and a latency" if counts["measured"] else "was measured"
+    figure = _figure(rows)
+    lacking = f"has both a score and {figure}" if counts["measured"] else "was measured"
     return Recommendation(task, device, remarks=[f"No variant {lacking} here ({counted})."])
+
+
+def _figure(rows: Sequence[StudyRow]) -> str:
+    """The figure by which the scenario of these cells is fast or slow, in a sentence."""
+    return speed_of(rows[0]["scenario"]).named
 
 
 def recommend(
@@ -169,14 +166,14 @@ def recommend(
     remarks = _remarks(row, by_name[top.name], enough, name)
     if len(points) == 1:
         others = sum(row["outcome"] == "measured" for row in rows) > 1
-        has = "with both a score and a latency" if others else "that was measured"
+        has = f"with both a score and {_figure(rows)}" if others else "that was measured"
         remarks = [f"The only variant {has} here."]
     return Recommendation(
         task,
         device,
         variant=naming.variant(row["variant"]),
         where=None if device else naming.devices.label(row["device"]),
-        latency=latency_text(row),
+        latency=speed_of(row["scenario"]).text(row),
         score=score_text(row),
         remarks=remarks,
     )

@@ -33,7 +33,7 @@ def scenarios(naming: Naming) -> str:
 
 
 def arrival(naming: Naming) -> str:
-    """How requests arrive, for the section on the measurement."""
+    """The arrival of requests, for the section on the measurement."""
     if found := scenarios(naming):
         return f"{found.strip()} of MLPerf ({SINGLE_STREAM}: one at a time)"
     return "one at a time (MLPerf's SingleStream scenario)"
@@ -69,6 +69,35 @@ def quantization(group: Group, naming: Naming) -> str:
     )
 
 
+def _arrivals(group: Group) -> str:
+    one = next(iter(group.loads.values()))
+    requests = [rate.requests for load in group.loads.values() for rate in load.rates]
+    few, many = min(requests), max(requests)
+    counted = str(few) if few == many else f"{few} to {many}"
+    limits = f"TTFT {words.seconds(one.ttft_s)}, TPOT {words.seconds(one.tpot_s)}"
+    return (
+        f"{counted} requests at each rate, arriving at random (Poisson) by a schedule drawn before "
+        f"its start; limits: {limits} for {one.percentile:g} % of the requests"
+    )
+
+
+def load(group: Group, naming: Naming) -> str:
+    """The caption of latency under load: how times count, and what it does not show."""
+    return (
+        f"{_arrivals(group)}. Times count from the scheduled arrival, waiting included; requests "
+        "without an answer count as slower than all others. Lines through a point: 95 % intervals. "
+        "Does not show: rates at which the quantile is not known, and those that failed a check."
+    )
+
+
+def throughput(group: Group, naming: Naming) -> str:
+    """The caption of the throughput: its axes, and what it does not show."""
+    return (
+        f"{_arrivals(group)}. Tokens of all requests over the time from the first arrival to the "
+        "last answer. Does not show: the time to first token, or the score."
+    )
+
+
 def _on_line(group: Group) -> list[PlottedVariant]:
     line = {point.name for point in front(points(group.entries))}
     on_it = [entry for entry in group.entries if entry.variant in line]
@@ -87,6 +116,12 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
         named = naming.variant(chosen.name) if chosen else "none"
         text = "; ".join(_figures(entry, naming) for entry in _on_line(group))
         return f"On the Pareto line, fastest first: {text}. Fastest within {margin:g}: {named}."
+    if kind in ("load", "throughput"):
+        text = "; ".join(
+            f"{naming.variant(variant)}: {words.number(one.max_rate)} requests/s"
+            for variant, one in group.loads.items()
+        )
+        return f"Highest rate of arrivals at which the limits hold. {text}."
     if kind == "distributions":
         text = "; ".join(_figures(entry, naming) for entry in group.entries)
         return f"Quantiles of the latency of each variant. Median and score: {text}."

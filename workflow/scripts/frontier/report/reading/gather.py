@@ -15,13 +15,15 @@ import polars as pl
 
 from frontier import figures
 from frontier.errors import UserError
-from frontier.report.deciding.entries import PlottedVariant, points
-from frontier.report.deciding.findings import P50, P50_HIGH, P50_LOW, Group, timed
-from frontier.report.deciding.pareto import points_per_unit
+from frontier.report.deciding.entries import PlottedVariant
+from frontier.report.deciding.findings import Group, comparable, point, timed
+from frontier.report.deciding.pareto import Point, points_per_unit
+from frontier.report.deciding.speed import LATENCY
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
 from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.cell import Provenance as CellProvenance
+from frontier.results.cell_load import Loads
 from frontier.results.columns import KEY, MetricNote, StudyRow
 from frontier.results.layout import requests_of
 from frontier.results.outputs import described, read_requests
@@ -88,6 +90,8 @@ class Cells:
     """The notes of cells whose measurement was adopted."""
     provenances: dict[Key, CellProvenance]
     """Of cells that a server answered."""
+    loads: dict[Key, Loads] = field(default_factory=dict)
+    """The rates of arrivals of cells in the scenario `server`."""
 
 
 def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
@@ -103,6 +107,8 @@ def read_cells(paths: Sequence[Path], study: Sequence[StudyRow]) -> Cells:
         cells.scores[place] = cell.metrics
         if cell.adopted:
             cells.adopted[place] = cell.adopted
+        if cell.load and cell.outcome == "measured":
+            cells.loads[place] = cell.load
         if cell.provenance and cell.provenance.servers:
             cells.provenances[place] = cell.provenance
         for name, note in cell.notes().items():
@@ -129,9 +135,9 @@ def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
     factor = points_per_unit(row["score_unit"])
     return PlottedVariant(
         row["variant"],
-        row[P50],
+        LATENCY.seconds(row),
         None if row["score"] is None else row["score"] * factor,
-        (row[P50_LOW], row[P50_HIGH]),
+        LATENCY.bounds(row),
         _scaled(row, factor),
         {time: quantiles(requests, time) for time in times},
     )
@@ -158,13 +164,23 @@ def groups(
             device,
             rows,
             [entry(row, cells) for row in rows if timed(row)],
-            *(
-                [one for row in rows if (one := compared.get(key(row))) and one[column] is not None]
-                for column in ("native_variant", "reference_variant", "alone_answers")
-            ),
+            comparisons=_given(rows, compared, "native_variant"),
+            references=_given(rows, compared, "reference_variant"),
+            alone=_given(rows, compared, "alone_answers"),
+            loads={
+                row["variant"]: cells.loads[key(row)] for row in rows if key(row) in cells.loads
+            },
         )
         for (task, scenario, device), rows in found.items()
     ]
+
+
+def _given(
+    rows: Sequence[StudyRow], compared: Mapping[Key, StudyRow], column: str
+) -> list[StudyRow]:
+    """The comparisons of these cells in which a column is known."""
+    found = (compared.get(key(row)) for row in rows)
+    return [one for one in found if one is not None and one[column] is not None]
 
 
 @dataclass(frozen=True)
@@ -187,12 +203,14 @@ def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
     The first two of the sample, then two on which the variants' scores differ, if there are any.
     The variants: the best and the worst by score, the fastest, and the next best.
     """
-    scored = points(group.entries)
+    rows = {row["variant"]: row for row in group.rows if comparable(row)}
+    known = {variant: point(row) for variant, row in rows.items()}
+    scored = [Point(variant, one.latency, one.score) for variant, one in known.items()]
     by_score = sorted(scored, key=lambda point: (-point.score, point.name))
     fastest = min(scored, key=lambda point: point.latency)
     wanted = [by_score[0], by_score[-1], fastest, *by_score[1:]]
     chosen = set(list(dict.fromkeys(point.name for point in wanted))[:SHOWN_VARIANTS])
-    variants = [entry.variant for entry in group.entries if entry.variant in chosen]
+    variants = [variant for variant in rows if variant in chosen]
     frames = {}
     for variant in variants:
         path = requests_of(cells.paths[group.task, group.scenario, group.device, variant])

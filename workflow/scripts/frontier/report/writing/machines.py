@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from frontier import words
 from frontier.exchange import conflicts
-from frontier.report.deciding.findings import Group, latency_text, score_text, timed
+from frontier.report.deciding.findings import Group, score_text
+from frontier.report.deciding.speed import speed_of
 from frontier.report.naming import Naming
 from frontier.report.reading.gather import Cells, key
 from frontier.results import bundles
@@ -76,5 +77,6 @@ def _figures(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4), 14.2 ms per request (95 % interval 13.9–14.6)."""
     parts = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
     parts += [score_text(row)] if row["score"] is not None else []
-    parts += [latency_text(row)] if timed(row) else []
+    speed = speed_of(row["scenario"])
+    parts += [speed.text(row)] if speed.value(row) else []
     return ", ".join(parts) or words.MISSING

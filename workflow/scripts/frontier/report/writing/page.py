@@ -15,13 +15,12 @@ from markupsafe import Markup
 from frontier import figures, words
 from frontier.errors import UserError
 from frontier.report.deciding import cap_variants
-from frontier.report.deciding.entries import points
 from frontier.report.deciding.findings import Group, comparable, recommendations, score_title
 from frontier.report.deciding.verdicts import Verdicts, verdicts
-from frontier.report.drawing import captions, change_chart, charts, svg
+from frontier.report.drawing import captions, change_chart, charts, load_charts, svg
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.reading.gather import Cells, Example, Provenance, examples
-from frontier.report.writing import cell_tables, filters, tables
+from frontier.report.writing import cell_tables, filters, load_tables, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.alone import answers
 from frontier.report.writing.machines import machines
@@ -69,6 +68,14 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
         "quantization": (
             lambda group, title: change_chart.quantization(group.comparisons, naming, title),
             captions.quantization,
+        ),
+        "load": (
+            lambda group, title: load_charts.latency(group.loads, naming, title),
+            captions.load,
+        ),
+        "throughput": (
+            lambda group, title: load_charts.throughput(group.loads, naming, title),
+            captions.throughput,
         ),
     }
     drawn: dict[str, list[RenderedChart]] = {kind: [] for kind in kinds}
@@ -123,7 +130,7 @@ def _examples(
     """Examples for each task from the first device and scenario in which it was measured."""
     shown: dict[str, tuple[str, str, list[Example]]] = {}
     for group in groups:
-        if points(group.entries) and group.task not in shown:
+        if any(map(comparable, group.rows)) and group.task not in shown:
             shown[group.task] = (*_labels(group, naming), examples(group, cells, naming))
     return list(shown.values())
 
@@ -180,9 +187,11 @@ def page(
         arrival=captions.arrival(naming),
         recommendations=recommendations(groups, naming, spec.margin),
         drawn=drawn,
-        latency=tables.latency_grids(groups, naming, spec.margin),
+        speed=tables.speed_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
         metrics=metrics_tables(groups, cells, naming),
+        loads=load_tables.load_tables(groups, naming),
+        load_headings=load_tables.HEADINGS,
         changes=_changes(groups, naming),
         reference=reference(groups, naming, spec.study.reference if spec.study else None),
         alone=answers(groups, naming),

@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.findings import (
-    P50,
-    P50_HIGH,
-    P50_LOW,
-    Group,
-    by_task,
-    comparable,
-    point,
-)
+from frontier.report.deciding.findings import Group, by_task, comparable, point
 from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
+from frontier.report.deciding.speed import SPEEDS, speed_of
 from frontier.report.naming import Naming
 from frontier.results.columns import Column, StudyRow
 from frontier.text import visible
@@ -43,13 +36,14 @@ class Grid:
 MOST_COLUMNS = 6
 
 
-def _latency_box(row: StudyRow) -> Box | None:
+def _speed_box(row: StudyRow) -> Box | None:
     if row["simulated"]:
         return Box(words.SIMULATED, marks=("absent",))
-    if row["outcome"] != "measured" or row[P50] is None:
+    speed = speed_of(row["scenario"])
+    value = speed.value(row)
+    if value is None:
         return None
-    ends = words.interval((row[P50_LOW], row[P50_HIGH]))
-    return Box(words.significant(row[P50]), ends)
+    return Box(words.significant(value), words.interval(speed.bounds(row)))
 
 
 def _score_box(row: StudyRow) -> Box | None:
@@ -108,9 +102,16 @@ def _grids(
     return [_grid(here, naming, margin, box) for here in by_task(groups)]
 
 
-def latency_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[Grid]:
-    """Median seconds per request with its interval, variant by task and device."""
-    return _grids(groups, naming, margin, _latency_box)
+def speed_grids(
+    groups: Sequence[Group], naming: Naming, margin: float
+) -> list[tuple[str, list[Grid]]]:
+    """The speed of variants, by task and device: a title and tables for each scenario."""
+    found: dict[str, list[Group]] = {speed.title: [] for speed in SPEEDS.values()}
+    for group in groups:
+        found[speed_of(group.scenario).title].append(group)
+    return [
+        (title, _grids(here, naming, margin, _speed_box)) for title, here in found.items() if here
+    ]
 
 
 def score_grids(groups: Sequence[Group], naming: Naming, margin: float) -> list[Grid]:

@@ -1,0 +1,87 @@
+"""The figure by which variants are fast or slow in each scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frontier import words
+from frontier.catalogue.ids import SINGLE_STREAM
+from frontier.results.columns import StudyRow
+
+P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A time per request, or a rate of requests."""
+
+    title: str
+    """Of the table that shows it."""
+    columns: tuple[str, str, str]
+    """Of the value and of the two ends of its interval."""
+    rate: bool
+    """Whether it is a rate, of which more is faster."""
+    unit: str
+    """After a value, in a sentence."""
+    named: str
+    """It, in a sentence."""
+    ends: str = "95 % interval {}"
+    """The interval, in a sentence; {}: its ends."""
+
+    def value(self, row: StudyRow) -> float | None:
+        """The figure of a cell; None unless it was published."""
+        value = row[self.columns[0]]
+        return value if row["outcome"] == "measured" and value is not None and value > 0 else None
+
+    def bounds(self, row: StudyRow) -> tuple[float | None, float | None]:
+        """The ends of its interval."""
+        return row[self.columns[1]], row[self.columns[2]]
+
+    def seconds(self, row: StudyRow) -> float:
+        """The seconds for a request, of which fewer is faster. The row has a value."""
+        value: float = row[self.columns[0]]
+        return 1 / value if self.rate else value
+
+    def overlap(self, one: StudyRow, other: StudyRow) -> bool:
+        """True unless the intervals of both are known and apart."""
+        (low, high), (other_low, other_high) = self.bounds(one), self.bounds(other)
+        if low is None or high is None or other_low is None or other_high is None:
+            return True
+        return low <= other_high and other_low <= high
+
+    def short(self, row: StudyRow) -> str:
+        """The value: 14.2 ms, or 42.1 requests/s."""
+        value = row[self.columns[0]]
+        return f"{words.significant(value)} requests/s" if self.rate else words.seconds(value)
+
+    def text(self, row: StudyRow) -> str:
+        """The value with its interval: 14.2 ms per request (95 % interval 13.9–14.6)."""
+        value, ends = row[self.columns[0]], self.bounds(row)
+        shown = words.interval(ends) if self.rate else words.seconds_interval(value, ends)
+        return f"{self.short(row)} {self.unit}" + (f" ({self.ends.format(shown)})" if shown else "")
+
+
+LATENCY = Speed(
+    "Median seconds per request", (P50, P50_LOW, P50_HIGH), False, "per request", "a latency"
+)
+THROUGHPUT = Speed(
+    "Requests per second, all of them at once",
+    ("requests_per_s", "requests_per_s_low", "requests_per_s_high"),
+    True,
+    "with all requests at once",
+    "a throughput",
+)
+CAPACITY = Speed(
+    "Highest rate of arrivals within the limits, in requests per second",
+    ("max_rate_per_s", "max_rate_per_s", "fails_at_per_s"),
+    True,
+    "arriving at random, within the limits of latency",
+    "a rate that holds the limits",
+    "between the highest rate that holds and the lowest that does not: {}",
+)
+SPEEDS = {SINGLE_STREAM: LATENCY, "offline": THROUGHPUT, "server": CAPACITY}
+
+
+def speed_of(scenario: str) -> Speed:
+    """The figure of a scenario; latency for one of another release."""
+    return SPEEDS.get(scenario, LATENCY)
