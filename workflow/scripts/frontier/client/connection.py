@@ -186,7 +186,7 @@ class Connection:
         return data if data or self._tls.ended else None, stamp, alone
 
     def _receive(self) -> tuple[bytes | None, int | None, bool]:
-        """What `read` returns, still encrypted."""
+        """The same as `read`, still encrypted."""
         self.drained = True
         try:
             if not self.stamped:

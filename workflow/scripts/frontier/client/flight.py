@@ -39,7 +39,7 @@ class Flight:
 
     @property
     def kept_s(self) -> float | None:
-        """How long the server keeps the connection, in seconds, if it says so."""
+        """The seconds for which the server keeps an unused connection, if it says so."""
         found = _KEPT.search(self.outcome.headers.get("keep-alive", ""))
         return float(found[1]) if found else None
 
