@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from frontier import figures, gates
+from frontier import figures, gates, scenarios
 from frontier.arrivals import one_by_one
 from frontier.catalogue.devices import Warmup
 from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
@@ -19,6 +19,7 @@ from frontier.errors import OutOfMemoryError
 from frontier.figures import Measured, Needs
 from frontier.figures.common import throughput
 from frontier.gates import Timing, first_reason
+from frontier.identity.code import code
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.results.journal import Journal
@@ -245,3 +246,11 @@ def test_the_clients_error_is_that_of_the_pass() -> None:
     late[3] = record(3, late_ns=(0, *[0] * 10, 10**8))
     late[2] = record(2, late_ns=(0, *[0] * 10, 10**8))
     assert "of all requests" in (gate.reason(of) or "")
+
+
+def test_other_scenarios_do_not_depend_on_it() -> None:
+    """So that what they measured is not repeated where this one changes."""
+    own = "frontier.scenarios.offline"
+    for name in ("single-stream", "offline"):
+        found = code("measure", scenarios.module_of(name), "frontier.engines.transformers")
+        assert (own in found.modules) == (name == "offline")
