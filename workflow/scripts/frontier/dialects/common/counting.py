@@ -17,8 +17,6 @@ SLACK = 1
 """Servers count the token that ends a text, or do not."""
 SHARE = 0.01
 """A text has several tokenizations, of which a model may have generated another."""
-DENSE = 2
-"""Bytes of a text for each token, at the least; most have four."""
 MARKS = 4
 """Tokens around thoughts, which a server leaves out of their text."""
 
@@ -45,7 +43,7 @@ def tokens(
     doubt = None
     if seen is not None and abs(seen - shown) > _slack(stream, shown, count, stop):
         doubt = f"counts: {shown} tokens by the server, {seen} by what it sent"
-    elif seen is None and shown > len(stream.pieces) + len(written.encode()) / DENSE:
+    elif seen is None and shown > len(stream.pieces) + len(written.encode()):
         doubt = f"counts: {shown} tokens by the server, for {len(written)} characters"
     each = _with_sum(exact or _by_text(stream, count, shown), shown)
     first = next((place for place, tokens in enumerate(each) if tokens), len(each) - 1)
