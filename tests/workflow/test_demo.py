@@ -74,9 +74,8 @@ def test_snakemake_rests_while_a_cell_is_timed(log: str) -> None:
     ],
 )
 def test_a_server_gives_transformers_answers(
-    place: Workspace, log: str, device: str, engine: str, usage: bool
+    place: Workspace, device: str, engine: str, usage: bool
 ) -> None:
     """From a GGUF of the same weights, with llama.cpp's own tokenizer where it is asked in text."""
-    assert log
-    place.build(*real_servers.cells(device))
+    place.build(*real_servers.cells("cpu", device))
     real_servers.check(place, device, engine, usage)
