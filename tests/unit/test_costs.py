@@ -135,7 +135,7 @@ def test_what_is_near_or_past_is_said_once(days: int, words: str | None) -> None
 
 
 def test_dates_of_the_shipped_catalogue() -> None:
-    """What was shut down in October 2026 is said to be, and the study's own reference with it."""
+    """Those that were shut down in October 2026 say so, the study's own reference among them."""
     models = shipped.read().models
     gone = {name for name, one in models.items() if one.shutdown and one.shutdown <= DAY}
     assert "gpt-4" in gone
