@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -258,3 +259,27 @@ def test_the_plan_names_them(scenarios: list[str], capsys: pytest.CaptureFixture
     assert [job.output for job in jobs if job.rule == "score"] == [
         cell.place.summary for cell in steps.cells
     ]
+
+
+def test_the_plan_says_how_long_a_load_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Once for all such cells, and not for others; a limit decides no other scenario's cell."""
+    study = {"models": ["gpt2"], "devices": ["cpu"], "tasks": ["sst2"]}
+    catalogue = configuration.read_catalogue(ROOT / "config")
+    with there_are("offline", "server", "single-stream"):
+        for scenarios in (["server"], ["single-stream"]):
+            config = Config.model_validate({"study": {**study, "scenarios": scenarios}})
+            steps = Steps(catalogue, config, lambda *_: 64_000_000_000)
+            plan.show(steps, steps.cells)
+            said = re.findall(r"under load: .* about (\d+) minutes", capsys.readouterr().err)
+            assert len(said) == (scenarios == ["server"])
+            assert all(40 <= int(minutes) < 400 for minutes in said)
+    [task] = [catalogue.tasks["sst2"]]
+    stricter = task.model_copy(update={"limits": task.limits.model_copy(update={"ttft_s": 1.0})})
+    changed = catalogue.model_copy(update={"tasks": catalogue.tasks | {"sst2": stricter}})
+    config = Config.model_validate({"study": {**study, "scenarios": ["single-stream", "server"]}})
+    before, after = (
+        {cell.scenario: steps.measure(cell).identity for cell in steps.cells}
+        for steps in (Steps(one, config, lambda *_: None) for one in (catalogue, changed))
+    )
+    assert before["single-stream"] == after["single-stream"]
+    assert before["server"] != after["server"]

@@ -22,7 +22,7 @@ from frontier.errors import UserError, run
 from frontier.explaining import explanations
 from frontier.explaining.why import Why
 from frontier.machine import hardware
-from frontier.planning import costs, shutdowns
+from frontier.planning import costs, durations, shutdowns
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
@@ -68,7 +68,7 @@ def announce(steps: Steps, cells: list[Cell], missing: list[Cell]) -> None:
     """Prints shutdowns of the cells' models, and what measuring the missing ones would cost."""
     for line in shutdowns.lines(steps.catalogue, cells, shutdowns.today()):
         complain(line)
-    for line in costs.lines(steps, missing):
+    for line in (*durations.lines(steps, missing), *costs.lines(steps, missing)):
         complain(line)
 
 
