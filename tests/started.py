@@ -19,7 +19,7 @@ import psutil
 from frontier.serving.commands import Command
 from frontier.serving.plans import Plan
 from frontier.serving.readiness import NotReadyError
-from frontier.serving.servers import Server
+from frontier.serving.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(ROOT / "tests" / "little_server.py")
@@ -88,7 +88,7 @@ def main():
     little = Little(Path({folder!r}))
     little.tag = {tag!r}
     with limited_time({seconds}):
-        server = servers.start(little.plan(*{faults!r}, secrets={secrets!r}), ask)
+        server = servers.start(little.plan(*{faults!r}, secrets={secrets!r}, keep_s={keep_s}), ask)
         {then}
         print("ready", flush=True)
         time.sleep(600)
@@ -98,12 +98,18 @@ run(main)
 
 
 def starter(
-    little: Little, *faults: str, then: str = "", seconds: float | None = None, secret: str = ""
+    little: Little,
+    *faults: str,
+    then: str = "",
+    seconds: float | None = None,
+    secret: str = "",
+    keep_s: float = 0.0,
 ) -> Any:
     """A process that starts a server, and waits."""
     program = STARTER.format(
         path=[str(ROOT / "workflow" / "scripts"), str(ROOT / "tests")],
         folder=str(little.log.parent), tag=little.tag, seconds=seconds, faults=faults, then=then,
+        keep_s=keep_s,
         secrets={"LITTLE_KEY": secret} if secret else {},
     )  # fmt: skip
     file = little.log.parent / "starter.py"

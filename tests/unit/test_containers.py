@@ -15,6 +15,7 @@ from frontier.errors import UserError
 from frontier.serving import servers
 from frontier.serving.commands import Command
 from frontier.serving.containers import Container
+from frontier.serving.plans import Plan
 from started import CANARY, PROGRAM, Little, ask, starter
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +35,7 @@ def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[little_d
         yield running
 
 
-def contained(little: Little, *more: str) -> servers.Plan:
+def contained(little: Little, *more: str) -> Plan:
     """A small server in a container."""
     plan = little.plan(*more, secrets={"LITTLE_KEY": CANARY}, container=DOCKER)
     # Its interpreter is the container's own.

@@ -29,7 +29,7 @@ from frontier.measuring import contention
 from frontier.serving import ports, servers
 from frontier.serving.commands import PLACEHOLDERS, Argument, Command
 from frontier.serving.plans import Plan
-from frontier.serving.servers import Server
+from frontier.serving.server import Server
 from frontier.serving.supervisor import LOOK_S
 from frontier.serving.surroundings import environment
 from started import CANARY, PATIENCE_S, Little, ask, get, starter, wait_for
@@ -202,7 +202,7 @@ def test_a_slow_start(little: Little) -> None:
 )
 def test_it_is_never_ready(little: Little, faults: tuple[str, ...], reason: str) -> None:
     """Neither health alone nor a port elsewhere is enough; its last lines are shown."""
-    with Server(little.plan("--say", "a\n\n  b", *faults), *ports.free(2)) as server:
+    with Server.started(little.plan("--say", "a\n\n  b", *faults), *ports.free(2)) as server:
         wait_for(lambda: re.search(reason, servers.why_not_ready(server, ask) or ""))
         wait_for(lambda: server.log_tail().endswith(" b\n"))
         server.plan = replace(server.plan, ready_s=0.0)
@@ -276,7 +276,7 @@ def test_its_port_is_taken(little: Little, stranger: int) -> None:
 
 def test_another_server_is_not_taken_for_it(little: Little, stranger: int) -> None:
     """One that answers at the port of a server that listens elsewhere is never asked."""
-    with Server(little.plan("--elsewhere"), *ports.free(2)) as server:
+    with Server.started(little.plan("--elsewhere"), *ports.free(2)) as server:
         assert server.port == stranger
         get(server, "/health")
         wait_for(lambda: ports.listeners(server.pids()))

@@ -24,6 +24,7 @@ PATIENCE_S = 300.0
 CELL = "results/tiny-llama/served/sums.json"
 # With a process that leaves its session, and hangs unless a file says otherwise.
 SCRIPT = """
+echo started >> starts.txt
 setsid sleep 86400 &
 if [ -e "$1" ]; then quirks='{}'; else quirks=$2; fi
 shift 2
@@ -45,6 +46,7 @@ def served(finished: Path, tmp_path: Path) -> Workspace:
         "kind": "server", "reads": ["hub"], "accelerators": ["cpu"], "health": "/v1/models",
         "command": ["/bin/sh", "-c", SCRIPT, "sh", answer, quirks, *program],
         "dialect": {"prompt_ids": True, "usage": "each"},
+        "prefix_caching": {"disable": {}},
     }  # fmt: skip
     place.set("engines", "engines/served", block)
     place.set(
@@ -114,3 +116,24 @@ def test_a_run_ends_while_a_server_is_asked(
     measured = lines(path)
     assert [one["id"] for one in measured][:5] == before
     assert [one["session"] for one in measured] == [0] * 5 + [1] * 3
+
+
+def test_cells_share_a_server(served: Workspace) -> None:
+    """Each variant's is started once, for its first task; it ends with the run at the latest."""
+    served.path("answer").touch()
+    cells = [
+        f"results/tiny-{model}/served/{task}.json"
+        for model in ("llama", "gpt2") for task in ("sums", "reviews")
+    ]  # fmt: skip
+    served.build(*cells)
+    wait_for(lambda: not left(served), served.path("starts.txt"))
+    assert served.path("starts.txt").read_text(encoding="utf-8").count("started") == 2
+    paths = served.root.glob("results/*/served/*/*/measurement.json")
+    loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    assert sorted(one["server"]["kept"] for one in loaded) == [False, False, True, True]
+    for one in loaded:
+        assert one["outcome"] == "measured"
+        assert (one.get("load_s") is None) == one["server"]["kept"]
+        assert one["server"]["start_s"] > 0
+    served.build("results/tiny-llama/cpu/sums.json")
+    assert left(served) == []

@@ -15,7 +15,7 @@ rule measure:
         requests=layout.WILDCARDS.measurement("{identity}").with_name(layout.REQUESTS),
         measurement=layout.WILDCARDS.measurement("{identity}"),
     # Scoring needs no device and waits, since two scorings run side by side when the device is free.
-    priority: 1
+    priority: measure_priority
     resources:
         # A timed job has its device to itself: the whole machine if that is the CPU or shares its
         # memory, else its GPUs.

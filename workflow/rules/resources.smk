@@ -3,6 +3,8 @@
 Inputs: the catalogue, and a variant's placement from inputs.smk.
 """
 
+import zlib
+
 
 def machine_of(device):
     """The hundredths of this host that a timed job takes: all of it, unless GPUs do the work."""
@@ -18,6 +20,14 @@ def preparation_gpus(wildcards):
 
 def measure_memory(wildcards, attempt):
     return estimates.host_bytes(placement_of(wildcards), attempt) // 10**6
+
+
+def measure_priority(wildcards):
+    """Above scoring's; cells that one server can answer follow each other, so that it is kept."""
+    if not placement_of(wildcards).engine.starts_servers:
+        return 1
+    same = f"{wildcards.device}/{wildcards.variant}"
+    return 1 + zlib.crc32(same.encode()) / 2**32
 
 
 def measure_minutes(wildcards, attempt):

@@ -34,6 +34,7 @@ from frontier.results.measurement import Attempt, Measurement
 from frontier.results.records import Record
 from frontier.results.session import Loaded, Peaks, Run, Served
 from frontier.scenarios import Bench
+from frontier.serving import servers
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
 
@@ -94,6 +95,8 @@ def run_cell(
         journal.withdraw()
         return attempt, known
     known = None
+    if not (checkpoint and spec.engine.starts_servers):
+        servers.end_kept()
     pauses = Pauses()  # before the engine's threads
     engine = spec.engine.only("measure")
     engine.prepare()
@@ -107,7 +110,9 @@ def run_cell(
             model = engine.load(checkpoint, settings) if checkpoint else engine.connect(settings)
             loaded = time.perf_counter_ns()
             paused = pauses.during(started, loaded)
-            journal.loaded(Run(load_s=None if paused else (loaded - started) / 1e9))
+            served = model.loaded.server
+            began = not paused and not (served and served.kept)
+            journal.loaded(Run(load_s=(loaded - started) / 1e9 if began else None))
             journal.loaded(Run.of(asdict(model.loaded) | lock_facts(origin, model.loaded)))
             scenarios.check_prompts(model, prompts)
             requests = scenarios.requests_for(prompts, spec.task)

@@ -74,6 +74,8 @@ class EngineBlock(Derived):
     runs_quantizers: ClassVar[bool] = False
     """True if it loads through the quantizer's code, which can quantize while loading."""
 
+    starts_servers: ClassVar[bool] = False
+    """True if it starts a server for a checkpoint, unless an earlier cell has left the same."""
     drives_endpoints: ClassVar[bool] = False
     """True if it can ask an endpoint that runs elsewhere (`accelerators: [remote]`)."""
     caches_prefixes: ClassVar[bool] = False

@@ -76,6 +76,8 @@ class ServerFacts:
     version: str | None = None
     start_s: float | None = None
     """The time from its command to its first answer."""
+    kept: bool = False
+    """Whether it was started for an earlier cell of the run."""
     models: tuple[str, ...] = ()
     """The model's name in its answers, each once, in order of appearance."""
     fingerprints: tuple[str, ...] = ()

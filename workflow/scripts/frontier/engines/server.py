@@ -78,6 +78,7 @@ class Server(Engine):
 
     caches_prefixes: ClassVar[bool] = True
     drives_endpoints: ClassVar[bool] = True
+    starts_servers: ClassVar[bool] = True
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -80,6 +80,7 @@ class Served(Part):
     base_url: str | None = None
     version: str | None = None
     start_s: Amount | None = None
+    kept: bool = False
     models: tuple[str, ...] = ()
     fingerprints: tuple[str, ...] = ()
     prefix_cache: bool | None = None
@@ -95,7 +96,7 @@ class Loaded(Part):
     """The time from the start of the process until loading began."""
     threads: Count | None = None
     load_s: Amount | None = None
-    """None if the process was paused meanwhile, too."""
+    """None if the process was paused meanwhile, or an earlier cell had started the server."""
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
     kv_bytes_per_token: Count | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 import uuid
 from collections.abc import Mapping
@@ -9,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from frontier.errors import UserError
+from frontier.host import locks
 from frontier.machine.limits import Share
-from frontier.serving import ports
+from frontier.serving import kept, ports
 from frontier.serving.commands import Command, program
 from frontier.serving.containers import Container
 from frontier.serving.orders import Order
@@ -38,6 +41,25 @@ class Plan:
     """Further variables, whose values are in no log, message or argument."""
     container: Container | None = None
     """The image in which the command is run; without it, this host."""
+    keep_s: float = 0.0
+    """The time for which it is kept for the next cell of the run, if nothing of a cell stays in it;
+    0: it is not kept."""
+
+    def key(self, share: Share | None) -> str:
+        """A digest of all that decides whether another plan needs the same server."""
+        own = dict.fromkeys(("host", "port", "metrics_port", "folder", "key_file", "python"), "")
+        arguments, variables = self.command.filled({**self.values, **own})
+        folders = [one for one in self.values.values() if isinstance(one, Path)]
+        found = [one / locks.NAME for one in folders]
+        surroundings = environment(variables | dict(self.secrets), self.threads)
+        decides = [
+            [sys.executable, repr(self.container), repr(share)],
+            arguments,
+            sorted(surroundings.items()),
+            [str(one.resolve()) for one in folders],
+            [lock.read_text(encoding="utf-8") for lock in found if lock.is_file()],
+        ]
+        return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
     def order(
         self, folder: Path, port: int, metrics_port: int, share: Share | None = None
@@ -78,6 +100,9 @@ class Plan:
             arguments=arguments,
             environment=surroundings,
             mark=mark,
+            key=self.key(share),
+            keep_at=str(kept.address() or "") if self.keep_s else "",
+            keep_s=self.keep_s,
             log=str(self.log.absolute()),
             folder=str(folder),
             memory_bytes=share.bytes if share else None,

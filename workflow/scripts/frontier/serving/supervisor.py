@@ -1,45 +1,37 @@
 """Starts one server, and ends all of its processes on request, or when nobody is left to ask.
 
 The process that wants the server holds the other end of standard input: it writes an order as a
-line of JSON, then `give-way` or `stop SECONDS`. When that end closes, however that process has
-ended, everything is killed at once. Standard output says what happens, a line of JSON each.
+line of JSON, then `give-way`, `stop SECONDS` or `keep FACTS`. When that end closes, however that
+process has ended, everything is killed at once, unless it is to be kept for another process of the
+same run, whose connection then replaces both ends. Standard output says what happens, a line of
+JSON each.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import resource
 import select
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 
 from frontier.host import presence
-from frontier.serving import logs, priority
+from frontier.serving import launching, logs, priority
+from frontier.serving.kept import Door
 from frontier.serving.orders import Order, read_order
-from frontier.serving.processes import MARK, Tree
+from frontier.serving.processes import Tree
 
 LOOK_S = 1.0
+GRACE_S = 10.0
 LINGER_S = 3.0
 """Time for a server's processes to end after the first one."""
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
-GUARD = 'read ended; [ "$ended" ] || kill -s KILL -- "-$1"'
-"""A shell's, which kills the server's group when the supervisor is killed and cannot."""
 FINALLY_S = 30.0
-
-
-def prctl(option: int, value: int) -> None:
-    """Sets an attribute of this process, on Linux; elsewhere nothing."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
 class Supervisor:
@@ -50,7 +42,10 @@ class Supervisor:
         self.order, self.tree = order, Tree(os.getpid(), order.mark)
         self.leader: int | None = None
         self.guard: subprocess.Popen[bytes] | None = None
-        self.starter, self.runner = os.getppid(), presence.Runner()
+        self.starter: int | None = os.getppid()
+        self.runner = presence.Runner()
+        self.door: Door | None = None
+        self.facts: object = None
         self.kill_at: float | None = None
         self.pending = pending
         self.priority = b""
@@ -62,7 +57,7 @@ class Supervisor:
         signal.signal(signal.SIGTERM, lambda *_: self.stop(LINGER_S))
         for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's, for whoever holds the pipe
             signal.signal(number, signal.SIG_IGN)
-        prctl(PR_SET_CHILD_SUBREAPER, 1)
+        launching.adopt_orphans()
 
     def say(self, **what: object) -> None:
         """Writes a line to whoever listens."""
@@ -71,38 +66,14 @@ class Supervisor:
 
     def start(self) -> bool:
         """Starts the first process; False if the system refuses to."""
-        ours = os.getpid()
-
-        def prepare() -> None:
-            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != ours:
-                os._exit(1)
-            for number in (signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, signal.SIG_DFL)
-            # A limit of the client's own memory, which is not the server's.
-            _, most = resource.getrlimit(resource.RLIMIT_DATA)
-            resource.setrlimit(resource.RLIMIT_DATA, (most, most))
-
-        log = os.open(self.order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            process = subprocess.Popen(
-                self.order.arguments, env=self.order.environment | {MARK: self.order.mark},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=prepare,  # nothing else runs in this process
-            )  # fmt: skip
+            leader, self.guard = launching.launch(self.order)
         except (OSError, ValueError) as error:
             self.say(failed=str(error))
             return False
-        finally:
-            os.dup2(log, 2)
-            os.close(log)
-        self.leader = process.pid
-        self.guard = subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "sh", str(process.pid)], stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
+        self.leader = leader.pid
         self.tree.exempt.add(self.guard.pid)
-        self.say(started=process.pid, guard=self.guard.pid)
+        self.say(started=leader.pid, guard=self.guard.pid)
         return True
 
     def run(self) -> None:
@@ -123,22 +94,27 @@ class Supervisor:
                     return
                 self.check_memory(running)
                 if not self.kill_at and self.runner.has_exited():
-                    self.say(
-                        runner_exited=True
-                    )  # a request may hang for as long as it is allowed to
-                    self.kill_at = now
+                    self.say(runner_exited=True)
+                    # Nobody asks a server that is kept; else a request may hang for minutes.
+                    self.stop(LINGER_S if self.door else 0.0)
                 if self.priority:
                     self.set_priority()
 
     def listen(self, wait_s: float) -> None:
         """Waits for orders, signals and ended children, and takes note of orders."""
-        readable, _, _ = select.select([0, self.wake], [], [], wait_s)
-        if os.getppid() != self.starter:  # a copy of it may hold the pipe open
-            self.kill_at = time.monotonic()
+        source = self.door or 0
+        readable, _, _ = select.select([source, self.wake], [], [], wait_s)
+        if self.door is None and self.starter not in (None, os.getppid()):
+            self.kill_at = time.monotonic()  # a copy of it may hold the pipe open
         if self.wake in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self.wake, 4096)
-        if 0 in readable:
+        if self.door:
+            if self.door in readable:
+                self.change_hands()
+            elif time.monotonic() > self.door.until:
+                self.stop(LINGER_S)
+        elif 0 in readable:
             content = os.read(0, 4096)
             if not content:
                 self.kill_at = time.monotonic()
@@ -150,12 +126,42 @@ class Supervisor:
         """Carries out what has been read."""
         *lines, self.pending = self.pending.split(b"\n")
         for line in lines:
-            match line.split():
+            match line.split(maxsplit=1):
+                case [b"keep", facts]:
+                    self.keep(json.loads(facts))
                 case [b"give-way"]:
                     self.priority = priority.LOWEST
                     self.say(gives_way=self.set_priority())
                 case [b"stop", seconds]:
                     self.stop(float(seconds))
+
+    def keep(self, facts: object) -> None:
+        """Keeps the server, with the starter's `facts`, for the next process of the same run."""
+        if self.order.keep_at and self.leader is not None and self.kill_at is None:
+            with contextlib.suppress(OSError):
+                self.door, self.facts = Door(Path(self.order.keep_at), self.order.keep_s), facts
+        self.say(kept=self.door is not None)
+
+    def change_hands(self) -> None:
+        """Obeys the process that has come, and stops if it needs another server."""
+        assert self.door
+        if (found := self.door.answer()) is None:
+            return
+        client, key = found
+        for end in (0, 1):
+            os.dup2(client.fileno(), end)
+        client.close()
+        self.door.close()
+        self.door = self.starter = None
+        self.pending = b""
+        guard = self.guard.pid if self.guard else None
+        same = key == self.order.key
+        self.say(
+            supervisor=os.getpid(), mark=self.order.mark, guard=guard,
+            facts=self.facts if same else None,
+        )  # fmt: skip
+        if not same:
+            self.stop(GRACE_S)
 
     def stop(self, grace_s: float) -> None:
         """Asks the first process to end; what is left after that time is killed."""
@@ -203,6 +209,8 @@ class Supervisor:
     def finish(self) -> None:
         """Removes what the server leaves, and says which processes the kernel did not end."""
         self.reap()
+        if self.door:
+            self.door.close()
         if self.guard and self.guard.stdin:
             with contextlib.suppress(BrokenPipeError):
                 self.guard.stdin.write(b"ended\n")

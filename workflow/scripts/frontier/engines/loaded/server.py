@@ -39,8 +39,8 @@ from frontier.engines.common.stopping import Written
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host.budget import Reservation
-from frontier.serving import servers
 from frontier.serving.readiness import NotReadyError
+from frontier.serving.server import Server as Running
 
 FEW = 3
 """Requests asked one after another that all had no answer, after which asking ends."""
@@ -61,13 +61,14 @@ class ServerModel(LoadedModel):
         headers: Mapping[str, str],
         sending: Sending,
         loaded: Loaded,
-        server: servers.Server | None = None,
+        server: Running | None = None,
     ) -> None:
         """`server`: the one that was started here; None for an endpoint."""
         self.block, self.client, self.sending = block, client, sending
         self.headers = {"Content-Type": "application/json", **headers}
         self.budget, self.loaded, self.server = settings.budget, loaded, server
         self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
+        self._asking = self._unsure = False
         self.answers = 0
         """The number of requests that were answered."""
         self._in_a_row = 0
@@ -117,6 +118,7 @@ class ServerModel(LoadedModel):
                 if isinstance(found, Generation):
                     yield name, replace(found, retries=attempts[name])
                     continue
+                self._unsure = True
                 self._check(found)
                 if found.meaning == "again" and attempts[name] < self.block.retries:
                     again[name] = found.wait_s(attempts[name])
@@ -143,8 +145,10 @@ class ServerModel(LoadedModel):
         now = time.perf_counter_ns()
         at_once = sum(call.due_ns <= now for call in calls)
         connections = max(at_once, min(OPEN, len(calls)))
+        self._asking = True
         for exchange in self.client.play(calls, connections, self.block.connections):
             yield exchange, reserved[exchange.call.id]
+        self._asking = False
 
     def _read(
         self, exchange: Exchange, sent: Sent, request: Generate, reserved: Reservation
@@ -241,7 +245,11 @@ class ServerModel(LoadedModel):
         return self.server.peak_bytes() if self.server else None
 
     def close(self) -> None:
-        """Ends the client, then the server with all of its processes."""
+        """Ends the client, then the server, unless the next cell of the run may need the same one.
+
+        A server is only kept if every request was answered, so that it works on none.
+        """
         self.client.close()
-        if self.server:
+        idle = not (self._asking or self._unsure)
+        if self.server and not (idle and self.server.keep()):
             self.server.stop()

@@ -24,11 +24,14 @@ from frontier.quantizers import block_of
 from frontier.serving import servers
 from frontier.serving.commands import Command
 from frontier.serving.plans import Plan
+from frontier.serving.server import Server as Running
 from frontier.text import shown, visible
 
 NAME = "model"
 """The model's name at a server that is started here."""
 GGUF, OPENVINO = "model.gguf", "openvino_model.bin"
+KEEP_S = 60.0
+"""The time that a server waits for the next cell of its run."""
 PROBE = Generate("1 + 1 =", 2)
 
 
@@ -64,6 +67,8 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         headers=headers,
         secrets=secrets,
         container=block.container,
+        # On a GPU it would have to hold the job's lease.
+        keep_s=KEEP_S if not settings.gpus and _caches(block, settings) is False else 0.0,
     )
     named, _ = Command((block.model,)).filled(values)
     added = {name: one for change in changes for name, one in change.fields.items()}
@@ -81,7 +86,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     )
     ready: list[ServerModel] = []
 
-    def probe(server: servers.Server) -> None:
+    def probe(server: Running) -> None:
         client = Client(server.url + block.root, limits(block))
         model = ServerModel(block, settings, client, headers, sending, loaded, server)
         try:
@@ -96,6 +101,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     facts = replace(
         model.loaded.server or ServerFacts(settings.engine_id),
         start_s=server.start_s,
+        kept=server.kept,
         version=_version(block, server.url, headers),
     )
     model.loaded = replace(model.loaded, server=facts)
