@@ -12,7 +12,7 @@ import math
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from pydantic import JsonValue, ValidationError
 
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Failed, Generate, Generation, LoadedModel
+from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
@@ -169,6 +169,13 @@ def check_prompts(model: LoadedModel, prompts: Mapping[str, str]) -> None:
             model.render(prompt)
         except UserError as error:
             raise UserError(f"request {identifier}: {error}") from error
+
+
+def answers_of(
+    model: LoadedModel, requests: Sequence[Due]
+) -> Generator[tuple[str, Generation | Failed], None, None]:
+    """The model's answers as a generator, which can be closed early, with what is under way."""
+    yield from model.answer(requests)
 
 
 def recorded(

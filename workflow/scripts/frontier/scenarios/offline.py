@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ from frontier.measuring import contention
 from frontier.measuring.contention import Reading
 from frontier.results.records import Record
 from frontier.results.session import Pass, Run, WarmUp
-from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, recorded
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
 
 PASSES = 3
 ROUNDS = 3
@@ -162,17 +163,19 @@ def asked(bench: Bench, names: Iterable[str], progress: Progress, *, save: bool 
     ordered = [name for name in bench.requests if name in wanted]
     found = Asked(bench.watch.read())
     due = time.perf_counter_ns()
-    for name, answer in bench.model.answer([Due(one, bench.requests[one], due) for one in ordered]):
-        record, reading = recorded(bench, name, answer, due), bench.watch.read()
-        if save:
-            paused = bench.pauses.during(due, answer.start_ns + answer.end_ns)
-            record = replace(record, paused=paused)
-            bench.journal.append(record, asdict(reading))
-        found.records.append(record)
-        found.readings.append(reading)
-        progress.step()
-        if runner.has_exited():
-            # Continuing would disturb the next run's measurements.
-            saved = "what was answered is saved" if save else "complete passes are saved"
-            raise UserError(f"{bench.label}: Snakemake has ended; {saved}")
+    requests = [Due(one, bench.requests[one], due) for one in ordered]
+    with closing(answers_of(bench.model, requests)) as answers:
+        for name, answer in answers:
+            record, reading = recorded(bench, name, answer, due), bench.watch.read()
+            if save:
+                paused = bench.pauses.during(due, answer.start_ns + answer.end_ns)
+                record = replace(record, paused=paused)
+                bench.journal.append(record, asdict(reading))
+            found.records.append(record)
+            found.readings.append(reading)
+            progress.step()
+            if runner.has_exited():
+                # Continuing would disturb the next run's measurements.
+                saved = "what was answered is saved" if save else "complete passes are saved"
+                raise UserError(f"{bench.label}: Snakemake has ended; {saved}")
     return found

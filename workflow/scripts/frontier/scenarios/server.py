@@ -12,7 +12,7 @@ Only complete rates are saved; after an interruption the current one is repeated
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from typing import Annotated, ClassVar
@@ -26,7 +26,7 @@ from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
-from frontier.scenarios import Bench, Scenario, recorded
+from frontier.scenarios import Bench, Scenario, answers_of, recorded
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
 from frontier.stats import early_stopping
@@ -150,7 +150,7 @@ class Server(Scenario):
         progress, runner = Progress(label, len(schedule), "requests"), presence.Runner()
         found: Answers = {}
         over, most = 0, early_stopping.most_over(len(schedule), self.limits.percentile)
-        with closing(_generator(bench.model.answer(due))) as answers:
+        with closing(answers_of(bench.model, due)) as answers:
             for key, answer in answers:
                 one = arrivals[key]
                 found[one] = answer
@@ -176,10 +176,3 @@ def _waited_s(answer: Generation | Failed, due_ns: int) -> float:
     first = answer.arrivals if isinstance(answer, Generation) else []
     end_ns = first[0].ns if first else answer.end_ns
     return (answer.start_ns + end_ns - due_ns) / SECOND
-
-
-def _generator(
-    answers: Iterator[tuple[str, Generation | Failed]],
-) -> Generator[tuple[str, Generation | Failed], None, None]:
-    """The answers as a generator, which can be ended early."""
-    yield from answers
