@@ -1,4 +1,4 @@
-"""Servers that are kept for the next cell of a run: only the same one, and never beyond the run."""
+"""Servers that wait for the next cell of a run: only the same one, and never beyond the run."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def measure_memory(wildcards, attempt):
 
 
 def measure_priority(wildcards):
-    """Above scoring's; cells that one server can answer follow each other, so that it is kept."""
+    """Above scoring's; cells that one server can answer follow each other, so that it starts once."""
     if not placement_of(wildcards).engine.starts_servers:
         return 1
     same = f"{wildcards.device}/{wildcards.variant}"

@@ -1,4 +1,4 @@
-"""A server that is kept for the next cell of the same run, if that one needs exactly the same.
+"""A server that waits for the next cell of the same run, if that one needs exactly the same.
 
 At most one: a cell that needs another, or none, ends it first. Its supervisor listens at a socket
 in the run's folder meanwhile, and ends it with the run, or when nobody has come for a while.

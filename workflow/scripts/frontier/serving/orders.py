@@ -21,9 +21,9 @@ class Order:
     key: str = ""
     """A digest of all that decides whether a later cell needs the same server."""
     keep_at: str = ""
-    """The socket at which it may be kept; empty if it may not."""
+    """The socket at which it may wait; empty if it may not."""
     keep_s: float = 0.0
-    """The time for which it is."""
+    """The time for which it does."""
     memory_bytes: int | None = None
     """Its processes are killed when they use more."""
     secrets: list[str] = field(default_factory=list)

@@ -42,8 +42,8 @@ class Plan:
     container: Container | None = None
     """The image in which the command is run; without it, this host."""
     keep_s: float = 0.0
-    """The time for which it is kept for the next cell of the run, if nothing of a cell stays in it;
-    0: it is not kept."""
+    """The time for which it waits for the next cell of the run, if nothing of a cell stays in it;
+    0: it does not."""
 
     def key(self, share: Share | None) -> str:
         """A digest of all that decides whether another plan needs the same server."""

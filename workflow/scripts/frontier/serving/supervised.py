@@ -39,7 +39,7 @@ class Supervised:
         self.gives_way: bool | None = None
         """Whether the system runs other processes first; None while it was not asked to."""
         self.kept: bool | None = None
-        """Whether it is kept for another process; None while that was not asked for."""
+        """Whether it waits for another process; None while that was not asked for."""
         self._left: list[int] | None = None
         self._said = b""
         self._send, self._hearing = send, hear
@@ -63,7 +63,7 @@ class Supervised:
 
     @classmethod
     def taken(cls, key: str) -> tuple[Self, dict[str, Any]] | None:
-        """The server that is kept, and its facts, if it has that key; otherwise ends it, if any."""
+        """The server that waits, and its facts, if it has that key; otherwise ends it, if any."""
         line = kept.connection(key)
         if line is None:
             return None

@@ -2,7 +2,7 @@
 
 The process that wants the server holds the other end of standard input: it writes an order as a
 line of JSON, then `give-way`, `stop SECONDS` or `keep FACTS`. When that end closes, however that
-process has ended, everything is killed at once, unless it is to be kept for another process of the
+process has ended, everything is killed at once, unless it is to wait for another process of the
 same run, whose connection then replaces both ends. Standard output says what happens, a line of
 JSON each.
 """
@@ -55,12 +55,12 @@ class Supervisor:
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self.stop(LINGER_S))
-        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's, for whoever holds the pipe
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's, meant for the client
             signal.signal(number, signal.SIG_IGN)
         launching.adopt_orphans()
 
     def say(self, **what: object) -> None:
-        """Writes a line to whoever listens."""
+        """Writes a line to the client."""
         with contextlib.suppress(OSError):
             os.write(1, json.dumps(what).encode() + b"\n")
 
@@ -95,7 +95,7 @@ class Supervisor:
                 self.check_memory(running)
                 if not self.kill_at and self.runner.has_exited():
                     self.say(runner_exited=True)
-                    # Nobody asks a server that is kept; else a request may hang for minutes.
+                    # Nobody asks a server that waits; else a request may hang for minutes.
                     self.stop(LINGER_S if self.door else 0.0)
                 if self.priority:
                     self.set_priority()
