@@ -14,7 +14,15 @@ import pytest
 from frontier import figures, gates, scenarios
 from frontier.arrivals import one_by_one
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
+from frontier.engines import (
+    Due,
+    Failed,
+    Generate,
+    Generation,
+    Loaded,
+    LoadedModel,
+    ServerFacts,
+)  # fmt: skip
 from frontier.errors import OutOfMemoryError
 from frontier.figures import Measured, Needs
 from frontier.figures.common import throughput
@@ -41,6 +49,7 @@ class Batches(LoadedModel):
     text: Callable[[str, int], str] = lambda prompt, _: prompt
     fails_at: int | None = None
     asked: list[str] = field(default_factory=list)
+    loaded: Loaded = field(default_factory=lambda: Loaded(None, None, None))
 
     def render(self, prompt: str) -> str:
         return prompt
@@ -143,6 +152,16 @@ def test_a_pause_repeats_the_pass(
     still = asked == len(stood_still)
     assert {(one.attempts, one.paused) for one in journal.records} == {(asked, still)}
     assert [one.paused for one in passes(journal)] == [still, False, False]
+
+
+@pytest.mark.parametrize(("cache", "times"), [(False, PASSES), (True, 1), (None, 1)])
+def test_a_server_with_a_prefix_cache_is_asked_once(
+    cache: bool | None, times: int, tmp_path: Path
+) -> None:
+    """It would have the prompts of the next passes in its cache."""
+    facts = Loaded(None, None, None, server=ServerFacts("server", prefix_cache=cache))
+    journal = measured(tmp_path, Batches(loaded=facts))
+    assert len(passes(journal)) == times
 
 
 def test_the_warm_up_asks_at_once(tmp_path: Path) -> None:

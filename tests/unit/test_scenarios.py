@@ -32,6 +32,8 @@ REQUESTS = {f"r{number}": Generate(f"prompt {number}", 3) for number in range(12
 class Echo(LoadedModel):
     """Answers with the prompt, after the given number of nanoseconds each time."""
 
+    loaded = Loaded(None, None, None)
+
     def __init__(self, times_ns: Iterator[int], fails_at: int | None = None) -> None:
         """Fails for lack of memory at the request of that number."""
         self.times_ns, self.fails_at, self.asked = times_ns, fails_at, Counter[str]()

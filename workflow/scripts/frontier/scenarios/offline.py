@@ -4,6 +4,9 @@ All requests of the sample are due at the same moment; a pass ends with the last
 several passes, whose spread gives the interval of the throughput. The records, and so the score,
 are those of the first one; of the others the number of answers with another text is recorded.
 
+A server that caches prompts' prefixes, or may do so, is asked once: it would answer the
+next passes from that cache.
+
 Only complete passes count: after an interruption within the first one all requests are asked again,
 and after one within a later pass that one. Where requests cost money, none is asked twice: there is
 one pass, its answers are saved as they come, and after an interruption only the others are asked.
@@ -123,9 +126,10 @@ class Offline(Scenario):
             done = 0
         journal.begin(asdict(bench.watch.read()))
         bench.pauses.beat()
-        progress = Progress(bench.label, (PASSES - done) * len(bench.requests), "requests")
+        wanted = passes_of(bench.model)
+        progress = Progress(bench.label, (wanted - done) * len(bench.requests), "requests")
         passes: list[Pass] = []
-        while done + len(passes) < PASSES:
+        while done + len(passes) < wanted:
             found = undisturbed(bench, progress)
             if not done + len(passes):
                 for record, reading in zip(found.records, found.readings, strict=True):
@@ -141,6 +145,12 @@ class Offline(Scenario):
         found = asked(bench, missing, Progress(bench.label, len(missing), "requests"), save=True)
         if found.records:
             journal.loaded(Run(passes=(found.facts(found.records),)))
+
+
+def passes_of(model: LoadedModel) -> int:
+    """One where a server may have the prompts of a pass in its cache when the next one begins."""
+    server = model.loaded.server
+    return PASSES if server is None or server.prefix_cache is False else 1
 
 
 def undisturbed(bench: Bench, progress: Progress) -> Asked:
