@@ -53,7 +53,7 @@ WAYS = {
 
 @pytest.mark.parametrize("kind", WAYS)
 def test_answers_are_those_of_one_at_a_time(kind: str, tmp_path: Path) -> None:
-    """Whatever the architecture reads of the padding; transformers' RWKV mixes the rows."""
+    """For every architecture; transformers' RWKV mixes the rows."""
     loaded = engine.load(write(tmp_path / kind, kind), NATIVE)
     requests = [Generate(prompt, 6) for prompt in PROMPTS]
     alone = [loaded.generate(one) for one in requests]
