@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from frontier.client import Exchange, events
@@ -85,3 +86,11 @@ def named_alike(reported: str, asked: str) -> bool:
     """True if a model's name in an answer is the one asked for, or a dated version of it."""
     found, wanted = (name.rpartition("/")[2] for name in (reported, asked))
     return found == wanted or any(found.startswith(wanted + mark) for mark in "-@:")
+
+
+def without_key(text: str, headers: Mapping[str, str]) -> str:
+    """The text without what the headers have, a key, which an endpoint may repeat."""
+    for value in headers.values():
+        secret = value.removeprefix("Bearer ")
+        text = text.replace(secret, "[key]") if secret else text
+    return text

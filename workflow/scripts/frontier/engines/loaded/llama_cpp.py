@@ -15,10 +15,10 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
-import pynvml
 
 from frontier.engines import Generate, Generation, Loaded, LoadedModel, Settings
 from frontier.engines.common import llama_log
+from frontier.engines.common.gpu_memory import held
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 
@@ -86,7 +86,7 @@ class LlamaCppModel(LoadedModel):
 
         The current value is the peak, since llama.cpp releases nothing before it is closed.
         """
-        return _held_on_gpus() if self.settings.accelerator == "cuda" else None
+        return held({os.getpid()}) if self.settings.accelerator == "cuda" else None
 
     def close(self) -> None:
         """Releases the weights and the cache."""
@@ -108,23 +108,6 @@ def _cache_bytes(model: Any, config: Any) -> int:
     head_dim = getattr(config, "head_dim", None) or embedding // heads
     cached = llama_cpp.llama_model_n_layer(model) * llama_cpp.llama_model_n_head_kv(model)
     return int(cached * head_dim * 2 * CACHE_WIDTH)
-
-
-def _held_on_gpus() -> int | None:
-    """Bytes of this process on all GPUs; None if unknown to the driver, as in containers."""
-    pynvml.nvmlInit()
-    try:
-        held = [
-            process.usedGpuMemory
-            for index in range(pynvml.nvmlDeviceGetCount())
-            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(
-                pynvml.nvmlDeviceGetHandleByIndex(index)
-            )
-            if process.pid == os.getpid() and process.usedGpuMemory is not None
-        ]
-    finally:
-        pynvml.nvmlShutdown()
-    return sum(held) or None
 
 
 def _refused(path: Path) -> Exception:

@@ -32,7 +32,9 @@ from frontier.engines.common.asking import (
     failed,
     named_alike,
     not_as_asked,
+    without_key,
 )  # fmt: skip
+from frontier.engines.common.gpu_memory import held
 from frontier.engines.common.sending import Sending, Sent
 from frontier.engines.common.server_facts import conducted, noted
 from frontier.engines.common.stopping import Written
@@ -67,6 +69,7 @@ class ServerModel(LoadedModel):
         self.block, self.client, self.sending = block, client, sending
         self.headers = {"Content-Type": "application/json", **headers}
         self.budget, self.loaded, self.server = settings.budget, loaded, server
+        self.accelerator = settings.accelerator
         self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
         self._asking = self._unsure = False
         self.answers = 0
@@ -96,9 +99,9 @@ class ServerModel(LoadedModel):
         found = self._read(exchange, sent, request, self.budget.reserve((), 0))
         if isinstance(found, NoAnswer):
             if found.meaning == "again" or found.broken:
-                raise NotReadyError(self._safe(found.reason))
+                raise NotReadyError(without_key(found.reason, self.headers))
             self._check(found)
-            raise UserError(f"{self.name}: {self._safe(found.reason)}")
+            raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
         """Sends each request when it is due, whether others are answered or not.
@@ -127,7 +130,7 @@ class ServerModel(LoadedModel):
                 if len(requests) == 1:
                     self._count_in_a_row(found)
                 start = exchange.sent_ns or exchange.due_ns
-                reason, took = self._safe(found.reason), exchange.end_ns - start
+                reason, took = without_key(found.reason, self.headers), exchange.end_ns - start
                 yield name, Failed(reason, start, took, attempts[name])
             self._know(conducted, self.client.conduct)
             due = dict.fromkeys(again, 0)
@@ -191,7 +194,7 @@ class ServerModel(LoadedModel):
         """Raises the error for a failure that ends the measurement."""
         if self.server:
             self.server.check(END_S if found.broken else 0)
-        reason = f"{self.name}: {self._safe(found.reason)}"
+        reason = f"{self.name}: {without_key(found.reason, self.headers)}"
         if found.meaning == "too-long":
             raise UnsupportedError(reason)
         if found.meaning == "memory":
@@ -207,20 +210,13 @@ class ServerModel(LoadedModel):
         if self._in_a_row >= FEW:
             raise UserError(
                 f"{self.name}: {FEW} requests in a row had no answer, the last one because: "
-                f"{self._safe(found.reason)}; what was measured is saved"
+                f"{without_key(found.reason, self.headers)}; what was measured is saved"
             )
 
     def _know(self, more: Callable[[ServerFacts, Any], ServerFacts], what: Any) -> None:
         """Adds to the facts about the server."""
         if self.loaded.server and what is not None:
             self.loaded = replace(self.loaded, server=more(self.loaded.server, what))
-
-    def _safe(self, text: str) -> str:
-        """The text without the key, which an endpoint may repeat."""
-        for value in self.headers.values():
-            secret = value.removeprefix("Bearer ")
-            text = text.replace(secret, "[key]") if secret else text
-        return text
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods, one request each. Raises UnsupportedError, UserError."""
@@ -233,7 +229,7 @@ class ServerModel(LoadedModel):
             return exchange.body
         found = failed(exchange)
         self._check(found)
-        raise UserError(f"{self.name}: {self._safe(found.reason)}")
+        raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
 
     def processes(self) -> frozenset[int]:
         """This process, the client's, and the server's."""
@@ -243,6 +239,12 @@ class ServerModel(LoadedModel):
     def host_peak_bytes(self) -> int | None:
         """The peak of the server's processes; None for an endpoint."""
         return self.server.peak_bytes() if self.server else None
+
+    def device_peak_bytes(self) -> int | None:
+        """The server's memory on its GPUs now: servers allocate once, and release at their end."""
+        if self.server is None or self.accelerator != "cuda":
+            return None
+        return held(self.server.pids())
 
     def close(self) -> None:
         """Ends the client, then the server, unless the next cell of the run may need the same one.
