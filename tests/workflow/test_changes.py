@@ -331,8 +331,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
                 "from frontier.results.records import FORMER, _KEYS\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
-                "workflow/scripts/score.py", "from frontier.results.records import Record, adopted, asking_sessions, read\n",
-                "from frontier.results.records import Record, adopted, asking_sessions\nfrom frontier.scoring.latency import read\n",
+                "workflow/scripts/score.py", "from frontier.results.records import Record, read\n",
+                "from frontier.results.records import Record\nfrom frontier.scoring.latency import read\n",
             ),
         ),
         NOTHING,
