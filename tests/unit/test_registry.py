@@ -34,6 +34,9 @@ class Colour(BaseModel, ABC):
     @classmethod
     def of(cls, name: str) -> str:
         return name
+
+class Mixed(Colour, ABC):
+    PARTS: ClassVar[int]
 """
 FITS = """
 from typing import Annotated
@@ -64,6 +67,10 @@ BROKEN = {
     "no constant": (
         FITS.replace('UNIT = "nm"', "pass"),
         "class Red lacks UNIT, which Colour declares",
+    ),
+    "no constant of a base between": (
+        FITS.replace("(Colour)", "(Mixed)").replace("import Colour", "import Mixed"),
+        "class Red lacks PARTS, which Mixed declares",
     ),
     "no mark": (
         FITS.replace("Annotated[int, Mark()]", "int"),

@@ -118,11 +118,11 @@ class Registry(Generic[Kind]):
 
 
 def _missing(plugin: type, base: type) -> Iterator[str]:
-    """The base's methods and class variables that a plug-in lacks."""
+    """The methods and class variables that a plug-in lacks, of all its bases."""
     own = _methods(plugin).keys() - _methods(base).keys()
     for name in sorted(getattr(plugin, "__abstractmethods__", ())):
         yield f"lacks {name}(){did_you_mean(name, own) if closest(name, own) else ''}"
-    for part in base.__mro__:
+    for part in plugin.__mro__:
         for name, annotation in inspect.get_annotations(part).items():
             constant = str(annotation).removeprefix("typing.").startswith("ClassVar")
             if constant and not name.startswith("_") and not hasattr(plugin, name):

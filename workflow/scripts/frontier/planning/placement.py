@@ -12,13 +12,12 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Model
 from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
-from frontier.conversions import CONVERSIONS
+from frontier.conversions import plain_formats
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES, Engine
 from frontier.errors import Reason
 from frontier.quantizers import (
     BYTES,
-    HUB,
     EngineFacts,
     Preparation,
     Quantizer,
@@ -29,12 +28,7 @@ from frontier.quantizers import (
 from frontier.quantizers.common.published import refusal
 
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
-
-
-@cache
-def _plain_formats() -> frozenset[str]:
-    """The formats in which a model can be written as it is."""
-    return frozenset({HUB, *CONVERSIONS.names()})
+_plain_formats = cache(plain_formats)
 
 
 def engine_facts(engine: EngineBlock) -> EngineFacts:

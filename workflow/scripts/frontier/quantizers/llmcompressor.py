@@ -27,6 +27,7 @@ class LlmCompressor(Prepared):
     """Keys of an `llmcompressor` block."""
 
     FORMAT = "compressed-tensors"
+    CONVERSION = "llmcompressor"
     PUBLISHED = ("compressed-tensors",)
 
     scheme: Annotated[Literal["W8A8", "FP8_DYNAMIC", "W4A16"], Measure]
@@ -66,7 +67,7 @@ class LlmCompressor(Prepared):
             "smoothquant": self.smoothquant,
             "dtype": dtype,
         }
-        return Preparation("llmcompressor", keys, "llmcompressor", self.calibration)
+        return Preparation(self.CONVERSION, keys, "llmcompressor", self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """All weights in `dtype`, their precision after the first call, and the scales."""
