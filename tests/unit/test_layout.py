@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import ROOT
@@ -111,6 +111,17 @@ def test_a_path_says_which_cell_it_is(
 def test_no_other_file_is_taken_for_a_cell(path: str) -> None:
     """Tables, lists and whatever else lies below results/."""
     assert layout.place_of(path) is None
+
+
+@settings(max_examples=25)
+@given(ID, TASK, ID, ID)
+def test_a_charts_name_says_its_task_and_device(
+    kind: str, task: str, scenario: str, device: str
+) -> None:
+    """So two charts of a report never share a file, or an id in the page."""
+    for file in (task, f"{task}.{scenario}"):
+        for place in (device, f"{device}@{kind}"):
+            assert layout.chart(kind, file, place).split(ids.SEPARATOR) == [kind, file, place]
 
 
 def test_the_default_scenario_has_no_ending() -> None:

@@ -381,7 +381,7 @@ def test_comparisons_of_another_study_are_refused(folder: Path, tmp_path: Path) 
 def test_the_same_cells_give_the_same_bytes_and_old_charts_go(folder: Path) -> None:
     results = folder / "results"
     before = (results / "report.lock.json").read_bytes()
-    stale = results / "charts" / "frontier-gone-cpu.svg"
+    stale = results / "charts" / "frontier--gone--cpu.svg"
     others = results / "charts" / "mine.svg"
     for path in (stale, others):
         path.write_text("<svg/>", encoding="utf-8")

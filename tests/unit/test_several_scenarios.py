@@ -152,9 +152,23 @@ def test_every_heading_says_which(page: Page) -> None:
     assert "demo-sentiment · offline · cpu@server" in text
 
 
+def test_names_that_read_the_same_joined_have_charts_of_their_own(tmp_path: Path) -> None:
+    """Task a on b-c and task a-b on c; a server's device and one named like it; parts of a chart."""
+    pairs = [
+        ("a", "b-c"), ("a-b", "c"), ("a", "b@c"), ("a", "b_c"), ("a", "title"), ("a", "title-title"),
+    ]  # fmt: skip
+    made = [replace(NATIVE, task=task, device=device) for task, device in pairs]
+    built = rendered(tmp_path, [*made, *(replace(one, quantization="int8") for one in made)])
+    charts = {path.stem for path in (built / "charts").glob("frontier--*.svg")}
+    assert charts == {f"frontier--{task}--{device}" for task, device in pairs}
+    ids = [attributes["id"] for _, attributes in parsed(built).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert charts <= set(ids)
+
+
 def test_the_charts_and_filters_tell_them_apart(built: Path, page: Page) -> None:
     charts = {path.stem for path in (built / "charts").glob("*.svg")}
-    assert {"frontier-demo-sentiment-cpu", "frontier-demo-sentiment.offline-cpu"} <= charts
+    assert {"frontier--demo-sentiment--cpu", "frontier--demo-sentiment.offline--cpu"} <= charts
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert charts <= set(ids)

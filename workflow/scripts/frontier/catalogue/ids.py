@@ -14,6 +14,8 @@ UNDOTTED = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
 SINGLE_STREAM = "single-stream"
 """The scenario that is meant where none is named."""
 ID = re.compile(PATTERN)
+SEPARATOR = "--"
+"""Joins ids to one name; occurs in none."""
 # A variant's name has two ids; file systems allow 255 bytes, with suffixes and temporary names.
 LONGEST = 48
 # Suffixes of a cell's or a table's files: a task `a.json` would collide with a task `a`.

@@ -163,6 +163,14 @@ def charts(results: Path = RESULTS) -> Path:
     return results / CHARTS
 
 
+def chart(kind: str, task: str, device: str) -> str:
+    """The name of a chart's files, and its id in the page; `task` includes a scenario.
+
+    Joined by a separator that no id contains: '-' would give two charts one name.
+    """
+    return ids.SEPARATOR.join((kind, task, device))
+
+
 def written(name: str, results: Path = RESULTS) -> Path:
     """The path of a file named by the lock of a table or of the report."""
     return charts(results) / name if name.endswith((".svg", ".png")) else results / name

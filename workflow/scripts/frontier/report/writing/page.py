@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from frontier.report.writing import cell_tables, filters, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
+from frontier.results import layout
 from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
 from frontier.tables.study import columns
 from frontier.text import visible
@@ -77,7 +77,7 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             figure = chart(shown, title)
             if figure is None:
                 continue
-            name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.file}-{group.device}")
+            name = layout.chart(kind, group.file, group.device)
             image = svg.render(figure)
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
