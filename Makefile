@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines explore test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -40,6 +40,10 @@ test: setup ## run the tests that need nothing but .venv, in ten minutes
 
 test-engines: setup ## run the tests that need engines' environments, or more time
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=engines
+
+# The other targets draw the same examples each time.
+explore: setup ## run the property tests on new random examples
+	$(PYTEST) $(SIDE_BY_SIDE) --tier=main -m hypothesis --hypothesis-profile=explore
 
 # These tests start and stop their own cluster, and mostly wait for it.
 test-slurm: setup slurm ## run the tests that start and stop a Slurm cluster

@@ -20,6 +20,7 @@ import psutil
 
 from frontier.host.locks import check_lock
 from frontier.values import sha256
+from waiting import PATIENCE_S, wait_until
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"
@@ -126,11 +127,13 @@ class Disturbed:
             assert len({line["id"] for line in found}) == len(found), f"{path}: repeated"
             self.kept[path.parent] = found
         for path in self.place.root.glob(f"{CELLS}/measurement.json"):
-            recorded = json.loads(path.read_bytes())
-            assert recorded["requests_sha256"] == sha256(path.with_name("requests.jsonl"))
-            assert recorded["outcome"] != "measured" or recorded["requests"] == len(
-                self.kept[path.parent]
-            )
+            # Read again: a cell may have been finished since its journal was read above.
+            recorded, requests = json.loads(path.read_bytes()), path.with_name("requests.jsonl")
+            assert recorded["requests_sha256"] == sha256(requests)
+            found, before = lines(requests), self.kept.get(path.parent, [])
+            assert found[: len(before)] == before, f"{requests}: a finished request was lost"
+            assert recorded["outcome"] != "measured" or recorded["requests"] == len(found)
+            self.kept[path.parent] = found
         for path in self.place.root.glob("results/*/*/*.json"):
             json.loads(path.read_bytes())
         for path in self.place.root.glob("resources/*/*/*/lock.json"):
@@ -186,17 +189,18 @@ class Disturbed:
         self.observe()
         assert predictions(self.place) == predictions(undisturbed)
         root = self.place.root
+        wait_until(lambda: not self.processes(), "nothing of it runs")
         leftovers = [*root.rglob(".*.tmp"), *root.glob(f"{CELLS}/journal.jsonl"),
                      *root.glob(".snakemake/locks/*")]  # fmt: skip
         assert not leftovers
-        assert not self.processes()
         return sum(map(len, self.kept.values()))
 
 
 def kill_a_job(run: Disturbed) -> None:
     """One of its programs dies; Snakemake ends its other jobs and says so."""
     if programs := run.programs():
-        run.random.choice(programs).kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            run.random.choice(programs).kill()
 
 
 def kill_snakemake(run: Disturbed) -> None:
@@ -214,7 +218,7 @@ def kill_everything(run: Disturbed) -> None:
 def interrupt(run: Disturbed) -> None:
     """Ctrl-C, which reaches Snakemake and its programs."""
     os.killpg(run.running.pid, signal.SIGINT)
-    assert run.wait(120), "it does not end when asked to"
+    assert run.wait(PATIENCE_S), "it does not end when asked to"
 
 
 def terminate(run: Disturbed) -> None:

@@ -8,11 +8,12 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from waiting import wait_until
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 GPUS = 3
@@ -139,7 +140,8 @@ class Site:
                 stdout=words, stderr=words, env=self._all(), start_new_session=True,
             )  # fmt: skip
         if name == "munged":
-            self._until(lambda: (folder / "munge.socket").exists(), "munged has no socket")
+            out = folder / f"{name}.out"
+            wait_until((folder / "munge.socket").exists, out, self.running[name], poll_s=0.1)
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
         """End a daemon, and for slurmd what it started."""
@@ -166,17 +168,10 @@ class Site:
 
     def wait_for(self, state: str) -> None:
         """Until the node is in that state."""
-        self._until(
+        wait_until(
             lambda: self.command("sinfo", "--noheader", "--format=%T").strip() == state,
-            f"the node is not {state}",
-        )
-
-    def _until(self, done: object, otherwise: str) -> None:
-        deadline = time.monotonic() + 30
-        while not done():  # type: ignore[operator]
-            logs = "".join(path.read_text("utf-8") for path in self.folder.glob("*.out"))
-            assert time.monotonic() < deadline, f"{otherwise}\n{logs}"
-            time.sleep(0.1)
+            self.folder / "slurmctld.out", self.running["slurmctld"], poll_s=0.1,
+        )  # fmt: skip
 
     def processes(self) -> list[psutil.Process]:
         """The processes of jobs that the node daemon still runs."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier.datasets import Row
@@ -178,7 +178,6 @@ def test_what_no_archive_is(tmp_path: Path) -> None:
     assert "x.tar.gz: damaged or truncated archive" in fault(tmp_path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(kind=st.sampled_from(list(WHOLE)), data=st.data())
 def test_any_damage_is_reported_in_one_line(tmp_path: Path, kind: str, data: st.DataObject) -> None:
     body = bytearray(WHOLE[kind]())

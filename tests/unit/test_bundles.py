@@ -118,7 +118,7 @@ def test_added_cells_are_not_packed_again(bundle: Path, tmp_path: Path) -> None:
         assert not any("@" in name for name in archive.getnames())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_altered_or_cut_off_bundles_are_refused(
     data: st.DataObject, content: bytes, tmp_path_factory: pytest.TempPathFactory

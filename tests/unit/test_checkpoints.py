@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -201,7 +201,6 @@ def test_unreadable_checkpoints(spoil: Spoil, message: str, checkpoint: Path) ->
         checkpoints.describe(checkpoint)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_damage_to_the_header_is_a_fault_in_one_line(
     saved: dict[str, Path], tmp_path: Path, data: st.DataObject

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier.arrivals import Arrival
@@ -19,6 +19,7 @@ from frontier.measuring.contention import Reading, loads
 from frontier.results.journal import Journal
 from frontier.results.records import Record
 from measurements import a_session
+from waiting import wait_until
 
 CORES = 2
 
@@ -36,7 +37,6 @@ def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> li
     return [Reading(o + u, u, c) for o, u, c in zip(others, used, clock, strict=True)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.001, 30), st.floats(0, CORES)), min_size=1, max_size=60))
 def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float, float]]) -> None:
     """Over all requests it adds up to what others used, whatever the windows."""
@@ -107,16 +107,17 @@ def test_what_helpers_do_is_the_works_own() -> None:
     """A process that a measurement starts is none of the others; without a word of it, it is."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
+        process = psutil.Process(busy.pid)
         informed, uninformed = contention.Watch("cpu", {busy.pid}), contention.Watch("cpu")
         before, alone = informed.read(), uninformed.read()
-        while informed.read().own_s < before.own_s + 0.5:
-            time.sleep(0.05)
+        begun = sum(process.cpu_times()[:2])
+        wait_until(lambda: sum(process.cpu_times()[:2]) > begun + 0.5, "it computes", busy)
         used, own = informed.read().own_s - before.own_s, uninformed.read().own_s - alone.own_s
     finally:
         busy.kill()
         busy.wait()
-    assert used > 0.5
-    assert own < used / 2
+    # What this process did meanwhile is in both: it depends on how long that took.
+    assert used - own > 0.4
 
 
 def test_counters_of_this_host() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import datasets as hf_datasets
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT
@@ -323,7 +323,6 @@ def test_mathematics_truncated_archive(tmp_path: Path) -> None:
 # Anything at all
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=80),
@@ -354,7 +353,6 @@ def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: byte
     assert all("\n" not in fault for fault in faults)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
         st.tuples(

@@ -370,7 +370,7 @@ def places(value: Any, keys: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return own + [place for key, one in inner for place in places(one, (*keys, key))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_what_is_added_can_be_shown(
     data: st.DataObject, sent: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory

@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from conftest import ROOT
+from waiting import has_ended, wait_until
 
 FORKED = ROOT / "workflow" / "scripts" / "forked.py"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
@@ -110,23 +110,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     yield one
     one.process.kill()
     one.process.wait()
-    wait_for(lambda: not one.socket.exists())
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come about"
-        time.sleep(0.02)
-
-
-def gone(process: psutil.Process) -> bool:
-    """Whether it has ended, fetched by its parent or not."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    wait_until(lambda: not one.socket.exists(), "the forking process has ended")
 
 
 def test_a_copy_is_as_a_process_of_its_own(run: Run) -> None:
@@ -215,7 +199,7 @@ def test_it_dies_with_its_client(run: Run) -> None:
     client, copy = started(run)
     client.kill()
     client.communicate()
-    wait_for(lambda: gone(copy))
+    wait_until(lambda: has_ended(copy), "the copy has ended")
     assert run.copied()
 
 
@@ -226,7 +210,7 @@ def test_it_dies_with_the_process_that_forks(run: Run) -> None:
     server.kill()
     client.communicate()
     assert client.returncode == -signal.SIGKILL
-    wait_for(lambda: gone(copy) and gone(server))
+    wait_until(lambda: has_ended(copy) and has_ended(server), "both have ended")
     assert run.copied()
 
 
@@ -244,14 +228,15 @@ def test_what_differs_runs_alone(run: Run) -> None:
     assert run.copied()
 
 
-def test_it_ends_with_its_run(run: Run) -> None:
+def test_it_ends_with_its_run(tmp_path: Path) -> None:
     """It ends when asked to, before the run does, or when the run is gone, however it ended."""
+    run = Run(tmp_path)  # not the one that the other tests go on with
     server = run.server()
     ask = f"import forked; forked.end({run.process.pid})"
     subprocess.run([sys.executable, "-c", ask], cwd=run.folder, env=run.environment, check=True)
-    assert gone(server)
+    assert has_ended(server)
     assert not run.socket.exists()
     server = run.server()
     run.process.kill()
     run.process.wait()
-    wait_for(lambda: gone(server))
+    wait_until(lambda: has_ended(server), "it has ended")

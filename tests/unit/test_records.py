@@ -34,7 +34,7 @@ def journal_of(path: Path, count: int, text: str = "positive", identity: str = "
     return journal
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.integers(0, 2000), text=st.text(st.characters(codec="utf-8")))
 def test_cut_anywhere_keeps_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
@@ -61,7 +61,7 @@ GARBAGE = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     at=st.integers(0, 6),
     garbage=GARBAGE | st.binary(max_size=50).filter(lambda one: b"\n" not in one),
@@ -78,7 +78,7 @@ def test_garbage_between_lines(
     assert path.read_bytes() == b"".join(lines)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Costs the record that it is in, at most; a session's own line costs its records."""

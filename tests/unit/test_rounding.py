@@ -125,7 +125,7 @@ def inertia(found: torch.Tensor, book: torch.Tensor) -> float:
     return float(distances.sum())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(2, 4))
 def test_k_means_is_k_means(seed: int, bits: int) -> None:
     """The same inertia as scikit-learn's from the same start, and it never grows on the way."""

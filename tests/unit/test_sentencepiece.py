@@ -69,7 +69,7 @@ def pair(trained: Path, tmp_path_factory: pytest.TempPathFactory, request: Any) 
     return Prompting(folder, "plain"), own
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(text=TEXTS.filter(lambda text: not text.startswith(" ")))
 def test_ids_are_those_of_sentencepiece(pair: Pair, text: str) -> None:
     """After the one token that begins Llama's texts."""

@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frontier.machine.visible_gpus import names_slices, visible
@@ -49,7 +49,6 @@ STARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(NUMBERS, max_size=5)
     | st.lists(STARTS, max_size=5)

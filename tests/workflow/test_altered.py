@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from disturbed import lines
 from frontier.results import checksums
+from waiting import wait_until
 from workspace import Workspace, jobs_in, refused
 
 TABLES = {"aggregate", "compare", "render"}
@@ -133,11 +133,8 @@ def test_a_second_snakemake(place: Workspace) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 120
-        while not list(place.root.glob(".snakemake/locks/*")):
-            assert first.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        locks = place.path(".snakemake/locks")
+        wait_until(lambda: list(locks.glob("*")), "it has its locks", first)
         for arguments in ((), ("--unlock",)):
             refused(place.snakemake(*arguments), "another Snakemake is running here")
             assert list(place.root.glob(".snakemake/locks/*"))
