@@ -43,7 +43,7 @@ test-engines: setup ## run the tests that need engines' environments, or more ti
 
 # The other targets draw the same examples each time.
 explore: setup ## run the property tests on new random examples
-	$(PYTEST) $(SIDE_BY_SIDE) --tier=main -m hypothesis --hypothesis-profile=explore
+	$(PYTEST) $(SIDE_BY_SIDE) -m hypothesis --hypothesis-profile=explore
 
 # These tests start and stop their own cluster, and mostly wait for it.
 test-slurm: setup slurm ## run the tests that start and stop a Slurm cluster
