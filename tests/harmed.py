@@ -112,7 +112,10 @@ def stored_as(dtype: torch.dtype, *ends: str) -> Callable[[Path], None]:
 UNFIT = {
     "lost": ("UserError", "the files lack model.layers.1.mlp.down_proj.weight"),
     "foreign": ("UserError", "_orig_mod."),
-    "misshapen": ("UserError", "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by"),
+    "misshapen": (
+        "UserError",
+        "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 according to",
+    ),
     "mamba": ("UnsupportedError", ""),
 }
 """Checkpoints that no conversion takes, with what each must say."""

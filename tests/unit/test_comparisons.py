@@ -152,11 +152,14 @@ HARMED: dict[str, tuple[pl.Expr, str]] = {
         pl.col("counts").shift(1, fill_value=[9] * 18),
         "does not match the scores",
     ),
-    "too few": (pl.col("counts").list.head(17), "has not 18 counts for each request"),
-    "none of one": (pl.when(pl.col("tokens") > 3).then("counts"), "has not 18 counts for each"),
+    "too few": (pl.col("counts").list.head(17), "does not have 18 counts for each request"),
+    "none of one": (
+        pl.when(pl.col("tokens") > 3).then("counts"),
+        "does not have 18 counts for each",
+    ),
     "an unknown one": (
         pl.col("counts").list.eval(pl.when(pl.element() > 3).then(pl.element())),
-        "has not 18 counts for each request",
+        "does not have 18 counts for each request",
     ),
     "of another type": (pl.col("counts").cast(pl.List(pl.Float64)), "counts is List.Float64"),
     "no list": (pl.lit(4), "counts is Int32"),
@@ -385,6 +388,6 @@ def test_the_program_tells_a_fault_of_the_input_in_one_line(tmp_path: Path) -> N
     done = compare(tmp_path, "--spec", json.dumps({"study": axes}))
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
-    assert "no such file (it lies beside the cell's JSON)" in done.stderr
+    assert "no such file (it belongs next to the cell's JSON)" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "c.parquet").exists()

@@ -461,11 +461,11 @@ def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([("b'2 + 3?'", "5")], "row 1 is not written in Python's form of bytes"),
-        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written in Python's form of bytes"),
+        ([("b'2 + 3?'", "5")], "row 1 is not written as Python's bytes"),
+        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written as Python's bytes"),
         (
             [("b'2 + 3?'", "b'5'"), ("3 + 4?", "7")],
-            "row 2 is not written in Python's form of bytes",
+            "row 2 is not written as Python's bytes",
         ),
         ([("b'2 + 3?'", "b'\\n'")], "row 1 has an empty question or answer"),
         ([("b'\\xff'", "b'5'")], "row 1: bytes (b'…') that are not UTF-8 text"),

@@ -53,10 +53,10 @@ def test_built_once_and_again_when_it_lost_something(
     folder = python.parent.parent
     six = environments.site_packages(folder) / "six.py"
     for lost, content, message in (
-        (six, None, "six.py is gone"),
+        (six, None, "six.py is missing"),
         (six, six.read_bytes()[:100], "six.py was altered"),
-        (python, None, "its interpreter is gone"),
-        (environments.lock("small"), None, "it is not there yet"),
+        (python, None, "its interpreter is missing"),
+        (environments.lock("small"), None, "it does not exist yet"),
     ):
         aside = lost.rename(tmp_path / "aside")
         if content is not None:
@@ -66,7 +66,7 @@ def test_built_once_and_again_when_it_lost_something(
         assert environments.broken(folder) is None
     six.unlink()
     assert environments.python("small") == python
-    assert "six.py is gone" in capfd.readouterr().err
+    assert "six.py is missing" in capfd.readouterr().err
     assert version(python) == "1.17.0"
 
 

@@ -165,7 +165,7 @@ def test_half_a_cell(lacking: str, sent: dict[str, bytes], tmp_path: Path) -> No
     ends = {"table": "t", "cell": "st2.json", "requests": "jsonl", "measurement": "ment.json"}
     rest = {name: content for name, content in sent.items() if not name.endswith(ends[lacking])}
     assert len(rest) == 3
-    refused(bundle(tmp_path / "x.tar.gz", rest), tmp_path, "missing|not one measurement")
+    refused(bundle(tmp_path / "x.tar.gz", rest), tmp_path, "missing|not a single measurement")
 
 
 def test_a_manifest_that_lists_itself(sent: dict[str, bytes], tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ TABLES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "no ids": (lambda table: table.with_columns(pl.lit(None, pl.String).alias("id")), "0 ids for 20"),
     "times that are text": (lambda table: table.cast({"latency_s": pl.String}), "latency_s is String"),
     "a time before the start": (lambda table: table.with_columns(pl.lit(-1.0).alias("ttft_s")), "is negative"),
-    "a time that is no number": (lambda table: table.with_columns(pl.lit(float("nan")).alias("ttft_s")), "no number"),
+    "a time that is not a number": (lambda table: table.with_columns(pl.lit(float("nan")).alias("ttft_s")), "not a number"),
     "tokens that are text": (lambda table: table.cast({"tokens": pl.String}), "tokens is String"),
     "fewer tokens than none": (lambda table: table.with_columns(pl.lit(-1).cast(pl.Int64).alias("tokens")), "is negative"),
     "no answers": (lambda table: table.drop("prediction"), "prediction is None"),
@@ -287,7 +287,7 @@ COUNTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     ),
     "other scores": (lambda table: table.with_columns(score=0.5), "does not match the scores"),
     "too many": (
-        lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "has not 18 counts",
+        lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "does not have 18 counts",
     ),
     "text": (lambda table: table.with_columns(pl.lit("1, 2").alias("counts")), "counts is String"),
 }  # fmt: skip

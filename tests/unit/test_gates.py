@@ -61,10 +61,10 @@ FAULTS: dict[str, tuple[Timing, str]] = {
     "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
     "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
     "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
-    "pauses": (timing(records({"paused": True})), "pause: the process stood still during 1 of 40 requests"),
+    "pauses": (timing(records({"paused": True})), "pause: the process was paused during 1 of 40 requests"),
     "sessions": (
         timing(processes=[session(0), session(1, hardware={"cpu": "Other"})]),
-        "hardware: an interrupted measurement went on on another machine",
+        "hardware: an interrupted measurement continued on another machine",
     ),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
 }  # fmt: skip
@@ -107,7 +107,7 @@ def test_one_session_is_not_asked_what_only_several_can_say() -> None:
         (LOADED * 3, "contention: during 8% of the requests other processes used more than 0.5"),
         ([{"foreign_cores": None}] * 40, None),
         ([{"attempts": 3}], None),
-        ([{"paused": True}], "pause: the process stood still during 1 of 40 requests"),
+        ([{"paused": True}], "pause: the process was paused during 1 of 40 requests"),
     ],
 )
 def test_what_disturbed_requests_make_of_a_cell(

@@ -185,15 +185,15 @@ def test_a_conversion_computes_what_transformers_does(
 @pytest.mark.parametrize(
     ("name", "hidden", "tied"), [("llama", 64, False), ("llama-tied", 256, True)]
 )
-def test_every_type_runs_and_has_the_size_foretold(
+def test_every_type_runs_and_has_the_size_expected(
     kind: str, name: str, hidden: int, tied: bool, converted: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
     """Rows of 64 have no K types; llama.cpp takes larger ones instead."""
     found = converted[1][f"{name}-{kind}"]
     sizes = Sizes(converted[0][name]["parameters"], 512 * hidden, tied=tied, hidden=hidden)
     built = quantizer("gguf", type=kind)
-    foretold = built.stored_bytes(sizes, "float32", LLAMA_CPP)
-    assert abs(foretold / found["weights_bytes"] - 1) < 0.1
+    expected = built.stored_bytes(sizes, "float32", LLAMA_CPP)
+    assert abs(expected / found["weights_bytes"] - 1) < 0.1
     assert found["tokens"] == TOKENS
     matrices = 3 * 7 + 2 if name == "llama" else 4 * 7 + 1
     assert found["quantized"] == (matrices if built.expects_quantized() else 0)
@@ -400,7 +400,7 @@ HARMS: dict[str, tuple[str, Any, str]] = {
     "vocabulary": (
         "tied",
         lambda folder: harmed.reconfigure(folder, vocab_size=100),
-        "model.embed_tokens.weight is 96 x 64 in the files, and 100 x 64 by config.json",
+        "model.embed_tokens.weight is 96 x 64 in the files, and 100 x 64 according to config.json",
     ),
     "untied head": (
         "llama",

@@ -97,8 +97,8 @@ def test_shapes_of_the_file(text: str, place: Workspace) -> None:
     ("name", "like", "words"),
     [
         ("sst2", None, "tasks.sst2: already exists"),
-        ("My Task", None, "tasks.My Task: an id has lower-case letters"),
-        ("", None, "an id has lower-case letters"),
+        ("My Task", None, "tasks.My Task: an id consists of lower-case letters"),
+        ("", None, "an id consists of lower-case letters"),
         ("a.json", None, "a task's id has no"),
         ("a" * 49, None, "at most 48 characters"),
         ("mine", "sst3", "unknown id 'sst3' (did you mean 'sst2'?)"),

@@ -108,7 +108,7 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
 def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
     """In one line, while converting or loading."""
     assert "new decoder architecture" in found["falcon-new"]
-    assert "heads of hidden size / heads" in found["narrow-heads"]
+    assert "width is hidden size / heads" in found["narrow-heads"]
     assert "unreadable checkpoint" in found["cut off"]
 
 

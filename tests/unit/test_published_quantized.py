@@ -128,10 +128,10 @@ BLOCKS: dict[str, tuple[Any, str]] = {
     "awq": ({"quant_method": "awq", "bits": 4}, r"awq \(4 bits\)"),
     "unknown": (
         {"quant_method": "gptqq"},
-        r"gptqq, which nothing here loads \(did you mean 'gptq'",
+        r"gptqq, which no quantizer here loads \(did you mean 'gptq'",
     ),
-    "known to transformers only": ({"quant_method": "aqlm"}, "aqlm, which nothing here loads"),
-    "hqq": ({"quant_method": "hqq", "nbits": 4}, "hqq, which nothing here loads"),
+    "known to transformers only": ({"quant_method": "aqlm"}, "aqlm, which no quantizer here loads"),
+    "hqq": ({"quant_method": "hqq", "nbits": 4}, "hqq, which no quantizer here loads"),
     "without a name": ({"bits": 4}, "a method without a name"),
     "empty": ({}, "a method without a name"),
     "no text": ({"quant_method": 5}, "a method without a name"),
@@ -155,7 +155,7 @@ def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Pa
         with pytest.raises(UnsupportedError, match=f"published quantized: .*{words}") as refusal:
             engine.load(folder, settings)
         assert str(refusal.value).isprintable()
-    with pytest.raises(UnsupportedError, match="takes no other quantization, as quanto"):
+    with pytest.raises(UnsupportedError, match="cannot be quantized again by quanto"):
         engine.load(folder, replace(NATIVE, quantizer=quantizer("quanto", weights="int8")))
 
 

@@ -385,7 +385,7 @@ def test_a_disturbed_session_is_not_taken(
     edit(small, contention=seen | {"sessions": shared})
     shutil.rmtree(cell.measure(12))
     assert cell.asked.total() == 12
-    assert "8 of 12 requests were asked before while others" in capsys.readouterr().err
+    assert "8 of 12 requests were asked before under disturbance" in capsys.readouterr().err
     edit(small, contention=seen)
     shutil.rmtree(cell.measure(12, max_background_cores=-1.0))
     assert cell.asked.total() == 12

@@ -127,7 +127,7 @@ def test_symbols_of_a_user(
     if read:
         assert Prompting(folder, "plain").encode(text, 1) == [own.bos_id(), *own.encode(text)]
     else:
-        with pytest.raises(UserError, match="ids here would not be SentencePiece's"):
+        with pytest.raises(UserError, match="it would not give SentencePiece's ids"):
             Prompting(folder, "plain")
 
 

@@ -261,7 +261,7 @@ def test_the_plan_names_them(scenarios: list[str], capsys: pytest.CaptureFixture
         assert lines[0] == ["variant", "device", "task", "scenario", "state", "reason"]
         assert lines[1] == ["gpt2", "cpu", "sst2", "single-stream", "planned"]
         assert lines[2][:5] == ["gpt2", "cpu", "sst2", "offline", "unsupported"]
-        assert " ".join(lines[2][5:]) == "transformers is not for the scenario offline"
+        assert " ".join(lines[2][5:]) == "transformers does not support the scenario offline"
     jobs = pending(Freshness(steps), steps.cells, tables=False)
     assert [job.output for job in jobs if job.rule == "score"] == [
         cell.place.summary for cell in steps.cells

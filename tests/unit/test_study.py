@@ -154,7 +154,7 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
             ' "scenario": "single-stream"}, "outcome": "ok"}',
-            "outcome 'ok' is none of measured",
+            "outcome 'ok' is not one of measured",
         ),
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'

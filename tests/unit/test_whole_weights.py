@@ -71,12 +71,14 @@ HARMS: dict[str, tuple[str, Harm, tuple[str, ...]]] = {
     "another vocabulary": (
         "llama",
         lambda folder: reconfigure(folder, vocab_size=100),
-        ("lm_head.weight is 96 x 64 in the files, and 100 x 64 by config.json",),
+        ("lm_head.weight is 96 x 64 in the files, and 100 x 64 according to config.json",),
     ),
     "another vocabulary, to which the tokenizer does not fit either": (
         "tied",
         lambda folder: reconfigure(folder, vocab_size=90),
-        ("model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by config.json",),
+        (
+            "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 according to config.json",
+        ),
     ),
     "another width": (
         "llama",

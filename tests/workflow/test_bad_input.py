@@ -100,7 +100,7 @@ CODE = "__use_yte__: true\n__definitions__:\n  - open('ran', 'w').close()\n"
 UNREADABLE = {
     "no file": (None, "no such file"),
     "latin-1": ("title: caf\xe9\n".encode("latin-1"), "line 1 is not UTF-8"),
-    "no date": (b"title: 2024-13-45\n", "line 1 '2024-13-45' is no date"),
+    "no date": (b"title: 2024-13-45\n", "line 1 '2024-13-45' is not a date"),
     "key given twice": (b"title: x\ntitle: y\n", "line 2 key 'title' is given twice"),
     "code": (CODE.encode(), "__use_yte__ would let Snakemake run code"),
 }

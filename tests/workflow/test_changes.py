@@ -356,8 +356,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "errors of measuring reworded": (
         both(
             lambda place: place.edit("workflow/scripts/measure.py", "another process is measuring", "somebody else measures"),
-            edit("gates/pauses.py", ("pause: the process stood still during", "pause: the process did not run during")),
-            edit("engines/common/prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
+            edit("gates/pauses.py", ("pause: the process was paused during", "pause: the process did not run during")),
+            edit("engines/common/prompting.py", ("has no tokens, so there is nothing to continue", "has no token")),
         ),
         NOTHING,
     ),

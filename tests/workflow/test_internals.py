@@ -145,7 +145,7 @@ UPGRADES = {
     ),
     "a name is gone": (PLAN, '"needrun_jobs"', '"jobs_to_be"', ["has no DAG.jobs_to_be", "9.27"]),
     "planning is called by another name": (
-        PLAN, "workflow._build_dag = planned", "pass", ["starts otherwise than 9.27"],
+        PLAN, "workflow._build_dag = planned", "pass", ["starts differently from 9.27"],
     ),
     "jobs are forced that are not ours to force": (
         PLAN, "FORCED.add(output)", "pass", ["is up to date but would be rebuilt"],

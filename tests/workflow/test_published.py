@@ -224,5 +224,7 @@ def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None
     assert cells["nf4"]["figures"]["weights_bytes"] < whole["figures"]["weights_bytes"]
     assert cells["nf4-fp4"]["outcome"] == "unsupported"
     reason = cells["nf4-fp4"]["reason"]
-    assert reason.startswith("published quantized: bitsandbytes (nf4); it takes no other")
+    assert reason.startswith(
+        "published quantized: bitsandbytes (nf4); it cannot be quantized again"
+    )
     assert "fp4" in reason

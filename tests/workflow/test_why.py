@@ -291,7 +291,7 @@ def test_code(place: Workspace) -> None:
     assert text.count("module frontier.engines.loaded.transformers: changed") == 1
     assert "and 2 more\n" in text
     assert text.endswith(
-        "6 measurements differ in code and versions only: adopt.py can take the earlier as current\n"
+        "6 measurements differ in code and versions only: adopt.py can declare the earlier ones current\n"
     )
 
 
@@ -303,7 +303,7 @@ def test_a_run_says_so(place: Workspace) -> None:
     more_reviews(place)
     log = place.build("--dry-run", "--config", "title=Mine")
     (line,) = [line for line in log.splitlines() if "plan.py --why" in line]
-    assert line.startswith("6 cells to measure of which there are earlier measurements: ")
+    assert line.startswith("6 cells to measure for which there are earlier measurements: ")
     assert "devices.cpu.threads: 1 → 2 (6), " in line
     assert "tasks.sums.max_new_tokens: 4 → 5 (3)" in line
     assert line.endswith("; all of it: python workflow/scripts/plan.py --why --config title=Mine")
@@ -317,6 +317,6 @@ def test_forced_measurements_are_said(place: Workspace) -> None:
         cells = [cell for cell in steps.cells if cell.planned]
         line = explanations.announcement(Freshness(steps), cells, "COMMAND")
     assert line == (
-        "6 cells to measure of which there are earlier measurements:"
+        "6 cells to measure for which there are earlier measurements:"
         " forced (3), tasks.sums.max_new_tokens: 4 → 5 (3); all of it: COMMAND"
     )

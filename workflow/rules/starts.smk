@@ -18,7 +18,7 @@ def begin():
     atexit.register(how_to_go_on)
     jobs = jobs_to_run()
     if not STARTED or not (jobs or is_module()):
-        end_run(f"Snakemake {snakemake.__version__} starts otherwise than {TRIED}")
+        end_run(f"Snakemake {snakemake.__version__} starts differently from {TRIED}")
     lift_rate_limit()
     report_user_errors(workplace.check_writable)(
         Path(file) for job in jobs for file in job.output

@@ -62,7 +62,7 @@ def show(found: Sequence[Candidate]) -> None:
     for differs, ours in groups.items():
         for one in ours:
             print(f"{one.cell.place.summary}  (measured as {one.folder.name})")
-        for line in differs or ("nothing but its place",):
+        for line in differs or ("nothing but its path",):
             print(f"    {visible(line, 200)}")
 
 

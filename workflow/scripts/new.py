@@ -143,7 +143,7 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     where = f"frontier/{registry.kind}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         rule = "a file's name has lower-case letters and digits, with single '_' between them"
-        rule = "is a word of Python's; choose another name" if keyword.iskeyword(name) else rule
+        rule = "is a Python keyword; choose another name" if keyword.iskeyword(name) else rule
         raise UserError(f"{where}: {visible(name, 80)}: {rule}")
     file = LIBRARY / registry.kind / f"{name}.py"
     taken = [path.stem for path in file.parent.iterdir()]
@@ -238,7 +238,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=KINDS, help="what to add")
     parser.add_argument("name", help="its id, or its file's name")
-    parser.add_argument("--like", help="the task to begin with; the first by default")
+    parser.add_argument("--like", help="the task to copy; by default the first")
     given = parser.parse_args()
     print(KINDS[given.kind](given.name, given.like))
 

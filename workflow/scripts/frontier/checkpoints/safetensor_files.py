@@ -92,7 +92,7 @@ def _check_name(where: Path, name: object, endings: tuple[str, ...]) -> None:
     if not isinstance(name, str) or not name.endswith(endings) or "\\" in name:
         raise UserError(f"{where}: {name!r} is not the name of a safetensors file")
     if PurePosixPath(name).is_absolute() or ".." in parts:
-        raise UserError(f"{where}: {name!r} lies outside the checkpoint's folder")
+        raise UserError(f"{where}: {name!r} is outside the checkpoint's folder")
 
 
 def weight_files(folder: Path) -> list[Path]:

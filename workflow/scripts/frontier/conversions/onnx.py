@@ -75,7 +75,7 @@ def _runnable(config: Any) -> Any:
         raise UnsupportedError(f"optimum runs models with attention heads, not {config.model_type}")
     width = config.hidden_size // config.num_attention_heads
     if getattr(config, "head_dim", None) not in (None, width):
-        raise UnsupportedError("optimum runs only heads of hidden size / heads in width")
+        raise UnsupportedError("optimum runs only heads whose width is hidden size / heads")
     _read_rotary_settings(config)
     return config
 

@@ -75,7 +75,7 @@ def pack(results: Path, bundle: Path) -> int:
 def _sendable(results: Path) -> list[Path]:
     found = layout.cells(results)
     if not found:
-        raise UserError(f"{results}: no cells measured there")
+        raise UserError(f"{results}: contains no measured cells")
     return found
 
 

@@ -78,9 +78,12 @@ def take_over(
     counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
     said = (
         ("for another sample", counts[0]),
-        ("while others disturbed or nothing had settled, and are again", counts[1] - counts[0]),
         (
-            "on another machine, with other packages or weights, and are again",
+            "under disturbance or before latency had settled, and are asked again",
+            counts[1] - counts[0],
+        ),
+        (
+            "on another machine, with other packages or weights, and are asked again",
             counts[2] - counts[1],
         ),
     )

@@ -110,7 +110,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     found = placed(catalogue, model, quantization, device)
     reason = found.unsupported()
     if place.scenario not in found.engine.scenarios:
-        reason = f"{found.device.engine} is not for the scenario {place.scenario}"
+        reason = f"{found.device.engine} does not support the scenario {place.scenario}"
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     cache = kv_cache_bytes(

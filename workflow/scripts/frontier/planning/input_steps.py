@@ -186,7 +186,7 @@ class InputSteps:
                 if prepared and found and found.identity == identity:
                     return prepared, found
         path = layout.quantized(variant, format, identity)
-        raise UserError(f"{path}: nothing produces it: mistyped, or of an earlier catalogue")
+        raise UserError(f"{path}: nothing produces it: mistyped, or from an earlier catalogue")
 
     def _quantized(self, variant: str, engine: str) -> Step | None:
         prepared = self.preparation(variant, engine)

@@ -122,7 +122,9 @@ class Placement:
         if self.model.adapter and not self.engine.adapters:
             return f"{engine} does not support adapters"
         if self.model.adapter and self.preparation:
-            return "an adapter is put on while loading, and this makes a checkpoint of its own"
+            return (
+                "an adapter is applied while loading, but this method writes a separate checkpoint"
+            )
         other = self.preparation and self.preparation.environment
         if self.model.trust_remote_code and (other or not self.engine.own_code):
             where = f"in {other}'s environment" if other else f"on {engine}"
@@ -160,7 +162,7 @@ class Placement:
                 return f"published quantized: {self.published}, which is not tested on mps"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
-            return f"its weights are published in {bits} bits and take no other quantization"
+            return f"its weights are published in {bits}bits and cannot be quantized again"
         return None
 
 

@@ -192,7 +192,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):
         what = f"{settings.published}, as published," if published else settings.quantizer.method
-        raise UnsupportedError(f"{what} left all layers of {type(model).__name__} as they were")
+        raise UnsupportedError(f"{what} quantized no layer of {type(model).__name__}")
     kind = CompiledModel if compiled else TransformersModel
     return kind(model, prompting, loaded, settings.accelerator)
 
