@@ -13,7 +13,7 @@ def how_to_go_on():
 
 def begin():
     """Runs once the jobs are known, before the first of them."""
-    # At the end of anything but a success: Snakemake does not always call `onerror`, for example if
+    # At any end but a success: Snakemake does not always call `onerror`, for example if
     # it cannot write its records.
     atexit.register(how_to_go_on)
     jobs = jobs_to_run()

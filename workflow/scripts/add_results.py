@@ -1,4 +1,4 @@
-"""Add results from another machine; the next report shows them beside yours.
+"""Add results from another machine; the next report shows them next to yours.
 
 Nothing measured here is repeated or overwritten: an added cell's device is named DEVICE@NAME.
 """

@@ -39,7 +39,7 @@ Blocks = Mapping[tuple[str, str], tuple[str, str]]
 """New blocks by file of the catalogue and section: a name, and its block as text."""
 
 LAST = "ORDER = 1000"
-"""Of a template: behind all others that there are."""
+"""A template's place: after all existing ones."""
 ENGINE_BLOCK = """\
 kind: {name}
 reads: [hub]
@@ -180,7 +180,7 @@ def new_engine(name: str, _like: str | None) -> str:
         ("devices", "devices"): (device, "accelerator: cpu\nengine: {name}\n"),
     }
     written = new_plugin(ENGINES, "engine", name, blocks)
-    return said(
+    return wrote(
         written,
         f"python -m pytest tests/unit/test_engine_contract.py -k {name}",
         f"snakemake --cores 2 results/demo-llama/{device}/demo-arithmetic.json",
@@ -191,7 +191,7 @@ def new_quantizer(name: str, _like: str | None) -> str:
     """Adds a quantizer and its block."""
     blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
     written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
-    return said(
+    return wrote(
         written,
         f"python -m pytest tests/unit/test_quantizers.py -k {name}",
         f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
@@ -201,22 +201,22 @@ def new_quantizer(name: str, _like: str | None) -> str:
 def new_scorer(name: str, _like: str | None) -> str:
     """Adds a scorer, for use by tasks."""
     written = new_plugin(SCORERS, "scorer", name, {})
-    return said(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
 
 
 def new_figure(name: str, _like: str | None) -> str:
     """Adds a figure: a column of the study, of the report's table of cells, and a definition."""
     written = new_plugin(FIGURES, "figure", name, {})
-    return said(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
 
 
 def new_gate(name: str, _like: str | None) -> str:
     """Adds a gate."""
     written = new_plugin(GATES, "gate", name, {})
-    return said(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
 
 
-def said(written: Iterable[Path], *commands: str) -> str:
+def wrote(written: Iterable[Path], *commands: str) -> str:
     """The written files, and a command to try them."""
     here = (path.relative_to(Path.cwd()) if path.is_absolute() else path for path in written)
     lines = [f"{', '.join(map(str, here))}: written; change it, then try", *commands]

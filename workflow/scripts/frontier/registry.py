@@ -1,6 +1,6 @@
 """Plug-ins, found by their place: frontier/KIND/NAME.py holds one class, a KIND that is named NAME.
 
-A kind's package declares its registry beside the base class:
+A kind's package declares its registry next to the base class:
 
     class Quantizer(Entry, ABC): ...
     QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure)

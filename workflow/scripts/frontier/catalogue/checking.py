@@ -174,7 +174,7 @@ def plugin_of(
 @cache
 def scenarios() -> tuple[str, ...]:
     """The scenarios there are: MLPerf's names, of the files of frontier/scenarios."""
-    files: Registry[object] = Registry("scenarios", object)  # whose classes lie above
+    files: Registry[object] = Registry("scenarios", object)  # whose classes are in a higher layer
     return tuple(name.replace("_", "-") for name in files.names())
 
 

@@ -70,7 +70,7 @@ class Device(Derived):
     bandwidth_gb_s: Annotated[Positive | None, Score] = None
     """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
     price_per_hour: Annotated[Positive | None, Score] = None
-    """For the cost per thousand requests, in the currency of your choice."""
+    """The price for the cost per thousand requests, in the currency of your choice."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 

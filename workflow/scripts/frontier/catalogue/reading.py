@@ -92,7 +92,7 @@ class _Loader(yaml.SafeLoader):
         return str(node.value)
 
     def refused(self, node: yaml.Node) -> Any:
-        """Rejects anything but the core types."""
+        """Rejects all types except the core ones."""
         if not isinstance(node, yaml.ScalarNode):
             raise _fault(node, f"{shown(node.tag)} is not a known type")
         raise _fault(node, f"{shown(node.value)} is {_kind(node)} to YAML: put text in quotes")

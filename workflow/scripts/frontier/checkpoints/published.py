@@ -44,7 +44,7 @@ def published(checkpoint: Path) -> Published | None:
 
 
 def packed(checkpoint: Path) -> bool:
-    """True if a tensor is stored in anything but plain floating point."""
+    """True if a tensor is not stored in plain floating point."""
     return any(
         tensor.dtype not in PLAIN for _, found in headers(checkpoint) for tensor in found.values()
     )

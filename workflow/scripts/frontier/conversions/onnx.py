@@ -21,14 +21,14 @@ from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.errors import UnsupportedError
 
 LARGE = 2_000_000_000
-"""Bytes; protobuf's limit for one file. Larger weights are in model.onnx_data beside it."""
+"""Bytes; protobuf's limit for one file. Larger weights are in model.onnx_data next to it."""
 
 
 class Onnx(Conversion):
     """An ONNX graph with a key-value cache, as it is or quantized."""
 
     weights: Literal["int8"] | None = None
-    """By ONNX Runtime's dynamic quantization; unset: the unquantized model, in `dtype`."""
+    """ONNX Runtime's dynamic quantization; unset: the unquantized model, in `dtype`."""
     dtype: Literal["float32"] = "float32"
 
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:

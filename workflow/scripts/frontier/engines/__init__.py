@@ -62,7 +62,7 @@ class Choose:
 
     prompt: str
     choices: tuple[str, ...]
-    """At least one; each as it stands behind the prompt, its leading space included."""
+    """At least one; each as it follows the prompt, with its leading space."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Choice:
     """The answer to `Choose`. Times are like a `Generation`'s."""
 
     logprobs: list[float]
-    """For each choice ln P(choice | prompt), the sum over its tokens."""
+    """ln P(choice | prompt) for each choice, the sum over its tokens."""
     tokens: list[int]
     """The number of tokens of each choice."""
     prompt_tokens: int
@@ -107,7 +107,7 @@ class Loaded:
     quantized_layers: int | None
     """None if only the job that produced the checkpoint knows."""
     kv_bytes_per_token: int | None
-    """Of the key-value cache. None if it does not grow with each token, or, before the first
+    """None if the key-value cache does not grow with each token, or, before the first
     request, if only the cache itself shows it."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""

@@ -120,7 +120,7 @@ class _Bounded(gzip.GzipFile):
     left = LARGEST
 
     def read(self, size: int | None = -1) -> bytes:
-        """At most `size` bytes."""
+        """Reads at most `size` bytes."""
         found = super().read(size)
         self.left -= len(found)
         if self.left < 0:

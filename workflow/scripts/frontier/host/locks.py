@@ -1,4 +1,4 @@
-"""The lock.json beside files: checks that they are unchanged since it was written."""
+"""The lock.json next to files: checks that they are unchanged since it was written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lock_is_whole(lock: Path) -> bool:
 
 
 def check_lock(folder: Path) -> None:
-    """Raises UserError if a file does not match the lock.json beside it, if there is one.
+    """Raises UserError if a file does not match the lock.json next to it, if there is one.
 
     Small files are compared by sha256, large ones (weights) by size.
     """

@@ -71,7 +71,7 @@ class Place:
         return RESULTS / f"{self.name}.parquet"
 
     def measurement(self, identity: str) -> Path:
-        """The measurement with that identity; its requests are beside it."""
+        """The measurement with that identity; its requests are next to it."""
         return RESULTS / self.name / identity / MEASUREMENT
 
 
@@ -128,7 +128,7 @@ def cells(results: Path) -> list[Path]:
 
 
 def requests_of(summary: Path) -> Path:
-    """The table of requests beside a cell's JSON."""
+    """The table of requests next to a cell's JSON."""
     return summary.with_suffix(".parquet")
 
 

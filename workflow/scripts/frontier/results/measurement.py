@@ -69,7 +69,7 @@ class Loaded(Part):
     """The time from the start of the process until loading began."""
     threads: Count | None = None
     load_s: Amount | None = None
-    """None if the process was paused meanwhile, too."""
+    """None also if the process was paused meanwhile."""
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
     kv_bytes_per_token: Count | None = None
@@ -131,7 +131,7 @@ class Contention(Part):
     foreign_cores: Amount
     """Average over the time of all requests."""
     sessions: tuple[SessionLoad, ...] = ()
-    """For each session that timed some of the requests."""
+    """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
     """The largest number seen at once; None without a GPU."""
 

@@ -243,7 +243,7 @@ def corrected(found: list[dict[str, Any]]) -> None:
 def table(paths: Iterable[Path]) -> pl.DataFrame:
     """All comparisons of a study, sorted by KEY; time linear in the cells.
 
-    Raises UserError for a file that is not a cell, or has no requests beside it.
+    Raises UserError for a file that is not a cell, or has no requests next to it.
     """
     found = list(rows(paths))
     corrected(found)

@@ -47,7 +47,7 @@ class TransformersModel(HfGenerateModel):
             before, chosen = self.prompting.continued(request.prompt, text)
             ids = torch.tensor([before + chosen], device=self.model.device)
             with self._first(), out_of_memory(self.allocation_errors), torch.no_grad():
-                # The logits at a place are of the token behind it.
+                # The logits at a position belong to the next token.
                 logits = self.model(input_ids=ids).logits[0, len(before) - 1 : -1]
                 found = torch.log_softmax(logits.float(), dim=-1)
                 logprobs.append(float(found.gather(1, ids[0, len(before) :, None]).sum()))
@@ -127,7 +127,7 @@ class CompiledModel(TransformersModel):
             raise UnsupportedError(f"torch.compile failed: {one_line(error)[:300]}") from error
 
     def close(self) -> None:
-        """Also releases the compiled code, which references the model."""
+        """Releases the compiled code too, which references the model."""
         self.cache = None
         torch._dynamo.reset()
         super().close()

@@ -48,8 +48,8 @@ def described(svg: str, name: str, title: str, description: str) -> str:
     root.set("role", "img")
     root.set("aria-labelledby", " ".join(names))
     body = ElementTree.tostring(root, encoding="unicode")
-    said = (
+    labels = (
         f'<title id="{names[0]}">{escape(title, quote=False)}</title>'
         f'<desc id="{names[1]}">{escape(description, quote=False)}</desc>'
     )
-    return re.sub(r"^(<svg[^>]*>)", lambda found: found.group(1) + said, body, count=1)
+    return re.sub(r"^(<svg[^>]*>)", lambda found: found.group(1) + labels, body, count=1)

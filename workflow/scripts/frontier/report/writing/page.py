@@ -128,7 +128,7 @@ def _examples(
 def _changes(
     groups: Sequence[Group], naming: Naming
 ) -> list[tuple[str, str, Verdicts, list[cell_tables.Change]]]:
-    """For each group with comparisons: task, device, verdicts, and figures."""
+    """The task, device, verdicts and figures of each group with comparisons."""
     tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
     return [
         (
