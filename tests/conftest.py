@@ -28,7 +28,7 @@ for name in [name for name in os.environ if name.startswith(OF_THE_CALLER) and n
     del os.environ[name]
 os.umask(0o022)
 
-# On a busy machine an example may take any time: that is no fault of what it tests. The same
+# On a busy machine an example may take any time, which is not a failure. The same
 # examples each time, so that a run can be repeated; `make explore` draws others.
 ANY_TIME: dict[str, Any] = {
     "deadline": None, "print_blob": True,

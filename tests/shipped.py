@@ -1,4 +1,4 @@
-"""The engines of the catalogue that is shipped, and catalogues of a test's own beside them."""
+"""The engines of the catalogue that is shipped, and a test's own catalogues next to it."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Site:
     """The daemons, and the environment in which Slurm's commands find them."""
 
     def __init__(self, folder: Path) -> None:
-        """Write the configuration; nothing runs yet."""
+        """Writes the configuration; nothing runs yet."""
         self.folder = folder
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
@@ -85,7 +85,7 @@ class Site:
             CONFIG.format(folder=folder, host=host, gpus=GPUS, **ports), "utf-8"
         )
         for index in range(GPUS):
-            # Any character device will do, for Slurm to count and to tell its number.
+            # Any character device will do; Slurm counts them and passes on their numbers.
             os.mknod(folder / f"gpu{index}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
         (folder / "gres.conf").write_text(
             f"NodeName={host} Name=gpu Type=a6000 File={folder}/gpu[0-{GPUS - 1}]\n", "utf-8"
@@ -112,20 +112,20 @@ class Site:
         return os.environ | self.environment
 
     def __enter__(self) -> Self:
-        """Start the daemons; ready when the node is idle."""
+        """Starts the daemons; ready when the node is idle."""
         for name in DAEMONS:
             self.start(name)
         self.wait_for("idle")
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """Stop what is running, by pid, jobs first."""
+        """Stops what is running, by pid, jobs first."""
         self.command("scancel", "--user=root")
         for name in reversed(DAEMONS):
             self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start a daemon in the foreground, its words in a file."""
+        """Starts a daemon in the foreground, its words in a file."""
         folder = self.folder
         options = {
             "munged": ["--foreground", "--force", f"--key-file={folder}/munge.key",
@@ -144,7 +144,7 @@ class Site:
             wait_until((folder / "munge.socket").exists, out, self.running[name], poll_s=0.1)
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
-        """End a daemon, and for slurmd what it started."""
+        """Ends a daemon, and for slurmd what it started."""
         process = self.running.pop(name, None)
         if process is None:
             return
@@ -167,7 +167,7 @@ class Site:
         return self.command("squeue", "--noheader", "--format=%i").split()
 
     def wait_for(self, state: str) -> None:
-        """Until the node is in that state."""
+        """Waits until the node is in that state."""
         wait_until(
             lambda: self.command("sinfo", "--noheader", "--format=%T").strip() == state,
             self.folder / "slurmctld.out", self.running["slurmctld"], poll_s=0.1,

@@ -235,7 +235,7 @@ def test_hashes_follow_content(checkpoint: Path) -> None:
     assert checkpoints.describe(checkpoint)["chat_template_sha256"] == inside is not None
 
 
-# Which files are the weights
+# The choice of the files with weights
 
 
 def sharded(folder: Path, stem: str, change: float = 0.0, keep: bool = False) -> list[str]:
@@ -321,7 +321,7 @@ def test_all_readers_take_the_files_that_transformers_takes(
 
 
 def tied_once(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Without the head, which is the embedding and is not stored."""
+    """A checkpoint without the head, which is the embedding and is not stored."""
     return {name: tensor for name, tensor in state.items() if name != "lm_head.weight"}
 
 
@@ -410,7 +410,7 @@ def test_model_from_a_hub(server: hub.Hub, tmp_path: Path) -> None:
     lock = json.loads((tmp_path / "model/lock.json").read_text())
     facts = checkpoints.describe(server.root / "models" / ADDRESS)
     source = {**spec(server), "commit": spec(server)["revision"]}
-    assert lock == {"source": source, **facts, "identity": None}  # by hand: of no plan
+    assert lock == {"source": source, **facts, "identity": None}  # by hand, without a plan
     asked = " ".join(server.paths("GET"))
     assert "pytorch_model.bin" not in asked
     assert "onnx" not in asked
@@ -433,7 +433,7 @@ def test_only_the_weights_that_are_read_are_fetched(
     assert done.returncode == 0, done.stderr
     lock = json.loads((tmp_path / "model/lock.json").read_text())
     assert {name for name in lock["files"] if "safetensors" in name} == expected
-    index = "model.safetensors.index.json"  # to see what it lists, which may be nothing
+    index = "model.safetensors.index.json"  # to see its list, which may be empty
     asked = {path.partition("/resolve/")[2].partition("/")[2] for path in server.paths("GET")}
     assert {name for name in asked if "safetensors" in name} - {index} == expected - {index}
     right = transformers.AutoModelForCausalLM.from_pretrained(repository).state_dict()

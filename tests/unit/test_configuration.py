@@ -29,8 +29,8 @@ from frontier.quantizers import QUANTIZERS
 from frontier.scorers import SCORERS
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
-# Keys that decide nothing by themselves: their content, or what they lead to, does.
-# Their content decides, not where they stand; or further blocks do.
+# Keys that decide nothing by themselves; their content, or the blocks that they name, does.
+# Their content decides, not their place; or further blocks do.
 UNDECIDED = {("Model", "path"), ("Model", "adapter"), ("Task", "dataset")}
 
 
@@ -48,7 +48,7 @@ def whole() -> Catalogue:
 
 
 def spoil(config: Path, name: str, pattern: str, replacement: str) -> None:
-    """Replace the first match of a pattern in one of the files."""
+    """Replaces the first match of a pattern in one of the files."""
     path = config / f"{name}.yaml"
     text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), count=1)
     assert count == 1, pattern
@@ -166,7 +166,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     ),
     "no YAML": ("models", "models:", "models: [", r"models\.yaml: line \d+ "),
     "id with a plus": ("models", "falcon7b:", "falcon+b:", r"falcon\+b: '\+' joins a variant and"),
-    "task with a dot": ("tasks", "  sst2:\n    label", "  sst2.b:\n    label", r"tasks\.sst2\.b: a task's id has no"),
+    "task with a dot": ("tasks", "  sst2:\n    label", "  sst2.b:\n    label", r"tasks\.sst2\.b: a task's id cannot have a '.'"),
     "id with a capital letter": ("models", "falcon7b:", "Falcon7b:", r"models\.Falcon7b: an id consists of lower-case"),
     "unknown quantization method": (
         "quantizations", "method: quanto", "method: qanto",
@@ -274,7 +274,7 @@ def typos(name: str) -> set[str]:
 
 @pytest.mark.parametrize("section", [part for parts in SECTIONS.values() for part in parts])
 def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
-    """For each key of each block and any single mistake."""
+    """Any single mistake in any key of any block has a suggestion."""
     kind = Catalogue.model_fields[section].annotation.__args__[1]  # type: ignore[union-attr]
     keys = list(kind.model_fields)
     for key in keys:
@@ -284,7 +284,7 @@ def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
 
 
 def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
-    """Of ids, methods, engines, loaders and scorers."""
+    """Ids, methods, engines, loaders and scorers have suggestions."""
     registries = (QUANTIZERS, ENGINES, LOADERS, SCORERS)
     named = [list(getattr(whole, part)) for parts in SECTIONS.values() for part in parts]
     named += [list(registry.names()) for registry in registries]
@@ -313,7 +313,7 @@ def test_ids_that_cannot_name_files(config: Path, name: str, section: str) -> No
 
 
 def test_a_fault_has_its_line(config: Path, whole: Catalogue) -> None:
-    """Of the value, or of the key that is none; in lists too."""
+    """The line is that of the value, or of the unknown key; in lists too."""
     spoil(config, "models", "    label: GPT-2\n", "    label: no\n")
     lines = (config / "models.yaml").read_text(encoding="utf-8").splitlines()
     number = lines.index("    label: no") + 1

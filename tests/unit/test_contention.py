@@ -39,7 +39,7 @@ def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> li
 
 @given(st.lists(st.tuples(st.floats(0.001, 30), st.floats(0, CORES)), min_size=1, max_size=60))
 def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float, float]]) -> None:
-    """Over all requests it adds up to what others used, whatever the windows."""
+    """The load of all requests adds up to what others used, whatever the windows."""
     seconds, foreign = map(list, zip(*requests, strict=True))
     begun, *ends = readings(seconds, foreign)
     found = loads(begun, ends, 10**6)
@@ -49,7 +49,7 @@ def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float,
 
 
 def test_a_burst_is_of_its_own_windows() -> None:
-    """The requests beside it are not blamed; the rest, too short for a window, is the last one's."""
+    """The requests next to it are not blamed; the rest, too short for a window, is the last one's."""
     begun, *ends = readings([0.5] * 7, [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.3])
     assert loads(begun, ends, CORES) == pytest.approx([0.0, 0.0, 2.0, 2.0, 0.1, 0.1, 0.1])
 
@@ -59,7 +59,7 @@ def test_a_burst_is_of_its_own_windows() -> None:
     [
         (Reading(10.0, 1.0, 5.0), Reading(10.02, 1.0, 5.0001), CORES),  # a hundredth of a second
         (Reading(10.0, 1.0, 5.0), Reading(10.0, 1.0, 5.0), 0.0),
-        (Reading(10.0, 1.0, 5.0), Reading(12.0, 3.5, 7.0), 0.0),  # rounded the other way
+        (Reading(10.0, 1.0, 5.0), Reading(12.0, 3.5, 7.0), 0.0),  # rounded in the other direction
         (Reading(10.0, 1.0, 5.0), Reading(9.0, 1.0, 7.0), 0.0),  # a core that was taken away
         (Reading(10.0, 1.0, 5.0), Reading(14.0, 3.0, 7.0), 1.0),
     ],
@@ -67,7 +67,7 @@ def test_a_burst_is_of_its_own_windows() -> None:
 def test_never_less_than_nothing_nor_more_than_all_cores(
     begun: Reading, end: Reading, load: float
 ) -> None:
-    """Over next to no time a rounded counter is a hundred cores."""
+    """A rounded counter over a very short time would be a hundred cores."""
     assert loads(begun, [end], CORES) == [load]
 
 
@@ -104,7 +104,7 @@ def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
 
 
 def test_what_helpers_do_is_the_works_own() -> None:
-    """A process that a measurement starts is none of the others; without a word of it, it is."""
+    """A process that a measurement starts is its own only if registered."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         process = psutil.Process(busy.pid)
@@ -121,7 +121,7 @@ def test_what_helpers_do_is_the_works_own() -> None:
 
 
 def test_counters_of_this_host() -> None:
-    """They go on, and what this process does is its own."""
+    """Counters advance, and the work of this process counts as its own."""
     watch = contention.Watch("cpu")
     before = watch.read()
     while watch.read().own_s < before.own_s + 0.2:

@@ -169,7 +169,7 @@ def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def reference(stories: Path | None) -> dict[str, tuple[list[str], torch.Tensor]]:
-    """By prompt, what transformers computes step by step."""
+    """The completions that transformers computes step by step, by prompt."""
     if stories is None:
         return {}
     encode = transformers.AutoTokenizer.from_pretrained(stories)
@@ -279,7 +279,7 @@ def said(answer: dict[str, Any]) -> tuple[str, int, str, int]:
 
 
 def test_times(found: dict[str, Any], checkpoint: str) -> None:
-    """Of each request: within it, strictly rising, the first after the start, the last by the end."""
+    """Times rise strictly within each request, the first after its start, the last by its end."""
     last = 0
     for answer in found[checkpoint]["answers"]:
         times = [ns for ns, tokens in answer["arrivals"] if tokens == 1]
@@ -293,7 +293,7 @@ def test_times(found: dict[str, Any], checkpoint: str) -> None:
 
 
 def test_tokens_are_timed_when_they_come(found: dict[str, Any]) -> None:
-    """Not all at the end: of thirty tokens the first is there in the first half of the time.
+    """Times are not all at the end: the first of thirty tokens comes in the first half of the time.
 
     The best of several answers counts, since another process may delay any of them.
     """
@@ -331,7 +331,7 @@ def test_answers_are_the_models_and_only_its_prompts(chained: Answers) -> None:
     ],
 )
 def test_a_stop_text_ends_a_text(stop: list[str], text: str, tokens: int, chained: Answers) -> None:
-    """With the token that completes it, and it is no part of the text; one in the prompt is none."""
+    """The token that completes it is the last; the text excludes it, and the prompt does not count."""
     (answer,) = chained(A, LONG, stop)
     assert said(answer) == (text, tokens, "stop", len(A))
 
@@ -383,7 +383,7 @@ def test_a_request_may_fill_all_positions(chained: Answers) -> None:
 
 
 def test_too_long_a_request_is_reported(found: dict[str, Any], checkpoint: str) -> None:
-    """As what the engine cannot do; the next one is answered as ever."""
+    """The engine reports that it cannot do it, and answers the next request as usual."""
     recorded = found[checkpoint]
     assert "longer than the model's" in recorded["too long"]
     assert said(recorded["after too long"]) == said(recorded["answers"][0])
@@ -440,7 +440,7 @@ def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, 
 def test_choices_are_as_likely_as_transformers_says(
     engine: str, test_data: Path, stories: Path, found: dict[str, Any]
 ) -> None:
-    """By its loss, which is the mean over the labels."""
+    """Transformers' loss, the mean over the labels, gives the same likelihoods."""
     chosen = found["stories"]["chosen"]
     if "choose" not in ENGINE_BLOCKS[engine].asks:
         assert isinstance(chosen, str)
@@ -459,7 +459,7 @@ def test_choices_are_as_likely_as_transformers_says(
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:
-    """Of transformers all use the tokenizers, but none its engine."""
+    """All engines use transformers' tokenizers, but none its engine."""
     loaded = set(found["chain"]["modules"])
     others = set(ENGINES) - {engine}
     assert not loaded & {f"frontier.engines.loaded.{other}" for other in others}

@@ -22,7 +22,7 @@ from frontier.machine import hardware
 
 @pytest.fixture
 def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A pins file of one small package, in a place of its own; environments lie beside it."""
+    """A pins file of one small package, in a place of its own; environments are next to it."""
     (tmp_path / "small.txt").write_text("# why it is apart\nsix==1.17.0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(environments, "PINS", tmp_path)
@@ -153,7 +153,7 @@ def test_what_is_not_whole_is_left_to_pip(
 
 
 def test_torch_brings_what_nothing_pins() -> None:
-    """Of torch's own needs those that are pinned are not taken along: their pins say which."""
+    """Torch's own requirements leave out those that are pinned, whose versions the pins decide."""
     pins = environments.requirements("onnxruntime")["pins"]
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     needed: dict[str, metadata.Distribution | None] = {}

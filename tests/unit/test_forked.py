@@ -57,7 +57,7 @@ class Run:
     """Stands in for a Snakemake run: a folder, and a process that programs believe to be it."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin one."""
+        """Starts with an empty run."""
         self.folder = folder
         (folder / ".snakemake").mkdir()
         (folder / "elsewhere").mkdir()
@@ -75,7 +75,7 @@ class Run:
         self.socket = folder / ".snakemake" / f"forked.{self.process.pid}.socket"
 
     def start(self, text: str, *before: str, **environment: str) -> subprocess.Popen[str]:
-        """Run a program of that text, by forked.py unless `before` says how else."""
+        """Runs a program of that text, by forked.py unless `before` says how else."""
         program = self.folder / "program.py"
         program.write_text(text, encoding="utf-8")
         return subprocess.Popen(
@@ -114,7 +114,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 
 def test_a_copy_is_as_a_process_of_its_own(run: Run) -> None:
-    """Also after one that has changed all that it could reach."""
+    """It is, even after one that has changed everything within its reach."""
     skipped = "SKIPPED = ('forking', 'forked', '__main__', 'sitecustomize')\n"
     assert run.run(CHANGED)[0] == 0
     done = [run.run(skipped + STATE, *alone) for alone in ((), ("-u",), ("-u",))]
@@ -161,7 +161,7 @@ def test_how_it_ends(run: Run, text: str, code: int, output: str, errors: str) -
 
 
 def test_faults_of_ours_have_a_traceback(run: Run) -> None:
-    """With the program's own line last."""
+    """The program's own line is the last one."""
     code, _, errors = run.run("def broken():\n    1 / 0\nbroken()")
     assert code == 1
     assert 'program.py", line 2, in broken' in errors
@@ -186,7 +186,7 @@ def started(run: Run) -> tuple[subprocess.Popen[str], psutil.Process]:
 
 
 def test_signals_reach_it(run: Run) -> None:
-    """And its end is the client's."""
+    """The client ends as the copy does."""
     for number, code, output in ((signal.SIGINT, -2, "released\n"), (signal.SIGTERM, -15, "")):
         client, _ = started(run)
         client.send_signal(number)
@@ -195,7 +195,7 @@ def test_signals_reach_it(run: Run) -> None:
 
 
 def test_it_dies_with_its_client(run: Run) -> None:
-    """As the program would, were it the one that is killed."""
+    """The program would end too if it were killed itself."""
     client, copy = started(run)
     client.kill()
     client.communicate()
@@ -229,7 +229,7 @@ def test_what_differs_runs_alone(run: Run) -> None:
 
 
 def test_it_ends_with_its_run(tmp_path: Path) -> None:
-    """It ends when asked to, before the run does, or when the run is gone, however it ended."""
+    """It ends when asked to, before the run does, or when the run has ended in any way."""
     run = Run(tmp_path)  # not the one that the other tests go on with
     server = run.server()
     ask = f"import forked; forked.end({run.process.pid})"

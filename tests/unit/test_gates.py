@@ -68,7 +68,7 @@ FAULTS: dict[str, tuple[Timing, str]] = {
     ),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
 }  # fmt: skip
-"""By the gate's name a fault that it alone finds, in the order in which the gates are asked."""
+"""A fault that only one gate finds, by the gate's name, in the order of the gates."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -80,7 +80,7 @@ def test_each_fault_is_found_by_its_gate_alone(name: str) -> None:
 
 
 def test_the_first_fault_names_the_reason() -> None:
-    """In the order of their names in FAULTS, however many there are."""
+    """The order is that of FAULTS, however many faults there are."""
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
     sessions = [settled(0, True), session(1, hardware={"cpu": "Other"})]
     everything = timing(

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from workspace import Workspace, copy_project
 
-MAKE = ("make", "--silent", "--old-file=setup")  # nothing is installed by a test
+MAKE = ("make", "--silent", "--old-file=setup")  # tests install nothing
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def held_by(gpus: StandIns, name: str) -> list[str]:
 
 
 def may_end(gpus: StandIns) -> None:
-    """Let all jobs give back what they hold."""
+    """Lets all jobs give back what they hold."""
     (gpus.folder / "may-end").touch()
 
 
@@ -165,7 +165,7 @@ def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: s
     ],
 )  # fmt: skip
 def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words: str) -> None:
-    """In one line: what is set, or that slices of GPUs are not supported."""
+    """One line says what is set, or that slices of GPUs are not supported."""
     refused = job(three, 2, "few", **visible)
     stderr = errors_of(refused)
     assert (refused.returncode, stderr.count("\n")) == (1, 1)
@@ -174,7 +174,7 @@ def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words
 
 
 def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
-    """By a process, or by memory alone; if too few are left, one line says so."""
+    """A process or used memory makes it so; if too few GPUs are left, one line says so."""
     three.processes[0] = [4242]
     three.used_bytes[1] = 30 * 10**9
     three.tell()

@@ -193,7 +193,7 @@ def test_the_texts_decide(folder: Path, built: dict[str, Any]) -> None:
 
 
 def rounded(weight: torch.Tensor) -> torch.Tensor:
-    """Round to nearest in 16 steps a group of 128, from minus to plus the largest weight."""
+    """Rounds to nearest in 16 steps a group of 128, from minus to plus the largest weight."""
     grouped = weight.view(len(weight), -1, 128)
     step = 2 * grouped.abs().amax(-1, keepdim=True) / 15
     return (grouped / step).round().clamp(-8, 7).mul(step).view_as(weight)

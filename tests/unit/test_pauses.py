@@ -40,7 +40,7 @@ class Clocks:
     [
         (5.0, 0.1, 0.0, True),  # stopped or frozen, after a tenth of a second of two threads' work
         (30.0, 6.0, 0.0, True),
-        (0.01, 0.01, 60.0, True),  # suspended: the clock of the requests stood still as well
+        (0.01, 0.01, 60.0, True),  # suspended: the clock of the requests stopped as well
         (5.0, 5.0, 0.0, False),  # a long prefill that lets no other thread run
         (5.0, 40.0, 0.0, False),
         (0.8, 0.0, 0.0, False),  # a busy machine that let it wait

@@ -88,7 +88,7 @@ def in_fp8(base: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", BNB)
 def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -> None:
-    """As the native variant, with its packed layers counted; any other is another model."""
+    """It is the native variant, with its packed layers counted; any other is another model."""
     folder = saved(base, tmp_path / "made", **BNB[name])
     loaded = engine.load(folder, replace(NATIVE, published="bitsandbytes"))
     assert loaded.loaded.quantized_layers == 2 * 7
@@ -108,13 +108,13 @@ def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -
         other = replace(NATIVE, quantizer=quantizer(method, **keys))
         with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as refusal:
             engine.load(folder, other)
-        assert f"as {method} (" in str(refusal.value)
+        assert f"again by {method} (" in str(refusal.value)
     with pytest.raises(UnsupportedError, match="give the model `published: bitsandbytes`"):
         engine.load(folder, NATIVE)
 
 
 def test_fp8_runs_unpacked_where_no_gpu_computes_in_it(base: Path, tmp_path: Path) -> None:
-    """And the measurement says so."""
+    """The measurement records it."""
     folder = in_fp8(base, tmp_path / "fp8")
     loaded = engine.load(folder, replace(NATIVE, published="fp8"))
     assert loaded.loaded.kernel == "weights dequantized to float32 while loading"
@@ -225,6 +225,6 @@ def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
 
 
 def test_what_models_yaml_says_has_to_be_so(base: Path) -> None:
-    """Else its environment was chosen for nothing."""
+    """The chosen environment depends on it."""
     with pytest.raises(Exception, match=r"says published: gptq, and config.json .* names no"):
         engine.load(base, replace(NATIVE, published="gptq"))

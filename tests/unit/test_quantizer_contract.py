@@ -113,7 +113,7 @@ def test_each_route_can_be_planned(name: str, engine: str) -> None:
 
 @pytest.mark.parametrize("name", CATALOGUE.quantizations)
 def test_each_runs_somewhere(name: str) -> None:
-    """On an accelerator of some engine."""
+    """Some engine has an accelerator that runs it."""
     assert None in [unsupported(one, engine) for one, engine in routes() if one == name]
 
 
@@ -136,7 +136,7 @@ def test_formats_meet() -> None:
 
 
 def test_no_two_quantizers_load_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else which of them does would depend on the files' order."""
+    """The choice between two would depend on the files' order."""
     monkeypatch.setattr(QUANTIZERS.load("quanto"), "PUBLISHED", ("gptq",))
     with pytest.raises(UserError, match="gptq and quanto load what is published as gptq"):
         published_loaders()
@@ -156,7 +156,7 @@ def test_no_two_quantizers_load_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_file_that_does_not_fit_is_named(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the catalogue that asks for it, in one line; other methods still work."""
+    """The catalogue that needs it reports it in one line; other methods still work."""
     (tmp_path / "quantizers").mkdir()
     (tmp_path / "quantizers/halves.py").write_text(text, encoding="utf-8")
     folders = [*frontier.quantizers.__path__, str(tmp_path / "quantizers")]

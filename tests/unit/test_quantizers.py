@@ -91,7 +91,7 @@ def checkpoint(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Any
         folder = tmp_path_factory.mktemp(kind)
         torch.manual_seed(0)
         model = transformers.AutoModelForCausalLM.from_config(config(kind))
-        # Random weights as they come make next to no difference between tokens.
+        # Unscaled random weights hardly distinguish tokens.
         for weight in model.parameters():
             if weight.ndim > 1:
                 weight.data.mul_(3)
@@ -156,7 +156,7 @@ def test_every_layer_is_quantized(facts: Any, quantization: tuple[str, Any], kin
     found = facts(quantization, kind)
     assert found["layers"] == 2 * (7 if kind == "wide" else 4)
     assert found["bytes"] < 0.55 * found["native_bytes"]
-    # Logits that had nothing to do with the model's would err by 1.41 of their spread.
+    # Unrelated logits would err by 1.41 of their spread.
     two_bits = quantization[1] in ({"weights": "int2"}, {"bits": 2})
     assert 0 < found["error"] < (1.3 if two_bits else 0.5) * found["spread"]
 
@@ -220,7 +220,7 @@ def test_experts_are_never_left_in_silence(facts: Any, quantization: tuple[str, 
 
 
 def test_rows_that_groups_do_not_divide(facts: Any) -> None:
-    """torchao leaves such a matrix as it is; so the model is none of int4."""
+    """torchao leaves such a matrix as it is; so the model is not int4."""
     refused = facts(("torchao", {"weights": "int4"}), "uneven")["refused"]
     assert "down_proj.weight, 64 x 176, was not quantized" in refused
 

@@ -131,7 +131,7 @@ def colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def test_found_by_place(colours: Callable[..., Registry]) -> None:
-    """A file is a plug-in, a package is none, and nothing is imported before it is asked for."""
+    """A file is a plug-in, a package is not, and nothing is imported before it is needed."""
     registry = colours(red=FITS, broken=BROKEN["a fault while loading"][0])
     assert registry.names() == ("broken", "red")
     assert registry.module("red") not in sys.modules

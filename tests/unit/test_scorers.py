@@ -78,7 +78,7 @@ def test_contract_of_every_scorer(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCORERS.names())
 def test_proportions_are_of_right_and_wrong(name: str) -> None:
-    """Without counts, a comparison looks at which requests are right: there is nothing between."""
+    """A comparison without counts only looks at whether each request is right or wrong."""
     for scorer in settings()[name]:
         found = scorer.score(items(scorer))
         if not isinstance(scorer, CorpusScorer):
@@ -105,7 +105,7 @@ def test_counts_of_a_corpus_metric_are_those_of_its_rows(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCORERS.names())
 def test_a_scorer_is_written_and_read_again(name: str) -> None:
-    """As a specification and a cell hold it."""
+    """The form is that of a specification and a cell."""
     for scorer in settings()[name]:
         written = CHOSEN.write(scorer)
         assert written["kind"] == name

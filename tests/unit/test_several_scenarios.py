@@ -48,7 +48,7 @@ CELLS = [
     replace(OFFLINE, device="a6000", seconds=0.001, provenance=ADOPTED),
     replace(OFFLINE, device="cpu@server", provenance=HARDWARE),
     Cell("falcon", quality=0.5),
-    Cell("falcon", "int8", scenario="offline"),  # its native one is there in another scenario only
+    Cell("falcon", "int8", scenario="offline"),  # its native variant exists in another scenario only
 ]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_every_heading_says_which(page: Page) -> None:
     text = page.words()
     assert "in the scenarios single-stream and offline: 8 measured." in text
     assert "requests in the scenarios single-stream and offline of MLPerf" in text
-    # Answers: of each scenario its own, the fastest over all devices of that one.
+    # Each scenario has its own answer, the fastest over all devices of that scenario.
     answers = text.split("The latency-accuracy frontier")[0]
     first, second = answers.split("demo-sentiment · offline")
     assert "demo-sentiment · single-stream" in first
@@ -191,7 +191,7 @@ def test_other_machines_are_compared_within_one(page: Page) -> None:
 
 
 def test_one_scenario_is_not_named(tmp_path: Path) -> None:
-    """But in the opening and the method, unless it is the default."""
+    """Only the introduction and the method name it, unless it is the default."""
     page = parsed(rendered(tmp_path / "default", [NATIVE, INT8])).text
     before = page[: page.rindex("Definitions")].replace("(MLPerf's SingleStream scenario)", "")
     assert "single-stream" not in before

@@ -77,6 +77,6 @@ def test_what_is_visible(value: str | None, places: list[int]) -> None:
 
 
 def test_slices() -> None:
-    """Not read as whole GPUs, and known for what they are."""
+    """They are recognized, and not counted as whole GPUs."""
     assert names_slices("MIG-4c1f")
     assert not any(map(names_slices, (None, "", "0", "GPU-1a2b")))

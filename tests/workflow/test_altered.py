@@ -36,7 +36,7 @@ def test_altered_requests(place: Workspace) -> None:
 
 
 def test_another_models_measurement(place: Workspace) -> None:
-    """In this cell's folder it is not scored as this one's, not even by hand."""
+    """It is not scored as this cell's, although it is in its folder, not even by hand."""
     measurement = next(place.root.glob("results/tiny-llama/cpu/reviews/*/measurement.json"))
     recorded = checksums.read(measurement.read_bytes())
     assert recorded

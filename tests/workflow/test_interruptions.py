@@ -25,14 +25,14 @@ SIZE = 100
 
 def start(place: Workspace, *targets: str) -> subprocess.Popen[bytes]:
     """Snakemake at the head of a process group of its own."""
-    place.path("log.txt").unlink(missing_ok=True)  # what a killed run left may still write to it
+    place.path("log.txt").unlink(missing_ok=True)  # processes of a killed run may still write to it
     log = place.path("log.txt").open("ab")
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
     return subprocess.Popen(command, cwd=place.root, stdout=log, stderr=log, start_new_session=True)
 
 
 def kill_everything(running: subprocess.Popen[bytes]) -> None:
-    """As when the machine is switched off."""
+    """Ends every process at once, like a power failure."""
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
 
@@ -62,7 +62,7 @@ def test_killed_while_measuring(
     finished: Path, undisturbed: dict[str, list[tuple[str, str]]], tmp_path: Path,
     kill: Callable[[int, int], None],
 ) -> None:  # fmt: skip
-    """Each measurement is killed once with some of its requests done; the next run goes on."""
+    """Each measurement is killed once with some of its requests done; the next run continues."""
     place = with_more_requests(finished, tmp_path)
     kept: dict[str, list[dict[str, Any]]] = {}
     deadline = time.monotonic() + PATIENCE_S
@@ -95,7 +95,7 @@ def test_killed_while_measuring(
 
 
 def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """Killed while planning, fetching, growing and starting, the same command goes on each time.
+    """Killed while planning, fetching, growing and starting, the same command continues each time.
 
     Also where the model was whole and its job had not ended: it is taken as it is.
     """

@@ -60,7 +60,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def on_slurm(place: Workspace) -> None:
-    """Let the study's device hold a GPU, as the cluster calls it."""
+    """Lets the study's device hold a GPU, as the cluster calls it."""
     place.set("devices", "devices/cpu/gpus", 1)
     place.set("devices", "devices/cpu/gpu", "A6000")
     place.set("devices", "devices/cpu/gpu_model", "a6000")
@@ -227,7 +227,7 @@ def test_a_study_on_slurm(
     """Growing and measuring are jobs, a measurement has a GPU of its own; the rest is done here."""
     place = tiny.workspace(tmp_path)
     on_slurm(place)
-    # So many that three cells are timed at once.
+    # Enough that three cells are timed at once.
     for task, size in {"sums": 200, "reviews": 20}.items():
         place.set("tasks", f"tasks/{task}/sample/size", size)
     done = place.run(*command(), **environment)
@@ -248,7 +248,7 @@ def test_a_study_on_slurm(
 def measuring(
     place: Workspace, running: subprocess.Popen[bytes], requests: int
 ) -> list[dict[str, Any]]:
-    """Wait until so many requests of its only cell are finished; returns them."""
+    """Waits until so many requests of its only cell are finished; returns them."""
     wait_until(lambda: len(records(place)) > requests, place.path("log.txt"), running, poll_s=0.2)
     return records(place)
 
@@ -256,7 +256,7 @@ def measuring(
 def test_snakemake_killed(
     long: Workspace, site: slurm_site.Site, environment: dict[str, str]
 ) -> None:
-    """kill -9 leaves its job running; the same command ends that one first, and goes on."""
+    """kill -9 leaves its job running; the same command ends that one first, and continues."""
     log = long.path("log.txt").open("wb")
     running = subprocess.Popen(
         command(), cwd=long.root, stdout=log, stderr=log, start_new_session=True,
@@ -298,7 +298,7 @@ def test_daemons_killed(
 
 
 def test_over_its_time(larger: Workspace, late: dict[str, Future[str]]) -> None:
-    """It comes back with more time and goes on where it was; nothing is measured twice."""
+    """It comes back with more time and continues where it was; nothing is measured twice."""
     log = late["larger"].result()
     assert submitted(log).count("measure") == 2
     words = f"not finished after {MINUTES} minutes, in attempt 1 of 3; the next attempt gets more"
@@ -313,7 +313,7 @@ def test_over_its_time(larger: Workspace, late: dict[str, Future[str]]) -> None:
 def test_the_last_attempt_is_too_small(
     last: Workspace, late: dict[str, Future[str]], environment: dict[str, str]
 ) -> None:
-    """That is the outcome of the cells that it was for, and no job is submitted again."""
+    """The cells that it was for record this as their outcome; no job is submitted again."""
     log = late["last"].result()
     assert sorted(submitted(log)) == ["grow_model", "measure", "measure", "quantize_model"]
     cells = {
@@ -330,7 +330,7 @@ def test_the_last_attempt_is_too_small(
     assert last.path("results/report.html").exists()
     again = last.run(*ONCE, "--dry-run", **environment)
     assert "Nothing to be done" in again.stdout + again.stderr
-    # What the README says to type where more would help.
+    # The README's command, where more would help.
     last.run("sh", "-c", "rm -r results/large-kmeans8/cpu/sums* resources/quantized/large-kmeans8")
     again = last.run(*ONCE, "--dry-run", **environment)
     assert jobs_in(again.stdout + again.stderr) == {

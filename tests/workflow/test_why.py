@@ -176,7 +176,7 @@ def test_an_input_is_followed(place: Workspace) -> None:
 
 
 def test_the_nearest(place: Workspace) -> None:
-    """Of two earlier measurements the one that differs in less; after a change back, none."""
+    """The one of two earlier measurements that differs less is named; after a change back, none."""
     first = next(place.root.glob(f"{SUMS}/*/measurement.json")).parent.name
     TOKENS(place)
     second = finish(place, f"{SUMS}.json")
@@ -228,7 +228,7 @@ def test_a_package(place: Workspace, tmp_path: Path) -> None:
 
 
 def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an environment: which package of it, of the environment and of what was measured in it."""
+    """A changed pin of an environment is named, for the environment and for what was measured in it."""
     pins = shutil.copytree(environments.PINS, tmp_path / "pins")
     monkeypatch.setattr(environments, "PINS", pins)
     device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
@@ -265,7 +265,7 @@ def test_odd_values(place: Workspace) -> None:
         assert explained(place, f"{SUMS}.json")[0]["differences"] == []
 
 
-# Beside those of test_changes.py: for one cell too.
+# In addition to those of test_changes.py: for one cell too.
 SAME_JOBS: dict[str, Change] = {
     "middle files deleted, and two keys": both(FORGET, THREADS, TOKENS),
     "a measurement deleted, its sample too": delete(f"{SUMS}*", "resources/samples/sums"),
@@ -296,7 +296,7 @@ def test_code(place: Workspace) -> None:
 
 
 def test_a_run_says_so(place: Workspace) -> None:
-    """In one line, where there are measurements of what is measured; none of what is new."""
+    """One line says so where earlier measurements exist; new cells are not mentioned."""
     new_model(place)
     assert "plan.py --why" not in place.build("--dry-run")
     both(TOKENS, THREADS)(place)
@@ -310,7 +310,7 @@ def test_a_run_says_so(place: Workspace) -> None:
 
 
 def test_forced_measurements_are_said(place: Workspace) -> None:
-    """With those that are out of date; of the most frequent causes three."""
+    """They are counted with those out of date; the three most frequent causes are named."""
     TOKENS(place)
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])

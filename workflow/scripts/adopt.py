@@ -62,7 +62,7 @@ def show(found: Sequence[Candidate]) -> None:
     for differs, ours in groups.items():
         for one in ours:
             print(f"{one.cell.place.summary}  (measured as {one.folder.name})")
-        for line in differs or ("nothing but its path",):
+        for line in differs or ("only its path",):
             print(f"    {visible(line, 200)}")
 
 

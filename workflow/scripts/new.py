@@ -1,4 +1,4 @@
-"""Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, to go on from.
+"""Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, as a starting point.
 
 A task is a copy of another one under a new name. The others are a file from a template, of which
 all there is to change is what it does, and the blocks of the catalogue that name it.

@@ -34,7 +34,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     architecture: Literal["gpt2", "llama", "falcon"]
-    """As in transformers; falcon as in the 7B: one key-value head, parallel attention and MLP."""
+    """Transformers' name; falcon is the 7B's: one key-value head, parallel attention and MLP."""
     hidden: Width
     """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
     layers: Annotated[int, Field(ge=1, le=1000)]

@@ -164,7 +164,7 @@ def _readable(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 class Attempt(Part):
-    """How the attempt to measure a cell ended, and with which settings."""
+    """The end of an attempt to measure a cell, with its settings."""
 
     layout: int
     outcome: str

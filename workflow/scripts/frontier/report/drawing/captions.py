@@ -31,7 +31,7 @@ def scenarios(naming: Naming) -> str:
 
 
 def arrival(naming: Naming) -> str:
-    """How requests arrive, for the section on the measurement."""
+    """The arrival of requests, for the section on the measurement."""
     if found := scenarios(naming):
         return f"{found.strip()} of MLPerf ({SINGLE_STREAM}: one at a time)"
     return "one at a time (MLPerf's SingleStream scenario)"
