@@ -140,7 +140,7 @@ def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
     [
         ("recurrent-gemma", "transformers cannot generate with it"),
         ("bert", "BertForMaskedLM sees the tokens to come"),
-        ("t5", "t5, but not as a causal language model"),
+        ("t5", "no causal model of type t5"),
         ("bart", "bart is an encoder with a decoder"),
     ],
 )

@@ -268,7 +268,7 @@ def test_what_cannot_be_said_is_null(compared: pl.DataFrame) -> None:
     assert [fake[name] for name in times] == [None] * 3
     assert fake["verdict"] == WORSE
     assert fake["bytes_ratio"] == pytest.approx(0.15)
-    noisy = row_of(compared, "noisy-int8")  # its native model's timing is invalid, the answers are valid
+    noisy = row_of(compared, "noisy-int8")  # the native timing is invalid, its answers are valid
     assert [noisy[name] for name in times] == [None] * 3
     assert noisy["lost"] > 0
     untrained = row_of(compared, "random-int8")

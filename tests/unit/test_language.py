@@ -23,6 +23,7 @@ CONFIGURATION = [
     *sorted((ROOT / "profiles").rglob("*.yaml")),
     *sorted((ROOT / "examples").rglob("*.yaml")),
     ROOT / "Makefile",
+    ROOT / "resources/report/report.html.j2",
     ROOT / ".ci/run",
 ]
 OURSELVES = Path(__file__)

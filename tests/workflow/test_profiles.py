@@ -13,7 +13,7 @@ from kubernetes import client
 from conftest import ROOT
 from workspace import Workspace
 
-CORES = {"a6000": ("--cores", "8"), "mps": ("--cores", "8")}  # otherwise the profile or the site decides
+CORES = {"a6000": ("--cores", "8"), "mps": ("--cores", "8")}  # else the profile or the site decides
 PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if path.name != "default")
 
 

@@ -162,7 +162,7 @@ class Placement:
                 return f"published quantized: {self.published}, which is not tested on mps"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
-            return f"its weights are published in {bits}bits and cannot be quantized again"
+            return f"its weights are published in {bits} bits and cannot be quantized again"
         return None
 
 

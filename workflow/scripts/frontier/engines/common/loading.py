@@ -59,9 +59,7 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         getattr(config, "auto_map", None) or {}
     )
     if not own_code and type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise UnsupportedError(
-            f"transformers has {config.model_type}, but not as a causal language model"
-        )
+        raise UnsupportedError(f"transformers has no causal model of type {config.model_type}")
     if getattr(config, "is_encoder_decoder", False):
         raise UnsupportedError(f"{config.model_type} is an encoder-decoder, not a causal model")
     names = getattr(config, "architectures", None)
@@ -203,7 +201,7 @@ def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
         name, *shapes = found
         stored, wanted = (" x ".join(map(str, shape)) for shape in shapes)
         raise UserError(
-            f"{checkpoint}: {name} is {stored} in the files, and {wanted}according to {CONFIG}"
+            f"{checkpoint}: {name} is {stored} in the files, and {wanted} according to {CONFIG}"
         )
     foreign = [name for name in report["unexpected_keys"] if not name.endswith(COMPUTED)]
     missing = report["missing_keys"]
