@@ -183,7 +183,7 @@ def broken_link(path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "no such"),
-        (lambda path: path.mkdir(), "missing|no adapter_config|no file in this folder"),
+        (lambda path: path.mkdir(), "missing|no adapter_config|none of the files in this folder"),
         (broken_link, "no such"),
         (fifo, "folder"),
         ("/dev/zero", "folder"),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import harmed
@@ -182,6 +182,8 @@ KEYS = ("quant_method", "bits", "load_in_4bit", "bnb_4bit_quant_type", "format")
     st.dictionaries(st.sampled_from(KEYS), json_values)
     | json_values.filter(lambda v: v is not None)
 )
+@example({"quant_method": "\n"})
+@example({"quant_method": "\x1f" * 80, "format": "\x1f" * 80})
 def test_any_block_has_words(tmp_path_factory: pytest.TempPathFactory, block: Any) -> None:
     """Any content counts as a published quantization, described in a short printable text."""
     folder = tmp_path_factory.mktemp("any")
