@@ -118,7 +118,7 @@ def test_no_other_file_is_taken_for_a_cell(path: str) -> None:
 def test_a_charts_name_says_its_task_and_device(
     kind: str, task: str, scenario: str, device: str
 ) -> None:
-    """So two charts of a report never share a file, or an id in the page."""
+    """Two charts of a report therefore never share a file, or an id in the page."""
     for file in (task, f"{task}.{scenario}"):
         for place in (device, f"{device}@{kind}"):
             assert layout.chart(kind, file, place).split(ids.SEPARATOR) == [kind, file, place]

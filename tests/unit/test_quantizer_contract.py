@@ -196,7 +196,7 @@ def test_an_unknown_format_is_refused(wrong: str, hint: str) -> None:
 
 
 def test_plain_formats_are_those_that_native_writes() -> None:
-    """By a conversion of the format's name with a key `dtype`; the others are jobs of a method."""
+    """A conversion of the format's name has a key `dtype`; the others are jobs of a method."""
     assert {"rounding", "codebook", "gptqmodel", "llmcompressor"} <= JOBS
     for name in CONVERSIONS.names():
         assert (name in plain_formats()) is (name not in JOBS)
