@@ -169,7 +169,7 @@ def test_a_comparison_without_end_is_killed_and_the_next_one_works(
         worker.limit_s = 2
         before = time.monotonic()
         assert worker.equal(ENDLESS, "a") is None
-        assert time.monotonic() - before < 60  # not only when no comparison may go on
+        assert time.monotonic() - before < 60  # not only when no comparison may continue
         ends(first)
         worker.limit_s = 60
         assert worker.equal("x + x", "3*x") is False

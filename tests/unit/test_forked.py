@@ -230,7 +230,7 @@ def test_what_differs_runs_alone(run: Run) -> None:
 
 def test_it_ends_with_its_run(tmp_path: Path) -> None:
     """It ends when asked to, before the run does, or when the run has ended in any way."""
-    run = Run(tmp_path)  # not the one that the other tests go on with
+    run = Run(tmp_path)  # not the one that the other tests continue with
     server = run.server()
     ask = f"import forked; forked.end({run.process.pid})"
     subprocess.run([sys.executable, "-c", ask], cwd=run.folder, env=run.environment, check=True)

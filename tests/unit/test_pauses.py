@@ -121,7 +121,7 @@ def test_a_request_during_which_the_process_was_stopped_is_timed_again(
         time.sleep(seconds)
         stops.append((begin, time.perf_counter_ns()))
         running.send_signal(signal.SIGCONT)
-        wait_until(lambda: process.status() != psutil.STATUS_STOPPED, "it goes on")
+        wait_until(lambda: process.status() != psutil.STATUS_STOPPED, "it continues")
     assert running.wait(PATIENCE_S) == 0
     records = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]
     assert len(records) == 20
