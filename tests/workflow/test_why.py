@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -227,19 +227,29 @@ def test_a_package(place: Workspace, tmp_path: Path) -> None:
     assert {one["variant"] for one in found if one["rule"] == "measure"} == {"tiny-llama-int8"}
 
 
-def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A changed pin of an environment is named, for the environment and for what was measured in it."""
+@pytest.fixture
+def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Pins an environment's packages, as long as a test runs."""
     pins = shutil.copytree(environments.PINS, tmp_path / "pins")
     monkeypatch.setattr(environments, "PINS", pins)
-    device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
-    place.set("devices", "devices/ort", device)
-    cell = "results/tiny-llama/ort/sums.json"
 
-    def pinned(text: str) -> None:
-        (pins / "onnxruntime.txt").write_text(text)
+    def forget() -> None:
         for one in (environments.requirements, environment_step):
             one.cache_clear()
 
+    def pin(text: str) -> None:
+        (pins / "onnxruntime.txt").write_text(text, encoding="utf-8")
+        forget()
+
+    yield pin
+    forget()  # tests that follow in this process have the project's own
+
+
+def test_a_pin(place: Workspace, pinned: Callable[[str], None]) -> None:
+    """A changed pin of an environment is named, for the environment and for what was measured in it."""
+    device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
+    place.set("devices", "devices/ort", device)
+    cell = "results/tiny-llama/ort/sums.json"
     pinned("onnx==1.0\noptimum-onnx==0.1\n")
     finish(place, cell)
     pinned("onnx==2.0\noptimum-onnx==0.1\n")
