@@ -21,8 +21,11 @@ from workspace import Workspace
 ROOT = Path(__file__).resolve().parent.parent
 SPREAD = {"test_all_changes", "test_altered", "test_bad_input", "test_changes", "test_gpus"}
 
-# Run by make, or in a terminal of some width, the tests and what they start behave as in any shell.
-OF_THE_CALLER = ("MAKE", "MFLAGS", "SNAKEMAKE_", "LLM_FRONTIER_", "COLUMNS", "LINES", "HF_")
+# Run by make, by a hook of git or in a job of Slurm's, the tests and the programs that they start
+# behave as in any shell.
+OF_THE_CALLER = (
+    "MAKE", "MFLAGS", "GIT_", "SLURM_", "SNAKEMAKE_", "LLM_FRONTIER_", "HF_", "COLUMNS", "LINES",
+)  # fmt: skip
 TEST_DATA = "LLM_FRONTIER_TEST_DATA"
 for name in [name for name in os.environ if name.startswith(OF_THE_CALLER) and name != TEST_DATA]:
     del os.environ[name]
