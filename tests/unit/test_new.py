@@ -161,6 +161,9 @@ def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
     text = project.path(path).read_text(encoding="utf-8")
     place = re.compile(r"ORDER = \d+")  # after all existing ones
     assert place.sub("", text) == place.sub("", SHOWN[path])
+    tested = re.findall(r"python -m pytest .*", done.stdout)
+    assert len(tested) == 1
+    assert tested[0] in Path("CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
     for command in (("check",), ("format", "--check")):
         formatted = project.run(sys.executable, "-m", "ruff", *command, path)
         assert formatted.returncode == 0, formatted.stdout

@@ -193,7 +193,8 @@ def new_quantizer(name: str, _like: str | None) -> str:
     written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
     return wrote(
         written,
-        f"python -m pytest tests/unit/test_quantizers.py -k {name}",
+        "python -m pytest tests/unit/test_quantizer_contract.py tests/unit/test_quantizers.py "
+        f"-k {name}",
         f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
     )
 

@@ -7,6 +7,7 @@ environment that lacks it. Code that needs the library is in engines/loaded/, or
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import resource
@@ -15,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from frontier import templates
 from frontier.arrivals import Arrival
@@ -25,6 +26,9 @@ from frontier.engine_block import EngineBlock
 from frontier.errors import UnsupportedError
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
+
+if TYPE_CHECKING:
+    from frontier.engines.common.prompting import Prompting
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,10 @@ class Loaded:
 class LoadedModel(ABC):
     """A variant that an engine has loaded, answering one request at a time."""
 
+    model: Any
+    """The library's own model; `close` forgets it."""
+    prompting: Prompting
+    """The checkpoint's tokenizer and prompt style."""
     loaded: Loaded
     """Complete after the first request."""
 
@@ -126,9 +134,9 @@ class LoadedModel(ABC):
         """
         return None
 
-    @abstractmethod
     def render(self, prompt: str) -> str:
         """The prompt in the chat template. Raises UserError if the template fails."""
+        return self.prompting.render(prompt)
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:
@@ -153,8 +161,10 @@ class LoadedModel(ABC):
         """Peak device memory so far; None if the device shares the host's memory."""
         return None
 
-    def close(self) -> None:  # noqa: B027 an engine may hold nothing that is to be released
+    def close(self) -> None:
         """Releases the weights and the device's memory."""
+        vars(self).pop("model", None)
+        gc.collect()
 
 
 def own_peak_bytes() -> int:

@@ -43,10 +43,6 @@ class LlamaCppModel(LoadedModel):
             kv_bytes_per_token=_cache_bytes(model, prompting.config),
         )
 
-    def render(self, prompt: str) -> str:
-        """The prompt in the chat template. Raises UserError if the template fails."""
-        return self.prompting.render(prompt)
-
     def generate(self, request: Generate) -> Generation:
         """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         # No request reuses the cached prefix of an earlier one.
