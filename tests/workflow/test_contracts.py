@@ -18,7 +18,7 @@ KINDS = sorted(path.stem for path in (ROOT / "workflow/scripts/templates").glob(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_one_meets_its_contract(kind: str, tmp_path: Path) -> None:
-    """By the command that new.py prints, and the tests need no real data (an engine's need some)."""
+    """The tests that new.py names pass; only an engine's skip some without real data."""
     project = Workspace(copy_project(tmp_path / "checkout"))
     shutil.copytree(ROOT / "tests", project.path("tests"), ignore=shutil.ignore_patterns("__py*"))
     project.share_environments()
