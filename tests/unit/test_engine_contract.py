@@ -408,13 +408,13 @@ def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
 
 
 def test_what_it_holds(found: dict[str, Any]) -> None:
-    """Weights and cache as a Llama of that size has them, in numbers of four bytes at most."""
+    """Weights and cache, if any, as a Llama of that size has them, in numbers of up to 4 bytes."""
     recorded = found["chain"]
     layer = HIDDEN * (2 * HIDDEN + 2 * HIDDEN * KV_HEADS // HEADS + 3 * WIDE + 2)
     parameters = 2 * 258 * HIDDEN + LAYERS * layer + HIDDEN
     assert recorded["loaded"]["weights_bytes"] == pytest.approx(4 * parameters, rel=0.1)
     cached = LAYERS * KV_HEADS * HIDDEN // HEADS * 2
-    assert recorded["loaded"]["kv_bytes_per_token"] in (cached, 2 * cached, 4 * cached)
+    assert recorded["loaded"]["kv_bytes_per_token"] in (None, cached, 2 * cached, 4 * cached)
     assert recorded["loaded"]["kernel"] is None or recorded["loaded"]["kernel"].strip()
     assert recorded["peak"] is None, "the CPU has no memory of its own"
 
@@ -499,8 +499,8 @@ def test_all_engines_agree(
     5e-4 of it, and 1e-2 is twenty times that.
     """
     recorded = found["stories"]
-    width = recorded["loaded"]["kv_bytes_per_token"] / (5 * 4 * 8 * 2)
-    bound = 1e-4 if width == 4 else 1e-2
+    cached = recorded["loaded"]["kv_bytes_per_token"]
+    bound = 1e-4 if cached in (None, 4 * (5 * 4 * 8 * 2)) else 1e-2
     partings = []
     *parted, wrong = recorded["parted"]
     assert wrong == PARTED
