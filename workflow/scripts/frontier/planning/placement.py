@@ -28,7 +28,12 @@ from frontier.quantizers import (
 from frontier.quantizers.common.published import refusal
 
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
-_plain_formats = cache(plain_formats)
+
+
+@cache
+def _plain_formats() -> frozenset[str]:
+    """The formats in which a model can be written as it is."""
+    return frozenset(plain_formats())
 
 
 def engine_facts(engine: EngineBlock) -> EngineFacts:
