@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines explore test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines explore test-slurm environments slurm lint documents picture fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -69,6 +69,10 @@ lint: setup ## check format, lint, types and the rules; change nothing
 
 documents: setup ## write the generated documents: config/schema.json, ARCHITECTURE.md, …
 	$(WRITE)
+
+picture: demo ## draw the README's picture of the demo's report with chromium
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,1180 \
+	    --screenshot=docs/report.png "file://$(CURDIR)/results/report.html"
 
 fix: setup ## fix format and lint, and write the generated documents
 	$(BIN)/ruff check --fix --quiet . || true # make lint reports what it cannot fix
