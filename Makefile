@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-servers test-slurm environments slurm lint documents fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm lint documents picture fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -45,6 +45,10 @@ test-engines: setup ## run the tests that need engines' environments, or more ti
 test-servers: setup ## run the tests that start vLLM and transformers serve
 	$(PYTEST) --tier=servers
 
+# The other targets draw the same examples each time.
+explore: setup ## run the property tests on new random examples
+	$(PYTEST) $(SIDE_BY_SIDE) -m hypothesis --hypothesis-profile=explore
+
 # These tests start and stop their own cluster, and mostly wait for it.
 test-slurm: setup slurm ## run the tests that start and stop a Slurm cluster
 	$(PYTEST) --tier=slurm
@@ -72,6 +76,10 @@ lint: setup ## check format, lint, types and the rules; change nothing
 
 documents: setup ## write the generated documents: config/schema.json, ARCHITECTURE.md, …
 	$(WRITE)
+
+picture: demo ## draw the README's picture of the demo's report with chromium
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,1180 \
+	    --screenshot=docs/report.png "file://$(CURDIR)/results/report.html"
 
 fix: setup ## fix format and lint, and write the generated documents
 	$(BIN)/ruff check --fix --quiet . || true # make lint reports what it cannot fix

@@ -59,7 +59,7 @@ class Line:
 
 
 def simulate(condition: populations.Condition, n: int, studies: int, seed: int = 0) -> Line:
-    """Simulate studies."""
+    """Simulates studies."""
     rng = np.random.default_rng([seed, n])
     held = known = found = tested = 0
     widths = []
@@ -84,7 +84,7 @@ def share(estimate: Estimate) -> str:
 
 
 def main() -> None:
-    """Read the arguments, simulate, print the table."""
+    """Reads the arguments, simulates, prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -34,7 +34,7 @@ class Condition:
     name: str
     truth: float
     draw: Draw
-    null: bool = False  # whether a test that finds something is wrong
+    null: bool = False  # true if a test that finds something is wrong
 
 
 def process(rng: np.random.Generator, n: int, lag1: float) -> Values:
@@ -160,7 +160,7 @@ def classified(right: float, macro: bool) -> Draw:
 def f1_scores() -> Iterator[Condition]:
     """Binary and macro F1."""
     for right in (0.7, 0.95):
-        # Of a label with such a share: twice tp, over those named and those that are it.
+        # The F1 of a label with such a share: twice tp, over predicted plus actual.
         one, zero = (
             2 * share * right / (share + share * right + (1 - share) * (1 - right))
             for share in (0.4, 0.6)

@@ -29,7 +29,7 @@ def pack(values: torch.Tensor) -> torch.Tensor:
 
 
 def write(folder: Path, model: transformers.LlamaForCausalLM) -> transformers.LlamaForCausalLM:
-    """Write `model` packed into `folder`; gives its dense twin, with the ternary weights."""
+    """Writes `model` packed into `folder`; gives its dense twin, with the ternary weights."""
     model.save_pretrained(folder)
     tensors = {}
     with torch.no_grad():

@@ -102,7 +102,7 @@ def behaviour(report: Path, timeout_s: float = 120) -> dict[str, Any]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Says nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -203,7 +203,7 @@ def figures_of(cell: Cell, rows: pl.DataFrame | None) -> dict[str, Any]:
 
 
 def measured(results: Path, cell: Cell) -> Path:
-    """Write a cell with the measurement that it was scored from; gives the path of its JSON."""
+    """Writes a cell with the measurement that it was scored from; gives the path of its JSON."""
     path = write(results, cell)
     run = path.with_suffix("") / f"{cell.seed():016x}"
     run.mkdir(parents=True)
@@ -217,7 +217,7 @@ def measured(results: Path, cell: Cell) -> Path:
 
 
 def write(results: Path, cell: Cell) -> Path:
-    """Write a cell under `results`; gives the path of its JSON."""
+    """Writes a cell under `results`; gives the path of its JSON."""
     path = cell.place.summary_in(results)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = frame(cell) if cell.outcome in ("measured", "invalid") else None
@@ -227,7 +227,7 @@ def write(results: Path, cell: Cell) -> Path:
 
 
 def translated(path: Path) -> Path:
-    """Give the requests beside a cell's JSON the scores and counts of the translation scorer."""
+    """Gives the requests next to a cell's JSON the scores and counts of the translation scorer."""
     at = path.with_suffix(".parquet")
     rows = pl.read_parquet(at)
     given = [

@@ -47,7 +47,7 @@ def checkpoint(folder: Path, built: PreTrainedTokenizerFast, **config: Any) -> P
 
 
 def answering(folder: Path, answer: Sequence[str]) -> Path:
-    """Add weights: behind a text that ends in "=" comes `answer`, each a word, once only."""
+    """Adds weights: a text that ends in "=" is followed by `answer`, each a word, once only."""
     built = PreTrainedTokenizerFast.from_pretrained(folder)
     table = follow(built, ["=", *answer])
     model = LlamaForCausalLM(LlamaConfig.from_pretrained(folder))

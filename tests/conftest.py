@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,15 +25,31 @@ SPREAD = {
     "test_server_ends",
 }  # fmt: skip
 
-# On a busy machine an example may take any time: that is no fault of what it tests.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+# Run by make, by a hook of git or in a job of Slurm's, the tests and the programs that they start
+# behave as in any shell.
+OF_THE_CALLER = (
+    "MAKE", "MFLAGS", "GIT_", "SLURM_", "SNAKEMAKE_", "LLM_FRONTIER_", "HF_", "COLUMNS", "LINES",
+)  # fmt: skip
+TEST_DATA = "LLM_FRONTIER_TEST_DATA"
+for name in [name for name in os.environ if name.startswith(OF_THE_CALLER) and name != TEST_DATA]:
+    del os.environ[name]
+os.umask(0o022)
+
+# On a busy machine an example may take any time, which is not a failure. The same
+# examples each time, so that a run can be repeated; `make explore` draws others.
+ANY_TIME: dict[str, Any] = {
+    "deadline": None, "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}  # fmt: skip
+settings.register_profile("repeatable", **ANY_TIME, derandomize=True, database=None)
+settings.register_profile("explore", **ANY_TIME, derandomize=False)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of real data; tests that need it skip, and say so, where it is absent."""
-    folder = Path(os.environ.get("LLM_FRONTIER_TEST_DATA", ROOT.parent / "shared" / "data"))
+    folder = Path(os.environ.get(TEST_DATA, ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder} (set LLM_FRONTIER_TEST_DATA)")
     return folder

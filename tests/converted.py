@@ -159,7 +159,7 @@ def run_engine(
     weights: str,
     refused: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Convert and ask `variants` (label: checkpoint, method, options) in the engine's environment."""
+    """Converts and runs `variants` (label: checkpoint, method, options) in the engine's environment."""
     jobs = {
         label: {"checkpoint": str(built[name]), "method": method, "options": options}
         for label, (name, method, options) in variants.items()
@@ -176,6 +176,6 @@ def run_engine(
 
 
 def parameters(folder: Path) -> int:
-    """Of a checkpoint."""
+    """The number of parameters of a checkpoint."""
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
     return sum(weight.numel() for weight in model.parameters())

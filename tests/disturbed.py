@@ -20,6 +20,7 @@ import psutil
 
 from frontier.host.locks import check_lock
 from frontier.values import sha256
+from waiting import PATIENCE_S, wait_until
 from workspace import Workspace
 
 CELLS = "results/*/*/*/*"
@@ -52,11 +53,11 @@ class Disturbed:
     def __init__(
         self, place: Workspace, command: Sequence[str], seed: int, **environment: str
     ) -> None:
-        """With a clock that can be moved; nothing runs yet."""
+        """Prepares a clock that can be moved; nothing runs yet."""
         self.place, self.command = place, command
         self.random = random.Random(seed)
         self.kept: dict[Path, list[dict[str, Any]]] = {}
-        self.log = place.root.parents[1] / "log.txt"  # beside its disk, which will be full
+        self.log = place.root.parents[1] / "log.txt"  # next to its disk, which will be full
         self.clock = place.root.parent / "clock"
         self.clock.write_bytes(bytes(8))
         library = self.clock.with_suffix(".so")
@@ -72,7 +73,7 @@ class Disturbed:
             self.running = subprocess.Popen(
                 self.command, cwd=self.place.root, env=self.environment,
                 stdout=log, stderr=log, start_new_session=True,
-                # A shell has what it starts in the background ignore it.
+                # A shell makes the processes that it starts in the background ignore it.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )  # fmt: skip
 
@@ -81,7 +82,7 @@ class Disturbed:
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """Leave nothing running, also where the test has failed."""
+        """Leaves nothing running, even if the test has failed."""
         for one in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 one.kill()
@@ -103,7 +104,7 @@ class Disturbed:
         return found
 
     def wait(self, seconds: float) -> bool:
-        """Let it run; whether it has ended."""
+        """Lets it run; returns whether it has ended."""
         deadline = time.monotonic() + seconds
         while self.running.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -126,11 +127,13 @@ class Disturbed:
             assert len({line["id"] for line in found}) == len(found), f"{path}: repeated"
             self.kept[path.parent] = found
         for path in self.place.root.glob(f"{CELLS}/measurement.json"):
-            recorded = json.loads(path.read_bytes())
-            assert recorded["requests_sha256"] == sha256(path.with_name("requests.jsonl"))
-            assert recorded["outcome"] != "measured" or recorded["requests"] == len(
-                self.kept[path.parent]
-            )
+            # Read again: a cell may have been finished since its journal was read above.
+            recorded, requests = json.loads(path.read_bytes()), path.with_name("requests.jsonl")
+            assert recorded["requests_sha256"] == sha256(requests)
+            found, before = lines(requests), self.kept.get(path.parent, [])
+            assert found[: len(before)] == before, f"{requests}: a finished request was lost"
+            assert recorded["outcome"] != "measured" or recorded["requests"] == len(found)
+            self.kept[path.parent] = found
         for path in self.place.root.glob("results/*/*/*.json"):
             json.loads(path.read_bytes())
         for path in self.place.root.glob("resources/*/*/*/lock.json"):
@@ -139,7 +142,7 @@ class Disturbed:
     def disturb(
         self, kinds: list[Callable[[Disturbed], None]], late: tuple[int, int]
     ) -> Counter[str]:
-        """Run it and disturb it in each of these ways; returns how often in which.
+        """Runs it and disturbs it in each of these ways; returns how often in which.
 
         At random moments, mostly so soon that it has got nowhere, now and then `late`: between so
         many seconds.
@@ -159,7 +162,7 @@ class Disturbed:
                 print(disturb.__name__, flush=True)
                 self.observe()
             if self.running.poll() is not None:
-                failed = self.running.returncode > 0  # who was killed says nothing
+                failed = self.running.returncode > 0  # a killed process reports nothing
                 # While it plans, which takes long on a slow machine, a full disk ends it by itself.
                 planning = (
                     "Select jobs" not in self.log_text() and "No space left" in self.log_text()
@@ -186,17 +189,18 @@ class Disturbed:
         self.observe()
         assert predictions(self.place) == predictions(undisturbed)
         root = self.place.root
+        wait_until(lambda: not self.processes(), "nothing of it runs")
         leftovers = [*root.rglob(".*.tmp"), *root.glob(f"{CELLS}/journal.jsonl"),
                      *root.glob(".snakemake/locks/*")]  # fmt: skip
         assert not leftovers
-        assert not self.processes()
         return sum(map(len, self.kept.values()))
 
 
 def kill_a_job(run: Disturbed) -> None:
     """One of its programs dies; Snakemake ends its other jobs and says so."""
     if programs := run.programs():
-        run.random.choice(programs).kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            run.random.choice(programs).kill()
 
 
 def kill_snakemake(run: Disturbed) -> None:
@@ -206,7 +210,7 @@ def kill_snakemake(run: Disturbed) -> None:
 
 
 def kill_everything(run: Disturbed) -> None:
-    """As when the machine is switched off."""
+    """Ends every process at once, like a power failure."""
     os.killpg(run.running.pid, signal.SIGKILL)
     run.running.wait()
 
@@ -214,7 +218,7 @@ def kill_everything(run: Disturbed) -> None:
 def interrupt(run: Disturbed) -> None:
     """Ctrl-C, which reaches Snakemake and its programs."""
     os.killpg(run.running.pid, signal.SIGINT)
-    assert run.wait(120), "it does not end when asked to"
+    assert run.wait(PATIENCE_S), "it does not end when asked to"
 
 
 def terminate(run: Disturbed) -> None:
@@ -257,6 +261,6 @@ def make_results_read_only(run: Disturbed) -> None:
 
 
 def move_the_clock(run: Disturbed) -> None:
-    """By up to two days, back or forth."""
+    """Moves the clock by up to two days, back or forth."""
     with run.clock.open("r+b") as file:  # the same file, which all processes have before them
         file.write(struct.pack("q", run.random.randint(-172_800, 172_800)))

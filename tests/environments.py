@@ -11,7 +11,7 @@ LIBRARY = os.pathsep.join((str(ROOT / "workflow" / "scripts"), str(ROOT / "tests
 
 
 def run_in(python: Path, program: str, *arguments: str) -> str:
-    """Run a Python text with our library on its path; gives its output, fails with its errors."""
+    """Runs a Python text with our library on its path; gives its output, fails with its errors."""
     done = subprocess.run(
         [python, "-c", program, *arguments],
         env=os.environ | {"PYTHONPATH": LIBRARY, "PYTHONDONTWRITEBYTECODE": "1"},

@@ -50,14 +50,14 @@ def write(folder: Path, config: Any) -> Path:
 
 
 def rewrite(folder: Path, change: Callable[[Tensors], Tensors]) -> None:
-    """Change a checkpoint's tensors."""
+    """Changes a checkpoint's tensors."""
     path = folder / "model.safetensors"
     changed = {name: tensor.contiguous() for name, tensor in change(load_file(path)).items()}
     save_file(changed, path, {"format": "pt"})
 
 
 def reconfigure(folder: Path, **changes: Any) -> None:
-    """Change keys of a checkpoint's config.json."""
+    """Changes keys of a checkpoint's config.json."""
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(config | changes), encoding="utf-8")
@@ -112,14 +112,17 @@ def stored_as(dtype: torch.dtype, *ends: str) -> Callable[[Path], None]:
 UNFIT = {
     "lost": ("UserError", "the files lack model.layers.1.mlp.down_proj.weight"),
     "foreign": ("UserError", "_orig_mod."),
-    "misshapen": ("UserError", "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by"),
+    "misshapen": (
+        "UserError",
+        "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 according to",
+    ),
     "mamba": ("UnsupportedError", ""),
 }
 """Checkpoints that no conversion takes, with what each must say."""
 
 
 def unfit(folder: Path) -> dict[str, str]:
-    """Write them; gives their folders."""
+    """Writes them; gives their folders."""
     known = configs()
     without("model.layers.1.mlp.down")(write(folder / "lost", known["llama"]))
     renamed("_orig_mod.")(write(folder / "foreign", known["tied"]))

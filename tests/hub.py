@@ -72,7 +72,7 @@ def hashed(path: Path) -> str:
 
 @contextmanager
 def serve(root: Path, port: int = 0) -> Iterator[Hub]:
-    """Serve a folder from a thread of this process."""
+    """Serves a folder from a thread of this process."""
     hub = Hub(root)
     server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
@@ -93,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
-        """Keep the tests' output to the tests."""
+        """Keeps the tests' output to the tests."""
 
     def do_HEAD(self) -> None:
         self.answer()

@@ -15,7 +15,7 @@ TEXTS = ["Once upon a time there was a little model", "What is 2 + 3 ?", "a film
 
 
 def checkpoint(folder: Path, **changes: Any) -> Path:
-    """Write one; `changes` are to LlamaConfig's keys. Its answers vary with the prompt."""
+    """Writes one; `changes` are to LlamaConfig's keys. Its answers vary with the prompt."""
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     raw = tokenizers.Tokenizer(models.BPE())
@@ -42,6 +42,6 @@ def checkpoint(folder: Path, **changes: Any) -> Path:
 
 
 def edit(path: Path, **changes: Any) -> None:
-    """Set keys of a JSON object's file."""
+    """Sets keys of a JSON object's file."""
     found = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(found | changes), encoding="utf-8")

@@ -153,7 +153,7 @@ def draw(steps: Steps) -> dict[str, Path]:
 
 
 def finish(folder: Path) -> None:
-    """Write every cell of the study, as if measured and scored; not the tables and the report."""
+    """Writes every cell of the study, as if measured and scored; not the tables and the report."""
     with steps_of(folder) as steps:
         samples, pool = draw(steps), Path("pool")
 

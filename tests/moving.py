@@ -10,7 +10,7 @@ from frontier.identity.scopes import absolute
 
 
 def move(scripts: Path, moves: Mapping[str, str]) -> None:
-    """Move modules, by their dotted names, below a folder of programs and modules."""
+    """Moves modules, by their dotted names, below a folder of programs and modules."""
     files = {_name(path, scripts): path for path in sorted(scripts.rglob("*.py"))}
     for name, path in files.items():
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]

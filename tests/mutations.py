@@ -30,7 +30,7 @@ from frontier.text import visible
 HERE = "PLACEHOLDER"
 DAY = date(2026, 12, 24)
 LONGEST_LINE = 300
-# What stands in a value's place, as YAML.
+# Replacements for a value, as YAML.
 VALUES = [
     "~", "true", "no", "0", "-1", "1", "3.5", "1e3", "1e300", "1e999", ".inf", "-.inf", ".nan",
     "1000000000", "9" * 5000, "010", "1:30", "0x1F", "2024-01-01", "2024-13-45", "=", "''", "' '",
@@ -44,7 +44,7 @@ VALUES = [
     " &e [*d, *d, *d, *d, *d, *d, *d, *d, *d], &f [*e, *e, *e, *e, *e, *e, *e, *e, *e],"
     " &g [*f, *f, *f, *f, *f, *f, *f, *f, *f], [*g, *g, *g, *g, *g, *g, *g, *g, *g]]",
 ]  # fmt: skip
-# What stands in a key's place, as YAML.
+# Replacements for a key, as YAML.
 KEYS = [
     "123", "~", "true", "no", "4.5", "2024-01-01", "2024-13-45", "[1, 2]", "? {a: b}\n", "<<", "=",
     "''", "'a b'", "A", "a/b", "..", ".", "-a", "'@a'", "report.html", "charts", "added", "study.csv",
@@ -172,7 +172,7 @@ def mutate(files: dict[str, dict[str, Any]], seed: int) -> dict[str, bytes]:
     how = dice.choice(
         ["value", "value", "value", "key", "rename", "gone", "twice", "bytes", "line"]
     )
-    raw = HERE  # what is put there instead
+    raw = HERE  # the replacement
     if how in ("key", "rename", "twice") and isinstance(block, dict):
         new = HERE if how == "key" else misspelt(last, dice) if how == "rename" else last + HERE
         items = [
@@ -237,7 +237,7 @@ def fault(line: str | None, seconds: float) -> str | None:
 
 
 def main() -> None:
-    """Try the seeds of the command line and count what comes of them."""
+    """Tries the seeds of the command line and counts the outcomes."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
         files = whole(tiny.reviews(Path(name) / "reviews"))

@@ -84,7 +84,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def stray(block: Block) -> list[str]:
-    """The commands in a block that is none of `sh`, where nothing would try them."""
+    """The commands in a block that is not `sh`, where nothing would try them."""
     lines = [line.strip().removeprefix("$ ") for line in block.text.splitlines()]
     return [line for line in lines if block.language != "sh" and line.startswith(PROGRAMS)]
 

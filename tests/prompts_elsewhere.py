@@ -36,7 +36,7 @@ def read(folder: Path, style: str, prompts: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read [[folder, style], …] and prompts from the arguments; print what was found."""
+    """Reads [[folder, style], …] and prompts from the arguments; prints what was found."""
     work, prompts = map(json.loads, sys.argv[1:3])
     print(json.dumps([read(Path(folder), style, prompts) for folder, style in work]))
 

@@ -17,7 +17,7 @@ Job = tuple[str, dict[str, Any], str, str]
 
 
 def examine(jobs: list[Job]) -> list[dict[str, Any]]:
-    """Load each, beside the native model, and tell what it stores and says."""
+    """Loads each, next to the native model, and reports its stored bytes and answers."""
     return [_examine(*job) for job in jobs]
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from frontier.quantizers import EngineFacts, Quantizer, quantizer_of
+import shipped
+from frontier.planning.placement import engine_facts
+from frontier.quantizers import Quantizer, quantizer_of
 
-TRANSFORMERS = EngineFacts("transformers")
-LLAMA_CPP = EngineFacts("llama_cpp", plain="gguf", environment="llama_cpp")
-ONNXRUNTIME, OPENVINO = (
-    EngineFacts(name, dtypes=("float32",), plain=format, environment=name)
-    for name, format in (("onnxruntime", "onnx"), ("openvino", "openvino"))
-)
-ENGINES = {one.name: one for one in (TRANSFORMERS, LLAMA_CPP, ONNXRUNTIME, OPENVINO)}
+# Of the shipped catalogue without its tasks, whose scorers an engine's environment cannot import.
+ENGINES = {
+    engine.kind: engine_facts(engine)
+    for engine in shipped.catalogue().engines.values()
+    if engine.kind != "server"
+}
+"""The engines of config/engines.yaml in this process, by kind."""
+TRANSFORMERS, LLAMA_CPP = ENGINES["transformers"], ENGINES["llama_cpp"]
+ONNXRUNTIME, OPENVINO = ENGINES["onnxruntime"], ENGINES["openvino"]
 
 
 def quantizer(method: str, **keys: Any) -> Quantizer:

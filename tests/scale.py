@@ -1,7 +1,7 @@
 """The cost of large studies: wall-clock and processor seconds, and peak megabytes.
 
     python tests/scale.py plan --cells 1000 10000    plan.py; a dry run of a study without results;
-        a run of one that is. The last two beside a bare Snakemake (tests/bare.smk) with as many
+        a run of one that is. The last two next to a bare Snakemake (tests/bare.smk) with as many
         jobs and files of rules that do nothing, in turns: medians, and the ratio of the medians
     python tests/scale.py tables --cells 1000 10000  aggregate, compare, render; and how long the
         report takes to open in chromium, and to leave cells out
@@ -9,7 +9,7 @@
         time; and what of that is the start of Python and its imports
 
 The cells have 500 requests each and are invented by tests/many.py. Equal ones share their files, so
-the disk holds little and files are read from memory. All lies in a temporary folder, or in --keep.
+the disk holds little and files are read from memory. Everything is in a temporary folder, or in --keep.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def medians(runs: int, *commands: Callable[[], Figures]) -> list[Figures]:
 
 
 def tell(cells: int, what: str, figures: Figures, against: Figures | None = None) -> None:
-    """Print a line of the table; ratios of the clock's and of the processor's seconds."""
+    """Prints a line of the table; ratios of the clock's and of the processor's seconds."""
     ratios = [a / b for a, b in zip(figures, against, strict=True)][:2] if against else []
     columns = "".join(f"{ratio:8.2f}" for ratio in ratios)
     wall, processor, peak = figures
@@ -77,7 +77,7 @@ def tell(cells: int, what: str, figures: Figures, against: Figures | None = None
 
 
 def beside(cells: int, what: str, runs: int, ours: Path, bare: Path, *command: str) -> None:
-    """Measure a command in both checkouts, in turns."""
+    """Measures a command in both checkouts, in turns."""
     first, second = medians(runs, lambda: metered(ours, *command), lambda: metered(bare, *command))
     tell(cells, what, first, second)
     tell(cells, "  the same of a bare Snakemake", second)
@@ -167,7 +167,7 @@ def scoring(folder: Path, cells: int, runs: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and measure."""
+    """Reads the arguments and measures."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,8 +1,9 @@
-"""The engines of the catalogue that is shipped, and catalogues of a test's own beside them."""
+"""The engines of the catalogue that is shipped, and a test's own catalogues next to it."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def read() -> Catalogue:
 
 
 @cache
-def engines() -> dict[str, EngineBlock]:
+def engines() -> Mapping[str, EngineBlock]:
     """The blocks of config/engines.yaml, by their ids."""
     return read().engines
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
 import stat
 import subprocess
-import time
 from pathlib import Path
 from typing import Self
 
 import psutil
+
+from waiting import wait_until
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 GPUS = 3
@@ -63,16 +66,19 @@ def _path() -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    """A port that no connection gets by chance before the daemon has it: those are higher."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Site:
     """The daemons, and the environment in which Slurm's commands find them."""
 
     def __init__(self, folder: Path) -> None:
-        """Write the configuration; nothing runs yet."""
+        """Writes the configuration; nothing runs yet."""
         self.folder = folder
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = {"SLURM_CONF": str(folder / "slurm.conf")}
@@ -84,7 +90,7 @@ class Site:
             CONFIG.format(folder=folder, host=host, gpus=GPUS, **ports), "utf-8"
         )
         for index in range(GPUS):
-            # Any character device will do, for Slurm to count and to tell its number.
+            # Any character device will do; Slurm counts them and passes on their numbers.
             os.mknod(folder / f"gpu{index}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
         (folder / "gres.conf").write_text(
             f"NodeName={host} Name=gpu Type=a6000 File={folder}/gpu[0-{GPUS - 1}]\n", "utf-8"
@@ -111,20 +117,20 @@ class Site:
         return os.environ | self.environment
 
     def __enter__(self) -> Self:
-        """Start the daemons; ready when the node is idle."""
+        """Starts the daemons; ready when the node is idle."""
         for name in DAEMONS:
             self.start(name)
         self.wait_for("idle")
         return self
 
     def __exit__(self, *_raised: object) -> None:
-        """Stop what is running, by pid, jobs first."""
+        """Stops what is running, by pid, jobs first."""
         self.command("scancel", "--user=root")
         for name in reversed(DAEMONS):
             self.stop(name)
 
     def start(self, name: str) -> None:
-        """Start a daemon in the foreground, its words in a file."""
+        """Starts a daemon in the foreground, its words in a file."""
         folder = self.folder
         options = {
             "munged": ["--foreground", "--force", f"--key-file={folder}/munge.key",
@@ -139,10 +145,11 @@ class Site:
                 stdout=words, stderr=words, env=self._all(), start_new_session=True,
             )  # fmt: skip
         if name == "munged":
-            self._until(lambda: (folder / "munge.socket").exists(), "munged has no socket")
+            out = folder / f"{name}.out"
+            wait_until((folder / "munge.socket").exists, out, self.running[name], poll_s=0.1)
 
     def stop(self, name: str, how: signal.Signals = signal.SIGTERM) -> None:
-        """End a daemon, and for slurmd what it started."""
+        """Ends a daemon, and for slurmd what it started."""
         process = self.running.pop(name, None)
         if process is None:
             return
@@ -165,18 +172,11 @@ class Site:
         return self.command("squeue", "--noheader", "--format=%i").split()
 
     def wait_for(self, state: str) -> None:
-        """Until the node is in that state."""
-        self._until(
+        """Waits until the node is in that state."""
+        wait_until(
             lambda: self.command("sinfo", "--noheader", "--format=%T").strip() == state,
-            f"the node is not {state}",
-        )
-
-    def _until(self, done: object, otherwise: str) -> None:
-        deadline = time.monotonic() + 30
-        while not done():  # type: ignore[operator]
-            logs = "".join(path.read_text("utf-8") for path in self.folder.glob("*.out"))
-            assert time.monotonic() < deadline, f"{otherwise}\n{logs}"
-            time.sleep(0.1)
+            self.folder / "slurmctld.out", self.running["slurmctld"], poll_s=0.1,
+        )  # fmt: skip
 
     def processes(self) -> list[psutil.Process]:
         """The processes of jobs that the node daemon still runs."""

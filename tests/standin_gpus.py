@@ -24,7 +24,7 @@ class StandIns:
     processes: dict[int, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Compile the library and list the GPUs."""
+        """Compiles the library and list the GPUs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         source = Path(__file__).with_suffix(".c")
         library = self.folder / "libnvidia-ml.so.1"
@@ -32,7 +32,7 @@ class StandIns:
         self.tell()
 
     def tell(self) -> None:
-        """Write down what each GPU has; call it again after a change."""
+        """Writes the state of each GPU; must be called again after a change."""
         rows = (
             (index, TOTAL_BYTES, self.used_bytes.get(index, 0), *self.processes.get(index, []))
             for index in range(self.count)
@@ -42,7 +42,7 @@ class StandIns:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For a process that is to see them; its leases lie in this folder too."""
+        """The environment of a process that sees them; its leases are in this folder too."""
         before = os.environ.get("LD_LIBRARY_PATH")
         return {
             "LD_LIBRARY_PATH": f"{self.folder}:{before}" if before else str(self.folder),

@@ -37,7 +37,7 @@ def catalogue(data: Path) -> dict[str, dict[str, Any]]:
         "int8": {"method": "quanto", "weights": "int8", "label": "INT8"},
     }
     warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
-    # Other tests run beside this one: their load must not make cells invalid here.
+    # Other tests run alongside this one: their load must not make cells invalid here.
     cpu = {"accelerator": "cpu", "threads": 1, "warmup": warmup, "max_background_cores": 64}
     datasets = {
         "demo": {"loader": "demo", "source": {"generator": "demo"}},

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# What a run has imported in the end, but for what reads the environment while it is imported.
+# Everything a run has imported at its end, except what reads the environment while imported.
 IMPORTED = (
     "snakemake.cli", "snakemake.report.html_reporter", "snakemake.scheduling.greedy",
     "snakemake_executor_plugin_slurm", "snakemake_executor_plugin_slurm_jobstep",
@@ -38,11 +38,11 @@ class Warm:
     def run(
         self, folder: Path, program: str, arguments: Sequence[str], environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """As subprocess.run does it of `python -P PROGRAM` in a folder, its output captured.
+        """Runs `python -P PROGRAM` in a folder and captures its output, like subprocess.run.
 
         PROGRAM: a file, or SNAKEMAKE for `-m snakemake`.
         """
-        process, self.waiting = self.waiting or _start(), None  # none, should this be broken off
+        process, self.waiting = self.waiting or _start(), None  # none if this is interrupted
         assert process.stdin
         assert process.stdout
         with tempfile.TemporaryDirectory() as words:
@@ -68,7 +68,7 @@ def _start() -> subprocess.Popen[str]:
 
 
 def become(asked: dict[str, Any]) -> None:
-    """Be the run that is asked for, from its working directory to its exit code."""
+    """Becomes the run that is requested, from its working directory to its exit code."""
     os.chdir(asked["folder"])
     os.environ.clear()
     os.environ.update(asked["environment"])
@@ -88,11 +88,11 @@ def become(asked: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Import, then fork for each line of the standard input."""
+    """Imports, then forks for each line of the standard input."""
     for name in IMPORTED:
         importlib.import_module(name)
     assert "frontier" not in sys.modules
-    # Which package brings which module: every run asks, and finding out takes a fifth of a second.
+    # The packages of the modules: every run needs them, and finding them takes a fifth of a second.
     installed = FIND_PACKAGES()
     importlib.metadata.packages_distributions = lambda: installed
     for line in sys.stdin:

@@ -59,13 +59,13 @@ class Workspace:
         self.root = root
 
     def share_environments(self) -> None:
-        """Take environments from the project's own checkout, where they are built once."""
+        """Takes environments from the project's own checkout, where they are built once."""
         shared = ROOT / "resources" / "envs"
         shared.mkdir(parents=True, exist_ok=True)
         self.path("resources/envs").symlink_to(shared)
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command here, to its end."""
+        """Runs a command here, to its end."""
         return subprocess.run(
             command,
             cwd=self.root,
@@ -76,14 +76,14 @@ class Workspace:
         )
 
     def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run the real Snakemake here; with an environment of its own, from its first import on."""
+        """Runs the real Snakemake here; with an environment of its own, from its first import on."""
         arguments = ("--cores", "2", *arguments)
         if environment:
             return self.run(sys.executable, "-m", "snakemake", *arguments, **environment)
         return WARM.run(self.root, SNAKEMAKE, arguments, dict(os.environ) | NO_BYTECODE)
 
     def build(self, *arguments: str, **environment: str) -> str:
-        """Run Snakemake and return its log; fails with that log if it does."""
+        """Runs Snakemake and return its log; fails with that log if it does."""
         done = self.snakemake(*arguments, **environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
@@ -91,7 +91,7 @@ class Workspace:
     def program(
         self, name: str, *arguments: str, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run one of workflow/scripts by hand; third-party packages may have been imported before."""
+        """Runs one of workflow/scripts by hand; third-party packages may have been imported before."""
         whole = dict(os.environ) | NO_BYTECODE | environment
         return WARM.run(self.root, f"workflow/scripts/{name}.py", arguments, whole)
 
@@ -121,7 +121,7 @@ class Workspace:
         )
 
     def _planned_here(self, cells: tuple[str, ...]) -> set[str]:
-        """As plan.py, in this process, which has worked out the identities of the code before."""
+        """Plans like plan.py, in this process, which has computed the identities of the code before."""
         with contextlib.chdir(self.root):
             steps = plan.read([Path("config/config.yaml")])
             named = [plan.named(steps, cell) for cell in cells] or steps.cells
@@ -133,13 +133,13 @@ class Workspace:
         return self.root / name
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace a text that stands exactly once in a file."""
+        """Replaces a text that stands exactly once in a file."""
         text = self.path(name).read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
         self.path(name).write_text(text.replace(old, new), encoding="utf-8")
 
     def set(self, name: str, keys: str, value: Any) -> None:
-        """Set a value in one of config/*.yaml by its dotted keys; None deletes it."""
+        """Sets a value in one of config/*.yaml by its dotted keys; None deletes it."""
         path = self.path(f"config/{name}.yaml")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         *parents, last = keys.split("/")

@@ -1,8 +1,8 @@
 """Check on a GPU what was only ever run on a CPU, through measure.py: bench/gpu_check.sh starts it.
 
-A Llama of 7B shape with random weights by each way to quantize, its times beside what its memory's
-bandwidth allows and its memory beside the plan's; out of memory as an outcome; leases; others on
-the GPU; the grown models' answers beside the CPU's. Prints a table, writes JSON, and ends with 1
+A Llama of 7B shape with random weights by each way to quantize, its times next to what its memory's
+bandwidth allows and its memory next to the plan's; out of memory as an outcome; leases; others on
+the GPU; the grown models' answers next to the CPU's. Prints a table, writes JSON, and ends with 1
 where something is wrong. What a missing package or too little time prevents is skipped, with the
 reason.
 """
@@ -64,13 +64,13 @@ def run(check: GpuChecks, seconds: float) -> Iterator[Finding]:
 
 
 def main() -> int:
-    """Read the arguments, check, print and write; 1 where something is wrong."""
+    """Reads the arguments, checks, prints and writes; 1 where something is wrong."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cpu", action="store_true", help="all that a CPU can, at a small shape")
     parser.add_argument("--json", type=Path, default=Path("gpu_check.json"), help="file to write")
-    parser.add_argument("--folder", type=Path, help="where checkpoints of some 14 GB may lie")
+    parser.add_argument("--folder", type=Path, help="a folder for checkpoints of some 14 GB")
     parser.add_argument("--seconds", type=float, default=420, help="begin no check after this time")
     parser.add_argument("--requests", type=int, default=12, help="how many of each shaped cell")
     given = parser.parse_args()

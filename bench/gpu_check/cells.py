@@ -27,13 +27,13 @@ QUANTIZATIONS: dict[str, dict[str, Any]] = {
 COMPILES = ("int4",)
 """Quantizations that compile their kernels first, which may take minutes: checked last."""
 WHEELS = {"quanto": "optimum.quanto", "bitsandbytes": "bitsandbytes", "torchao": "torchao"}
-"""The module that a method needs beside torch and transformers."""
+"""The module that a method needs besides torch and transformers."""
 
 TASKS = ("sentiment", "arithmetic")
 
 
 def parameters(shape: dict[str, int]) -> int:
-    """Of a Llama of that shape, its head of its own: matrices and norms."""
+    """The parameters of a Llama of that shape with a separate head: matrices and norms."""
     hidden, layers = shape["hidden_size"], shape["num_hidden_layers"]
     heads, kv_heads = shape["num_attention_heads"], shape["num_key_value_heads"]
     attention = 2 * hidden * hidden * (heads + kv_heads) // heads

@@ -86,7 +86,7 @@ class GpuChecks:
         yield row("checkpoints", built == planned, parameters=built, grown=len(grown))
 
     def route(self, quantization: str, device: str) -> Iterator[Finding]:
-        """Latency beside what bandwidth allows, and peak memory beside the plan's."""
+        """Latency next to what bandwidth allows, and peak memory next to the plan's."""
         name = _name(quantization) + (" compiled" if device == "compiled" else "")
         method = cells.QUANTIZATIONS[quantization]["method"]
         wheel = cells.WHEELS.get(method)
@@ -156,7 +156,7 @@ class GpuChecks:
             yield row(name, found == expected, reason, outcome=found, planned_GB=planned / 1e9)
 
     def answers(self) -> Iterator[Finding]:
-        """In float32 the GPU answers as the CPU does."""
+        """The GPU's float32 answers are the CPU's."""
         for model, checkpoint in self.grown.items():
             for task in cells.TASKS[:1] if self.small else cells.TASKS:
                 sample = self.bench.sample(task)

@@ -103,7 +103,7 @@ def llama(device: str, output: Path, shape: dict[str, int]) -> dict[str, Any]:
     with torch.device(device):
         model = LlamaForCausalLM(config)
     model.save_pretrained(output, max_shard_size="4GB")
-    # As of a model that was grown without a step: timed, never scored, and not looked through.
+    # Like a model trained for 0 steps: timed, never scored, and not checked.
     lock = {"files": {}, "random_weights": True}
     (output / "lock.json").write_text(json.dumps(lock), encoding="utf-8")
     return {"parameters": sum(parameter.numel() for parameter in model.parameters())}
@@ -140,7 +140,7 @@ def limited(most: int, program: list[str]) -> None:
 
 
 def main() -> None:
-    """Read the arguments and run the probe."""
+    """Reads the arguments and runs the probe."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("probe", choices=("copy", "attention", "llama", "load", "limited"))
     parser.add_argument("--device", default="cuda")

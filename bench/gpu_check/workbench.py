@@ -52,7 +52,7 @@ class Meter:
 
     @contextmanager
     def reading(self) -> Iterator[Meter]:
-        """Read it every READ_S seconds; `missing` says why there is nothing to read."""
+        """Reads it every READ_S seconds; `missing` says why there is nothing to read."""
         ended = threading.Event()
         thread = threading.Thread(target=self._read, args=(ended,), daemon=True)
         thread.start()
@@ -82,7 +82,7 @@ class Workbench:
     """A folder with a catalogue of its own."""
 
     def __init__(self, folder: Path, catalogue: dict[str, dict[str, Any]]) -> None:
-        """Write the catalogue, files of config/ by their names, and read it as any run does."""
+        """Writes the catalogue, files of config/ by their names, and reads it as any run does."""
         self.folder = folder
         (folder / "config").mkdir(parents=True, exist_ok=True)
         engines = SCRIPTS.parents[1] / "config" / "engines.yaml"
@@ -115,12 +115,12 @@ class Workbench:
         return json.loads(self.run(str(PROBES), name, *arguments).splitlines()[-1])
 
     def program(self, name: str, *arguments: str) -> None:
-        """Run one of workflow/scripts."""
+        """Runs one of workflow/scripts."""
         self.run(str(SCRIPTS / f"{name}.py"), *arguments)
 
     @contextmanager
     def growing(self, *models: str) -> Iterator[dict[str, Path]]:
-        """Grow models of the catalogue beside the block, to its end; gives their checkpoints.
+        """Grows models of the catalogue during the block, to its end; gives their checkpoints.
 
         Raises CheckError for one that did not grow.
         """
@@ -138,7 +138,7 @@ class Workbench:
                     raise CheckError(errors.strip().splitlines()[-1])
 
     def sample(self, task: str) -> Path:
-        """Draw a task's sample; returns its file."""
+        """Draws a task's sample; returns its file."""
         data, output = self.folder / "data", self.folder / "samples" / task / "sample.jsonl"
         dataset = self.steps.dataset(self.catalogue.tasks[task].dataset)
         if not data.exists():
@@ -181,7 +181,7 @@ class Workbench:
         within: int | None = None,
         environment: dict[str, str] | None = None,
     ) -> Run:
-        """Measure a cell in a process of its own, `within` so many bytes of the device's memory."""
+        """Measures a cell in a separate process, `within` so many bytes of the device's memory."""
         cpu = self.catalogue.devices[cell.device].accelerator == "cpu"
         spec = {"memory_bytes": within} if within and cpu else {}
         folder, command = self.measuring(cell, model, sample, name=name, **spec)
@@ -203,7 +203,7 @@ class Workbench:
 
     @contextmanager
     def background(self, *command: str) -> Iterator[subprocess.Popen[str]]:
-        """A Python program beside what the block does; it is ended with the block."""
+        """A Python program that runs during the block and is ended with it."""
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=self.folder,

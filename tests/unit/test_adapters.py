@@ -126,7 +126,7 @@ def test_adapters_that_do_not_fit_are_refused(
     tmp_path: Path,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
-    """In one line that names what has no place or no tensor."""
+    """The error is one line that names what has no place or no tensor."""
     harm, words = HARMS[name]
     harm(Path(shutil.copytree(adapter, tmp_path / "adapter")))
     with pytest.raises(UserError) as refusal:
@@ -152,7 +152,7 @@ def test_adapters_that_do_not_fit_are_refused(
 def test_whole_adapters_answer_as_the_merged_model(
     keys: dict[str, Any], base: Path, tmp_path: Path
 ) -> None:
-    """And not as the bare one."""
+    """They do not answer like the model without the adapter."""
     folder = save(base, tmp_path / "adapter", **keys)
     loaded = engine.load(base, replace(SETTINGS, adapter=folder))
     plain = transformers.AutoModelForCausalLM.from_pretrained(base)

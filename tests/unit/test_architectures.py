@@ -139,9 +139,9 @@ def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
     ("kind", "words"),
     [
         ("recurrent-gemma", "transformers cannot generate with it"),
-        ("bert", "BertForMaskedLM sees the tokens to come"),
-        ("t5", "t5 is no causal language model"),
-        ("bart", "bart is an encoder with a decoder"),
+        ("bert", "BertForMaskedLM attends to later tokens"),
+        ("t5", "no causal model of type t5"),
+        ("bart", "bart is an encoder-decoder"),
     ],
 )
 def test_unsupported(kind: str, words: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Results that travel: whole, unaltered, telling nobody's name, and beside what was measured here."""
+"""Results that travel: whole, unaltered, without anybody's name, next to what was measured here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def bundle(content: bytes, tmp_path: Path) -> Path:
-    """The packed cell beside the folder that it is from."""
+    """The packed cell and the folder that it is from."""
     cells.measured(tmp_path / "there", FALCON)
     (tmp_path / "server.tar.gz").write_bytes(content)
     return tmp_path / "server.tar.gz"
@@ -104,7 +104,7 @@ def test_a_conflict_is_reported_and_both_are_kept(
 
 
 def test_the_same_measured_twice_is_no_conflict(bundle: Path, tmp_path: Path) -> None:
-    """On the same hardware, of the same."""
+    """The hardware and the specification are the same."""
     cells.measured(tmp_path / "here", FALCON)
     assert adding.add(bundle, "server", tmp_path / "here")[1] == {}
 
@@ -118,7 +118,7 @@ def test_added_cells_are_not_packed_again(bundle: Path, tmp_path: Path) -> None:
         assert not any("@" in name for name in archive.getnames())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_altered_or_cut_off_bundles_are_refused(
     data: st.DataObject, content: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -168,7 +168,7 @@ def test_altered_after_it_was_added(
 def test_ended_while_adding(
     moved: int, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between any two files: the next report refuses, and the same command mends it."""
+    """The next report fails after an end between any two files; the same command mends it."""
     here, real = tmp_path / "here", Path.replace
     left = [moved + 1]  # the manifest is the first to be put in its place
 
@@ -237,7 +237,7 @@ def test_nothing_private_travels(
     "touched", ["sst2.json", "sst2.parquet", "measurement.json", "requests.jsonl"]
 )
 def test_what_was_altered_is_not_packed(touched: str, tmp_path: Path) -> None:
-    """As the workflow writes them, the files of a cell vouch for each other."""
+    """The files of a cell have each other's checksums, as the workflow writes them."""
     cell = cells.measured(tmp_path / "results", Cell("falcon7b", task="sst2", requests=20))
     summary = json.loads(cell.read_text(encoding="utf-8"))
     checksums.write(cell, summary | {"table_sha256": sha256(cell.with_suffix(".parquet"))})
@@ -274,7 +274,7 @@ FILES = {
 def test_no_secret_travels(
     holder: str, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In any field and at any place, also with letters that JSON escapes."""
+    """A secret is found in any field and at any place, also with letters that JSON escapes."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(private, "HF_STORED_TOKENS_PATH", str(tmp_path / "home/hub/stored_tokens"))
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "home/hub/token"))
@@ -295,7 +295,7 @@ def test_no_secret_travels(
 
 
 def test_no_password_of_an_address_travels(tmp_path: Path) -> None:
-    """In a summary, of any user; an address without a password is not a secret."""
+    """A summary of any user has none; an address without a password is not a secret."""
     for reason, sent in (
         ("see https://me:secret@example.org/x", False),
         ("see https://example.org:80/@x", True),

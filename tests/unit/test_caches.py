@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from conftest import ROOT
 from frontier.host import caches, locks
+from waiting import PATIENCE_S, text_of, wait_until
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 # Makes a folder, slowly and in two steps; notes that it did.
@@ -57,7 +57,7 @@ def test_two_checkouts_at_once(tmp_path: Path) -> None:
     shared, log = tmp_path / "shared", tmp_path / "log"
     checkouts = [tmp_path / f"checkout{n}" for n in range(4)]
     racing = [start(one, shared, log, 0.5) for one in checkouts]
-    assert [one.wait(60) for one in racing] == [0] * 4
+    assert [one.wait(PATIENCE_S) for one in racing] == [0] * 4
     assert log.read_text() == "made\n"
     for one in checkouts:
         check(one)
@@ -67,13 +67,10 @@ def test_killed_while_making(tmp_path: Path) -> None:
     """The next one makes it, from the beginning; no half of it is left."""
     shared, log = tmp_path / "shared", tmp_path / "log"
     first = start(tmp_path / "a", shared, log, 600)
-    deadline = time.monotonic() + 30
-    while not (log.exists() and log.read_text()):  # a file is there before its first line is
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: text_of(log), "it is being made", first)
     first.kill()
     first.wait()
-    assert start(tmp_path / "b", shared, log, 0).wait(60) == 0
+    assert start(tmp_path / "b", shared, log, 0).wait(PATIENCE_S) == 0
     check(tmp_path / "b")
     assert log.read_text() == "made\nmade\n"
     left = {path.name for path in (shared / "quantized/v/e").iterdir()}
@@ -83,9 +80,9 @@ def test_killed_while_making(tmp_path: Path) -> None:
 def test_a_damaged_copy_is_made_again(tmp_path: Path) -> None:
     """Its files are not as its lock says."""
     shared, log = tmp_path / "shared", tmp_path / "log"
-    assert start(tmp_path / "a", shared, log, 0).wait(60) == 0
+    assert start(tmp_path / "a", shared, log, 0).wait(PATIENCE_S) == 0
     (shared / "quantized/v/e" / OWN.name / "model.safetensors").write_bytes(b"cut")
-    assert start(tmp_path / "b", shared, log, 0).wait(60) == 0
+    assert start(tmp_path / "b", shared, log, 0).wait(PATIENCE_S) == 0
     check(tmp_path / "b")
 
 
@@ -103,9 +100,9 @@ def test_the_lock_is_the_checkouts_own(tmp_path: Path) -> None:
     """Deleting it in one checkout, as Snakemake does before a job, takes nothing from others."""
     shared, log = tmp_path / "shared", tmp_path / "log"
     for name in ("a", "b"):
-        assert start(tmp_path / name, shared, log, 0).wait(60) == 0
+        assert start(tmp_path / name, shared, log, 0).wait(PATIENCE_S) == 0
     (tmp_path / "a" / OWN / "lock.json").unlink()
     check(tmp_path / "b")
     assert json.loads((shared / "quantized/v/e" / OWN.name / "lock.json").read_text())["files"]
-    assert start(tmp_path / "a", shared, log, 0).wait(60) == 0
+    assert start(tmp_path / "a", shared, log, 0).wait(PATIENCE_S) == 0
     assert log.read_text() == "made\n"

@@ -29,7 +29,7 @@ def shown(sample: SampleSpec) -> set[str]:
 
 
 def test_no_text_is_tested() -> None:
-    """Not in the task's own sample nor in another's of the same dataset, however many there are."""
+    """Neither the task's sample nor another task's of the same dataset has one, however many."""
     samples = (drawing(), drawing(size=250, seed=5))
     texts = list(calibration.texts(draw(*samples), Path(), 64, 0))
     assert len(set(texts)) == 64

@@ -42,7 +42,7 @@ ALIKE = {
 
 
 def change(path: Path, **values: Any) -> None:
-    """Set keys of a JSON file."""
+    """Sets keys of a JSON file."""
     found = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(found | values), encoding="utf-8")
 
@@ -109,7 +109,7 @@ def test_a_template_without_room_for_a_system_message(source: str, words: str) -
     ],
 )  # fmt: skip
 def test_today_is_the_day_that_is_named(source: str, day: str) -> None:
-    """By transformers' function, and by the argument of earlier templates."""
+    """Both transformers' function and the argument of earlier templates name it."""
     assert rendered(source + TURNS) == f"{day}[user] Is it good?\n"
 
 
@@ -165,7 +165,7 @@ FAILING = {
 
 @pytest.mark.parametrize(("source", "message"), FAILING.values(), ids=FAILING)
 def test_a_template_that_fails_is_refused_in_one_line(source: str, message: str) -> None:
-    """Before anything is asked of the model."""
+    """The error comes before the model gets a request."""
     with pytest.raises(UserError, match=re.escape(message)) as refused:
         ChatTemplate(source, {}, {}, DAY)
     assert "\n" not in str(refused.value)
@@ -182,7 +182,7 @@ def test_a_template_that_refuses_one_prompt() -> None:
 
 
 def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
-    """As a checkpoint stores them."""
+    """The templates are stored as a checkpoint stores them."""
     built = chains.tokenizer()
     built.chat_template = {"default": "one " + TURNS, "tool_use": "two"}
     folder = chains.checkpoint(tmp_path, built)
@@ -194,14 +194,14 @@ def test_of_several_templates_the_default_is_taken(tmp_path: Path) -> None:
 
 
 def tried(folder: Path, **keys: Any) -> None:
-    """Look at a checkpoint's chat template as planning does."""
+    """Looks at a checkpoint's chat template as planning does."""
     block = Model.model_validate({"path": folder, "prompt": "chat", **keys})
     chat_files.check(folder, block)
 
 
 @pytest.mark.parametrize("templates", [TURNS, {"default": TURNS, "tool_use": "x"}])
 def test_what_planning_lets_through_can_be_used(tmp_path: Path, templates: Any) -> None:
-    """In the files as transformers writes them, and within the tokenizer's settings."""
+    """The template is in a file, as transformers writes it, or in the tokenizer's settings."""
     built = chains.tokenizer()
     built.chat_template = templates
     folder = chains.checkpoint(tmp_path, built)

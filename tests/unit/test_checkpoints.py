@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -183,12 +183,12 @@ Spoil = Callable[[Path], object]
         (lambda p: listing(p, "{}"), "no 'weight_map'"),
         (lambda p: listing(p, '{"weight_map": {"w": "x.safetensors"}}'), "no 'metadata'"),
         (lambda p: index(p, "model-00001-of-00001.safetensors"), "safetensors: missing, though"),
-        (lambda p: index(p, "../model.safetensors"), "lies outside the checkpoint's folder"),
-        (lambda p: index(p, "/model.safetensors"), "lies outside the checkpoint's folder"),
-        (lambda p: index(p, "a/../../model.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: index(p, "../model.safetensors"), "is outside the checkpoint's folder"),
+        (lambda p: index(p, "/model.safetensors"), "is outside the checkpoint's folder"),
+        (lambda p: index(p, "a/../../model.safetensors"), "is outside the checkpoint's folder"),
         (lambda p: index(p, "pytorch_model.bin"), "not the name of a safetensors file"),
         (lambda p: index(p, 7), "not the name of a safetensors file"),
-        (lambda p: configured(p, "../w.safetensors"), "lies outside the checkpoint's folder"),
+        (lambda p: configured(p, "../w.safetensors"), "is outside the checkpoint's folder"),
         (lambda p: configured(p, "w.safetensors"), "w.safetensors: missing, though config.json"),
         (lambda p: configured(p, "weights.bin"), "not the name of a safetensors file"),
         (shutil.rmtree, "no such folder"),
@@ -201,7 +201,6 @@ def test_unreadable_checkpoints(spoil: Spoil, message: str, checkpoint: Path) ->
         checkpoints.describe(checkpoint)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_damage_to_the_header_is_a_fault_in_one_line(
     saved: dict[str, Path], tmp_path: Path, data: st.DataObject
@@ -236,7 +235,7 @@ def test_hashes_follow_content(checkpoint: Path) -> None:
     assert checkpoints.describe(checkpoint)["chat_template_sha256"] == inside is not None
 
 
-# Which files are the weights
+# The choice of the files with weights
 
 
 def sharded(folder: Path, stem: str, change: float = 0.0, keep: bool = False) -> list[str]:
@@ -322,7 +321,7 @@ def test_all_readers_take_the_files_that_transformers_takes(
 
 
 def tied_once(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Without the head, which is the embedding and is not stored."""
+    """A checkpoint without the head, which is the embedding and is not stored."""
     return {name: tensor for name, tensor in state.items() if name != "lm_head.weight"}
 
 
@@ -411,7 +410,7 @@ def test_model_from_a_hub(server: hub.Hub, tmp_path: Path) -> None:
     lock = json.loads((tmp_path / "model/lock.json").read_text())
     facts = checkpoints.describe(server.root / "models" / ADDRESS)
     source = {**spec(server), "commit": spec(server)["revision"]}
-    assert lock == {"source": source, **facts, "identity": None}  # by hand: of no plan
+    assert lock == {"source": source, **facts, "identity": None}  # by hand, without a plan
     asked = " ".join(server.paths("GET"))
     assert "pytorch_model.bin" not in asked
     assert "onnx" not in asked
@@ -434,7 +433,7 @@ def test_only_the_weights_that_are_read_are_fetched(
     assert done.returncode == 0, done.stderr
     lock = json.loads((tmp_path / "model/lock.json").read_text())
     assert {name for name in lock["files"] if "safetensors" in name} == expected
-    index = "model.safetensors.index.json"  # to see what it lists, which may be nothing
+    index = "model.safetensors.index.json"  # to see its list, which may be empty
     asked = {path.partition("/resolve/")[2].partition("/")[2] for path in server.paths("GET")}
     assert {name for name in asked if "safetensors" in name} - {index} == expected - {index}
     right = transformers.AutoModelForCausalLM.from_pretrained(repository).state_dict()

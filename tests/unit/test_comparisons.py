@@ -97,12 +97,12 @@ def test_a_proportion_is_compared_by_its_flips(compared: pl.DataFrame) -> None:
     assert row["difference"] == pytest.approx(100 * (row["score"] - row["native_score"]))
     exact = stats.binomtest(lost, lost + gained)
     assert row["p"] == pytest.approx(exact.pvalue - stats.binom(lost + gained, 0.5).pmf(lost))
-    # The interval is scipy's paired bootstrap's, but for the draws and the added flips.
+    # The interval is that of scipy's paired bootstrap, except for the draws and the added flips.
     theirs = stats.bootstrap((100 * (after - before),), np.mean, method="percentile", rng=1)
     assert row["difference_low"] == pytest.approx(theirs.confidence_interval.low, abs=1.0)
     assert row["difference_high"] == pytest.approx(theirs.confidence_interval.high, abs=1.0)
     assert row["p_method"] == "mid-p McNemar"
-    assert row["changed"] == lost + gained  # a fixture's answer tells right from wrong
+    assert row["changed"] == lost + gained  # a fixture's answer distinguishes right from wrong
     assert row["verdict"] == WORSE
 
 
@@ -127,7 +127,7 @@ def scored(folder: Path, cell: Cell) -> Path:
 def test_stored_counts_stand_for_the_texts(
     earlier: tuple[str, ...], compared: pl.DataFrame, tmp_path: Path
 ) -> None:
-    """Also where one of the two cells is an earlier release's, which stored none."""
+    """One of the two cells may be an earlier release's, which stored none."""
     paths = [
         (write if cell.variant in earlier else scored)(tmp_path, cell)
         for cell in (TRANSLATED, SPOILT)
@@ -153,11 +153,14 @@ HARMED: dict[str, tuple[pl.Expr, str]] = {
         pl.col("counts").shift(1, fill_value=[9] * 18),
         "does not match the scores",
     ),
-    "too few": (pl.col("counts").list.head(17), "has not 18 counts for each request"),
-    "none of one": (pl.when(pl.col("tokens") > 3).then("counts"), "has not 18 counts for each"),
+    "too few": (pl.col("counts").list.head(17), "does not have 18 counts for each request"),
+    "none of one": (
+        pl.when(pl.col("tokens") > 3).then("counts"),
+        "does not have 18 counts for each",
+    ),
     "an unknown one": (
         pl.col("counts").list.eval(pl.when(pl.element() > 3).then(pl.element())),
-        "has not 18 counts for each request",
+        "does not have 18 counts for each request",
     ),
     "of another type": (pl.col("counts").cast(pl.List(pl.Float64)), "counts is List.Float64"),
     "no list": (pl.lit(4), "counts is Int32"),
@@ -221,7 +224,7 @@ def test_two_per_cent_are_found_through_two_per_cent_of_noise(tmp_path: Path) ->
 
 
 def test_a_machine_that_drifts_does_not_pass_for_a_difference(tmp_path: Path) -> None:
-    """In the order of time: requests sorted by their ids would hide that each is like the last."""
+    """Requests are in the order of time: sorted by id, they would hide that each is like the last."""
     rng = np.random.default_rng(19)
     drift = np.zeros(200)
     for place in range(1, 200):
@@ -244,7 +247,7 @@ def test_latency_and_bytes_are_ratios_to_native(compared: pl.DataFrame) -> None:
     before, after = frame(NATIVE)["latency_s"].to_numpy(), frame(WORSE_ONE)["latency_s"].to_numpy()
     ratios = after / before
     assert row["latency_ratio"] == pytest.approx(np.median(ratios))
-    # The interval and the test are scipy's of the median, but for what the order of time widens.
+    # Interval and test are scipy's for the median, except that the order of time widens them.
     theirs = stats.quantile_test(ratios, q=1, p=0.5)
     ends = theirs.confidence_interval(confidence_level=0.95)
     assert row["latency_ratio_low"] == pytest.approx(ends.low, rel=0.03)
@@ -266,7 +269,7 @@ def test_what_cannot_be_said_is_null(compared: pl.DataFrame) -> None:
     assert [fake[name] for name in times] == [None] * 3
     assert fake["verdict"] == WORSE
     assert fake["bytes_ratio"] == pytest.approx(0.15)
-    noisy = row_of(compared, "noisy-int8")  # its native's timing is invalid, its answers are not
+    noisy = row_of(compared, "noisy-int8")  # the native timing is invalid, its answers are valid
     assert [noisy[name] for name in times] == [None] * 3
     assert noisy["lost"] > 0
     untrained = row_of(compared, "random-int8")
@@ -282,7 +285,7 @@ def test_only_requests_that_both_have_are_paired() -> None:
     some = other.sample(fraction=1, shuffle=True, seed=1).head(150)
     pairs = join_requests(native, some)
     assert pairs.height == 150
-    # Paired, every resample has the ratio 2; were the order mixed up, none would.
+    # Paired, every resample has the ratio 2; in a mixed order, none would.
     found, p = latency_ratio(pairs)
     assert (found.value, found.low, found.high) == (2, 2, 2)
     assert p == pytest.approx(2 * 0.5**150)
@@ -386,6 +389,6 @@ def test_the_program_tells_a_fault_of_the_input_in_one_line(tmp_path: Path) -> N
     done = compare(tmp_path, "--spec", json.dumps({"study": axes}))
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
-    assert "no such file (it lies beside the cell's JSON)" in done.stderr
+    assert "no such file (it belongs next to the cell's JSON)" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "c.parquet").exists()

@@ -30,8 +30,8 @@ from frontier.quantizers import QUANTIZERS
 from frontier.scorers import SCORERS
 
 FILES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
-# Keys that decide nothing by themselves: their content, or what they lead to, does.
-# Their content decides, not where they stand; or further blocks do.
+# Keys that decide nothing by themselves; their content, or the blocks that they name, does.
+# Their content decides, not their place; or further blocks do.
 UNDECIDED = {("Model", "path"), ("Model", "adapter"), ("Task", "dataset")}
 
 
@@ -49,7 +49,7 @@ def whole() -> Catalogue:
 
 
 def spoil(config: Path, name: str, pattern: str, replacement: str) -> None:
-    """Replace the first match of a pattern in one of the files."""
+    """Replaces the first match of a pattern in one of the files."""
     path = config / f"{name}.yaml"
     text, count = re.subn(pattern, replacement, path.read_text(encoding="utf-8"), count=1)
     assert count == 1, pattern
@@ -168,9 +168,9 @@ BAD: dict[str, tuple[str, str, str, str]] = {
         r"models\.yaml: line \d+ key 'dtype' is given twice",
     ),
     "no YAML": ("models", "models:", "models: [", r"models\.yaml: line \d+ "),
-    "id with a plus": ("models", "falcon7b:", "falcon+b:", r"falcon\+b: '\+' joins a variant with"),
-    "task with a dot": ("tasks", "  sst2:\n    label", "  sst2.b:\n    label", r"tasks\.sst2\.b: a task's id has no"),
-    "id with a capital letter": ("models", "falcon7b:", "Falcon7b:", r"models\.Falcon7b: an id has lower-case"),
+    "id with a plus": ("models", "falcon7b:", "falcon+b:", r"falcon\+b: '\+' joins a variant and"),
+    "task with a dot": ("tasks", "  sst2:\n    label", "  sst2.b:\n    label", r"tasks\.sst2\.b: a task's id cannot have a '.'"),
+    "id with a capital letter": ("models", "falcon7b:", "Falcon7b:", r"models\.Falcon7b: an id consists of lower-case"),
     "unknown quantization method": (
         "quantizations", "method: quanto", "method: qanto",
         r"quantizations\.int8\.method: unknown id 'qanto' \(did you mean 'quanto'\?\)",
@@ -223,8 +223,8 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "threads of a cluster": ("devices", "accelerator: cpu", "accelerator: cpu\n    threads: 1_000_000_000", r"threads: .* less than or equal to 4096"),
     "no threads": ("devices", "accelerator: cpu", "accelerator: cpu\n    threads: 0", r"threads: .* greater than 0"),
     "negative price": ("devices", "memory_gb: 48", "price_per_hour: -1", r"a6000: price_per_hour: .* greater than 0"),
-    "infinite price": ("devices", "memory_gb: 48", "price_per_hour: .inf", r"devices\.yaml: line \d+ '\.inf' is no finite number"),
-    "price without a number": ("devices", "memory_gb: 48", "price_per_hour: .nan", r"line \d+ '\.nan' is no finite number"),
+    "infinite price": ("devices", "memory_gb: 48", "price_per_hour: .inf", r"devices\.yaml: line \d+ '\.inf' is not a finite number"),
+    "price without a number": ("devices", "memory_gb: 48", "price_per_hour: .nan", r"line \d+ '\.nan' is not a finite number"),
     "memory of all computers": ("devices", "memory_gb: 48", "memory_gb: 1e300", r"line \d+ '1e300' is too large a number"),
     "memory of a data centre": ("devices", "memory_gb: 48", "memory_gb: 1e12", r"a6000: memory_gb: .* 1000000000"),
     "warm-up of one round": ("devices", "accelerator: cpu", "accelerator: cpu\n    warmup: {minimum: 5, maximum: 5}", r"warmup: maximum 5 must be at least twice minimum 5"),
@@ -277,7 +277,7 @@ def typos(name: str) -> set[str]:
 
 @pytest.mark.parametrize("section", [part for parts in SECTIONS.values() for part in parts])
 def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
-    """For each key of each block and any single mistake."""
+    """Any single mistake in any key of any block has a suggestion."""
     kind = Catalogue.model_fields[section].annotation.__args__[1]  # type: ignore[union-attr]
     keys = list(kind.model_fields)
     for key in keys:
@@ -287,7 +287,7 @@ def test_every_typo_of_a_key_has_the_nearest_name(section: str) -> None:
 
 
 def test_every_typo_of_a_name_has_the_nearest_one(whole: Catalogue) -> None:
-    """Of ids, methods, engines, loaders and scorers."""
+    """Ids, methods, engines, loaders and scorers have suggestions."""
     registries = (QUANTIZERS, ENGINES, LOADERS, SCORERS)
     named = [list(getattr(whole, part)) for parts in SECTIONS.values() for part in parts]
     named += [list(registry.names()) for registry in registries]
@@ -316,7 +316,7 @@ def test_ids_that_cannot_name_files(config: Path, name: str, section: str) -> No
 
 
 def test_a_fault_has_its_line(config: Path, whole: Catalogue) -> None:
-    """Of the value, or of the key that is none; in lists too."""
+    """The line is that of the value, or of the unknown key; in lists too."""
     spoil(config, "models", "    label: GPT-2\n", "    label: no\n")
     lines = (config / "models.yaml").read_text(encoding="utf-8").splitlines()
     number = lines.index("    label: no") + 1

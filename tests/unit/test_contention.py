@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier.arrivals import Arrival
@@ -19,6 +19,7 @@ from frontier.measuring.contention import Reading, loads
 from frontier.results.journal import Journal
 from frontier.results.records import Record
 from measurements import a_session
+from waiting import wait_until
 
 CORES = 2
 
@@ -36,10 +37,9 @@ def readings(seconds: list[float], foreign: list[float], own: float = 1.0) -> li
     return [Reading(o + u, u, c) for o, u, c in zip(others, used, clock, strict=True)]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0.001, 30), st.floats(0, CORES)), min_size=1, max_size=60))
 def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float, float]]) -> None:
-    """Over all requests it adds up to what others used, whatever the windows."""
+    """The load of all requests adds up to what others used, whatever the windows."""
     seconds, foreign = map(list, zip(*requests, strict=True))
     begun, *ends = readings(seconds, foreign)
     found = loads(begun, ends, 10**6)
@@ -49,7 +49,7 @@ def test_load_is_shared_by_a_window_and_none_is_lost(requests: list[tuple[float,
 
 
 def test_a_burst_is_of_its_own_windows() -> None:
-    """The requests beside it are not blamed; the rest, too short for a window, is the last one's."""
+    """The requests next to it are not blamed; the rest, too short for a window, is the last one's."""
     begun, *ends = readings([0.5] * 7, [0.0, 0.0, 2.0, 2.0, 0.0, 0.0, 0.3])
     assert loads(begun, ends, CORES) == pytest.approx([0.0, 0.0, 2.0, 2.0, 0.1, 0.1, 0.1])
 
@@ -65,7 +65,7 @@ def test_requests_that_were_under_way_together_share_a_window() -> None:
     [
         (Reading(10.0, 1.0, 5.0), Reading(10.02, 1.0, 5.0001), CORES),  # a hundredth of a second
         (Reading(10.0, 1.0, 5.0), Reading(10.0, 1.0, 5.0), 0.0),
-        (Reading(10.0, 1.0, 5.0), Reading(12.0, 3.5, 7.0), 0.0),  # rounded the other way
+        (Reading(10.0, 1.0, 5.0), Reading(12.0, 3.5, 7.0), 0.0),  # rounded in the other direction
         (Reading(10.0, 1.0, 5.0), Reading(9.0, 1.0, 7.0), 0.0),  # a core that was taken away
         (Reading(10.0, 1.0, 5.0), Reading(14.0, 3.0, 7.0), 1.0),
     ],
@@ -73,7 +73,7 @@ def test_requests_that_were_under_way_together_share_a_window() -> None:
 def test_never_less_than_nothing_nor_more_than_all_cores(
     begun: Reading, end: Reading, load: float
 ) -> None:
-    """Over next to no time a rounded counter is a hundred cores."""
+    """A rounded counter over a very short time would be a hundred cores."""
     assert loads(begun, [end], CORES) == [load]
 
 
@@ -110,23 +110,24 @@ def test_a_stranger_on_the_gpu_is_remembered(tmp_path: Path) -> None:
 
 
 def test_what_helpers_do_is_the_works_own() -> None:
-    """A process that a measurement starts is none of the others; without a word of it, it is."""
+    """A process that a measurement starts is its own only if registered."""
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
+        process = psutil.Process(busy.pid)
         informed, uninformed = contention.Watch("cpu", {busy.pid}), contention.Watch("cpu")
         before, alone = informed.read(), uninformed.read()
-        while informed.read().own_s < before.own_s + 0.5:
-            time.sleep(0.05)
+        begun = sum(process.cpu_times()[:2])
+        wait_until(lambda: sum(process.cpu_times()[:2]) > begun + 0.5, "it computes", busy)
         used, own = informed.read().own_s - before.own_s, uninformed.read().own_s - alone.own_s
     finally:
         busy.kill()
         busy.wait()
-    assert used > 0.5
-    assert own < used / 2
+    # What this process did meanwhile is in both: it depends on how long that took.
+    assert used - own > 0.4
 
 
 def test_counters_of_this_host() -> None:
-    """They go on, and what this process does is its own."""
+    """Counters advance, and the work of this process counts as its own."""
     watch = contention.Watch("cpu")
     before = watch.read()
     while watch.read().own_s < before.own_s + 0.2:

@@ -29,7 +29,7 @@ def tree(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def settle(path: Path) -> None:
-    """Let a file look as if it had been left alone for a while."""
+    """Lets a file look as if it had been left alone for a while."""
     state = path.stat()
     wait = contents.SETTLED_NS - (time.time_ns() - state.st_ctime_ns)
     time.sleep(max(0, wait) / 1e9 + 0.01)
@@ -81,7 +81,7 @@ def test_large_file_is_remembered_and_a_change_behind_its_mtime_is_seen() -> Non
     known = json.loads(contents.CACHE.read_text())
     assert [entry[-1] for entry in known.values()] == [first]
 
-    # What is remembered is used: a remembered lie comes back.
+    # What is remembered is used, even if it is wrong.
     (key,) = known
     known[key][-1] = "lie"
     contents.CACHE.write_text(json.dumps(known))

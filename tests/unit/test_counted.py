@@ -98,12 +98,12 @@ def test_one_definition_of_each_module(program: str) -> None:
         assert target.module in changed, target
 
 
-# What would look at annotations, docstrings, sources or modules' places, which do not count.
+# Code that would read annotations, docstrings, sources or modules' places, which do not count.
 LOOKING = {
     "typing.get_type_hints", "inspect.signature", "inspect.get_annotations", "inspect.getsource",
     "inspect.getdoc", "inspect.getfile", "traceback.format_exc",
 }  # fmt: skip
-# These read the texts of libraries' exceptions, none of which we raise there ourselves.
+# These read the texts of libraries' exceptions; we raise none of those there ourselves.
 READING_TEXTS = {
     ("frontier.engines.common.generating", "out_of_memory"), ("frontier.engines.common.prompting", "Prompting"),
     ("frontier.engines.common.loading", "check_causal"),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import datasets as hf_datasets
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import ROOT
@@ -323,7 +323,6 @@ def test_mathematics_truncated_archive(tmp_path: Path) -> None:
 # Anything at all
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.one_of(
         st.binary(max_size=80),
@@ -354,7 +353,6 @@ def test_any_bytes_are_rows_or_a_fault_with_its_place(tmp_path: Path, body: byte
     assert all("\n" not in fault for fault in faults)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -370,7 +368,7 @@ def test_sst2_reads_back_what_was_written(tmp_path: Path, pairs: list[tuple[str,
     assert found == [(line.strip(), label) for line, label in pairs]
 
 
-# The layouts that SST-2 is met in
+# The layouts in which SST-2 is published
 
 
 def parquet(path: Path, sentences: list[str], **columns: list[object]) -> None:
@@ -394,7 +392,7 @@ def parquet(path: Path, sentences: list[str], **columns: list[object]) -> None:
     ],
 )
 def test_sst2_layouts_of_parquet(names: list[str], tmp_path: Path) -> None:
-    """Old and new names of the hub, of its own conversions and of tools; other splits beside it."""
+    """Old and new names of the hub, of its own conversions and of tools; other splits are next to it."""
     for number, name in enumerate(names):
         parquet(tmp_path / name, [f"{number} a", f"{number} b"])
         parquet(tmp_path / name.replace("validation", "test").replace("dev", "test"), ["other"])
@@ -443,7 +441,7 @@ BYTES_ROWS = [("What is 2 + 3?", "5"), ("What's 3 + 4?", "7"), ('Is é \\ a "let
 
 
 def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
-    """As the hub's rows are after `str(bytes)`."""
+    """The hub's rows look like this after `str(bytes)`."""
     shown = [
         {"question": str(f"{question}\n".encode()), "answer": str(f"{answer}\n".encode())}
         for question, answer in BYTES_ROWS
@@ -463,11 +461,11 @@ def test_mathematics_of_byte_strings_is_decoded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([("b'2 + 3?'", "5")], "row 1 is not written in Python's form of bytes"),
-        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written in Python's form of bytes"),
+        ([("b'2 + 3?'", "5")], "row 1 is not written as Python's bytes"),
+        ([("2 + 3?", "5"), ("b'3 + 4?'", "b'7'")], "row 2 is written as Python's bytes"),
         (
             [("b'2 + 3?'", "b'5'"), ("3 + 4?", "7")],
-            "row 2 is not written in Python's form of bytes",
+            "row 2 is not written as Python's bytes",
         ),
         ([("b'2 + 3?'", "b'\\n'")], "row 1 has an empty question or answer"),
         ([("b'\\xff'", "b'5'")], "row 1: bytes (b'…') that are not UTF-8 text"),
@@ -489,7 +487,7 @@ def test_sst2_of_byte_strings(tmp_path: Path) -> None:
     found = rows(Sst2, tmp_path / "text", split="validation")
     assert [row.fields["sentence"] for row in found] == ["good", "it's bad"]
     parquet(tmp_path / "mixed/dev.parquet", ["good", str(b"bad")])
-    assert "dev.parquet: row 1 is written in Python" in fault(
+    assert "dev.parquet: row 1 is written as Python" in fault(
         Sst2, tmp_path / "mixed", split="validation"
     )
     parquet(tmp_path / "binary/dev.parquet", [b"good", b"bad"])  # type: ignore[list-item]
@@ -507,7 +505,7 @@ def test_opensubtitles_of_byte_strings_has_no_rows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_text_of_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
-    """Also where its bytes happen to be UTF-8 with NULs between the letters."""
+    """It is refused even if its bytes happen to be UTF-8 with NULs between the letters."""
     (tmp_path / "dev.tsv").write_bytes("sentence\tlabel\ncafé\t1\n".encode(encoding))
     found = fault(Sst2, tmp_path, split="validation")
     assert "dev.tsv: row " in found

@@ -54,7 +54,7 @@ RECORDS = record(st.dictionaries(NAMES, st.none() | st.text(max_size=2) | LEAF))
 
 @given(RECORDS, RECORDS)
 def test_something_differs_where_the_digests_do(old: dict[str, Any], new: dict[str, Any]) -> None:
-    """And nothing where they do not; the other way round it is the other way round."""
+    """Equal digests mean no difference; swapped sides give swapped differences."""
     found = differences(old, new)
     assert (found == ()) is (old["digest"] == new["digest"])
     assert weight(found) == weight(differences(new, old))

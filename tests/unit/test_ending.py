@@ -71,7 +71,7 @@ def test_what_an_exit_promises(tmp_path: Path) -> None:
     ],
 )
 def test_failures_have_their_exit_codes(tmp_path: Path, main: str, code: int, line: str) -> None:
-    """And what was printed before."""
+    """Earlier output is printed as well."""
     done = ended(tmp_path, f"print('so far')\n{main}")
     assert (done.returncode, done.stdout) == (code, "so far\n")
     assert line in (done.stderr.splitlines() or [""])[-1]
@@ -79,7 +79,7 @@ def test_failures_have_their_exit_codes(tmp_path: Path, main: str, code: int, li
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file of Linux")
 def test_output_that_cannot_be_written_fails(tmp_path: Path) -> None:
-    """As it does where Python takes itself down."""
+    """The exit code is the one of Python's own shutdown."""
     buffered = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(program(tmp_path, "print()"), stdout=full, env=buffered, check=False)
@@ -120,7 +120,7 @@ def test_ctrl_c_releases_what_is_held(tmp_path: Path) -> None:
     "swallow", ["pass", "raise RuntimeError('by a library') from None"], ids=["passed", "wrapped"]
 )
 def test_nothing_is_written_after_ctrl_c(tmp_path: Path, swallow: str) -> None:
-    """If a library swallows the interruption, what it then returns may be anything."""
+    """A library that swallows the interruption may return anything."""
     found = interrupted(
         tmp_path,
         f"""

@@ -150,7 +150,7 @@ def test_a_token_that_hides_what_others_wrote() -> None:
 
 
 def test_decoders_that_change_what_stands_between_tokens() -> None:
-    """Of these nothing is known by the token."""
+    """The bytes of their tokens are not known."""
 
     class Own(PreTrainedTokenizerFast):
         def _decode(self, *_given: object, **_named: object) -> str:

@@ -24,6 +24,7 @@ import transformers
 from tokenizers import decoders, pre_tokenizers
 
 import shipped
+from engine_contract import CUTS
 from environments import LIBRARY, ROOT, run_in
 from frontier import engines
 from frontier.planning.placement import engine_facts
@@ -170,7 +171,7 @@ def stories(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture(scope="module")
 def reference(stories: Path | None) -> dict[str, tuple[list[str], torch.Tensor]]:
-    """By prompt, what transformers computes step by step."""
+    """The completions that transformers computes step by step, by prompt."""
     if stories is None:
         return {}
     encode = transformers.AutoTokenizer.from_pretrained(stories)
@@ -280,7 +281,7 @@ def said(answer: dict[str, Any]) -> tuple[str, int, str, int]:
 
 
 def test_times(found: dict[str, Any], checkpoint: str) -> None:
-    """Of each request: within it, strictly rising, the first after the start, the last by the end."""
+    """Times rise strictly within each request, the first after its start, the last by its end."""
     last = 0
     for answer in found[checkpoint]["answers"]:
         times = [ns for ns, tokens in answer["arrivals"] if tokens == 1]
@@ -294,7 +295,7 @@ def test_times(found: dict[str, Any], checkpoint: str) -> None:
 
 
 def test_tokens_are_timed_when_they_come(found: dict[str, Any]) -> None:
-    """Not all at the end: of thirty tokens the first is there in the first half of the time.
+    """Times are not all at the end: the first of thirty tokens comes in the first half of the time.
 
     The best of several answers counts, since another process may delay any of them.
     """
@@ -332,7 +333,7 @@ def test_answers_are_the_models_and_only_its_prompts(chained: Answers) -> None:
     ],
 )
 def test_a_stop_text_ends_a_text(stop: list[str], text: str, tokens: int, chained: Answers) -> None:
-    """With the token that completes it, and it is no part of the text; one in the prompt is none."""
+    """The token that completes it is the last; the text excludes it, and the prompt does not count."""
     (answer,) = chained(A, LONG, stop)
     assert said(answer) == (text, tokens, "stop", len(A))
 
@@ -384,7 +385,7 @@ def test_a_request_may_fill_all_positions(chained: Answers) -> None:
 
 
 def test_too_long_a_request_is_reported(found: dict[str, Any], checkpoint: str) -> None:
-    """As what the engine cannot do; the next one is answered as ever."""
+    """The engine reports that it cannot do it, and answers the next request as usual."""
     recorded = found[checkpoint]
     assert "longer than the model's" in recorded["too long"]
     assert said(recorded["after too long"]) == said(recorded["answers"][0])
@@ -393,12 +394,7 @@ def test_too_long_a_request_is_reported(found: dict[str, Any], checkpoint: str) 
 def test_an_interrupted_engine_is_usable(found: dict[str, Any], checkpoint: str) -> None:
     """An interrupted request has no effect on later ones."""
     recorded = found[checkpoint]
-    assert any(recorded["interrupted"]), (
-        "no request was still running when it was to be interrupted"
-    )
-    expected = [said(answer) for answer in recorded["answers"][1::-1]] * len(
-        recorded["interrupted"]
-    )
+    expected = [said(answer) for answer in recorded["answers"][1::-1]] * len(CUTS)
     assert [said(answer) for answer in recorded["after"]] == expected
 
 
@@ -413,13 +409,13 @@ def test_close_gives_the_memory_back(found: dict[str, Any]) -> None:
 
 
 def test_what_it_holds(found: dict[str, Any]) -> None:
-    """Weights and cache as a Llama of that size has them, in numbers of four bytes at most."""
+    """Weights and cache, if any, as a Llama of that size has them, in numbers of up to 4 bytes."""
     recorded = found["chain"]
     layer = HIDDEN * (2 * HIDDEN + 2 * HIDDEN * KV_HEADS // HEADS + 3 * WIDE + 2)
     parameters = 2 * 258 * HIDDEN + LAYERS * layer + HIDDEN
     assert recorded["loaded"]["weights_bytes"] == pytest.approx(4 * parameters, rel=0.1)
     cached = LAYERS * KV_HEADS * HIDDEN // HEADS * 2
-    assert recorded["loaded"]["kv_bytes_per_token"] in (cached, 2 * cached, 4 * cached)
+    assert recorded["loaded"]["kv_bytes_per_token"] in (None, cached, 2 * cached, 4 * cached)
     assert recorded["loaded"]["kernel"] is None or recorded["loaded"]["kernel"].strip()
     assert recorded["peak"] is None, "the CPU has no memory of its own"
 
@@ -441,7 +437,7 @@ def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, 
 def test_choices_are_as_likely_as_transformers_says(
     engine: str, test_data: Path, stories: Path, found: dict[str, Any]
 ) -> None:
-    """By its loss, which is the mean over the labels."""
+    """Transformers' loss, the mean over the labels, gives the same likelihoods."""
     chosen = found["stories"]["chosen"]
     if "choose" not in ENGINE_BLOCKS[engine].asks:
         assert isinstance(chosen, str)
@@ -460,7 +456,7 @@ def test_choices_are_as_likely_as_transformers_says(
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:
-    """Of transformers all use the tokenizers, but none its engine."""
+    """All engines use transformers' tokenizers, but none its engine."""
     loaded = set(found["chain"]["modules"])
     others = set(ENGINES) - {engine}
     assert not loaded & {f"frontier.engines.loaded.{other}" for other in others}
@@ -504,8 +500,8 @@ def test_all_engines_agree(
     5e-4 of it, and 1e-2 is twenty times that.
     """
     recorded = found["stories"]
-    width = recorded["loaded"]["kv_bytes_per_token"] / (5 * 4 * 8 * 2)
-    bound = 1e-4 if width == 4 else 1e-2
+    cached = recorded["loaded"]["kv_bytes_per_token"]
+    bound = 1e-4 if cached in (None, 4 * (5 * 4 * 8 * 2)) else 1e-2
     partings = []
     *parted, wrong = recorded["parted"]
     assert wrong == PARTED

@@ -22,7 +22,7 @@ from frontier.machine import hardware
 
 @pytest.fixture
 def pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A pins file of one small package, in a place of its own; environments lie beside it."""
+    """A pins file of one small package, in a place of its own; environments are next to it."""
     (tmp_path / "small.txt").write_text("# why it is apart\nsix==1.17.0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(environments, "PINS", tmp_path)
@@ -53,10 +53,10 @@ def test_built_once_and_again_when_it_lost_something(
     folder = python.parent.parent
     six = environments.site_packages(folder) / "six.py"
     for lost, content, message in (
-        (six, None, "six.py is gone"),
+        (six, None, "six.py is missing"),
         (six, six.read_bytes()[:100], "six.py was altered"),
-        (python, None, "its interpreter is gone"),
-        (environments.lock("small"), None, "it is not there yet"),
+        (python, None, "its interpreter is missing"),
+        (environments.lock("small"), None, "it does not exist yet"),
     ):
         aside = lost.rename(tmp_path / "aside")
         if content is not None:
@@ -66,7 +66,7 @@ def test_built_once_and_again_when_it_lost_something(
         assert environments.broken(folder) is None
     six.unlink()
     assert environments.python("small") == python
-    assert "six.py is gone" in capfd.readouterr().err
+    assert "six.py is missing" in capfd.readouterr().err
     assert version(python) == "1.17.0"
 
 
@@ -166,7 +166,7 @@ def test_what_is_not_whole_is_left_to_pip(
 
 
 def test_torch_brings_what_nothing_pins() -> None:
-    """Of torch's own needs those that are pinned are not taken along: their pins say which."""
+    """Torch's own requirements leave out those that are pinned, whose versions the pins decide."""
     pins = environments.requirements("onnxruntime")["pins"]
     torch = next(pin for pin in pins if pin.startswith("torch=="))
     needed: dict[str, metadata.Distribution | None] = {}

@@ -496,7 +496,7 @@ def test_what_can_be_read_in_two_ways_is_not_read(text: str) -> None:
 TEXTS = st.text() | st.text("0123456789xy=.,:()[]{}\\$*^_-+/ \northeanswis", max_size=60)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=TEXTS, problem=st.sampled_from(list(RIGHT)))
 def test_no_text_breaks_the_search(text: str, problem: Problem, worker: Worker) -> None:
     assert equivalent(text, problem, worker.equal).right in (True, False)
@@ -514,8 +514,8 @@ def test_no_text_breaks_the_search(text: str, problem: Problem, worker: Worker) 
 )  # fmt: skip
 def test_hostile_texts_are_wrong_and_quickly_so(text: str, worker: Worker) -> None:
     worker.equal("x", "y")
-    before = time.monotonic()
+    before = time.process_time()
     for problem in (HALF, LINEAR, PRIME, OPTION, ROOTS, CLOCK, BINARY):
         assert equivalent(text, problem, worker.equal).right is False
-    assert time.monotonic() - before < 60
+    assert time.process_time() - before < 60
     assert not Path("pwned").exists()

@@ -98,7 +98,7 @@ def test_contract(name: str) -> None:
 
 
 def test_places_are_apart() -> None:
-    """So that another figure fits between any two, and the order is nobody's accident."""
+    """Another figure fits between any two, and no order is accidental."""
     places = [figure.ORDER for figure in figures.in_order()]
     assert places == sorted(set(places))
     assert min(later - sooner for sooner, later in pairwise(places)) > 1
@@ -198,7 +198,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_figure_that_does_not_fit_is_named(added: Callable[[str], None], fault: str) -> None:
-    """By its file, before any cell is written with it."""
+    """The error names its file, before any cell is written with it."""
     source, words = FAULTS[fault]
     added(source)
     with pytest.raises(UserError, match=words):

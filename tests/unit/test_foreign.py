@@ -36,7 +36,7 @@ look_apart = parquet_check.check
 
 @pytest.fixture(autouse=True, scope="module")
 def look_here() -> Iterator[None]:
-    """Look at tables in this process, which takes a hundredth of the time."""
+    """Checks tables in this process, which takes a hundredth of the time."""
 
     def check(scorers: Mapping[Path, Scorer | None]) -> None:
         for path, scorer in scorers.items():
@@ -86,7 +86,7 @@ def refused(source: Path, folder: Path, words: str) -> None:
 
 
 def test_a_good_one_is_added(sent: dict[str, bytes], tmp_path: Path) -> None:
-    """So that what the others are refused for is what was changed."""
+    """The others differ from this one only in the change that they are refused for."""
     adding.add(bundle(tmp_path / "x.tar.gz", sent), "server", tmp_path / "results")
 
 
@@ -128,7 +128,7 @@ def member(name: str, kind: bytes, **facts: Any) -> tarfile.TarInfo:
 def test_members_that_are_no_files(
     strange: tarfile.TarInfo, sent: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Not followed, not created, not even read."""
+    """They are not followed, not created, not even read."""
     rest = {name: content for name, content in sent.items() if name != TABLE}
     built = bundle(tmp_path / "x.tar.gz", rest, strange, **{TABLE: "0" * 64})
     refused(built, tmp_path, "is not a plain file")
@@ -165,7 +165,7 @@ def test_half_a_cell(lacking: str, sent: dict[str, bytes], tmp_path: Path) -> No
     ends = {"table": "t", "cell": "st2.json", "requests": "jsonl", "measurement": "ment.json"}
     rest = {name: content for name, content in sent.items() if not name.endswith(ends[lacking])}
     assert len(rest) == 3
-    refused(bundle(tmp_path / "x.tar.gz", rest), tmp_path, "missing|not one measurement")
+    refused(bundle(tmp_path / "x.tar.gz", rest), tmp_path, "missing|not a single measurement")
 
 
 def test_a_manifest_that_lists_itself(sent: dict[str, bytes], tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_a_summary_that_is_nonsense(case: str, sent: dict[str, bytes], tmp_path:
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b"\xff", b"3", b"[" * 100_000, b'{"a":' * 900])
 def test_a_summary_that_is_no_json(text: bytes, sent: dict[str, bytes], tmp_path: Path) -> None:
-    """Or JSON that only a stack overflow could read."""
+    """The other case is JSON too deeply nested to be parsed."""
     refused(packed(tmp_path, sent, text), tmp_path, "sst2.json: ")
 
 
@@ -257,7 +257,7 @@ TABLES: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     "no ids": (lambda table: table.with_columns(pl.lit(None, pl.String).alias("id")), "0 ids for 20"),
     "times that are text": (lambda table: table.cast({"latency_s": pl.String}), "latency_s is String"),
     "a time before the start": (lambda table: table.with_columns(pl.lit(-1.0).alias("ttft_s")), "is negative"),
-    "a time that is no number": (lambda table: table.with_columns(pl.lit(float("nan")).alias("ttft_s")), "no number"),
+    "a time that is not a number": (lambda table: table.with_columns(pl.lit(float("nan")).alias("ttft_s")), "not a number"),
     "tokens that are text": (lambda table: table.cast({"tokens": pl.String}), "tokens is String"),
     "fewer tokens than none": (lambda table: table.with_columns(pl.lit(-1).cast(pl.Int64).alias("tokens")), "is negative"),
     "no answers": (lambda table: table.drop("prediction"), "prediction is None"),
@@ -287,7 +287,7 @@ COUNTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str]] = {
     ),
     "other scores": (lambda table: table.with_columns(score=0.5), "does not match the scores"),
     "too many": (
-        lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "has not 18 counts",
+        lambda table: table.with_columns(pl.concat_list("counts", "counts").alias("counts")), "does not have 18 counts",
     ),
     "text": (lambda table: table.with_columns(pl.lit("1, 2").alias("counts")), "counts is String"),
 }  # fmt: skip
@@ -343,14 +343,14 @@ def test_spoilt_tables(
 
 
 def end(path: Path, scorer: Scorer | None) -> None:
-    """Die of a table."""
+    """Ends this process, as a table might."""
     os._exit(1)
 
 
 def test_a_table_that_ends_its_reader(
     sent: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As Polars is ended by some; another process's end is one line here."""
+    """Some tables crash Polars; here only a separate process ends, which is reported in one line."""
     monkeypatch.setattr("frontier.exchange.parquet_check.fault_of", end)
     monkeypatch.setattr("frontier.exchange.parquet_check.check", look_apart)
     refused(packed(tmp_path, sent), tmp_path, "sst2.parquet: .*reading it crashes the process")
@@ -370,7 +370,7 @@ def places(value: Any, keys: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return own + [place for key, one in inner for place in places(one, (*keys, key))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_what_is_added_can_be_shown(
     data: st.DataObject, sent: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
@@ -423,6 +423,6 @@ def test_links_in_a_folder(sent: dict[str, bytes], tmp_path: Path) -> None:
 
 
 def test_a_bundle_within_gzip_only(tmp_path: Path) -> None:
-    """Not a tar file."""
+    """A compressed file that is not a tar file is refused."""
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(b"hello" * 1000))
     refused(tmp_path / "x.tar.gz", tmp_path, "not a complete bundle")

@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from conftest import ROOT
+from waiting import has_ended, wait_until
 
 FORKED = ROOT / "workflow" / "scripts" / "forked.py"
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
@@ -57,7 +57,7 @@ class Run:
     """Stands in for a Snakemake run: a folder, and a process that programs believe to be it."""
 
     def __init__(self, folder: Path) -> None:
-        """Begin one."""
+        """Starts with an empty run."""
         self.folder = folder
         (folder / ".snakemake").mkdir()
         (folder / "elsewhere").mkdir()
@@ -75,7 +75,7 @@ class Run:
         self.socket = folder / ".snakemake" / f"forked.{self.process.pid}.socket"
 
     def start(self, text: str, *before: str, **environment: str) -> subprocess.Popen[str]:
-        """Run a program of that text, by forked.py unless `before` says how else."""
+        """Runs a program of that text, by forked.py unless `before` says how else."""
         program = self.folder / "program.py"
         program.write_text(text, encoding="utf-8")
         return subprocess.Popen(
@@ -110,27 +110,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     yield one
     one.process.kill()
     one.process.wait()
-    wait_for(lambda: not one.socket.exists())
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come about"
-        time.sleep(0.02)
-
-
-def gone(process: psutil.Process) -> bool:
-    """Whether it has ended, fetched by its parent or not."""
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    wait_until(lambda: not one.socket.exists(), "the forking process has ended")
 
 
 def test_a_copy_is_as_a_process_of_its_own(run: Run) -> None:
-    """Also after one that has changed all that it could reach."""
+    """It is, even after one that has changed everything within its reach."""
     skipped = "SKIPPED = ('forking', 'forked', '__main__', 'sitecustomize')\n"
     assert run.run(CHANGED)[0] == 0
     done = [run.run(skipped + STATE, *alone) for alone in ((), ("-u",), ("-u",))]
@@ -177,7 +161,7 @@ def test_how_it_ends(run: Run, text: str, code: int, output: str, errors: str) -
 
 
 def test_faults_of_ours_have_a_traceback(run: Run) -> None:
-    """With the program's own line last."""
+    """The program's own line is the last one."""
     code, _, errors = run.run("def broken():\n    1 / 0\nbroken()")
     assert code == 1
     assert 'program.py", line 2, in broken' in errors
@@ -202,7 +186,7 @@ def started(run: Run) -> tuple[subprocess.Popen[str], psutil.Process]:
 
 
 def test_signals_reach_it(run: Run) -> None:
-    """And its end is the client's."""
+    """The client ends as the copy does."""
     for number, code, output in ((signal.SIGINT, -2, "released\n"), (signal.SIGTERM, -15, "")):
         client, _ = started(run)
         client.send_signal(number)
@@ -211,11 +195,11 @@ def test_signals_reach_it(run: Run) -> None:
 
 
 def test_it_dies_with_its_client(run: Run) -> None:
-    """As the program would, were it the one that is killed."""
+    """The program would end too if it were killed itself."""
     client, copy = started(run)
     client.kill()
     client.communicate()
-    wait_for(lambda: gone(copy))
+    wait_until(lambda: has_ended(copy), "the copy has ended")
     assert run.copied()
 
 
@@ -226,7 +210,7 @@ def test_it_dies_with_the_process_that_forks(run: Run) -> None:
     server.kill()
     client.communicate()
     assert client.returncode == -signal.SIGKILL
-    wait_for(lambda: gone(copy) and gone(server))
+    wait_until(lambda: has_ended(copy) and has_ended(server), "both have ended")
     assert run.copied()
 
 
@@ -244,14 +228,15 @@ def test_what_differs_runs_alone(run: Run) -> None:
     assert run.copied()
 
 
-def test_it_ends_with_its_run(run: Run) -> None:
-    """It ends when asked to, before the run does, or when the run is gone, however it ended."""
+def test_it_ends_with_its_run(tmp_path: Path) -> None:
+    """It ends when asked to, before the run does, or when the run has ended in any way."""
+    run = Run(tmp_path)  # not the one that the other tests continue with
     server = run.server()
     ask = f"import forked; forked.end({run.process.pid})"
     subprocess.run([sys.executable, "-c", ask], cwd=run.folder, env=run.environment, check=True)
-    assert gone(server)
+    assert has_ended(server)
     assert not run.socket.exists()
     server = run.server()
     run.process.kill()
     run.process.wait()
-    wait_for(lambda: gone(server))
+    wait_until(lambda: has_ended(server), "it has ended")

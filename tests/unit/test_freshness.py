@@ -46,7 +46,7 @@ def judged(steps: Steps) -> tuple[set[str], list[str]]:
 
 
 def edit(path: Path, old: str = "0.", new: str = "1.") -> None:
-    """Change a text, leaving the size and the time of modification as they were."""
+    """Changes a text, leaving the size and the time of modification as they were."""
     state = path.stat()
     text = path.read_text(encoding="utf-8")
     path.unlink()  # equal cells share their files
@@ -129,7 +129,7 @@ def test_touched(
 def test_what_is_remembered_is_not_read_again(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for what lies elsewhere or was written since, and a broken memory costs only time."""
+    """Files elsewhere or written since are read; a damaged cache costs only time."""
     monkeypatch.setattr(contents, "SETTLED_NS", 0)
     time.sleep(0.05)
     assert judged(steps) == (set(), [])

@@ -70,14 +70,14 @@ FAULTS: dict[str, tuple[Timing, str]] = {
     "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
     "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
     "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
-    "pauses": (timing(records({"paused": True})), "pause: the process stood still during 1 of 40 requests"),
+    "pauses": (timing(records({"paused": True})), "pause: the process was paused during 1 of 40 requests"),
     "passes": (
         timing(processes=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS]})]),
-        "pass: it was interrupted, and went on with 39 of 40 requests",
+        "pass: it was interrupted, and continued with 39 of 40 requests",
     ),
     "sessions": (
         timing(processes=[session(0), session(1, hardware={"cpu": "Other"})]),
-        "hardware: an interrupted measurement went on on another machine",
+        "hardware: an interrupted measurement continued on another machine",
     ),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
     "doubts": (timing(records(DOUBTED)), f"doubts: 1 of 40 requests; the first: {DOUBTED['doubts'][0]}"),
@@ -86,7 +86,7 @@ FAULTS: dict[str, tuple[Timing, str]] = {
         "client: it was late; the mean TTFT of 50.0 ms may be wrong by 1.0 ms",
     ),
 }  # fmt: skip
-"""By the gate's name a fault that it alone finds, in the order in which the gates are asked."""
+"""A fault that only one gate finds, by the gate's name, in the order of the gates."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -98,7 +98,7 @@ def test_each_fault_is_found_by_its_gate_alone(name: str) -> None:
 
 
 def test_the_first_fault_names_the_reason() -> None:
-    """In the order of their names in FAULTS, however many there are."""
+    """The order is that of FAULTS, however many faults there are."""
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
     unsettled = settled(0, True)
     unsettled["loaded"] |= {"passes": [PASS]}
@@ -132,7 +132,7 @@ def test_one_session_is_not_asked_what_only_several_can_say() -> None:
         (LOADED * 3, "contention: during 8% of the requests other processes used more than 0.5"),
         ([{"foreign_cores": None}] * 40, None),
         ([{"attempts": 3}], None),
-        ([{"paused": True}], "pause: the process stood still during 1 of 40 requests"),
+        ([{"paused": True}], "pause: the process was paused during 1 of 40 requests"),
     ],
 )
 def test_what_disturbed_requests_make_of_a_cell(

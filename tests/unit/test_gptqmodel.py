@@ -26,7 +26,7 @@ GROUP = 32
 TEXTS = [f"{a} + {b} = {a + b}" for a in range(60, 90) for b in range(5, 25)]
 OTHER = [f"{a} - {b} = {a - b}" for a in range(60, 90) for b in range(5, 25)]
 GPTQ: dict[str, Any] = {"bits": 4, "group_size": GROUP, "calibration": "texts"}
-# Where it goes: model, method, options, texts.
+# The variant: model, method, options, texts.
 ROUTES: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
     "gptq8": ("narrow", "gptq", GPTQ | {"bits": 8}, TEXTS),
     "gptq4": ("narrow", "gptq", GPTQ, TEXTS),
@@ -199,7 +199,7 @@ def unpacked(tensors: dict[str, torch.Tensor], layer: str) -> torch.Tensor:
 
 
 def rounded(weight: torch.Tensor) -> torch.Tensor:
-    """Round to nearest in 16 steps a group, from minus to plus the largest weight: no GPTQ."""
+    """Rounds to nearest in 16 steps a group, from minus to plus the largest weight: no GPTQ."""
     grouped = weight.view(len(weight), -1, GROUP)
     step = 2 * grouped.abs().amax(-1, keepdim=True) / 15
     return (((grouped / step).round() + 8).clamp(0, 15) - 8).mul(step).view_as(weight)
@@ -227,7 +227,7 @@ def test_outputs_are_nearer_than_rounding_to_nearest(folder: Path, found: dict[s
 
 
 def test_calibration_is_needed() -> None:
-    """Neither method works without texts, and says so for its key."""
+    """Both methods need texts; the error names the missing key."""
     for method, options in (("gptq", {"bits": 4}), ("awq", {})):
         with pytest.raises(ValidationError, match=r"calibration\s+Field required"):
             quantizer(method, **options)

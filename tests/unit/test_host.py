@@ -31,18 +31,18 @@ PROGRAMS = {
     "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
     "aggregate": (), "compare": (), "render": (),
 }  # fmt: skip
-# What a function of the host may give to code that counts: nothing, a place, whether to go on.
+# What a function of the host may give to code that counts: nothing, a place, whether to continue.
 HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
-# The ids of the GPUs that are free among those which the caller says would do: alike to a result.
+# The ids of the free GPUs among those that the caller allows: equivalent for a result.
 LEASES = {"leased": Iterator[list[str]]}
 # Functions whose text is used in messages only, which is checked below.
 MESSAGE_FUNCTIONS = {"one_line", "did_you_mean"}
 # A base class, or a word, without anything inside that could decide.
 NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
-# Gives what the named file holds, which counts itself, or refuses: tests/unit/test_registry.py.
+# Returns the content of the named file, which counts itself, or refuses: tests/unit/test_registry.py.
 FINDERS = {"Registry"}
 PLACES = {"OWN", "NAME"}  # a folder, and the name of each folder's lock
-# They declare keys, whose values stand in the specification of each job that they decide.
+# They declare keys, whose values are in the specification of each job that they decide.
 DECLARATIONS = (blocks, engine_block)
 # What planning alone may ask of an engine's block.
 PLANNED = ("cached_heads", "why_not", "described", "deciding")
@@ -87,7 +87,7 @@ def taken(graph: Graph, program: str) -> Iterator[tuple[str, str, bool]]:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_nothing_of_the_host_gives_a_value(program: str) -> None:
-    """By the types that mypy holds its functions to; text goes into messages only."""
+    """Its functions' types, which mypy checks, allow none; text goes into messages only."""
     for name, by, in_message in taken(Graph(SCRIPTS), program):
         found = [getattr(module, name) for module in modules() if name in vars(module)]
         assert found, f"{by} refers to all of {name}"
@@ -95,7 +95,7 @@ def test_nothing_of_the_host_gives_a_value(program: str) -> None:
         if isinstance(one, type) and issubclass(one, BaseModel):
             continue  # a block holds the values that it is given, or refuses them
         if typing.get_origin(one) or isinstance(one, blocks.Decides) or one is blocks.Decides:
-            continue  # of which values a key may be, and what they decide
+            continue  # the allowed values of a key, and what they decide
         if name in MESSAGE_FUNCTIONS:
             assert in_message, f"{by} uses the text of {name} for more than a message"
         elif name in PLACES:
@@ -149,7 +149,7 @@ def test_the_host_is_the_ground_floor() -> None:
 
 
 def test_names_of_the_host_are_its_own() -> None:
-    """With two functions of one name, the called one would be ambiguous for counted code."""
+    """Two functions with one name would make it ambiguous which one counted code calls."""
     names = [
         name for module in modules() for name in Graph(SCRIPTS).read(module.__name__).definitions
     ]

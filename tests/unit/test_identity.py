@@ -339,14 +339,14 @@ def test_what_may_change_a_result(before: Code, tmp_path: Path, change: str) -> 
 
 
 def test_packages_are_those_that_are_referred_to(before: Code, tmp_path: Path) -> None:
-    """Not of what is imported and never used, nor of what only unreached code uses."""
+    """Unused imports do not count, nor what only unreached code uses."""
     assert list(before.packages) == ["PyYAML"]
     used = coded(tmp_path, edited((TABLES, "name.ljust(WIDTH)", "name.ljust(WIDTH, pydantic)")))
     assert set(used.packages) == {"PyYAML", "pydantic"}
 
 
 def test_all_of_a_module_that_is_asked_by_text_counts(tmp_path: Path) -> None:
-    """Then a definition counts that nothing refers to by its name."""
+    """A definition counts even if nothing refers to it by its name."""
     asked = edited((TABLES, "return name.ljust(WIDTH)", "return globals()[name]"))
     one = coded(tmp_path / "one", asked)
     asked[TABLES] = (asked[TABLES] or "").replace("TypeAdapter(str)", "TypeAdapter(int)")

@@ -16,7 +16,7 @@ SECTION = "config/devices.yaml: devices"
 
 
 def test_own_keys_go_first_and_whole() -> None:
-    """A block in a block replaces the other's; a label is never taken; `like` is gone."""
+    """A block in a block replaces the other's; a label is never copied; `like` is removed."""
     base = {"accelerator": "cpu", "warmup": {"minimum": 2, "maximum": 9}, "label": "Base"}
     blocks = {
         "a": {"like": "b", "threads": 2, "warmup": {"minimum": 3}},
@@ -31,14 +31,14 @@ def test_own_keys_go_first_and_whole() -> None:
 
 
 def test_circles_of_any_length_are_named() -> None:
-    """With all that are in it, from the block that is read first."""
+    """The error names all blocks of the circle, from the one that is read first."""
     blocks = {"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "a"}}
     with pytest.raises(UserError, match=r"devices\.a\.like: refers to itself: a -> b -> c -> a$"):
         resolved(blocks, SECTION)
 
 
 def test_long_chains_are_refused() -> None:
-    """As many as are allowed, and one more."""
+    """The longest allowed chain passes, one more block does not."""
     chain: dict[str, Any] = {f"d{n}": {"like": f"d{n + 1}"} for n in range(LONGEST_CHAIN - 1)}
     last = f"d{LONGEST_CHAIN - 1}"
     assert resolved(chain | {last: {"x": 1}}, SECTION)["d0"] == {"x": 1}
@@ -56,7 +56,7 @@ def test_long_chains_are_refused() -> None:
     ],
 )
 def test_what_is_no_other_block(other: object, words: str) -> None:
-    """In one line, with the block that says it."""
+    """The error is one line that names the block."""
     blocks = {"a": {"like": other}, "base": {}, "odd": None}
     with pytest.raises(UserError, match=rf"^{SECTION}\.a\.like: {words}$"):
         resolved(blocks, SECTION)

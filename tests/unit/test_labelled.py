@@ -116,7 +116,7 @@ def test_a_reader_would_say_so(label: str, text: str) -> None:
     ],
 )
 def test_labels_of_any_kind(labels: list[str], text: str, label: str) -> None:
-    """Of any script, of several words, with digits, contained in one another."""
+    """Labels may be in any script, of several words, with digits, contained in one another."""
     assert answer(text, Labels(labels)) == label
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cells import ROOT
@@ -86,7 +86,7 @@ SCENARIO = st.sampled_from([ids.SINGLE_STREAM, "offline", "server"])
 def test_a_path_says_which_cell_it_is(
     parts: list[str], device: str, task: str, scenario: str
 ) -> None:
-    """Every file of a cell leads back to it, wherever results/ lies."""
+    """Every file of a cell leads back to it, wherever results/ is."""
     place = Place("+".join(parts), device, task, scenario)
     summary = place.summary_in(Path("elsewhere"))
     measurement = place.measurement("0123456789abcdef")
@@ -109,8 +109,19 @@ def test_a_path_says_which_cell_it_is(
     ],
 )  # fmt: skip
 def test_no_other_file_is_taken_for_a_cell(path: str) -> None:
-    """Tables, lists and whatever else lies below results/."""
+    """Tables, lists and all else below results/ are no cells."""
     assert layout.place_of(path) is None
+
+
+@settings(max_examples=25)
+@given(ID, TASK, ID, ID)
+def test_a_charts_name_says_its_task_and_device(
+    kind: str, task: str, scenario: str, device: str
+) -> None:
+    """Two charts of a report therefore never share a file, or an id in the page."""
+    for file in (task, f"{task}.{scenario}"):
+        for place in (device, f"{device}@{kind}"):
+            assert layout.chart(kind, file, place).split(ids.SEPARATOR) == [kind, file, place]
 
 
 def test_the_default_scenario_has_no_ending() -> None:
@@ -124,7 +135,7 @@ def test_the_default_scenario_has_no_ending() -> None:
     ("found", "words"), [(None, "an earlier"), (1, "an earlier"), (3, "a later")]
 )
 def test_another_layout_is_named(found: int | None, words: str) -> None:
-    """By whom it was written."""
+    """The error says which release wrote it."""
     layout.check_version(layout.VERSION, "file")
     with pytest.raises(UserError, match=f"file: written by {words} release, in another layout"):
         layout.check_version(found, "file")

@@ -14,25 +14,24 @@ from pathlib import Path
 import pytest
 
 from standin_gpus import StandIns
+from waiting import PATIENCE_S, text_of, wait_until
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
-# Takes GPUs, notes when it has them and when it gives them back, holding for a moment.
+# Takes GPUs, notes that it has them, and gives them back when it may.
 JOB = """
 import os, sys, time
 from pathlib import Path
 from frontier.machine import gpus
 from frontier.errors import UserError
-count, hold, log, name = int(sys.argv[1]), float(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
-begun = time.monotonic()
+count, folder, name = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 try:
     with gpus.reserved("a6000", "A6000", count) as held:
         seen = os.environ["CUDA_VISIBLE_DEVICES"]
         assert seen == ",".join(held)
-        with log.open("a") as file:
-            file.write(f"{name} {begun} {time.monotonic()} ")
-            file.flush()
-        time.sleep(hold)
-        (log.parent / f"{name}.done").write_text(f"{seen} {begun} {time.monotonic()}")
+        (folder / f"{name}.new").write_text(seen)
+        (folder / f"{name}.new").rename(folder / f"{name}.holds")
+        while not (folder / "may-end").exists():
+            time.sleep(0.02)
 except UserError as error:
     sys.exit(f"error: {error}")
 """
@@ -66,22 +65,24 @@ def start(program: str, gpus: StandIns, *arguments: str, **more: str) -> subproc
     )  # fmt: skip
 
 
-def job(gpus: StandIns, count: int, hold: float, name: str, **more: str) -> subprocess.Popen[str]:
-    """A job that holds GPUs for a while."""
-    return start(JOB, gpus, str(count), str(hold), str(gpus.folder / "log"), name, **more)
+def job(gpus: StandIns, count: int, name: str, **more: str) -> subprocess.Popen[str]:
+    """A job that holds GPUs until all jobs may end."""
+    return start(JOB, gpus, str(count), str(gpus.folder), name, **more)
 
 
 def held_by(gpus: StandIns, name: str) -> list[str]:
-    """The GPUs that a finished job had."""
-    return (gpus.folder / f"{name}.done").read_text().split()[0].split(",")
+    """The GPUs that a job has had; none before it has them."""
+    return text_of(gpus.folder / f"{name}.holds").split(",")
 
 
-def wait_for(path: Path, text: str) -> None:
-    """Until a file contains a text."""
-    deadline = time.monotonic() + 30
-    while not (path.exists() and text in path.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def may_end(gpus: StandIns) -> None:
+    """Lets all jobs give back what they hold."""
+    (gpus.folder / "may-end").touch()
+
+
+def errors_of(process: subprocess.Popen[str]) -> str:
+    """The errors of a job, when it has ended."""
+    return process.communicate(timeout=PATIENCE_S)[1]
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None
     """
     counts = [3 if n % 50 == 0 else 2 if n % 10 == 0 else 1 for n in range(200)]
     process = start(FORK, three, str(tmp_path), ",".join(map(str, counts)))
-    assert process.wait(120) == 0
+    assert process.wait(PATIENCE_S) == 0
     uses: dict[str, list[tuple[float, float]]] = {}
     starts: list[tuple[float, int]] = []
     for number, count in enumerate(counts):
@@ -116,24 +117,28 @@ def test_two_hundred_jobs_on_three_gpus(three: StandIns, tmp_path: Path) -> None
 
 def test_three_at_once(three: StandIns) -> None:
     """Each on a GPU of its own, at the same time."""
-    jobs = [job(three, 1, 2.0, f"j{n}") for n in range(3)]
-    assert [one.wait(30) for one in jobs] == [0, 0, 0]
-    ends = [float((three.folder / f"j{n}.done").read_text().split()[2]) for n in range(3)]
-    assert max(ends) - min(ends) < 2.0
+    jobs = [job(three, 1, f"j{n}") for n in range(3)]
+    for n, one in enumerate(jobs):  # and none gives its GPU back before all have one
+        wait_until((three.folder / f"j{n}.holds").exists, "it has a GPU", one)
+    may_end(three)
+    assert [one.wait(PATIENCE_S) for one in jobs] == [0, 0, 0]
     assert len({held_by(three, f"j{n}")[0] for n in range(3)}) == 3
 
 
 def test_a_crash_frees_its_lease(tmp_path: Path) -> None:
     """kill -9 of the holder: who waits gets it at once."""
     one = StandIns(tmp_path / "gpus", 1)
-    first = job(one, 1, 600, "first")
-    wait_for(one.folder / "log", "first")
-    second = job(one, 1, 0.1, "second")
+    first = job(one, 1, "first")
+    wait_until((one.folder / "first.holds").exists, "the first has it", first)
+    second = job(one, 1, "second")
     time.sleep(1)
     assert second.poll() is None
+    assert not (one.folder / "second.holds").exists()
     first.send_signal(signal.SIGKILL)
     first.wait()
-    assert second.wait(10) == 0
+    may_end(one)
+    assert second.wait(PATIENCE_S) == 0
+    assert held_by(one, "second") == held_by(one, "first")
 
 
 SET = {
@@ -145,8 +150,8 @@ SET = {
 def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: str) -> None:
     """Only GPUs of CUDA_VISIBLE_DEVICES are taken, by index or by UUID."""
     count = len(SET[visible])
-    one = job(three, count, 0, "job", CUDA_VISIBLE_DEVICES=visible)
-    assert one.communicate(timeout=30)[1] == ""
+    may_end(three)
+    assert errors_of(job(three, count, "job", CUDA_VISIBLE_DEVICES=visible)) == ""
     assert held_by(three, "job") == [f"GPU-stand-in-{place}" for place in SET[visible]]
 
 
@@ -160,27 +165,27 @@ def test_what_the_user_or_slurm_has_set_is_respected(three: StandIns, visible: s
     ],
 )  # fmt: skip
 def test_why_too_few_are_visible(three: StandIns, visible: dict[str, str], words: str) -> None:
-    """In one line: what is set, or that slices of GPUs are not supported."""
-    refused = job(three, 2, 0, "few", **visible)
-    stderr = refused.communicate(timeout=30)[1]
+    """One line says what is set, or that slices of GPUs are not supported."""
+    refused = job(three, 2, "few", **visible)
+    stderr = errors_of(refused)
     assert (refused.returncode, stderr.count("\n")) == (1, 1)
     assert "needs 2 NVIDIA GPU(s) named 'A6000'; this host has " in stderr
     assert words in stderr
 
 
 def test_a_gpu_in_foreign_use_is_passed_over_and_named(three: StandIns) -> None:
-    """By a process, or by memory alone; if too few are left, one line says so."""
+    """A process or used memory makes it so; if too few GPUs are left, one line says so."""
     three.processes[0] = [4242]
     three.used_bytes[1] = 30 * 10**9
     three.tell()
-    free = job(three, 1, 0, "free")
-    stderr = free.communicate(timeout=30)[1]
+    may_end(three)
+    stderr = errors_of(job(three, 1, "free"))
     assert held_by(three, "free") == ["GPU-stand-in-2"]
     assert "skipped: " in stderr
     assert "GPU-stand-in-0) is in use by process 4242" in stderr
     assert "GPU-stand-in-1) has 30.0 GB of its memory in use" in stderr
-    few = job(three, 2, 0, "few")
-    stderr = few.communicate(timeout=60)[1]
+    few = job(three, 2, "few")
+    stderr = errors_of(few)
     assert few.returncode == 1
     assert stderr.count("\n") == 1
     assert "needs 2 free GPU(s)" in stderr

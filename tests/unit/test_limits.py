@@ -74,7 +74,7 @@ print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)
 
 
 def test_what_a_library_swallows_is_raised_again(tmp_path: Path) -> None:
-    """Of time and, on Linux, of memory."""
+    """Exceeded limits of time and, on Linux, of memory are raised again."""
     program = """
 def swallowing(megabytes):
     try:

@@ -110,7 +110,7 @@ def greedy(model: Any, ids: list[int]) -> tuple[list[int], torch.Tensor]:
 
 
 def grown(config: Any, ids: list[int]) -> tuple[Any, list[int], torch.Tensor]:
-    """A random model whose greedy answer hangs on no near tie, with that answer."""
+    """A random model whose greedy answer depends on no near tie, with that answer."""
     spread = 1.2 / config.hidden_size**0.5  # attention looks somewhere, and not at one place
     for seed in range(100):
         torch.manual_seed(seed)
@@ -185,15 +185,15 @@ def test_a_conversion_computes_what_transformers_does(
 @pytest.mark.parametrize(
     ("name", "hidden", "tied"), [("llama", 64, False), ("llama-tied", 256, True)]
 )
-def test_every_type_runs_and_has_the_size_foretold(
+def test_every_type_runs_and_has_the_size_expected(
     kind: str, name: str, hidden: int, tied: bool, converted: tuple[dict[str, Any], dict[str, Any]]
 ) -> None:
     """Rows of 64 have no K types; llama.cpp takes larger ones instead."""
     found = converted[1][f"{name}-{kind}"]
     sizes = Sizes(converted[0][name]["parameters"], 512 * hidden, tied=tied, hidden=hidden)
     built = quantizer("gguf", type=kind)
-    foretold = built.stored_bytes(sizes, "float32", LLAMA_CPP)
-    assert abs(foretold / found["weights_bytes"] - 1) < 0.1
+    expected = built.stored_bytes(sizes, "float32", LLAMA_CPP)
+    assert abs(expected / found["weights_bytes"] - 1) < 0.1
     assert found["tokens"] == TOKENS
     matrices = 3 * 7 + 2 if name == "llama" else 4 * 7 + 1
     assert found["quantized"] == (matrices if built.expects_quantized() else 0)
@@ -202,7 +202,7 @@ def test_every_type_runs_and_has_the_size_foretold(
 def test_fewer_bits_are_fewer_bytes_and_more_error(
     converted: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
-    """At 256 a row, where the K types are themselves."""
+    """Rows have 256 weights, for which the K types need no fallback."""
     kinds = ["Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]
     found = [converted[1][f"llama-tied-{kind}"] for kind in kinds]
     assert [one["weights_bytes"] for one in found] == sorted(
@@ -345,7 +345,7 @@ def test_memory_that_runs_out_is_reported(requests: dict[str, Any]) -> None:
 
 
 def test_what_cannot_be_read_is_reported_in_a_line(requests: dict[str, Any]) -> None:
-    """By the engine and by the conversion; none answers wrongly instead."""
+    """Both the engine and the conversion report it; neither answers wrongly instead."""
     for name in ("cut", "missing", "weights", "yarn", "bloom", "alibi"):
         assert "\n" not in requests[name], name
     assert "model.gguf: unreadable" in requests["cut"]
@@ -360,7 +360,7 @@ def test_a_gpu_that_llama_cpp_was_not_built_for(requests: dict[str, Any]) -> Non
     """Never a silent run on the CPU."""
     if requests["gpu"]:
         pytest.skip("llama.cpp was built with a GPU's backend")
-    assert "built here without cuda" in requests["cuda"]
+    assert "built without cuda" in requests["cuda"]
 
 
 def test_closing_gives_the_memory_back(requests: dict[str, Any]) -> None:
@@ -400,7 +400,7 @@ HARMS: dict[str, tuple[str, Any, str]] = {
     "vocabulary": (
         "tied",
         lambda folder: harmed.reconfigure(folder, vocab_size=100),
-        "model.embed_tokens.weight is 96 x 64 in the files, and 100 x 64 by config.json",
+        "model.embed_tokens.weight is 96 x 64 in the files, and 100 x 64 according to config.json",
     ),
     "untied head": (
         "llama",
@@ -483,7 +483,7 @@ def test_harmed_checkpoints_are_not_converted(name: str, narrow: dict[str, Any])
 @pytest.mark.parametrize("room", WINDOWS)
 @pytest.mark.parametrize("kind", ["window", "positions"])
 def test_any_window_and_any_length(kind: str, room: int, narrow: dict[str, Any]) -> None:
-    """Also those that llama.cpp pads: a request that fits is answered, a longer one refused."""
+    """A request that fits is answered, a longer one refused, also where llama.cpp pads."""
     fits, *longer = narrow[f"{kind} {room}"]
     assert fits == room - 4
     for refusal, length in zip(longer, (room + 1, room + 4, room + 5), strict=True):

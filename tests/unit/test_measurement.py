@@ -45,7 +45,7 @@ def test_it_is_written_as_it_was_read(name: str, tmp_path: Path) -> None:
 
 
 def test_one_that_ended_early_says_what_was_known() -> None:
-    """Of a checkpoint that its own job could not make, next to nothing."""
+    """Almost nothing is known of a checkpoint that its own job could not produce."""
     known = ("layout", "outcome", "reason", "dtype", "engine", "environment", "spec", "requests")
     known += ("requests_sha256", "sample_sha256", "weights_sha256")
     value = {name: measurement()[name] for name in known} | {"memory": None, "sessions": []}
@@ -55,7 +55,7 @@ def test_one_that_ended_early_says_what_was_known() -> None:
 
 
 def test_who_asked_and_what_was_adopted() -> None:
-    """In the order of the sessions; a note that two of them have is one."""
+    """Both are in the order of the sessions; a note that two sessions share appears once."""
     loads = [LOAD | {"session": number, "requests": 20} for number in (1, 2)]
     sessions = [session(), ADOPTED, ADOPTED | {"session": 2}]
     found = a_measurement(sessions=sessions, contention=LOAD | {"sessions": loads})

@@ -41,7 +41,9 @@ def test_a_new_task_plans(like: str | None, place: Workspace) -> None:
     copied = before[like] if like else next(iter(before.values()))
     assert tasks == before | {"my-own": copied.model_copy(update={"label": "My own"})}
     lines = iter(TASKS.read_text(encoding="utf-8").splitlines())
-    assert all(line in lines for line in text.splitlines()), "a line is gone, or in another place"
+    assert all(line in lines for line in text.splitlines()), (
+        "a line is missing, or in another place"
+    )
 
 
 BLOCK = """\
@@ -62,7 +64,7 @@ ONE = BLOCK.format(name="one")
 
 
 def alone(place: Workspace) -> None:
-    """Leave nothing in the catalogue that refers to its tasks."""
+    """Leaves nothing in the catalogue that refers to its tasks."""
     native = {"quantizations": {"native": {"method": "native"}}}
     place.path("config/quantizations.yaml").write_text(yaml.safe_dump(native), encoding="utf-8")
 
@@ -97,9 +99,9 @@ def test_shapes_of_the_file(text: str, place: Workspace) -> None:
     ("name", "like", "words"),
     [
         ("sst2", None, "tasks.sst2: already exists"),
-        ("My Task", None, "tasks.My Task: an id has lower-case letters"),
-        ("", None, "an id has lower-case letters"),
-        ("a.json", None, "a task's id has no"),
+        ("My Task", None, "tasks.My Task: an id consists of lower-case letters"),
+        ("", None, "an id consists of lower-case letters"),
+        ("a.json", None, "a task's id cannot have a '.'"),
         ("a" * 49, None, "at most 48 characters"),
         ("mine", "sst3", "unknown id 'sst3' (did you mean 'sst2'?)"),
     ],
@@ -144,7 +146,7 @@ SHOWN = {
 
 
 def test_every_template_is_shown() -> None:
-    """And nothing else."""
+    """The page shows all templates and no others."""
     kinds = [Path(path).parent.name.removesuffix("s") for path in SHOWN]
     assert sorted(kinds) == sorted(path.stem for path in new.TEMPLATES.glob("*.py"))
     assert {*kinds, "task"} == set(new.KINDS)
@@ -152,13 +154,16 @@ def test_every_template_is_shown() -> None:
 
 @pytest.mark.parametrize("path", SHOWN)
 def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
-    """With the same blocks; formatted, and refused a second time."""
+    """The blocks are the same and formatted; a second call is refused."""
     kind, name = Path(path).parent.name.removesuffix("s"), Path(path).stem
     done = project.program("new", kind, name)
     assert done.returncode == 0, done.stderr
     text = project.path(path).read_text(encoding="utf-8")
-    place = re.compile(r"ORDER = \d+")  # behind all that there are
+    place = re.compile(r"ORDER = \d+")  # after all existing ones
     assert place.sub("", text) == place.sub("", SHOWN[path])
+    tested = re.findall(r"python -m pytest .*", done.stdout)
+    assert len(tested) == 1
+    assert tested[0] in Path("CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
     for command in (("check",), ("format", "--check")):
         formatted = project.run(sys.executable, "-m", "ruff", *command, path)
         assert formatted.returncode == 0, formatted.stdout
@@ -178,14 +183,14 @@ def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
         ("engine", "Plain", ["lower-case letters"]),
         ("engine", "../plain", ["lower-case letters"]),
         ("engine", "two__lines", ["lower-case letters"]),
-        ("engine", "class", ["a word of Python's"]),
+        ("engine", "class", ["is a Python keyword"]),
         ("engine", "common", ["already exists"]),
         ("engine", "transformers-compiled", ["lower-case letters"]),
         ("scorer", "mathematics", ["already exists"]),
     ],
 )
 def test_names_that_are_refused(kind: str, name: str, words: list[str], project: Workspace) -> None:
-    """In one line, and nothing is written."""
+    """The error is one line, and nothing is written."""
     before = sorted(project.root.rglob("*"))
     refused(project.program("new", kind, name), *words)
     assert sorted(project.root.rglob("*")) == before

@@ -241,7 +241,7 @@ def test_without_passes_there_is_no_throughput() -> None:
     ("change", "reason"),
     [
         ({}, None),
-        ({"requests": 3}, "it was interrupted, and went on with 3 of 4 requests"),
+        ({"requests": 3}, "it was interrupted, and continued with 3 of 4 requests"),
         ({"requests": 3, "failed": 1}, None),
         ({"paused": True}, "the process stood still"),
         ({"foreign_cores": 1.5}, "other processes used 1.50 cores"),

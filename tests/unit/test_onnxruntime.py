@@ -62,13 +62,13 @@ def test_float32_answers_as_transformers_does(
 
 @pytest.mark.parametrize("label", list(VARIANTS))
 def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
-    """On every variant, quantized ones included."""
+    """Every variant has token times, quantized ones included."""
     converted.check_answers(found[label])
 
 
 @pytest.mark.parametrize("label", list(VARIANTS))
 def test_answers_are_those_of_generate(label: str, found: dict[str, Any]) -> None:
-    """Of every architecture and width, by the same kernels."""
+    """Every architecture and width is compared, with the same kernels."""
     converted.check_against_optimum(found[label])
 
 
@@ -106,9 +106,9 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
 
 
 def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
-    """In one line, while converting or loading."""
+    """The reason is one line, given while converting or loading."""
     assert "new decoder architecture" in found["falcon-new"]
-    assert "heads of hidden size / heads" in found["narrow-heads"]
+    assert "width is hidden size / heads" in found["narrow-heads"]
     assert "unreadable checkpoint" in found["cut off"]
 
 

@@ -62,13 +62,13 @@ def test_float32_answers_as_transformers_does(
 
 @pytest.mark.parametrize("label", list(VARIANTS))
 def test_tokens_are_timed(label: str, found: dict[str, Any]) -> None:
-    """On every variant, quantized ones included."""
+    """Every variant has token times, quantized ones included."""
     converted.check_answers(found[label])
 
 
 @pytest.mark.parametrize("label", list(VARIANTS))
 def test_answers_are_those_of_generate(label: str, found: dict[str, Any]) -> None:
-    """Of every architecture and width, by the same kernels."""
+    """Every architecture and width is compared, with the same kernels."""
     converted.check_against_optimum(found[label])
 
 
@@ -116,13 +116,13 @@ def test_predicted_bytes(label: str, built: dict[str, Path], found: dict[str, An
 
 
 def test_what_it_leaves(found: dict[str, Any]) -> None:
-    """No cache of compiled code beside the weights."""
+    """No cache of compiled code is next to the weights."""
     names = {"openvino_model.xml", "openvino_model.bin", "config.json", "generation_config.json"}
     assert set(found["stories"]["files"]) == names | {"tokenizer.json", "tokenizer_config.json"}
 
 
 def test_what_it_cannot_do_is_reported(found: dict[str, Any]) -> None:
-    """In one line, while loading."""
+    """The reason is one line, given while loading."""
     assert "unreadable checkpoint" in found["cut off"]
 
 

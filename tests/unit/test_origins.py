@@ -68,7 +68,7 @@ def test_the_likely_id_is_named() -> None:
 
 
 def test_a_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In every path that can be given."""
+    """Every path of the configuration may start with it."""
     monkeypatch.setenv("HOME", str(tmp_path))
     model = check(Model, {"path": "~/m", "adapter": {"path": "~/a"}}, "models.x")
     assert (model.path, model.adapter and model.adapter.path) == (tmp_path / "m", tmp_path / "a")
@@ -82,7 +82,7 @@ def test_a_home_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with an adapter beside it."""
+    """A checkpoint with an adapter next to it."""
     folder = little.checkpoint(tmp_path_factory.mktemp("origins") / "model")
     torch.manual_seed(0)
     base = transformers.AutoModelForCausalLM.from_pretrained(folder)
@@ -183,7 +183,7 @@ def broken_link(path: Path) -> None:
     ("make", "message"),
     [
         (lambda path: None, "no such"),
-        (lambda path: path.mkdir(), "missing|no adapter_config|no file in this folder"),
+        (lambda path: path.mkdir(), "missing|no adapter_config|none of the files in this folder"),
         (broken_link, "no such"),
         (fifo, "folder"),
         ("/dev/zero", "folder"),

@@ -7,7 +7,7 @@ import io
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from frontier.results import outputs
@@ -21,7 +21,6 @@ def cells(table: pl.DataFrame) -> list[list[str]]:
     return list(csv.reader(io.StringIO(outputs.csv(table).decode(), newline="")))
 
 
-@settings(deadline=None)
 @given(st.lists(ANY | st.tuples(st.sampled_from(START), ANY).map("".join), min_size=1))
 def test_no_text_is_a_formula(texts: list[str]) -> None:
     """At most one apostrophe is added, whatever a text begins with."""

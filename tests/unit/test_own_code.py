@@ -148,7 +148,7 @@ def refuses(monkeypatch: pytest.MonkeyPatch, match: str, **spec: Any) -> None:
 
 
 def test_without_the_key_it_is_refused_by_name(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While planning and while fetching; classes that transformers has need no key."""
+    """Both planning and fetching refuse it; classes that transformers has need no key."""
     match = r"'own_llama' is computed by .*modeling_own.*trust_remote_code: true in config/models"
     refuses(monkeypatch, match, path=str(own))
     with pytest.raises(UserError, match="trust_remote_code: true"):

@@ -21,7 +21,7 @@ def test_what_is_referred_to() -> None:
 
 
 def test_a_session_names_its_engines_and_its_quantizers() -> None:
-    """As the identity does where the core's packages are used, and of them alone."""
+    """The names are those in the identity where the core's packages are used, and no others."""
     found = code("measure", "frontier.engines.transformers", "frontier.quantizers.quanto")
     assert packages.versions(found.references) == found.packages
     assert {"torch", "transformers", "tokenizers", "optimum-quanto"} <= found.packages.keys()

@@ -144,7 +144,7 @@ def test_program_prints_every_cell() -> None:
 
 
 def test_nobody_reads_on() -> None:
-    """As with `| head`: no traceback."""
+    """A closed pipe, as with `| head`, causes no traceback."""
     command = [sys.executable, "workflow/scripts/plan.py", "--why"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
@@ -176,7 +176,7 @@ def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason
     "name", [name for name, one in CATALOGUE.engines.items() if not one.remote]
 )
 def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
-    """In a format that it reads; converted by a job in its environment, unless it reads the hub's."""
+    """Engines that do not read the hub's format get a model converted in their environment."""
     engine = CATALOGUE.engines[name]
     hardware = "cpu" if "cpu" in engine.accelerators else "a6000"
     device = CATALOGUE.devices[hardware].model_copy(update={"engine": name})
@@ -214,7 +214,7 @@ def test_engines_that_read_the_same_share_a_checkpoint() -> None:
 
 
 def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
-    """And of further ones: neither a job's names nor its result's path or specification differ."""
+    """A job's names, its result's path and its specification do not depend on further engines."""
     engines = CATALOGUE.engines
     spare = {f"a-{name}": engine for name, engine in engines.items()}
     more = {**spare, **dict(reversed(engines.items()))}
@@ -234,7 +234,7 @@ def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
 
 
 def test_engines_that_need_different_files_of_a_format_have_their_own() -> None:
-    """Beside each other, by identity; each is found by its path again."""
+    """Both exist, by identity; each is found by its path again."""
     halved = CATALOGUE.engines["llama_cpp"].model_copy(update={"dtypes": ("float16",)})
     engines = {**CATALOGUE.engines, "halved": halved}
     jobs = producing(CATALOGUE.model_copy(update={"engines": engines}))
@@ -255,7 +255,7 @@ def test_a_checkpoint_that_nothing_produces_is_refused() -> None:
 
 
 def test_an_engines_key_is_named_where_it_stands() -> None:
-    """As the device's engine's, by the engine's id."""
+    """The key's path has the id of the device's engine."""
     study = {"models": ["gpt2"], "devices": ["cpu-compiled"], "tasks": ["sst2"]}
     steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
     job = Jobs(steps).measure(steps.cells[0])

@@ -1,4 +1,4 @@
-"""From a prompt to ids and back to an answer, by hand."""
+"""Prompts to ids and back to answers, by hand."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def copied(stories: Path, tmp_path: Path) -> Path:
 
 
 def change(path: Path, **values: Any) -> None:
-    """Set keys of a JSON file."""
+    """Sets keys of a JSON file."""
     found = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(found | values), encoding="utf-8")
 
 
 def test_special_tokens_come_once(copied: Path) -> None:
-    """From the tokenizer, or from the chat template, which writes them itself."""
+    """Either the tokenizer or the chat template writes them."""
     plain = Prompting(copied, "plain").encode("Once upon a time", 1)
     assert plain[0] == 1
     assert plain.count(1) == 1
@@ -44,7 +44,7 @@ def test_special_tokens_come_once(copied: Path) -> None:
 
 
 def test_a_missing_chat_template_is_reported(stories: Path) -> None:
-    """Before anything is loaded."""
+    """The error comes before anything is loaded."""
     with pytest.raises(UserError, match="no chat template"):
         Prompting(stories, "chat")
 

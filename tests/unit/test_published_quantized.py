@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import harmed
@@ -88,7 +88,7 @@ def in_fp8(base: Path, folder: Path) -> Path:
 
 @pytest.mark.parametrize("name", BNB)
 def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -> None:
-    """As the native variant, with its packed layers counted; any other is another model."""
+    """It is the native variant, with its packed layers counted; any other is another model."""
     folder = saved(base, tmp_path / "made", **BNB[name])
     loaded = engine.load(folder, replace(NATIVE, published="bitsandbytes"))
     assert loaded.loaded.quantized_layers == 2 * 7
@@ -108,13 +108,13 @@ def test_bitsandbytes_runs_as_published(name: str, base: Path, tmp_path: Path) -
         other = replace(NATIVE, quantizer=quantizer(method, **keys))
         with pytest.raises(UnsupportedError, match="published quantized: bitsandbytes") as refusal:
             engine.load(folder, other)
-        assert f"as {method} (" in str(refusal.value)
+        assert f"again by {method} (" in str(refusal.value)
     with pytest.raises(UnsupportedError, match="give the model `published: bitsandbytes`"):
         engine.load(folder, NATIVE)
 
 
 def test_fp8_runs_unpacked_where_no_gpu_computes_in_it(base: Path, tmp_path: Path) -> None:
-    """And the measurement says so."""
+    """The measurement records it."""
     folder = in_fp8(base, tmp_path / "fp8")
     loaded = engine.load(folder, replace(NATIVE, published="fp8"))
     assert loaded.loaded.kernel == "weights dequantized to float32 while loading"
@@ -128,10 +128,10 @@ BLOCKS: dict[str, tuple[Any, str]] = {
     "awq": ({"quant_method": "awq", "bits": 4}, r"awq \(4 bits\)"),
     "unknown": (
         {"quant_method": "gptqq"},
-        r"gptqq, which nothing here loads \(did you mean 'gptq'",
+        r"gptqq, which no quantizer here loads \(did you mean 'gptq'",
     ),
-    "known to transformers only": ({"quant_method": "aqlm"}, "aqlm, which nothing here loads"),
-    "hqq": ({"quant_method": "hqq", "nbits": 4}, "hqq, which nothing here loads"),
+    "known to transformers only": ({"quant_method": "aqlm"}, "aqlm, which no quantizer here loads"),
+    "hqq": ({"quant_method": "hqq", "nbits": 4}, "hqq, which no quantizer here loads"),
     "without a name": ({"bits": 4}, "a method without a name"),
     "empty": ({}, "a method without a name"),
     "no text": ({"quant_method": 5}, "a method without a name"),
@@ -155,7 +155,7 @@ def test_whatever_config_json_says(name: str, key: str, base: Path, tmp_path: Pa
         with pytest.raises(UnsupportedError, match=f"published quantized: .*{words}") as refusal:
             engine.load(folder, settings)
         assert str(refusal.value).isprintable()
-    with pytest.raises(UnsupportedError, match="takes no other quantization, as quanto"):
+    with pytest.raises(UnsupportedError, match="cannot be quantized again by quanto"):
         engine.load(folder, replace(NATIVE, quantizer=quantizer("quanto", weights="int8")))
 
 
@@ -182,6 +182,8 @@ KEYS = ("quant_method", "bits", "load_in_4bit", "bnb_4bit_quant_type", "format")
     st.dictionaries(st.sampled_from(KEYS), json_values)
     | json_values.filter(lambda v: v is not None)
 )
+@example({"quant_method": "\n"})
+@example({"quant_method": "\x1f" * 80, "format": "\x1f" * 80})
 def test_any_block_has_words(tmp_path_factory: pytest.TempPathFactory, block: Any) -> None:
     """Any content counts as a published quantization, described in a short printable text."""
     folder = tmp_path_factory.mktemp("any")
@@ -225,6 +227,6 @@ def test_the_plan_knows_it(base: Path, tmp_path: Path) -> None:
 
 
 def test_what_models_yaml_says_has_to_be_so(base: Path) -> None:
-    """Else its environment was chosen for nothing."""
+    """The chosen environment depends on it."""
     with pytest.raises(Exception, match=r"says published: gptq, and config.json .* names no"):
         engine.load(base, replace(NATIVE, published="gptq"))

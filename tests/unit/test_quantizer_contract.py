@@ -17,7 +17,7 @@ import shipped
 from conftest import ROOT
 from frontier.blocks import Block
 from frontier.catalogue.configuration import read_catalogue
-from frontier.conversions import CONVERSIONS, Conversion
+from frontier.conversions import CONVERSIONS, Conversion, plain_formats
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.planning.placement import engine_facts
@@ -106,6 +106,7 @@ def test_each_route_can_be_planned(name: str, engine: str) -> None:
             assert quantizer.makes(facts) in (None, HUB)
             continue
         assert job.conversion in CONVERSIONS.names()
+        assert not isinstance(quantizer, Prepared) or job.conversion == quantizer.CONVERSION
         assert job.options.keys() <= keys_of(job.conversion)
         assert job.environment is None or job.environment in environments.names()
         assert job.calibration == quantizer.calibrated_with
@@ -113,7 +114,7 @@ def test_each_route_can_be_planned(name: str, engine: str) -> None:
 
 @pytest.mark.parametrize("name", CATALOGUE.quantizations)
 def test_each_runs_somewhere(name: str) -> None:
-    """On an accelerator of some engine."""
+    """Some engine has an accelerator that runs it."""
     assert None in [unsupported(one, engine) for one, engine in routes() if one == name]
 
 
@@ -136,7 +137,7 @@ def test_formats_meet() -> None:
 
 
 def test_no_two_quantizers_load_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else which of them does would depend on the files' order."""
+    """The choice between two would depend on the files' order."""
     monkeypatch.setattr(QUANTIZERS.load("quanto"), "PUBLISHED", ("gptq",))
     with pytest.raises(UserError, match="gptq and quanto load what is published as gptq"):
         published_loaders()
@@ -156,7 +157,7 @@ def test_no_two_quantizers_load_the_same(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_file_that_does_not_fit_is_named(
     text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the catalogue that asks for it, in one line; other methods still work."""
+    """The catalogue that needs it reports it in one line; other methods still work."""
     (tmp_path / "quantizers").mkdir()
     (tmp_path / "quantizers/halves.py").write_text(text, encoding="utf-8")
     folders = [*frontier.quantizers.__path__, str(tmp_path / "quantizers")]
@@ -173,14 +174,35 @@ def test_a_file_that_does_not_fit_is_named(
     assert others.quantizations
 
 
-def test_an_unknown_format_is_refused() -> None:
-    """A mistyped one would leave out every cell of the engine, with a reason that misleads."""
+JOBS = {
+    kind.CONVERSION
+    for kind in QUANTIZERS.all().values()
+    if issubclass(kind, Prepared) and kind.CONVERSION not in formats()
+}
+"""The conversions that are named after a tool or a method, not after a format."""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [("guff", " (did you mean 'gguf'?)"), *((job, "") for job in sorted(JOBS))],
+)
+def test_an_unknown_format_is_refused(wrong: str, hint: str) -> None:
+    """A wrong one would leave out every cell of the engine, with a reason that misleads."""
     engines = yaml.safe_load((ROOT / "config/engines.yaml").read_text())["engines"]
-    engines["transformers"]["reads"] = ["hub", "guff"]
+    engines["transformers"]["reads"] = ["hub", wrong]
     with pytest.raises(UserError) as caught:
         shipped.catalogue(engines=engines)
-    assert str(caught.value).endswith("unknown id 'guff' (did you mean 'gguf'?)")
-    assert "config/engines.yaml: engines.transformers.reads: " in str(caught.value)
+    assert str(caught.value).startswith("config/engines.yaml: engines.transformers.reads: ")
+    assert f"unknown id {wrong!r}{hint}" in str(caught.value)
+
+
+def test_plain_formats_are_those_that_native_writes() -> None:
+    """A conversion of the format's name has a key `dtype`; the others are jobs of a method."""
+    assert {"rounding", "codebook", "gptqmodel", "llmcompressor"} <= JOBS
+    for name in CONVERSIONS.names():
+        assert (name in plain_formats()) is (name not in JOBS)
+        assert name in JOBS or "dtype" in keys_of(name)
+    assert HUB in plain_formats()
 
 
 def test_blocks_are_never_changed() -> None:

@@ -35,12 +35,12 @@ def journal_of(path: Path, count: int, text: str = "positive", identity: str = "
     return journal
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.integers(0, 2000), text=st.text(st.characters(codec="utf-8")))
 def test_cut_anywhere_keeps_every_whole_record(
     tmp_path_factory: pytest.TempPathFactory, cut: int, text: str
 ) -> None:
-    """For any truncation, whole records survive, and the journal can continue."""
+    """Whole records survive any truncation, and the journal can continue."""
     path = tmp_path_factory.mktemp("journal") / "journal.jsonl"
     journal_of(path, 5, text)
     content = path.read_bytes()[:cut]
@@ -62,7 +62,7 @@ GARBAGE = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     at=st.integers(0, 6),
     garbage=GARBAGE | st.binary(max_size=50).filter(lambda one: b"\n" not in one),
@@ -79,7 +79,7 @@ def test_garbage_between_lines(
     assert path.read_bytes() == b"".join(lines)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """Costs the record that it is in, at most; a session's own line costs its records."""
@@ -96,7 +96,7 @@ def test_one_altered_byte(tmp_path_factory: pytest.TempPathFactory, data: st.Dat
 
 
 def test_what_is_left_out_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Once, in a line; a line that was cut off by a kill is nothing to speak of."""
+    """One line reports it, once; a line cut off by a kill is not reported."""
     path = tmp_path / "journal.jsonl"
     journal_of(path, 3)
     path.write_bytes(path.read_bytes() + b"x\ny\nz")
@@ -130,7 +130,7 @@ def test_sessions_are_counted_and_kept(tmp_path: Path) -> None:
 
 
 def test_what_loading_showed_is_kept(tmp_path: Path) -> None:
-    """With the session's beginning, and the rest at its end, which a kill may cut off."""
+    """Some of it is stored when the session begins, the rest at its end, which a kill may cut off."""
     path = tmp_path / "journal.jsonl"
     journal = Journal(path, a_session(loaded={}), "me")
     journal.loaded(Run(warmup=WarmUp.of(WARM_UP), room=None))
@@ -173,7 +173,7 @@ def test_finished_requests_are_restored(tmp_path: Path) -> None:
 
 
 def test_former_layout_is_named(tmp_path: Path) -> None:
-    """Not read in part: a time for each token was written in place of arrivals."""
+    """It had a time for each token instead of arrivals, and is not read in part."""
     line = record(0).line()
     former = {key: one for key, one in line.items() if key not in ("arrivals", "due_ns")}
     path = tmp_path / "requests.jsonl"
@@ -200,7 +200,7 @@ def test_records_are_taken_to_another_identity() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 10**12), st.integers(1, 9)), max_size=30))
 def test_arrivals_are_read_as_written(chunks: list[tuple[int, int]]) -> None:
-    """As pairs in JSON, and as arrivals again."""
+    """They are pairs in JSON, and arrivals again when read."""
     one = replace(record(0), arrivals=[Arrival(*chunk) for chunk in chunks])
     line = json.loads(json.dumps(one.line()))
     assert line["arrivals"] == [[ns, tokens] for ns, tokens in chunks]

@@ -34,6 +34,9 @@ class Colour(BaseModel, ABC):
     @classmethod
     def of(cls, name: str) -> str:
         return name
+
+class Mixed(Colour, ABC):
+    PARTS: ClassVar[int]
 """
 FITS = """
 from typing import Annotated
@@ -64,6 +67,10 @@ BROKEN = {
     "no constant": (
         FITS.replace('UNIT = "nm"', "pass"),
         "class Red lacks UNIT, which Colour declares",
+    ),
+    "no constant of a base between": (
+        FITS.replace("(Colour)", "(Mixed)").replace("import Colour", "import Mixed"),
+        "class Red lacks PARTS, which Mixed declares",
     ),
     "no mark": (
         FITS.replace("Annotated[int, Mark()]", "int"),
@@ -124,7 +131,7 @@ def colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 
 
 def test_found_by_place(colours: Callable[..., Registry]) -> None:
-    """A file is a plug-in, a package is none, and nothing is imported before it is asked for."""
+    """A file is a plug-in, a package is not, and nothing is imported before it is needed."""
     registry = colours(red=FITS, broken=BROKEN["a fault while loading"][0])
     assert registry.names() == ("broken", "red")
     assert registry.module("red") not in sys.modules

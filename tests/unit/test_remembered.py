@@ -40,14 +40,14 @@ def test_until_something_changes(folder: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1", b'{"state": "one", "measure": "edited"}'])
 def test_an_altered_file_is_not_believed(folder: Path, content: bytes) -> None:
-    """Nor does it stop anything."""
+    """It is ignored without an error."""
     asked(folder, "one", "first")
     (folder / ".snakemake/code.json").write_bytes(content)
     assert asked(folder, "one", "second") == "second"
 
 
 def test_nothing_is_written_where_snakemake_has_not_been(tmp_path: Path) -> None:
-    """A folder that is gone by the end of the process does not come back."""
+    """A folder that is deleted by the end of the process does not come back."""
     assert asked(tmp_path, "one", "first") == "first"
     assert not list(tmp_path.iterdir())
 
@@ -55,7 +55,7 @@ def test_nothing_is_written_where_snakemake_has_not_been(tmp_path: Path) -> None
 def test_a_package_of_another_version_is_another_state(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Installed beside the others or in another's place."""
+    """It is installed next to the others or in place of one."""
     monkeypatch.syspath_prepend(str(folder))
     states = [of_installed()]
     for version in "12":

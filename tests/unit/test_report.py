@@ -125,7 +125,7 @@ def render(folder: Path, *more: str, spec: str | None = None) -> subprocess.Comp
 
 
 def study_of(folder: Path, cells: list[Cell]) -> None:
-    """Write cells, the list of them, the aggregated study and its comparisons."""
+    """Writes cells, the list of them, the aggregated study and its comparisons."""
     paths = [write(folder / "results", cell) for cell in cells]
     (folder / "cells.txt").write_text("\n".join(map(str, paths)), encoding="utf-8")
     for step, name in (("aggregate", "study"), ("compare", "comparisons")):
@@ -203,7 +203,7 @@ def test_the_two_tables_hold_the_study(page: Page, folder: Path) -> None:
 
 
 def test_every_metric_of_a_scorer_is_shown_with_what_the_gap_is(tmp_path: Path) -> None:
-    """By the real scorer: half of the right answers are right only in another dress."""
+    """The real scorer is used: half of the right answers are right only in another notation."""
     texts = ["7", "The answer is $7$.", "7 or 8", "8"] * 25
     given = [ScoredItem(str(place), text, "7", {}) for place, text in enumerate(texts)]
     found = Mathematics().score(given)
@@ -367,7 +367,7 @@ def test_cells_of_several_machines(tmp_path: Path) -> None:
 
 
 def test_no_machines_no_section(page: Page) -> None:
-    """Nor where there are no conflicts a table of them."""
+    """The table of conflicts is left out too where there are none."""
     assert "Other machines" not in page.text
 
 
@@ -381,7 +381,7 @@ def test_comparisons_of_another_study_are_refused(folder: Path, tmp_path: Path) 
 def test_the_same_cells_give_the_same_bytes_and_old_charts_go(folder: Path) -> None:
     results = folder / "results"
     before = (results / "report.lock.json").read_bytes()
-    stale = results / "charts" / "frontier-gone-cpu.svg"
+    stale = results / "charts" / "frontier--gone--cpu.svg"
     others = results / "charts" / "mine.svg"
     for path in (stale, others):
         path.write_text("<svg/>", encoding="utf-8")

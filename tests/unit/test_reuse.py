@@ -59,10 +59,10 @@ class Cell:
     loads: int = 0
     asked: Counter[str] = field(default_factory=Counter)
     stop: tuple[int, Exception] | None = None
-    """After so many requests, this."""
+    """The number of requests, and the event after them."""
 
     def measure(self, size: int = 8, seed: int = 0, **changes: Any) -> Path:
-        """Measure a sample; returns its folder. `changes`: to the spec, the code and the rows."""
+        """Measures a sample; returns its folder. `changes`: to the spec, the code and the rows."""
         rows = changes.pop("rows", None) or drawing.sample(ROWS, size, seed)
         code = changes.pop("code", "one")
         task = TASK | changes.pop("task", {})
@@ -128,7 +128,7 @@ def counted(folder: Path) -> list[int]:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A random Llama."""
     built = little.checkpoint(tmp_path_factory.mktemp("model") / "llama")
-    # An engine that closes has all objects looked through, of which there are many by now.
+    # Closing an engine collects garbage among all objects, of which there are many by now.
     gc.freeze()
     yield built
     gc.unfreeze()
@@ -156,7 +156,7 @@ def cell(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
 
 def edit(folder: Path, **facts: Any) -> None:
-    """Set facts of a measurement, under a checksum that fits."""
+    """Sets facts of a measurement, under a checksum that fits."""
     checksums.write(folder / "measurement.json", recorded(folder) | facts)
 
 
@@ -202,7 +202,7 @@ def test_sessions_add_up(cell: Cell) -> None:
 
 
 def test_another_seed_asks_only_the_new(cell: Cell) -> None:
-    """And what two samples have between them is taken from both."""
+    """Requests of two earlier samples are reused together."""
     first, second = ({row.id for row in drawing.sample(ROWS, 16, seed)} for seed in (0, 1))
     assert 0 < len(first & second) < 16
     cell.measure(16, seed=0)
@@ -231,7 +231,7 @@ def test_another_request_is_asked(cell: Cell, change: dict[str, Any]) -> None:
 
 
 def test_it_is_the_prompt_that_counts(cell: Cell) -> None:
-    """Not the template that it is put together from, the row's id, nor its reference."""
+    """The template that it was filled from, the row's id and its reference do not count."""
     rows = drawing.sample(ROWS, 8, 0)
     cell.measure(rows=rows)
     renamed = [replace(row, id=f"new-{row.id}", reference="9") for row in rows]
@@ -289,11 +289,11 @@ def test_an_interrupted_sibling(cell: Cell) -> None:
     cell.stop = None
     assert counted(cell.measure(12)) == [5, 7]
     assert journal.read_bytes() == before
-    assert counted(cell.measure(8)) == [5, 3], "which goes on from its own journal alone"
+    assert counted(cell.measure(8)) == [5, 3], "which continues from its own journal alone"
 
 
 def test_interrupted_after_taking_over(cell: Cell) -> None:
-    """The same command goes on; what was taken is asked no more, also where the sibling is gone."""
+    """The same command continues; reused requests are not repeated, even without the sibling."""
     small = cell.measure(8)
     cell.stop = (1, KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -305,7 +305,7 @@ def test_interrupted_after_taking_over(cell: Cell) -> None:
 
 
 def test_another_samples_outcome_is_its_own(cell: Cell) -> None:
-    """Of one that ran out of time the requests that were answered are taken, and no more."""
+    """Only the answered requests of a sample that ran out of time are reused, not its outcome."""
     cell.stop = (9, OutOfTimeError("not finished after 1 minutes"))
     large = cell.measure(12)
     assert recorded(large)["outcome"] == "out-of-time"
@@ -342,7 +342,7 @@ def test_a_measurement_that_is_made_again_asks_everything(cell: Cell) -> None:
 def test_a_session_that_does_not_fit_is_not_taken(
     cell: Cell, fact: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of another machine, other packages, other requests, or that had not warmed up."""
+    """It has another machine, other packages or requests, or had not warmed up."""
     small = cell.measure(8)
     (session,) = recorded(small)["sessions"]
     edit(small, sessions=[session | fact])
@@ -355,7 +355,7 @@ def test_a_session_that_does_not_fit_is_not_taken(
 
 
 def test_an_adopted_session_is_taken(cell: Cell) -> None:
-    """Of earlier code and packages, and it stays known as such."""
+    """It had earlier code and packages, and stays marked as adopted."""
     small = cell.measure(8)
     (session,) = recorded(small)["sessions"]
     note = {"from": "0" * 16, "because": "nothing but a log line"}
@@ -379,14 +379,14 @@ def test_an_adopted_session_is_taken(cell: Cell) -> None:
 def test_a_disturbed_session_is_not_taken(
     cell: Cell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By this cell's own limit; nor one that shared its GPU, nor a request in a pause."""
+    """This cell's limit decides; a shared GPU and a pause exclude requests too."""
     small = cell.measure(8)
     seen = recorded(small)["contention"]
     shared = [one | {"foreign_gpu_processes": 1} for one in seen["sessions"]]
     edit(small, contention=seen | {"sessions": shared})
     shutil.rmtree(cell.measure(12))
     assert cell.asked.total() == 12
-    assert "8 of 12 requests were asked before while others" in capsys.readouterr().err
+    assert "8 of 12 requests were asked before under disturbance" in capsys.readouterr().err
     edit(small, contention=seen)
     shutil.rmtree(cell.measure(12, max_background_cores=-1.0))
     assert cell.asked.total() == 12
@@ -403,7 +403,7 @@ def test_a_disturbed_session_is_not_taken(
 
 
 def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If times depend on the size of the cache, only requests of the same size are reused."""
+    """Only requests of the same size are reused where times depend on the size of the cache."""
     room = {8: 64, 9: 64, 12: 128}
     monkeypatch.setattr(HfGenerateModel, "reserve", lambda _self, requests: room[len(requests)])
     small = cell.measure(8)

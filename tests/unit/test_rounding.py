@@ -45,7 +45,7 @@ WIDTHS = st.integers(2, 8)
 def test_no_weight_moves_more_than_half_a_scale(
     found: torch.Tensor, bits: int, symmetric: bool
 ) -> None:
-    """And a group has no more values than its bits can tell apart, each of them a step."""
+    """A group has at most as many values as its bits can distinguish, each on its grid."""
     built = rounding.nearest(found, bits, symmetric)
     scale, _ = rounding.grid(found, bits, symmetric)
     assert bool(((built - found).abs() <= scale / 2 * (1 + 1e-5)).all())
@@ -87,7 +87,7 @@ def test_rounding_as_torch_rounds(found: torch.Tensor, bits: int, symmetric: boo
 
 
 def test_grids_cover_their_groups() -> None:
-    """By hand: 2 bits symmetric are -s, 0, s; with a zero point 0..3 steps from the least."""
+    """Two bits are -s, 0, s if symmetric, and 0..3 steps from the smallest with a zero point."""
     found = torch.tensor([[-1.0, -0.4, 0.2, 0.6], [0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 2.0, 3.0]])
     assert rounding.nearest(found, 2, True).tolist() == [[-1, 0, 0, 1], [0] * 4, [0, 0, 3, 3]]
     assert rounding.nearest(found[2:], 2, False).tolist() == [[0, 1, 2, 3]]
@@ -125,7 +125,7 @@ def inertia(found: torch.Tensor, book: torch.Tensor) -> float:
     return float(distances.sum())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.integers(2, 4))
 def test_k_means_is_k_means(seed: int, bits: int) -> None:
     """The same inertia as scikit-learn's from the same start, and it never grows on the way."""
@@ -141,7 +141,7 @@ def test_k_means_is_k_means(seed: int, bits: int) -> None:
 
 @given(groups(), WIDTHS)
 def test_codebooks_are_small_and_weights_take_the_nearest(found: torch.Tensor, bits: int) -> None:
-    """At most 2^bits values a group; none of them is nearer to a weight than the one it got."""
+    """A group has at most 2^bits values, and each weight takes the nearest of them."""
     built = codebook.from_codebooks(found, bits)
     for before, after in zip(found, built, strict=True):
         entries = after.unique()
@@ -152,7 +152,7 @@ def test_codebooks_are_small_and_weights_take_the_nearest(found: torch.Tensor, b
 
 @given(groups(), st.integers(1, 6))
 def test_groups_of_few_values_are_their_own_codebook(found: torch.Tensor, many: int) -> None:
-    """With no more weights than entries nothing moves but to 16 bits."""
+    """Groups with no more weights than entries are only rounded to 16 bits."""
     few = found[:, :many].contiguous()
     built = codebook.from_codebooks(few, 3)
     assert torch.allclose(built, few, rtol=2**-10, atol=1e-6)
@@ -222,7 +222,7 @@ def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_packed_bytes_are_counted(dtype: torch.dtype, tmp_path: Path) -> None:
-    """By hand for a Llama, in groups of 32 that do not divide rows of 48 and 80."""
+    """The bytes of a Llama, counted by hand, in groups of 32 that do not divide rows of 48 and 80."""
     options = {"bits": 4, "symmetric": False, "granularity": "group", "group_size": 32}
     _, after, built = converted("llama", tmp_path, options, dtype=dtype)
     rows = {48: 48 + 24 + 24 + 48 + 80 + 80, 80: 48}  # rows of each length in a block
@@ -333,7 +333,7 @@ def test_options_reach_the_conversion(method: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
 def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> None:
-    """On a pretrained model, through its engine: next to nothing at 8 bits, and more each time."""
+    """A pretrained model, run by its engine, errs almost not at all at 8 bits, and more with fewer."""
     native = stories260k(test_data, tmp_path / "native")
     ids = torch.tensor([[1, 403, 407, 261, 378]])
 

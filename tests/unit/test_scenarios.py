@@ -159,7 +159,7 @@ LIMITS = Warmup(minimum=3, maximum=12, tolerance=0.1)
 def test_a_warm_up_ends_when_a_round_is_as_fast_as_the_one_before(
     times_ns: Iterator[int], asked: int, settled: bool
 ) -> None:
-    """Or after the most that it may ask; of the first requests alone, again and again."""
+    """It also ends at its maximum; it repeats the first requests only."""
     model = Echo(times_ns)
     found = SingleStream().warm_up(model, list(REQUESTS.values()), LIMITS)
     assert (found.requests, found.settled) == (asked, settled)

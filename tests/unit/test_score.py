@@ -76,7 +76,7 @@ def scored(
 
 
 def test_the_table_is_in_the_order_of_time(tmp_path: Path) -> None:
-    """In which comparisons look for what goes on from one request to the next."""
+    """Comparisons look there for dependence between one request and the next."""
     _, requests = scored(tmp_path, later=(0, 7))
     assert requests["id"].to_list()[-2:] == ["r0", "r7"]
     assert requests["input"].to_list()[-2:] == ["text 0", "text 7"]

@@ -69,10 +69,10 @@ def pair(trained: Path, tmp_path_factory: pytest.TempPathFactory, request: Any) 
     return Prompting(folder, "plain"), own
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(text=TEXTS.filter(lambda text: not text.startswith(" ")))
 def test_ids_are_those_of_sentencepiece(pair: Pair, text: str) -> None:
-    """After the one token that begins Llama's texts."""
+    """The ids follow the one token that begins Llama's texts."""
     prompting, own = pair
     assert prompting.encode(text, 1) == [own.bos_id(), *own.encode(text)]
 
@@ -94,7 +94,7 @@ SAID = ["Once upon a time", "  two  spaces ", "zwölf 好!\n\n7", "ﬁne ①", "
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("named", [None, "LlamaTokenizer", "LLaMATokenizer"])
 def test_other_trainings(kind: str, named: str | None, trained: Path, tmp_path: Path) -> None:
-    """By the file's own rules, which transformers takes no notice of; the template goes along."""
+    """The file's own rules apply, which transformers ignores; the template is copied too."""
     folder = shutil.copytree(trained, tmp_path / "model")
     (folder / "tokenizer.model").write_bytes(train(**KINDS[kind]))
     (folder / "chat_template.jinja").write_text("{{ messages[0]['content'] }}")
@@ -127,12 +127,12 @@ def test_symbols_of_a_user(
     if read:
         assert Prompting(folder, "plain").encode(text, 1) == [own.bos_id(), *own.encode(text)]
     else:
-        with pytest.raises(UserError, match="ids here would not be SentencePiece's"):
+        with pytest.raises(UserError, match="it would not give SentencePiece's ids"):
             Prompting(folder, "plain")
 
 
 def test_other_ways_to_cut_a_text(trained: Path, tmp_path: Path) -> None:
-    """That of single letters, of which transformers knows nothing: one line."""
+    """A model of single characters, which transformers does not know, is refused in one line."""
     folder = shutil.copytree(trained, tmp_path / "model")
     (folder / "tokenizer.model").write_bytes(train(model_type="char", byte_fallback=False))
     with pytest.raises(UserError, match=r"tokenizer\.model") as refused:
@@ -173,7 +173,7 @@ def tiktoken_file(path: Path, *merged: bytes) -> None:
 
 
 def test_tiktoken_is_read_as_it_is_now(tmp_path: Path) -> None:
-    """By its own format, which Llama 3 was published in; not as a file of that path once was."""
+    """Its format, that of Llama 3, decides, not the content of an earlier file at the same path."""
     folder = little.checkpoint(tmp_path / "model", vocab_size=600)
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text(

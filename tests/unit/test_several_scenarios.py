@@ -49,7 +49,7 @@ CELLS = [
     replace(OFFLINE, device="a6000", seconds=0.001, provenance=ADOPTED),
     replace(OFFLINE, device="cpu@server", provenance=HARDWARE),
     Cell("falcon", quality=0.5),
-    Cell("falcon", "int8", scenario="offline"),  # its native one is there in another scenario only
+    Cell("falcon", "int8", scenario="offline"),  # its native variant exists in another scenario only
 ]  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def test_every_heading_says_which(page: Page) -> None:
     text = page.words()
     assert "in the scenarios single-stream and offline: 8 measured." in text
     assert "requests in the scenarios single-stream and offline of MLPerf" in text
-    # Answers: of each scenario its own, the fastest over all devices of that one.
+    # Each scenario has its own answer, the fastest over all devices of that scenario.
     answers = text.split("The latency-accuracy frontier")[0]
     first, second = answers.split("demo-sentiment · offline")
     assert "demo-sentiment · single-stream" in first
@@ -160,9 +160,23 @@ def test_every_heading_says_which(page: Page) -> None:
     assert "demo-sentiment · offline · cpu@server" in text
 
 
+def test_names_that_read_the_same_joined_have_charts_of_their_own(tmp_path: Path) -> None:
+    """Task a on b-c and task a-b on c; a server's device and one named like it; parts of a chart."""
+    pairs = [
+        ("a", "b-c"), ("a-b", "c"), ("a", "b@c"), ("a", "b_c"), ("a", "title"), ("a", "title-title"),
+    ]  # fmt: skip
+    made = [replace(NATIVE, task=task, device=device) for task, device in pairs]
+    built = rendered(tmp_path, [*made, *(replace(one, quantization="int8") for one in made)])
+    charts = {path.stem for path in (built / "charts").glob("frontier--*.svg")}
+    assert charts == {f"frontier--{task}--{device}" for task, device in pairs}
+    ids = [attributes["id"] for _, attributes in parsed(built).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert charts <= set(ids)
+
+
 def test_the_charts_and_filters_tell_them_apart(built: Path, page: Page) -> None:
     charts = {path.stem for path in (built / "charts").glob("*.svg")}
-    assert {"frontier-demo-sentiment-cpu", "frontier-demo-sentiment.offline-cpu"} <= charts
+    assert {"frontier--demo-sentiment--cpu", "frontier--demo-sentiment.offline--cpu"} <= charts
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert charts <= set(ids)
@@ -185,7 +199,7 @@ def test_other_machines_are_compared_within_one(page: Page) -> None:
 
 
 def test_one_scenario_is_not_named(tmp_path: Path) -> None:
-    """But in the opening and the method, unless it is the default."""
+    """Only the introduction and the method name it, unless it is the default."""
     page = parsed(rendered(tmp_path / "default", [NATIVE, INT8])).text
     before = page[: page.rindex("Definitions")].replace("(MLPerf's SingleStream scenario)", "")
     assert "single-stream" not in before

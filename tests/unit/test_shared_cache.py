@@ -21,7 +21,7 @@ from frontier.host import caches
 
 SCRIPTS = ROOT / "workflow" / "scripts"
 GROUP: int | None = 4711
-# All kinds of things, as one user, who may not be allowed to read this checkout.
+# Several actions as one user, who may not be allowed to read this checkout.
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
@@ -73,7 +73,7 @@ run(main)
 
 @pytest.fixture
 def ground() -> Iterator[Path]:
-    """Not in pytest's own folder, which is closed to other users."""
+    """A folder outside pytest's own, which is closed to other users."""
     folder = Path(tempfile.mkdtemp(prefix="shared-cache-"))
     folder.chmod(0o755)
     yield folder
@@ -94,7 +94,7 @@ def server(ground: Path) -> Iterator[hub.Hub]:
 def use(
     server: hub.Hub, shared: Path, umask: int, file: str = "a", user: int = 0
 ) -> subprocess.CompletedProcess[str]:
-    """All that lies in a shared folder, for a checkout of its own; as another user if so asked."""
+    """Uses a shared folder from a separate checkout, as another user if one is given."""
     checkout = server.root.parent / f"checkout-{user or os.getuid()}"
     checkout.mkdir(exist_ok=True)
     if user:
@@ -140,7 +140,7 @@ def test_all_is_as_open_as_the_folder(server: hub.Hub, ground: Path, mode: int, 
         found = stat.S_IMODE(path.stat().st_mode)
         wanted = mode & (0o777 if path.is_dir() else 0o666)
         if path.suffix == ".lock":
-            found &= wanted  # they hold nothing, and may be open to more
+            found &= wanted  # they are empty, and may be open to more users
         assert found & 0o777 == wanted, f"{path}: {found:o}"
     own = ground / f"checkout-{os.getuid()}" / "resources"
     locks = [path for path in own.rglob("lock.json") if not path.is_symlink()]
@@ -177,7 +177,7 @@ def test_two_users(
 def test_a_part_that_is_closed_is_reported_in_one_line(
     server: hub.Hub, ground: Path, closed: str
 ) -> None:
-    """With what to do about it, by whom."""
+    """The line says what to do about it, and who can."""
     shared = folder(ground, 0o2777)
     assert use(server, shared, 0o022, user=1001).returncode == 0
     os.chown(shared / closed, 1001, 1001)

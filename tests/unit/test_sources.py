@@ -158,7 +158,7 @@ def test_no_network(server: hub.Hub, workplace: Path) -> None:
     assert not (workplace / "dataset").exists()
 
 
-# A file behind a URL
+# A file at a URL
 
 
 def test_url_with_and_without_hash(server: hub.Hub, workplace: Path) -> None:
@@ -248,7 +248,7 @@ def test_local_folder_and_file(workplace: Path, tmp_path: Path) -> None:
     assert (workplace / "folder/sub/b.tsv").read_text() == "2"
     lock = (workplace / "folder/lock.json").read_text()
     assert set(json.loads(lock)["files"]) == {"a.tsv", "sub/b.tsv"}
-    assert str(tmp_path) not in lock, "where the data lies is nobody's business"
+    assert str(tmp_path) not in lock, "the lock must not name the data's place"
     assert set(json.loads((workplace / "file/lock.json").read_text())["files"]) == {"a.tsv"}
 
     there = shutil.copytree(here, tmp_path / "elsewhere")

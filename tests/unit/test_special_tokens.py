@@ -51,7 +51,7 @@ def test_once_at_the_beginning_and_none_at_the_end(
 @pytest.mark.parametrize("frame", FRAMES)
 @pytest.mark.parametrize("template", CHATS.values(), ids=CHATS)
 def test_a_chat_template_brings_them(tmp_path: Path, frame: str, template: str) -> None:
-    """Or does not: then they are the tokenizer's."""
+    """A template without them leaves them to the tokenizer."""
     built = chains.tokenizer(frame)
     built.chat_template = template
     prompting = Prompting(chains.checkpoint(tmp_path, built), "chat")
@@ -71,7 +71,7 @@ def test_tokens_that_name_a_role_stay(tmp_path: Path) -> None:
 
 
 def test_a_beginning_that_is_also_the_end(tmp_path: Path) -> None:
-    """As GPT-2 has it."""
+    """GPT-2's token is both."""
     for frame, begins in (("$A", 0), ("</s> $A", 1)):
         built = chains.tokenizer(frame, bos_token="</s>")
         prompting = Prompting(chains.checkpoint(tmp_path / frame[-4:-3], built), "plain")
@@ -108,7 +108,7 @@ def answer(folder: Path, tokens: int, *stop: str) -> tuple[str, int, str]:
 def test_stop_texts_in_generate(
     tmp_path: Path, stop: tuple[str, ...], expected: tuple[str, int, str]
 ) -> None:
-    """Special tokens are stop texts too; white space before anything is written is none."""
+    """Special tokens are stop texts too; white space before anything is written is not."""
     folder = chains.checkpoint(tmp_path, chains.tokenizer())
     chains.answering(folder, ["\n", " negative", "<|im_end|>", " odd"])
     assert answer(folder, 5, *stop) == expected

@@ -1,4 +1,4 @@
-"""Between planning and the programs: what is built here is what is read there."""
+"""Specifications between planning and the programs: what is built here is what is read there."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_programs_read_what_planning_has_built(steps: Steps) -> None:
 def test_a_specification_by_hand_is_checked(
     change: dict[str, object], words: str, steps: Steps
 ) -> None:
-    """In one line that names the key."""
+    """The error is one line that names the key."""
     cell = next(cell for cell in steps.cells if cell.planned)
     spec = steps.measure(cell).spec | change
     with pytest.raises(UserError, match=words):

@@ -49,7 +49,7 @@ def test_quantile_ranks_are_those_of_scipys_binomial(n: int, q: float, confidenc
         assert ranks is None
         return
     assert ranks is not None
-    # Between the whole ranks, of which one is a little too near and one a little too far.
+    # Between whole ranks, one of which is a little too near and one a little too far.
     assert low - 1e-6 <= ranks[0] < low + 1 + 1e-6
     assert high - 1 - 1e-6 < ranks[1] <= high + 1e-6
     for rank, chance in zip(ranks, (tail, 1 - tail), strict=True):
@@ -263,7 +263,7 @@ def test_times_without_autocorrelation_are_worth_themselves() -> None:
     st.lists(st.integers(0, 10**6), min_size=60, max_size=60),
 )
 def test_any_times_have_an_autocorrelation(times: list[float], tokens: list[int]) -> None:
-    """Also those that are all but equal, or that their sizes explain."""
+    """Times that are nearly equal, or that their sizes explain, have one too."""
     for values in (times, np.exp(np.log1p(tokens[: len(times)])), [0.1 + 0.2] * len(times)):
         found = serial(values, [tokens[: len(times)], [7] * len(times)])
         assert 0 <= found.lag1 < 1
@@ -294,7 +294,7 @@ def enumerated_mid_p(lost: int, gained: int) -> float:
 def test_mid_p_mcnemar_weighs_every_split(lost: int, gained: int) -> None:
     found = mcnemar_mid_p(lost, gained)
     if lost + gained == 0:
-        assert found == 1  # by the formula one half, but nothing flipped
+        assert found == 1  # one half by the formula, but nothing flipped
         return
     assert found == pytest.approx(enumerated_mid_p(lost, gained), rel=1e-9)
     assert found == mcnemar_mid_p(gained, lost)

@@ -102,7 +102,7 @@ def test_without_special_tokens_it_is_the_first_that_is_found(text: str, stop: l
 
 
 def test_special_tokens_have_their_places() -> None:
-    """In front, between, behind; one after the other."""
+    """Special tokens come first, between others, last, and one after another."""
     written = Written("one two", ((0, "<s>"), (3, "<a>"), (3, "<b>"), (7, "</s>")))
     assert written.cut(["<s>"]) == 0
     assert written.cut(["<b>"]) == 3

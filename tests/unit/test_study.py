@@ -154,7 +154,7 @@ def test_many_cells_whose_metrics_come_late(tmp_path: Path) -> None:
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
             ' "scenario": "single-stream"}, "outcome": "ok"}',
-            "outcome 'ok' is none of measured",
+            "outcome 'ok' is not one of measured",
         ),
         (
             '{"layout": 2, "cell": {"variant": "a", "model": "a", "device": "d", "task": "t",'
@@ -177,8 +177,17 @@ def test_a_cell_given_twice_and_a_clashing_metric_are_errors(
     with pytest.raises(UserError, match="llama on cpu for demo-sentiment was given twice"):
         table([*paths, paths[0]])
     clash = write(tmp_path / "clash", Cell("llama", metric="score"))
-    with pytest.raises(UserError, match="metric 'score' has the name of a column"):
+    with pytest.raises(UserError, match="metric 'score' has the name of a column of the study"):
         table([clash])
+    ends = [
+        write(tmp_path / name, Cell(name, metric=metric))
+        for name, metric in (("one", "found"), ("other", "found_low"))
+    ]
+    for pair in (ends, ends[::-1]):
+        with pytest.raises(
+            UserError, match=r"metric 'found\w*' has the name of a column of metric"
+        ):
+            table(pair)
 
 
 def aggregate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

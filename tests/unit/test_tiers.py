@@ -14,7 +14,7 @@ FILES = sorted(ROOT.joinpath("tests").rglob("test_*.py"))
 
 
 def test_every_file_is_collected() -> None:
-    """It lies where pytest looks for tests, and its name is its own, as tiers go by names."""
+    """It is where pytest looks for tests, and its name is unique, since tiers go by names."""
     settings = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text(encoding="utf-8"))
     places = settings["tool"]["pytest"]["ini_options"]["testpaths"]
     assert {str(path.parent.relative_to(ROOT)) for path in FILES} == set(places)
@@ -40,7 +40,7 @@ def test_every_name_is_a_files() -> None:
 
 
 def test_every_tier_is_run() -> None:
-    """By a target of the Makefile, which continuous integration makes unless it takes too long."""
+    """A target of the Makefile runs it, and so does continuous integration unless it takes too long."""
     targets: dict[str, str] = {}
     for line in ROOT.joinpath("Makefile").read_text(encoding="utf-8").splitlines():
         if not line.startswith(("\t", " ", "#")):

@@ -1,4 +1,4 @@
-"""From token times to latencies, against independent arithmetic."""
+"""Latencies from token times, against independent arithmetic."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ CHUNKS = st.lists(
 
 @given(CHUNKS, st.integers(0, 10**9))
 def test_a_chunk_is_no_token(arrivals: list[Arrival], tail: int) -> None:
-    """Of several tokens that came together the time of one is known, that of the last."""
+    """Only the last of several tokens that arrive together has a known time."""
     one = of_arrivals(arrivals, tail)
     times = np.repeat(*zip(*arrivals, strict=True)) / 1e9  # as if each had the last one's time
     assert ttft_s(one) == pytest.approx(times[0])
@@ -132,7 +132,7 @@ def test_no_token_no_time() -> None:
 
 
 def test_statistics_are_numpys() -> None:
-    """Of requests whose tokens came in chunks of one to four, by a second arithmetic."""
+    """Tokens come in chunks of one to four; the expected values are computed independently."""
     rng = np.random.default_rng(7)
     starts = [rng.integers(1, 10**6, n).cumsum() for n in rng.integers(1, 30, 600)]
     chunks = [rng.integers(1, 5, len(times)) for times in starts]
@@ -165,7 +165,7 @@ def test_waiting_to_be_sent_counts() -> None:
 
 @given(st.lists(GAPS, min_size=2, max_size=20))
 def test_rates_are_rates_of_totals(requests: list[list[int]]) -> None:
-    """Not means of rates, which fast short requests would dominate."""
+    """Means of rates would be dominated by fast short requests."""
     records = [record(gaps) for gaps in requests]
     found = figures_of(records)["output_tokens_per_s"]
     tokens, seconds = sum(map(len, requests)), sum(map(sum, requests)) / 1e9
@@ -219,7 +219,7 @@ def test_times_are_looked_at_in_the_order_in_which_they_were_taken() -> None:
 
 
 def test_the_first_of_a_session_is_no_ones_neighbour() -> None:
-    """However many sessions of two requests: what goes on within each is seen whole."""
+    """However many sessions of two requests: the dependence within each is seen."""
     rng = np.random.default_rng(6)
     levels = np.repeat(rng.normal(0, 0.3, 200), 2) + rng.normal(0, 0.05, 400)
     records = [

@@ -40,7 +40,7 @@ def items(predictions: list[str], references: list[str]) -> list[ScoredItem]:
 
 
 def counts(predictions: list[str], references: list[str]) -> np.ndarray:
-    """As a comparison reads them: those that `score` stores."""
+    """The counts that `score` stores, as a comparison reads them."""
     found = ENGLISH.score(items(predictions, references))
     stored = [row["counts"] for row in found.requests]
     return np.array(stored, dtype=float).reshape(-1, Translation.WIDTH)

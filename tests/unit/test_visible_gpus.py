@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from frontier.machine.visible_gpus import names_slices, visible
@@ -49,7 +49,6 @@ STARTS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     st.lists(NUMBERS, max_size=5)
     | st.lists(STARTS, max_size=5)
@@ -78,6 +77,6 @@ def test_what_is_visible(value: str | None, places: list[int]) -> None:
 
 
 def test_slices() -> None:
-    """Not read as whole GPUs, and known for what they are."""
+    """They are recognized, and not counted as whole GPUs."""
     assert names_slices("MIG-4c1f")
     assert not any(map(names_slices, (None, "", "0", "GPU-1a2b")))

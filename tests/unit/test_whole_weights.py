@@ -71,12 +71,14 @@ HARMS: dict[str, tuple[str, Harm, tuple[str, ...]]] = {
     "another vocabulary": (
         "llama",
         lambda folder: reconfigure(folder, vocab_size=100),
-        ("lm_head.weight is 96 x 64 in the files, and 100 x 64 by config.json",),
+        ("lm_head.weight is 96 x 64 in the files, and 100 x 64 according to config.json",),
     ),
     "another vocabulary, to which the tokenizer does not fit either": (
         "tied",
         lambda folder: reconfigure(folder, vocab_size=90),
-        ("model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 by config.json",),
+        (
+            "model.embed_tokens.weight is 96 x 64 in the files, and 90 x 64 according to config.json",
+        ),
     ),
     "another width": (
         "llama",
@@ -87,7 +89,7 @@ HARMS: dict[str, tuple[str, Harm, tuple[str, ...]]] = {
     "Falcon without a matrix": ("falcon", without("h.1.mlp"), ("h.1.mlp.dense_4h_to_h.weight",)),
     "an expert lost": ("mixtral", without("1.block_sparse_moe.experts.1.w2"), ("experts",)),
 }
-"""By name: the model that is harmed, how, and what the one line must say."""
+"""The model that is harmed, how, and the text of the error, by name."""
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +116,7 @@ def check(refusal: str | None, words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", HARMS)
 def test_harmed_checkpoints_are_refused(name: str, copy: Callable[[str], Path]) -> None:
-    """By the name of the tensor, whatever quantizes it while loading."""
+    """The error names the tensor, whatever quantizes it while loading."""
     kind, harm, words = HARMS[name]
     folder = copy(kind)
     harm(folder)
@@ -178,7 +180,7 @@ HARMLESS: dict[str, tuple[str, Harm]] = {
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_what_is_computed_or_tied_need_not_be_there(name: str, copy: Callable[[str], Path]) -> None:
-    """And what old files hold of it does no harm."""
+    """Old files may contain it, which does no harm."""
     kind, change = HARMLESS[name]
     folder = copy(kind)
     change(folder)
@@ -221,7 +223,7 @@ VALUES: dict[str, tuple[str, Harm, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", VALUES)
 def test_weights_that_are_no_numbers_are_refused(name: str, copy: Callable[[str], Path]) -> None:
-    """By the job that locks a checkpoint, and where there is no lock by whatever loads it."""
+    """The job that locks a checkpoint refuses them; without a lock, whatever loads it does."""
     kind, harm, words = VALUES[name]
     folder = copy(kind)
     harm(folder)

@@ -85,7 +85,7 @@ def chained(error: Exception, cause: Exception) -> Callable[[], None]:
     ],
 )
 def test_faults_of_the_machine(error: Exception, cause: Exception, line: str) -> None:
-    """In one line, also where a library makes something else of it."""
+    """The error is one line, even if a library turns it into another error."""
     with pytest.raises(SystemExit) as ended:
         errors.run(chained(error, cause))
     assert str(ended.value).startswith("error: ")

@@ -32,7 +32,7 @@ Odd.add_representer(
 
 
 def again(change: Callable[[Any], str]) -> Callable[[str], str]:
-    """Write a file's values another way."""
+    """Writes a file's values another way."""
     return lambda text: change(yaml.safe_load(text))
 
 
@@ -112,13 +112,13 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
         if section == "tasks":
             found[name]["sample"] |= catalogue.loaders[name].model_dump(mode="json")
             found[name]["scorer"] |= catalogue.scorers[name].model_dump(mode="json")
-        if section == "models" and block.prompt != "chat":  # where they would say nothing
+        if section == "models" and block.prompt != "chat":  # where they would be meaningless
             found[name] = {key: one for key, one in found[name].items() if "template" not in key}
     return found
 
 
 def identities(folder: Path, catalogue: Catalogue) -> dict[str, str]:
-    """For all results of the project's own study."""
+    """The identities of all results of the project's own study."""
     study = read_study([folder / "config" / "config.yaml"], [], catalogue)
     steps = Steps(catalogue, study, lambda _accelerator, _count: 64 * 10**9)
     found = {f"score {cell.name}": steps.score(cell).identity for cell in steps.cells}

@@ -104,7 +104,7 @@ def test_more_than_code_differs(
 
 
 def test_code_below_differs(place: Workspace) -> None:
-    """If code that draws samples or trains models changed: adopted if the rows are the same."""
+    """A change of code that draws samples or trains models is adopted if the rows are the same."""
     for name in ("sampling/drawing", "growing/train"):
         path = place.path(f"workflow/scripts/frontier/{name}.py")
         path.write_text(path.read_text("utf-8") + '\nprint(end="")\n', "utf-8")
@@ -118,7 +118,7 @@ def test_code_below_differs(place: Workspace) -> None:
 
 @pytest.mark.parametrize("because", [None, " ", "two\u202elines", "x" * 301])
 def test_a_reason_is_asked_for(place: Workspace, because: str | None) -> None:
-    """In one line that can be shown."""
+    """The reason must be one line that can be shown."""
     given = [] if because is None else ["--because", because]
     refused(place.program("adopt", "--all", *given), "--because: ")
     refused(place.program("adopt", "--because", "so"), "name cells")

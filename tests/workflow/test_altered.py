@@ -7,12 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from disturbed import lines
 from frontier.results import checksums
+from waiting import wait_until
 from workspace import Workspace, jobs_in, refused
 
 TABLES = {"aggregate", "compare", "render"}
@@ -36,7 +36,7 @@ def test_altered_requests(place: Workspace) -> None:
 
 
 def test_another_models_measurement(place: Workspace) -> None:
-    """In this cell's folder it is not scored as this one's, not even by hand."""
+    """It is not scored as this cell's, although it is in its folder, not even by hand."""
     measurement = next(place.root.glob("results/tiny-llama/cpu/reviews/*/measurement.json"))
     recorded = checksums.read(measurement.read_bytes())
     assert recorded
@@ -133,11 +133,8 @@ def test_a_second_snakemake(place: Workspace) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        deadline = time.monotonic() + 120
-        while not list(place.root.glob(".snakemake/locks/*")):
-            assert first.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        locks = place.path(".snakemake/locks")
+        wait_until(lambda: list(locks.glob("*")), "it has its locks", first)
         for arguments in ((), ("--unlock",)):
             refused(place.snakemake(*arguments), "another Snakemake is running here")
             assert list(place.root.glob(".snakemake/locks/*"))

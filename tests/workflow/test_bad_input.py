@@ -76,7 +76,7 @@ def test_configuration(place: Workspace, case: str) -> None:
 
 
 def test_a_study_of_its_own_is_taken_whole(place: Workspace) -> None:
-    """By Snakemake and by plan.py alike: its quantizations are the default, not config.yaml's."""
+    """Both Snakemake and plan.py use the default quantizations for it, not config.yaml's."""
     place.set("config", "study/quantizations", ["native", "int8"])
     place.set("config", "study/also", [{"models": ["tiny-gpt2"]}])
     mine = place.path("mine.yaml")
@@ -100,7 +100,7 @@ CODE = "__use_yte__: true\n__definitions__:\n  - open('ran', 'w').close()\n"
 UNREADABLE = {
     "no file": (None, "no such file"),
     "latin-1": ("title: caf\xe9\n".encode("latin-1"), "line 1 is not UTF-8"),
-    "no date": (b"title: 2024-13-45\n", "line 1 '2024-13-45' is no date"),
+    "no date": (b"title: 2024-13-45\n", "line 1 '2024-13-45' is not a date"),
     "key given twice": (b"title: x\ntitle: y\n", "line 2 key 'title' is given twice"),
     "code": (CODE.encode(), "__use_yte__ would let Snakemake run code"),
 }
@@ -117,7 +117,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_a_plug_in_that_does_not_fit_is_named_before_any_job(place: Workspace, name: str) -> None:
-    """With its file and what it lacks: the one that is asked for, or each of those that all are."""
+    """The error has its file and what it lacks, if it is selected or one of a kind that always runs."""
     text, message = UNFIT[name]
     before = results(place)
     place.path(f"workflow/scripts/frontier/{name}.py").write_text(text, encoding="utf-8")

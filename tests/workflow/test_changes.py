@@ -58,7 +58,7 @@ Change = Callable[[Workspace], None]
 
 
 def append(name: str, text: str) -> Change:
-    """Add lines at the end of a file."""
+    """Adds lines at the end of a file."""
 
     def change(place: Workspace) -> None:
         path = place.path(name)
@@ -68,17 +68,17 @@ def append(name: str, text: str) -> Change:
 
 
 def code(name: str) -> Change:
-    """Have a module do something when it is loaded."""
+    """Makes a module do something when it is loaded."""
     return append(name, "\nprint(end='')\n")
 
 
 def put(name: str, keys: str, value: object) -> Change:
-    """Set a key of a configuration file."""
+    """Sets a key of a configuration file."""
     return lambda place: place.set(name, keys, value)
 
 
 def alike(place: Workspace) -> None:
-    """Say a device's keys by another's."""
+    """Defines a device with `like` another."""
     block = place.get("devices", CPU)
     label = {"label": block.pop("label")} if "label" in block else {}
     place.set("devices", "devices/base", block)
@@ -86,13 +86,13 @@ def alike(place: Workspace) -> None:
 
 
 def renamed_engine(place: Workspace) -> None:
-    """Give a device an engine of another name that has the same keys."""
+    """Gives a device an engine of another name that has the same keys."""
     place.set("engines", "engines/same", {"like": "transformers"})
     place.set("devices", f"{CPU}/engine", "same")
 
 
 def old_code(name: str) -> Change:
-    """Have a module do something when it is loaded, whose file time then says 2020."""
+    """Makes a module do something when it is loaded, whose file time then says 2020."""
 
     def change(place: Workspace) -> None:
         code(name)(place)
@@ -102,7 +102,7 @@ def old_code(name: str) -> Change:
 
 
 def swap(name: str, first: str, second: str) -> Change:
-    """Exchange two values of a configuration file."""
+    """Exchanges two values of a configuration file."""
 
     def change(place: Workspace) -> None:
         before = place.get(name, first), place.get(name, second)
@@ -113,21 +113,21 @@ def swap(name: str, first: str, second: str) -> Change:
 
 
 def reverse_keys(place: Workspace) -> None:
-    """Write the models' blocks, and the keys in them, in reverse order."""
+    """Writes the models' blocks, and the keys in them, in reverse order."""
     models = place.get("models", "models")
     turned = {name: dict(reversed(block.items())) for name, block in reversed(models.items())}
     place.set("models", "models", turned)
 
 
 def touch_everything(place: Workspace) -> None:
-    """As a checkout or a copy does: every file new, whatever its bytes."""
+    """Gives every file a new time and the same bytes, as a checkout or a copy does."""
     for path in place.root.rglob("*"):
         if ".snakemake" not in path.parts and path.exists():
             path.touch()
 
 
 def delete(pattern: str) -> Change:
-    """Delete the files or folders of a pattern, of which there must be some."""
+    """Deletes the files or folders of a pattern, of which there must be some."""
 
     def change(place: Workspace) -> None:
         found = list(place.root.glob(pattern))
@@ -158,7 +158,7 @@ def both(*changes: Change) -> Change:
 
 
 def edit(name: str, *edits: tuple[str, str]) -> Change:
-    """Replace texts of a file of the library that stand in it exactly once."""
+    """Replaces texts of a file of the library that stand in it exactly once."""
 
     def change(place: Workspace) -> None:
         for old, new in edits:
@@ -179,12 +179,12 @@ def copied(source: str, target: str, *edits: tuple[str, str]) -> Change:
 
 
 def moved(moves: dict[str, str]) -> Change:
-    """Move modules by their dotted names, with what imports them edited."""
+    """Moves modules by their dotted names, with what imports them edited."""
     return lambda place: move(place.path("workflow/scripts"), moves)
 
 
 def moved_function(name: str, source: str, target: str, needs: str = "") -> Change:
-    """Move a function to the end of another file, where it may need imports."""
+    """Moves a function to the end of another file, where it may need imports."""
 
     def change(place: Workspace) -> None:
         files = [place.path(f"workflow/scripts/{one}.py") for one in (source, target)]
@@ -199,7 +199,7 @@ def moved_function(name: str, source: str, target: str, needs: str = "") -> Chan
 
 
 def rewritten(*texts: Callable[[str], str]) -> Change:
-    """Write each file of the catalogue another way."""
+    """Writes each file of the catalogue another way."""
 
     def change(place: Workspace) -> None:
         for path in place.path("config").glob("*.yaml"):
@@ -233,7 +233,7 @@ LLAMA_KEYS, INT8, CPU = "models/tiny-llama", "quantizations/int8", "devices/cpu"
 REVIEWS, SUMS = "tasks/reviews", "tasks/sums"
 
 CHANGES: dict[str, tuple[Change, set[str]]] = {
-    # Things that decide nothing.
+    # Changes that decide nothing.
     "touch everything": (touch_everything, NOTHING),
     "comment in the measuring program": (append("workflow/scripts/measure.py", "\n# A remark.\n"), NOTHING),
     "docstring of an engine": (
@@ -331,8 +331,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
                 "from frontier.results.records import FORMER, _KEYS\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
-                "workflow/scripts/score.py", "from frontier.results.records import Record, adopted, asking_sessions, read\n",
-                "from frontier.results.records import Record, adopted, asking_sessions\nfrom frontier.scoring.latency import read\n",
+                "workflow/scripts/score.py", "from frontier.results.records import Record, read\n",
+                "from frontier.results.records import Record\nfrom frontier.scoring.latency import read\n",
             ),
         ),
         NOTHING,
@@ -356,8 +356,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "errors of measuring reworded": (
         both(
             lambda place: place.edit("workflow/scripts/measure.py", "another process is measuring", "somebody else measures"),
-            edit("gates/pauses.py", ("pause: the process stood still during", "pause: the process did not run during")),
-            edit("engines/common/prompting.py", ("has no token, so that there is nothing to ask", "has no token")),
+            edit("gates/pauses.py", ("pause: the process was paused during", "pause: the process did not run during")),
+            edit("engines/common/prompting.py", ("has no tokens, so there is nothing to continue", "has no token")),
         ),
         NOTHING,
     ),
@@ -408,7 +408,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a regular expression of a scorer": (
         edit("answers/equivalence/equivalent.py", ("rounded|nearest", "rounded")), scores(tasks=("sums",))
     ),
-    # A catalogue that says the same.
+    # A catalogue with the same meaning.
     "CRLF and a byte order mark": (
         rewritten(lambda text: text.replace("\n", "\r\n"), lambda text: "\ufeff" + text), NOTHING
     ),
@@ -500,7 +500,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "study: title": (put("config", "title", "Another"), {"render"}),
     "study: one quantization less": (put("config", "study/quantizations", ["native"]), SHOW),
     "study: one model less": (put("config", "study/models", ["tiny-gpt2"]), SHOW),
-    # What lies on the disk.
+    # The files on the disk.
     "a result deleted": (
         delete("results/tiny-llama/cpu/sums.json"),
         {"score tiny-llama sums"} | SHOW,
@@ -547,7 +547,7 @@ def test_change(place: Workspace, change: str) -> None:
     assert place.would_run() == expected
 
 
-# Of each kind: code, catalogue, inputs, results, and Snakemake's own records.
+# Some of each kind: code, catalogue, inputs, results, and Snakemake's own records.
 BY_SNAKEMAKE = (
     "touch everything", "engine, with an old file time", "scorer", "loader", "grammar", "chart",
     "command of a rule", "model: label", "device: threads", "device: background cores",
@@ -613,7 +613,7 @@ def test_moved_and_cloned(built: Workspace, tmp_path: Path) -> None:
 
 
 def test_change_and_back(place: Workspace) -> None:
-    """After a change is undone, the earlier measurements are still there."""
+    """Earlier measurements still exist when a change is undone."""
     before = place.get("tasks", "tasks/sums/max_new_tokens")
     place.set("tasks", "tasks/sums/max_new_tokens", 2)
     place.build("results/tiny-llama/cpu/sums.json")

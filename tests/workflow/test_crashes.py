@@ -41,7 +41,7 @@ class Server:
     """A server for a dataset, so slow that it can be stopped in the middle of a download."""
 
     def __init__(self, folder: Path) -> None:
-        """Serve an archive of 4 MB."""
+        """Serves an archive of 4 MB."""
         self.folder, self.port = folder, "0"
         (folder / "files").mkdir(parents=True)
         with zipfile.ZipFile(folder / "files" / "reviews.zip", "w") as archive:
@@ -50,7 +50,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """On the same port as before."""
+        """Starts on the same port as before."""
         command = [
             sys.executable,
             hub.__file__,
@@ -59,7 +59,7 @@ class Server:
             f"{4_000_000 // DOWNLOAD_S}",
         ]
         for _ in range(60):
-            # Its errors are of clients that were killed.
+            # Its errors come from clients that were killed.
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
@@ -104,7 +104,7 @@ def study(place: Workspace, server: Server) -> Workspace:
         place.set("tasks", "tasks/sums/sample/size", 150)
     source = {"url": f"http://127.0.0.1:{server.port}/files/reviews.zip"}
     place.set("tasks", "datasets/reviews/source", source)
-    # Two threads would wait for each other where something else runs beside them.
+    # Two threads would wait for each other where something else runs at the same time.
     for key, value in {"max_background_cores": 64, "threads": 1, "gpus": 1}.items():
         place.set("devices", f"devices/cpu/{key}", value)
     return place

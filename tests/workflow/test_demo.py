@@ -14,7 +14,7 @@ from workspace import Workspace, copy_project
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The project with its demo as it is, but that other tests may run beside it."""
+    """The project with its demo as it is, except that other tests may run alongside it."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
     place.share_environments()
     place.set("devices", "devices/cpu/max_background_cores", 64)
@@ -46,7 +46,7 @@ def primary(root: Path, variant: str) -> dict[str, float]:
 
 
 def test_native_model_has_learned_every_task(scores: dict[str, dict[str, float]]) -> None:
-    """On held-out examples: verdicts, sums, translation."""
+    """Held-out verdicts, sums and translations are right."""
     native = scores["demo-llama"]
     assert native["demo-sentiment"] >= 0.9
     assert native["demo-arithmetic"] >= 0.8

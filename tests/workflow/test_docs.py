@@ -63,7 +63,7 @@ def place(demo: Workspace, tmp_path: Path) -> Workspace:
     shutil.copytree(demo.root, tmp_path / "checkout", symlinks=True)
     place = Workspace(tmp_path / "checkout")
     place.path(".venv").symlink_to(sys.prefix)
-    # What the pages take for granted: a dataset of one's own, another machine's results.
+    # The pages assume these: a local dataset, another machine's results.
     tiny.reviews(place.path("data/SST-2"))
     shutil.copy(place.path("data/SST-2/dev.tsv"), place.path("data/SST-2/train.tsv"))
     shutil.copytree(place.path("results"), tmp_path / "from-mac/results")
@@ -74,7 +74,7 @@ def place(demo: Workspace, tmp_path: Path) -> Workspace:
 def test_what_a_page_says_works(
     page: Path, place: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From top to bottom: configuration is written, commands run; a fault names its line."""
+    """Runs the page from top to bottom: writes configuration, runs commands; a fault names its line."""
     prepare(place, page)
     environment: dict[str, str] = {}
     printed = ""
@@ -100,7 +100,7 @@ def test_what_a_page_says_works(
 
 
 def prepare(place: Workspace, page: Path) -> None:
-    """Bring about what a page is about: an update, a changed key, an example's blocks."""
+    """Sets up what a page is about: an update, a changed key, an example's blocks."""
     match page.parts:
         case ("docs", "adopt.md"):
             (path,) = place.root.glob("workflow/scripts/frontier/engines/transformers*.py")
@@ -112,13 +112,13 @@ def prepare(place: Workspace, page: Path) -> None:
 
 
 def add_example(place: Workspace, folder: Path) -> None:
-    """Add an example's blocks to the catalogue, as its page asks the reader to."""
+    """Adds an example's blocks to the catalogue, as its page asks the reader to."""
     (file,) = (path for path in place.path(str(folder)).glob("*.yaml") if path.stem != "study")
     add(place.path(f"config/{file.name}"), yaml.safe_load(file.read_text("utf-8")))
 
 
 def configure(place: Workspace, block: Block, where: str) -> None:
-    """Write a block to the file that its first line names, or add it to one of the catalogue's."""
+    """Writes a block to the file that its first line names, or adds it to one of the catalogue's."""
     named = re.match(r"# ([\w./-]+\.yaml)\n", block.text)
     assert named, f"{where}: the first line is to name the file"
     path = place.path(named[1])
@@ -134,7 +134,7 @@ def configure(place: Workspace, block: Block, where: str) -> None:
 
 
 def program(place: Workspace, block: Block, where: str) -> None:
-    """Write a new file of the library, which the block's first line names, as it is to be there."""
+    """Writes a new file of the library, which the block's first line names, in its final form."""
     named = re.match(r"# (workflow/scripts/frontier/[\w/]+\.py)\n", block.text)
     assert named, f"{where}: the first line is to name the file"
     assert not place.path(named[1]).exists()
@@ -142,7 +142,7 @@ def program(place: Workspace, block: Block, where: str) -> None:
 
 
 def add(path: Path, sections: dict[str, dict[str, Any]]) -> None:
-    """Add blocks to a file of the catalogue; none may be there."""
+    """Adds blocks to a file of the catalogue; none may be there."""
     content = yaml.safe_load(path.read_text("utf-8"))
     for section, entries in sections.items():
         assert not entries.keys() & content[section].keys()
@@ -245,7 +245,7 @@ def assert_sensible(place: Workspace, command: Command, where: str) -> None:
 
 def program_help(place: Workspace, program: str) -> str:
     """The options of one of the project's programs."""
-    # As Python does it for a program; the tests are in the project alone.
+    # Python does this for a program; the tests are in the project only.
     folder = place.root if place.path(program).exists() else ROOT
     environment = dict(os.environ) | NO_BYTECODE | {"PYTHONPATH": str((folder / program).parent)}
     done = WARM.run(folder, program, ["--help"], environment)
@@ -264,14 +264,14 @@ def program_help(place: Workspace, program: str) -> str:
 def test_a_command_that_cannot_be_meant_is_found(
     command: str, demo: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where a page says that it is not tried."""
+    """It is found even where a page says that it is not tried."""
     monkeypatch.chdir(demo.root)
     with pytest.raises((AssertionError, UserError)):
         assert_sensible(demo, Command(command, False), "here")
 
 
 def test_what_is_not_tried_says_why() -> None:
-    """From such a line on, to the end of its block."""
+    """The reason covers the rest of the block after its line."""
     text = "make demo\n# Not tried here: needs a GPU.\nmake \\\n  test\n"
     found = list(pages.commands(Block("sh", text, 1)))
     assert [(one.words, one.tried) for one in found] == [(["make", "demo"], True), (["make", "test"], False)]  # fmt: skip

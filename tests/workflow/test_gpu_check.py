@@ -17,7 +17,7 @@ CHECK = ROOT / "bench" / "gpu_check.sh"
 
 
 def check(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it as its users do, with the tests' own python first on the path."""
+    """Runs it as its users do, with the tests' own python first on the path."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return subprocess.run(
         [CHECK, *arguments],
@@ -40,7 +40,7 @@ def test_all_that_a_cpu_can(tmp_path: Path) -> None:
         figures = rows[name]["figures"]
         assert rows[name]["state"] == "ok"
         assert figures["TPOT_ms"] > 0
-        assert figures["J_token"] is None  # no GPU's counter, and no 0 in its place
+        assert figures["J_token"] is None  # no counter of a GPU, and no 0 instead
     # A layer's matrices: 4 bits take less than 8, and these less than 16.
     stored = [rows[name]["figures"]["weights_GB"] for name in ("nf4", "int8", "bf16")]
     assert stored == sorted(stored)
@@ -55,7 +55,7 @@ def test_all_that_a_cpu_can(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(bool(hardware.gpus()), reason="this host has a GPU")
 def test_a_host_without_a_gpu_is_reported() -> None:
-    """In one line, and nothing is begun."""
+    """The error is one line, and nothing is started."""
     done = check()
     assert done.returncode == 2
     assert done.stderr == "error: no NVIDIA GPU here; --cpu checks what a CPU can\n"

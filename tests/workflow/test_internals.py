@@ -86,7 +86,7 @@ rule one:
 
 @pytest.mark.parametrize("lifted", [False, True])
 def test_the_scheduler_does_not_look_again_and_again(project: Project, lifted: bool) -> None:
-    """Unless it limits jobs a second, which it does by itself."""
+    """The exception is a limit of jobs per second, which it enforces itself."""
     place = project(f"""
 onstart:
     workflow.scheduler._schedule_reevalutation = lambda delay: print("again in", delay)
@@ -115,7 +115,7 @@ rule one:
         log = place.build("--force", *options)
         assert said in log
         assert ("planning" in log) != bool(options)
-        # What `lift_locks` looks for.
+        # The argument that `lift_locks` looks for.
         assert place.path("a").read_text(encoding="utf-8").split() == ["0.output.lock"]
 
 
@@ -143,9 +143,9 @@ UPGRADES = {
         PLAN, 'part(workflow.dag, "needrun_jobs")()', "[]",
         ["results/", "is out of date but would not be rebuilt"],
     ),
-    "a name is gone": (PLAN, '"needrun_jobs"', '"jobs_to_be"', ["has no DAG.jobs_to_be", "9.27"]),
+    "a name is missing": (PLAN, '"needrun_jobs"', '"jobs_to_be"', ["has no DAG.jobs_to_be", "9.27"]),
     "planning is called by another name": (
-        PLAN, "workflow._build_dag = planned", "pass", ["starts otherwise than 9.27"],
+        PLAN, "workflow._build_dag = planned", "pass", ["starts differently from 9.27"],
     ),
     "jobs are forced that are not ours to force": (
         PLAN, "FORCED.add(output)", "pass", ["is up to date but would be rebuilt"],

@@ -1,4 +1,4 @@
-"""Two machines, one report: what one measured is packed, added on the other, and shown beside."""
+"""Two machines, one report: what one measured is packed, added on the other, and shown next to its own."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def here(built: Path, tmp_path: Path) -> Workspace:
 
 
 def add(here: Workspace, there: Workspace, *source: str) -> str:
-    """Add the sender's bundle, or its results/; returns what is said."""
+    """Adds the sender's bundle, or its results/; returns the output."""
     done = here.program("add_results", *(source or (str(there.path("server.tar.gz")),)))
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -125,7 +125,7 @@ def test_one_report_over_both(here: Workspace, there: Workspace) -> None:
     assert "5 from server." in html
     assert html.count(words) == 2
     assert "Measured elsewhere, added as server." in html
-    assert "Tiny llama INT8" in html  # a quantization of the catalogue that this study does not ask
+    assert "Tiny llama INT8" in html  # a quantization of the catalogue that is not in this study
 
     assert here.jobs() == set()
     first = results(here)
@@ -183,7 +183,7 @@ def test_an_altered_bundle(here: Workspace, there: Workspace) -> None:
 
 
 def test_nothing_of_the_sender_travels(there: Workspace) -> None:
-    """In no byte, as packed or as unpacked: no folder, user name, host name or key."""
+    """No folder, user name, host name or key is in the bytes, packed or unpacked."""
     packed = there.path("server.tar.gz").read_bytes()
     texts = [packed, gzip.decompress(packed)]
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:

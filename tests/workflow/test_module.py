@@ -14,7 +14,7 @@ from conftest import ROOT
 from frontier.catalogue.configuration import FILES
 from workspace import Workspace, copy_project, jobs_in, refused
 
-# As the page about it has it, and more.
+# The page's example, and more.
 (USED, *_) = (block.text for block in pages.blocks(Path("docs/as-a-module.md")))
 FOLDER = '"../llm-frontier/Snakefile"'
 THEIRS = """
@@ -46,11 +46,11 @@ class Other(Workspace):
         self.use(repr(str(ROOT / "Snakefile")))
 
     def configure(self, content: dict[str, Any]) -> None:
-        """Write their config/config.yaml."""
+        """Writes their config/config.yaml."""
         self.path("config/config.yaml").write_text(yaml.safe_dump(content), "utf-8")
 
     def use(self, source: str, also: str = "") -> None:
-        """Write their workflow/Snakefile."""
+        """Writes their workflow/Snakefile."""
         assert FOLDER in USED
         text = USED.replace(FOLDER, f"{source}\n{also}") + THEIRS
         self.path("workflow").mkdir(exist_ok=True)
@@ -64,7 +64,7 @@ def other(place: Workspace) -> Other:
 
 
 def without_a_cell(other: Other) -> None:
-    """Delete one cell and its measurement."""
+    """Deletes one cell and its measurement."""
     shutil.rmtree(other.path(CELL))
     other.path(f"{CELL}.json").unlink()
 
@@ -81,13 +81,13 @@ def test_in_the_folder_of_another_workflow(other: Other) -> None:
     assert (log.count("their start"), log.count("their success")) == (1, 1)
     assert HOW_TO_GO_ON not in log
     assert other.path("machine.txt").read_text(encoding="utf-8") == "1\n", (
-        "run beside what is timed"
+        "run alongside a timed job"
     )
     assert "Nothing to be done" in other.build()
 
 
 def test_a_run_that_fails_there(other: Other) -> None:
-    """Says how to go on, as our own does, and leaves no lock; no job of ours need be among its own."""
+    """Says how to continue, as our own does, and leaves no lock; no job of ours need be among its own."""
     text = other.path("workflow/Snakefile").read_text(encoding="utf-8")
     other.path("workflow/Snakefile").write_text(text.replace("echo", "false"), encoding="utf-8")
     done = other.snakemake("machine.txt")
@@ -97,7 +97,7 @@ def test_a_run_that_fails_there(other: Other) -> None:
 
 
 def test_out_of_a_repository(other: Other, tmp_path: Path) -> None:
-    """As snakedeploy has it: the programs are read from the same commit as the rules."""
+    """The programs come from the same commit as the rules, as with snakedeploy."""
     repository, git = (
         copy_project(tmp_path / "repository"),
         ("git", "-c", "user.name=A", "-c", "user.email=a@b.c"),
@@ -145,6 +145,6 @@ def test_without_a_catalogue(other: Other) -> None:
     ids=["prefix", "profile", "model", "key"],
 )  # fmt: skip
 def test_what_is_refused(other: Other, change: Any, words: list[str]) -> None:
-    """In one line, before any job starts."""
+    """The error is one line, before any job starts."""
     change(other)
     refused(other.snakemake(), *words)

@@ -51,7 +51,7 @@ def large(folder: Path, built: Workspace) -> Path:
     with torch.device("meta"):
         model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.to_empty(device="cpu")
-    for parameter in model.parameters():  # what lay in memory may be no number
+    for parameter in model.parameters():  # values left in memory may be NaN
         torch.nn.init.zeros_(parameter)
     model.save_pretrained(folder)
     return folder
@@ -98,7 +98,7 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
 
 
 def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
-    """Also for a checkpoint converted from them; such a model is for its shape."""
+    """A checkpoint converted from them is not scored either; only its shape is used."""
     grow = {**place.get("models", "models/tiny-llama/grow"), "steps": 0}
     place.set("models", "models/untrained", {"grow": grow})
     place.set("quantizations", "quantizations/rtn8", {

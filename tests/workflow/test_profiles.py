@@ -13,7 +13,7 @@ from kubernetes import client
 from conftest import ROOT
 from workspace import Workspace
 
-CORES = {"a6000": ("--cores", "8"), "mps": ("--cores", "8")}  # else the profile or the site tells
+CORES = {"a6000": ("--cores", "8"), "mps": ("--cores", "8")}  # else the profile or the site decides
 PROFILES = sorted(path.name for path in (ROOT / "profiles").iterdir() if path.name != "default")
 
 
@@ -33,7 +33,7 @@ def plans() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_profile_plans_its_study(name: str, plans: dict[str, str]) -> None:
-    """By its name alone, from the checkout; each cell once, and no warning."""
+    """Its name is enough in a checkout; each cell runs once, without a warning."""
     assert f"Using profiles {name} " in plans[name]
     settings = yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text("utf-8"))
     study = yaml.safe_load((ROOT / settings["configfile"]).read_text("utf-8"))["study"]
@@ -69,7 +69,7 @@ def manifests() -> dict[str, Any]:
 
 
 def test_the_pod_runs_the_profile() -> None:
-    """With the volume that it claims."""
+    """The pod mounts the volume that it claims."""
     built = manifests()
     pod = built["Job"]["spec"]["template"]["spec"]
     assert "snakemake --profile kubernetes" in pod["containers"][0]["args"][0]

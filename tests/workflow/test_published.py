@@ -185,7 +185,7 @@ def test_own_code_in_shards_of_another_name(built: Workspace, tmp_path: Path) ->
 
 
 def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None:
-    """A published quantization is measured as it is and takes no other; a harmed one is one line."""
+    """A published quantization is measured as published and cannot be quantized again; a harmed one is one line."""
     base = checkpoint(built)
 
     def model(name: str) -> Path:
@@ -224,5 +224,7 @@ def test_packed_and_harmed_checkpoints(built: Workspace, tmp_path: Path) -> None
     assert cells["nf4"]["figures"]["weights_bytes"] < whole["figures"]["weights_bytes"]
     assert cells["nf4-fp4"]["outcome"] == "unsupported"
     reason = cells["nf4-fp4"]["reason"]
-    assert reason.startswith("published quantized: bitsandbytes (nf4); it takes no other")
+    assert reason.startswith(
+        "published quantized: bitsandbytes (nf4); it cannot be quantized again"
+    )
     assert "fp4" in reason

@@ -34,7 +34,7 @@ def study(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspac
     for task, size in TASKS.items():
         place.set("tasks", f"tasks/{task}/sample/size", size)
         place.set("tasks", f"tasks/{task}/max_new_tokens", 12)
-    # Other tests may run beside this one: their load must not make cells invalid here.
+    # Other tests may run alongside this one: their load must not make cells invalid here.
     place.set("devices", "devices/cpu/max_background_cores", 64)
     place.set("devices", "devices/cpu/warmup", {"tolerance": 50.0})
     axes = {"models": ["stories"], "quantizations": ["native", "int8"], "devices": ["cpu"]}

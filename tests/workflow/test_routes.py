@@ -34,13 +34,13 @@ MODEL = "tiny-llama"
 WIDE = {"hidden": 256, "heads": 4, "intermediate": 256, "layers": 2}
 CATALOGUE = read_catalogue(ROOT / "config")
 STUDY = read_yaml(ROOT / TOUR)["study"]
-# Another of the same method goes the same way.
+# Another one of the same method takes the same route.
 SIBLINGS = {
     "int4", "int2", "float8", "nf4-double", "fp4", "ao-int8-dynamic", "ao-fp8", "ao-int4", "hqq8",
     "hqq2", "rtn8-tensor", "rtn8-channel", "rtn4-channel", "kmeans8", "kmeans2", "gptq8-demo",
     "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4",
 }  # fmt: skip
-# Decompressed by transformers on the first call.
+# Transformers decompresses them on the first call.
 DENSE = {"llmcompressor"}
 ROUTES = [
     (quantization, device)
@@ -74,7 +74,7 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     )
     devices = yaml.safe_load(place.path("config/devices.yaml").read_text())["devices"]
     for device in {device for _, device in CELLS}:
-        # The other tests run beside this one, and nothing is concluded from times here.
+        # The other tests run alongside this one, and nothing is concluded from times here.
         relaxed = {"max_background_cores": 64, "threads": 1}
         relaxed["warmup"] = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
         place.set("devices", f"devices/{device}", devices[device] | relaxed)
@@ -185,7 +185,7 @@ def test_sibling(tour: Workspace, siblings: dict[str, Any], quantization: str, d
 
 
 def test_a_sibling_of_each_is_measured() -> None:
-    """Of the same method, on the same engine, in the same environments."""
+    """It has the same method, the same engine and the same environments."""
 
     def way(quantization: str, device: str) -> tuple[Any, ...]:
         placement = placed(CATALOGUE, "tour-llama", quantization, device)

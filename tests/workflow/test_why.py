@@ -6,7 +6,7 @@ import contextlib
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def test_an_input_is_followed(place: Workspace) -> None:
 
 
 def test_the_nearest(place: Workspace) -> None:
-    """Of two earlier measurements the one that differs in less; after a change back, none."""
+    """The one of two earlier measurements that differs less is named; after a change back, none."""
     first = next(place.root.glob(f"{SUMS}/*/measurement.json")).parent.name
     TOKENS(place)
     second = finish(place, f"{SUMS}.json")
@@ -227,19 +227,29 @@ def test_a_package(place: Workspace, tmp_path: Path) -> None:
     assert {one["variant"] for one in found if one["rule"] == "measure"} == {"tiny-llama-int8"}
 
 
-def test_a_pin(place: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of an environment: which package of it, of the environment and of what was measured in it."""
+@pytest.fixture
+def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Pins an environment's packages, as long as a test runs."""
     pins = shutil.copytree(environments.PINS, tmp_path / "pins")
     monkeypatch.setattr(environments, "PINS", pins)
-    device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
-    place.set("devices", "devices/ort", device)
-    cell = "results/tiny-llama/ort/sums.json"
 
-    def pinned(text: str) -> None:
-        (pins / "onnxruntime.txt").write_text(text)
+    def forget() -> None:
         for one in (environments.requirements, environment_step):
             one.cache_clear()
 
+    def pin(text: str) -> None:
+        (pins / "onnxruntime.txt").write_text(text, encoding="utf-8")
+        forget()
+
+    yield pin
+    forget()  # tests that follow in this process have the project's own
+
+
+def test_a_pin(place: Workspace, pinned: Callable[[str], None]) -> None:
+    """A changed pin of an environment is named, for the environment and for what was measured in it."""
+    device = place.get("devices", "devices/cpu") | {"engine": "onnxruntime"}
+    place.set("devices", "devices/ort", device)
+    cell = "results/tiny-llama/ort/sums.json"
     pinned("onnx==1.0\noptimum-onnx==0.1\n")
     finish(place, cell)
     pinned("onnx==2.0\noptimum-onnx==0.1\n")
@@ -265,7 +275,7 @@ def test_odd_values(place: Workspace) -> None:
         assert explained(place, f"{SUMS}.json")[0]["differences"] == []
 
 
-# Beside those of test_changes.py: for one cell too.
+# In addition to those of test_changes.py: for one cell too.
 SAME_JOBS: dict[str, Change] = {
     "middle files deleted, and two keys": both(FORGET, THREADS, TOKENS),
     "a measurement deleted, its sample too": delete(f"{SUMS}*", "resources/samples/sums"),
@@ -291,32 +301,32 @@ def test_code(place: Workspace) -> None:
     assert text.count("module frontier.engines.loaded.transformers: changed") == 1
     assert "and 2 more\n" in text
     assert text.endswith(
-        "6 measurements differ in code and versions only: adopt.py can take the earlier as current\n"
+        "6 measurements differ in code and versions only: adopt.py can declare the earlier ones current\n"
     )
 
 
 def test_a_run_says_so(place: Workspace) -> None:
-    """In one line, where there are measurements of what is measured; none of what is new."""
+    """One line says so where earlier measurements exist; new cells are not mentioned."""
     new_model(place)
     assert "plan.py --why" not in place.build("--dry-run")
     both(TOKENS, THREADS)(place)
     more_reviews(place)
     log = place.build("--dry-run", "--config", "title=Mine")
     (line,) = [line for line in log.splitlines() if "plan.py --why" in line]
-    assert line.startswith("6 cells to measure of which there are earlier measurements: ")
+    assert line.startswith("6 cells to measure for which there are earlier measurements: ")
     assert "devices.cpu.threads: 1 → 2 (6), " in line
     assert "tasks.sums.max_new_tokens: 4 → 5 (3)" in line
     assert line.endswith("; all of it: python workflow/scripts/plan.py --why --config title=Mine")
 
 
 def test_forced_measurements_are_said(place: Workspace) -> None:
-    """With those that are out of date; of the most frequent causes three."""
+    """They are counted with those out of date; the three most frequent causes are named."""
     TOKENS(place)
     with contextlib.chdir(place.root):
         steps = program.read([Path("config/config.yaml")])
         cells = [cell for cell in steps.cells if cell.planned]
         line = explanations.announcement(Freshness(steps), cells, "COMMAND")
     assert line == (
-        "6 cells to measure of which there are earlier measurements:"
+        "6 cells to measure for which there are earlier measurements:"
         " forced (3), tasks.sums.max_new_tokens: 4 → 5 (3); all of it: COMMAND"
     )

@@ -1,7 +1,7 @@
 """Shared by all rules: the catalogue as steps, and pools of resources.
 
 Inputs: config/*.yaml.
-frontier/planning/steps.py determines what a result depends on, and freshness.py beside it whether it
+frontier/planning/steps.py determines what a result depends on, and freshness.py, next to it, whether it
 is out of date; this file and inputs.smk pass both to Snakemake.
 """
 

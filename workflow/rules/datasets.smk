@@ -1,6 +1,6 @@
 """Datasets and samples.
 
-Inputs: a dataset's source (a hub, an archive behind a URL, a local folder, a generator).
+Inputs: a dataset's source (a hub, an archive at a URL, a local folder, a generator).
 Outputs: resources/datasets/DATASET/IDENTITY/ (raw files and lock.json),
          resources/samples/TASK/IDENTITY/sample.jsonl and lock.json,
          resources/calibrations/CALIBRATION/IDENTITY/texts.jsonl and lock.json.

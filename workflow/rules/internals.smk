@@ -62,7 +62,7 @@ def check_version():
         tuple(map(int, version.split(".")[:2])) for version in (found, TRIED, OLDEST)
     )
     if minor < oldest:
-        end_run(f"Snakemake {found} is too old: this workflow was tried with {TRIED}")
+        end_run(f"Snakemake {found} is too old: this workflow was tested with {TRIED}")
     if minor != tried and not in_job():
         print(f"Snakemake {found} was not tested, {TRIED} was", file=sys.stderr)
 

@@ -42,7 +42,7 @@ def start_run():
             "profiles/default is not read, without which finished work is repeated or left out:"
             f" {mend}"
         )
-    # Jobs of another workflow must not run beside timed jobs either.
+    # Jobs of another workflow must not run alongside timed jobs either.
     give_others("machine", 1)
     if not starts_jobs():
         return

@@ -71,7 +71,7 @@ rule quantize_model:
     output:
         lock=layout.quantized("{variant}", "{format}", "{identity}"),
     resources:
-        # Runs beside other light jobs, but only one at a time, since it uses every core.
+        # Runs alongside other light jobs, but only one at a time, since it uses every core.
         machine=51,
         gpu=preparation_gpus,
         mem_mb=preparation_memory,

@@ -13,12 +13,12 @@ def how_to_go_on():
 
 def begin():
     """Runs once the jobs are known, before the first of them."""
-    # At the end of anything but a success: Snakemake does not always call `onerror`, for example if
+    # At any end but a success: Snakemake does not always call `onerror`, for example if
     # it cannot write its records.
     atexit.register(how_to_go_on)
     jobs = jobs_to_run()
     if not STARTED or not (jobs or is_module()):
-        end_run(f"Snakemake {snakemake.__version__} starts otherwise than {TRIED}")
+        end_run(f"Snakemake {snakemake.__version__} starts differently from {TRIED}")
     lift_rate_limit()
     report_user_errors(workplace.check_writable)(
         Path(file) for job in jobs for file in job.output

@@ -1,4 +1,4 @@
-"""Add results from another machine; the next report shows them beside yours.
+"""Add results from another machine; the next report shows them next to yours.
 
 Nothing measured here is repeated or overwritten: an added cell's device is named DEVICE@NAME.
 """
@@ -21,11 +21,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "source", type=Path, nargs="?", help="what pack_results.py wrote, or another's results/"
+        "source",
+        type=Path,
+        nargs="?",
+        help="a file written by pack_results.py, or another results/ folder",
     )
     which.add_argument("--remove", metavar="NAME", help="delete what was added under this name")
-    parser.add_argument("--name", help="what to call its devices after @; else the bundle's name")
-    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
+    parser.add_argument("--name", help="the name of its devices after @; by default the bundle's")
+    parser.add_argument(
+        "--results", type=Path, default=layout.RESULTS, help="the folder of the results"
+    )
     args = parser.parse_args()
     if args.remove:
         adding.remove(args.remove, args.results)

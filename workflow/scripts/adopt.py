@@ -1,7 +1,7 @@
 """Accept earlier measurements as current after an update of the code or of packages.
 
 Lists the differences, then writes a copy of each measurement to its new place, with a note that the
-tables and the report show. If anything but code and versions differs, it refuses.
+tables and the report show. If anything other than code and versions differs, it refuses.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def show(found: Sequence[Candidate]) -> None:
     for differs, ours in groups.items():
         for one in ours:
             print(f"{one.cell.place.summary}  (measured as {one.folder.name})")
-        for line in differs or ("nothing but its place",):
+        for line in differs or ("only its path",):
             print(f"    {visible(line, 200)}")
 
 

@@ -25,7 +25,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
-    parser.add_argument("--datasets", type=Path, nargs="+", required=True, help="a folder a draw")
+    parser.add_argument(
+        "--datasets", type=Path, nargs="+", required=True, help="one dataset folder per draw"
+    )
     parser.add_argument("--output", type=Path, required=True, help="texts.jsonl to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()

@@ -25,11 +25,18 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", default="{}", help="the study's axes: JSON, or a file")
-    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
-    parser.add_argument("--cells-from", type=Path, help="other cells: a file with a path a line")
+    parser.add_argument(
+        "--results", type=Path, default=layout.RESULTS, help="the folder of the results"
+    )
+    parser.add_argument("--cells-from", type=Path, help="more cells: a file with one path per line")
     parser.add_argument("--parquet", type=Path, required=True, help="the table to write")
     parser.add_argument("--csv", type=Path, required=True, help="the same table as CSV")
-    parser.add_argument("--lock", type=Path, required=True, help="what was written, with hashes")
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        required=True,
+        help="lock.json to write: the written files and their hashes",
+    )
     return parser.parse_args()
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help=f"one of: {', '.join(environments.names())}")
     parser.add_argument("program", nargs="?", help="a Python file")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's arguments")
     given = parser.parse_args()
     interpreter = environments.python(one_of(given.name, environments.names(), "workflow/envs"))
     if given.program:

@@ -27,7 +27,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
-    parser.add_argument("--output", type=Path, required=True, help="adapter folder to make")
+    parser.add_argument("--output", type=Path, required=True, help="adapter folder to write")
     args = parser.parse_args()
     origin, folder = _locate(values.checked_spec(args.spec, Adapter))
     with files.replaced_folder(args.output) as new:

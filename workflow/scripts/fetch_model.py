@@ -31,7 +31,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
-    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
     spec = values.checked_spec(args.spec, ModelSpec)

@@ -36,7 +36,7 @@ def main() -> None:
     """Runs the program, in a copy if possible, else in this process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", help="a Python file")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's own")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the program's arguments")
     given = parser.parse_args()
     command = [given.program, *given.arguments]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:

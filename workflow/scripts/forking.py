@@ -193,7 +193,7 @@ def main() -> None:
     """Serves; in a copy, runs the program, whose exit is this process's."""
     sys.path.pop(0)
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", type=Path, help="the socket to listen at")
+    parser.add_argument("path", type=Path, help="the socket to listen on")
     path = parser.parse_args().path
     command = Server(path).serve()
     if command is None:

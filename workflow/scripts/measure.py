@@ -227,7 +227,9 @@ def main() -> None:
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
-    parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
+    parser.add_argument(
+        "--limits", default="{}", help="a scheduler's limits for this attempt: JSON"
+    )
     arguments = parser.parse_args()
     spec = checked_spec(arguments.spec, MeasureSpec)
     if bool(spec.model.served) == bool(arguments.model):

@@ -1,4 +1,4 @@
-"""Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, to go on from.
+"""Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, as a starting point.
 
 A task is a copy of another one under a new name. The others are a file from a template, of which
 all there is to change is what it does, and the blocks of the catalogue that name it.
@@ -39,7 +39,7 @@ Blocks = Mapping[tuple[str, str], tuple[str, str]]
 """New blocks by file of the catalogue and section: a name, and its block as text."""
 
 LAST = "ORDER = 1000"
-"""Of a template: behind all others that there are."""
+"""A template's place: after all existing ones."""
 ENGINE_BLOCK = """\
 kind: {name}
 reads: [hub]
@@ -143,7 +143,7 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     where = f"frontier/{registry.kind}"
     if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
         rule = "a file's name has lower-case letters and digits, with single '_' between them"
-        rule = "is a word of Python's; choose another name" if keyword.iskeyword(name) else rule
+        rule = "is a Python keyword; choose another name" if keyword.iskeyword(name) else rule
         raise UserError(f"{where}: {visible(name, 80)}: {rule}")
     file = LIBRARY / registry.kind / f"{name}.py"
     taken = [path.stem for path in file.parent.iterdir()]
@@ -180,7 +180,7 @@ def new_engine(name: str, _like: str | None) -> str:
         ("devices", "devices"): (device, "accelerator: cpu\nengine: {name}\n"),
     }
     written = new_plugin(ENGINES, "engine", name, blocks)
-    return said(
+    return wrote(
         written,
         f"python -m pytest tests/unit/test_engine_contract.py -k {name}",
         f"snakemake --cores 2 results/demo-llama/{device}/demo-arithmetic.json",
@@ -191,9 +191,10 @@ def new_quantizer(name: str, _like: str | None) -> str:
     """Adds a quantizer and its block."""
     blocks = {("quantizations", "quantizations"): (name.replace("_", "-"), "method: {name}\n")}
     written = new_plugin(QUANTIZERS, "quantizer", name, blocks)
-    return said(
+    return wrote(
         written,
-        f"python -m pytest tests/unit/test_quantizers.py -k {name}",
+        "python -m pytest tests/unit/test_quantizer_contract.py tests/unit/test_quantizers.py "
+        f"-k {name}",
         f"snakemake --cores 2 results/demo-llama-{name.replace('_', '-')}/cpu/demo-arithmetic.json",
     )
 
@@ -201,22 +202,22 @@ def new_quantizer(name: str, _like: str | None) -> str:
 def new_scorer(name: str, _like: str | None) -> str:
     """Adds a scorer, for use by tasks."""
     written = new_plugin(SCORERS, "scorer", name, {})
-    return said(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_scorers.py -k {name}")
 
 
 def new_figure(name: str, _like: str | None) -> str:
     """Adds a figure: a column of the study, of the report's table of cells, and a definition."""
     written = new_plugin(FIGURES, "figure", name, {})
-    return said(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_figures.py -k {name}")
 
 
 def new_gate(name: str, _like: str | None) -> str:
     """Adds a gate."""
     written = new_plugin(GATES, "gate", name, {})
-    return said(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
+    return wrote(written, f"python -m pytest tests/unit/test_gates.py -k {name}")
 
 
-def said(written: Iterable[Path], *commands: str) -> str:
+def wrote(written: Iterable[Path], *commands: str) -> str:
     """The written files, and a command to try them."""
     here = (path.relative_to(Path.cwd()) if path.is_absolute() else path for path in written)
     lines = [f"{', '.join(map(str, here))}: written; change it, then try", *commands]
@@ -238,7 +239,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kind", choices=KINDS, help="what to add")
     parser.add_argument("name", help="its id, or its file's name")
-    parser.add_argument("--like", help="the task to begin with; the first by default")
+    parser.add_argument("--like", help="the task to copy; by default the first")
     given = parser.parse_args()
     print(KINDS[given.kind](given.name, given.like))
 

@@ -21,7 +21,9 @@ def main() -> None:
     """Runs the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path, help="the file to write, such as a6000.tar.gz")
-    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
+    parser.add_argument(
+        "--results", type=Path, default=layout.RESULTS, help="the folder of the results"
+    )
     args = parser.parse_args()
     count = packing.pack(args.results, args.bundle)
     print(f"{args.bundle}: {count} cells, {args.bundle.stat().st_size / 1e6:.1f} MB")

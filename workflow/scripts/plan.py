@@ -121,10 +121,10 @@ def main() -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="read every byte of what is finished, planning nothing",
+        help="check the bytes of all finished results instead of planning",
     )
     parser.add_argument(
-        "--why", action="store_true", help="which jobs would run, and what differs for each"
+        "--why", action="store_true", help="print which jobs would run, and what differs for each"
     )
     parser.add_argument("--json", action="store_true", help="with --why: print it as JSON")
     parser.add_argument("--spec", choices=STEPS, help="print this step's specification instead")

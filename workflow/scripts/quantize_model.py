@@ -39,9 +39,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--model", type=Path, required=True, help="checkpoint folder to read")
     parser.add_argument("--texts", type=Path, help="texts.jsonl to calibrate with")
-    parser.add_argument("--gpus", type=int, default=0, help="how many to hold meanwhile")
-    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to make")
-    parser.add_argument("--limits", default="{}", help="what a scheduler gives this attempt: JSON")
+    parser.add_argument("--gpus", type=int, default=0, help="number of GPUs to reserve")
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
+    parser.add_argument(
+        "--limits", default="{}", help="a scheduler's limits for this attempt: JSON"
+    )
     return parser.parse_args()
 
 
@@ -67,7 +69,7 @@ def main() -> None:
 
     def make(new: Path) -> None:
         if found := published(args.model):
-            raise UnsupportedError(f"published quantized: {found}; it takes no other form")
+            raise UnsupportedError(f"published quantized: {found}; it cannot be converted again")
         check_unlocked(args.model)
         result = conversion.convert(args.model, new, texts)
         if not conversions.weights(new):

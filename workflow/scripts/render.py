@@ -26,17 +26,24 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "resources" / "report"
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--spec", default="{}", help="JSON or a file of it: title, labels, margin")
+    parser.add_argument("--spec", default="{}", help="title, labels and margin: JSON, or a file")
     parser.add_argument("--study", type=Path, required=True, help="study.parquet of aggregate.py")
     parser.add_argument(
         "--comparisons", type=Path, required=True, help="comparisons.parquet of compare.py"
     )
-    parser.add_argument("--results", type=Path, default=layout.RESULTS, help="where cells lie")
-    parser.add_argument("--cells-from", type=Path, help="other cells: a file with a path a line")
+    parser.add_argument(
+        "--results", type=Path, default=layout.RESULTS, help="the folder of the results"
+    )
+    parser.add_argument("--cells-from", type=Path, help="more cells: a file with one path per line")
     parser.add_argument("--template", type=Path, default=TEMPLATE, help="the template's folder")
     parser.add_argument("--charts", type=Path, required=True, help="folder for SVG and PNG")
     parser.add_argument("--output", type=Path, required=True, help="the report to write")
-    parser.add_argument("--lock", type=Path, required=True, help="what was written, with hashes")
+    parser.add_argument(
+        "--lock",
+        type=Path,
+        required=True,
+        help="lock.json to write: the written files and their hashes",
+    )
     return parser.parse_args()
 
 

@@ -1,4 +1,4 @@
-"""The library behind llm-frontier's programs: typed, and free of Snakemake."""
+"""The library that llm-frontier's programs use: typed, and independent of Snakemake."""
 
 FLOORS = (
     (

@@ -1,6 +1,6 @@
 """Plug-ins, found by their place: frontier/KIND/NAME.py holds one class, a KIND that is named NAME.
 
-A kind's package declares its registry beside the base class:
+A kind's package declares its registry next to the base class:
 
     class Quantizer(Entry, ABC): ...
     QUANTIZERS: Registry[Quantizer] = Registry("quantizers", Quantizer, mark=Measure)
@@ -118,11 +118,11 @@ class Registry(Generic[Kind]):
 
 
 def _missing(plugin: type, base: type) -> Iterator[str]:
-    """The base's methods and class variables that a plug-in lacks."""
+    """The methods and class variables that a plug-in lacks, of all its bases."""
     own = _methods(plugin).keys() - _methods(base).keys()
     for name in sorted(getattr(plugin, "__abstractmethods__", ())):
         yield f"lacks {name}(){did_you_mean(name, own) if closest(name, own) else ''}"
-    for part in base.__mro__:
+    for part in plugin.__mro__:
         for name, annotation in inspect.get_annotations(part).items():
             constant = str(annotation).removeprefix("typing.").startswith("ClassVar")
             if constant and not name.startswith("_") and not hasattr(plugin, name):

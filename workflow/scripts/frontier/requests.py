@@ -27,7 +27,7 @@ class Choose:
 
     prompt: str
     choices: tuple[str, ...]
-    """At least one; each as it stands behind the prompt, its leading space included."""
+    """At least one; each as it follows the prompt, with its leading space."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Choice:
     """The answer to `Choose`. Times are like a `Generation`'s."""
 
     logprobs: list[float]
-    """For each choice ln P(choice | prompt), the sum over its tokens."""
+    """ln P(choice | prompt) for each choice, the sum over its tokens."""
     tokens: list[int]
     """The number of tokens of each choice."""
     prompt_tokens: int

@@ -21,15 +21,15 @@ def check(template: str, fields: Collection[str]) -> None:
     try:
         parts = list(Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(f"not a template over {sorted(fields)}: {error}") from None
+        raise ValueError(f"not a template of the fields {sorted(fields)}: {error}") from None
     used = [part[1:] for part in parts if part[1] is not None]
     for name, width, conversion in used:
         if conversion or width or not str(name).isidentifier():
             behind = (f"!{conversion}" if conversion else "") + (f":{width}" if width else "")
             given = f"{{{name}{behind}}}"
             raise ValueError(
-                f"not a template over {sorted(fields)}: {given[:80]!r} is not a plain {{field}}; "
-                "write '{{' and '}}' for braces"
+                f"not a template of the fields {sorted(fields)}: {given[:80]!r} is not a plain "
+                "{field}; write '{{' and '}}' for braces"
             )
         if name not in fields:
             raise ValueError(f"no field {name!r}{did_you_mean(str(name), fields)}")

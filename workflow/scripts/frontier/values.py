@@ -88,7 +88,7 @@ def read_lines(path: Path) -> list[Any]:
 def visible_files(folder: Path) -> dict[str, Path]:
     """The files in a folder by their relative posix names, sorted; nothing hidden, no folders.
 
-    Raises UserError for a folder in it that may not be read: what lies there would be left out.
+    Raises UserError for a folder in it that may not be read: its content would be left out.
     """
 
     def refuse(error: OSError) -> None:

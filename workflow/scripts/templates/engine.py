@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +22,10 @@ class Example(Engine):
 
         torch.set_num_threads(settings.threads)
         check_causal(checkpoint)
-        prompting = Prompting.of(checkpoint, settings)
         model = load_whole(checkpoint, dtype=torch.float32).eval()
-        loaded = Loaded(
-            weights_bytes=sum(tensor.nbytes for tensor in model.parameters()),
-            quantized_layers=0,
-            kv_bytes_per_token=None,  # known from the cache of a request
-        )
-        return ExampleModel(model, prompting, loaded)
+        weights = sum(tensor.nbytes for tensor in model.parameters())
+        loaded = Loaded(weights, quantized_layers=0, kv_bytes_per_token=None)
+        return ExampleModel(model, Prompting.of(checkpoint, settings), loaded)
 
 
 class ExampleModel(LoadedModel):
@@ -38,10 +33,6 @@ class ExampleModel(LoadedModel):
 
     def __init__(self, model: Any, prompting: Any, loaded: Loaded) -> None:
         self.model, self.prompting, self.loaded = model, prompting, loaded
-
-    def render(self, prompt: str) -> str:
-        """The prompt in the chat template. Raises UserError if the template fails."""
-        return str(self.prompting.render(prompt))
 
     def generate(self, request: Generate) -> Generation:
         """The greedy completion. Raises UnsupportedError (too long) or OutOfMemoryError."""
@@ -59,18 +50,10 @@ class ExampleModel(LoadedModel):
         with torch.inference_mode(), out_of_memory():
             while len(tokens) < request.max_new_tokens:
                 known = self.model(torch.tensor([fed]), past_key_values=cache, logits_to_keep=1)
-                tokens.append(int(known.logits[0, -1].argmax()))
+                fed = [int(known.logits[0, -1].argmax())]
                 token_ns.append(time.perf_counter_ns() - start)
-                if tokens[-1] in self.prompting.eos:
+                tokens += fed
+                if fed[0] in self.prompting.eos or self.prompting.stopped(tokens, request.stop):
                     break
-                if self.prompting.stopped(tokens, request.stop):
-                    break
-                fed = tokens[-1:]
         self.loaded = replace(self.loaded, kv_bytes_per_token=kv_bytes_per_token(cache))
-        answer: Generation = self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
-        return answer
-
-    def close(self) -> None:
-        """Releases the weights."""
-        del self.model
-        gc.collect()
+        return self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)

@@ -28,10 +28,10 @@ def check(
     kind: type[Block],
     value: Any,
     where: str,
-    beside: Collection[str] = (),
+    also: Collection[str] = (),
     line: Line | None = None,
 ) -> Block:
-    """`value` as a `kind`; `beside` are keys of another kind in the same block.
+    """`value` as a `kind`; `also` are keys of another kind in the same block.
 
     Strict for every block, including a plug-in's options: text is not read as a number, nor a
     number as a truth value, and nothing is infinite. A field's validator must be an AfterValidator.
@@ -54,7 +54,7 @@ def check(
     error = next((one for one in errors if one["type"] == "extra_forbidden"), meant)
     path = _path(value, error)
     if error["type"] == "extra_forbidden":
-        own = {*_block(kind, path[:-1]).model_fields, *beside}
+        own = {*_block(kind, path[:-1]).model_fields, *also}
         key = RENAMED.get(path[-1], path[-1])
         hint = did_you_mean(key, own if closest(key, own) else own | _keys(kind) - {key})
         message = f"unknown key{hint}"
@@ -174,7 +174,7 @@ def plugin_of(
 @cache
 def scenarios() -> tuple[str, ...]:
     """The scenarios there are: MLPerf's names, of the files of frontier/scenarios."""
-    files: Registry[object] = Registry("scenarios", object)  # whose classes lie above
+    files: Registry[object] = Registry("scenarios", object)  # whose classes are in a higher layer
     return tuple(name.replace("_", "-") for name in files.names())
 
 

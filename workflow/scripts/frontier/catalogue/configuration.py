@@ -18,7 +18,7 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
-from frontier.conversions import CONVERSIONS
+from frontier.conversions import plain_formats
 from frontier.datasets import LOADERS, Loader
 from frontier.engine_block import EngineKind
 from frontier.engines import ENGINES, Engine
@@ -75,7 +75,7 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
 
 def _check_formats(engines: Mapping[str, Engine]) -> None:
     """Raises UserError for a format that nothing makes: all of an engine's cells would lack one."""
-    known = {*formats(), *CONVERSIONS.names()}
+    known = formats() | plain_formats()
     for name, engine in engines.items():
         for format in engine.reads:
             one_of(format, known, f"config/engines.yaml: engines.{name}.reads")

@@ -83,7 +83,7 @@ class Device(Derived):
     bandwidth_gb_s: Annotated[Positive | None, Score] = None
     """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
     price_per_hour: Annotated[Positive | None, Score] = None
-    """For the cost per thousand requests, in the currency of your choice."""
+    """The price for the cost per thousand requests, in the currency of your choice."""
     max_cost: Annotated[Positive | None, Plan] = None
     """Most money for one cell: its measurement stops before a request that could pass it."""
     label: Annotated[Label | None, Show] = None

@@ -114,6 +114,6 @@ class Catalogue(Entry):
     datasets: dict[str, Dataset]
     tasks: dict[str, Task]
     loaders: SkipJsonSchema[dict[str, Loader]] = Field(default_factory=dict)
-    """By task, what its `sample:` block says to its dataset's loader."""
+    """Each task's loader, from its `sample:` block."""
     scorers: SkipJsonSchema[dict[str, Scorer]] = Field(default_factory=dict)
-    """By task, what its `scorer:` block says."""
+    """Each task's scorer, from its `scorer:` block."""

@@ -14,6 +14,8 @@ UNDOTTED = r"[a-z0-9]+(?:[_-][a-z0-9]+)*"
 SINGLE_STREAM = "single-stream"
 """The scenario that is meant where none is named."""
 ID = re.compile(PATTERN)
+SEPARATOR = "--"
+"""Joins ids to one name; occurs in none."""
 # A variant's name has two ids; file systems allow 255 bytes, with suffixes and temporary names.
 LONGEST = 48
 # Suffixes of a cell's or a table's files: a task `a.json` would collide with a task `a`.
@@ -26,19 +28,23 @@ def check(name: str, section: str, dots: bool = True) -> None:
     """Raises UserError where a name of a section's block is no id; `dots`: it may have some."""
     where = f"{section}.{visible(name, 80)}"
     if "+" in name:
-        raise UserError(f"{where}: '+' joins a variant with its techniques, an id has none")
+        raise UserError(
+            f"{where}: '+' joins a variant and its techniques, so an id cannot have one"
+        )
     if "." in name and not dots:
         raise UserError(
-            f"{where}: a task's id has no '.', which sets off a scenario (TASK.offline.json): use "
-            "'-' or '_'"
+            f"{where}: a task's id cannot have a '.', which precedes a scenario "
+            "(TASK.offline.json): use '-' or '_'"
         )
     if not ID.fullmatch(name):
         raise UserError(
-            f"{where}: an id has lower-case letters and digits, with single '.', '_' or '-' "
-            "between them"
+            f"{where}: an id consists of lower-case letters and digits, with single '.', '_' or "
+            "'-' between them"
         )
     if len(name) > LONGEST:
-        raise UserError(f"{where}: an id has at most {LONGEST} characters, this has {len(name)}")
+        raise UserError(
+            f"{where}: an id can have at most {LONGEST} characters, this has {len(name)}"
+        )
     if name in FOLDERS or name.endswith(ENDINGS):
         raise UserError(f"{where}: results/ has files or folders of such names; choose another id")
 

@@ -63,7 +63,7 @@ class _Loader(yaml.SafeLoader):
         try:
             number = int(self.construct_yaml_int(node))
         except (ValueError, IndexError):
-            raise _fault(node, f"{shown(node.value)} is no whole number") from None
+            raise _fault(node, f"{shown(node.value)} is not a whole number") from None
         _check_number(node, number)
         return number
 
@@ -72,7 +72,7 @@ class _Loader(yaml.SafeLoader):
         try:
             number = float(self.construct_yaml_float(node))
         except (ValueError, IndexError):
-            raise _fault(node, f"{shown(node.value)} is no number") from None
+            raise _fault(node, f"{shown(node.value)} is not a number") from None
         _check_number(node, number)
         return number
 
@@ -88,19 +88,19 @@ class _Loader(yaml.SafeLoader):
         try:
             self.construct_yaml_timestamp(node)
         except (ValueError, AttributeError):
-            raise _fault(node, f"{shown(node.value)} is no date: put text in quotes") from None
+            raise _fault(node, f"{shown(node.value)} is not a date: put text in quotes") from None
         return str(node.value)
 
     def refused(self, node: yaml.Node) -> Any:
-        """Rejects anything but the core types."""
+        """Rejects all types except the core ones."""
         if not isinstance(node, yaml.ScalarNode):
-            raise _fault(node, f"{shown(node.tag)} is no type that is known here")
+            raise _fault(node, f"{shown(node.tag)} is not a known type")
         raise _fault(node, f"{shown(node.value)} is {_kind(node)} to YAML: put text in quotes")
 
 
 def _check_number(node: yaml.ScalarNode, number: float) -> None:
     if not math.isfinite(number):
-        raise _fault(node, f"{shown(node.value)} is no finite number")
+        raise _fault(node, f"{shown(node.value)} is not a finite number")
     if abs(number) > LARGEST:
         raise _fault(node, f"{shown(node.value)} is too large a number")
     if MISREAD.fullmatch(node.value):
@@ -144,7 +144,7 @@ def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, i
     values = 1 + sum(number for number, _ in inside)
     levels = 1 + max((level for _, level in inside), default=0)
     if values > MOST_VALUES:
-        raise _fault(node, f"its aliases stand for more than {MOST_VALUES:,} values")
+        raise _fault(node, f"its aliases expand to more than {MOST_VALUES:,} values")
     if levels > DEEPEST:
         raise _fault(node, "is nested too deeply")
     known[id(node)] = values, levels
@@ -169,7 +169,7 @@ def _check_text(node: yaml.Node) -> None:
     try:
         node.value.encode("utf-8")
     except UnicodeEncodeError:
-        raise _fault(node, f"{shown(node.value)} has half a character in it") from None
+        raise _fault(node, f"{shown(node.value)} contains half a character") from None
 
 
 def parse(text: str, where: str) -> Any:
@@ -185,7 +185,7 @@ def parse(text: str, where: str) -> Any:
     except yaml.reader.ReaderError as error:
         at, code = text.count("\n", 0, error.position) + 1, ord(text[error.position])
         advice = f'delete it, or write "\\u{code:04x}" in double quotes' if code else "delete it"
-        problem = f"the character U+{code:04X} cannot stand in YAML: {advice}"
+        problem = f"the character U+{code:04X} is not allowed in YAML: {advice}"
         raise UserError(f"{where}: line {at} {problem}") from None
     except yaml.MarkedYAMLError as error:
         since = error.context_mark
@@ -239,7 +239,7 @@ def _read(path: Path, where: str) -> str:
     except OSError as error:
         raise UserError(f"{where}: {error.strerror}") from None
     except ValueError:
-        raise UserError(f"{where}: no path of a file") from None
+        raise UserError(f"{where}: not the path of a file") from None
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{where}: UTF-16, not UTF-8: save it as UTF-8")
     try:

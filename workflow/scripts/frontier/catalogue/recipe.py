@@ -34,7 +34,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     architecture: Literal["gpt2", "llama", "falcon"]
-    """As in transformers; falcon as in the 7B: one key-value head, parallel attention and MLP."""
+    """Transformers' name; falcon is the 7B's: one key-value head, parallel attention and MLP."""
     hidden: Width
     """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
     layers: Annotated[int, Field(ge=1, le=1000)]
@@ -46,7 +46,7 @@ class Recipe(BaseModel):
     vocabulary: Annotated[int, Field(ge=300, le=10**6)] = 1024
     """Upper limit of the byte-level BPE tokenizer, which is trained on the same corpora."""
     corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
-    """By the grammar's name, a module of frontier/grammars."""
+    """The corpora by the names of their grammars, modules of frontier/grammars."""
     steps: Annotated[int, Field(ge=0, le=10**7)]
     """0: the weights stay random; such a model is timed for its shape, and never scored."""
     learning_rate: Annotated[float, Field(gt=0, le=10)]

@@ -10,7 +10,7 @@ from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
 
 
 class Source(BaseModel):
-    """One of: a hub dataset, a file behind a URL, a local file or folder, a generator."""
+    """One of: a hub dataset, a file at a URL, a local file or folder, a generator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     hub: HubId | None = None

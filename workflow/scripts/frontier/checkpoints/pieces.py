@@ -21,7 +21,7 @@ MANY = 50
 
 
 def tokenizer(model: Path, pieces: Any, saved: dict[str, Any]) -> Any:
-    """The tokenizer of a tokenizer.model and the files beside it.
+    """The tokenizer of a tokenizer.model and the files next to it.
 
     `pieces` is SentencePiece's reading of it, `saved` the tokenizer_config.json. A text begins with
     the file's beginning-of-sequence token unless `saved` says otherwise.

@@ -11,7 +11,7 @@ from frontier.text import visible
 
 KEYS = ("quantization_config", "compression_config")
 PLAIN = ("F64", "F32", "F16", "BF16")
-SHOWN = 40  # characters of a name from a file
+SHOWN = 40  # characters of a text from a file
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Published:
 
     def __str__(self) -> str:
         """A description, for reasons."""
-        name = visible(self.method, SHOWN) if self.method else "by a method without a name"
+        name = _short(self.method) or "by a method without a name"
         return f"{name} ({self.details})" if self.details else name
 
 
@@ -44,7 +44,7 @@ def published(checkpoint: Path) -> Published | None:
 
 
 def packed(checkpoint: Path) -> bool:
-    """True if a tensor is stored in anything but plain floating point."""
+    """True if a tensor is not stored in plain floating point."""
     return any(
         tensor.dtype not in PLAIN for _, found in headers(checkpoint) for tensor in found.values()
     )
@@ -66,7 +66,13 @@ def _details(method: str, block: dict[str, Any]) -> str:
     if method == "bitsandbytes":
         if block.get("load_in_4bit") is not True:
             return "LLM.int8()"
-        return visible(str(block.get("bnb_4bit_quant_type", "fp4")), SHOWN)
+        return _short(str(block.get("bnb_4bit_quant_type", "fp4")))
     if isinstance(bits := block.get("bits"), int):
-        return f"{bits} bits"
-    return visible(block["format"], SHOWN) if isinstance(block.get("format"), str) else ""
+        return _short(f"{bits} bits")
+    return _short(block["format"]) if isinstance(block.get("format"), str) else ""
+
+
+def _short(text: str) -> str:
+    """A text from a file as one short line."""
+    line = visible(" ".join(text.split()))
+    return line if len(line) <= SHOWN else f"{line[:SHOWN]}…"

@@ -37,7 +37,7 @@ def chosen(folder: Path, there: Collection[str] | None = None) -> Chosen:
     """The files of a checkpoint that are its weights; every reader asks this function.
 
     transformers' order: the file that config.json names as `transformers_weights`, else
-    model.safetensors, else the files that its index lists. Nothing else is read: no index beside a
+    model.safetensors, else the files that its index lists. Nothing else is read: no index next to a
     whole file, no variant (model.fp16.safetensors), no consolidated.safetensors, no pickle.
     `there` are the names of all files, if only the small ones have been fetched yet.
     Raises UserError if there are none, one is missing, or an index is malformed or points outside
@@ -92,7 +92,7 @@ def _check_name(where: Path, name: object, endings: tuple[str, ...]) -> None:
     if not isinstance(name, str) or not name.endswith(endings) or "\\" in name:
         raise UserError(f"{where}: {name!r} is not the name of a safetensors file")
     if PurePosixPath(name).is_absolute() or ".." in parts:
-        raise UserError(f"{where}: {name!r} lies outside the checkpoint's folder")
+        raise UserError(f"{where}: {name!r} is outside the checkpoint's folder")
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -69,8 +69,8 @@ def _of_pieces(checkpoint: Path, saved: dict[str, Any], own: Any) -> Any:
     if _alike(found, own, probes):
         return found
     raise UserError(
-        f"{checkpoint / PIECES}: its ids here would not be SentencePiece's; add the tokenizer.json "
-        "that it was published with"
+        f"{checkpoint / PIECES}: read here, it would not give SentencePiece's ids; add the "
+        "tokenizer.json that it was published with"
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from frontier import values
 from frontier.blocks import Block
+from frontier.quantizers import HUB, Prepared, usable
 from frontier.registry import Registry
 
 WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", ".onnx_data")
@@ -47,6 +48,18 @@ class Conversion(Block, ABC):
 
 
 CONVERSIONS: Registry[Conversion] = Registry("conversions", Conversion)
+
+
+def plain_formats() -> set[str]:
+    """The formats in which a model can be written as it is.
+
+    They are the hub's and those that have a conversion of their name. A job by which quantizers
+    make another format than its name (gptqmodel) writes none. By the quantizers, since the files
+    of conversions cannot be imported without their tools.
+    """
+    made = [kind for kind in usable() if issubclass(kind, Prepared)]
+    jobs = {kind.CONVERSION for kind in made if kind.CONVERSION != kind.FORMAT}
+    return {HUB, *CONVERSIONS.names()} - jobs
 
 
 def copy_settings(checkpoint: Path, output: Path) -> None:

@@ -148,7 +148,7 @@ def _arranged(config: Any, named: list[tuple[str, Tensor]]) -> Iterator[Tensor]:
         experts = "_exps." in name
         if len(parts) > 1 and (not experts or any(part.shape != one.shape for part in parts)):
             both = " and ".join(part.name for part in parts[:2])
-            raise UserError(f"{both} have the same place, or other shapes")
+            raise UserError(f"{both} have the same place in llama.cpp's file, or different shapes")
         if experts:
             parts.sort(key=lambda part: int(part.name.split(".")[-3]))
             shape = (len(parts), *one.shape)

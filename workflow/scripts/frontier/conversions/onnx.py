@@ -21,14 +21,14 @@ from frontier.engines.common.loading import check_causal, load_whole, no_way
 from frontier.errors import UnsupportedError
 
 LARGE = 2_000_000_000
-"""Bytes; protobuf's limit for one file. Larger weights are in model.onnx_data beside it."""
+"""Bytes; protobuf's limit for one file. Larger weights are in model.onnx_data next to it."""
 
 
 class Onnx(Conversion):
     """An ONNX graph with a key-value cache, as it is or quantized."""
 
     weights: Literal["int8"] | None = None
-    """By ONNX Runtime's dynamic quantization; unset: the unquantized model, in `dtype`."""
+    """ONNX Runtime's dynamic quantization; unset: the unquantized model, in `dtype`."""
     dtype: Literal["float32"] = "float32"
 
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
@@ -75,7 +75,7 @@ def _runnable(config: Any) -> Any:
         raise UnsupportedError(f"optimum runs models with attention heads, not {config.model_type}")
     width = config.hidden_size // config.num_attention_heads
     if getattr(config, "head_dim", None) not in (None, width):
-        raise UnsupportedError("optimum runs only heads of hidden size / heads in width")
+        raise UnsupportedError("optimum runs only heads whose width is hidden size / heads")
     _read_rotary_settings(config)
     return config
 

@@ -80,7 +80,7 @@ def _files(folder: Path, split: str) -> list[DatasetFile]:
 def _split(entry: DatasetFile) -> str | None:
     """The split of a file, by its name or its folder's."""
     match = Sst2.FILES.fullmatch(entry.name.name)
-    assert match, f"{entry.where} is none of the loader's files"
+    assert match, f"{entry.where} is not one of the loader's files"
     return SPLITS.get(match["split"] or entry.name.parent.name)
 
 

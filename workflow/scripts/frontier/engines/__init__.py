@@ -7,6 +7,7 @@ environment that lacks it. Code that needs the library is in engines/loaded/, or
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import resource
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from frontier import templates
 from frontier.blocks import Decides
@@ -33,6 +34,9 @@ __all__ = [
     "LoadedModel", "Settings",
 ]  # fmt: skip
 """All that an engine's file needs, the shapes of frontier/requests.py included."""
+
+if TYPE_CHECKING:
+    from frontier.engines.common.prompting import Prompting
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Loaded:
     quantized_layers: int | None
     """None if only the job that produced the checkpoint knows."""
     kv_bytes_per_token: int | None
-    """Of the key-value cache. None if it does not grow with each token, or, before the first
+    """None if the key-value cache does not grow with each token, or, before the first
     request, if only the cache itself shows it."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
@@ -115,6 +119,10 @@ class Loaded:
 class LoadedModel(ABC):
     """A variant that an engine has loaded, answering one request at a time."""
 
+    model: Any
+    """The library's own model; `close` forgets it."""
+    prompting: Prompting
+    """The checkpoint's tokenizer and prompt style."""
     loaded: Loaded
     """Complete after the first request."""
 
@@ -125,9 +133,9 @@ class LoadedModel(ABC):
         """
         return None
 
-    @abstractmethod
     def render(self, prompt: str) -> str:
         """The prompt in the chat template. Raises UserError if the template fails."""
+        return self.prompting.render(prompt)
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:
@@ -162,8 +170,10 @@ class LoadedModel(ABC):
         """Peak device memory so far; None if the device shares the host's memory."""
         return None
 
-    def close(self) -> None:  # noqa: B027 an engine may hold nothing that is to be released
+    def close(self) -> None:
         """Releases the weights and the device's memory."""
+        vars(self).pop("model", None)
+        gc.collect()
 
 
 def own_peak_bytes() -> int:

@@ -145,7 +145,7 @@ def _check_run(paths: Sequence[Path], digest: str | None) -> None:
     """Raises UserError unless these are one measurement with the cell's requests."""
     whole = [path.name for path in paths] == [layout.MEASUREMENT, layout.REQUESTS]
     if not whole or paths[0].parent != paths[1].parent:
-        raise UserError(f"{paths[0].parent}: not one measurement with its requests")
+        raise UserError(f"{paths[0].parent}: not a single measurement with its requests")
     measurement, requests = paths
     if not digest == measured(measurement) == sha256(requests):
         raise UserError(f"{requests}: not the requests that its cell was scored from")

@@ -75,7 +75,7 @@ def pack(results: Path, bundle: Path) -> int:
 def _sendable(results: Path) -> list[Path]:
     found = layout.cells(results)
     if not found:
-        raise UserError(f"{results}: no cells measured there")
+        raise UserError(f"{results}: contains no measured cells")
     return found
 
 
@@ -120,7 +120,7 @@ class _Bounded(gzip.GzipFile):
     left = LARGEST
 
     def read(self, size: int | None = -1) -> bytes:
-        """At most `size` bytes."""
+        """Reads at most `size` bytes."""
         found = super().read(size)
         self.left -= len(found)
         if self.left < 0:

@@ -84,7 +84,7 @@ def _fault(table: pl.LazyFrame) -> str | None:
         return f"{size} bytes of text, {unique} ids for {rows} requests"
     if nulls:
         return f"{nulls} texts or numbers of tokens are missing"
-    return None if fine else "a time, a count or a score is negative or no number"
+    return None if fine else "a time, a count or a score is negative or not a number"
 
 
 def _miscounted(table: pl.LazyFrame, scorer: CorpusScorer) -> str | None:
@@ -96,7 +96,7 @@ def _miscounted(table: pl.LazyFrame, scorer: CorpusScorer) -> str | None:
         return f"column {counted.COLUMN} is {types[counted.COLUMN]}, not {counted.TYPE}"
     widths = pl.col(counted.COLUMN).list.len()
     if table.select(widths.max()).collect().item() not in (None, scorer.WIDTH):
-        return f"column {counted.COLUMN} has not {scorer.WIDTH} counts for each request"
+        return f"column {counted.COLUMN} does not have {scorer.WIDTH} counts for each request"
     names = ("id", "prediction", "reference", "score", counted.COLUMN)
     requests = table.select(names).collect()
     try:

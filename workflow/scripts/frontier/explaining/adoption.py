@@ -178,7 +178,7 @@ def undo(cells: Iterable[Cell], root: Path = Path()) -> list[Path]:
                 continue
             if found.copied_from is None:
                 raise UserError(
-                    f"{path.parent}: holds new requests as well as adopted ones; delete it to "
+                    f"{path.parent}: contains new requests as well as adopted ones; delete it to "
                     "measure all of them"
                 )
             copies.append(path.parent)

@@ -18,7 +18,7 @@ from frontier.text import visible
 
 MOST_NAMES, MOST_LINES, MOST_CAUSES = 4, 12, 3
 NOTHING = (
-    "Nothing would run: every result is of the catalogue, inputs, code and packages as they are."
+    "Nothing would run: every result is up to date with the catalogue, inputs, code and packages."
 )
 
 
@@ -59,7 +59,7 @@ def _adoptable(explained: list[tuple[Job, Cause]]) -> Iterator[str]:
     )
     if count:
         are = "1 measurement differs" if count == 1 else f"{count} measurements differ"
-        yield f"{are} in code and versions only: adopt.py can take the earlier as current"
+        yield f"{are} in code and versions only: adopt.py can declare the earlier ones current"
 
 
 def as_json(explained: list[tuple[Job, Cause]]) -> str:
@@ -94,7 +94,7 @@ def announcement(fresh: Freshness, planned: Iterable[Cell], command: str) -> str
     )
     rest = ", …" if len(causes) > MOST_CAUSES else ""
     cells = "1 cell" if count == 1 else f"{count} cells"
-    earlier = f"{cells} to measure of which there are earlier measurements"
+    earlier = f"{cells} to measure for which there are earlier measurements"
     return visible(f"{earlier}: {rows}{rest}; all of it: {command}", 1000)
 
 
@@ -122,7 +122,7 @@ def _lines(job: Job, cause: Cause) -> Iterator[str]:
     if len(differing) > MOST_LINES:
         yield f"and {len(differing) - MOST_LINES} more differences, which --json lists"
     if cause.takes_over:
-        yield "requests already asked for another sample are taken over"
+        yield "requests already asked for another sample are reused"
     if job.rule in ("aggregate", "compare"):
         if cause.inputs:
             are = "is" if len(cause.inputs) == 1 else "are"
@@ -143,7 +143,7 @@ def _differing(job: Job, cause: Cause) -> Iterator[str]:
         one for one in cause.differences if not (isinstance(one, Input) and one.name in made_again)
     )
     if cause.kind == "differs" and not cause.differences:
-        yield "built from other inputs, which its record does not name"
+        yield "built from other inputs, which its record does not list"
 
 
 def _few_words(cause: Cause) -> dict[str, str]:

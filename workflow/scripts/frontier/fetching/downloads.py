@@ -44,7 +44,7 @@ def download(url: str, sha256: str | None, hint: str = "") -> Path:
 
 
 def _fetch(url: str, sha256: str | None, hint: str, done: Path) -> None:
-    """Receives the file into a part beside `done`, which is renamed once it is right."""
+    """Receives the file into a partial file next to `done`, renamed when complete and correct."""
     part = done.with_name(done.name + ".part")
     while True:
         before = part.stat().st_size if part.exists() else 0

@@ -103,10 +103,10 @@ def broken(folder: Path) -> Reason | None:
     )  # imported late: it takes some milliseconds, and planning needs none of it
 
     if not (folder / "lock.json").exists():
-        return "it is not there yet"
+        return "it does not exist yet"
     packages = site_packages(folder)
     if not os.access(folder / "bin" / "python", os.X_OK):
-        return "its interpreter is gone"
+        return "its interpreter is missing"
     if not locks.lock_is_whole(folder / "lock.json"):
         return "its lock.json was altered"
     recorded = values.read_json(folder / "lock.json")
@@ -128,7 +128,7 @@ def broken(folder: Path) -> Reason | None:
             try:
                 found = (packages / path).stat().st_size
             except OSError:
-                return f"{path} is gone"
+                return f"{path} is missing"
             if found != size:
                 return f"{path} was altered"
     return None

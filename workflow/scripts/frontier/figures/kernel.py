@@ -16,7 +16,7 @@ class Kernel(Condition):
             "kernel",
             "text",
             "",
-            "the code that multiplied with the weights, where the engine tells",
+            "the code that multiplied with the weights, where the engine reports it",
         ),
     )
 

@@ -16,7 +16,7 @@ def _heading(row: StudyRow) -> str:
 
 
 class Requests(Figure):
-    """The number of requests behind score and times."""
+    """The number of requests that were scored and timed."""
 
     ORDER = 140
     NEEDS = Needs.ANSWERS

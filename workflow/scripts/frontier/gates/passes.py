@@ -21,11 +21,10 @@ class Passes(Gate):
 def _fault(one: Pass, timing: Timing) -> Reason | None:
     asked, most = one.requests + one.failed, timing.max_background_cores
     if asked < len(timing.records):
-        return (
-            f"pass: it was interrupted, and went on with {asked} of {len(timing.records)} requests"
-        )
+        total = len(timing.records)
+        return f"pass: it was interrupted, and continued with {asked} of {total} requests"
     if one.paused:
-        return "pass: the process stood still during a pass over all requests"
+        return "pass: the process was paused during a pass over all requests"
     if one.foreign_cores > most:
         return (
             f"contention: during a pass other processes used {one.foreign_cores:.2f} cores on "

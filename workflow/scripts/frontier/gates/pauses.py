@@ -16,4 +16,4 @@ class Pauses(Gate):
         still = sum(record.paused for record in timing.records)
         if not still:
             return None
-        return f"pause: the process stood still during {still} of {len(timing.records)} requests"
+        return f"pause: the process was paused during {still} of {len(timing.records)} requests"

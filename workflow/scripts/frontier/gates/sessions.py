@@ -18,9 +18,9 @@ class Sessions(Gate):
         """The differences. Packages of an adopted session do not count, by its user's decision."""
         own = [session for session in timing.sessions if not session.adopted]
         if _differ(session.hardware for session in timing.sessions):
-            return "hardware: an interrupted measurement went on on another machine"
+            return "hardware: an interrupted measurement continued on another machine"
         if _differ(session.packages for session in own):
-            return "packages: an interrupted measurement went on with other versions"
+            return "packages: an interrupted measurement continued with other versions"
         if _differ(session.weights_sha256 for session in own):
             return "weights: an interrupted measurement continued with rebuilt ones"
         return None

@@ -1,4 +1,4 @@
-"""From grammars to token ids: training texts, the tokenizer trained on them, batches."""
+"""Training data from grammars: texts, the tokenizer trained on them, batches of token ids."""
 
 from __future__ import annotations
 

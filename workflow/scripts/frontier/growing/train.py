@@ -38,7 +38,7 @@ class Grown:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     losses: dict[str, float]
-    """By grammar: cross entropy in nats per token of the answers, mean of the last tenth."""
+    """Each grammar's cross entropy in nats per token of the answers, mean of the last tenth."""
     seconds: float
     """Duration of the training."""
 

@@ -24,7 +24,7 @@ def expanded(path: Path) -> Path:
 
 
 def _temporary(path: Path) -> Path:
-    """A hidden name beside `path`, unique to this process; removes those of dead processes."""
+    """A hidden name next to `path`, unique to this process; removes those of dead processes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{path.name}.{platform.node()}."
     for old in path.parent.glob(f"{prefix}*.tmp"):

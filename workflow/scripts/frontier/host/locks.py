@@ -1,4 +1,4 @@
-"""The lock.json beside files: checks that they are unchanged since it was written."""
+"""The lock.json next to files: checks that they are unchanged since it was written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def lock_is_whole(lock: Path) -> bool:
 
 
 def check_lock(folder: Path) -> None:
-    """Raises UserError if a file does not match the lock.json beside it, if there is one.
+    """Raises UserError if a file does not match the lock.json next to it, if there is one.
 
     Small files are compared by sha256, large ones (weights) by size.
     """
@@ -30,10 +30,10 @@ def check_lock(folder: Path) -> None:
     if not lock.exists():
         return
     if not lock_is_whole(lock):
-        raise UserError(f"{lock}: altered since it was written; delete {folder} to get it again")
+        raise UserError(f"{lock}: altered since it was written; delete {folder} and run again")
     for name, facts in read_json(lock).get("files", {}).items():
         path = folder / name
         size = path.stat().st_size if path.exists() else None
         small = size is not None and size <= SMALL_BYTES
         if size != facts["bytes"] or (small and sha256(path) != facts["sha256"]):
-            raise UserError(f"{path}: altered since it was locked; delete {folder} to get it again")
+            raise UserError(f"{path}: altered since it was locked; delete {folder} and run again")

@@ -23,11 +23,11 @@ class Code:
     digest: str
     """The digest of all reached definitions, independent of their modules."""
     modules: dict[str, str]
-    """By module, a digest of its reached definitions, to explain what changed."""
+    """A digest of each module's reached definitions, to explain what changed."""
     references: tuple[str, ...]
     """The beginnings of the names that the code refers to outside the project: `torch.nn`."""
     packages: dict[str, str]
-    """The versions of the packages behind them."""
+    """The versions of those packages."""
 
 
 @cache

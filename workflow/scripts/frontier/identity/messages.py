@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,9 @@ class Messages(Naming):
     says_why: bool = False
     """Whether the function returns a Reason."""
 
+    @abstractmethod
     def aside(self, part: ast.expr) -> Node:
         """A separate node for an expression in a message."""
-        raise NotImplementedError
 
     def takes_words(self, node: ast.Call) -> bool:
         """True if a call creates an exception, or a Reason, from its message."""
@@ -37,13 +38,13 @@ class Messages(Naming):
         if target is None or local:
             return not local and base is node.func and base.id in wording.BUILTIN
         if isinstance(node.func, ast.Attribute):
-            silent = Naming(self.module, self.lookup, self.scopes)
+            silent = type(self)(self.module, self.lookup, self.scopes)
             silent.attribute(node.func)
             found = [one for one in silent.refers if isinstance(one, Target)]
             return not silent.attributes and self.lookup.takes_words(found[0])
         return self.lookup.takes_words(target)
 
-    def may_be_told(self, value: ast.expr) -> bool:
+    def may_be_text(self, value: ast.expr) -> bool:
         """True if a value may be a text, or the host's rendering of one."""
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
             target, _ = self.targets(value.func.id)
@@ -51,12 +52,12 @@ class Messages(Naming):
         number = isinstance(value, ast.Constant) and not isinstance(value.value, str)
         return isinstance(value, wording.TEXTS) and not number
 
-    def is_told(self, name: str) -> bool:
+    def is_only_in_messages(self, name: str) -> bool:
         """True if a local name is read only in messages of the enclosing function."""
         if self.inside is None:
             return False
         nodes = all_nodes(self.inside)
-        return wording.only_told(name, nodes, self.messages(self.inside, nodes))
+        return wording.read_only_in(name, nodes, self.messages(self.inside, nodes))
 
     def messages(self, function: Function, nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
         """The messages in a function's nodes."""

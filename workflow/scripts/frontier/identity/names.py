@@ -1,6 +1,6 @@
 """The modules below a folder, their content, and the references of their names.
 
-What lies in `frontier/host`, `frontier/errors.py`, `frontier/registry.py` and the two files of
+Everything in `frontier/host`, `frontier/errors.py`, `frontier/registry.py` and the two files of
 blocks counts as a word: it can change neither an answer nor a time nor an outcome. The registry
 imports the plug-in that a step names, whose module is one of the step's own, or refuses it. Blocks
 hold the values that they are given, which are a part of the step's specification, or refuse them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ MODULES = (["sys", "modules"], ["sys.modules"])
 
 
 @dataclass
-class Naming:
+class Naming(ABC):
     """Finds and collects the references of one definition; see `Node`."""
 
     module: Module
@@ -28,9 +29,9 @@ class Naming:
     attributes: set[str] = field(default_factory=set)
     loads: list[str] = field(default_factory=list)
 
+    @abstractmethod
     def shape(self, node: Any) -> Any:
         """The form of a node of the tree."""
-        raise NotImplementedError
 
     def refer(self, target: Target) -> str:
         self.refers.append(target)

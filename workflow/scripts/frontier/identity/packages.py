@@ -10,7 +10,7 @@ from frontier.machine.packages import installed
 
 
 def versions(references: Iterable[str]) -> dict[str, str]:
-    """The version of each distribution behind references such as `torch.nn`."""
+    """The version of each distribution that references name, such as `torch.nn`."""
     found = (_KNOWN.get(name, partial(installed, name)) for name in references)
     return dict(sorted(tuple(version) for version in found))
 

@@ -168,7 +168,11 @@ class _Shaper(Messages):
                 self.shape(node.value)]  # fmt: skip
 
     def bind(self, target: ast.expr, value: ast.expr) -> Any:
-        if isinstance(target, ast.Name) and self.may_be_told(value) and self.is_told(target.id):
+        if (
+            isinstance(target, ast.Name)
+            and self.may_be_text(value)
+            and self.is_only_in_messages(target.id)
+        ):
             return ["=", self.shape(target), self.message([value])]
         return ["=", self.shape(target), self.shape(value)]
 

@@ -96,7 +96,7 @@ def reasons(node: ast.expr | None) -> Iterator[ast.expr]:
             yield node
 
 
-def only_told(name: str, nodes: Iterable[ast.AST], messages: Iterable[ast.expr]) -> bool:
+def read_only_in(name: str, nodes: Iterable[ast.AST], messages: Iterable[ast.expr]) -> bool:
     """True if a local name is read in a function's messages only."""
     read = 0
     for node in nodes:

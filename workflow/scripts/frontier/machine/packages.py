@@ -1,4 +1,4 @@
-"""The installed distributions and versions behind dotted names such as `torch.nn`."""
+"""The installed distributions and versions that dotted names refer to, such as `torch.nn`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def references(names: Iterable[str]) -> list[str]:
 
 
 def installed(reference: str) -> tuple[str, str]:
-    """The distribution and version behind a reference; ABSENT if there is none."""
+    """The distribution and version that a reference belongs to; ABSENT if there is none."""
     top, _, second = reference.partition(".")
     for candidate in (f"{top}-{second}", top) if second else (top,):
         if version := _version(candidate):
@@ -31,7 +31,7 @@ def installed(reference: str) -> tuple[str, str]:
 
 
 def versions(references: Iterable[str]) -> dict[str, str]:
-    """The versions of the distributions behind references, as far as installed here."""
+    """The versions of the distributions that references belong to, as far as they are installed."""
     found = dict(installed(one) for one in references)
     return {name: version for name, version in sorted(found.items()) if version != ABSENT}
 

@@ -1,6 +1,6 @@
 """Reuse of requests that measurements of the same cell on another sample have already timed.
 
-A request's answer and time depend on its prompt, and on the values behind `request` in a
+A request's answer and time depend on its prompt, and on the values of `request` in a
 measurement's identity, but not on the other requests of its sample. For a larger or smaller sample,
 or another seed, requests asked before are copied with their sessions.
 """
@@ -77,15 +77,18 @@ def take_over(
     if taken:
         write_bytes(journal, _journal(taken).lines(spec.digest))
     counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
-    said = (
+    remarks = (
         ("for another sample", counts[0]),
-        ("while others disturbed or nothing had settled, and are again", counts[1] - counts[0]),
         (
-            "on another machine, with other packages or weights, and are again",
+            "under disturbance or before latency had settled, and are asked again",
+            counts[1] - counts[0],
+        ),
+        (
+            "on another machine, with other packages or weights, and are asked again",
             counts[2] - counts[1],
         ),
     )
-    for words, count in said:
+    for words, count in remarks:
         if count:
             line = f"{count} of {len(prompts)} requests were asked before {words}"
             print(f"{journal.parent}: {line}", file=sys.stderr, flush=True)

@@ -114,7 +114,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     system = catalogue.tasks[task].system or found.model.system
     reason = reason or found.engine.why_not_asked(found.model.prompt, bool(system))
     if place.scenario not in found.engine.scenarios:
-        reason = f"{found.device.engine} is not for the scenario {place.scenario}"
+        reason = f"{found.device.engine} does not support the scenario {place.scenario}"
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     if found.engine.remote:

@@ -70,8 +70,7 @@ class Freshness:
         elif value.get("layout") != layout.VERSION:
             if not self._former:
                 self._tell(
-                    f"{path}: written by another release, in another layout; it and its like are "
-                    f"{what}"
+                    f"{path}: written by another release, in another layout; such files are {what}"
                 )
             self._former = True
             value = None
@@ -118,7 +117,7 @@ class Freshness:
         if not found.identity or found.identity.digest != self.steps.measure(cell).identity:
             self._report(path, "is another cell's; this one is measured again")
             return None, True
-        words = "what is left of it is taken, the rest measured again"
+        words = "its intact requests are used, the others are measured again"
         return found, not self._whole(requests, found.requests_sha256, words)
 
     def to_measure(self, cell: Cell) -> bool:

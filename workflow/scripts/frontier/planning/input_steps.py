@@ -155,7 +155,7 @@ class InputSteps:
         return step("calibrate", written, read, *sorted(modules), fetched=fetched)
 
     def _draw(self, task: str) -> Draw:
-        """The texts of one task, beside the samples of all tasks of its dataset."""
+        """The texts of one task, disjoint from the samples of all tasks of its dataset."""
         tasks = self.catalogue.tasks
         block = tasks[task]
         alike = [name for name, other in tasks.items() if other.dataset == block.dataset]
@@ -186,7 +186,7 @@ class InputSteps:
                 if prepared and found and found.identity == identity:
                     return prepared, found
         path = layout.quantized(variant, format, identity)
-        raise UserError(f"{path}: nothing produces it: mistyped, or of an earlier catalogue")
+        raise UserError(f"{path}: nothing produces it: mistyped, or from an earlier catalogue")
 
     def _quantized(self, variant: str, engine: str) -> Step | None:
         prepared = self.preparation(variant, engine)

@@ -45,7 +45,7 @@ def is_missing(root: Path, job: Job) -> bool:
 
 
 def broken_lock(root: Path, job: Job) -> bool:
-    """True if the lock beside a job's result exists but was altered."""
+    """True if the lock next to a job's result exists but was altered."""
     lock = root / layout.lock_beside(job.output)
     return lock.exists() and not lock_is_whole(lock)
 

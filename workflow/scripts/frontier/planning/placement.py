@@ -13,13 +13,12 @@ from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
 from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
-from frontier.conversions import CONVERSIONS
+from frontier.conversions import plain_formats
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES, Engine
 from frontier.errors import Reason
 from frontier.quantizers import (
     BYTES,
-    HUB,
     EngineFacts,
     Preparation,
     Quantizer,
@@ -36,7 +35,7 @@ PROMPT_TOKENS = 1024  # room for a prompt in the cache
 @cache
 def _plain_formats() -> frozenset[str]:
     """The formats in which a model can be written as it is."""
-    return frozenset({HUB, *CONVERSIONS.names()})
+    return frozenset(plain_formats())
 
 
 def engine_facts(engine: EngineBlock) -> EngineFacts:
@@ -149,7 +148,9 @@ class Placement:
         if self.model.adapter and not self.engine.adapters:
             return f"{engine} does not support adapters"
         if self.model.adapter and self.preparation:
-            return "an adapter is put on while loading, and this makes a checkpoint of its own"
+            return (
+                "an adapter is applied while loading, but this method writes a separate checkpoint"
+            )
         other = self.preparation and self.preparation.environment
         if self.model.trust_remote_code and (other or not self.engine.own_code):
             where = f"in {other}'s environment" if other else f"on {engine}"
@@ -202,7 +203,7 @@ class Placement:
                 return f"published quantized: {self.published}, which is not tested on mps"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
-            return f"its weights are published in {bits} bits and take no other quantization"
+            return f"its weights are published in {bits} bits and cannot be quantized again"
         return None
 
 

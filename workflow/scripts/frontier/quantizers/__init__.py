@@ -12,7 +12,7 @@ The transformers engine counts a loaded model's bytes from its parameters and bu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar, final
@@ -117,8 +117,7 @@ class Quantizer(Block, ABC):
     @property
     def calibrated_with(self) -> str | None:
         """The id of its calibration texts: its key `calibration`, if it has one."""
-        texts: str | None = getattr(self, "calibration", None)
-        return texts
+        return getattr(self, "calibration", None)
 
     @abstractmethod
     def makes(self, engine: EngineFacts) -> str | None:
@@ -192,6 +191,8 @@ class Prepared(Quantizer, ABC):
 
     FORMAT: ClassVar[str]
     """The checkpoint's format: it runs on the engines that read it (config/engines.yaml)."""
+    CONVERSION: ClassVar[str]
+    """The job that produces it: frontier/conversions/CONVERSION.py."""
 
     def makes(self, engine: EngineFacts) -> str | None:
         """The same format for each engine."""
@@ -215,21 +216,22 @@ def quantizer_of(block: Mapping[str, JsonValue]) -> Quantizer:
 
     Raises UserError for an unknown method, pydantic's ValidationError for unchecked keys.
     """
-    keys = dict(block)
-    return QUANTIZERS.load(str(keys.pop("method", ""))).model_validate(keys, strict=True)
+    keys = {name: value for name, value in block.items() if name != "method"}
+    return QUANTIZERS.load(str(block.get("method", ""))).model_validate(keys, strict=True)
+
+
+def usable() -> Iterator[type[Quantizer]]:
+    """The classes that fit their contract: another is named once somebody asks for it."""
+    for name in QUANTIZERS.names():
+        with suppress(UserError):
+            yield QUANTIZERS.load(name)
 
 
 def formats() -> set[str]:
-    """The formats of checkpoints that quantizers make or load as published, and the hub's own.
-
-    Of the files that fit their contract: another is named once somebody asks for it.
-    """
+    """The formats of checkpoints that quantizers make or load as published, and the hub's own."""
     found = {HUB}
-    for name in QUANTIZERS.names():
-        with suppress(UserError):
-            quantizer = QUANTIZERS.load(name)
-            found |= {*quantizer.PUBLISHED}
-            found |= {quantizer.FORMAT} if issubclass(quantizer, Prepared) else set()
+    for kind in usable():
+        found |= {*kind.PUBLISHED, kind.FORMAT} if issubclass(kind, Prepared) else {*kind.PUBLISHED}
     return found
 
 

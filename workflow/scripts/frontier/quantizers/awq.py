@@ -45,7 +45,7 @@ class Awq(ByGptqmodel):
             "group_size": self.group_size,
             "dtype": half,
         }
-        return Preparation("gptqmodel", keys, self.ENVIRONMENT, self.calibration)
+        return Preparation(self.CONVERSION, keys, self.ENVIRONMENT, self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """Packed weights, and a scale and a zero point of two bytes per group."""

@@ -48,7 +48,7 @@ class BitsAndBytes(WhileLoading):
     def unsupported(self, target: Target) -> Reason | None:
         """Rejects mps, for which its package has no kernels, and experts."""
         if target.accelerator == "mps":
-            return "bitsandbytes brings kernels for cpu and cuda, none for mps"
+            return "bitsandbytes has kernels for cpu and cuda, but not for mps"
         if target.architecture == "gpt2":  # it supports Conv1D layers
             return None
         return why_not_quantizable("bitsandbytes", target.architecture)

@@ -12,6 +12,8 @@ from frontier.quantizers.common.simulated import Simulated
 class Codebook(Simulated):
     """Keys of a `codebook` block."""
 
+    CONVERSION = "codebook"
+
     @model_validator(mode="after")
     def _groups_are_longer_than_their_codebooks(self) -> Self:
         if self.group_size is not None and self.group_size < 2**self.bits:

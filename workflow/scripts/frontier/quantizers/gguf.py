@@ -51,6 +51,7 @@ class Gguf(Prepared):
     """Keys of a `gguf` block."""
 
     FORMAT = "gguf"
+    CONVERSION = "gguf"
 
     type: Annotated[
         Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"], Measure
@@ -69,7 +70,7 @@ class Gguf(Prepared):
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
         """The job that writes a GGUF file, in llama.cpp's environment."""
-        return Preparation("gguf", {"type": self.type}, environment="llama_cpp")
+        return Preparation(self.CONVERSION, {"type": self.type}, environment="llama_cpp")
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """Bytes of all tensors in llama.cpp's types, which depend on the length of rows.

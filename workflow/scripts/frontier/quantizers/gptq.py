@@ -55,7 +55,7 @@ class Gptq(ByGptqmodel):
             "symmetric": self.symmetric,
             "dtype": dtype,
         }
-        return Preparation("gptqmodel", keys, self.ENVIRONMENT, self.calibration)
+        return Preparation(self.CONVERSION, keys, self.ENVIRONMENT, self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """Packed weights, two-byte scales, zero points, and the columns' groups in four bytes each.

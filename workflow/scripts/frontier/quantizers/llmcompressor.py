@@ -27,6 +27,7 @@ class LlmCompressor(Prepared):
     """Keys of an `llmcompressor` block."""
 
     FORMAT = "compressed-tensors"
+    CONVERSION = "llmcompressor"
     PUBLISHED = ("compressed-tensors",)
 
     scheme: Annotated[Literal["W8A8", "FP8_DYNAMIC", "W4A16"], Measure]
@@ -50,7 +51,7 @@ class LlmCompressor(Prepared):
     def unsupported(self, target: Target) -> Reason | None:
         """Rejects families without nn.Linear layers or of unknown order, and unfit rows."""
         if target.accelerator == "mps":
-            return "llmcompressor's checkpoints are not tried on mps"
+            return "llmcompressor's checkpoints are not tested on mps"
         if self.smoothquant and target.architecture not in {None, *SMOOTHED}:
             return f"SmoothQuant is for {', '.join(sorted(SMOOTHED))}, not {target.architecture}"
         group, rows = GROUPS[self.scheme], target.hidden
@@ -66,7 +67,7 @@ class LlmCompressor(Prepared):
             "smoothquant": self.smoothquant,
             "dtype": dtype,
         }
-        return Preparation("llmcompressor", keys, "llmcompressor", self.calibration)
+        return Preparation(self.CONVERSION, keys, "llmcompressor", self.calibration)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """All weights in `dtype`, their precision after the first call, and the scales."""

@@ -16,6 +16,7 @@ class OnnxRuntime(Prepared):
     """Keys of an `onnxruntime` block."""
 
     FORMAT = "onnx"
+    CONVERSION = "onnx"
 
     weights: Annotated[Literal["int8"], Measure]
     """Width of the weights."""
@@ -26,7 +27,7 @@ class OnnxRuntime(Prepared):
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
         """The job that exports and quantizes."""
-        return Preparation("onnx", {"weights": self.weights}, environment="onnxruntime")
+        return Preparation(self.CONVERSION, {"weights": self.weights}, environment="onnxruntime")
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """A byte per weight; for each column a float32 scale and a zero point of a byte.

@@ -25,6 +25,7 @@ class OpenVino(Prepared):
     """Keys of an `openvino` block."""
 
     FORMAT = "openvino"
+    CONVERSION = "openvino"
 
     weights: Annotated[Literal["int8", "int4"], Measure]
     """Width of the weights. int8: one scale per row; int4: one scale per 128 weights."""
@@ -38,7 +39,7 @@ class OpenVino(Prepared):
         keys: dict[str, JsonValue] = {"weights": self.weights}
         if self.weights == "int4":
             keys["group_size"] = GROUP
-        return Preparation("openvino", keys, environment="openvino")
+        return Preparation(self.CONVERSION, keys, environment="openvino")
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """Packed weights; a scale and a zero point of the weights' width per row or group."""

@@ -11,5 +11,7 @@ from frontier.quantizers.common.simulated import Simulated
 class Rounding(Simulated):
     """Keys of a `rounding` block."""
 
+    CONVERSION = "rounding"
+
     symmetric: Annotated[bool, Measure] = True
     """Use a grid around zero; else one from the smallest to the largest weight."""

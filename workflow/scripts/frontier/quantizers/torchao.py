@@ -34,7 +34,7 @@ class TorchAo(WhileLoading):
     weights: Annotated[Literal["int8", "fp8", "int4"], Measure]
     """int8, fp8 (e4m3): one scale per row; int4: a scale and a zero point per 64 weights."""
     activations: Annotated[Literal["int8"] | None, Measure] = None
-    """Also round activations, dynamically per token; for int8 weights."""
+    """Round activations too, dynamically per token; for int8 weights."""
 
     @model_validator(mode="after")
     def _activations_of_int8(self) -> Self:

@@ -203,7 +203,7 @@ def _mended(path: Path, content: bytes) -> CellResult:
     layout.check_version(value.get("layout"), path)
     if value.get("outcome") not in OUTCOMES:
         known = ", ".join(OUTCOMES)
-        raise UserError(f"{path}: outcome {value.get('outcome')!r} is none of {known}")
+        raise UserError(f"{path}: outcome {value.get('outcome')!r} is not one of {known}")
     try:
         return CellResult.model_validate_json(json.dumps(value))
     except ValidationError as invalid:

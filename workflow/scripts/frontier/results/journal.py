@@ -149,7 +149,7 @@ def _largest(values: Iterable[int | None]) -> int | None:
 def restore(requests: Path, measurement: Measurement, identity: str) -> None:
     """Writes a journal of the unaltered lines of an altered requests.jsonl.
 
-    `measurement`: that of the file beside it, of that `identity`. The next process that
+    `measurement`: that of the file next to it, of that `identity`. The next process that
     measures asks only the requests missing in the journal.
     """
     found = finished(requests, measurement, identity)

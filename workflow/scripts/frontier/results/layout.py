@@ -78,7 +78,7 @@ class Place:
         return RESULTS / self.name
 
     def measurement(self, identity: str) -> Path:
-        """The measurement with that identity; its requests are beside it."""
+        """The measurement with that identity; its requests are next to it."""
         return self.folder / identity / MEASUREMENT
 
 
@@ -135,7 +135,7 @@ def cells(results: Path) -> list[Path]:
 
 
 def requests_of(summary: Path) -> Path:
-    """The table of requests beside a cell's JSON."""
+    """The table of requests next to a cell's JSON."""
     return summary.with_suffix(".parquet")
 
 
@@ -168,6 +168,14 @@ def lock(name: str, results: Path = RESULTS) -> Path:
 def charts(results: Path = RESULTS) -> Path:
     """The folder of the report's charts."""
     return results / CHARTS
+
+
+def chart(kind: str, task: str, device: str) -> str:
+    """The name of a chart's files, and its id in the page; `task` includes a scenario.
+
+    Joined by a separator that no id contains: '-' would give two charts one name.
+    """
+    return ids.SEPARATOR.join((kind, task, device))
 
 
 def written(name: str, results: Path = RESULTS) -> Path:

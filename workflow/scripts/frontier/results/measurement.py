@@ -57,7 +57,7 @@ def _readable(spec: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 class Attempt(Part):
-    """The end of an attempt to measure a cell, and its settings."""
+    """The end of an attempt to measure a cell, with its settings."""
 
     layout: int
     outcome: str

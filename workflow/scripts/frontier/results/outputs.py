@@ -74,7 +74,7 @@ def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -
             wanted.append(also)
         return pl.read_parquet(path, columns=wanted)
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file (it lies beside the cell's JSON)") from None
+        raise UserError(f"{path}: no such file (it belongs next to the cell's JSON)") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise UserError(f"{path}: not the requests of a cell: {error}") from None
 

@@ -165,7 +165,7 @@ class Contention(Part):
     foreign_cores: Amount
     """Average over the time of all requests."""
     sessions: tuple[SessionLoad, ...] = ()
-    """For each session that timed some of the requests."""
+    """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
     """The largest number seen at once; None without a GPU."""
 

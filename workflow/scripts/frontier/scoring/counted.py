@@ -23,11 +23,11 @@ def checked(requests: pl.DataFrame, scorer: CorpusScorer) -> Floats:
         raise ValueError(f"column {COLUMN} is {column.dtype}, not {TYPE}")
     numbers = column.explode()
     if (column.list.len() != scorer.WIDTH).any() or column.has_nulls() or numbers.has_nulls():
-        raise ValueError(f"column {COLUMN} has not {scorer.WIDTH} counts for each request")
+        raise ValueError(f"column {COLUMN} does not have {scorer.WIDTH} counts for each request")
     counts = numbers.to_numpy().reshape(-1, scorer.WIDTH).astype(np.float64)
     scores = requests["score"].cast(pl.Float64).to_numpy()
     if not np.allclose(scorer.each(counts), scores, rtol=0, atol=ROUNDING):
-        raise ValueError(f"column {COLUMN} does not match the scores beside it")
+        raise ValueError(f"column {COLUMN} does not match the scores next to it")
     return counts
 
 

@@ -39,7 +39,7 @@ def _quantizer(value: object) -> Quantizer:
 
 
 AnyQuantizer = Annotated[Quantizer, PlainValidator(_quantizer), PlainSerializer(block_of)]
-"""In JSON a block of config/quantizations.yaml, with the defaults of all keys."""
+"""A block of config/quantizations.yaml as JSON, with the defaults of all keys."""
 
 
 class MeasuredModel(Spec):

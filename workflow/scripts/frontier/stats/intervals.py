@@ -83,7 +83,7 @@ def quantile_ranks(
     the median from 6. `effective` as in `below_rank`.
     """
     if not 0 < q < 1:
-        raise ValueError(f"a quantile lies between 0 and 1, not at {q}")
+        raise ValueError(f"a quantile must be between 0 and 1, not {q}")
     if n < 1:
         return None
     tail, worth = (1 - confidence) / 2, effective or n

@@ -107,7 +107,7 @@ def jackknife(
         return unknown(f"fewer than {FEWEST} requests")
     without = statistic(totals - rows)
     if np.isnan(without).any():
-        return unknown("it hangs on a single request")
+        return unknown("it depends on a single request")
     influence = (n - 1) * (without.mean() - without)
     variance = float((influence**2).mean())
     if variance <= (1e-9 * float(np.abs(without).max())) ** 2:
@@ -128,6 +128,6 @@ def jackknife(
     with np.errstate(over="ignore"):
         low, high = (float(scale.back(scale.onto(value) + side * half)) for side in (-1, 1))
     if not np.isfinite(high):
-        return unknown("it hangs on a few of the requests")
+        return unknown("it depends on a few of the requests")
     p = 2 * float(stdtr(effective - 1, -abs(value) / error))
     return Tested(Estimate(value, low, high, method), p)

@@ -105,8 +105,7 @@ def table(paths: Iterable[Path], referred: Iterable[dict[str, Any]] = ()) -> pl.
     """All comparisons of a study, sorted by KEY; time linear in the cells.
 
     `referred`: columns on a reference (references.py) or on requests one at a time (alone.py),
-    joined by cell. Raises UserError for a
-    file that is not a cell, or has no requests beside it.
+    joined by cell. Raises UserError for a file that is not a cell, or has no requests next to it.
     """
     found = list(rows(paths))
     corrected(found)

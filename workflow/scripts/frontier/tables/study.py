@@ -97,18 +97,19 @@ def table(paths: Iterable[Path]) -> tuple[pl.DataFrame, dict[str, MetricNote]]:
     """The cells as a study, sorted by KEY, with notes on its metrics.
 
     Memory: one chunk of cells as Python objects, the rest as columns; time linear in the cells.
-    Raises UserError for a file that is not a cell, a metric named like another column, and a cell
+    Raises UserError for a file that is not a cell, a metric with another one's column, and a cell
     given twice.
     """
     notes: dict[str, MetricNote] = {}
     frames: list[pl.DataFrame] = []
     rows: list[dict[str, object]] = []
-    reserved = {column.name for column in columns()}
+    owners = dict.fromkeys((column.name for column in columns()), "the study")
     for path in paths:
         cell = read_cell(path)
         for name, note in cell.notes().items():
-            if reserved & {name, f"{name}_low", f"{name}_high"}:
-                raise UserError(f"{path}: metric {name!r} has the name of a column of the study")
+            for column in (name, f"{name}_low", f"{name}_high"):
+                if (owner := owners.setdefault(column, f"metric {name!r}")) != f"metric {name!r}":
+                    raise UserError(f"{path}: metric {name!r} has the name of a column of {owner}")
             notes.setdefault(name, note)
         rows.append(flatten(cell))
         if len(rows) == CHUNK:

@@ -30,11 +30,12 @@ def check(config: Any, found: Mapping[str, tuple[int, ...]], sources: Mapping[st
         if name == COMPUTED_HERE:
             continue
         if name not in needed:
-            raise UserError(f"by config.json there is no place for {_own_name(name, sources)}")
+            raise UserError(f"the model of config.json has no place for {_own_name(name, sources)}")
         if shape != needed[name]:
             stored, wanted = (" x ".join(map(str, one)) for one in (shape, needed[name]))
             raise UserError(
-                f"{_own_name(name, sources)} is {stored} in the files, and {wanted} by config.json"
+                f"{_own_name(name, sources)} is {stored} in the files, and {wanted} according to "
+                "config.json"
             )
 
 

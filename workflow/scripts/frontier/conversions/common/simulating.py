@@ -117,7 +117,7 @@ def by_group(
 def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
     """True if a tensor is a matrix that multiplies activations."""
     if len(shape) == 3 and ".experts." in name:
-        raise UnsupportedError(f"{name} holds several experts; which way they lie is not known")
+        raise UnsupportedError(f"{name} contains several experts, whose orientation is unknown")
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 
@@ -128,7 +128,7 @@ def _rewrite(path: Path, tensor: TensorHeader, change: RoundMatrix, transposed: 
         raise ValueError(f"weights of type {tensor.dtype}, not of {', '.join(DTYPES)}")
     dtype = DTYPES[tensor.dtype]
     if length != math.prod(tensor.shape) * dtype.itemsize:
-        raise ValueError("a tensor's shape and its bytes do not agree")
+        raise ValueError("a tensor's shape does not match its bytes")
     with path.open("r+b") as file:
         file.seek(tensor.begin)
         stored = torch.frombuffer(bytearray(file.read(length)), dtype=dtype)

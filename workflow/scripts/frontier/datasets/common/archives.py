@@ -63,18 +63,18 @@ def members(path: Path, where: str) -> Iterator[tuple[str, Open]]:
     A member of a tar archive should be read before the next one is requested, so that the archive
     is read once, from start to end. Raises UserError naming an unreadable archive.
     """
-    with damage_told(lambda: f"{where}: damaged or truncated archive"):
+    with damage_reported(lambda: f"{where}: damaged or truncated archive"):
         found = _zipped(path, where) if path.name.lower().endswith(".zip") else _tarred(path)
         for name, read in found:
             parts = PurePosixPath(name).parts
             if ".." in parts or PurePosixPath(name).is_absolute():
-                raise UserError(f"{where}: {name!r} lies outside the archive")
+                raise UserError(f"{where}: {name!r} is outside the archive")
             if not any(part.startswith((".", "__MACOSX")) for part in parts):
                 yield name, read
 
 
 @contextmanager
-def damage_told(what: Callable[[], str]) -> Iterator[None]:
+def damage_reported(what: Callable[[], str]) -> Iterator[None]:
     """Turns the errors of reading a damaged file into a UserError that starts with `what()`."""
     try:
         yield

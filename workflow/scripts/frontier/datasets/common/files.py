@@ -49,7 +49,7 @@ def some_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
     """Like `read_files`, but raises UserError if there is none."""
     found = read_files(folder, wanted)
     if not found:
-        raise UserError(f"{folder}: no file in this folder is one that the dataset's loader reads")
+        raise UserError(f"{folder}: the dataset's loader reads none of the files in this folder")
     return found
 
 
@@ -96,7 +96,9 @@ def lines(entry: DatasetFile) -> Iterator[tuple[int, str]]:
     number = 0
     try:
         with (
-            archives.damage_told(lambda: f"{entry.where}: damaged or truncated after row {number}"),
+            archives.damage_reported(
+                lambda: f"{entry.where}: damaged or truncated after row {number}"
+            ),
             entry.open() as file,
         ):
             while raw := file.readline(MAX_ROW):
@@ -113,7 +115,10 @@ def lines(entry: DatasetFile) -> Iterator[tuple[int, str]]:
 
 def text(entry: DatasetFile) -> str:
     """A whole UTF-8 text. Raises UserError naming a file that is damaged or not UTF-8."""
-    with archives.damage_told(lambda: f"{entry.where}: damaged or truncated"), entry.open() as file:
+    with (
+        archives.damage_reported(lambda: f"{entry.where}: damaged or truncated"),
+        entry.open() as file,
+    ):
         raw = file.read(MAX_TEXT)
     if len(raw) == MAX_TEXT:
         raise UserError(f"{entry.where}: is longer than {MAX_TEXT:,} bytes")
@@ -141,9 +146,7 @@ class ByteStrings:
             self.decoding = literal
         if literal != self.decoding:
             what = "written" if literal else "not written"
-            raise UserError(
-                f"{where} is {what} in Python's form of bytes (b'…'), unlike those before"
-            )
+            raise UserError(f"{where} is {what} as Python's bytes (b'…'), unlike earlier values")
         if not literal:
             return value
         try:

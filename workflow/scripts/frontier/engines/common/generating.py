@@ -5,7 +5,6 @@ These are transformers itself, and ONNX Runtime and OpenVINO through optimum.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,10 +71,6 @@ class HfGenerateModel(LoadedModel):
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
 
-    def render(self, prompt: str) -> str:
-        """The prompt in the chat template. Raises UserError if the template fails."""
-        return self.prompting.render(prompt)
-
     def generate(self, request: Generate) -> Generation:
         """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         self.synchronize()
@@ -123,11 +118,6 @@ class HfGenerateModel(LoadedModel):
 
     def synchronize(self) -> None:
         """Waits until the device has finished its work; a CPU needs no waiting."""
-
-    def close(self) -> None:
-        """Releases the weights."""
-        del self.model
-        gc.collect()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ copies the logits of the whole prompt. It is used only for graphs with unusual i
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
 from frontier.engines import Generate, Generation
@@ -19,12 +20,12 @@ Forward = Callable[[Sequence[int]], int]
 class Greedy(HfGenerateModel):
     """An engine around a graph; `model` is optimum's, whose `generate` is the fallback."""
 
+    @abstractmethod
     def begun(self, tokens: int) -> Forward | None:
         """Starts a request of `tokens` tokens in total, with an empty key-value cache.
 
         None if the graph does not have the usual inputs.
         """
-        raise NotImplementedError
 
     def generate(self, request: Generate) -> Generation:
         """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -59,15 +59,15 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         getattr(config, "auto_map", None) or {}
     )
     if not own_code and type(config) not in transformers.MODEL_FOR_CAUSAL_LM_MAPPING:
-        raise UnsupportedError(f"{config.model_type} is no causal language model in transformers")
+        raise UnsupportedError(f"transformers has no causal model of type {config.model_type}")
     if getattr(config, "is_encoder_decoder", False):
-        raise UnsupportedError(f"{config.model_type} is an encoder with a decoder, no causal model")
+        raise UnsupportedError(f"{config.model_type} is an encoder-decoder, not a causal model")
     names = getattr(config, "architectures", None)
     names = names if isinstance(names, list) else []
     if getattr(config, "is_decoder", True) is False and str(names[:1]).endswith(
         tuple(f"{end}']" for end in BOTH_WAYS)
     ):
-        raise UnsupportedError(f"{names[0]} sees the tokens to come: it is no causal model")
+        raise UnsupportedError(f"{names[0]} attends to later tokens: it is not a causal model")
 
 
 def check_complete(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
@@ -137,7 +137,7 @@ def load_published(
     except UnsupportedError as error:
         if isinstance(error.__cause__, ImportError) and quantizer.ENVIRONMENT:
             raise UnsupportedError(
-                f"{what}: it runs in the environment {quantizer.ENVIRONMENT}"
+                f"{what}: it only runs in the environment {quantizer.ENVIRONMENT}"
             ) from error
         raise
 
@@ -200,7 +200,9 @@ def _check_report(checkpoint: Path, model: Any, report: dict[str, Any]) -> None:
             found = (found, _stored_shape(checkpoint, found), model.state_dict()[found].shape)
         name, *shapes = found
         stored, wanted = (" x ".join(map(str, shape)) for shape in shapes)
-        raise UserError(f"{checkpoint}: {name} is {stored} in the files, and {wanted} by {CONFIG}")
+        raise UserError(
+            f"{checkpoint}: {name} is {stored} in the files, and {wanted} according to {CONFIG}"
+        )
     foreign = [name for name in report["unexpected_keys"] if not name.endswith(COMPUTED)]
     missing = report["missing_keys"]
     if missing:

@@ -116,7 +116,9 @@ class Prompting:
         """
         ids = self._ids(self.render(prompt))
         if not ids:
-            raise UserError(f"prompt {prompt[:80]!r} has no token, so that there is nothing to ask")
+            raise UserError(
+                f"prompt {prompt[:80]!r} has no tokens, so there is nothing to continue"
+            )
         self._check_length(len(ids) + new_tokens)
         return ids
 
@@ -129,7 +131,7 @@ class Prompting:
         before = self._ids(self.render(prompt))
         whole = self._ids(self.render(prompt) + text)
         if not before or len(whole) <= len(before):
-            raise UserError(f"{text[:80]!r} behind prompt {prompt[:80]!r} has no token of its own")
+            raise UserError(f"{text[:80]!r} adds no token to prompt {prompt[:80]!r}")
         self._check_length(len(whole))
         return whole[: len(before)], whole[len(before) :]
 

@@ -43,10 +43,6 @@ class LlamaCppModel(LoadedModel):
             kv_bytes_per_token=_cache_bytes(model, prompting.config),
         )
 
-    def render(self, prompt: str) -> str:
-        """The prompt in the chat template. Raises UserError if the template fails."""
-        return self.prompting.render(prompt)
-
     def generate(self, request: Generate) -> Generation:
         """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         # No request reuses the cached prefix of an earlier one.
@@ -77,7 +73,7 @@ class LlamaCppModel(LoadedModel):
         if code == ALLOCATION_FAILED:
             raise OutOfMemoryError(llama_log.last())
         if code:
-            raise RuntimeError(f"llama_decode gave {code}: {llama_log.last()}")
+            raise RuntimeError(f"llama_decode returned {code}: {llama_log.last()}")
         logits = llama_cpp.llama_get_logits_ith(self.context, -1)
         return int(np.ctypeslib.as_array(logits, shape=(self.vocabulary,)).argmax())
 
@@ -123,7 +119,7 @@ def load(checkpoint: Path, settings: Settings) -> LlamaCppModel:
     llama_cpp.llama_backend_init()
     on_cpu = settings.accelerator == "cpu"
     if not on_cpu and not llama_cpp.llama_supports_gpu_offload():
-        raise UnsupportedError(f"llama.cpp was built here without {settings.accelerator}")
+        raise UnsupportedError(f"llama.cpp was built without {settings.accelerator}")
     path = checkpoint / "model.gguf"
     if not path.is_file():
         raise UserError(f"{path}: no such file")

@@ -47,7 +47,7 @@ class TransformersModel(BatchedModel):
             before, chosen = self.prompting.continued(request.prompt, text)
             ids = torch.tensor([before + chosen], device=self.model.device)
             with self._first(), out_of_memory(self.allocation_errors), torch.no_grad():
-                # The logits at a place are of the token behind it.
+                # The logits at a position belong to the next token.
                 logits = self.model(input_ids=ids).logits[0, len(before) - 1 : -1]
                 found = torch.log_softmax(logits.float(), dim=-1)
                 logprobs.append(float(found.gather(1, ids[0, len(before) :, None]).sum()))
@@ -141,7 +141,7 @@ class CompiledModel(TransformersModel):
         return found
 
     def close(self) -> None:
-        """Also releases the compiled code, which references the model."""
+        """Releases the compiled code too, which references the model."""
         self.caches.clear()
         torch._dynamo.reset()
         super().close()
@@ -214,7 +214,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):
         what = f"{settings.published}, as published," if published else settings.quantizer.method
-        raise UnsupportedError(f"{what} left all layers of {type(model).__name__} as they were")
+        raise UnsupportedError(f"{what} quantized no layer of {type(model).__name__}")
     kind = CompiledModel if compiled else TransformersModel
     return kind(model, prompting, loaded, settings.accelerator)
 

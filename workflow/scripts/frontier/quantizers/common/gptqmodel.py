@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 class ByGptqmodel(Prepared, ABC):
     """A method of gptqmodel; FORMAT is also transformers' name for it."""
 
+    CONVERSION = "gptqmodel"
     ENVIRONMENT = "gptqmodel"
     NAME: ClassVar[str]
     """The name in reasons."""

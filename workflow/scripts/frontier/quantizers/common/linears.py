@@ -34,7 +34,7 @@ def require_all_quantized(model: PreTrainedModel) -> None:
             linear = isinstance(module, nn.Linear) and weight.ndim == 2 and module is not head
             if plain and (linear or weight.ndim == 3):
                 shape = " x ".join(map(str, weight.shape))
-                raise UnsupportedError(f"{name}.{label}, {shape}, was left as it was")
+                raise UnsupportedError(f"{name}.{label}, {shape}, was not quantized")
 
 
 @contextmanager

@@ -45,10 +45,10 @@ def refusal(found: Published, quantizer: Quantizer) -> Reason | None:
     """The reason why a checkpoint published this way does not fit the request."""
     if quantizer.method != "native":
         wanted = output(quantizer)
-        return f"published quantized: {found}; it takes no other quantization, as {wanted} is"
+        return f"published quantized: {found}; it cannot be quantized again by {wanted}"
     if found.method not in published_loaders():
         hint = did_you_mean(found.method, published_loaders())
-        return f"published quantized: {found}, which nothing here loads{hint}"
+        return f"published quantized: {found}, which no quantizer here loads{hint}"
     return None
 
 

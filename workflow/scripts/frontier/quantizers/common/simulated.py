@@ -16,7 +16,7 @@ from frontier.quantizers import BYTES, HUB, EngineFacts, Preparation, Prepared, 
 
 
 class Simulated(Prepared, ABC):
-    """A quantizer whose job is the conversion of the same name, with the same keys."""
+    """A quantizer whose job has the same keys."""
 
     FORMAT = HUB
 
@@ -36,8 +36,8 @@ class Simulated(Prepared, ABC):
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
         """The job that rounds."""
-        keys = block_of(self)
-        return Preparation(str(keys.pop("method")), keys)
+        keys = {name: value for name, value in block_of(self).items() if name != "method"}
+        return Preparation(self.CONVERSION, keys)
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """The bytes of the simulation: the model's own."""

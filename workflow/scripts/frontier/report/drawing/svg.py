@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 
 import vl_convert
 
+from frontier.catalogue.ids import SEPARATOR
+
 VEGA_LITE = "6.4"
 PNG_SCALE = 2.0
 SVG = "http://www.w3.org/2000/svg"
@@ -37,16 +39,17 @@ def described(svg: str, name: str, title: str, description: str) -> str:
     for element in root.iter():
         for key, value in element.attrib.items():
             if key == "id":
-                element.set(key, f"{name}-{value}")
+                element.set(key, f"{name}{SEPARATOR}{value}")
             elif "url(#" in value:
-                element.set(key, re.sub(r"url\(#", f"url(#{name}-", value))
+                element.set(key, re.sub(r"url\(#", f"url(#{name}{SEPARATOR}", value))
     for key in ("width", "height"):
         root.attrib.pop(key, None)
+    names = [f"{name}{SEPARATOR}{part}" for part in ("title", "desc")]
     root.set("role", "img")
-    root.set("aria-labelledby", f"{name}-title {name}-desc")
+    root.set("aria-labelledby", " ".join(names))
     body = ElementTree.tostring(root, encoding="unicode")
-    said = (
-        f'<title id="{name}-title">{escape(title, quote=False)}</title>'
-        f'<desc id="{name}-desc">{escape(description, quote=False)}</desc>'
+    labels = (
+        f'<title id="{names[0]}">{escape(title, quote=False)}</title>'
+        f'<desc id="{names[1]}">{escape(description, quote=False)}</desc>'
     )
-    return re.sub(r"^(<svg[^>]*>)", lambda found: found.group(1) + said, body, count=1)
+    return re.sub(r"^(<svg[^>]*>)", lambda found: found.group(1) + labels, body, count=1)

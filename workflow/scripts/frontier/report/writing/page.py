@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
 from frontier.report.writing.references import reference
 from frontier.report.writing.servers import servers
+from frontier.results import layout
 from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
 from frontier.tables.study import columns
 from frontier.text import visible
@@ -87,7 +87,7 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             figure = chart(shown, title)
             if figure is None:
                 continue
-            name = re.sub(r"[^\w.-]", "_", f"{kind}-{group.file}-{group.device}")
+            name = layout.chart(kind, group.file, group.device)
             image = svg.render(figure)
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
@@ -138,7 +138,7 @@ def _examples(
 def _changes(
     groups: Sequence[Group], naming: Naming
 ) -> list[tuple[str, str, Verdicts, list[cell_tables.Change]]]:
-    """For each group with comparisons: task, device, verdicts, and figures."""
+    """The task, device, verdicts and figures of each group with comparisons."""
     tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
     return [
         (
