@@ -3,7 +3,7 @@
     python bench/clock.py                                    all schedules, streams and loads
     python bench/clock.py --streams 64 --busy 1 --each       a line for each schedule
     python bench/clock.py --tls                              over TLS
-    python bench/clock.py --bare                             the client beside a bare socket
+    python bench/clock.py --bare                             the client and a bare socket
 
 The truth is the server's own time of each of its writes. A line has, over all streams of all
 schedules, the errors of the times reported (p50 and p99 in milliseconds, of TTFT, gaps between

@@ -63,7 +63,7 @@ class Truth:
     """The times of a stream by the server, in nanoseconds."""
 
     tokens: list[tuple[int, int, int]]
-    """For each event with tokens: when its sending began and ended, and how many it has."""
+    """The events with tokens: when the sending of each began and ended, and its tokens' number."""
     received_ns: int
 
 

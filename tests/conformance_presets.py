@@ -157,4 +157,4 @@ PRESETS: dict[str, Quirks] = {
     "anthropic": Quirks(completions=False, blank_stops=False, most_stops=99, takes=frozenset({"seed"}), unknown_model=404),
     "endpoint": Quirks(),
 }  # fmt: skip
-"""By the ids of engines.yaml, and one for models that reason."""
+"""Presets by the ids of engines.yaml, and one for models that reason."""

@@ -75,7 +75,7 @@ def replaced(path: Path, text: str) -> None:
 
 
 def run(folder: Path, given: argparse.Namespace) -> None:
-    """As `docker run`: until the container has ended, to which SIGTERM is passed on."""
+    """Acts as `docker run`: waits until the container has ended, and passes SIGTERM to it."""
     pid = folder / f"{given.name}.pid"
     signal.signal(signal.SIGTERM, lambda *_: os.kill(int(pid.read_text()), signal.SIGTERM))
     asked = {

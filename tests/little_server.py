@@ -39,7 +39,7 @@ class Page(http.server.BaseHTTPRequestHandler):
         elif self.path == "/v1/answer":
             Page.asked += 1
             if given.die_when_asked:
-                print("Fatal Python error: the model is gone", flush=True)
+                print("Fatal Python error: the model was lost", flush=True)
                 os._exit(7)
             status = 500 if Page.asked <= given.refuse else 200
         elif self.path == "/grow":

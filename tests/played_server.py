@@ -24,7 +24,7 @@ from typing import Any, Literal, Self
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "workflow" / "scripts"
 STAMP = "<ns>"
-"""In a step's text, the server's time when it sends the step."""
+"""The place in a step's text for the server's time when it sends the step."""
 STAMPS = "<stamps>"
 """Likewise [received, [before, after], …]: when the request was complete, and when the sending of
 each step before this one began and ended."""

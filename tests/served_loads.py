@@ -16,7 +16,7 @@ class Queue(LoadedModel):
     """Answers as `servers` would that each take `service_ns` for a request of three tokens."""
 
     def __init__(self, servers: int = 1, service_ns: int = 10 * MS, fails: int = 0) -> None:
-        """Of each `fails` requests that arrive one has no answer; 0: all have one."""
+        """Leaves one of each `fails` requests that arrive without an answer; 0: none."""
         self.servers, self.service_ns, self.fails = servers, service_ns, fails
         self.plays: list[list[Due]] = []
         self.asked = Counter[str]()
@@ -35,7 +35,7 @@ class Queue(LoadedModel):
         return Generation(text, 2, "stop", start_ns, arrivals, arrivals[-1].ns)
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
-        """In the order in which they are due; each waits for a server."""
+        """Answers in the order in which they are due; each waits for a server."""
         self.plays.append(list(requests))
         free = [0] * self.servers
         for number, one in enumerate(requests):

@@ -55,7 +55,7 @@ def test_throughputs_are_compared_where_there_is_no_latency(tmp_path: Path) -> N
 
 
 def test_the_ratio_of_throughputs_has_an_interval() -> None:
-    """Of independent passes: wider than either."""
+    """The passes are independent: it is wider than either."""
     before, after = (Estimate(value=one, low=0.95 * one, high=one / 0.95) for one in (10.0, 20.0))
     row = throughput_ratio(before, after)
     assert row["throughput_ratio"] == 2

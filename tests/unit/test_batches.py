@@ -53,7 +53,7 @@ WAYS = {
 
 @pytest.mark.parametrize("kind", WAYS)
 def test_answers_are_those_of_one_at_a_time(kind: str, tmp_path: Path) -> None:
-    """For every architecture; transformers' RWKV mixes the rows."""
+    """Every architecture gives the same answers; transformers' RWKV mixes the rows."""
     loaded = engine.load(write(tmp_path / kind, kind), NATIVE)
     requests = [Generate(prompt, 6) for prompt in PROMPTS]
     alone = [loaded.generate(one) for one in requests]
@@ -124,7 +124,7 @@ def test_the_longest_come_first_and_the_memory_decides_how_many(
 def test_batches_are_halved_where_memory_runs_out(
     model: engine.TransformersModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And stay so; no request is lost, and a single one that does not fit is the cell's outcome."""
+    """They stay so; no request is lost, and a single one that does not fit is the cell's outcome."""
     requests = [Generate(f"word {at}", 4) for at in range(8)]
     alone = [model.generate(one).text for one in requests]
     generate, most, sizes = model.model.generate, 3, []
@@ -160,7 +160,7 @@ def test_requests_wait_until_they_are_due(model: engine.TransformersModel) -> No
 
 
 def test_a_batch_that_fails_is_not_tried_again() -> None:
-    """Of an architecture whose own code takes one row only."""
+    """An architecture's own code may take one row only."""
 
     def next_tokens(prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         if len(prompts) > 1:
@@ -173,7 +173,7 @@ def test_a_batch_that_fails_is_not_tried_again() -> None:
 
 
 def test_compiled_batches_have_one_shape(tmp_path: Path) -> None:
-    """So that nothing is compiled again for the last, smaller one."""
+    """Nothing is compiled again for the last, smaller one."""
     folder = little.checkpoint(tmp_path / "little", num_hidden_layers=1)
     compiled = engine.load(folder, NATIVE, compiled=True)
     eager = engine.load(tmp_path / "little", NATIVE)

@@ -98,7 +98,7 @@ def test_other_cells_count_towards_a_studys_limit(tmp_path: Path) -> None:
 
 
 def test_hours_are_paid_by_the_clock(tmp_path: Path) -> None:
-    """Of requests that overlap, each moment once."""
+    """Each moment is paid once, also where requests overlap."""
     purse = Budget("v/d/t", tmp_path / LEDGER, None, 3600.0, [Limit("max_cost", 1e9)])
     pair = [purse.reserve(["a"], 10) for _ in range(2)]
     for one in pair:

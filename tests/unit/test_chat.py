@@ -67,7 +67,7 @@ def test_a_prompt_is_rendered_as_transformers_does(source: str, prompt: str) -> 
 @pytest.mark.parametrize("source", ["turns", "special tokens", "generation", "json"])
 @given(system=st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_a_system_message_comes_first(source: str, system: str) -> None:
-    """As transformers renders it, before every prompt."""
+    """It is before every prompt, as transformers renders it."""
     chat = [{"role": "system", "content": system}, {"role": "user", "content": "Is it good?"}]
     expected = chains.tokenizer().apply_chat_template(
         chat, chat_template=ALIKE[source], add_generation_prompt=True, tokenize=False

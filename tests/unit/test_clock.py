@@ -38,7 +38,7 @@ def check(run: clock.Run) -> None:
 
 @pytest.mark.parametrize("loops", [0, 1])
 def test_figures_are_right_or_withheld(loops: int) -> None:
-    """At one stream and at many, also beside a busy loop."""
+    """Figures of one stream and of many, also while a busy loop runs."""
     with PlayedServer() as server, Client(server.url) as client, clock.busy(loops):
         for name in FEW:
             for streams, requests in ((1, 2), (16, 16), (64, 64)):

@@ -108,7 +108,7 @@ def test_there_is_no_runtime(little: Little, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_gpus_and_other_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As each is documented to take them."""
+    """Each runtime gets them as it is documented to take them."""
 
     def command(container: Container) -> list[str]:
         return container.command(["serve"], {"B", "A"}, "n", 8000, [], tmp_path, 10**9)

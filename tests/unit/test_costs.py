@@ -26,7 +26,7 @@ WARM_UP, SIZE, LIMIT = 2, 4, 5
 
 @pytest.fixture(autouse=True)
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The engine `pretend` beside the shipped ones."""
+    """The engine `pretend` next to the shipped ones."""
     (tmp_path / "engines").mkdir()
     pretend.install(tmp_path / "engines")
     paths = [*frontier.engines.__path__, str(tmp_path / "engines")]
@@ -79,7 +79,7 @@ def test_calls_tokens_and_money(tmp_path: Path) -> None:
 
 
 def test_lines_for_cells_and_for_all(tmp_path: Path) -> None:
-    """With what is spent, the limits, and what is beyond them."""
+    """They say what is spent, the limits, and what is beyond them."""
     steps = steps_of({"max_cost": 0.014, "models": ["named", "unpriced"]}, max_cost=0.001)
     first, second, whole = costs.lines(steps, steps.cells, tmp_path)
     assert first.startswith(
@@ -97,7 +97,7 @@ def test_lines_for_cells_and_for_all(tmp_path: Path) -> None:
 
 
 def test_a_limit_needs_a_price() -> None:
-    """Else it would be no limit; 0 is one."""
+    """A limit without one would be no limit; 0 is a price."""
     for study, device, key in (
         ({"max_cost": 1}, {}, "study.max_cost"), ({}, {"max_cost": 1}, "devices.endpoint.max_cost"),
     ):  # fmt: skip

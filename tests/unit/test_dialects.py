@@ -164,7 +164,7 @@ FORMS: list[dict[str, Any]] = [
 def test_the_form_of_events_makes_no_difference(
     name: str, quirks: dict[str, Any], spoken: Spoken
 ) -> None:
-    """Nor the place of the counts, nor what comes together: the same text and as many tokens."""
+    """Counts may be anywhere, events come together: the same text and as many tokens."""
     plain, other = spoken(name), spoken(name, **quirks)
     for prompt in PROMPTS[:6]:
         request = Generate(prompt, 60, ("\n",))
@@ -189,7 +189,7 @@ def test_a_role_is_no_token(role: str, spoken: Spoken) -> None:
 
 @pytest.mark.parametrize("name", ["vllm", "sglang", "llama-server"])
 def test_several_tokens_a_chunk(name: str, spoken: Spoken) -> None:
-    """By ids, by counts so far or by the tokenizer: the chunks' own numbers, and the same text."""
+    """Ids, counts so far or the tokenizer give the chunks' own numbers, and the same text."""
     one, three = spoken(name), spoken(name, tokens_per_chunk=3)
     for prompt in PROMPTS[:6]:
         request = Generate(prompt, 60)
@@ -202,7 +202,7 @@ def test_several_tokens_a_chunk(name: str, spoken: Spoken) -> None:
 
 @pytest.mark.parametrize("name", ["vllm", "llama-server"])
 def test_white_space_that_ends_an_answer_before_it_begins(name: str, spoken: Spoken) -> None:
-    """Other engines go on there, which no server does: it is said; the end of a text is none."""
+    """Other engines continue there, no server does: it is said; the end of a text is none."""
     request = Generate("a", 60, ("\n",))
     found = spoken(name, reply="\n yes").generate(request)
     assert (found.text, found.finish_reason) == ("", "stop")
@@ -242,7 +242,7 @@ def test_a_request_has_what_the_block_says(spoken: Spoken, server: ConformanceSe
 
 
 def test_the_beginning_of_a_text_is_there_once(spoken: Spoken, server: ConformanceServer) -> None:
-    """From the server, or as text to one that adds none; ids need neither."""
+    """The server adds it, or one that adds none gets it as text; ids need neither."""
     for adds, sent in ((True, "abc"), (False, "<s>abc")):
         url = spoken.url("lightllm", adds_begin=adds)
         dialect = BLOCKS["lightllm"].dialect.model_copy(update={"adds_special": adds})
@@ -274,7 +274,7 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 def test_what_nothing_can_be_asked_after(
     fault: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
 ) -> None:
-    """Of the first request: one line that names the server and what it said; nothing is sent again."""
+    """One line names the server and what it said to the first request; nothing is sent again."""
     model = spoken("vllm", faults=[FAULT | fault])
     with pytest.raises(kind, match=words) as refused:
         model.generate(Generate("a # b", 9))
@@ -298,7 +298,7 @@ def test_every_form_of_an_error_is_read(form: str, spoken: Spoken) -> None:
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 529])
 def test_what_may_pass_is_asked_again(status: int, spoken: Spoken) -> None:
-    """As the server says when; the answer is that of the last attempt, with its times alone."""
+    """The server says when; the answer is that of the last attempt, with its times alone."""
     headers = {"Retry-After": "0"} if status != 429 else {"retry-after-ms": "1"}
     model = spoken("vllm", faults=[FAULT | {"status": status, "times": 2, "headers": headers}])
     found = model.generate(Generate("#", 9))
@@ -310,7 +310,7 @@ def test_what_may_pass_is_asked_again(status: int, spoken: Spoken) -> None:
 def test_without_a_word_when_a_server_is_asked_again_later(
     spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After 1, 2 and 4 seconds, which are in no latency."""
+    """The waits are 1, 2 and 4 seconds, which are in no latency."""
     waits: list[float] = []
     monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", waits.append)
     model = spoken("vllm", faults=[FAULT | {"status": 429, "times": 3}])
@@ -343,7 +343,7 @@ def test_what_breaks_in_the_middle_has_no_answer(kind: str, words: str, spoken: 
 def test_a_connection_that_closes_before_an_answer_is_tried_again(
     spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As one that is refused is."""
+    """One that is refused is tried again too."""
     monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", lambda _: None)
     model = spoken("vllm", faults=[FAULT | {"kind": "early", "times": 2}])
     assert model.generate(Generate("#", 9)).retries == 2
@@ -381,7 +381,7 @@ def test_a_context_that_is_too_short(
 def test_a_context_that_is_known_is_asked_for_no_more(
     spoken: Spoken, server: ConformanceServer
 ) -> None:
-    """Of a server that would just run on, nothing is asked beyond it."""
+    """A server that would just continue is asked for nothing beyond it."""
     url = spoken.url("transformers-serve")
     with pytest.raises(UnsupportedError, match="longer than the server's context of 200"):
         spoken.model(BLOCKS["transformers-serve"], url).generate(Generate("a" * 195, 9))

@@ -22,7 +22,7 @@ PERCENTILES = st.sampled_from([50.0, 75.0, 90.0, 95.0, 97.0, 99.0, 99.9])
 
 @pytest.mark.parametrize("percentile", TABLE)
 def test_the_published_table(percentile: float) -> None:
-    """Of MLPerf Inference's rules; LoadGen 6.0.17 asks for the same 459."""
+    """It is that of MLPerf Inference's rules; LoadGen 6.0.17 asks for the same 459."""
     wanted = TABLE[percentile]
     assert tuple(required(over, percentile) for over in OVER[: len(wanted)]) == wanted
 
@@ -58,7 +58,7 @@ def test_it_is_the_smallest_number(over: int, percentile: float) -> None:
 
 @given(queries=st.integers(0, 9000), over=st.integers(0, 60), percentile=PERCENTILES)
 def test_what_may_exceed_the_limit(queries: int, over: int, percentile: float) -> None:
-    """As many as the number of queries is enough for, and no more."""
+    """The number of queries is enough for that many, and for no more."""
     most = most_over(queries, percentile)
     if most is None:
         assert queries < required(0, percentile)

@@ -80,7 +80,7 @@ def test_a_lost_program_is_noticed(pins: Path) -> None:
     program.write_bytes(program.read_bytes()[:-1])
     assert environments.broken(folder) == "bin/ninja was altered"
     program.unlink()
-    assert environments.broken(folder) == "bin/ninja is gone"
+    assert environments.broken(folder) == "bin/ninja is missing"
 
 
 def test_identity_is_made_of_pins_and_not_of_comments(pins: Path) -> None:

@@ -136,7 +136,7 @@ def found(
 def test_llama_cpp_gives_the_ids_of_the_checkpoint(
     name: str, tokenizers: dict[str, Path], found: dict[str, dict[str, Any]]
 ) -> None:
-    """For every text, with the tokens that begin one; and the ids give the text again."""
+    """Every text has the same ids, with the tokens that begin one; the ids give the text again."""
     own = PreTrainedTokenizerFast.from_pretrained(tokenizers[name])
     asked = texts()
     assert len(asked) > 1000
@@ -146,7 +146,7 @@ def test_llama_cpp_gives_the_ids_of_the_checkpoint(
 
 
 def test_the_keys_of_a_byte_level_vocabulary(found: dict[str, dict[str, Any]]) -> None:
-    """Also in a file that llama.cpp has quantized."""
+    """They are the same in a file that llama.cpp has quantized."""
     assert found["grown"]["keys"] == found["quantized"]["keys"]
     keys = found["grown"]["keys"]
     assert (keys["tokenizer.ggml.model"], keys["tokenizer.ggml.pre"]) == ("gpt2", "gpt-2")

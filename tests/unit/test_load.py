@@ -65,7 +65,7 @@ def summary(records: list[Record], **facts: Any) -> Loads:
 
 
 def test_times_count_from_the_schedule() -> None:
-    """A queue is part of the time to first token; the time from the send is beside it."""
+    """A queue is part of the time to first token; the time from the send is given too."""
     [found] = summary(at_rate(10, [0.3] * 100)).rates
     assert found.ttft.p90 is not None
     assert found.ttft_sent.p90 is not None
@@ -186,7 +186,7 @@ def test_the_study_has_the_figures_at_the_highest_rate() -> None:
 
 
 def test_a_cell_has_all_rates() -> None:
-    """As they are written, so they are read."""
+    """They are read as they are written."""
     found = summary([*at_rate(10, [0.1] * 100), *at_rate(20, [None] * 30 + [0.2] * 70)])
     value = found.model_dump(mode="json")
     names = {"variant": "v", "model": "v", "quantization": "native", "device": "d", "task": "t"}

@@ -123,7 +123,7 @@ def test_only_complete_passes_count(fails_at: int, tmp_path: Path) -> None:
 
 
 def test_a_pass_without_its_facts_is_repeated(tmp_path: Path) -> None:
-    """Of a process that was killed while it wrote the first pass, nothing is left."""
+    """Nothing is left of a process that was killed while it wrote the first pass."""
     measured(tmp_path, Batches())
     path = tmp_path / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
@@ -208,7 +208,7 @@ def of_passes(*found: dict[str, Any], **facts: Any) -> dict[str, Any]:
 
 
 def test_throughput_is_of_whole_passes() -> None:
-    """And no time is one that a user waits for."""
+    """No time is one that a user waits for."""
     found = of_passes(PASS, PASS | {"seconds": 2.2}, PASS | {"seconds": 1.8, "changed": 1})
     assert found["output_tokens_per_s"]["value"] == pytest.approx(120 / 6)
     assert found["requests_per_s"]["value"] == pytest.approx(12 / 6)
@@ -243,7 +243,7 @@ def test_without_passes_there_is_no_throughput() -> None:
         ({}, None),
         ({"requests": 3}, "it was interrupted, and continued with 3 of 4 requests"),
         ({"requests": 3, "failed": 1}, None),
-        ({"paused": True}, "the process stood still"),
+        ({"paused": True}, "the process was paused"),
         ({"foreign_cores": 1.5}, "other processes used 1.50 cores"),
         ({"foreign_gpu_processes": 2}, "2 other processes on the GPU"),
     ],
@@ -268,7 +268,7 @@ def test_the_clients_error_is_that_of_the_pass() -> None:
 
 
 def test_other_scenarios_do_not_depend_on_it() -> None:
-    """So that what they measured is not repeated where this one changes."""
+    """Their measurements are not repeated where this one changes."""
     own = "frontier.scenarios.offline"
     for name in ("single-stream", "offline"):
         found = code("measure", scenarios.module_of(name), "frontier.engines.transformers")

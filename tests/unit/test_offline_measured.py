@@ -37,7 +37,7 @@ def scored(cell: Cell, folder: Path) -> dict[str, Any]:
 
 
 def test_a_cell_has_throughput_and_the_answers_of_one_at_a_time(cell: Cell) -> None:
-    """Of the same requests, all in one batch; a larger sample asks all of them again."""
+    """The requests are the same, all in one batch; a larger sample asks all of them again."""
     alone = cell.measure(8)
     folder = cell.measure(8, code="offline", **OFFLINE)
     assert answers(folder) == answers(alone)
@@ -59,7 +59,7 @@ def test_a_cell_has_throughput_and_the_answers_of_one_at_a_time(cell: Cell) -> N
 
 
 def test_an_interrupted_pass_is_repeated(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a whole, in a session of its own."""
+    """The whole pass is repeated, in a session of its own."""
     run, left = batched.BatchedModel.answer, [2]  # the warm-up's rounds, then the first pass
 
     def ended(self: Any, requests: Sequence[Due]) -> Iterator[Any]:

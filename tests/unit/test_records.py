@@ -224,7 +224,7 @@ def test_unreadable_files_are_reported(tmp_path: Path) -> None:
 
 
 def test_a_failure_is_asked_again_and_an_answer_is_not(tmp_path: Path) -> None:
-    """By the next process; the record of the failure then makes way for that of the answer."""
+    """The next process asks; the record of the answer then replaces that of the failure."""
     path = tmp_path / "journal.jsonl"
     journal = journal_of(path, 2)
     lost = replace(record(2), text="", tokens=0, arrivals=[], failure="HTTP 503", retries=3)

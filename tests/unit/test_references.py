@@ -103,14 +103,14 @@ def test_what_the_reference_lacks_is_said(paths: list[Path]) -> None:
 
 
 def test_a_comparison_with_itself_does_not_happen(paths: list[Path]) -> None:
-    """Nor does any variant's row of another study's have a reference that is not there."""
+    """Another study's rows have no reference that is not there either."""
     found = compared(paths, "nobody")
     assert set(found["reference_outcome"].to_list()) == {None}
     assert found.height == 9
 
 
 def test_the_report_has_a_section(paths: list[Path], tmp_path: Path) -> None:
-    """With the figures, and with what is missing of the reference."""
+    """It has the figures, and what is missing of the reference."""
     study = {
         "variants": {
             "cpu": ["llama", "llama-int4", "llama-broken"], "gpu": ["llama"],

@@ -70,7 +70,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_answer_is_the_highest_rate_within_two_points_of_the_best(built: Path) -> None:
-    """Not the variant with the highest rate of all, whose score is too low."""
+    """The variant with the highest rate of all is not the answer, as its score is too low."""
     html = (built / "report.html").read_text(encoding="utf-8")
     plain = re.sub(r"<[^>]+>", " ", html.replace("\N{WORD JOINER}", ""))
     text = " ".join(plain.split())
@@ -84,7 +84,7 @@ def test_the_answer_is_the_highest_rate_within_two_points_of_the_best(built: Pat
 
 
 def test_rates_are_drawn_and_listed(built: Path) -> None:
-    """With the limits, a row for each rate, and the one that was stopped is marked."""
+    """There are the limits and a row for each rate; the one that was stopped is marked."""
     page = parsed(built)
     html = (built / "report.html").read_text(encoding="utf-8")
     for kind in ("load", "throughput"):
@@ -130,7 +130,7 @@ def test_only_what_is_known_is_drawn() -> None:
 
 
 def test_a_limit_is_a_dashed_line() -> None:
-    """Unless it is far above all times, which it would flatten."""
+    """It is left out if it is far above all times, which it would flatten."""
     for limit, drawn in ((2.0, True), (2000.0, False)):
         chart = load_charts.latency({"a": of(loads() | {"ttft_s": limit})}, naming("a"), "t")
         assert chart is not None

@@ -26,7 +26,7 @@ KEYS = [
     "text", ["a: {key}", "a: 'x {key}'", "b: 1\n# {key}\na: 2", "'{key}': 1", "a: [b, {{c: '{key}'}}]"]
 )  # fmt: skip
 def test_keys_are_refused(key: str, text: str) -> None:
-    """As a value, as a key, in a comment; with the line, without the secret."""
+    """A value, a key or a comment is refused with its line, without the secret."""
     with pytest.raises(UserError, match=r"^f\.yaml: line [12] looks like a key") as refused:
         parse(text.format(key=key), "f.yaml")
     assert "anary" not in str(refused.value)

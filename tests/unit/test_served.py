@@ -28,7 +28,7 @@ TASK = {
 
 @pytest.fixture(autouse=True)
 def endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The engine `pretend` beside the shipped ones."""
+    """The engine `pretend` next to the shipped ones."""
     pretend.install(tmp_path)
     paths = [*frontier.engines.__path__, str(tmp_path)]
     monkeypatch.setattr(frontier.engines, "__path__", paths)
@@ -122,14 +122,14 @@ def test_a_system_message_needs_a_chat() -> None:
     ],
 )
 def test_keys_that_make_no_sense_are_refused(block: dict[str, Any], words: str) -> None:
-    """In one line that names the key."""
+    """One line names the key."""
     with pytest.raises(UserError, match=words) as refused:
         check(Model, block, "models.x")
     assert "\n" not in str(refused.value)
 
 
 def test_sizes_and_prices_are_optional() -> None:
-    """Of a name nothing else has to be known."""
+    """Nothing else has to be known of a name."""
     prices = {"input": 2.5, "output": 10}
     block = {"served": "n", "parameters": 10**9, "price_per_million_tokens": prices}
     model = check(Model, block | {"shutdown": "2026-12-11"}, "models.x")
@@ -171,7 +171,7 @@ def test_sizes_and_prices_are_optional() -> None:
     ],
 )  # fmt: skip
 def test_places_that_contradict_themselves(changes: dict[str, Any], words: str) -> None:
-    """In one line with the file and the key."""
+    """One line names the file and the key."""
     with pytest.raises(UserError, match=words) as refused:
         catalogue(**changes)
     assert str(refused.value).startswith("config/")

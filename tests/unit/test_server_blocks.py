@@ -63,7 +63,7 @@ def catalogue(block: dict[str, Any], **device: Any) -> Catalogue:
     ],
 )  # fmt: skip
 def test_what_is_refused(block: dict[str, Any], words: str) -> None:
-    """In one line with the file and the key, in which no secret is repeated."""
+    """One line names the file and the key, and repeats no secret."""
     with pytest.raises(UserError, match=words) as refused:
         catalogue(block)
     said = one_line(refused.value)

@@ -59,7 +59,7 @@ def test_a_schedule_is_drawn_in_whole_passes(count: int, rate: float, seed: int,
 def test_another_rate_only_has_another_unit_of_time(
     count: int, rate: float, seed: int, factor: float
 ) -> None:
-    """So variants that are measured at rates of their own are compared on the same arrivals."""
+    """Variants that are measured at rates of their own are compared on the same arrivals."""
     one, other = poisson(IDS, count, rate, seed), poisson(IDS, count, rate * factor, seed)
     assert [(a.id, a.repetition) for a in one] == [(b.id, b.repetition) for b in other]
     scaled = [b.ns * factor for b in other]
@@ -231,7 +231,7 @@ class Dies(Queue):
 
 @pytest.mark.parametrize("at", [0, 1, 3])
 def test_complete_rates_stay_and_the_current_one_is_repeated(tmp_path: Path, at: int) -> None:
-    """The search then goes on as if nothing had happened."""
+    """The search then continues as if nothing had happened."""
     with pytest.raises(OutOfMemoryError):
         measured(tmp_path, Dies(at))
     kept = Journal(tmp_path / "journal.jsonl", a_session()).records
@@ -249,7 +249,7 @@ def test_complete_rates_stay_and_the_current_one_is_repeated(tmp_path: Path, at:
 
 
 def test_a_part_of_a_rate_is_repeated(tmp_path: Path) -> None:
-    """After a line of the journal was altered, or of a requests.jsonl."""
+    """It is repeated after a line of the journal or of a requests.jsonl was altered."""
     records = measured(tmp_path, Queue())
     path = tmp_path / "journal.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)

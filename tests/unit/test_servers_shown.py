@@ -43,7 +43,7 @@ def test_a_study_without_servers_has_no_such_section(tmp_path: Path) -> None:
 
 
 def test_one_row_for_a_variant_on_a_device(tmp_path: Path) -> None:
-    """With what it answered, that it cannot be repeated, and what it cost."""
+    """It says what the server answered, that it cannot be repeated, and what it cost."""
     alike = {"models": ["gpt-2026"], "fingerprints": ["fp_1", "fp_2"]}
     found = shown(tmp_path, at("a", **alike), at("b", **alike), Cell("llama", task="a"))
     assert found
@@ -56,7 +56,7 @@ def test_one_row_for_a_variant_on_a_device(tmp_path: Path) -> None:
 
 
 def test_a_change_between_two_cells_is_shown(tmp_path: Path) -> None:
-    """Of the model, of the fingerprint; one that says nothing is no change."""
+    """The model or the fingerprint may change; one that says nothing is no change."""
     found = shown(
         tmp_path,
         at("a", models=["gpt-2026-01"], fingerprints=["fp_1"], greedy=False),

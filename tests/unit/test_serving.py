@@ -64,7 +64,7 @@ def test_a_server_answers_and_is_gone(little: Little) -> None:
     ids=" ".join,
 )
 def test_every_process_ends(little: Little, faults: tuple[str, ...]) -> None:
-    """Also one that ignores SIGTERM, or has left its session, its parent and its variables."""
+    """One that ignores SIGTERM ends too, or left its session, its parent and its variables."""
     server = servers.start(little.plan(*faults), ask)
     assert len(little.running()) == 1 + sum(int(one) for one in faults if one.isdigit())
     server.stop(grace_s=0.5)
@@ -127,7 +127,7 @@ def test_its_supervisor_is_killed(little: Little) -> None:
 
 
 def test_its_starter_and_its_supervisor_are_killed(little: Little) -> None:
-    """As by killing every Python process: its group ends, workers with other names too."""
+    """Every Python process may be killed: its group ends, workers with other names too."""
     with starter(little, "--workers", "2") as process:
         assert process.stdout.readline() == "ready\n"
         (supervisor,) = psutil.Process(process.pid).children()
@@ -157,7 +157,7 @@ def test_the_starter_is_no_longer_waited_for(
         (("--exit", "3", "--say", "no model at DIR"),
          r"the server ended with exit code 3 while it started; its log ends: no model at DIR \("),
         (("--die-when-asked",),
-         r"ended with exit code 7 while it started; .*Fatal Python error: the model is gone"),
+         r"ended with exit code 7 while it started; .*Fatal Python error: the model was lost"),
         (("--background",), r"ended with exit code 0 while it started; its log is empty"),
         (("--no-such-option",), r"exit code 2 .*unrecognized arguments: --no-such-option"),
     ],

@@ -112,7 +112,7 @@ def test_counts_so_far_tell_the_tokens_of_each_chunk() -> None:
 def test_a_chunk_is_not_a_token(
     chunks: list[str], total: int, finish: str, expected: list[int]
 ) -> None:
-    """Of counts at the end only, by the tokenizer; what no text shows belongs to the end."""
+    """The tokenizer divides a count at the end; what no text shows belongs to the end."""
     parts = [*map(text, chunks[:-1]), text(chunks[-1]), text("", finish)]
     found = answered("completions", *parts, usage(total), DONE, count=letters, stop=["#####"])
     assert [one.tokens for one in found.arrivals] == expected
@@ -120,7 +120,7 @@ def test_a_chunk_is_not_a_token(
 
 
 def test_without_counts_the_tokenizer_counts() -> None:
-    """And says so; without one either, nothing is known."""
+    """The result says so; without one either, nothing is known."""
     parts = [text("ab"), text("c", "length"), DONE]
     found = answered("completions", *parts, count=letters)
     assert (times(found), found.counted_by, found.doubts) == ([(1, 2), (2, 1)], "tokenizer", ())
@@ -130,14 +130,14 @@ def test_without_counts_the_tokenizer_counts() -> None:
 
 @pytest.mark.parametrize(("total", "doubted"), [(9, True), (5, False), (4, False), (3, True)])
 def test_counts_that_disagree_are_doubtful(total: int, doubted: bool) -> None:
-    """By more than the end; the server's are taken."""
+    """They are doubtful if they differ by more than the end; the server's are taken."""
     parts = [text("a"), text("b"), text("cd"), text("e", "stop"), usage(total), DONE]
     found = answered("completions", *parts, count=letters)
     assert (bool(found.doubts), found.tokens) == (doubted, total)
 
 
 def test_thoughts_are_no_answer() -> None:
-    """Of their own field, under either name; the first answer token has a time of its own."""
+    """They have their own field, under either name; the first answer token has its own time."""
     for name in ("reasoning", "reasoning_content"):
         found = answered(
             "chat", delta(**{name: "Hm, "}), delta(**{name: "yes"}), delta(content="4"),

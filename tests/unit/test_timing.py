@@ -306,7 +306,7 @@ def test_cost() -> None:
 
 
 def test_cost_of_tokens() -> None:
-    """Of what the endpoint counted, those from its cache at their own price; by no clock."""
+    """The endpoint's counts are paid, cached ones at their own price; no clock is used."""
     prices = TokenPrices(input=2.0, cached_input=0.5, output=10.0)
     records = [
         replace(record([10**6] * (2 + n % 3), prompt_tokens=100 + n), cached_tokens=n % 2 * 50)

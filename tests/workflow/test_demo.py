@@ -18,7 +18,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
     place.share_environments()
     place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/threads", 1)  # the least that others beside it slow down
+    place.set("devices", "devices/cpu/threads", 1)  # the least that others slow down
     return place
 
 
@@ -77,6 +77,6 @@ def test_snakemake_rests_while_a_cell_is_timed(log: str) -> None:
 def test_a_server_gives_transformers_answers(
     place: Workspace, device: str, engine: str, usage: bool
 ) -> None:
-    """From a GGUF of the same weights, with llama.cpp's own tokenizer where it is asked in text."""
+    """It has a GGUF of the same weights, and llama.cpp's own tokenizer where it is asked in text."""
     place.build(*real_servers.cells("cpu", device))
     real_servers.check(place, device, engine, usage)

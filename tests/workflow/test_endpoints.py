@@ -74,7 +74,7 @@ def test_a_reference_behind_a_name(endpoint: Workspace) -> None:
 
 
 def test_nothing_paid_is_asked_twice(endpoint: Workspace) -> None:
-    """Not when scoring fails, a price changes, or the process is killed; a new name is another."""
+    """Scoring may fail, a price change, or the process be killed; a new name is another request."""
     endpoint.set("tasks", "tasks/sums/scorer/time_limit_s", 1.5)
     score = endpoint.path("workflow/scripts/score.py")
     whole = score.read_text(encoding="utf-8")
@@ -108,7 +108,7 @@ def test_nothing_paid_is_asked_twice(endpoint: Workspace) -> None:
 
 @pytest.mark.parametrize("whose", ["devices/devices/endpoint/max_cost", "config/study/max_cost"])
 def test_a_limit_stops_a_cell_before_it_is_passed(endpoint: Workspace, whose: str) -> None:
-    """With one line; a larger one goes on from there, and repeats nothing but the warm-up."""
+    """One line says so; with a larger one it continues from there, and repeats only the warm-up."""
     file, _, key = whose.partition("/")
     most = 10 * COST
     endpoint.set(file, key, most)

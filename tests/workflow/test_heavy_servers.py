@@ -14,7 +14,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place = Workspace(copy_project(tmp_path_factory.mktemp("servers") / "checkout"))
     place.share_environments()
     place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/threads", 1)  # the least that others beside it slow down
+    place.set("devices", "devices/cpu/threads", 1)  # the least that others slow down
     place.build(*real_servers.cells("cpu"))
     return place
 
@@ -24,6 +24,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     [("cpu-vllm", "vllm-cpu"), ("cpu-transformers-serve", "transformers-serve")],
 )
 def test_a_server_gives_transformers_answers(place: Workspace, device: str, engine: str) -> None:
-    """In the same weights and precision, and counts the same tokens."""
+    """It has the same weights and precision, and counts the same tokens."""
     place.build(*real_servers.cells(device))
     real_servers.check(place, device, engine)

@@ -83,7 +83,7 @@ def servers(place: Workspace) -> list[int]:
 
 
 def test_a_server_is_started_asked_and_stopped(finished: Path, tmp_path: Path) -> None:
-    """The cell says which server it was, and nothing of that is left; the rest of the workflow goes on."""
+    """The cell says which server it was, and nothing of that is left; the workflow continues."""
     place = served(finished, tmp_path)
     place.set("config", "study/devices", ["cpu-served"])
     place.set("config", "study/models", ["tiny-llama"])
@@ -170,7 +170,7 @@ def test_killed_while_a_server_answers(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_server_that_crashes_in_the_middle(finished: Path, tmp_path: Path) -> None:
-    """Its last lines are shown; what was measured is saved, and the next run goes on."""
+    """Its last lines are shown; what was measured is saved, and the next run continues."""
     fault = {"inside": "7", "kind": "crash", "message": str(tmp_path / "crashed")}
     place = served(finished, tmp_path / "study", 40, quirks={"faults": [fault]})
     failed = place.snakemake(CELL)
@@ -188,7 +188,7 @@ def test_a_server_that_crashes_in_the_middle(finished: Path, tmp_path: Path) -> 
 def test_a_key_is_found_nowhere(
     finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In no file of the checkout, in no process's arguments, in nothing printed; not even a wrong one."""
+    """No file of the checkout, no process's arguments and no output has it, not even a wrong one."""
     key = {"variable": "CONFORM_KEY", "given_as": "SERVER_KEY"}
     fault = {"inside": "3 =", "kind": "abort"}
     place = served(

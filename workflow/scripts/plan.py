@@ -55,7 +55,7 @@ def named(steps: Steps, path: str) -> Cell:
 
 
 def complain(line: str) -> None:
-    """Prints a line beside the table."""
+    """Prints a line to stderr, so that it is not in the table."""
     print(visible(line, 1000), file=sys.stderr)
 
 

@@ -16,11 +16,11 @@ class TokenPrices(Block):
     """Prices per million tokens, in the currency of your choice."""
 
     input: Price
-    """Of a prompt's tokens."""
+    """The price of a prompt's tokens."""
     cached_input: Price | None = None
-    """Of a prompt's tokens that the endpoint had in its cache; by default as any others."""
+    """The price of a prompt's tokens in the endpoint's cache; by default that of any others."""
     output: Price
-    """Of generated tokens, those of hidden reasoning included."""
+    """The price of generated tokens, those of hidden reasoning included."""
 
     def cost(
         self, prompt_tokens: float, tokens: float, cached_tokens: float | None = None

@@ -23,9 +23,9 @@ class Limits(Block):
     """
 
     ttft_s: Positive = 2.0
-    """Of the time to first token, counted from the scheduled arrival."""
+    """The limit on the time to first token, counted from the scheduled arrival."""
     tpot_s: Positive = 0.1
-    """Of the time per output token."""
+    """The limit on the time per output token."""
     percentile: Percentile = 99.0
     """The percentage of requests that must be within each limit, such as 99 or 90."""
 

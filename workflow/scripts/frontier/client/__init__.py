@@ -51,13 +51,13 @@ class Limits:
     """The limits of each call, in seconds and bytes."""
 
     connect_s: float = 10.0
-    """For the connection, TLS included."""
+    """The limit for the connection, TLS included."""
     first_byte_s: float = 600.0
-    """From sending to the first byte of the response."""
+    """The limit from sending to the first byte of the response."""
     between_s: float = 120.0
     """Between two reads."""
     whole_s: float = 3600.0
-    """From sending to the end."""
+    """The limit from sending to the end."""
     body_bytes: int = 64 * 2**20
 
 

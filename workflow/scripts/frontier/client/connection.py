@@ -114,7 +114,7 @@ class Connection:
         return failure_of(OSError(code, os.strerror(code)), self.origin)
 
     def advance(self) -> None:
-        """Goes on with connecting, perhaps with another socket. Raises FailedError."""
+        """Continues to connect, perhaps with another socket. Raises FailedError."""
         if self._tls is None:
             code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:

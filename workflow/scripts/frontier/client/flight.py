@@ -115,7 +115,7 @@ class Flight:
             self.fail("timeout", f"no end of the response within {limits.whole_s:g} s", now_ns)
         elif outcome.first_byte_ns:
             if now_ns - self._last_ns > limits.between_s * SECOND:
-                text = f"the response stood still for {limits.between_s:g} s"
+                text = f"the response paused for {limits.between_s:g} s"
                 self.fail("read-timeout", text, now_ns)
         elif now_ns - outcome.sent_ns > limits.first_byte_s * SECOND:
             text = f"no response within {limits.first_byte_s:g} s"

@@ -14,7 +14,7 @@ from frontier.client.origin import Origin
 PAUSE_NS = 100_000_000
 """Between attempts to open spare connections to a server that refused one."""
 SLACK_S = 1.0
-"""Before the server ends an unused connection, it is not used any more."""
+"""The time before the server ends an unused connection in which it is not used any more."""
 READS = selectors.EVENT_READ
 BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -74,7 +74,7 @@ class Pool:
         self._next_spare_ns = time.perf_counter_ns() + PAUSE_NS
 
     def advance(self, connection: Connection) -> None:
-        """Goes on with opening a connection. Raises FailedError, and closes it."""
+        """Continues to open a connection. Raises FailedError, and closes it."""
         try:
             connection.advance()
         except FailedError:

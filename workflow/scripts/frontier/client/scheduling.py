@@ -9,7 +9,7 @@ import sys
 import time
 
 PRIORITY = 10
-"""Of SCHED_FIFO's 1 to 99: above all ordinary processes, below the kernel's interrupt threads."""
+"""One of SCHED_FIFO's 1 to 99: above ordinary processes, below the kernel's interrupt threads."""
 RIGHT_OF_WAY = "SCHED_FIFO"
 SO_TIMESTAMPNS = 35
 """Linux's option for receive times; Python's socket module does not name it."""

@@ -18,7 +18,7 @@ class Tls:
         """Whether the other side has said that nothing more comes."""
 
     def shake(self, received: bytes) -> bool:
-        """Goes on with the handshake; True if it is over. Raises ssl.SSLError."""
+        """Continues the handshake; True if it is over. Raises ssl.SSLError."""
         self._received.write(received)
         try:
             self._object.do_handshake()

@@ -115,7 +115,7 @@ def broken(folder: Path) -> Reason | None:
     there = _programs(folder)
     for name, size in recorded.get("programs", {}).items():
         if there.get(name) != size:
-            return f"bin/{name} is gone" if name not in there else f"bin/{name} was altered"
+            return f"bin/{name} is missing" if name not in there else f"bin/{name} was altered"
     records = {path.parent.name: path for path in packages.glob("*.dist-info/RECORD")}
     if len(records) != len(recorded["packages"]):
         return f"it has {len(records)} packages instead of {len(recorded['packages'])}"

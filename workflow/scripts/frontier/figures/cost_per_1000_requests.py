@@ -53,7 +53,7 @@ class CostPer1000Requests(Figure):
         return self._by_time(price_per_hour, records)
 
     def _by_throughput(self, price_per_hour: float, measured: Measured) -> Values:
-        """Of time in which many requests are answered at once."""
+        """The cost of time in which many requests are answered at once."""
         found = throughput.requests(measured), throughput.tokens(measured)
         return {
             name: _times(throughput.inverse(one), factor * price_per_hour / 3600, "price of 1 /")
@@ -61,7 +61,7 @@ class CostPer1000Requests(Figure):
         }
 
     def _by_tokens(self, costs: list[float], records: list[Record]) -> Values:
-        """Of tokens: the means over requests and over tokens, whatever the machine does."""
+        """The cost of tokens: means over requests and over tokens, whatever the machine does."""
         ones, tokens = [1] * len(records), [record.tokens for record in records]
         return {
             name: _times(_ratio(costs, counts), factor, "price of the tokens")
@@ -69,7 +69,7 @@ class CostPer1000Requests(Figure):
         }
 
     def _by_time(self, price_per_hour: float, records: list[Record]) -> Values:
-        """Of time: the mean latency, and the time over the tokens."""
+        """The cost of time: the mean latency, and the time over the tokens."""
         seconds = [latency_s(record) for record in records]
         serial = dependence(seconds, records)
         tokens = [record.tokens for record in records]

@@ -78,7 +78,7 @@ def _times(records: Sequence[Record]) -> Iterator[tuple[str, Floats]]:
 
 
 def _latency(record: Record) -> Floats:
-    """From the due time: a request that was sent late looks slower than it was."""
+    """The times from the due time: a request that was sent late looks slower than it was."""
     late = record.start_ns - record.due_ns
     waited = 0 if record.retries else late
     time = record.end_ns + late

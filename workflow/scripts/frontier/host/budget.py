@@ -1,6 +1,6 @@
 """Money for requests to a paid endpoint: reserved before each is sent, never beyond a limit.
 
-A ledger beside the measurement has a line before and one after each request, whatever it was for:
+A ledger next to the measurement has a line before and one after each request, whatever it was for:
 warm-up, timing, a repetition. So what a killed process has spent is known to the next one.
 """
 
@@ -85,8 +85,8 @@ class Budget:
                 raise OverBudgetError(
                     f"{self._label}: {limit.key} {significant(limit.most)} could be passed: "
                     f"{significant(spent)} is spent and the next request may cost "
-                    f"{significant(most)}; what was measured is saved, and a larger limit goes on "
-                    "from there"
+                    f"{significant(most)}; what was measured is saved, and with a larger "
+                    "limit the next run continues from there"
                 )
         name = uuid.uuid4().hex[:12]
         self._write({"request": name, "reserved": most})

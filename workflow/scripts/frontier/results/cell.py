@@ -104,7 +104,7 @@ class Provenance(Block):
     quantized_layers: Count | None = None
     sessions: tuple[Asking, ...] = ()
     servers: tuple[Served, ...] = ()
-    """For each session that a server answered, what is known of it."""
+    """The server of each session that one answered, as far as it is known."""
     repeatable: bool | None = None
     """False at an endpoint, which may change behind its name: no two runs need be alike."""
     adopted: tuple[Adoption, ...] = ()
@@ -133,7 +133,7 @@ class CellResult(Block):
     random_weights: bool | None = None
     score: Score | None = None
     load: Loads | None = None
-    """In the scenario `server`."""
+    """The rates of arrivals in the scenario `server`."""
     provenance: Provenance | None = None
     requests_sha256: Digest | None = None
     table_sha256: Digest | None = None

@@ -31,14 +31,14 @@ class Rate(Block):
     rate: Amount
     """Arrivals per second."""
     share: Amount | None
-    """Of the rate at which all requests at once were answered."""
+    """The part that it is of the rate at which all requests at once were answered."""
     requests: Count
     answered: Count
     """At the first attempt."""
     within: Count
     """Answered within both limits."""
     seconds: Amount
-    """From the first arrival to the last answer."""
+    """The time from the first arrival to the last answer."""
     holds: bool | None
     """Whether both limits hold; None if requests or time were too few to know."""
     stopped: bool
@@ -49,11 +49,11 @@ class Rate(Block):
     """Requests per second that were answered within both limits."""
     output_tokens_per_s: Amount | None = None
     latency: Quantiles = Quantiles()
-    """From a request's arrival by the schedule to its last token's text."""
+    """The time from a request's arrival by the schedule to its last token's text."""
     ttft: Quantiles = Quantiles()
-    """From a request's arrival by the schedule to its first token, as the limit counts it."""
+    """The time from a request's scheduled arrival to its first token, as the limit counts it."""
     ttft_sent: Quantiles = Quantiles()
-    """From the moment at which the engine got it."""
+    """The time to first token from the moment at which the engine got the request."""
     tpot: Quantiles = Quantiles()
 
 

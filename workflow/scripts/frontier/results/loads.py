@@ -38,7 +38,7 @@ class Load:
     rate: float
     """Arrivals per second."""
     records: tuple[Record, ...]
-    """In the order of their arrival."""
+    """The records in the order of arrival."""
 
     @property
     def stopped(self) -> bool:

@@ -38,7 +38,7 @@ class Pass(Part):
     tokens: Count
     """Generated in all answers."""
     seconds: Amount
-    """From the moment at which all were due to the last token's text."""
+    """The time from the moment at which all were due to the last token's text."""
     changed: Count = 0
     """Answers with another text than in the first pass."""
     paused: bool = False

@@ -32,7 +32,7 @@ from frontier.scenarios.common.search import Tried, next_rate
 from frontier.stats import early_stopping
 
 LEAD_S = 0.5
-"""From handing over a schedule to its start; connections are opened, and prompts prepared."""
+"""The time from handing over a schedule to its start, to open connections and prepare prompts."""
 PREPARING = 3
 """The time to prepare a request, as a multiple of that when all were asked at once."""
 HOPELESS = 10

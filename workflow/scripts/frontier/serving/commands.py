@@ -26,7 +26,7 @@ PLACEHOLDERS = {
     "folder": "an empty folder, removed when the server has ended",
     "python": "the interpreter of the engine's environment",
 }
-"""What a command may name in braces, and its meaning."""
+"""The names that a command may have in braces, and their meaning."""
 _NAMED = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _HALF = re.compile(r"\{[A-Za-z_][^{}\"'\s]*")
 _EVERYWHERE = re.compile(r"(^|[=/:@ ])(0\.0\.0\.0|\[?::\]?|\*)(:|$)")

@@ -1,4 +1,4 @@
-"""What a server wrote: its last lines in messages, and what they say about how it ended."""
+"""The output of a server: its last lines in messages, and what they say about how it ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MEMORY = re.compile(
     r"|insufficient memory|not enough memory",
     re.IGNORECASE,
 )
-"""How servers say that their memory was too small."""
+"""Words by which servers say that their memory was too small."""
 
 
 def tail(path: Path, secrets: Sequence[str] = (), start: int = 0) -> str:

@@ -1,4 +1,4 @@
-"""What a supervisor is asked to start, as a line of JSON."""
+"""The order that says what a supervisor starts, as a line of JSON."""
 
 from __future__ import annotations
 

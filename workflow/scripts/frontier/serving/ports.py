@@ -16,7 +16,7 @@ TAKEN = re.compile(
     r"|couldn't bind|could not bind|failed to bind",
     re.IGNORECASE,
 )
-"""How servers say that another process has their port."""
+"""Words by which servers say that another process has their port."""
 
 
 class Listener(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 NORMAL, LOWEST = b"0", b"19"
-"""Of a session (sched(7), autogroup); among themselves its threads share the processor as ever."""
+"""Priorities of a session (sched(7), autogroup); its threads share the processor as ever."""
 
 
 def give(pids: Collection[int], priority: bytes) -> bool:

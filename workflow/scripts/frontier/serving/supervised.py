@@ -117,7 +117,7 @@ class Supervised:
         return self._left
 
     def _close(self) -> None:
-        """Closes the line, and waits for the supervisor unless it goes on without this process."""
+        """Closes the line; waits for the supervisor unless it continues without this process."""
         self._send.close()
         if self._process and not self.kept:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -86,9 +86,9 @@ class Costs(Spec):
     tokens: TokenPrices | None = None
     per_hour: float | None = None
     max_cost: float | None = None
-    """For this cell."""
+    """The limit for this cell."""
     study_max_cost: float | None = None
-    """For all cells of the study."""
+    """The limit for all cells of the study."""
     others: tuple[str, ...] = ()
     """The folders of the study's other paid cells."""
 

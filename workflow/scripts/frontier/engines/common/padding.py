@@ -56,7 +56,7 @@ class Way:
     """A way to compute several requests."""
 
     words: str
-    """As the result gives it."""
+    """The description of it in the result."""
     together: bool = True
     padded: bool = True
 

@@ -24,7 +24,7 @@ class Sent:
     """Its messages, or its prompt."""
     body: bytes
     prompt_tokens: int | None
-    """By the checkpoint's tokenizer; None without one."""
+    """The number by the checkpoint's tokenizer; None without one."""
 
 
 class Sending:

@@ -93,7 +93,7 @@ class CompiledModel(TransformersModel):
         config._compile_all_devices = True
         model.generation_config.compile_config = config
         self.caches: dict[int, Any] = {}
-        """By the number of rows."""
+        """The caches by their number of rows."""
         self.length = LEAST_CACHE
 
     def reserve(self, requests: Sequence[Generate]) -> int:

@@ -38,7 +38,7 @@ class Group:
     alone: Sequence[StudyRow] = ()
     """The rows of comparisons.parquet with the same variant asked one request at a time."""
     loads: Mapping[str, Loads] = field(default_factory=dict)
-    """By variant, in the scenario `server`."""
+    """The rates of arrivals by variant, in the scenario `server`."""
 
     @property
     def file(self) -> str:

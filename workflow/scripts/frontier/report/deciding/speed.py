@@ -16,13 +16,13 @@ class Speed:
     """A time per request, or a rate of requests."""
 
     title: str
-    """Of the table that shows it."""
+    """The title of the table that shows it."""
     columns: tuple[str, str, str]
-    """Of the value and of the two ends of its interval."""
+    """The columns of the value and of the two ends of its interval."""
     rate: bool
     """Whether it is a rate, of which more is faster."""
     unit: str
-    """After a value, in a sentence."""
+    """The text after a value, in a sentence."""
     named: str
     """It, in a sentence."""
     ends: str = "95 % interval {}"

@@ -89,7 +89,7 @@ class Cells:
     adopted: dict[Key, Sequence[Adoption]]
     """The notes of cells whose measurement was adopted."""
     provenances: dict[Key, CellProvenance]
-    """Of cells that a server answered."""
+    """The provenance of cells that a server answered."""
     loads: dict[Key, Loads] = field(default_factory=dict)
     """The rates of arrivals of cells in the scenario `server`."""
 

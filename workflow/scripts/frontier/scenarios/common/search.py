@@ -1,6 +1,6 @@
 """The search for the highest rate of arrivals at which the limits hold.
 
-The next rate follows from those that were tried, so that an interrupted search goes on.
+The next rate follows from those that were tried, so that an interrupted search can continue.
 """
 
 from __future__ import annotations
