@@ -24,6 +24,7 @@ from frontier.client.client import Client
 from frontier.client.framing import MalformedError, Response
 from frontier.client.origin import Origin
 from frontier.errors import UserError
+from frontier.host import presence
 from played_server import SCRIPTS, STAMPS, PlayedServer, Schedule
 
 CERTIFICATE = Path(__file__).parents[1] / "localhost.pem"
@@ -274,6 +275,26 @@ def test_limits(
         again = call(Schedule([(0, "well")], "length"))
         # A busy machine may need several attempts to be as fast.
         assert any(client.ask(again).body == b"well" for _ in range(1000))
+
+
+def test_a_request_that_hangs_ends_with_snakemake(
+    server: PlayedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed alone, it leaves nobody who waits for the answer."""
+    code = "import time; time.sleep(3600)"
+    with subprocess.Popen([sys.executable, "-c", code, "snakemake"]) as runner:
+        monkeypatch.setenv(presence.RUNNER, str(runner.pid))
+        with Client(server.url, Limits(first_byte_s=3600, between_s=3600)) as client:
+            played = client.play(
+                [
+                    call(Schedule([], "raw", end="hang")),
+                    call(Schedule([(0, "well")], "length"), "2"),
+                ]
+            )
+            assert next(played).call.id == "2"
+            runner.kill()
+            with pytest.raises(UserError, match="Snakemake has ended"):
+                next(played)
 
 
 def test_no_server() -> None:

@@ -21,7 +21,7 @@ from frontier.results.loads import STOPPED, loads
 from frontier.results.records import Record
 from frontier.scoring import load
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
-from measurements import a_measurement
+from measurements import WARM_UP, a_measurement, session
 
 SECOND = 10**9
 LIMITS = Limits(ttft_s=0.5, tpot_s=0.1, percentile=90)
@@ -183,6 +183,37 @@ def test_the_study_has_the_figures_at_the_highest_rate() -> None:
     assert none["max_rate_per_s"] is None
     assert none["fails_at_per_s"] == 20
     assert none["server_ttft_p90_s"] is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "counted", "said"),
+    [
+        (True, None, "cached"),
+        (True, 0, "cached"),
+        (None, None, "may be cached"),
+        (None, 0, "may be cached"),
+        (None, 2, "cached"),
+        (False, None, None),
+        (False, 0, None),
+        (False, 2, "cached"),  # a switch that has no effect
+    ],
+)
+def test_repeated_prompts_from_a_cache_are_marked(
+    setting: bool | None, counted: int | None, said: str | None
+) -> None:
+    """By the server's settings, or by its own count."""
+    records = [replace(one, cached_tokens=counted) for one in at_rate(10, [0.1] * 100)]
+    server = {"name": "server", "prefix_cache": setting}
+    found = summary(records, sessions=[session(loaded={"warmup": WARM_UP, "server": server})])
+    assert found.prompts == said
+    share = None if counted is None else counted / 3
+    assert found.rates[0].cached_prompt_share == pytest.approx(share)
+    values = figures.values(Measured(a_measurement(), spec(), FIRST, (), found), Needs.TIMES)
+    assert values["server_prompts"] == said
+
+
+def test_an_engine_in_this_process_has_no_such_cache() -> None:
+    assert summary(at_rate(10, [0.1] * 100)).prompts is None
 
 
 def test_a_cell_has_all_rates() -> None:

@@ -102,6 +102,20 @@ def test_other_studies_have_no_such_section(tmp_path: Path) -> None:
     assert not list((tmp_path / "results/charts").glob("load-*"))
 
 
+def test_a_rate_of_cached_prompts_is_marked(tmp_path: Path) -> None:
+    """In the answer, and at each rate, with the server's own count."""
+    cached = served(INT8, 2.0)
+    assert cached.load
+    load = cached.load | {"prompts": "cached"}
+    load["rates"] = [one | {"cached_prompt_share": 0.75} for one in load["rates"]]
+    marked = replace(cached, figures=cached.figures | {"server_prompts": "cached"}, load=load)
+    page = rendered(tmp_path, [served(NATIVE, 1.0), marked]) / "report.html"
+    html = page.read_text(encoding="utf-8").replace("\N{WORD JOINER}", "")
+    text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
+    assert "its repeated prompts were in a prefix cache" in text
+    assert re.findall(r"prompts cached \(75\W*% by its own count\)", text)
+
+
 def naming(*variants: str) -> Naming:
     """The labels of a study with these variants of one model."""
     rows = [

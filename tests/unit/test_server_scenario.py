@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from frontier.catalogue.devices import Warmup
 from frontier.catalogue.loads import Limits, Rates
 from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
 from frontier.errors import OutOfMemoryError
@@ -213,6 +214,14 @@ def test_requests_without_an_answer_count_as_late(tmp_path: Path) -> None:
     assert {one.holds for one in tried(records)} == {False}
     for load in loads(records):
         assert load.within(STRICT) == len(load.records) - len(load.records) // 5
+
+
+def test_it_warms_up_at_once() -> None:
+    """So that what an engine tries before its first batch is in no timed request."""
+    model = Queue()
+    found = Server().warm_up(model, list(REQUESTS.values()), Warmup(minimum=2, maximum=12))
+    assert found.requests == sum(len(play) for play in model.plays)
+    assert {len(play) for play in model.plays} == {4}
 
 
 class Dies(Queue):

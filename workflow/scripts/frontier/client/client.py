@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -16,9 +17,12 @@ from frontier.client.origin import Origin
 from frontier.client.player import Sending
 from frontier.client.process import Conduct, Play, Start, main
 from frontier.errors import UserError
+from frontier.host import presence
 
 SCRIPTS = Path(__file__).parents[2]
 STOP_S = 5.0
+LOOK_S = 1.0
+"""Between two looks whether the run has ended."""
 _FIELDS = [field.name for field in fields(Outcome)]
 
 
@@ -33,6 +37,8 @@ class Client:
         self.origin = Origin.of(url)
         self._limits = limits or Limits()
         self._process: subprocess.Popen[bytes] | None = None
+        self._closed = threading.Event()
+        self._runner = presence.Runner()
         self.conduct: Conduct | None = None
         """The client's own load and scheduling during the last complete play."""
 
@@ -77,6 +83,9 @@ class Client:
     def _write(self, message: object) -> None:
         if self._process is None:
             self._process = self._started()
+            self._closed = threading.Event()
+            watched = self._process, self._closed
+            threading.Thread(target=self._watch, args=watched, daemon=True).start()
             self._write(Start(self.origin, self._limits))
         assert self._process.stdin is not None
         try:
@@ -96,7 +105,16 @@ class Client:
     def _ended(self) -> UserError:
         assert self._process is not None
         code = self._process.wait()
+        if self._runner.has_exited():
+            return UserError("Snakemake has ended; requests under way are abandoned")
         return UserError(f"{self.origin.authority}: the client's process has ended (exit {code})")
+
+    def _watch(self, process: subprocess.Popen[bytes], closed: threading.Event) -> None:
+        """Ends the client's process once Snakemake has ended, although a request may hang."""
+        while not closed.wait(LOOK_S):
+            if self._runner.has_exited():
+                process.kill()
+                return
 
     @staticmethod
     def _started() -> subprocess.Popen[bytes]:
@@ -113,6 +131,7 @@ class Client:
         """Ends the client's process, and with it all calls and connections."""
         if self._process is None:
             return
+        self._closed.set()
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures import Figure, Measured, Needs, Values
 from frontier.results.columns import Column
+from frontier.results.times import cached_share
 
 
 class CachedPromptShare(Figure):
@@ -23,8 +24,4 @@ class CachedPromptShare(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The share over the requests for which the server reports it."""
-        counted = [one for one in measured.records if one.cached_tokens is not None]
-        prompts = sum(one.prompt_tokens for one in counted)
-        if not prompts:
-            return {}
-        return {"cached_prompt_share": sum(one.cached_tokens or 0 for one in counted) / prompts}
+        return {"cached_prompt_share": cached_share(measured.records)}

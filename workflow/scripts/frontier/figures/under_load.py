@@ -51,6 +51,14 @@ class UnderLoad(Figure):
             "requests/s",
             "the lowest rate above max_rate_per_s at which the limits are not known to hold",
         ),
+        Column(
+            "server_prompts",
+            "text",
+            "",
+            "cached: the rates of arrivals repeat prompts, which the server had in its prefix "
+            "cache, so these times are of cached prompts; may be cached: whether it has such a "
+            "cache is not known; missing: it has none (scenario server)",
+        ),
         *with_interval(
             "goodput_per_s", "requests/s", f"requests answered within both limits, {WHERE}"
         ),
@@ -61,9 +69,10 @@ class UnderLoad(Figure):
         """The rate, and what was measured there."""
         if not measured.loads:
             return {}
-        found: dict[str, Estimate | float | None] = {
+        found: dict[str, Estimate | float | str | None] = {
             "max_rate_per_s": measured.loads.max_rate,
             "fails_at_per_s": measured.loads.fails_at,
+            "server_prompts": measured.loads.prompts,
         }
         if best := measured.loads.best:
             found["goodput_per_s"] = _estimate(best.goodput)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from frontier.results.key import Amount, Block, Count
+
+Cached = Literal["cached", "may be cached"]
 
 
 class Bound(Block):
@@ -48,6 +52,8 @@ class Rate(Block):
     goodput: Bound | None = None
     """Requests per second that were answered within both limits."""
     output_tokens_per_s: Amount | None = None
+    cached_prompt_share: Amount | None = None
+    """Tokens of prompts from the server's prefix cache over all, by its own count."""
     latency: Quantiles = Quantiles()
     """The time from a request's arrival by the schedule to its last token's text."""
     ttft: Quantiles = Quantiles()
@@ -66,6 +72,8 @@ class Loads(Block):
     """The limit of TPOT."""
     percentile: Amount
     """The percentage of requests that must be within each limit."""
+    prompts: Cached | None = None
+    """Whether prompts, which each rate repeats, came from a server's prefix cache; None: not."""
     at_once_per_s: Amount | None
     """The rate at which all requests at once were answered."""
     max_rate: Amount | None = None

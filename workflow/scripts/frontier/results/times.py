@@ -7,6 +7,8 @@ arrival with several tokens only the last one's time is known, from which later 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from frontier.results.records import Record
@@ -52,3 +54,13 @@ def itl_s(record: Record) -> list[float]:
     """The gaps between consecutive arrivals, in seconds: between tokens if each arrived alone."""
     times = np.array([arrival.ns for arrival in record.arrivals], dtype=np.float64)
     return [float(gap) for gap in np.diff(times) / SECOND]
+
+
+def cached_share(records: Iterable[Record]) -> float | None:
+    """Tokens of prompts from a server's prefix cache over all, of the requests for which it counts.
+
+    None if it counts for none.
+    """
+    counted = [record for record in records if record.cached_tokens is not None]
+    prompts = sum(record.prompt_tokens for record in counted)
+    return sum(record.cached_tokens or 0 for record in counted) / prompts if prompts else None

@@ -15,7 +15,6 @@ Such a cell has a score, but no throughput (frontier/gates/passes.py).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -34,10 +33,9 @@ from frontier.measuring.contention import Reading
 from frontier.results.records import Record
 from frontier.results.session import Pass, Run, WarmUp
 from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
+from frontier.scenarios.common import warming
 
 PASSES = 3
-ROUNDS = 3
-"""Rounds of the warm-up, at most."""
 
 
 @dataclass
@@ -88,30 +86,8 @@ class Offline(Scenario):
         return requests if paid else PASSES * requests
 
     def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
-        """Runs untimed rounds, each of the same requests at once, until one is as fast as the last.
-
-        The longest prompts are asked, which need the most memory.
-        """
-        longest = sorted(requests, key=lambda request: -len(request.prompt))
-        few = longest[: max(limits.minimum, limits.maximum // ROUNDS)]
-        started = time.perf_counter_ns()
-        before: int | None = None
-        change, done = math.inf, 0
-        while change >= limits.tolerance and done + len(few) <= limits.maximum:
-            begun = time.perf_counter_ns()
-            for _ in model.answer([Due(str(at), one, begun) for at, one in enumerate(few)]):
-                pass
-            now = time.perf_counter_ns() - begun
-            done += len(few)
-            if before is not None:
-                change = abs(now / before - 1)
-            before = now
-        return WarmUp(
-            requests=done,
-            settled=change < limits.tolerance,
-            last_change=None if math.isinf(change) else change,
-            seconds=(time.perf_counter_ns() - started) / 1e9,
-        )
+        """Runs rounds of several requests at once."""
+        return warming.at_once(model, requests, limits)
 
     def measure(self, bench: Bench) -> None:
         """Asks all requests at once, several times."""

@@ -20,13 +20,15 @@ from typing import Annotated, ClassVar
 from frontier.blocks import Measure
 from frontier.catalogue.devices import Warmup
 from frontier.catalogue.loads import Limits, Rates
-from frontier.engines import Due, Failed, Generation
+from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
+from frontier.results.session import WarmUp
 from frontier.scenarios import Bench, Scenario, answers_of, recorded
+from frontier.scenarios.common import warming
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
 from frontier.stats import early_stopping
@@ -96,6 +98,10 @@ class Server(Scenario):
         ]
         return None if unit is None else next_rate(tried, unit, self.rates)
 
+    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+        """Runs rounds of several requests at once, as the first timed ones are asked."""
+        return warming.at_once(model, requests, limits)
+
     def measure(self, bench: Bench) -> None:
         """Asks all requests at once, then at one rate after another."""
         journal, ids = bench.journal, list(bench.requests)
@@ -109,7 +115,7 @@ class Server(Scenario):
             found = self._ask(bench, rate, poisson(ids, count, rate, self.rates.seed))
             if any(record.failure == STOPPED for record in found):
                 # What the server still computes must not disturb the next rate.
-                self.warm_up(bench.model, list(bench.requests.values()), SETTLING)
+                super().warm_up(bench.model, list(bench.requests.values()), SETTLING)
 
     def _ask(self, bench: Bench, rate: float | None, schedule: Sequence[Arrival]) -> list[Record]:
         """Asks by a schedule, again if this process was paused meanwhile; saves the records."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from frontier.gates import Timing, first_reason
-from frontier.results.cell_load import Bound, Loads, Quantiles, Rate
+from frontier.results.cell_load import Bound, Cached, Loads, Quantiles, Rate
 from frontier.results.loads import STOPPED, Load, answered, rate_at_once
 from frontier.results.measurement import Measurement, ServerKeys
 from frontier.results.records import Record
-from frontier.results.times import SECOND, latency_s, tpot_s, ttft_due_s, ttft_s
+from frontier.results.times import SECOND, cached_share, latency_s, tpot_s, ttft_due_s, ttft_s
 from frontier.scenarios.common.search import Tried, bracket
 from frontier.scoring.latency import QUANTILES, dependence
 from frontier.stats import early_stopping
@@ -42,6 +42,7 @@ def summary(
     holds, fails = bracket([Tried(one.rate, one.holds, one.stopped) for one in rates])
     return Loads(
         **keys.limits.model_dump(),
+        prompts=_cached(measured, rates),
         at_once_per_s=unit,
         max_rate=holds,
         fails_at=fails,
@@ -77,12 +78,24 @@ def _rate(load: Load, keys: ServerKeys, unit: float | None, invalid: str | None)
     update = {
         "goodput": _goodput(within, count, seconds),
         "output_tokens_per_s": tokens / seconds,
+        "cached_prompt_share": cached_share(load.records),
         "latency": _quantiles(latency_s, load.records),
         "ttft": _quantiles(ttft_due_s, load.records),
         "ttft_sent": _quantiles(ttft_s, load.records),
         "tpot": _quantiles(tpot_s, load.records),
     }
     return found.model_copy(update=update)
+
+
+def _cached(measured: Measurement, rates: Sequence[Rate]) -> Cached | None:
+    """Whether a prefix cache answered prompts again, by the server's count or its settings.
+
+    A server may report that nothing was cached where it only does not count it.
+    """
+    settings = {server.prefix_cache for server in measured.servers}
+    if True in settings or any(one.cached_prompt_share for one in rates):
+        return "cached"
+    return "may be cached" if None in settings else None
 
 
 def _goodput(within: int, count: int, seconds: float) -> Bound:

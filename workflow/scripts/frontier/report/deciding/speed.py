@@ -10,6 +10,9 @@ from frontier.results.columns import StudyRow
 
 P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 
+IN_CACHE = {"cached": "were in a prefix cache", "may be cached": "may have been in a prefix cache"}
+"""What a cell's `server_prompts` means, in a sentence."""
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -58,7 +61,10 @@ class Speed:
         """The value with its interval: 14.2 ms per request (95 % interval 13.9–14.6)."""
         value, ends = row[self.columns[0]], self.bounds(row)
         shown = words.interval(ends) if self.rate else words.seconds_interval(value, ends)
-        return f"{self.short(row)} {self.unit}" + (f" ({self.ends.format(shown)})" if shown else "")
+        interval = f" ({self.ends.format(shown)})" if shown else ""
+        prompts = row.get("server_prompts")
+        note = f"; its repeated prompts {IN_CACHE[prompts]}" if self.rate and prompts else ""
+        return f"{self.short(row)} {self.unit}{interval}{note}"
 
 
 LATENCY = Speed(

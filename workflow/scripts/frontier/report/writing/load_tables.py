@@ -26,7 +26,7 @@ class LoadTable:
     device: str
     limits: str
     rows: list[tuple[str, str, list[Box]]]
-    """A variant, the verdict on a rate, and its figures."""
+    """A variant, the remark on a rate, and its figures."""
 
 
 def load_tables(groups: Sequence[Group], naming: Naming) -> list[LoadTable]:
@@ -37,7 +37,7 @@ def load_tables(groups: Sequence[Group], naming: Naming) -> list[LoadTable]:
             naming.devices.label(group.device),
             limits(group.loads.values()),
             [
-                (naming.variant(variant), verdict(rate), _figures(rate))
+                (naming.variant(variant), _remark(rate, loads), _figures(rate))
                 for variant, loads in group.loads.items()
                 for rate in loads.rates
             ],
@@ -64,6 +64,15 @@ def verdict(rate: Rate) -> str:
     if rate.stopped:
         return "stopped: the queue grew without end"
     return {True: "holds", False: "does not hold", None: "not known"}[rate.holds]
+
+
+def _remark(rate: Rate, loads: Loads) -> str:
+    """The verdict on a rate, and whether its prompts came from a server's cache."""
+    if loads.prompts is None or rate.invalid:
+        return verdict(rate)
+    told = rate.cached_prompt_share
+    share = "" if told is None else f" ({words.percent(told)} by its own count)"
+    return f"{verdict(rate)}; prompts {loads.prompts}{share}"
 
 
 def _figures(rate: Rate) -> list[Box]:

@@ -1,0 +1,42 @@
+"""The warm-up of scenarios that ask several requests at once."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from frontier.catalogue.devices import Warmup
+from frontier.engines import Due, Generate, LoadedModel
+from frontier.results.session import WarmUp
+
+ROUNDS = 3
+"""Rounds of the warm-up, at most."""
+
+
+def at_once(model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+    """Runs untimed rounds, each of the same requests at once, until one is as fast as the last.
+
+    The longest prompts are asked, which need the most memory. What an engine tries before its
+    first batch, such as padding, is then done.
+    """
+    longest = sorted(requests, key=lambda request: -len(request.prompt))
+    few = longest[: max(limits.minimum, limits.maximum // ROUNDS)]
+    started = time.perf_counter_ns()
+    before: int | None = None
+    change, done = math.inf, 0
+    while change >= limits.tolerance and done + len(few) <= limits.maximum:
+        begun = time.perf_counter_ns()
+        for _ in model.answer([Due(str(at), one, begun) for at, one in enumerate(few)]):
+            pass
+        now = time.perf_counter_ns() - begun
+        done += len(few)
+        if before is not None:
+            change = abs(now / before - 1)
+        before = now
+    return WarmUp(
+        requests=done,
+        settled=change < limits.tolerance,
+        last_change=None if math.isinf(change) else change,
+        seconds=(time.perf_counter_ns() - started) / 1e9,
+    )
