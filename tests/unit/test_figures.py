@@ -68,7 +68,7 @@ RATE = {
 }  # fmt: skip
 LOADS = Loads.model_validate_json(json.dumps({
     "ttft_s": 2, "tpot_s": 0.1, "percentile": 99, "at_once_per_s": 10, "max_rate": 9.0,
-    "fails_at": 9.5, "rates": [RATE],
+    "fails_at": 9.5, "prompts": "may be cached", "rates": [RATE],
 }))  # fmt: skip
 UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS)
 NAMES = FIGURES.names()

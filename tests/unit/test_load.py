@@ -201,7 +201,7 @@ def test_the_study_has_the_figures_at_the_highest_rate() -> None:
 def test_repeated_prompts_from_a_cache_are_marked(
     setting: bool | None, counted: int | None, said: str | None
 ) -> None:
-    """By the server's settings, or by its own count."""
+    """The server's settings decide it, or its own count."""
     records = [replace(one, cached_tokens=counted) for one in at_rate(10, [0.1] * 100)]
     server = {"name": "server", "prefix_cache": setting}
     found = summary(records, sessions=[session(loaded={"warmup": WARM_UP, "server": server})])

@@ -103,7 +103,7 @@ def test_other_studies_have_no_such_section(tmp_path: Path) -> None:
 
 
 def test_a_rate_of_cached_prompts_is_marked(tmp_path: Path) -> None:
-    """In the answer, and at each rate, with the server's own count."""
+    """The answer says so, and each rate, with the server's own count."""
     cached = served(INT8, 2.0)
     assert cached.load
     load = cached.load | {"prompts": "cached"}

@@ -217,7 +217,7 @@ def test_requests_without_an_answer_count_as_late(tmp_path: Path) -> None:
 
 
 def test_it_warms_up_at_once() -> None:
-    """So that what an engine tries before its first batch is in no timed request."""
+    """Trials of an engine before its first batch are in no timed request."""
     model = Queue()
     found = Server().warm_up(model, list(REQUESTS.values()), Warmup(minimum=2, maximum=12))
     assert found.requests == sum(len(play) for play in model.plays)

@@ -11,7 +11,7 @@ from frontier.results.columns import StudyRow
 P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"
 
 IN_CACHE = {"cached": "were in a prefix cache", "may be cached": "may have been in a prefix cache"}
-"""What a cell's `server_prompts` means, in a sentence."""
+"""The meaning of a cell's `server_prompts`, in a sentence."""
 
 
 @dataclass(frozen=True)

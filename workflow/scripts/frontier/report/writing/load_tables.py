@@ -70,8 +70,8 @@ def _remark(rate: Rate, loads: Loads) -> str:
     """The verdict on a rate, and whether its prompts came from a server's cache."""
     if loads.prompts is None or rate.invalid:
         return verdict(rate)
-    told = rate.cached_prompt_share
-    share = "" if told is None else f" ({words.percent(told)} by its own count)"
+    counted = rate.cached_prompt_share
+    share = "" if counted is None else f" ({words.percent(counted)} by its own count)"
     return f"{verdict(rate)}; prompts {loads.prompts}{share}"
 
 
