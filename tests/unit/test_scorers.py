@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
-from frontier.scorers import CHOSEN, SCORERS, CorpusScorer, ScoredItem, Scorer
+from frontier.scorers import CHOSEN, POINTS, SCORERS, CorpusScorer, MeanScorer, ScoredItem, Scorer
 
 PREDICTIONS = ("positive", "negative", "7", "8", "A cat sits here.", "", "\u200b", "7 or 8", "¿?")
 
@@ -33,18 +33,18 @@ def settings() -> dict[str, list[Scorer]]:
 
 
 def references(scorer: Scorer) -> Iterator[str]:
-    """Texts that may be a right answer: those of the scorer's own keys, and some others."""
-    for value in scorer.model_dump().values():
-        yield from value if isinstance(value, tuple) else ()
-    yield from ("7", "A cat sits here.", "positive")
+    """Texts that may be a right answer: the scorer's labels, and some others."""
+    yield from getattr(scorer, "labels", ())
+    yield from ("7", "A cat sits here.", "positive", "A", '{"a": 1, "b": {"c": [true, null]}}')
 
 
 def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
+    fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
 
     def possible(reference: str) -> bool:
         try:
-            scorer.score([ScoredItem("0", reference, reference, {})])
+            scorer.score([ScoredItem("0", reference, reference, fields)])
         except UserError:
             return False
         return True
@@ -52,7 +52,7 @@ def items(scorer: Scorer) -> Sequence[ScoredItem]:
     found = [one for one in dict.fromkeys(references(scorer)) if possible(one)]
     pairs = [(text, one) for one in found for text in (one, *PREDICTIONS)]
     return [
-        ScoredItem(str(place), text, one, {"text": "What is it?"}, "What is it?\nAnswer:")
+        ScoredItem(str(place), text, one, fields, "What is it?\nAnswer:")
         for place, (text, one) in enumerate(pairs)
     ]
 
@@ -89,9 +89,42 @@ def test_proportions_are_of_right_and_wrong(name: str) -> None:
         found = scorer.score(items(scorer))
         if not isinstance(scorer, CorpusScorer):
             scored = [row["score"] for row in found.requests if row["score"] is not None]
-            assert set(scored) <= {0, 1}
+            of_any_size = isinstance(scorer, MeanScorer)
+            assert of_any_size or set(scored) <= {0, 1}
+            factor = 100 if of_any_size and scorer.UNIT == POINTS else 1
             share = found.metrics[scorer.PRIMARY].value
-            assert share == pytest.approx(np.mean(scored))  # type: ignore[arg-type]
+            assert share == pytest.approx(factor * np.mean(scored))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_every_accepted_answer_is_right_or_refused(name: str) -> None:
+    """A further reference is never ignored: score.py refuses it where a scorer takes one."""
+    for scorer in settings()[name]:
+        possible = dict.fromkeys(one.reference for one in items(scorer))
+        if scorer.REFERENCES == "one" or len(possible) < 2:
+            continue
+        first, second, *_ = possible
+        fields = items(scorer)[0].fields
+        both = [ScoredItem(text, text, first, fields, "", (second,)) for text in (first, second)]
+        assert [row["score"] for row in scorer.score(both).requests] == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("name", SCORERS.names())
+def test_a_mean_of_scores_is_compared_by_its_requests(name: str) -> None:
+    """The difference is that of the primary metric, in its unit, and nothing against itself."""
+    for scorer in settings()[name]:
+        if not isinstance(scorer, MeanScorer):
+            continue
+        given = items(scorer)
+        right = [ScoredItem(one.id, one.reference, one.reference, one.fields) for one in given]
+        before, after = scorer.score(given), scorer.score(right)
+        sides = [np.array([row["score"] for row in one.requests]) for one in (before, after)]
+        change = scorer.difference(*sides)
+        values = [one.metrics[scorer.PRIMARY].value for one in (before, after)]
+        assert change.estimate.value == pytest.approx(values[1] - values[0])  # type: ignore[operator]
+        same = scorer.difference(sides[0], sides[0])
+        assert same.estimate.value == 0
+        assert same.p == 1
 
 
 @pytest.mark.parametrize("name", SCORERS.names())

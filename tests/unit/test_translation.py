@@ -8,7 +8,9 @@ import math
 import random
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,8 @@ from sacrebleu.significance import PairedTest
 from scipy import stats
 
 from frontier.scorers import ScoredItem
-from frontier.scorers.translation import TOKENIZER, Translation, chrf2, line
+from frontier.scorers.common import languages
+from frontier.scorers.translation import Translation, chrf2, line
 
 CHINESE = [
     "我不知道。",
@@ -74,7 +77,7 @@ def test_corpus_scores_on_real_lines_are_sacrebleus(
     found = Translation(target=target).score(items(predictions, references))
     # Compared with the texts as they are: making one line of them must not move a score.
     chrf = corpus_chrf(predictions, [references])
-    bleu = corpus_bleu(predictions, [references], tokenize=TOKENIZER[target])
+    bleu = corpus_bleu(predictions, [references], tokenize=languages.tokenizer(target))
     assert found.metrics["chrf2"].value == pytest.approx(chrf.score)
     assert found.metrics["bleu"].value == pytest.approx(bleu.score)
     for prediction, reference, row in zip(predictions, references, found.requests, strict=True):
@@ -97,7 +100,7 @@ def test_scores_and_signatures_are_those_of_the_command_line(
     (tmp_path / "predictions").write_text("".join(f"{line(t)}\n" for t in predictions), "utf-8")
     command = [sys.executable, "-m", "sacrebleu", str(tmp_path / "references")]
     command += ["-i", str(tmp_path / "predictions"), "-m", "chrf", "bleu", "-w", "8"]
-    command += ["--tokenize", TOKENIZER[target], "--format", "json"]
+    command += ["--tokenize", languages.tokenizer(target), "--format", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     reported = {entry["name"]: entry for entry in json.loads(done.stdout)}
     found = Translation(target=target).score(items(predictions, references))
@@ -164,8 +167,53 @@ def test_any_text_is_scored(pairs: list[tuple[str, str]]) -> None:
 
 
 def test_an_unknown_language_is_refused() -> None:
-    with pytest.raises(ValidationError, match="'zh' or 'en'"):
+    with pytest.raises(ValidationError, match=r"'cn' is no language.*did you mean 'zh'"):
         Translation.model_validate({"target": "cn"})
+    for wrong in ("", "english", "q1", "xx", "zh1"):
+        with pytest.raises(ValidationError, match="is no language of ISO 639"):
+            Translation.model_validate({"target": wrong})
+
+
+@pytest.mark.parametrize(
+    ("target", "tokenizer"),
+    [
+        ("de", "13a"),
+        ("pt-BR", "13a"),
+        ("zh_TW", "zh"),
+        ("cmn", "zh"),
+        ("th", "char"),
+        ("deu", "13a"),
+    ],
+)
+def test_every_language_has_its_tokenizer(target: str, tokenizer: str) -> None:
+    predictions, references = ["Er sieht das Haus.", "ฉันไม่รู้"], ["Er sah ein Haus.", "ผมไม่รู้"]
+    found = Translation(target=target).score(items(predictions, references))
+    expected = corpus_bleu(predictions, [references], tokenize=tokenizer)
+    assert found.metrics["bleu"].value == pytest.approx(expected.score)
+    assert f"tok:{tokenizer}" in found.details["signatures"]["bleu"]
+
+
+@pytest.mark.parametrize(("target", "extra"), [("ja", "ja"), ("kor", "ko")])
+def test_a_tokenizer_that_is_not_installed_is_named(target: str, extra: str) -> None:
+    _, module = languages.EXTRAS[languages.tokenizer(target)]
+    if find_spec(module) is None:
+        with pytest.raises(ValidationError, match=rf"pip install 'sacrebleu\[{extra}\]'"):
+            Translation.model_validate({"target": target})
+    assert Translation(target=target, tokenizer="char").score(items(["x"], ["x"])).requests
+
+
+def test_several_references_are_sacrebleus() -> None:
+    """The best one counts, and rows may have different numbers of them."""
+    predictions, first = ["He goes home.", "I see it."], ["He went home.", "I saw it."]
+    second = ["He goes home now.", None]
+    items_ = [
+        ScoredItem("0", predictions[0], first[0], {}, also_accepted=(second[0] or "",)),
+        ScoredItem("1", predictions[1], first[1], {}),
+    ]
+    found = Translation(target="en").score(items_)
+    streams: Any = [first, second]
+    assert found.metrics["chrf2"].value == pytest.approx(corpus_chrf(predictions, streams).score)
+    assert found.metrics["bleu"].value == pytest.approx(corpus_bleu(predictions, streams).score)
 
 
 def test_stored_counts_give_sacrebleus_scores_of_any_requests() -> None:

@@ -48,6 +48,8 @@ def main() -> None:
 def _line(row: datasets.Row) -> str:
     """A row as one line of JSON."""
     value = {"id": row.id, "fields": row.fields, "reference": row.reference, "stratum": row.stratum}
+    if row.also_accepted:
+        value["also_accepted"] = row.also_accepted
     return json.dumps(value, ensure_ascii=False).translate(SEPARATORS) + "\n"
 
 

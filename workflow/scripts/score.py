@@ -27,8 +27,8 @@ from frontier.results.cell import CellResult, Provenance
 from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
-from frontier.scorers import CHOSEN, ScoredItem
-from frontier.scoring import latency, load
+from frontier.scorers import CHOSEN, Score, ScoredItem
+from frontier.scoring import counted, latency, load
 from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_lines, sha256
 
@@ -47,18 +47,24 @@ def scored_items(
             row["reference"],
             row["fields"],
             templates.fill(template, row["fields"]),
+            tuple(row.get("also_accepted", ())),
         )
         for row in rows
     ]
 
 
-def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The cell's score, and the scorer's row for each request."""
+def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], Score]:
+    """The cell's score, and the scorer's result. Raises UserError for what it cannot score."""
+    if spec.scorer.REFERENCES == "one":
+        several = next((item.id for item in items if item.also_accepted), None)
+        if several is not None:
+            kind = CHOSEN.registry.name_of(type(spec.scorer))
+            raise UserError(f"request {several}: has several references; {kind} takes one")
     found = spec.scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
     summary = {"primary": spec.scorer.PRIMARY, "requests": len(items), "metrics": metrics}
     scorer = CHOSEN.write(spec.scorer)
-    return {**summary, "details": found.details, "scorer": scorer}, found.requests
+    return {**summary, "details": found.details, "scorer": scorer}, found
 
 
 def table(
@@ -70,6 +76,7 @@ def table(
     requests were not timed by themselves.
     """
     times = figures.per_request()
+    several = any(item.also_accepted for item in items)
     requests = pl.DataFrame(
         [
             {
@@ -81,6 +88,7 @@ def table(
                 "input": next(iter(item.fields.values()), ""),
                 "prediction": item.prediction,
                 "reference": item.reference,
+                **({counted.OTHERS: list(item.also_accepted)} if several else {}),
                 **columns,
             }
             for record, item, columns in zip(records, items, own, strict=True)
@@ -147,8 +155,10 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
+    found: Score | None = None
     if not result["random_weights"]:
-        result["score"], own = scored(spec, items)
+        result["score"], found = scored(spec, items)
+        own = found.requests
     has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
     under_load = None
     if not result["simulated"]:
@@ -166,7 +176,8 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
             has = Needs.LATENCIES if latencies else Needs.TIMES
     answered = [record for record in records if record.failure is None]
     failed = [record for record in records if record.failure is not None]
-    result["figures"] = figures.values(Measured(measured, spec, answered, failed, under_load), has)
+    given = Measured(measured, spec, answered, failed, under_load, found)
+    result["figures"] = figures.values(given, has)
     return result, table(records, items, own, latencies and not result["simulated"])
 
 

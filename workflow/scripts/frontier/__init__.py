@@ -8,6 +8,7 @@ FLOORS = (
         "words",
         "values",
         "templates",
+        "patterns",
         "blocks",
         "engine_block",
         "registry",

@@ -18,6 +18,9 @@ from frontier.unicode import parse_json
 LOCK = "lock.json"
 """The file that says what a folder holds, and where it came from."""
 
+NO_VALUE = object()
+"""The result where there is no value: null is one."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -83,6 +86,23 @@ def read_lines(path: Path) -> list[Any]:
         except ValueError:
             raise UserError(f"{path}: line {number} is not JSON") from None
     return values
+
+
+def at(value: Any, path: str) -> Any:
+    """The value of a field, `address.city` or `items.0.name`; NO_VALUE without it.
+
+    A key that has a dot in it is found by its whole name first.
+    """
+    if isinstance(value, dict) and path in value:
+        return value[path]
+    head, dot, rest = path.partition(".")
+    if isinstance(value, dict) and head in value:
+        inner = value[head]
+    elif isinstance(value, list) and head.isdecimal() and int(head) < len(value):
+        inner = value[int(head)]
+    else:
+        return NO_VALUE
+    return at(inner, rest) if dot else inner
 
 
 def visible_files(folder: Path) -> dict[str, Path]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from frontier import templates
 from frontier.blocks import Derived
 from frontier.catalogue import ids, inheritance, secrets
 from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
+from frontier.catalogue.fields import with_fields
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.conversions import plain_formats
@@ -62,14 +62,10 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         loader = LOADERS.load(catalogue.datasets[task.dataset].loader, where)
         line = partial(_line, path, ("tasks", name, "sample"))
         keys = check(loader, task.sample.options, f"{where}.sample", ("size", "seed"), line)
-        try:
-            templates.check(task.prompt, keys.fields())
-        except ValueError as error:
-            raise UserError(f"{where}.prompt: {error}") from None
-        loaders[name] = keys
         scorer = SCORERS.load(task.scorer.kind, f"{where}.scorer.kind")
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
+        loaders[name] = with_fields(keys, task.prompt, scorers[name], where)
     return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
 
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
 from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
 from frontier.registry import Registry
+
+References = Literal["none", "one", "several"]
+"""The number of right answers of a row."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,11 @@ class Row:
     fields: Mapping[str, str]
     """The fields for a task's prompt template."""
     reference: str
+    """The right answer; "" in a dataset without."""
     stratum: str
     """The row's group; a sample takes equally many rows from each."""
+    also_accepted: tuple[str, ...] = ()
+    """Further right answers."""
 
 
 class Loader(Entry, ABC):
@@ -45,6 +51,23 @@ class Loader(Entry, ABC):
         """The rows in a dataset's folder, the same on every machine and in the same order.
 
         Raises UserError naming the file and row of an error, or the files that are missing.
+        """
+
+    def using(self, names: Sequence[str]) -> Self:
+        """The loader with these fields, those that a task's prompt and scorer read.
+
+        By default its fields are fixed; a reader of any table takes the columns of these names.
+        """
+        return self
+
+    def references(self) -> References:
+        """The number of right answers of a row, as far as the keys say it."""
+        return "one"
+
+    def check(self, place: Path) -> None:
+        """Looks at a local dataset, a folder or a file, while planning; reads little of it.
+
+        Raises UserError for what `rows` would refuse in any row.
         """
 
     def plugins(self) -> tuple[str, ...]:

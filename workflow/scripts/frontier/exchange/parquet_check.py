@@ -97,7 +97,9 @@ def _miscounted(table: pl.LazyFrame, scorer: CorpusScorer) -> str | None:
     widths = pl.col(counted.COLUMN).list.len()
     if table.select(widths.max()).collect().item() not in (None, scorer.WIDTH):
         return f"column {counted.COLUMN} does not have {scorer.WIDTH} counts for each request"
-    names = ("id", "prediction", "reference", "score", counted.COLUMN)
+    names = ["id", "prediction", "reference", "score", counted.COLUMN]
+    if types.get(counted.OTHERS) == pl.List(pl.String()):
+        names.append(counted.OTHERS)
     requests = table.select(names).collect()
     try:
         counts = counted.checked(requests, scorer)

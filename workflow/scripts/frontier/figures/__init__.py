@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # planning needs only names, not the imports of computations
     from frontier.results.cell_load import Loads
     from frontier.results.measurement import Measurement
     from frontier.results.records import Record
+    from frontier.scorers import Score
     from frontier.specs.score import ScoreSpec
     from frontier.stats.intervals import Estimate
 
@@ -67,6 +68,8 @@ class Measured:
     """The requests without an answer."""
     loads: Loads | None = None
     """The rates of arrivals of the scenario `server`."""
+    score: Score | None = None
+    """The scorer's result; None where nothing was learned."""
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,20 @@ class InputSteps:
     def _sample(self, task: str) -> Step:
         block = self.catalogue.tasks[task]
         spec = self._sample_spec(task)
+        self._check_local(task, spec.loader)
         read = {"dataset": self._raw(block.dataset)}
         fetched = {"dataset": self.dataset(block.dataset)}
         modules = _loading(spec.loader)
         return step("sample", spec.model_dump(mode="json"), read, *modules, fetched=fetched)
+
+    def _check_local(self, task: str, loader: Loader) -> None:
+        """Looks at a dataset of the user's own before any job starts."""
+        path = self.source(self.catalogue.tasks[task].dataset).source.path
+        try:
+            if path and path.exists():
+                loader.check(path)
+        except UserError as error:
+            raise UserError(f"config/tasks.yaml: tasks.{task}: {error}") from None
 
     def _sample_spec(self, task: str) -> SampleSpec:
         keys = self.catalogue.tasks[task].sample

@@ -168,11 +168,21 @@ COMPARISONS: tuple[Column, ...] = (
         "score minus native_score on the paired requests; proportions in percentage points",
     ),
     _text("difference_method", "method of the interval of difference"),
-    Column("lost", "count", "answers", "right before, wrong now; missing for corpus metrics"),
-    Column("gained", "count", "answers", "wrong before, right now; missing for corpus metrics"),
+    Column(
+        "lost", "count", "answers",
+        "right before, wrong now; missing where answers are more than right or wrong",
+    ),
+    Column(
+        "gained", "count", "answers",
+        "wrong before, right now; missing where answers are more than right or wrong",
+    ),
     Column("changed", "count", "answers", "answers whose text differs, right or wrong"),
     Column("p", "number", "", "chance of at least such a difference if there were none"),
-    _text("p_method", "the test: mid-p McNemar for proportions, jackknife t for corpus metrics"),
+    _text(
+        "p_method",
+        "the test: mid-p McNemar for proportions, jackknife t for corpus metrics, paired bootstrap "
+        "for means of scores",
+    ),
     Column("p_holm", "number", "", "p after Holm's correction for all scores of the study"),
     _text(
         "verdict",

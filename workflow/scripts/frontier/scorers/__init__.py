@@ -11,9 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+
 from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
+from frontier.datasets import References
 from frontier.registry import Registry
+from frontier.stats.bootstrap import bootstrap, mean
 from frontier.stats.intervals import Estimate
 from frontier.stats.serial import Floats
 
@@ -29,6 +33,7 @@ class ScoredItem:
     """One request's generation and its reference.
 
     `fields` are the sample row's, `prompt` is the task's template filled with them, "" if unknown.
+    `also_accepted` are further right answers besides `reference`.
     """
 
     id: str
@@ -36,6 +41,12 @@ class ScoredItem:
     reference: str
     fields: Mapping[str, str]
     prompt: str = ""
+    also_accepted: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """All right answers."""
+        return (self.reference, *self.also_accepted)
 
 
 @dataclass(frozen=True)
@@ -60,11 +71,14 @@ class Score:
 
     `requests` has the items' order; each row has "score" in [0, 1], or None if the answer is
     neither right nor wrong, and the scorer's own columns; "counts" are a corpus metric's.
+    `unparsable`: the number of texts, empty ones aside, in which a scorer that looks for an answer
+    found none; None for a scorer that reads a text as a whole.
     """
 
     metrics: dict[str, Metric]
     details: dict[str, Any]
     requests: list[dict[str, str | int | float | bool | list[int] | None]]
+    unparsable: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,10 +99,30 @@ class Scorer(Entry, ABC):
 
     PRIMARY: ClassVar[str]
     """The name of the metric by which variants are compared."""
+    REFERENCES: ClassVar[References] = "one"
+    """The right answers with which it compares each: several are then all accepted."""
+
+    def reads(self) -> tuple[str, ...]:
+        """The fields of a row that it reads besides the answer and the references."""
+        return ()
 
     @abstractmethod
     def score(self, items: Sequence[ScoredItem]) -> Score:
         """The metrics of a cell's items. Raises UserError for an invalid reference."""
+
+
+class MeanScorer(Scorer, ABC):
+    """A scorer whose requests have scores anywhere between 0 and 1, and whose primary metric is
+    their mean: a share of the answer that is right, ROUGE, a rating on a scale."""
+
+    UNIT: ClassVar[str] = PROPORTION
+    """The unit of the primary metric; in points it is 100 times the mean."""
+
+    def difference(self, native: Floats, other: Floats) -> Difference:
+        """The mean of the requests' differences, `other` minus `native`, in `UNIT`."""
+        factor = 100.0 if self.UNIT == POINTS else 1.0
+        estimate, p = bootstrap(mean, (other - native)[:, np.newaxis] * factor)
+        return Difference(estimate, p, "paired bootstrap")
 
 
 class CorpusScorer(Scorer, ABC):

@@ -85,6 +85,10 @@ class Classification(Scorer):
                 }
                 for item, reading in zip(items, readings, strict=True)
             ],
+            unparsable=sum(
+                reading.label is None and bool(item.prediction.strip())
+                for item, reading in zip(items, readings, strict=True)
+            ),
         )
 
     def _figures(

@@ -83,6 +83,10 @@ class Mathematics(Scorer):
                 }
                 for verdict, whole, same, kind, problem in found
             ],
+            unparsable=sum(
+                verdict.answer is None and verdict.right is not None and bool(text.strip())
+                for verdict, (text, _) in zip(verdicts, given, strict=True)
+            ),
         )
 
 

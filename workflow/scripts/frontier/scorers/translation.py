@@ -1,24 +1,28 @@
 """Translation by corpus chrF2 and BLEU, both sacreBLEU's, with jackknife intervals over requests.
 
-chrF2 works on characters, so it is comparable in both directions; BLEU needs words, which Chinese
-does not separate: Chinese is tokenized by character and English as in mteval-v13a.
+chrF2 works on characters, so it is comparable in both directions; BLEU needs words: Chinese and
+other languages without spaces between them are tokenized by character, Japanese and Korean by
+MeCab, and all others as in mteval-v13a.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from importlib.util import find_spec
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import AfterValidator, model_validator
 from sacrebleu.metrics import BLEU, CHRF
 
 from frontier.blocks import Decides
 from frontier.scorers import POINTS, CorpusScorer, Difference, Metric, Score, ScoredItem
+from frontier.scorers.common import languages
+from frontier.scorers.common.languages import Tokenizer
 from frontier.stats.jackknife import jackknife, logit_up_to
 from frontier.stats.serial import Floats
 
-TOKENIZER = {"zh": "zh", "en": "13a"}
 PERCENT = logit_up_to(100)
 ENOUGH_CHANGED = 10  # answers; with fewer the size of a change is uncertain (bench/coverage.py)
 
@@ -27,14 +31,32 @@ class Translation(CorpusScorer):
     """Corpus chrF2 and BLEU in points; a request's score is its sentence chrF2 / 100."""
 
     PRIMARY = "chrf2"
+    REFERENCES = "several"
     WIDTH = 18  # of the hypothesis, the reference and both, for 1- to 6-grams
 
-    target: Annotated[Literal["zh", "en"], Decides("score")]
-    """The language translated into."""
+    target: Annotated[str, AfterValidator(languages.check), Decides("score")]
+    """The language translated into, as a code of ISO 639: en, zh, de, pt-BR."""
+    tokenizer: Annotated[Tokenizer | None, Decides("score")] = None
+    """BLEU's, by sacreBLEU's names; by default the one for the language. chrF2 needs none."""
+
+    @model_validator(mode="after")
+    def _installed(self) -> Self:
+        extra, module = languages.EXTRAS.get(self.bleu_tokenizer, ("", ""))
+        if module and find_spec(module) is None:
+            raise ValueError(
+                f"BLEU's tokenizer {self.bleu_tokenizer} is not installed: pip install "
+                f"'sacrebleu[{extra}]', or give tokenizer: char"
+            )
+        return self
+
+    @property
+    def bleu_tokenizer(self) -> Tokenizer:
+        """The tokenizer in use."""
+        return self.tokenizer or languages.tokenizer(self.target)
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
         """Both metrics with intervals."""
-        chrf, bleu = CHRF(), BLEU(tokenize=TOKENIZER[self.target])
+        chrf, bleu = CHRF(), BLEU(tokenize=self.bleu_tokenizer)
         chrf_counts, bleu_counts = _counts(chrf, items), _counts(bleu, items)
         estimates = {
             "chrf2": jackknife(chrf2, chrf_counts, scale=PERCENT).estimate,
@@ -114,8 +136,12 @@ def _counts(metric: Any, items: Sequence[ScoredItem]) -> Floats:
     if not items:
         return np.zeros((0, 0))
     hypotheses = [line(item.prediction) for item in items]
-    references = [line(item.reference) for item in items]
-    rows = metric._extract_corpus_statistics(hypotheses, [references])
+    most = max(len(item.references) for item in items)
+    streams = [
+        [line(item.references[place]) if place < len(item.references) else None for item in items]
+        for place in range(most)
+    ]
+    rows = metric._extract_corpus_statistics(hypotheses, streams)
     return np.array(rows, dtype=np.float64)
 
 

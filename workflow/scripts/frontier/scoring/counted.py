@@ -9,6 +9,8 @@ from frontier.scorers import CorpusScorer, ScoredItem
 from frontier.stats.serial import Floats
 
 COLUMN = "counts"
+OTHERS = "also_accepted"
+"""The column of further references, of tables that have some."""
 TYPE = pl.List(pl.Int64())
 ROUNDING = 1e-9  # of a score, whose last digit depends on the order of summation
 
@@ -35,5 +37,11 @@ def of_texts(
     requests: pl.DataFrame, scorer: CorpusScorer, prediction: str = "prediction"
 ) -> Floats:
     """The counts of the requests' texts, of shape (requests, WIDTH)."""
+    others = requests[OTHERS] if OTHERS in requests.columns else [()] * requests.height
     rows = requests.select("id", prediction, "reference").iter_rows()
-    return scorer.count([ScoredItem(id_, text, reference, {}) for id_, text, reference in rows])
+    return scorer.count(
+        [
+            ScoredItem(id_, text, reference, {}, also_accepted=tuple(further or ()))
+            for (id_, text, reference), further in zip(rows, others, strict=True)
+        ]
+    )

@@ -16,7 +16,7 @@ from frontier.results.cell import CellResult, Estimate, Metric
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SIGNIFICANT, WORSE
 from frontier.results.key import Key
 from frontier.results.outputs import read_requests
-from frontier.scorers import PROPORTION, CorpusScorer, Difference, Scorer
+from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer
 from frontier.scoring import counted
 from frontier.stats.jackknife import Tested
 from frontier.stats.serial import Floats
@@ -161,6 +161,11 @@ def scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> di
         before, after = (_counts(pairs, end, other.scorer) for end in ("", "_right"))
         found = other.scorer.difference(before, after)
         row["requests"] = pairs.height
+    elif isinstance(other.scorer, MeanScorer):
+        scored = pairs.drop_nulls(("score", "score_right"))
+        before, after = (scored[name].to_numpy() for name in ("score", "score_right"))
+        found = other.scorer.difference(before, after)
+        row["requests"] = scored.height
     else:
         scored = pairs.drop_nulls(("score", "score_right"))
         found, flips = _flips(scored)

@@ -34,10 +34,13 @@ class DatasetFile:
 def read_files(folder: Path, wanted: re.Pattern[str]) -> list[str]:
     """The names of the files in a folder that a loader reads; others do not count.
 
+    `folder` may also be a single file, which is then the only one.
+
     `wanted` matches the names of the loader's files, without folder and .gz; the content of
     archives is unknown. Raises UserError if there are only archives that cannot be unpacked.
     """
-    names = [name for name in visible_files(folder) if name != LOCK]
+    names = [folder.name] if folder.is_file() else visible_files(folder)
+    names = [name for name in names if name != LOCK]
     found = [name for name in names if archives.is_archive(name) or _matches(wanted, name)]
     packed = [name for name in names if name.lower().endswith(archives.UNREADABLE)]
     if packed and not found:
@@ -63,14 +66,15 @@ def entries(folder: Path, wanted: re.Pattern[str]) -> Iterator[DatasetFile]:
     An entry of a tar archive should be read before the next one is requested, so that the archive
     is read once, from start to end. Raises UserError naming an unreadable archive.
     """
+    place = folder.parent if folder.is_file() else folder
     for name in read_files(folder, wanted):
         if archives.is_archive(name):
-            for member, read in archives.members(folder / name, name):
+            for member, read in archives.members(place / name, name):
                 entry = _entry(member, f"{name}:{member}", read, None)
                 if wanted.fullmatch(entry.name.name):
                     yield entry
         else:
-            yield _entry(name, name, partial(_plain, folder / name), folder / name)
+            yield _entry(name, name, partial(_plain, place / name), place / name)
 
 
 def _plain(path: Path) -> IO[bytes]:

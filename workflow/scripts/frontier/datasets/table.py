@@ -1,0 +1,234 @@
+"""Any table: CSV, TSV, JSON lines or Parquet, packed or not; a folder of them, or a hub's.
+
+A prompt's fields are the columns of the same names; nested values are reached by a path, such as
+`answers.text` or `choices.0`. Cells are taken as they are in the file. What a row lacks is refused
+with its number, and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from encodings import aliases
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, Field
+
+from frontier import patterns
+from frontier.blocks import Block, Decides
+from frontier.datasets import Loader, References, Row
+from frontier.datasets.common import tables
+from frontier.datasets.common.cells import cell, is_missing, text_of
+from frontier.datasets.common.files import DatasetFile, entries
+from frontier.datasets.common.tables import Form, Record
+from frontier.errors import UserError, did_you_mean
+from frontier.text import shown
+
+MOST_SHOWN = 1_000
+"""Different values of a filtered column that are remembered for an error."""
+ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+def _encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        known = [one.replace("_", "-") for one in aliases.aliases]
+        raise ValueError(f"unknown encoding {name!r}{did_you_mean(name, known)}") from None
+    return name
+
+
+class Except(Block):
+    """All values but some."""
+
+    other_than: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The values that are left out; "" is an empty cell."""
+
+
+class Table(Loader):
+    """Rows of a table, with one or several right answers each."""
+
+    FILES = re.compile(r".*\.(csv|tsv|jsonl|ndjson|json|parquet)", re.IGNORECASE)
+
+    reference: Annotated[ColumnName | tuple[ColumnName, ...] | None, Decides("sample")] = None
+    """The column with the right answer, or several columns whose values are all accepted. A list in
+    a cell is several answers too. Without it there is none, for scorers that need none."""
+    separator: Annotated[str | None, Field(min_length=1, max_length=20), Decides("sample")] = None
+    """The text between several right answers in one cell, such as ";"; spaces around them go."""
+    labels: Annotated[dict[str, str], Decides("sample")] = Field(default_factory=dict)
+    """Names of the reference's values, such as {"0": negative, "1": positive}; no other value may
+    occur."""
+    columns: Annotated[dict[str, ColumnName], Decides("sample")] = Field(default_factory=dict)
+    """Columns of other names than the prompt's fields, as {field: column}."""
+    may_be_empty: Annotated[tuple[str, ...], Decides("sample")] = ()
+    """Fields that some rows may lack; in all others an empty cell is an error."""
+    id: Annotated[ColumnName | None, Decides("sample")] = None
+    """The column that names a row; by default the file's name and the row's number."""
+    stratum: Annotated[ColumnName | None, Decides("sample")] = None
+    """The column of groups, from which a sample takes equal shares."""
+    filter: Annotated[dict[ColumnName, str | tuple[str, ...] | Except], Decides("sample")] = Field(
+        default_factory=dict
+    )
+    """The rows to use: {column: value}, {column: [values]} or {column: {other_than: [values]}}."""
+    split: Annotated[str | None, Field(pattern=r"^\w+$"), Decides("sample")] = None
+    """The files whose path has this word, such as `test` in main/test-00000-of-00001.parquet."""
+    files: Annotated[Annotated[str, AfterValidator(patterns.check)] | None, Decides("sample")] = (
+        None
+    )
+    """A regular expression for the names of the files to read, without .gz; its named groups are
+    further columns: "(?P<subject>.+)_test\\.csv"."""
+    header: Annotated[tuple[ColumnName, ...], Decides("sample")] = ()
+    """The columns' names of CSV and TSV files without a header row."""
+    delimiter: Annotated[str | None, Field(min_length=1, max_length=1), Decides("sample")] = None
+    """The character between cells; by default a comma in .csv, a tab in .tsv."""
+    quoted: Annotated[bool | None, Decides("sample")] = None
+    """Whether cells may be in quotation marks; by default they may in CSV, in TSV not."""
+    encoding: Annotated[str, AfterValidator(_encoding), Decides("sample")] = "utf-8"
+    """The encoding of text files, such as cp1252 or utf-16."""
+
+    def using(self, names: Sequence[str]) -> Self:
+        """The loader with columns for these fields too, of the same names if not given others."""
+        further = {name: name for name in names if name not in self.columns}
+        return self.model_copy(update={"columns": {**self.columns, **further}})
+
+    def fields(self) -> tuple[str, ...]:
+        """The fields that `columns` names, and those of the task's prompt."""
+        return tuple(self.columns)
+
+    def references(self) -> References:
+        """Several if a separator or several columns are given; lists in cells are only seen."""
+        if self.reference is None:
+            return "none"
+        return "several" if self.separator or isinstance(self.reference, tuple) else "one"
+
+    def check(self, place: Path) -> None:
+        """Looks for the columns in the first row of the first file."""
+        for entry, groups in self._entries(place):
+            for where, _, values in tables.records(entry, self._form, self._read(groups)):
+                cells = {**values, **groups}
+                for name in self._needed:
+                    cell(cells, name, where)
+                return
+
+    def rows(self, folder: Path) -> Iterator[Row]:
+        """The rows that pass the filter; their numbers are those of the file.
+
+        Raises UserError naming the file and row, or the column with the nearest name.
+        """
+        seen: dict[str, set[str]] = {name: set() for name in self.filter}
+        passed = False
+        for entry, groups in self._entries(folder):
+            stem = str(entry.name.with_suffix(""))
+            for where, number, values in tables.records(entry, self._form, self._read(groups)):
+                cells = {**values, **groups}
+                if self._passes(cells, where, seen):
+                    passed = True
+                    yield self._row(cells, f"{stem}-{number:06d}", where)
+        if not passed:
+            raise UserError(f"{folder}: {self._nothing(seen)}")
+
+    @property
+    def _form(self) -> Form:
+        return Form(self.header, self.delimiter, self.quoted, self.encoding)
+
+    @property
+    def _references(self) -> tuple[str, ...]:
+        given = self.reference
+        return (given,) if isinstance(given, str) else given or ()
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        """The columns that are read."""
+        others = [name for name in (self.id, self.stratum) if name]
+        found = (*self.columns.values(), *self._references, *others, *self.filter)
+        return tuple(dict.fromkeys(found))
+
+    def _read(self, groups: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(name for name in self._needed if name not in groups)
+
+    def _entries(self, folder: Path) -> Iterator[tuple[DatasetFile, dict[str, str]]]:
+        """The files to read, each with the columns that its name has."""
+        others: list[str] = []
+        found = False
+        for entry in entries(folder, self.FILES):
+            if self.split and self.split not in re.split(r"[\W_]+", str(entry.name)):
+                others.append(entry.where)
+                continue
+            groups: dict[str, str] = {}
+            if self.files:
+                match = patterns.whole(self.files, entry.name.name, "files")
+                if match is None:
+                    others.append(entry.where)
+                    continue
+                groups = {name: text or "" for name, text in match.groupdict().items()}
+            found = True
+            yield entry, groups
+        if not found:
+            wanted = " of that name" if others else f": their names end in {_SUFFIXES}"
+            there = f"; there are: {', '.join(others[:5])}" if others else ""
+            raise UserError(f"{folder}: no table{wanted}{there}")
+
+    def _passes(self, cells: Record, where: str, seen: dict[str, set[str]]) -> bool:
+        for name, wanted in self.filter.items():
+            text = text_of(cell(cells, name, where), where)
+            if len(seen[name]) < MOST_SHOWN:
+                seen[name].add(text)
+            if isinstance(wanted, Except):
+                passes = text not in wanted.other_than
+            else:
+                passes = text in ((wanted,) if isinstance(wanted, str) else wanted)
+            if not passes:
+                return False
+        return True
+
+    def _nothing(self, seen: Mapping[str, set[str]]) -> str:
+        """The reason why there is no row."""
+        for name, wanted in self.filter.items():
+            values = (wanted,) if isinstance(wanted, str) else wanted
+            if isinstance(values, tuple) and values and not seen[name] & {*values} and seen[name]:
+                hint = did_you_mean(values[0], sorted(seen[name]))
+                return f"no row whose {name!r} is {shown(values[0])}{hint}"
+        return "no row passes the filter" if self.filter else "the table has no rows"
+
+    def _row(self, cells: Record, number: str, where: str) -> Row:
+        fields = {}
+        for field, column in self.columns.items():
+            value = cell(cells, column, where)
+            if is_missing(value) and field not in self.may_be_empty:
+                raise UserError(
+                    f"{where}: {column!r} is empty; if it may be, give may_be_empty: [{field}]"
+                )
+            fields[field] = text_of(value, where)
+        named = text_of(cell(cells, self.id, where), where) if self.id else number
+        if not named.strip():
+            raise UserError(f"{where} has no id ({self.id!r} is empty)")
+        stratum = text_of(cell(cells, self.stratum, where), where) if self.stratum else ""
+        accepted = self._accepted(cells, where) if self.reference is not None else [""]
+        return Row(named, fields, accepted[0], stratum, tuple(accepted[1:]))
+
+    def _accepted(self, cells: Record, where: str) -> list[str]:
+        """The right answers of a row, each once."""
+        found: list[str] = []
+        for column in self._references:
+            value = cell(cells, column, where)
+            for one in value if isinstance(value, list) else [value]:
+                if self.separator and isinstance(one, str):
+                    found += [part.strip() for part in one.split(self.separator)]
+                else:
+                    found.append(text_of(one, where))
+        accepted = [one for one in dict.fromkeys(found) if one.strip()]
+        if not accepted:
+            names = " and ".join(map(repr, self._references))
+            raise UserError(f"{where} has no reference ({names} is empty)")
+        return [self._named(one, where) for one in accepted] if self.labels else accepted
+
+    def _named(self, value: str, where: str) -> str:
+        if value not in self.labels:
+            hint = did_you_mean(value, self.labels)
+            raise UserError(f"{where}: {shown(value)} is not one of the labels{hint}")
+        return self.labels[value]
+
+
+_SUFFIXES = ", ".join(tables.SUFFIXES)

@@ -1,0 +1,1 @@
+"""Shared by scorers: proportions of right answers, and checks of references."""
