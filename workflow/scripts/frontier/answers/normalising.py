@@ -29,8 +29,8 @@ APPLIED: dict[Normalisation, Callable[[str], str]] = {
     "spaces": lambda text: " ".join(text.split()),
     "strip": str.strip,
 }
-"""The normalisations by name, in the order in which they are applied. SQuAD's metric has case, punctuation, articles
-and spaces."""
+"""The normalisations by name, in the order in which they are applied. SQuAD's metric has case,
+punctuation, articles and spaces."""
 
 
 def normalised(text: str, names: Sequence[Normalisation]) -> str:
