@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from frontier.results.cell_load import Loads
 from frontier.results.columns import COLUMNS
 from frontier.results.key import Key
 from frontier.results.records import Record
+from frontier.scorers import Score
 from frontier.specs.score import ScoredDevice, ScoredModel, ScoreSpec
 from frontier.tables import study
 from frontier.tables.study import columns, table
@@ -52,7 +54,8 @@ RECORDS = [
     )
     for n in range(400)
 ]  # fmt: skip
-ALL = Measured(MEASUREMENT, SPEC, RECORDS)
+SCORE = Score({}, {}, [{"score": 1.0}] * 398 + [{"score": None}] * 2, unparsable=3)
+ALL = Measured(MEASUREMENT, SPEC, RECORDS, score=SCORE)
 PASS = {"requests": 400, "tokens": 2000, "seconds": 0.5, "changed": 1}
 AT_ONCE = Measured(
     a_measurement(**FACTS, sessions=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS] * 3})]),
@@ -207,3 +210,27 @@ def test_a_figure_that_does_not_fit_is_named(added: Callable[[str], None], fault
 
 def test_no_figure_is_a_column_of_every_study() -> None:
     assert not {column.name for column in COLUMNS} & {column.name for column in figures.columns()}
+
+
+def test_answers_that_say_nothing_are_counted_not_left_out() -> None:
+    """Empty, cut off and unparsable: three counts, each shown; without a verdict is a fourth."""
+    texts = ["", " \n", "7", "7 and", "7"]
+    ends = ["stop", "stop", "stop", "length", "length"]
+    records = [
+        replace(RECORDS[0], id=str(place), text=text, finish_reason=end)
+        for place, (text, end) in enumerate(zip(texts, ends, strict=True))
+    ]
+    rows: list[dict[str, Any]] = [{"score": one} for one in (0.0, 0.0, 1.0, 0.0, None)]
+    given = Measured(MEASUREMENT, SPEC, records, score=Score({}, {}, rows, unparsable=1))
+    found = figures.values(given, Needs.ANSWERS)
+    assert [found[f"{name}_answers"] for name in ("empty", "cut_off", "unparsable", "unscored")] == [
+        2, 2, 1, 1,
+    ]  # fmt: skip
+    shown = next(
+        one for one in figures.in_order() if type(one).__name__ == "WithoutAnswer"
+    ).HEADINGS[0]
+    assert shown.text(row(found)) == "2 empty, 2 cut off, 1 unread"
+    whole = Measured(MEASUREMENT, SPEC, records[2:3], score=Score({}, {}, rows[2:3]))
+    found = figures.values(whole, Needs.ANSWERS)
+    assert found["unparsable_answers"] is None
+    assert shown.text(row(found)) == "none"

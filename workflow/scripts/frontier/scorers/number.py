@@ -33,7 +33,7 @@ class Number(Scorer):
     is, and in answers."""
     tolerance: Annotated[float, Field(ge=0, le=1e300), Decides("score")] = 0.0
     """The largest difference from the reference that is right."""
-    relative_tolerance: Annotated[float, Field(ge=0, lt=1), Decides("score")] = 0.0
+    relative_tolerance: Annotated[float, Field(ge=0, le=1), Decides("score")] = 0.0
     """The same as a share of the reference."""
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
