@@ -19,7 +19,7 @@ def _heading(row: StudyRow) -> str:
 class WithoutAnswer(Figure):
     """Three counts of answers: the empty and the unparsable are wrong, and none is left out."""
 
-    ORDER = 143
+    ORDER = 144
     NEEDS = Needs.ANSWERS
     COLUMNS = (
         Column("empty_answers", "count", "answers", "answers without any visible text"),
