@@ -17,11 +17,15 @@ from scipy import stats
 
 from cells import ROOT, Cell, frame, translated, write
 from frontier.errors import UserError
+from frontier.results.cell import Metric
 from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
+from frontier.results.key import Key
 from frontier.results.outputs import schema
+from frontier.scorers import POINTS
+from frontier.scorers.rouge import Rouge
 from frontier.stats.intervals import quantile_interval
 from frontier.tables.comparisons import table
-from frontier.tables.sides import join_requests, latency_ratio, verdict
+from frontier.tables.sides import ComparedCell, join_requests, latency_ratio, scores, verdict
 
 ENGLISH = ("the cat sat on the mat", "we went home", "it rained all day", "who is there")
 
@@ -116,6 +120,32 @@ def test_a_corpus_metric_is_compared_as_a_corpus(compared: pl.DataFrame) -> None
     assert (row["lost"], row["gained"]) == (None, None)
     assert row["p_method"] == "paired jackknife t"
     assert row["verdict"] == WORSE
+
+
+def test_means_of_scores_are_compared_request_by_request() -> None:
+    """ROUGE in points: the difference of the means, whose interval and test are paired."""
+    rng = np.random.default_rng(2)
+    before = rng.beta(3, 5, 80)
+    after = np.clip(before - 0.02 + rng.normal(0, 0.03, 80), 0, 1)
+    scorer = Rouge()
+    sides_ = [
+        ComparedCell(
+            Path(), Key.model_construct(), True, None, False, None, scorer.PRIMARY,
+            Metric(value=100 * values.mean(), unit=POINTS, method=""), scorer,
+        )
+        for values in (before, after)
+    ]  # fmt: skip
+    pairs = pl.DataFrame({"id": range(80), "score": before, "score_right": after})
+    row = scores(*sides_, pairs.with_columns(score=pl.when(pl.col("id") > 0).then("score")))
+    assert row["requests"] == 79
+    row = scores(*sides_, pairs)
+    assert row["difference"] == pytest.approx(100 * (after - before).mean())
+    theirs = stats.bootstrap((100 * (after - before),), np.mean, rng=1).confidence_interval
+    assert row["difference_low"] == pytest.approx(theirs.low, abs=0.1)
+    assert row["difference_high"] == pytest.approx(theirs.high, abs=0.1)
+    assert row["p"] < 0.001
+    assert row["p_method"] == "paired bootstrap"
+    assert "lost" not in row
 
 
 def scored(folder: Path, cell: Cell) -> Path:

@@ -15,7 +15,10 @@ import pytest
 import score
 from conftest import ROOT
 from frontier.arrivals import one_by_one
+from frontier.errors import UserError
+from frontier.exchange.parquet_check import fault_of
 from frontier.results.records import Record
+from frontier.scorers import CHOSEN, ScoredItem
 from frontier.specs.score import ScoreSpec
 from frontier.values import checked_spec
 from measurements import WARM_UP, measurement, session
@@ -42,12 +45,18 @@ def scored(
     reference: str = "positive",
     wrong: str = "negative",
     later: tuple[int, ...] = (),
+    also: tuple[str, ...] = (),
     **facts: Any,
 ) -> tuple[dict[str, Any], pl.DataFrame]:
     """The cell and its table of requests, a quarter of them wrong, some asked `later`."""
     spec = SPEC if scorer is None else SPEC | {"scorer": scorer}
     rows = [
-        {"id": f"r{n}", "reference": reference, "fields": {"sentence": f"text {n}"}}
+        {
+            "id": f"r{n}",
+            "reference": reference,
+            "fields": {"sentence": f"text {n}"},
+            **({"also_accepted": also} if also else {}),
+        }
         for n in range(REQUESTS)
     ]
     records = [
@@ -122,6 +131,30 @@ def test_a_lone_surrogate_is_a_wrong_letter_and_no_fault(
     assert value == 0.75 if metric != "chrf2" else 0 < value < 100
     assert requests["prediction"][0] == "\ufffd, \ufffd and \U0001f600"
     assert requests["prediction"][1] == reference
+
+
+def test_further_references_are_accepted_and_stored(tmp_path: Path) -> None:
+    """Another machine can count a corpus metric again; without them its counts would be refused."""
+    scorer = {"kind": "translation", "options": {"target": "en"}}
+    cell, requests = scored(
+        tmp_path, scorer, "A cat sits here.", "A dog ran.", also=("A dog ran!",)
+    )
+    assert cell["score"]["metrics"]["chrf2"]["value"] > 90
+    assert set(map(tuple, requests["also_accepted"])) == {("A dog ran!",)}
+    path = tmp_path / "cell.parquet"
+    assert fault_of(path, CHOSEN.read(scorer)) is None
+    others = requests.with_columns(also_accepted=pl.lit(["Something else."]))
+    others.write_parquet(path)
+    assert "not counted from the texts" in (fault_of(path, CHOSEN.read(scorer)) or "")
+    _, plain = scored(tmp_path, scorer, "A cat sits here.")
+    assert "also_accepted" not in plain.columns
+
+
+def test_further_references_are_not_ignored() -> None:
+    item = ScoredItem("r1", "positive", "positive", {}, also_accepted=("negative",))
+    spec = ScoreSpec.model_validate(SPEC)
+    with pytest.raises(UserError, match="request r1: has several references; classification takes"):
+        score.scored(spec, [item])
 
 
 def test_what_was_asked_reaches_the_scorer() -> None:

@@ -37,7 +37,7 @@ def of_texts(
     requests: pl.DataFrame, scorer: CorpusScorer, prediction: str = "prediction"
 ) -> Floats:
     """The counts of the requests' texts, of shape (requests, WIDTH)."""
-    others = requests[OTHERS] if OTHERS in requests.columns else [()] * requests.height
+    others = requests[OTHERS].to_list() if OTHERS in requests.columns else [()] * requests.height
     rows = requests.select("id", prediction, "reference").iter_rows()
     return scorer.count(
         [
