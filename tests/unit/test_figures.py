@@ -54,7 +54,13 @@ RECORDS = [
     )
     for n in range(400)
 ]  # fmt: skip
-SCORE = Score({}, {}, [{"score": 1.0}] * 398 + [{"score": None}] * 2, unparsable=3)
+REASONS = ("no sandbox", "no sandbox", "no verdict")
+SCORE = Score(
+    {},
+    {},
+    [{"score": 1.0}] * 397 + [{"score": None, "unscored": one} for one in REASONS],
+    unparsable=3,
+)
 ALL = Measured(MEASUREMENT, SPEC, RECORDS, score=SCORE)
 PASS = {"requests": 400, "tokens": 2000, "seconds": 0.5, "changed": 1}
 AT_ONCE = Measured(
@@ -124,7 +130,8 @@ def test_what_there_is_decides_what_is_known() -> None:
         "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
             "cached_prompt_share",
         "retried_requests",
-        "empty_answers", "cut_off_answers", "unparsable_answers", "unscored_answers",
+        "empty_answers", "cut_off_answers", "unparsable_answers",
+        "unscored_answers", "unscored_reason",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}
@@ -134,6 +141,12 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)
     assert figures.values(unscored, Needs.TIMES)["requests"] is None
+    assert figures.values(unscored, Needs.TIMES)["unscored_answers"] is None
+    found = figures.values(ALL, Needs.ANSWERS)
+    assert (found["unscored_answers"], found["unscored_reason"]) == (3, "no sandbox")
+    scored = Measured(MEASUREMENT, SPEC, RECORDS, score=Score({}, {}, []))
+    found = figures.values(scored, Needs.ANSWERS)
+    assert (found["unscored_answers"], found["unscored_reason"]) == (0, None)
 
 
 def test_a_cell_holds_figures_as_json() -> None:

@@ -13,12 +13,15 @@ from pathlib import Path
 import pytest
 
 import many
+from frontier.explaining.why import Why
 from frontier.fetching import contents
 from frontier.planning import freshness
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
+from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import checksums
+from frontier.scorers import Scorer
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,23 @@ def test_another_layout_is_named_once(steps: Steps) -> None:
     assert stale == {cell.name for cell in steps.cells[:2]}
     assert len(messages) == 1
     assert "written by another release, in another layout" in messages[0]
+
+
+def test_a_cell_that_no_machine_could_score_is_scored_here(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of a sandbox elsewhere; it stays as it is where there is none either."""
+    cell = steps.cells[0]
+    found = checksums.read(cell.place.summary.read_bytes())
+    assert found
+    found["score"]["unavailable"] = "no sandbox"
+    cell.place.summary.unlink()  # equal cells share their files
+    checksums.write(cell.place.summary, found)
+    assert judged(steps) == ({cell.name}, [])
+    fresh, job = Freshness(steps), Jobs(steps).score(cell)
+    assert Why(fresh, [job]).cause(job).kind == "scorable"
+    monkeypatch.setattr(Scorer, "unavailable", lambda self: "no sandbox")
+    assert judged(steps) == (set(), [])
 
 
 def summary(steps: Steps, cell: Cell) -> Path:

@@ -15,7 +15,13 @@ from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
 from frontier.scorers import CHOSEN, POINTS, SCORERS, CorpusScorer, MeanScorer, ScoredItem, Scorer
+from frontier.scorers.code import Code
 
+REQUIRED = {"code": {"form": "continuation"}}
+"""Keys of scorers that no task of config/tasks.yaml uses."""
+CODE = {
+    "prompt": "def f():\n", "entry_point": "f", "test": "def check(f):\n    assert f() == 7\n",
+}  # fmt: skip
 PREDICTIONS = ("positive", "negative", "7", "8", "A cat sits here.", "", "\u200b", "7 or 8", "¿?")
 
 
@@ -28,12 +34,15 @@ def settings() -> dict[str, list[Scorer]]:
             found[SCORERS.name_of(type(scorer))].append(scorer)
     for name in (name for name, scorers in found.items() if not scorers):
         with suppress(ValidationError):
-            found[name].append(SCORERS.load(name)())
+            found[name].append(SCORERS.load(name)(**REQUIRED.get(name, {})))
     return found
 
 
 def references(scorer: Scorer) -> Iterator[str]:
     """Texts that may be a right answer: the scorer's labels, and some others."""
+    if isinstance(scorer, Code):
+        yield "    return 7\n"
+        return
     yield from getattr(scorer, "labels", ())
     yield from ("7", "A cat sits here.", "positive", "A", '{"a": 1, "b": {"c": [true, null]}}')
 
@@ -41,6 +50,7 @@ def references(scorer: Scorer) -> Iterator[str]:
 def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
     fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
+    fields |= CODE
 
     def possible(reference: str) -> bool:
         try:
@@ -62,6 +72,8 @@ def test_contract_of_every_scorer(name: str) -> None:
     """Rows in the order of the items, shares for scores, the primary metric, values of JSON."""
     assert settings()[name], "it has required keys: add a task to config/tasks.yaml that uses it"
     for scorer in settings()[name]:
+        if reason := scorer.unavailable():
+            pytest.skip(reason)
         given = items(scorer)
         assert given, "no reference is possible: add one to `references`"
         found = scorer.score(given)
@@ -87,7 +99,7 @@ def test_proportions_are_of_right_and_wrong(name: str) -> None:
     """A comparison without counts only looks at whether each request is right or wrong."""
     for scorer in settings()[name]:
         found = scorer.score(items(scorer))
-        if not isinstance(scorer, CorpusScorer):
+        if not isinstance(scorer, CorpusScorer) and not scorer.unavailable():
             scored = [row["score"] for row in found.requests if row["score"] is not None]
             of_any_size = isinstance(scorer, MeanScorer)
             assert of_any_size or set(scored) <= {0, 1}

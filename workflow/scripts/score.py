@@ -62,9 +62,15 @@ def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], Sc
             raise UserError(f"request {several}: has several references; {kind} takes one")
     found = spec.scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
-    summary = {"primary": spec.scorer.PRIMARY, "requests": len(items), "metrics": metrics}
-    scorer = CHOSEN.write(spec.scorer)
-    return {**summary, "details": found.details, "scorer": scorer}, found
+    summary = {
+        "primary": spec.scorer.PRIMARY,
+        "requests": len(items),
+        "metrics": metrics,
+        "details": found.details,
+        "scorer": CHOSEN.write(spec.scorer),
+        "unavailable": spec.scorer.unavailable(),
+    }
+    return summary, found
 
 
 def table(

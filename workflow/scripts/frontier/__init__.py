@@ -19,6 +19,7 @@ FLOORS = (
     ),
     ("host",),
     ("machine",),
+    ("sandbox",),
     ("client",),
     ("serving",),
     ("grammars",),

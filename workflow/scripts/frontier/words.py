@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 MISSING = "–"
 SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
+UNSCORED = "unscored"
 METRICS = {
     "accuracy": "accuracy",
     "bleu": "BLEU",

@@ -113,6 +113,8 @@ def _lines(job: Job, cause: Cause) -> Iterator[str]:
             return  # missing inputs have their own block
         case "unfinished":
             yield "started but not finished; it continues where it stopped"
+        case "scorable":
+            yield "could not be scored on the machine that tried; on this one it can"
         case "deleted" | "altered":
             what = "deleted" if cause.kind == "deleted" else "altered since it was written"
             # Many jobs share the same file, so they share a block.

@@ -23,7 +23,7 @@ from frontier.planning.step import Measuring
 from frontier.results import checksums, layout
 from frontier.values import read_json
 
-Kind = Literal["new", "deleted", "altered", "unfinished", "differs", "input", "forced"]
+Kind = Literal["new", "deleted", "altered", "unfinished", "differs", "input", "forced", "scorable"]
 TABLES = {"aggregate": layout.STUDY, "compare": layout.COMPARISONS, "render": layout.REPORT}
 
 
@@ -77,6 +77,8 @@ class Why:
             return Cause("deleted", gone, inputs=again)
         if job.rule == "measure" and (self.root / job.output).with_name(layout.JOURNAL).exists():
             return Cause("unfinished", inputs=again)
+        if job.rule == "score" and self._scorable(job):
+            return Cause("scorable", inputs=again)
         if job.step.identity in digests:
             # Its identity is current, but an input was rebuilt since, or will be.
             return Cause("input", inputs=again or self._changed_inputs(job))
@@ -87,6 +89,11 @@ class Why:
         known = asked and any(one.get("request") == asked for one in records.values())
         differing = named(found, job, self.fresh.steps.catalogue)
         return Cause("differs", (), nearest, differing, again, bool(known))
+
+    def _scorable(self, job: Job) -> bool:
+        return any(
+            cell.name == job.about and self.fresh.scorable(cell) for cell in self.fresh.steps.cells
+        )
 
     def _nearest(
         self, job: Job, records: Mapping[Path, dict[str, Any]]

@@ -36,12 +36,6 @@ class WithoutAnswer(Figure):
             "texts, empty ones aside, in which the scorer found no answer: wrong, not left out; "
             "missing for scorers that read a text as a whole",
         ),
-        Column(
-            "unscored_answers",
-            "count",
-            "answers",
-            "answers that are neither right nor wrong, because no verdict was reached",
-        ),
     )
     HEADINGS = (Heading("Empty, cut off, unread", _heading),)
 
@@ -51,7 +45,6 @@ class WithoutAnswer(Figure):
         of_scorer: dict[str, int | None] = {}
         if found is not None:
             of_scorer["unparsable_answers"] = found.unparsable
-            of_scorer["unscored_answers"] = sum(row["score"] is None for row in found.requests)
         return {
             "empty_answers": sum(not record.text.strip() for record in measured.records),
             "cut_off_answers": sum(record.finish_reason == "length" for record in measured.records),

@@ -87,6 +87,8 @@ class Freshness:
         result, _ = self._summary(cell)
         if _identity(result) != self.steps.score(cell).identity:
             return False
+        if self.scorable(cell):
+            return False
         if not self._whole(cell.place.requests, result["table_sha256"], "the cell is scored again"):
             return False
         if not cell.planned:
@@ -95,6 +97,13 @@ class Freshness:
         if altered or measured is None:  # deleted after scoring, which loses nothing the cell has
             return not altered
         return bool(measured.requests_sha256 == result["requests_sha256"])
+
+    def scorable(self, cell: Cell) -> bool:
+        """True if a cell has no score because of the machine that scored it, unlike this one."""
+        score = self._summary(cell)[0].get("score")
+        if not (isinstance(score, dict) and score.get("unavailable")):
+            return False
+        return self.steps.catalogue.scorers[cell.task].unavailable() is None
 
     def _measured(self, cell: Cell) -> tuple[Measurement | None, bool]:
         """A planned cell's measurement, and whether it must be measured again.

@@ -76,6 +76,8 @@ class Score(Block):
     metrics: dict[MetricName, Metric]
     details: JsonValue = None
     scorer: ScorerBlock
+    unavailable: str | None = None
+    """The reason why the machine that scored could score nothing."""
 
 
 class WarmUp(Recorded):

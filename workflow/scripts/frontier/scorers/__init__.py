@@ -7,6 +7,7 @@ found by the file's name, which is the block's `kind`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -69,8 +70,9 @@ class Metric:
 class Score:
     """The result of a scorer: metrics by name, JSON-able details, and one row per item.
 
-    `requests` has the items' order; each row has "score" in [0, 1], or None if the answer is
-    neither right nor wrong, and the scorer's own columns; "counts" are a corpus metric's.
+    `requests` has the items' order; each row has "score" in [0, 1], or None if it is unscored: it
+    could not be judged right or wrong, and "unscored" is the reason. Each has the scorer's own
+    columns; "counts" are a corpus metric's.
     `unparsable`: the number of texts, empty ones aside, in which a scorer that looks for an answer
     found none; None for a scorer that reads a text as a whole.
     """
@@ -79,6 +81,12 @@ class Score:
     details: dict[str, Any]
     requests: list[dict[str, str | int | float | bool | list[int] | None]]
     unparsable: int | None = None
+
+    @property
+    def unscored(self) -> Counter[str]:
+        """The number of unscored answers for each reason."""
+        rows = (row for row in self.requests if row["score"] is None)
+        return Counter(str(row.get("unscored") or "no verdict") for row in rows)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,13 @@ class Scorer(Entry, ABC):
     def reads(self) -> tuple[str, ...]:
         """The fields of a row that it reads besides the answer and the references."""
         return ()
+
+    def unavailable(self) -> str | None:
+        """The reason why this machine cannot score: all answers are then unscored.
+
+        They are scored again where it is None.
+        """
+        return None
 
     @abstractmethod
     def score(self, items: Sequence[ScoredItem]) -> Score:

@@ -30,6 +30,8 @@ from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
 from frontier.stats.intervals import Estimate, wilson
 from frontier.stats.significance import paired_difference
 
+NO_VERDICT = "sympy reached no verdict within the time limit"
+
 
 class Mathematics(Scorer):
     """Equivalent, strict and exact answers as proportions, and the gap between the first two."""
@@ -74,6 +76,7 @@ class Mathematics(Scorer):
             requests=[
                 {
                     "score": None if verdict.right is None else float(verdict.right),
+                    "unscored": NO_VERDICT if verdict.right is None else None,
                     "strict": whole,
                     "exact_match": same,
                     "answer": verdict.answer,

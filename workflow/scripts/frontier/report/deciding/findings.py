@@ -97,10 +97,17 @@ def score_title(rows: Iterable[StudyRow]) -> str:
     return f"{named}, {'%' if proportion else 'points'}"
 
 
-def score_text(row: StudyRow) -> str:
-    """accuracy 92.5 % (88.0–95.4)."""
+def score_figure(row: StudyRow) -> str:
+    """92.5 %, or 92.5 % (3 unscored)."""
     factor = points_per_unit(row["score_unit"])
     figure = words.score(row["score"] * factor, proportion=factor != 1)
+    unscored = row.get("unscored_answers")
+    return f"{figure} ({unscored:.0f} {words.UNSCORED})" if unscored else figure
+
+
+def score_text(row: StudyRow) -> str:
+    """accuracy 92.5 % (88.0–95.4)."""
+    factor, figure = points_per_unit(row["score_unit"]), score_figure(row)
     ends = (row["score_low"], row["score_high"])
     shown = words.interval([None if end is None else end * factor for end in ends], places=1)
     return f"{words.metric(row['score_metric'])} {figure}" + (f" ({shown})" if shown else "")

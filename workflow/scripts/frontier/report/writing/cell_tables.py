@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from frontier import figures, words
 from frontier.figures import Heading
-from frontier.report.deciding.findings import Group
-from frontier.report.deciding.pareto import points_per_unit
+from frontier.report.deciding.findings import Group, score_figure
 from frontier.report.naming import Naming
 from frontier.report.writing.filters import of_row
 from frontier.report.writing.tables import Box
@@ -37,10 +36,11 @@ class CellRow:
 
 
 def _score_cell(row: StudyRow) -> str:
-    if row["score"] is None:
-        return words.RANDOM if row["random_weights"] else words.MISSING
-    factor = points_per_unit(row["score_unit"])
-    return words.score(row["score"] * factor, proportion=factor != 1)
+    if row["score"] is not None:
+        return score_figure(row)
+    if row.get("unscored_answers"):
+        return words.UNSCORED
+    return words.RANDOM if row["random_weights"] else words.MISSING
 
 
 def cell_rows(group: Group, naming: Naming) -> list[CellRow]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.findings import Group, by_task, comparable, point
+from frontier.report.deciding.findings import Group, by_task, comparable, point, score_figure
 from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
 from frontier.report.deciding.speed import SPEEDS, speed_of
 from frontier.report.naming import Naming
@@ -49,12 +49,14 @@ def _speed_box(row: StudyRow) -> Box | None:
 def _score_box(row: StudyRow) -> Box | None:
     if row["random_weights"] and row["outcome"] == "measured":
         return Box(words.RANDOM, marks=("absent",))
-    if row["outcome"] != "measured" or row["score"] is None:
+    if row["outcome"] != "measured":
         return None
+    if row["score"] is None:
+        return Box(words.UNSCORED, marks=("absent",)) if row.get("unscored_answers") else None
     factor = points_per_unit(row["score_unit"])
     ends = (row["score_low"], row["score_high"])
     shown = words.interval([None if end is None else end * factor for end in ends], places=1)
-    return Box(words.score(row["score"] * factor, proportion=factor != 1), shown)
+    return Box(score_figure(row), shown)
 
 
 def _marks(group: Group, margin: float) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""The sandbox: runs generated code without network, files, secrets, or time without end."""
