@@ -446,19 +446,83 @@ def test_several_at_once_each_at_its_time(spoken: Spoken) -> None:
     assert alone == {name: one.text for name, one in found.items()}
 
 
-@pytest.mark.parametrize("name", ["vllm", "vllm-cpu", "llama-cpp-python"])
+CHOOSING = {name for name, block in BLOCKS.items() if "choose" in block.asks}
+BY_TOP = {name for name in CHOOSING if BLOCKS[name].dialect.logprobs == "top_logprobs"}
+
+
+def logprobs_of(*texts: str) -> list[float]:
+    """The likelihoods that the server gives to the tokens of these texts, after a prompt."""
+    built = chains.tokenizer()
+    each = [built(text, add_special_tokens=False)["input_ids"] for text in texts]
+    return [sum(-(token % 7) / 4 for token in one) for one in each]
+
+
+def test_which_servers_give_likelihoods() -> None:
+    """The documented ones; the others are only asked for texts."""
+    assert {"vllm", "vllm-cpu", "tgi", "sglang", "llama-cpp-python"} == CHOOSING - BY_TOP
+    assert {"llama-server", "llama-server-cpu", "openai", "azure"} == BY_TOP
+
+
+@pytest.mark.parametrize("name", sorted(CHOOSING - BY_TOP))
 def test_likelihoods(name: str, spoken: Spoken) -> None:
-    """The sum of the continuation's tokens alone; where they are not, that is said."""
-    found = spoken(name).choose(Choose("What is it?", (" yes", " no")))
-    ids = [
-        chains.tokenizer()(text, add_special_tokens=False)["input_ids"] for text in (" yes", " no")
-    ]
-    assert found.logprobs == [sum(-(token % 7) / 4 for token in one) for one in ids]
-    assert (found.tokens, found.prompt_tokens) == ([4, 3], 12)
-    with pytest.raises(UnsupportedError, match="no likelihoods"):
-        spoken(name, takes=[]).choose(Choose("What is it?", (" yes",)))
+    """The sum of the continuation's tokens alone, whatever else the answer lists."""
+    found = spoken(name).choose(Choose("What is it?", (" yes", " no", "é")))
+    assert found.logprobs == pytest.approx(logprobs_of(" yes", " no", "é"))
+    assert (found.tokens, found.prompt_tokens) == ([4, 3, 2], 12)
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS.keys() - CHOOSING))
+def test_a_server_without_likelihoods(name: str, spoken: Spoken) -> None:
+    """It is asked for none."""
     with pytest.raises(UnsupportedError, match="does not give"):
-        spoken("tgi").choose(Choose("What is it?", (" yes",)))
+        spoken(name).choose(Choose("What is it?", (" yes",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "quirks", "kind", "words"),
+    [
+        ("vllm", {"takes": []}, UnsupportedError, "no likelihoods of a prompt"),
+        ("llama-cpp-python", {"takes": []}, UnsupportedError, "no likelihoods of a prompt"),
+        ("llama-cpp-python", {"adds_begin": False}, UnsupportedError, "read other tokens"),
+        ("tgi", {"prefill": False}, UserError, "HTTP 422.*--enable-prefill-logprobs"),
+        ("tgi", {"adds_begin": False}, UnsupportedError, "read other tokens"),
+        ("tgi", {"native": None}, UserError, "HTTP 404"),
+        ("sglang", {"native": None}, UserError, "HTTP 404"),
+        ("llama-server", {"takes": []}, UnsupportedError, "no list of the likeliest"),
+        ("openai", {"likeliest": 0.0}, UnsupportedError, "their sum is greater than 1"),
+        ("llama-server", {"likely": "ABC"}, UnsupportedError, "label 'D' is not one of the 3"),
+        ("openai", {"likely": "ABC"}, UnsupportedError, "label 'D' is not one of the 3"),
+        ("llama-server", {"likeliest": -9999.0}, UnsupportedError, "not the logarithm"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_likelihood_is_known_or_refused(
+    name: str, quirks: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
+) -> None:
+    """An answer without them, or with those of other tokens, is used for none."""
+    with pytest.raises(kind, match=words) as refused:
+        spoken(name, **quirks).choose(Choose("What is it?", ("A", "D")))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(BY_TOP))
+def test_labels_of_one_token(name: str, spoken: Spoken, server: ConformanceServer) -> None:
+    """One request for all of them; any others are refused before one is sent."""
+    url = spoken.url(name)
+    model = spoken.model(BLOCKS[name], url)
+    found = model.choose(Choose("Is it A or B?", ("A", "B")))
+    expected = [-4 - (chains.tokenizer()(one)["input_ids"][-1] % 7) / 4 for one in "AB"]
+    assert (found.logprobs, found.tokens) == (pytest.approx(expected), [1, 1])
+    (asked,) = server.seen(url)
+    assert asked["fields"]["max_tokens"] == 1
+    assert asked["fields"]["temperature"] == 0
+    assert asked["fields"]["stream"] is False
+    with pytest.raises(UnsupportedError, match="single tokens only"):
+        model.choose(Choose("Is it A or B?", ("A", "A")))
+    if model.sending.by_checkpoint:
+        with pytest.raises(UnsupportedError, match="single tokens only"):
+            model.choose(Choose("Is it A or B?", (" A", "B")))
+    assert len(server.seen(url)) == 1
 
 
 def test_hits_of_a_prefix_cache_are_read(spoken: Spoken) -> None:

@@ -62,8 +62,9 @@ class Origin:
 
     def encode(self, call: Call) -> bytes:
         """The bytes of a call in HTTP/1.1. Raises UserError for a header that cannot be sent."""
+        root = self.path if call.root is None else call.root
         head = [
-            f"{call.method} {_target(self.path + call.path)} HTTP/1.1",
+            f"{call.method} {_target(root + call.path)} HTTP/1.1",
             f"Host: {self.authority}",
             "Accept-Encoding: identity",  # a compressed stream would arrive in other pieces
         ]

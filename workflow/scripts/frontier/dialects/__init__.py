@@ -17,7 +17,7 @@ from pydantic import Field, JsonValue
 from frontier.blocks import Arguments, Block
 from frontier.registry import Registry
 
-Logprobs = Literal["prompt_logprobs", "echo"]
+Logprobs = Literal["prompt_logprobs", "echo", "input_token_logprobs", "prefill", "top_logprobs"]
 
 
 class Dialect(Block):
@@ -51,7 +51,9 @@ class Dialect(Block):
     greedy: bool = True
     """Whether it can be made to give the likeliest token at all."""
     logprobs: Logprobs | None = None
-    """The source of a text's likelihood: vLLM's `prompt_logprobs`, or `echo` with `logprobs`."""
+    """The source of a text's likelihood: vLLM's `prompt_logprobs`, `echo` with `logprobs`, SGLang's
+    own `input_token_logprobs`, TGI's own `prefill`, or, for texts of a single token among the
+    likeliest ones only, `top_logprobs`."""
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from frontier.client import Exchange, events
 from frontier.dialects import BrokenError, Protocol
 from frontier.dialects.common.errors import Meaning, refusal
 from frontier.dialects.common.streams import Stream, read
+from frontier.engines.common.stopping import Written
 from frontier.errors import Reason
 from frontier.requests import Generate, Generation
 
@@ -80,6 +81,13 @@ def not_as_asked(read: Generation, request: Generate, own: int | None) -> NoAnsw
     if read.finish_reason == "length" and read.tokens < most - 1:
         return NoAnswer("failed", f"cut off after {read.tokens} of {most} tokens")
     return None
+
+
+def cut(read: Generation, stop: Sequence[str]) -> Generation:
+    """An answer up to the first of its stop texts."""
+    written = Written(read.text)
+    finish = read.finish_reason if written.cut(stop) is None else "stop"
+    return replace(read, text=written.answer(stop), finish_reason=finish)
 
 
 def named_alike(reported: str, asked: str) -> bool:

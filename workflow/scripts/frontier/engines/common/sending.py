@@ -10,6 +10,7 @@ from typing import Any
 from frontier import templates
 from frontier.dialects import Ask, Dialect, Protocol, protocol
 from frontier.dialects.common.fields import fields, sent_stops
+from frontier.dialects.common.likelihoods import Continued
 from frontier.dialects.common.streams import Stream
 from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.prompting import Prompting
@@ -22,9 +23,14 @@ class Sent:
 
     texts: tuple[str, ...]
     """Its messages, or its prompt."""
-    body: bytes
+    fields: dict[str, Any]
     prompt_tokens: int | None
     """The number by the checkpoint's tokenizer; None without one."""
+
+    @property
+    def body(self) -> bytes:
+        """Its fields as JSON."""
+        return as_json(self.fields)
 
 
 class Sending:
@@ -78,7 +84,7 @@ class Sending:
             first = system[0] if system else None
             ask = Ask(self.model, user, request.max_new_tokens, request.stop, system=first)
         own = len(ids) if ids is not None else None
-        return Sent(texts, as_json(fields(self.protocol, ask, self.dialect)), own)
+        return Sent(texts, fields(self.protocol, ask, self.dialect), own)
 
     def _check_length(self, tokens: int) -> None:
         if self.context is not None and tokens > self.context:
@@ -96,14 +102,18 @@ class Sending:
         bare = rendered.removeprefix(begin)
         return bare if self.dialect.adds_special else begin + bare
 
-    def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
-        """The ids of a prompt and of a text after it. Raises UnsupportedError if they are too long,
-        or there is no tokenizer."""
+    def continued(self, prompt: str, text: str, *, as_text: bool = False) -> Continued:
+        """A prompt and a text after it, as the server takes them. Raises UnsupportedError if they
+        are too long, or there is no tokenizer."""
         if not self.prompting or not self.by_checkpoint:
             raise UnsupportedError("the likelihood of a text needs the checkpoint's tokenizer")
         before, after = self.prompting.continued(prompt, text)
         self._check_length(len(before) + len(after) + 1)
-        return before, after
+        ids = (*before, *after)
+        whole: str | tuple[int, ...] = ids
+        if as_text or not self.dialect.prompt_ids:
+            whole = self._text(self.prompting.render(prompt) + text)
+        return Continued(self.model, whole, ids, len(after), len(self.prompting.beginning))
 
     def doubts(
         self, stream: Stream, read: Generation, request: Generate, own: int | None

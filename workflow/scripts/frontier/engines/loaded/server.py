@@ -24,20 +24,11 @@ from frontier.engines import (
     ServerFacts,
     Settings,
 )  # fmt: skip
-from frontier.engines.common import likelihood
-from frontier.engines.common.asking import (
-    OK,
-    NoAnswer,
-    answered,
-    failed,
-    named_alike,
-    not_as_asked,
-    without_key,
-)  # fmt: skip
+from frontier.engines.common import asking, likelihood
+from frontier.engines.common.asking import OK, NoAnswer, without_key
 from frontier.engines.common.gpu_memory import held
 from frontier.engines.common.sending import Sending, Sent
 from frontier.engines.common.server_facts import conducted, noted
-from frontier.engines.common.stopping import Written
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host.budget import Reservation
@@ -100,8 +91,7 @@ class ServerModel(LoadedModel):
         if isinstance(found, NoAnswer):
             if found.meaning == "again" or found.broken:
                 raise NotReadyError(without_key(found.reason, self.headers))
-            self._check(found)
-            raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
+            raise self._refusal(found)
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
         """Sends each request when it is due, whether others are answered or not.
@@ -157,7 +147,7 @@ class ServerModel(LoadedModel):
         self, exchange: Exchange, sent: Sent, request: Generate, reserved: Reservation
     ) -> Generation | NoAnswer:
         """The answer in an exchange, cut at the stop texts; settles what it cost."""
-        stream = answered(exchange, self.sending.protocol)
+        stream = asking.answered(exchange, self.sending.protocol)
         if isinstance(stream, NoAnswer):
             if exchange.status not in (None, OK) or not exchange.sent_ns:
                 reserved.release()
@@ -172,23 +162,17 @@ class ServerModel(LoadedModel):
             raise UserError(f"{self.name}: {error}") from None
         if said is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
-        if refused := not_as_asked(read, request, own):
+        if refused := asking.not_as_asked(read, request, own):
             return refused
-        others = [one for one in stream.models if not named_alike(one, self.sending.model)]
+        others = [one for one in stream.models if not asking.named_alike(one, self.sending.model)]
         if others and self.block.base_url:
             asked = self.sending.model
             return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
         self.answers += 1
         self._in_a_row = 0
         self._know(noted, stream)
-        written = Written(read.text)
-        ended = written.cut(request.stop) is not None
-        return replace(
-            read,
-            text=written.answer(request.stop),
-            finish_reason="stop" if ended else read.finish_reason,
-            doubts=(*read.doubts, *self.sending.doubts(stream, read, request, own)),
-        )
+        doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
+        return asking.cut(replace(read, doubts=doubts), request.stop)
 
     def _check(self, found: NoAnswer) -> None:
         """Raises the error for a failure that ends the measurement."""
@@ -215,26 +199,36 @@ class ServerModel(LoadedModel):
 
     def _know(self, more: Callable[[ServerFacts, Any], ServerFacts], what: Any) -> None:
         """Adds to the facts about the server."""
-        if self.loaded.server and what is not None:
-            self.loaded = replace(self.loaded, server=more(self.loaded.server, what))
+        if (known := self.loaded.server) and what is not None:
+            self.loaded = replace(self.loaded, server=more(known, what))
 
     def choose(self, request: Choose) -> Choice:
-        """The choices' log-likelihoods, one request each. Raises UnsupportedError, UserError."""
+        """The choices' log-likelihoods. Raises UnsupportedError, UserError."""
         return likelihood.choice(self.sending, request, self._whole)
 
-    def _whole(self, body: bytes) -> bytes:
-        """The body of an answer that is no stream. Raises an error for any other response."""
-        exchange = self.client.ask(Call("", self.path, self.headers, body))
+    def _whole(self, body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
+        """The body of an answer that is no stream. Raises an error for any other response.
+
+        `path`: of an interface of its own. All counts that the request can cost, if answered.
+        """
+        root = self.client.origin.path.removesuffix(self.block.root) if path else None
+        reserved = self.budget.reserve(texts, 1)
+        exchange = self.client.ask(Call("", path or self.path, self.headers, body, root=root))
         if exchange.failure is None and exchange.status == OK:
             return exchange.body
-        found = failed(exchange)
+        if exchange.status not in (None, OK) or not exchange.sent_ns:
+            reserved.release()
+        raise self._refusal(asking.failed(exchange))
+
+    def _refusal(self, found: NoAnswer) -> UserError:
+        """The error for a single request without an answer. Raises a graver one itself."""
         self._check(found)
-        raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
+        return UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
 
     def processes(self) -> frozenset[int]:
         """This process, the client's, and the server's."""
-        own = {os.getpid(), *([self.client.pid] if self.client.pid else [])}
-        return frozenset(own | (self.server.pids() if self.server else frozenset()))
+        own = frozenset(pid for pid in (os.getpid(), self.client.pid) if pid)
+        return own | self.server.pids() if self.server else own
 
     def host_peak_bytes(self) -> int | None:
         """The peak of the server's processes; None for an endpoint."""
@@ -242,9 +236,7 @@ class ServerModel(LoadedModel):
 
     def device_peak_bytes(self) -> int | None:
         """The server's memory on its GPUs now: servers allocate once, and release at their end."""
-        if self.server is None or self.accelerator != "cuda":
-            return None
-        return held(self.server.pids())
+        return held(self.server.pids()) if self.server and self.accelerator == "cuda" else None
 
     def close(self) -> None:
         """Ends the client, then the server, unless the next cell of the run may need the same one.
