@@ -27,7 +27,7 @@ from frontier.host.progress import Progress
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
 from frontier.results.session import WarmUp
-from frontier.scenarios import Bench, Scenario, answers_of, recorded
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
 from frontier.scenarios.common import warming
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
@@ -39,7 +39,6 @@ PREPARING = 3
 """The time to prepare a request, as a multiple of that when all were asked at once."""
 HOPELESS = 10
 """The multiple of the limit of TTFT at which a rate that does not hold is stopped."""
-MOST_ATTEMPTS = 3
 SETTLING = Warmup()
 
 Answers = dict[Arrival, Generation | Failed]
