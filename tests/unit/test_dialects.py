@@ -35,6 +35,7 @@ from frontier.engines.loaded.server import ServerModel
 from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.host import presence
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -312,7 +313,7 @@ def test_without_a_word_when_a_server_is_asked_again_later(
 ) -> None:
     """The waits are 1, 2 and 4 seconds, which are in no latency."""
     waits: list[float] = []
-    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", waits.append)
+    monkeypatch.setattr(presence, "wait", lambda seconds, _: waits.append(seconds))
     model = spoken("vllm", faults=[FAULT | {"status": 429, "times": 3}])
     assert model.generate(Generate("#", 9)).retries == 3
     assert [one for one in waits if one] == [1, 2, 4]
@@ -344,7 +345,7 @@ def test_a_connection_that_closes_before_an_answer_is_tried_again(
     spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is refused is tried again too."""
-    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", lambda _: None)
+    monkeypatch.setattr(presence, "wait", lambda *_: None)
     model = spoken("vllm", faults=[FAULT | {"kind": "early", "times": 2}])
     assert model.generate(Generate("#", 9)).retries == 2
 

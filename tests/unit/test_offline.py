@@ -243,6 +243,7 @@ def test_without_passes_there_is_no_throughput() -> None:
         ({}, None),
         ({"requests": 3}, "it was interrupted, and continued with 3 of 4 requests"),
         ({"requests": 3, "failed": 1}, None),
+        ({"retried": 1}, "1 of 4 requests were sent again, and the wait for that is in its time"),
         ({"paused": True}, "the process was paused"),
         ({"foreign_cores": 1.5}, "other processes used 1.50 cores"),
         ({"foreign_gpu_processes": 2}, "2 other processes on the GPU"),

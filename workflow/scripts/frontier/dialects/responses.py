@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol
 from frontier.dialects.common.errors import message_of
-from frontier.dialects.common.events import number, text_of
+from frontier.dialects.common.events import name_of, number, text_of
 
 ANSWER = ("response.output_text.delta", "response.refusal.delta")
 THINKING = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
@@ -50,5 +50,4 @@ class Responses(Protocol):
             cached=number(details, "cached_tokens"),
             thinking=number(usage.get("output_tokens_details") or {}, "reasoning_tokens"),
         )
-        model = text_of(whole, "model") or None
-        return Piece(finish=finish, counts=counts if usage else None, model=model)
+        return Piece(finish=finish, counts=counts if usage else None, model=name_of(whole, "model"))

@@ -35,6 +35,8 @@ class Pass(Part):
     requests: Count
     """Those that were answered."""
     failed: Count = 0
+    retried: Count = 0
+    """Those that were sent again after a wait, which is in the time of the pass."""
     tokens: Count
     """Generated in all answers."""
     seconds: Amount

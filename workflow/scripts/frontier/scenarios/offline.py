@@ -64,6 +64,7 @@ class Asked:
         return Pass(
             requests=len(answered),
             failed=len(self.records) - len(answered),
+            retried=sum(record.retries > 0 for record in self.records),
             tokens=sum(record.tokens for record in answered),
             seconds=(self.end_ns - self.start_ns) / 1e9,
             changed=sum(record.text != texts.get(record.id, record.text) for record in answered),

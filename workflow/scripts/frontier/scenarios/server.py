@@ -119,7 +119,7 @@ class Server(Scenario):
     def _ask(self, bench: Bench, rate: float | None, schedule: Sequence[Arrival]) -> list[Record]:
         """Asks by a schedule, again if this process was paused meanwhile; saves the records."""
         attempts, paused = 0, True
-        while paused and attempts < MOST_ATTEMPTS:
+        while paused and attempts < (1 if bench.paid else MOST_ATTEMPTS):
             start = time.perf_counter_ns() + (self._lead_ns(bench, schedule) if rate else 0)
             answers = self._answers(bench, rate, schedule, start)
             attempts += 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 
 from frontier.client import Exchange, events
 from frontier.dialects import BrokenError, Protocol
 from frontier.dialects.common.errors import Meaning, refusal
 from frontier.dialects.common.streams import Stream, read
-from frontier.engines.common.stopping import Written
 from frontier.errors import Reason
 from frontier.requests import Generate, Generation
 
@@ -19,6 +18,10 @@ AGAIN = ("refused", "reset", "closed", "connect-timeout", "unreachable")
 REFUSED = ("unresolved", "certificate", "tls", "redirect")
 """Failures that every other request would meet as well."""
 LONGEST_WAIT_S = 60.0
+TOKENIZATIONS = 2.0
+"""By this factor the tokens of a text may be more or fewer than those that were generated."""
+DATED = re.compile(r"-\d{3,}(-\d+)*(-preview)?|[@:].*")
+"""What endpoints add to the name that was asked for; `-mini` would be another model."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,12 @@ def answered(exchange: Exchange, protocol: Protocol) -> Stream | NoAnswer:
     if exchange.status != OK:
         return failed(exchange)
     failure = exchange.failure
+    parsed = events.parse(exchange.reads)
+    if not (failure or parsed.events or parsed.fault) and exchange.body.strip():
+        said = refusal(OK, exchange.headers, exchange.body).reason
+        return NoAnswer("invalid", f"not a stream of events; {said}")
     try:
-        return read(events.parse(exchange.reads), protocol, whole=failure is None)
+        return read(parsed, protocol, whole=failure is None)
     except BrokenError as error:
         how = f" ({failure.message})" if failure else ""
         return NoAnswer("failed", f"{error}{how}", broken=failure is not None)
@@ -76,29 +83,25 @@ def not_as_asked(read: Generation, request: Generate, own: int | None) -> NoAnsw
         return NoAnswer(
             "too-long", f"the server read {read.prompt_tokens} of the prompt's {own} tokens"
         )
-    if read.tokens > most:
+    # A text has several tokenizations: the tokenizer's may be another than the one generated.
+    factor = TOKENIZATIONS if read.counted_by == "tokenizer" else 1.0
+    if read.tokens > most * factor:
         return NoAnswer("failed", f"{read.tokens} tokens, more than the {most} asked for")
-    if read.finish_reason == "length" and read.tokens < most - 1:
+    if read.finish_reason == "length" and read.tokens < (most - 1) / factor:
         return NoAnswer("failed", f"cut off after {read.tokens} of {most} tokens")
     return None
 
 
-def cut(read: Generation, stop: Sequence[str]) -> Generation:
-    """An answer up to the first of its stop texts."""
-    written = Written(read.text)
-    finish = read.finish_reason if written.cut(stop) is None else "stop"
-    return replace(read, text=written.answer(stop), finish_reason=finish)
+def answered_by_another(stream: Stream, asked: str) -> NoAnswer | None:
+    """The reason why an answer is another model's; None if it is the one asked for."""
+    others = [one for one in stream.models if not named_alike(one, asked)]
+    if not others:
+        return None
+    return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
 
 
 def named_alike(reported: str, asked: str) -> bool:
     """True if a model's name in an answer is the one asked for, or a dated version of it."""
     found, wanted = (name.rpartition("/")[2] for name in (reported, asked))
-    return found == wanted or any(found.startswith(wanted + mark) for mark in "-@:")
-
-
-def without_key(text: str, headers: Mapping[str, str]) -> str:
-    """The text without what the headers have, a key, which an endpoint may repeat."""
-    for value in headers.values():
-        secret = value.removeprefix("Bearer ")
-        text = text.replace(secret, "[key]") if secret else text
-    return text
+    added = found.removeprefix(wanted) if found.startswith(wanted) else None
+    return added == "" or (added is not None and DATED.fullmatch(added) is not None)

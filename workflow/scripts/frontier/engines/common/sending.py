@@ -9,6 +9,7 @@ from typing import Any
 
 from frontier import templates
 from frontier.dialects import Ask, Dialect, Protocol, protocol
+from frontier.dialects.common.counting import SHARE, SLACK
 from frontier.dialects.common.fields import fields, sent_stops
 from frontier.dialects.common.likelihoods import Continued
 from frontier.dialects.common.streams import Stream
@@ -123,6 +124,10 @@ class Sending:
         `own`: the prompt's tokens by the checkpoint's tokenizer. Elsewhere white space at the very
         beginning ends no answer; where a server says which token was last, an end-of-text is none.
         """
+        most = request.max_new_tokens
+        by_tokenizer = read.counted_by == "tokenizer" and read.finish_reason == "length"
+        if by_tokenizer and abs(read.tokens - most) > max(SLACK, SHARE * most):
+            yield f"counts: {read.tokens} tokens by its tokenizer, of an answer cut off at {most}"
         if own is not None and read.prompt_tokens != own:
             yield f"prompt: {read.prompt_tokens} tokens by the server, {own} by its tokenizer"
         blank = any(not text.strip() for text in sent_stops(request.stop, self.dialect))

@@ -11,7 +11,6 @@ from typing import Any
 
 from frontier.client import Call, Exchange
 from frontier.client.client import Client
-from frontier.dialects.common.answers import answer as answer_of
 from frontier.engines import (
     Choice,
     Choose,
@@ -24,13 +23,15 @@ from frontier.engines import (
     ServerFacts,
     Settings,
 )  # fmt: skip
-from frontier.engines.common import asking, likelihood
-from frontier.engines.common.asking import OK, NoAnswer, without_key
+from frontier.engines.common import asking, likelihood, reading
+from frontier.engines.common.asking import OK, NoAnswer
 from frontier.engines.common.gpu_memory import held
+from frontier.engines.common.secrecy import masked, without_key
 from frontier.engines.common.sending import Sending, Sent
 from frontier.engines.common.server_facts import conducted, noted
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.host import presence
 from frontier.host.budget import Reservation
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
@@ -102,7 +103,7 @@ class ServerModel(LoadedModel):
         by_id = {one.id: one for one in requests}
         sent = {one.id: self.sending.sent(one.request) for one in requests}
         due = {one.id: one.due_ns for one in requests}
-        attempts, before = Counter[str](), self.answers
+        attempts, before, reason = Counter[str](), self.answers, ""
         while due:
             again: dict[str, float] = {}
             for exchange, reserved in self._play(due, sent, by_id):
@@ -124,9 +125,12 @@ class ServerModel(LoadedModel):
                 yield name, Failed(reason, start, took, attempts[name])
             self._know(conducted, self.client.conduct)
             due = dict.fromkeys(again, 0)
-            time.sleep(max(again.values(), default=0))
+            presence.wait(max(again.values(), default=0), self.name)
         if len(requests) > 1 and self.answers == before:
-            raise UserError(f"{self.name}: none of {len(requests)} requests was answered")
+            raise UserError(
+                f"{self.name}: none of {len(requests)} requests was answered, the last one "
+                f"because: {reason}"
+            )
 
     def _play(
         self, due: Mapping[str, int], sent: Mapping[str, Sent], requests: Mapping[str, Due]
@@ -147,32 +151,33 @@ class ServerModel(LoadedModel):
         self, exchange: Exchange, sent: Sent, request: Generate, reserved: Reservation
     ) -> Generation | NoAnswer:
         """The answer in an exchange, cut at the stop texts; settles what it cost."""
+        exchange = masked(exchange, self.headers)
         stream = asking.answered(exchange, self.sending.protocol)
         if isinstance(stream, NoAnswer):
             if exchange.status not in (None, OK) or not exchange.sent_ns:
                 reserved.release()
             return stream
-        said, own = stream.counts.prompt, sent.prompt_tokens
-        prompt_tokens = said if said is not None else own or 0
-        count = self.sending.count if self.sending.prompting else None
         try:
-            times = exchange.sent_ns, exchange.sending_ns
-            read = answer_of(stream, *times, prompt_tokens, count, request.stop)
+            read = reading.whole(stream, exchange, self.sending, sent, request)
         except ValueError as error:
-            raise UserError(f"{self.name}: {error}") from None
-        if said is not None:  # otherwise all that was set aside counts
+            return NoAnswer("invalid", str(error))
+        if stream.counts.prompt is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
-        if refused := asking.not_as_asked(read, request, own):
+        own, names = sent.prompt_tokens, self.block.base_url and self.block.lists_models
+        refused = asking.not_as_asked(read, request, own)
+        if not refused and names:
+            refused = asking.answered_by_another(stream, self.sending.model)
+        if refused:
             return refused
-        others = [one for one in stream.models if not asking.named_alike(one, self.sending.model)]
-        if others and self.block.base_url:
-            asked = self.sending.model
-            return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
         self.answers += 1
         self._in_a_row = 0
         self._know(noted, stream)
-        doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
-        return asking.cut(replace(read, doubts=doubts), request.stop)
+        doubts = (
+            *read.doubts,
+            *self.sending.doubts(stream, read, request, own),
+            *reading.cache_doubts(read, self.loaded.server),
+        )
+        return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
     def _check(self, found: NoAnswer) -> None:
         """Raises the error for a failure that ends the measurement."""
@@ -213,7 +218,8 @@ class ServerModel(LoadedModel):
         """
         root = self.client.origin.path.removesuffix(self.block.root) if path else None
         reserved = self.budget.reserve(texts, 1)
-        exchange = self.client.ask(Call("", path or self.path, self.headers, body, root=root))
+        call = Call("", path or self.path, self.headers, body, root=root)
+        exchange = masked(self.client.ask(call), self.headers)
         if exchange.failure is None and exchange.status == OK:
             return exchange.body
         if exchange.status not in (None, OK) or not exchange.sent_ns:

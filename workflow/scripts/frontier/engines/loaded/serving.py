@@ -15,6 +15,7 @@ from frontier.client.client import Client
 from frontier.engines import Generate, Loaded, ServerFacts, Settings
 from frontier.engines.common.asking import OK
 from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.secrecy import masked
 from frontier.engines.common.sending import Sending
 from frontier.engines.common.server_keys import Change
 from frontier.engines.loaded.server import ServerModel
@@ -186,7 +187,7 @@ def _version(block: Server, url: str, headers: Mapping[str, str]) -> str | None:
     if block.version is None:
         return None
     with Client(url) as client:
-        found = client.ask(Call("version", block.version, headers, method="GET"))
+        found = masked(client.ask(Call("version", block.version, headers, method="GET")), headers)
     if found.failure or found.status != OK:
         return None
     text = found.body.decode(errors="replace").strip()
