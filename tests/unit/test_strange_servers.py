@@ -10,6 +10,7 @@ import pytest
 
 from frontier.arrivals import Arrival
 from frontier.client.client import Client
+from frontier.dialects.common.streams import Stream
 from frontier.engines import Due, Failed, Generate, Generation, Loaded, ServerFacts, Settings
 from frontier.engines.common.asking import named_alike, not_as_asked
 from frontier.engines.common.secrecy import concealed, without_key
@@ -221,6 +222,6 @@ def test_a_count_by_the_tokenizer_is_no_limit() -> None:
     for tokens, finish, fine in ((25, "stop", True), (14, "length", True), (60, "length", False)):
         arrivals = [Arrival(1, tokens)]
         counted = Generation("a", 1, finish, 0, arrivals, 1, counted_by="tokenizer")
-        assert (not_as_asked(counted, request, None) is None) == fine
+        assert (not_as_asked(counted, request, None, Stream()) is None) == fine
         exact = Generation("a", 1, finish, 0, arrivals, 1, counted_by="usage")
-        assert not_as_asked(exact, request, None) is not None
+        assert not_as_asked(exact, request, None, Stream()) is not None

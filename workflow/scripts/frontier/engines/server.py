@@ -72,7 +72,8 @@ class Server(Engine):
     timeout_s: Annotated[Positive, Operate] = 600.0
     """Seconds without a byte after which a request has failed."""
     lists_models: Annotated[bool, Operate] = True
-    """Whether an endpoint lists, under /models, all names that it can be asked for."""
+    """Whether an endpoint's names, listed under /models, are those of models: then another name is
+    refused, before a request and in an answer. Elsewhere, as with deployments, it is recorded."""
     max_failed: Annotated[Share, Score] = 0.01
     """The share of requests without an answer above which a cell is invalid."""
 

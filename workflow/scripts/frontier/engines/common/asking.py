@@ -72,11 +72,14 @@ def failed(exchange: Exchange) -> NoAnswer:
     return NoAnswer(found.meaning, found.reason, found.retry_after_s)
 
 
-def not_as_asked(read: Generation, request: Generate, own: int | None) -> NoAnswer | None:
+def not_as_asked(
+    read: Generation, request: Generate, own: int | None, stream: Stream, name: str | None = None
+) -> NoAnswer | None:
     """The reason why an answer is none to its request; None if it is.
 
     `own`: the prompt's tokens by the checkpoint's tokenizer, if known. A server may have read less
     of the prompt than that, generated more than it was allowed to, or stopped for want of room.
+    `name`: the model's, if answers must have it: another one may have answered.
     """
     most = request.max_new_tokens
     if own is not None and read.prompt_tokens < own - 1:
@@ -89,15 +92,9 @@ def not_as_asked(read: Generation, request: Generate, own: int | None) -> NoAnsw
         return NoAnswer("failed", f"{read.tokens} tokens, more than the {most} asked for")
     if read.finish_reason == "length" and read.tokens < (most - 1) / factor:
         return NoAnswer("failed", f"cut off after {read.tokens} of {most} tokens")
+    if others := [one for one in stream.models if name and not named_alike(one, name)]:
+        return NoAnswer("refused", f"asked for {name!r}, answered by {others[0]!r}")
     return None
-
-
-def answered_by_another(stream: Stream, asked: str) -> NoAnswer | None:
-    """The reason why an answer is another model's; None if it is the one asked for."""
-    others = [one for one in stream.models if not named_alike(one, asked)]
-    if not others:
-        return None
-    return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
 
 
 def named_alike(reported: str, asked: str) -> bool:

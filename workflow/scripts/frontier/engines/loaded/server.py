@@ -163,20 +163,15 @@ class ServerModel(LoadedModel):
             return NoAnswer("invalid", str(error))
         if stream.counts.prompt is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
-        own, names = sent.prompt_tokens, self.block.base_url and self.block.lists_models
-        refused = asking.not_as_asked(read, request, own)
-        if not refused and names:
-            refused = asking.answered_by_another(stream, self.sending.model)
-        if refused:
+        own = sent.prompt_tokens
+        name = self.sending.model if self.block.base_url and self.block.lists_models else None
+        if refused := asking.not_as_asked(read, request, own, stream, name):
             return refused
         self.answers += 1
         self._in_a_row = 0
         self._know(noted, stream)
-        doubts = (
-            *read.doubts,
-            *self.sending.doubts(stream, read, request, own),
-            *reading.cache_doubts(read, self.loaded.server),
-        )
+        doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
+        doubts += (*reading.cache_doubts(read, self.loaded.server),)
         return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
     def _check(self, found: NoAnswer) -> None:
