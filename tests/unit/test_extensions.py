@@ -80,7 +80,7 @@ def test_a_running_program_keeps_its_lock(
 ) -> None:
     """A job waits for it, says so, and goes on when it has ended."""
     other = Other(lock)
-    other.join(2)
+    other.join(0.4)
     assert not other.acquired
     holder.kill()
     other.join()
@@ -93,7 +93,7 @@ def test_jobs_take_turns(lock: Path, capfd: pytest.CaptureFixture[str]) -> None:
     baton = file_baton.FileBaton(str(lock))
     assert baton.try_acquire()
     other = Other(lock)
-    other.join(1)
+    other.join(0.4)
     assert not other.acquired
     baton.release()
     other.join()
@@ -107,7 +107,7 @@ def test_compilers_of_a_killed_job_finish(lock: Path) -> None:
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=lock.parent) as compiler:
         other = Other(lock)
-        other.join(1)
+        other.join(0.4)
         assert not other.acquired
         compiler.communicate(b"\n")
     other.join()
