@@ -119,7 +119,7 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
         "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
-            "cached_prompt_share",
+            "cached_prompt_share", "prefix_cache",
         "retried_requests",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}

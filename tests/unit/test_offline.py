@@ -177,6 +177,41 @@ def test_the_warm_up_asks_at_once(tmp_path: Path) -> None:
     assert (never.requests, never.settled) == (15, False)
 
 
+@pytest.mark.parametrize("cache", [True, None])
+@pytest.mark.parametrize("scenario", ["offline", "server", "single-stream"])
+def test_no_prompt_of_the_sample_is_in_a_cache_after_the_warm_up(
+    scenario: str, cache: bool | None, tmp_path: Path
+) -> None:
+    """Others are asked where there may be one, which begin otherwise and are no longer."""
+    facts = Loaded(None, None, None, server=ServerFacts("server", prefix_cache=cache))
+    prompts = ["12 + 3", "2 + 3", " + 3", "word " * 40, "ab", "b", "x"]
+    requests = {prompt: Generate(prompt, 3) for prompt in prompts}
+    for loaded, same in ((facts, False), (Loaded(None, None, None), True)):
+        model = Alone(loaded=loaded)
+        journal = Journal(tmp_path / "journal.jsonl", a_session())
+        with Pauses() as pauses:
+            bench = Bench(model, requests, journal, Watch("cpu"), pauses, "cell")
+            scenarios.warmed(scenarios.load(scenario), bench, Warmup(minimum=7, maximum=21))
+        short = {"ab", "b", "x"}  # of which nothing remains that is not in the sample
+        timed = set(prompts) - short
+        assert model.asked
+        assert bool(timed & set(model.asked)) == same
+        assert max(map(len, model.asked)) <= max(map(len, prompts))
+        if not same:
+            asked = set(model.asked) - short
+            assert not any(one.startswith(other) for one in timed for other in asked)
+
+
+@dataclass
+class Alone(Batches):
+    """Answers single requests too."""
+
+    def generate(self, request: Generate) -> Generation:
+        [(_, found)] = self.answer([Due("", request, 0)])
+        assert isinstance(found, Generation)
+        return found
+
+
 SPEC = ScoreSpec.model_validate(
     {
         "cell": {

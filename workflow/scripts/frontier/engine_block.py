@@ -145,6 +145,13 @@ class EngineBlock(Derived):
         """The reason why it cannot answer from cached prefixes of prompts; None if it can."""
         return None if self.caches_prefixes else "runs no server, so there is no such cache"
 
+    def prefix_cache(self, wanted: bool) -> bool | None:
+        """Whether prompts are answered from cached prefixes of earlier ones; None if unknown.
+
+        `wanted`: a device's `prefix_cache`.
+        """
+        return False
+
     def why_not_asked(self, style: str, system: bool) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 

@@ -152,6 +152,14 @@ class Server(Engine):
             return "has no way to turn a prefix cache on (prefix_caching.enable)"
         return None
 
+    def prefix_cache(self, wanted: bool) -> bool | None:
+        """A server that is started here has one that cannot be turned off; an endpoint may."""
+        if wanted:
+            return True
+        if self.prefix_caching.disable is not None:
+            return False
+        return None if self.base_url else True
+
     def why_not_asked(self, style: str, system: bool) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 

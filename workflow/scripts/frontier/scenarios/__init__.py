@@ -28,6 +28,7 @@ from frontier.registry import Registry
 from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
 from frontier.results.session import Run, WarmUp
+from frontier.scenarios.common import warming
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
 
@@ -122,7 +123,8 @@ class Scenario(Entry, ABC):
 
 def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
     """Warms up; returns the result, with the facts that the first requests show of the model."""
-    found = scenario.warm_up(bench.model, list(bench.requests.values()), limits)
+    requests = warming.unlike(bench.model, list(bench.requests.values()))
+    found = scenario.warm_up(bench.model, requests, limits)
     shown = bench.model.loaded
     return Run(warmup=found, kv_bytes_per_token=shown.kv_bytes_per_token, batching=shown.batching)
 

@@ -57,6 +57,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         "name": NAME,
     }
     headers, secrets = _key(block, settings.engine_id)
+    caches = block.prefix_cache(settings.prefix_cache)
     plan = Plan(
         name=settings.engine_id,
         command=Command((*block.command, *arguments), block.variables | variables),
@@ -69,7 +70,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         secrets=secrets,
         container=block.container,
         # On a GPU it would have to hold the job's lease.
-        keep_s=KEEP_S if not settings.gpus and _caches(block, settings) is False else 0.0,
+        keep_s=KEEP_S if not settings.gpus and caches is False else 0.0,
     )
     named, _ = Command((block.model,)).filled(values)
     added = {name: one for change in changes for name, one in change.fields.items()}
@@ -80,7 +81,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         kv_bytes_per_token=None,
         server=ServerFacts(
             settings.engine_id,
-            prefix_cache=_caches(block, settings),
+            prefix_cache=caches,
             greedy=block.greedy,
             template=_template(block, settings),
         ),
@@ -119,7 +120,7 @@ def connect(block: Server, settings: Settings) -> ServerModel:
     facts = ServerFacts(
         settings.engine_id,
         base_url=block.base_url,
-        prefix_cache=_caches(block, settings),
+        prefix_cache=block.prefix_cache(settings.prefix_cache),
         greedy=block.greedy,
         template=_template(block, settings),
     )
@@ -144,15 +145,6 @@ def _cache(block: Server, settings: Settings) -> Change | None:
     """The change that turns the prefix cache on, or off if it can be."""
     cache = block.prefix_caching
     return cache.enable if settings.prefix_cache else cache.disable
-
-
-def _caches(block: Server, settings: Settings) -> bool | None:
-    """Whether prefixes are cached; None if that is not known of an endpoint."""
-    if settings.prefix_cache:
-        return True
-    if block.prefix_caching.disable is not None:
-        return False
-    return None if block.base_url else True
 
 
 def _template(block: Server, settings: Settings) -> Any:

@@ -1,10 +1,11 @@
-"""The warm-up of scenarios that ask several requests at once."""
+"""Warm-ups: requests that a prefix cache has no use for later, and several at once."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from frontier.catalogue.devices import Warmup
 from frontier.engines import Due, Generate, LoadedModel
@@ -12,6 +13,29 @@ from frontier.results.session import WarmUp
 
 ROUNDS = 3
 """Rounds of the warm-up, at most."""
+SHORTER = 32
+"""The part of a prompt by which one of the warm-up is shorter, at least."""
+
+
+def unlike(model: LoadedModel, requests: Sequence[Generate]) -> list[Generate]:
+    """The requests of a warm-up: where a server may cache prompts, none that is timed later.
+
+    Those begin a little behind the beginning of the sample's, so that they have no prefix in common
+    and are not longer.
+    """
+    server = model.loaded.server
+    if server is None or server.prefix_cache is False:
+        return list(requests)
+    prompts = {request.prompt for request in requests}
+    return [replace(one, prompt=_later(one.prompt, prompts)) for one in requests]
+
+
+def _later(prompt: str, prompts: Collection[str]) -> str:
+    """A prompt without its beginning; itself if nothing else remains that is not in the sample."""
+    rest = prompt[1 + len(prompt) // SHORTER :]
+    while rest in prompts:
+        rest = rest[1:]
+    return rest if rest.strip() else prompt
 
 
 def at_once(model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
