@@ -68,6 +68,16 @@ def test_quanto_takes_over_the_lock_of_a_killed_compilation(stories: Path, tmp_p
     assert not lock.exists()
 
 
+def test_what_the_user_can_mend_is_no_outcome(stories: Path, tmp_path: Path) -> None:
+    """A lock that cannot be deleted, at the first request: an error, and no cell unsupported."""
+    model = engine.load(stories, settings("quanto", weights="int4"))
+    lock = tmp_path / "build" / "lock"
+    lock.mkdir(parents=True)
+    model.model.register_forward_pre_hook(lambda *_: file_baton.FileBaton(str(lock)).try_acquire())
+    with pytest.raises(UserError, match=f"^{lock}: a job that was killed has left this lock"):
+        model.generate(Generate("Once", 2))
+
+
 def test_a_quantization_that_did_nothing_is_unsupported(stories: Path, tmp_path: Path) -> None:
     """GPT-2's layers are no nn.Linear: never a silent copy."""
     config = transformers.GPT2Config(vocab_size=512, n_embd=32, n_head=4, n_layer=2)
