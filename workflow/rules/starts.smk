@@ -28,6 +28,7 @@ def begin():
     # Only a local run measures on this host; a cluster's jobs check theirs.
     if runs_here():
         check_host()
+        atexit.register(servers.end_kept)
         atexit.register(forked.end, os.getpid())
     else:
         slurm.SUBMITTED.touch()

@@ -132,6 +132,8 @@ def run_cell(
         attempt = attempt.ended(**limits.outcome(cell, error))
     except Exception as error:
         if not raised_by_own_code(error):
+            if model:  # its server holds the device, which is another job's in a moment
+                model.close()
             raise
         reason: Reason = (
             f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
