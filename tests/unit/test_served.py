@@ -17,6 +17,7 @@ from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
 from frontier.errors import UserError
 from frontier.planning import cells
+from frontier.prices import cost
 from frontier.results import layout
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -135,7 +136,7 @@ def test_sizes_and_prices_are_optional() -> None:
     model = check(Model, block | {"shutdown": "2026-12-11"}, "models.x")
     assert model.shutdown == date(2026, 12, 11)
     assert model.price_per_million_tokens
-    assert model.price_per_million_tokens.cost(1_000_000, 100_000) == 3.5
+    assert cost(model.price_per_million_tokens, 1_000_000, 100_000) == 3.5
 
 
 @pytest.mark.parametrize(

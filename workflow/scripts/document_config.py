@@ -18,7 +18,7 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import dialects, engine_block, prices, quantizers
+from frontier import blocks, dialects, engine_block, quantizers
 from frontier.blocks import Decides
 from frontier.catalogue import devices, entries, loads, models, question
 from frontier.catalogue.entries import Catalogue
@@ -171,7 +171,7 @@ def plugins(package: str) -> str:
 def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
     modules = (
-        dialects, containers, server_keys, entries, models, devices, loads, engine_block, prices,
+        dialects, containers, server_keys, entries, models, devices, loads, engine_block, blocks,
         quantizers, question,
     )  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}

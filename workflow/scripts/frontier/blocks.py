@@ -46,6 +46,7 @@ Operate = Decides("operate")
 Plan = Decides("plan")
 # Bounds far above real values, so that sums in plans and costs stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
+Price = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -78,6 +79,17 @@ class Block(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+class TokenPrices(Block):
+    """Prices per million tokens, in the currency of your choice."""
+
+    input: Price
+    """The price of a prompt's tokens."""
+    cached_input: Price | None = None
+    """The price of a prompt's tokens in the endpoint's cache; by default that of any others."""
+    output: Price
+    """The price of generated tokens, those of hidden reasoning included."""
 
 
 class Entry(Block):

@@ -18,9 +18,9 @@ from frontier.blocks import (
     Score,
     Show,
     Stage,
+    TokenPrices,
 )
 from frontier.errors import Reason
-from frontier.prices import TokenPrices
 
 Asked = Literal["generate", "choose"]
 Cached = Literal["grouped", "broadcast"]

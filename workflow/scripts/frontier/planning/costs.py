@@ -16,6 +16,7 @@ from frontier.planning.cells import Cell
 from frontier.planning.measure_steps import MeasureSteps
 from frontier.planning.placement import PROMPT_TOKENS, Placement
 from frontier.planning.prices import is_priced, token_prices
+from frontier.prices import cost
 from frontier.results import layout
 from frontier.values import read_lines
 from frontier.words import significant
@@ -65,7 +66,7 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
         prompt = PROMPT_TOKENS
     tokens, new = round(calls * prompt), calls * task.max_new_tokens
     if prices := token_prices(placement):
-        return Estimate(calls, tokens, new, prices.cost(tokens, new))
+        return Estimate(calls, tokens, new, cost(prices, tokens, new))
     hours = estimates.seconds(placement, task, scenario, paid=True) / HOUR_S
     return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
 

@@ -14,12 +14,11 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, PlainSerializer, PlainValidator, ValidationError
 
 from frontier import templates
-from frontier.blocks import Accelerator, Dtype
+from frontier.blocks import Accelerator, Dtype, TokenPrices
 from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError
 from frontier.host.budget import LEDGER, Budget, Limit
-from frontier.prices import TokenPrices
 from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
