@@ -27,10 +27,10 @@ from frontier.identity.nodes import Node, Target
 from frontier.registry import Registry
 
 PROGRAMS = {
-    "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates"), "sample": ("datasets", "grammars"),
+    "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates", "figures", "scenarios"), "sample": ("datasets", "grammars"),
     "calibrate": ("datasets", "grammars"), "quantize_model": ("conversions",),
     "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
-    "aggregate": (), "compare": (), "render": (),
+    "aggregate": ("figures",), "compare": (), "render": ("figures",),
 }  # fmt: skip
 # What a function of the host may give to code that counts: nothing, a place, whether to continue.
 HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
@@ -42,7 +42,8 @@ MESSAGE_FUNCTIONS = {"one_line", "did_you_mean"}
 NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
 # Returns the content of the named file, which counts itself, or refuses: tests/unit/test_registry.py.
 FINDERS = {"Registry"}
-PLACES = {"OWN", "NAME", "LEDGER"}  # a folder, the name of each folder's lock, that of a ledger
+# A folder, the names of each folder's lock and ledger, the variable with the process of the run.
+PLACES = {"OWN", "NAME", "LEDGER", "RUNNER"}
 # Whether money is left decides whether asking goes on; what was spent is only shown, see below.
 MONEY = {"Budget", "Limit"}
 # They declare keys, whose values are in the specification of each job that they decide.

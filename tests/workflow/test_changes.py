@@ -312,10 +312,12 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a function of the measuring program moved to a module": (
         both(
             moved_function(
-                "lock_facts", "measure", "frontier/machine/limits", "from typing import Any\nfrom frontier import engines"
+                "settings_of", "measure", "frontier/machine/limits",
+                "from pathlib import Path\nfrom frontier.engines import Settings\nfrom frontier.machine import hardware\n"
+                "from frontier.results import layout\nfrom frontier.specs.measure import MeasureSpec",
             ),
             lambda place: place.edit(
-                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import lock_facts, "
+                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import settings_of, "
             ),
         ),
         NOTHING,

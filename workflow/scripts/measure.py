@@ -10,16 +10,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import engines, scenarios, templates
+from frontier import scenarios, templates
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
@@ -27,16 +25,16 @@ from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
+from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.results.measurement import Attempt, Measurement
-from frontier.results.records import Record
-from frontier.results.session import Loaded, Peaks, Run, Served
+from frontier.results.session import Peaks, Run, Served
 from frontier.scenarios import Bench
 from frontier.serving import servers
 from frontier.specs.measure import MeasureSpec
-from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
+from frontier.values import checked_spec, read_lines, read_spec, sha256
 
 
 def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settings:
@@ -149,38 +147,6 @@ def run_cell(
         return attempt, journal.session
     journal.withdraw()  # all requests were asked by earlier processes
     return attempt, known
-
-
-def lock_of(checkpoint: Path | None) -> dict[str, Any]:
-    """The content of a checkpoint's lock; empty for a folder placed by hand, and without one."""
-    lock = checkpoint and checkpoint / locks.NAME
-    return read_json(lock) if lock and lock.exists() else {}
-
-
-def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
-    """The facts in a checkpoint's lock that only its job knows."""
-    facts: dict[str, Any] = {
-        "simulated": origin.get("simulated_bytes") is not None,
-        "random_weights": origin.get("random_weights", False),
-    }
-    if loaded.quantized_layers is None:
-        facts["quantized_layers"] = origin.get("quantized_layers")
-    if facts["simulated"]:
-        # The weights are only rounded; these are their bytes if they were packed.
-        facts |= {"weights_bytes": origin["simulated_bytes"]}
-        facts |= {"quantized_layers": origin["quantized_layers"]}
-    return facts
-
-
-def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:
-    """The facts of a measurement from the session that loaded, if any, and over all sessions."""
-    if session is None:
-        return {"memory": None}
-    run = journal.facts[session].loaded
-    facts = {name: one for name, one in run.given().items() if name in Loaded.model_fields}
-    if run.load_average:
-        facts["contention"] = contention.summary(journal, records, run.load_average)
-    return {**facts, "memory": journal.peaks(), "loaded_in": session}
 
 
 def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
