@@ -130,13 +130,14 @@ PRESETS: dict[str, Quirks] = {
         takes=SEEDED | {"add_special_tokens", "logprobs"},
     ),
     "lightllm": Quirks(
-        role="every", usage="never", takes=frozenset({"ignore_eos", "min_tokens"}), takes_ids=False,
-        lists=None,
+        role="every", usage="never", takes=frozenset({"ignore_eos", "min_tokens"}), lists=None,
     ),
     "deepspeed-mii": Quirks(
         role="early", usage="never", takes_ids=False, samples=True, errors="detail",
     ),
-    "mlc": Quirks(role="every", takes=frozenset({"seed", "logprobs", "echo"}), unknown_model=400),
+    "mlc": Quirks(
+        role="every", takes=frozenset({"seed", "logprobs", "echo"}), takes_ids=False, unknown_model=400,
+    ),
     "ollama": Quirks(
         role="every", takes=frozenset({"seed"}), takes_ids=False, unknown_model=404, too_long="cut",
         fingerprint="fp_ollama", reported="{name}:latest",

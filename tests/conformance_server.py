@@ -187,7 +187,7 @@ class Speaker:
                 if name not in quirks.takes and name not in conformance_presets.COMMON:
                     return error(quirks, quirks.unknown_field, f"Unexpected keyword: {name}")
         if isinstance(fields.get("prompt"), list) and not quirks.takes_ids:
-            return error(quirks, 422, "prompt: Input should be a valid string")
+            return error(quirks, quirks.malformed, "prompt: Input should be a valid string")
         if fields.get("max_tokens") == 0:
             return error(quirks, 500, "max_tokens must be positive")
         blank = [text for text in fields.get("stop", ()) if not text.strip()]

@@ -17,6 +17,7 @@ import pytest
 
 import chains
 import shipped
+from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
 from frontier.engines import (
@@ -152,6 +153,52 @@ def test_each_block_reads_its_dialect(name: str, spoken: Spoken, checkpoint: Pat
         assert steady(answer) == ()
 
 
+DOCUMENTED = """
+vllm                before each   left-out ids seed token_ids done
+tgi                 every  asked  kept     -   seed -         done
+sglang              first  each   left-out ids seed token_ids done
+tensorrt-llm        first  each   left-out ids seed -         done
+lightllm            every  never  left-out ids -    -         done
+deepspeed-mii       early  never  left-out -   -    -         done
+mlc                 every  asked  left-out -   seed -         done
+ollama              every  asked  left-out -   seed -         done
+llama-server        before always left-out ids seed -         done
+llama-cpp-python    before never  left-out -   seed -         done
+transformers-serve  early  always kept     -   seed -         -
+lmdeploy            every  asked  left-out -   seed token_ids done
+ovms                before asked  kept     -   seed -         done
+openai              before asked  left-out -   seed -         done
+azure               before asked  left-out -   seed -         done
+anthropic           before asked  left-out -   seed -         done
+"""
+"""The streams and fields of each server: role, usage, stop text, ids as prompt, seed, ids of chunks,
+and the mark of the end (of completions, where there are both protocols)."""
+DIALECTS = {line.split()[0]: line.split()[1:] for line in DOCUMENTED.strip().splitlines()}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_preset_is_what_is_documented(name: str) -> None:
+    """The server of these tests has each property."""
+    preset = PRESETS[name]
+    role, usage, stop_text, ids, seed, token_ids, done = DIALECTS[name]
+    assert (preset.role, preset.usage, preset.stop_text) == (role, usage, stop_text)
+    assert preset.takes_ids == (ids == "ids") or not preset.completions
+    assert ("seed" in preset.takes, preset.done) == (seed == "seed", done == "done")
+    assert ("return_token_ids" in preset.takes) == (token_ids == "token_ids")
+
+
+@pytest.mark.parametrize("name", BLOCKS.keys() - {"endpoint", "openai-responses"})
+def test_a_block_asks_for_nothing_else(name: str) -> None:
+    """It relies on no field that its server refuses or ignores, and cuts what its server keeps."""
+    dialect, spoken = BLOCKS[name].dialect, SPOKEN.get(name, name).replace("-reasoning", "")
+    _, usage, stop_text, ids, seed, token_ids, _ = DIALECTS[spoken]
+    assert dialect.usage == usage
+    assert dialect.stop_text == stop_text
+    assert not dialect.prompt_ids or ids == "ids"
+    assert "seed" not in dialect.add or seed == "seed"
+    assert not dialect.token_ids or token_ids == "token_ids"
+
+
 FORMS: list[dict[str, Any]] = [
     {"crlf": True}, {"space": 0}, {"space_behind": 1}, {"escapes": True}, {"pings": True},
     {"names_events": True}, {"events_per_write": 7}, {"cut_letters": True}, {"half": "held"},
@@ -245,9 +292,9 @@ def test_a_request_has_what_the_block_says(spoken: Spoken, server: ConformanceSe
 def test_the_beginning_of_a_text_is_there_once(spoken: Spoken, server: ConformanceServer) -> None:
     """The server adds it, or one that adds none gets it as text; ids need neither."""
     for adds, sent in ((True, "abc"), (False, "<s>abc")):
-        url = spoken.url("lightllm", adds_begin=adds)
-        dialect = BLOCKS["lightllm"].dialect.model_copy(update={"adds_special": adds})
-        block = BLOCKS["lightllm"].model_copy(update={"dialect": dialect})
+        url = spoken.url("lmdeploy", adds_begin=adds)
+        dialect = BLOCKS["lmdeploy"].dialect.model_copy(update={"adds_special": adds})
+        block = BLOCKS["lmdeploy"].model_copy(update={"dialect": dialect})
         assert spoken.model(block, url).generate(Generate("abc", 9)).prompt_tokens == 4
         assert server.seen(url)[0]["fields"]["prompt"] == sent
     twice = spoken("tgi", adds_begin=True)
@@ -273,14 +320,20 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 @pytest.mark.parametrize(("fault", "kind", "words"), REFUSED, ids=str)
 def test_what_nothing_can_be_asked_after(
-    fault: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
+    fault: dict[str, Any],
+    kind: type[Exception],
+    words: str,
+    spoken: Spoken,
+    server: ConformanceServer,
 ) -> None:
     """One line names the server and what it said to the first request; nothing is sent again."""
-    model = spoken("vllm", faults=[FAULT | fault])
+    url = spoken.url("vllm", faults=[FAULT | fault])
+    model = spoken.model(BLOCKS["vllm"], url)
     with pytest.raises(kind, match=words) as refused:
         model.generate(Generate("a # b", 9))
     assert str(refused.value).startswith("it: ")
     assert "\n" not in str(refused.value)
+    assert len(server.seen(url)) == 1
 
 
 @pytest.mark.parametrize("form", ["openai", "text", "detail", "message", "plain", "empty"])
@@ -317,6 +370,21 @@ def test_without_a_word_when_a_server_is_asked_again_later(
     model = spoken("vllm", faults=[FAULT | {"status": 429, "times": 3}])
     assert model.generate(Generate("#", 9)).retries == 3
     assert [one for one in waits if one] == [1, 2, 4]
+
+
+def test_a_server_that_stumbles_over_each_answer(
+    spoken: Spoken, server: ConformanceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that fails with 500 each time is asked as often as permitted, the others once."""
+    monkeypatch.setattr("frontier.host.presence.time.sleep", lambda _: None)
+    said = "output does not match the expected Content-only format"
+    url = spoken.url("llama-server", faults=[FAULT | {"status": 500, "message": said}])
+    model = spoken.model(BLOCKS["llama-server"], url)
+    found = dict(model.answer([Due(text, Generate(text, 9), 0) for text in ("x", "#")]))
+    assert isinstance(found["x"], Generation)
+    assert isinstance(found["#"], Failed)
+    assert (found["#"].retries, found["#"].reason) == (3, f"HTTP 500: {said}")
+    assert len(server.seen(url)) == 5
 
 
 BROKEN = [
