@@ -34,7 +34,7 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record
 from frontier.results.session import Pass
 from frontier.scenarios import Bench
-from frontier.scenarios.offline import PASSES, Offline
+from frontier.scenarios.offline import PASSES, Asked, Offline
 from frontier.specs.score import ScoreSpec
 from measurements import a_measurement, a_session, session
 
@@ -210,6 +210,15 @@ class Alone(Batches):
         [(_, found)] = self.answer([Due("", request, 0)])
         assert isinstance(found, Generation)
         return found
+
+
+def test_a_servers_pass_begins_when_requests_are_sent() -> None:
+    """Opening its connections, and writing the requests, is no part of it."""
+    records = [record(number, due_ns=0, start_ns=(2 + number) * 10**9) for number in range(3)]
+    for sent, begins_s in ((False, 0), (True, 2)):
+        found = Asked(Watch("cpu").read(), sent, records)
+        assert found.start_ns == begins_s * 10**9
+        assert found.end_ns == 5 * 10**9
 
 
 SPEC = ScoreSpec.model_validate(

@@ -15,8 +15,10 @@ import shipped
 from frontier.catalogue.checking import check
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
+from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.planning import cells
+from frontier.planning.steps import Steps
 from frontier.prices import cost
 from frontier.results import layout
 
@@ -92,6 +94,28 @@ def test_a_checkpoint_needs_a_name_at_an_endpoint() -> None:
     model = {"hub": "owner/name", "revision": COMMIT, "adapter": {"path": "a"}}
     with_adapter = catalogue(devices__endpoint=device, models__own=model)
     assert "no adapter" in str(reason(with_adapter, "own", "endpoint"))
+
+
+def test_a_study_without_a_cell_says_why() -> None:
+    """An example, for the reason is in neither of the two ids."""
+    for model, device, words in (
+        ("named", "cpu", "named on cpu: has no checkpoint: only endpoints serve it"),
+        ("own", "endpoint", "own on endpoint: pretend does not serve this model: it needs a name"),
+    ):
+        keys = {"models": [model], "quantizations": ["native"], "devices": [device]}
+        config = Config.model_validate({"study": keys | {"tasks": ["t"]}})
+        with pytest.raises(
+            UserError, match=r"study\.quantizations: 'native' has no cell.*; "
+        ) as said:
+            Steps(catalogue(), config, lambda *_: 64 * 10**9).check()
+        assert words in str(said.value)
+
+
+def test_a_cached_prompt_costs_no_more() -> None:
+    """What is set aside for a request counts its prompt at the ordinary price."""
+    prices = {"input": 1, "cached_input": 2, "output": 1}
+    with pytest.raises(UserError, match="cached_input: must not be above input"):
+        check(Model, {"served": "n", "price_per_million_tokens": prices}, "models.x")
 
 
 def test_a_system_message_needs_a_chat() -> None:

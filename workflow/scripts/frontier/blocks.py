@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    model_validator,
 )
 
 from frontier.text import visible
@@ -90,6 +91,13 @@ class TokenPrices(Block):
     """The price of a prompt's tokens in the endpoint's cache; by default that of any others."""
     output: Price
     """The price of generated tokens, those of hidden reasoning included."""
+
+    @model_validator(mode="after")
+    def _cached_cost_no_more(self) -> Self:
+        # What is set aside for a request counts all of its prompt at the price of `input`.
+        if self.cached_input is not None and self.cached_input > self.input:
+            raise ValueError("cached_input: must not be above input")
+        return self
 
 
 class Entry(Block):

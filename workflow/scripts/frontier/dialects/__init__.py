@@ -10,13 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from frontier.blocks import Arguments, Block
+from frontier.errors import did_you_mean
 from frontier.registry import Registry
 
+WHOLE = frozenset(
+    {"model", "prompt", "messages", "input", "instructions", "stream", "n", "best_of"}
+)
+"""Fields without which, or with others of which, a request would be another one."""
+OPTIONAL = ("temperature", "stop", "stream_options", "return_token_ids")
 Logprobs = Literal["prompt_logprobs", "echo", "input_token_logprobs", "prefill", "top_logprobs"]
 
 
@@ -54,6 +60,18 @@ class Dialect(Block):
     """The source of a text's likelihood: vLLM's `prompt_logprobs`, `echo` with `logprobs`, SGLang's
     own `input_token_logprobs`, TGI's own `prefill`, or, for texts of a single token among the
     likeliest ones only, `top_logprobs`."""
+
+    @model_validator(mode="after")
+    def _whole_requests(self) -> Self:
+        for name in {*self.add, *self.leave_out} & WHOLE:
+            raise ValueError(f"{name}: is what is measured, and cannot be changed or left out")
+        for name in {*self.add} & {"stop", self.length}:
+            raise ValueError(f"add: {name} is the task's")
+        sent = {self.length, *OPTIONAL, *self.add}
+        for name in self.leave_out:
+            if name not in sent:
+                raise ValueError(f"leave_out: {name!r} is not sent{did_you_mean(name, sent)}")
+        return self
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from frontier.serving.containers import Container
 from frontier.serving.surroundings import SECRET, threads_beside
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Route = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+"""A path of a URL."""
 
 
 class Server(Engine):
@@ -41,15 +43,15 @@ class Server(Engine):
     the command runs in the engine's environment."""
     base_url: Annotated[str | None, Measure] = None
     """The API's address at an endpoint that runs elsewhere, such as https://api.openai.com/v1."""
-    query: Annotated[str | None, Measure] = None
+    query: Annotated[Annotated[str, Field(pattern=r"^[!-\"$->@-~]+$")] | None, Measure] = None
     """Added to the address of each request, such as api-version=2024-10-21."""
     root: Annotated[str, Field(pattern=r"^(/[\w.-]+)*$"), Measure] = "/v1"
     """The path of a started server's API."""
-    health: Annotated[str | None, Operate] = None
+    health: Annotated[Route | None, Operate] = None
     """The path that a started server answers with 200 once it is well."""
     ready_s: Annotated[Positive, Operate] = 600.0
     """Seconds that a start may take, loading included."""
-    version: Annotated[str | None, Operate] = None
+    version: Annotated[Route | None, Operate] = None
     """The path with its version, as JSON or text."""
     model: Annotated[str, Field(min_length=1), Measure] = "{name}"
     """The model's name in requests to a started server, with placeholders."""

@@ -40,7 +40,8 @@ class Pass(Part):
     tokens: Count
     """Generated in all answers."""
     seconds: Amount
-    """The time from the moment at which all were due to the last token's text."""
+    """The time from the moment at which all were due to the last token's text; of a server, from
+    the first that was sent: connections are open before."""
     changed: Count = 0
     """Answers with another text than in the first pass."""
     paused: bool = False

@@ -51,7 +51,8 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
         "accelerator": settings.accelerator,
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
-        "gpus": settings.gpus or None,
+        # A job on a CPU may reserve some all the same, on which nothing is computed.
+        "gpus": settings.gpus or None if settings.accelerator != "cpu" else None,
         "threads": settings.threads,
         "context": context,
         "name": NAME,
