@@ -1,9 +1,9 @@
 """The tiers of the tests: which of them run together, and how long they may take on two cores.
 
-main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 12 minutes)
-engines  what needs an engine's environment, or minutes (make test-engines)
-servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers)
-slurm    a cluster of one node (make test-slurm)
+main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 10 to 15 minutes)
+engines  what needs an engine's environment, or minutes (make test-engines, 10 minutes)
+servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers, 3 minutes)
+slurm    a cluster of one node (make test-slurm, 6 minutes, most of it waiting)
 
 Every test is of one of these, by the name of its file or by a fixture that it uses. `fast` is a
 part of main: the quickest units (make fast, a minute).
