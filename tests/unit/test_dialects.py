@@ -469,6 +469,8 @@ def test_another_model_answers(spoken: Spoken) -> None:
     assert spoken("openai").generate(Generate("a", 9)).text
     with pytest.raises(UserError, match="asked for 'model', answered by 'other-7b'"):
         spoken("openai", reported="other-7b").generate(Generate("a", 9))
+    with pytest.raises(UserError, match="asked for 'model', answered by 'other-7b'"):
+        spoken("openai", reported="other-7b").choose(Choose("a", ("A", "B")))
 
 
 def test_after_several_in_a_row_nothing_more_is_asked(spoken: Spoken) -> None:

@@ -148,6 +148,10 @@ class Server(Engine):
                 return one
         return None
 
+    def reported(self, model: str) -> str | None:
+        """The name that answers must have, as another model may answer at an endpoint; or None."""
+        return model if self.base_url and self.lists_models else None
+
     def why_not_cached(self) -> Reason | None:
         """The reason why its prefix cache cannot be turned on; None if it can."""
         if self.prefix_caching.enable is None:

@@ -6,6 +6,7 @@ tokenizer of the server decides where one ends.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,8 +15,10 @@ from frontier.dialects.common import top_logprobs
 from frontier.dialects.common.likelihoods import WAYS, logprob
 from frontier.dialects.common.top_logprobs import Label
 from frontier.engines import Choice, Choose, Generate
+from frontier.engines.common.asking import named_alike
 from frontier.engines.common.sending import Sending, as_json
-from frontier.errors import UnsupportedError
+from frontier.engines.server import Server
+from frontier.errors import UnsupportedError, UserError
 
 
 class Ask(Protocol):
@@ -25,13 +28,23 @@ class Ask(Protocol):
         """The body of its answer; `texts`: its prompt; `path`: of a server's own interface."""
 
 
-def choice(sending: Sending, request: Choose, ask: Ask) -> Choice:
-    """The choices' log-likelihoods. Raises UnsupportedError, and what `ask` does."""
+def choice(sending: Sending, request: Choose, ask: Ask, block: Server) -> Choice:
+    """The choices' log-likelihoods. Raises UnsupportedError, and what `ask` does; UserError if
+    another model has answered.
+    """
     start = time.perf_counter_ns()
     if sending.dialect.logprobs is None:
         raise UnsupportedError("the server does not give the likelihood of a text")
     labels = sending.dialect.logprobs == "top_logprobs"
-    found, tokens, prompt_tokens = (_labels if labels else _texts)(sending, request, ask)
+    name = block.reported(sending.model)
+
+    def asked(body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
+        content = ask(body, texts, path)
+        if others := [one for one in _models(content) if name and not named_alike(one, name)]:
+            raise UserError(f"asked for {name!r}, answered by {others[0]!r}")
+        return content
+
+    found, tokens, prompt_tokens = (_labels if labels else _texts)(sending, request, asked)
     return Choice(
         logprobs=found,
         tokens=tokens,
@@ -39,6 +52,14 @@ def choice(sending: Sending, request: Choose, ask: Ask) -> Choice:
         start_ns=start,
         end_ns=time.perf_counter_ns() - start,
     )
+
+
+def _models(content: bytes) -> list[str]:
+    """The model's name in an answer, if it has one."""
+    try:
+        return [str(json.loads(content)["model"])]
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
 def _texts(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], list[int], int]:

@@ -164,7 +164,7 @@ class ServerModel(LoadedModel):
         if stream.counts.prompt is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
         own = sent.prompt_tokens
-        name = self.sending.model if self.block.base_url and self.block.lists_models else None
+        name = self.block.reported(self.sending.model)
         if refused := asking.not_as_asked(read, request, own, stream, name):
             return refused
         self.answers += 1
@@ -204,7 +204,7 @@ class ServerModel(LoadedModel):
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises UnsupportedError, UserError."""
-        return likelihood.choice(self.sending, request, self._whole)
+        return likelihood.choice(self.sending, request, self._whole, self.block)
 
     def _whole(self, body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
         """The body of an answer that is no stream. Raises an error for any other response.
