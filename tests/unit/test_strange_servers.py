@@ -19,8 +19,12 @@ from frontier.engines.loaded.server import ServerModel
 from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import UserError
+from frontier.host import presence
+from frontier.measuring.pauses import Pauses
+from frontier.scenarios.single_stream import undisturbed
 from played_server import PlayedServer, Schedule
 from quantizing import quantizer
+from served_loads import Queue
 
 CHAT = Settings("cpu", "float32", 1, "chat", quantizer("native"))
 KEY = "sk-canary-0123456789"
@@ -225,3 +229,25 @@ def test_a_count_by_the_tokenizer_is_no_limit() -> None:
         assert (not_as_asked(counted, request, None, Stream()) is None) == fine
         exact = Generation("a", 1, finish, 0, arrivals, 1, counted_by="usage")
         assert not_as_asked(exact, request, None, Stream()) is not None
+
+
+def test_nothing_paid_is_asked_again() -> None:
+    """Although this process was paused: the record says so."""
+
+    class Paused(Pauses):
+        def during(self, start_ns: int, end_ns: int) -> bool:
+            return True
+
+    for once, attempts in ((True, 1), (False, 3)):
+        model = Queue()
+        found = undisturbed(model, "a", Generate("hi", 3), Paused(), once)
+        assert found[1:] == (attempts, True)
+        assert model.asked["hi"] == attempts
+
+
+def test_a_wait_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may want to be asked again in an hour."""
+    monkeypatch.setattr(presence.Runner, "has_exited", lambda _: True)
+    with pytest.raises(UserError, match="it: Snakemake has ended"):
+        presence.wait(3600, "it")
+    presence.wait(0, "it")
