@@ -31,7 +31,7 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The lock in an extension's build folder, as torch names it, with our methods in place."""
     for name in ("try_acquire", "release"):
         monkeypatch.setattr(file_baton.FileBaton, name, getattr(file_baton.FileBaton, name))
-    monkeypatch.setattr(extensions, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(extensions, "SILENT_S", 0.1)
     extensions.end_locks_with_their_jobs()
     (tmp_path / "build").mkdir()
     return tmp_path / "build" / "lock"

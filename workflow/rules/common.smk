@@ -31,7 +31,6 @@ from frontier.planning import cells, costs, estimates, freshness, shutdowns
 from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import bundles, journal, layout
-from frontier.serving import servers
 
 # A study's jobs are millions of long-lived objects: searching them for cycles takes a sixth of the
 # planning time and finds almost nothing.

@@ -3,6 +3,8 @@
 Inputs: the plan, and the host.
 """
 
+from frontier.serving import servers
+
 
 def how_to_go_on():
     print(

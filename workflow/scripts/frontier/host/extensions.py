@@ -18,8 +18,8 @@ import psutil
 from frontier.errors import UserError
 from frontier.host.caches import READ_WRITE
 
-POLL_S = 0.2
-PATIENCE_S = 5.0
+WATCH_S = 0.2
+SILENT_S = 5.0
 """Others' compiling is reported after this time."""
 
 
@@ -46,7 +46,7 @@ def _acquire(baton: Any) -> bool:
     lock = filelock.FileLock(path.parent.with_name(f"{path.parent.name}.lock"), mode=READ_WRITE)
     baton.kernel_lock = lock
     try:
-        lock.acquire(timeout=PATIENCE_S)
+        lock.acquire(timeout=SILENT_S)
     except filelock.Timeout:
         _report(path.parent)
         lock.acquire()
@@ -59,10 +59,10 @@ def _acquire(baton: Any) -> bool:
             _delete_if_left(path)
         else:
             return True
-        if not reported and time.monotonic() - started > PATIENCE_S:
+        if not reported and time.monotonic() - started > SILENT_S:
             reported = True
             _report(path.parent)
-        time.sleep(POLL_S)
+        time.sleep(WATCH_S)
 
 
 def _release(baton: Any) -> None:
