@@ -140,8 +140,10 @@ class Speaker:
 
     def responses(self, fields: dict[str, Any]) -> Schedule:
         """A streaming answer in OpenAI's later protocol: typed events, no [DONE]."""
-        instructions = fields.get("instructions")
-        text = f"{instructions}\n{fields['input']}" if instructions else fields["input"]
+        instructions, text = fields.get("instructions"), fields["input"]
+        if isinstance(text, list):
+            text = "\n".join(f"{one['role']}: {one['content']}" for one in text)
+        text = f"{instructions}\n{text}" if instructions else text
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         parts = self.chunks({"temperature": 0}, ids, fields["max_output_tokens"])
         usage = {
@@ -204,6 +206,8 @@ class Speaker:
         given = fields.get("prompt")
         if chat:
             given = "".join(f"{one['role']}: {one['content']}\n" for one in fields["messages"])
+            if fields.get("continue_final_message"):
+                given = given.removesuffix("\n")
         if isinstance(given, list):
             return given
         adds = self.quirks.adds_begin and fields.get("add_special_tokens", True)

@@ -37,6 +37,7 @@ from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
+from frontier.prompts import Chat, Shot
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -287,6 +288,64 @@ def test_a_request_has_what_the_block_says(spoken: Spoken, server: ConformanceSe
     assert asked["fields"]["stop"] == [" e"]
     assert "\n" not in answer.text
     assert " e" not in answer.text
+
+
+MESSAGES = [
+    {"role": "user", "content": "1"}, {"role": "assistant", "content": "one"},
+    {"role": "user", "content": "2"}, {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "3"},
+]  # fmt: skip
+TURNS = Chat("3", (Shot("1", "one"), Shot("2", "two")))
+
+
+@pytest.mark.parametrize("name", ["vllm-chat", "openai", "openai-responses"])
+def test_shots_as_turns_are_messages(name: str, spoken: Spoken, server: ConformanceServer) -> None:
+    """A server that renders chats itself gets them all, and money is set aside for all."""
+    url = spoken.url(name)
+    model = spoken.model(BLOCKS[name], url)
+    answer = model.generate(Generate(TURNS, 60))
+    assert answer.text in REPLIES or answer.text.strip()
+    (asked,) = server.seen(url)
+    assert asked["fields"]["input" if name == "openai-responses" else "messages"] == MESSAGES
+    assert model.sending.sent(Generate(TURNS, 9)).texts == ("1", "one", "2", "two", "3")
+    assert model.render(TURNS) != model.render("3")
+
+
+@pytest.mark.parametrize("way", ["continue_final_message", "last_message"])
+def test_an_answer_that_has_begun(way: Any, spoken: Spoken, server: ConformanceServer) -> None:
+    """Its beginning is the last message, marked if the block says how.
+
+    This server continues only a marked one, which the number of the prompt's tokens shows.
+    """
+    url = spoken.url("vllm-chat")
+    dialect = BLOCKS["vllm-chat"].dialect.model_copy(update={"prefill": way})
+    model = spoken.model(BLOCKS["vllm-chat"].model_copy(update={"dialect": dialect}), url)
+    answer = model.generate(Generate(Chat("3", begins="So"), 60))
+    fields = server.seen(url)[0]["fields"]
+    assert fields["messages"] == [MESSAGES[4], {"role": "assistant", "content": "So"}]
+    marked = {"continue_final_message": True, "add_generation_prompt": False}
+    found = {name: fields[name] for name in marked if name in fields}
+    assert found == (marked if way == "continue_final_message" else {})
+    doubts = [one for one in answer.doubts if one.startswith("prompt: ")]
+    assert bool(doubts) == (way == "last_message")
+
+
+def test_a_begun_answer_as_text(spoken: Spoken, server: ConformanceServer) -> None:
+    """Completions get it at the end of the prompt, by a checkpoint's tokenizer or without one."""
+    without = BLOCKS["vllm"].model_copy(update={"base_url": "http://127.0.0.1:1/v1"})
+    for name, block in (("lightllm", BLOCKS["lightllm"]), ("vllm", without)):
+        url = spoken.url(name)
+        model = spoken.model(block, url)
+        model.generate(Generate(Chat("3 is", begins="So"), 9))
+        assert server.seen(url)[-1]["fields"]["prompt"].removeprefix("<s>") == "3 is So"
+
+
+def test_a_server_s_context_has_no_room_for_all_shots(spoken: Spoken) -> None:
+    """It is known before anything is sent, where there is a tokenizer."""
+    model = spoken("vllm-chat")
+    assert model.fits(Generate(TURNS, 9))
+    assert not model.fits(Generate(Chat("3", (Shot("1" * 150, "one"),)), 50))
+    assert spoken("openai").fits(Generate("3" * 10_000, 50))
 
 
 def test_the_beginning_of_a_text_is_there_once(spoken: Spoken, server: ConformanceServer) -> None:

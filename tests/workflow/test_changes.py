@@ -490,6 +490,13 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         put("tasks", f"{SUMS}/sample/candidates", 99),
         {"sample sums"} | measures(tasks=("sums",)),
     ),
+    "task: shots": (
+        put("tasks", f"{SUMS}/shots", {"from": "train", "count": 2}),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: beginning of the answer": (
+        put("tasks", f"{SUMS}/answer_begins", "It is"), measures(tasks=("sums",))
+    ),
     "dataset: content of a local file": (
         new_review,
         {"fetch_dataset reviews", "sample reviews"} | measures(tasks=("reviews",)),

@@ -8,6 +8,7 @@ FLOORS = (
         "words",
         "values",
         "templates",
+        "prompts",
         "blocks",
         "engine_block",
         "registry",

@@ -119,7 +119,8 @@ class Entry(Block):
 
     def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
-        return self.model_dump(mode="json", include=self.deciding(stage), exclude_none=True)
+        keys = self.deciding(stage)
+        return self.model_dump(mode="json", include=keys, exclude_none=True, by_alias=True)
 
 
 class Derived(Entry):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -24,6 +24,8 @@ from frontier.errors import Reason
 
 Asked = Literal["generate", "choose"]
 Cached = Literal["grouped", "broadcast"]
+Part = Literal["a system message", "shots as turns", "a beginning of the answer"]
+"""A part of a prompt other than the question."""
 Formats = Annotated[tuple[Name, ...], Field(min_length=1), Plan]
 
 
@@ -100,6 +102,11 @@ class EngineBlock(Derived):
         return "remote" in self.accelerators
 
     @property
+    def renders_chats(self) -> bool:
+        """True if a server's own chat template renders prompts, not the checkpoint's."""
+        return False
+
+    @property
     def kind(self) -> str:
         """The name of its class's file."""
         return type(self).__module__.rpartition(".")[2]
@@ -152,13 +159,15 @@ class EngineBlock(Derived):
         """
         return False
 
-    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+    def why_not_asked(self, style: str, parts: Collection[Part]) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 
-        `system`: there is a system message, which only a chat has room for.
+        `parts`: those of a prompt other than the question. Only a chat has room for most of them.
         """
-        if system and style != "chat":
-            return "a system message needs a model with prompt: chat"
+        for part in ("a system message", "shots as turns"):
+            if part in parts and style != "chat":
+                needs = "needs" if part == "a system message" else "need"
+                return f"{part} {needs} a model with prompt: chat"
         return None
 
     def cached_heads(self, architecture: str | None, kv_heads: int, heads: int) -> int:

@@ -39,6 +39,11 @@ def check(template: str, fields: Collection[str]) -> None:
         )
 
 
+def used(template: str) -> tuple[str, ...]:
+    """The fields of a template that has passed `check`, each once, in alphabetical order."""
+    return tuple(sorted({part[1] for part in Formatter().parse(template) if part[1]}))
+
+
 def style(prompt: str) -> str:
     """A model's `prompt` key. Raises ValueError unless it is plain, chat or a template."""
     if prompt not in ("plain", "chat"):

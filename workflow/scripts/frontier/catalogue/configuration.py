@@ -16,6 +16,7 @@ from frontier.catalogue import ids, inheritance, secrets
 from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
+from frontier.catalogue.examples import Examples, examples
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
 from frontier.conversions import plain_formats
@@ -54,6 +55,8 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
     """The catalogue with the loader and the scorer of each task, as its blocks set them."""
     loaders: dict[str, Loader] = {}
     scorers: dict[str, Scorer] = {}
+    shots: dict[str, Examples] = {}
+    datasets = {name: (one.loader, one.source) for name, one in catalogue.datasets.items()}
     for name, dataset in catalogue.datasets.items():
         LOADERS.load(dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
@@ -67,10 +70,13 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         except ValueError as error:
             raise UserError(f"{where}.prompt: {error}") from None
         loaders[name] = keys
+        if task.shots:
+            shots[name] = examples(task.shots, task.dataset, keys, datasets, f"{where}.shots")
         scorer = SCORERS.load(task.scorer.kind, f"{where}.scorer.kind")
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
-    return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
+    found = {"loaders": loaders, "scorers": scorers, "examples": shots}
+    return catalogue.model_copy(update=found)
 
 
 def _check_formats(engines: Mapping[str, Engine]) -> None:

@@ -16,6 +16,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from frontier.blocks import Arguments, Block
 from frontier.errors import did_you_mean
+from frontier.prompts import Chat, Shot
 from frontier.registry import Registry
 
 WHOLE = frozenset(
@@ -24,6 +25,7 @@ WHOLE = frozenset(
 """Fields without which, or with others of which, a request would be another one."""
 OPTIONAL = ("temperature", "stop", "stream_options", "return_token_ids")
 Logprobs = Literal["prompt_logprobs", "echo", "input_token_logprobs", "prefill", "top_logprobs"]
+Prefill = Literal["continue_final_message", "last_message"]
 
 
 class Dialect(Block):
@@ -60,6 +62,10 @@ class Dialect(Block):
     """The source of a text's likelihood: vLLM's `prompt_logprobs`, `echo` with `logprobs`, SGLang's
     own `input_token_logprobs`, TGI's own `prefill`, or, for texts of a single token among the
     likeliest ones only, `top_logprobs`."""
+    prefill: Prefill | None = None
+    """The way in which a chat's server continues an answer that has begun: if asked to by vLLM's
+    `continue_final_message`, or always after the assistant's `last_message`; unset: it cannot. Its
+    answers must not repeat the beginning."""
 
     @model_validator(mode="after")
     def _whole_requests(self) -> Self:
@@ -85,6 +91,18 @@ class Ask:
     stop: tuple[str, ...] = ()
     system: str | None = None
     """The system message before the user's, in a chat."""
+    shots: tuple[Shot, ...] = ()
+    """Earlier turns, in a chat."""
+    begins: str = ""
+    """The beginning of the answer, in a chat."""
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """The messages of a chat, each with its role. Raises ValueError for token ids."""
+        if not isinstance(self.prompt, str):
+            raise ValueError("a chat takes text, not token ids")
+        turns = Chat(self.prompt, self.shots).turns
+        return [*turns, ("assistant", self.begins)] if self.begins else turns
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ class Responses(Protocol):
     PATH = "/responses"
 
     def prompt(self, ask: Ask) -> dict[str, JsonValue]:
-        """The user's text; nothing is stored at the other end."""
-        if not isinstance(ask.prompt, str):
-            raise ValueError("the responses protocol takes text, not token ids")
+        """The user's text, behind earlier turns if any; nothing is stored at the other end."""
+        turns: list[JsonValue] = [{"role": role, "content": text} for role, text in ask.turns]
         system = {} if ask.system is None else {"instructions": ask.system}
-        return {"input": ask.prompt, "store": False, **system}
+        alone = ask.turns[0][1] if len(turns) == 1 else turns
+        return {"input": alone, "store": False, **system}
 
     def piece(self, event: Mapping[str, Any]) -> Piece:
         """A delta, or the end."""

@@ -7,7 +7,7 @@ what a client sees: the text, and when each part of it arrived.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -17,6 +17,7 @@ from frontier.blocks import Measure, Operate, Positive, Score
 from frontier.client.origin import Origin
 from frontier.dialects import PROTOCOLS, Dialect
 from frontier.dialects.common.fields import is_greedy
+from frontier.engine_block import Part
 from frontier.engines import Engine, LoadedModel, Settings
 from frontier.engines.common.server_keys import Change, Key, PrefixCache, Quantizes, Template
 from frontier.errors import Reason, UserError, did_you_mean
@@ -133,6 +134,11 @@ class Server(Engine):
             Command((*self.command, *change.arguments), self.variables | change.variables).check()
 
     @property
+    def renders_chats(self) -> bool:
+        """True if its own chat template renders prompts, not the checkpoint's."""
+        return self.dialect.api != "completions"
+
+    @property
     def greedy(self) -> bool:
         """Whether each request asks for the likeliest token."""
         return is_greedy(self.dialect)
@@ -166,16 +172,21 @@ class Server(Engine):
             return False
         return None if self.base_url else True
 
-    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+    def why_not_asked(self, style: str, parts: Collection[Part]) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 
         A chat's template is the server's own; completions need a checkpoint's.
         """
-        if self.dialect.api != "completions" and style != "chat":
-            return f"{self.dialect.api}: the server renders chats itself (prompt: chat)"
-        if self.dialect.api == "completions" and self.remote and style == "chat":
+        api, begun = self.dialect.api, "a beginning of the answer" in parts
+        if api != "completions" and style != "chat":
+            return f"{api}: the server renders chats itself (prompt: chat)"
+        if api == "completions" and self.remote and style == "chat":
             return "completions: there is no checkpoint whose chat template renders a prompt"
-        return super().why_not_asked(style, system)
+        if begun and api == "responses":
+            return "responses: this protocol cannot continue an answer that has begun"
+        if begun and api == "chat" and self.dialect.prefill is None:
+            return "chat: cannot continue an answer that has begun (dialect.prefill is unset)"
+        return super().why_not_asked(style, parts)
 
     def require(self, name: str) -> None:
         """Raises UserError if the variable of its key is not set."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frontier import templates
@@ -16,6 +16,7 @@ from frontier.dialects.common.streams import Stream
 from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError
+from frontier.prompts import Chat, Prompt, as_chat
 
 
 @dataclass(frozen=True)
@@ -58,32 +59,57 @@ class Sending:
         """True if the checkpoint's own template and tokenizer make the prompt."""
         return self.prompting is not None and self.dialect.api == "completions"
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
         if self.prompting and self.by_checkpoint:
             return self.prompting.render(prompt)
-        return "\n\n".join(self._messages(prompt))
+        return "\n\n".join(self._texts(self._chat(prompt)))
 
-    def _messages(self, prompt: str) -> tuple[str, ...]:
-        """The texts of the messages for the server's own template, the user's last."""
-        plain = self._style in ("plain", "chat")
-        text = prompt if plain else templates.fill(self._style, {"prompt": prompt})
-        return (text,) if self._system is None else (self._system, text)
+    def _chat(self, prompt: Prompt) -> Chat:
+        """The messages for the server's own template, or the text that it continues."""
+        chat = as_chat(prompt)
+        if self._style not in ("plain", "chat"):
+            chat = replace(chat, prompt=templates.fill(self._style, {"prompt": chat.prompt}))
+        if self.dialect.api != "completions":
+            return chat
+        if chat.shots:
+            raise UnsupportedError("completions: there is no chat template for shots as turns")
+        return Chat(chat.text)
+
+    def _texts(self, chat: Chat) -> tuple[str, ...]:
+        """The texts of all messages in order."""
+        before = [] if self._system is None else [self._system]
+        ends = [chat.begins] if chat.begins else []
+        return (*before, *(text for _, text in chat.turns), *ends)
+
+    def fits(self, request: Generate) -> bool:
+        """Whether the model and the server have room for a request, as far as is known."""
+        try:
+            self._ids(request)
+        except UnsupportedError:
+            return False
+        return True
+
+    def _ids(self, request: Generate) -> list[int] | None:
+        """The prompt's ids, if there is a tokenizer. Raises UnsupportedError if too long."""
+        if not self.prompting:
+            return None
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
+        self._check_length(len(ids) + request.max_new_tokens)
+        return ids
 
     def sent(self, request: Generate) -> Sent:
         """The request in the server's terms. Raises UnsupportedError if it is too long."""
-        ids: list[int] | None = None
-        if self.prompting:
-            ids = self.prompting.encode(request.prompt, request.max_new_tokens)
-            self._check_length(len(ids) + request.max_new_tokens)
-        texts: tuple[str, ...] = (self.render(request.prompt),)
+        ids = self._ids(request)
+        limits = request.max_new_tokens, request.stop
         if self.by_checkpoint:
+            texts: tuple[str, ...] = (self.render(request.prompt),)
             prompt = tuple(ids or ()) if self.dialect.prompt_ids else self._text(texts[0])
-            ask = Ask(self.model, prompt, request.max_new_tokens, request.stop)
+            ask = Ask(self.model, prompt, *limits)
         else:
-            *system, user = texts = self._messages(request.prompt)
-            first = system[0] if system else None
-            ask = Ask(self.model, user, request.max_new_tokens, request.stop, system=first)
+            chat = self._chat(request.prompt)
+            texts = self._texts(chat)
+            ask = Ask(self.model, chat.prompt, *limits, self._system, chat.shots, chat.begins)
         own = len(ids) if ids is not None else None
         return Sent(texts, fields(self.protocol, ask, self.dialect), own)
 

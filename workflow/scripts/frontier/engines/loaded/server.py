@@ -33,6 +33,7 @@ from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
 from frontier.host.budget import Reservation
+from frontier.prompts import Prompt
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
 
@@ -73,9 +74,13 @@ class ServerModel(LoadedModel):
         """The server's, for messages."""
         return self.loaded.server.name if self.loaded.server else self.block.kind
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
         return self.sending.render(prompt)
+
+    def fits(self, request: Generate) -> bool:
+        """Whether the server has room for a request, as far as is known before it is asked."""
+        return self.sending.fits(request)
 
     def generate(self, request: Generate) -> Generation:
         """The answer to one request. Raises UserError too if there is none."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from frontier.catalogue.devices import Warmup
 from frontier.engines import Due, Generate, LoadedModel
+from frontier.prompts import Prompt
 from frontier.results.session import WarmUp
 
 ROUNDS = 3
@@ -30,12 +31,28 @@ def unlike(model: LoadedModel, requests: Sequence[Generate]) -> list[Generate]:
     return [replace(one, prompt=_later(one.prompt, prompts)) for one in requests]
 
 
-def _later(prompt: str, prompts: Collection[str]) -> str:
+def _later(prompt: Prompt, prompts: Collection[Prompt]) -> Prompt:
     """A prompt without its beginning; itself if nothing else remains that is not in the sample."""
-    rest = prompt[1 + len(prompt) // SHORTER :]
-    while rest in prompts:
+    first = _first(prompt)
+    rest = first[1 + len(first) // SHORTER :]
+    while rest and _beginning(prompt, rest) in prompts:
         rest = rest[1:]
-    return rest if rest.strip() else prompt
+    return _beginning(prompt, rest) if rest.strip() else prompt
+
+
+def _first(prompt: Prompt) -> str:
+    """The text with which a prompt begins."""
+    return prompt if isinstance(prompt, str) else prompt.turns[0][1]
+
+
+def _beginning(prompt: Prompt, text: str) -> Prompt:
+    """A prompt that begins with another text."""
+    if isinstance(prompt, str):
+        return text
+    if not prompt.shots:
+        return replace(prompt, prompt=text)
+    first, *others = prompt.shots
+    return replace(prompt, shots=(replace(first, question=text), *others))
 
 
 def at_once(model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
