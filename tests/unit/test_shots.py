@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -21,12 +22,13 @@ from frontier.catalogue.question import Config
 from frontier.checkpoints.chat import ChatTemplate
 from frontier.datasets import Row
 from frontier.datasets.demo import Demo
-from frontier.engines import Generate, Settings
+from frontier.engines import Generate, Loaded, ServerFacts, Settings
 from frontier.engines.loaded import transformers
 from frontier.errors import UnsupportedError, UserError
 from frontier.planning.steps import Steps
 from frontier.prompts import Chat, Question, Shot
 from frontier.sampling.shots import ShotsSpec
+from frontier.scenarios.common import warming
 from frontier.specs.measure import MeasuredTask
 from frontier.templates import TODAY
 from quantizing import quantizer
@@ -405,3 +407,15 @@ def test_a_record_has_the_task_s_whole_prompt_as_its_input() -> None:
     assert prompts.written("a prompt") == "a prompt"
     one = Chat("a", (Shot("b", "c"),))
     assert json.loads(prompts.written(one))[0] == ["user", "b"]
+
+
+def test_a_warm_up_shares_no_beginning_with_the_sample() -> None:
+    """Examples are cut too, where a server may cache what prompts begin with."""
+    chat = Chat("question", (Shot("example", "answer"),), "So")
+    asked = [Generate(chat, 4), Generate(Chat("question", begins="So"), 4), Generate("text", 4)]
+    facts = Loaded(None, None, None, server=ServerFacts("it", prefix_cache=True))
+    model = SimpleNamespace(loaded=facts)
+    found = [one.prompt for one in warming.unlike(cast(Any, model), asked)]
+    assert found == [
+        Chat("question", (Shot("xample", "answer"),), "So"), Chat("uestion", begins="So"), "ext",
+    ]  # fmt: skip

@@ -11,18 +11,7 @@ from typing import Any
 
 from frontier.client import Call, Exchange
 from frontier.client.client import Client
-from frontier.engines import (
-    Choice,
-    Choose,
-    Due,
-    Failed,
-    Generate,
-    Generation,
-    Loaded,
-    LoadedModel,
-    ServerFacts,
-    Settings,
-)  # fmt: skip
+from frontier.engines import Loaded, LoadedModel, ServerFacts, Settings
 from frontier.engines.common import asking, likelihood, reading
 from frontier.engines.common.asking import OK, NoAnswer
 from frontier.engines.common.gpu_memory import held
@@ -34,6 +23,7 @@ from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
 from frontier.host.budget import Reservation
 from frontier.prompts import Prompt
+from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
 
