@@ -31,6 +31,7 @@ from frontier.sampling.shots import ShotsSpec
 from frontier.scenarios.common import warming
 from frontier.specs.measure import MeasuredTask
 from frontier.templates import TODAY
+from measurements import a_measurement
 from quantizing import quantizer
 
 NATIVE = Settings("cpu", "float32", 1, "plain", quantizer("native"))
@@ -419,3 +420,12 @@ def test_a_warm_up_shares_no_beginning_with_the_sample() -> None:
     assert found == [
         Chat("question", (Shot("xample", "answer"),), "So"), Chat("uestion", begins="So"), "ext",
     ]  # fmt: skip
+
+
+def test_a_measurement_has_the_shots_of_its_specification() -> None:
+    """Written as measure.py writes it, and read again."""
+    written = task("turns").model_dump(mode="json", exclude_unset=True)
+    assert written["shots"] == {"count": 3, "as": "turns", "separator": "\n\n"}
+    found = a_measurement(spec={"task": written}).shots
+    assert found
+    assert (found.count, found.as_) == (3, "turns")

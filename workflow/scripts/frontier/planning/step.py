@@ -20,7 +20,7 @@ Given = BaseModel | Mapping[str, JsonValue]
 def _written(given: Given) -> dict[str, JsonValue]:
     """The set keys as JSON."""
     if isinstance(given, BaseModel):
-        return given.model_dump(mode="json", exclude_unset=True, by_alias=True)
+        return given.model_dump(mode="json", exclude_unset=True)
     return dict(given)
 
 
