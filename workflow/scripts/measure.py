@@ -25,7 +25,7 @@ from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
-from frontier.measuring.facts import lock_facts, lock_of
+from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
 from frontier.prompts import Question, written
 from frontier.results import checksums, layout
@@ -167,7 +167,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
     attempt, session = run_cell(spec, settings, arguments.model, questions, journal, limits)
     records = contention.with_loads(journal)
-    facts = sessions.loaded_in(journal, session, records)
+    facts = loaded_in(journal, session, records)
     if settings.budget.spent is not None:
         facts["spent"] = settings.budget.spent
     # Never requests of one measurement next to sessions of another.

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
 
 from frontier.machine import hardware, packages
-from frontier.measuring import contention
-from frontier.results.journal import Journal
-from frontier.results.records import Record
-from frontier.results.session import Loaded, Session
+from frontier.results.session import Session
 
 
 def here(request: str | None, weights_sha256: str | None, references: Iterable[str]) -> Session:
@@ -28,14 +24,3 @@ def here(request: str | None, weights_sha256: str | None, references: Iterable[s
         hardware=hardware.describe(),
         packages=packages.versions(references),
     )
-
-
-def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:
-    """The facts of a measurement from the session that loaded, if any, and over all sessions."""
-    if session is None:
-        return {"memory": None}
-    run = journal.facts[session].loaded
-    facts = {name: one for name, one in run.given().items() if name in Loaded.model_fields}
-    if run.load_average:
-        facts["contention"] = contention.summary(journal, records, run.load_average)
-    return {**facts, "memory": journal.peaks(), "loaded_in": session}
