@@ -188,7 +188,7 @@ def test_a_preset_is_what_is_documented(name: str) -> None:
     assert ("return_token_ids" in preset.takes) == (token_ids == "token_ids")
 
 
-@pytest.mark.parametrize("name", BLOCKS.keys() - {"endpoint", "openai-responses"})
+@pytest.mark.parametrize("name", sorted(BLOCKS.keys() - {"endpoint", "openai-responses"}))
 def test_a_block_asks_for_nothing_else(name: str) -> None:
     """It relies on no field that its server refuses or ignores, and cuts what its server keeps."""
     dialect, spoken = BLOCKS[name].dialect, SPOKEN.get(name, name).replace("-reasoning", "")
