@@ -53,7 +53,7 @@ def concerned(little: Little, run: int, job: int) -> dict[str, psutil.Process]:
 def test_no_process_is_left(
     little: Little, run: subprocess.Popen[bytes], moment: str, killed: str
 ) -> None:
-    """Whoever is killed, those that are left end the server, its worker and one that detached."""
+    """The processes that were not killed end the server, its worker and one that detached."""
     slowly = ("--well-after", "1000") if moment == "starts" else ()
     with starter(little, *FAULTS, *slowly, **(WAITS if moment == "waits" else {})) as job:
         if moment == "starts":
