@@ -64,7 +64,7 @@ class Other(threading.Thread):
 
 
 def test_the_lock_of_a_killed_job_is_taken_over(lock: Path, holder: subprocess.Popen[str]) -> None:
-    """Without a word and at once, and other programs see that it is held again."""
+    """A job continues at once and says nothing; other programs see that it is held again."""
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert lock.exists()
@@ -78,7 +78,7 @@ def test_the_lock_of_a_killed_job_is_taken_over(lock: Path, holder: subprocess.P
 def test_a_running_program_keeps_its_lock(
     lock: Path, holder: subprocess.Popen[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A job waits for it, says so, and goes on when it has ended."""
+    """A job waits for it, says so, and continues when it has ended."""
     other = Other(lock)
     other.join(0.4)
     assert not other.acquired
@@ -115,7 +115,7 @@ def test_compilers_of_a_killed_job_finish(lock: Path) -> None:
 
 
 def test_a_failed_build_releases_it(lock: Path) -> None:
-    """Also if something has deleted torch's own lock meanwhile."""
+    """It builds even if something has deleted torch's own lock meanwhile."""
     baton = file_baton.FileBaton(str(lock))
     assert baton.try_acquire()
     lock.unlink()

@@ -44,7 +44,7 @@ NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progres
 FINDERS = {"Registry"}
 # A folder, the names of each folder's lock and ledger, the variable with the process of the run.
 PLACES = {"OWN", "NAME", "LEDGER", "RUNNER"}
-# Whether money is left decides whether asking goes on; what was spent is only shown, see below.
+# Whether money is left decides whether asking continues; what was spent is only shown, see below.
 MONEY = {"Budget", "Limit"}
 # They declare keys, whose values are in the specification of each job that they decide.
 DECLARATIONS = (blocks, engine_block)
@@ -138,7 +138,7 @@ def test_what_was_spent_is_only_shown() -> None:
 
 
 def uses(program: str, attributes: Collection[str]) -> set[tuple[str, str]]:
-    """Which of these attributes the code uses that counts for a program, by its file's name."""
+    """Those of these attributes that a program's code uses, by its file's name."""
     graph = Graph(SCRIPTS)
     found = graph.reach(program, *plugins(program)).definitions
     files = filter(None, {graph.file(target.module) for target in found})

@@ -112,7 +112,7 @@ def test_a_study_without_a_cell_says_why() -> None:
 
 
 def test_a_cached_prompt_costs_no_more() -> None:
-    """What is set aside for a request counts its prompt at the ordinary price."""
+    """The sum set aside for a request counts its prompt at the ordinary price."""
     prices = {"input": 1, "cached_input": 2, "output": 1}
     with pytest.raises(UserError, match="cached_input: must not be above input"):
         check(Model, {"served": "n", "price_per_million_tokens": prices}, "models.x")

@@ -125,7 +125,7 @@ GOOD = event("a") + event("b") + END + usage(3) + DONE
     ids=["with-its-end", "right", "one-too-few", "none", "too-few", "too-many"],
 )
 def test_counts_that_cannot_be(counts: str, doubt: str | None, asked: Asked) -> None:
-    """Without a tokenizer the chunks show it: each has a token, or more."""
+    """Chunks show it where there is no tokenizer: each has a token, or more."""
     (found,) = asked("".join(map(event, "abcdefgh")) + END + counts + DONE)
     assert isinstance(found, Generation)
     assert [one for one in found.doubts if one.startswith("counts")] == ([doubt] if doubt else [])

@@ -19,9 +19,9 @@ REFUSED = ("unresolved", "certificate", "tls", "redirect")
 """Failures that every other request would meet as well."""
 LONGEST_WAIT_S = 60.0
 TOKENIZATIONS = 2.0
-"""By this factor the tokens of a text may be more or fewer than those that were generated."""
+"""Factor by which the tokens of a text may differ from those that were generated."""
 DATED = re.compile(r"-\d{3,}(-\d+)*(-preview)?|[@:].*")
-"""What endpoints add to the name that was asked for; `-mini` would be another model."""
+"""Endings that endpoints add to the name that was asked for; `-mini` would be another model."""
 
 
 @dataclass(frozen=True)
