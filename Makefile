@@ -35,13 +35,13 @@ demo: setup ## run the study of config/config.yaml on two cores: results/report.
 fast: setup ## run the fastest tests, in a minute
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=fast
 
-test: setup ## run the tests that need nothing but .venv, in ten minutes
+test: setup ## run the tests that need nothing but .venv, in 10 to 15 minutes
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=main
 
 test-engines: setup ## run the tests that need engines' environments, or more time
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=engines
 
-# Builds environments of 5 GB; each start of vLLM takes half a minute. Not in .ci/run.
+# Builds environments of 5 GB, then takes three minutes. Not in .ci/run.
 test-servers: setup ## run the tests that start vLLM and transformers serve
 	$(PYTEST) --tier=servers
 

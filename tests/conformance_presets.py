@@ -84,6 +84,12 @@ class Quirks:
     events_per_write: int = 1
     cut_letters: bool = False
     faults: tuple[Fault, ...] = ()
+    native: Literal["sglang", "tgi"] | None = None
+    prefill: bool = True
+    echoes: Literal["all", "without-beginning"] = "all"
+    likely: str = " ABCDyn1234"
+    lists_ids: bool = False
+    likeliest: float = -4.0
 
     def but(self, given: Mapping[str, Any]) -> Quirks:
         """These with other values, from JSON."""
@@ -104,7 +110,7 @@ VLLM = Quirks(
     too_long="400",
 )  # fmt: skip
 OPENAI = Quirks(
-    takes=frozenset({"seed", "logprobs", "max_completion_tokens"}), completions=False, unknown_field=400,
+    takes=frozenset({"seed", "logprobs", "top_logprobs", "max_completion_tokens"}), completions=False, unknown_field=400,
     fingerprint="fp_44709d6fcb", reported="{name}-2024-08-06", lists=("model", "model-mini"),
     unknown_model=404, most_stops=4, finish_alone=True,
 )  # fmt: skip
@@ -113,24 +119,25 @@ PRESETS: dict[str, Quirks] = {
     "tgi": Quirks(
         role="every", usage_place="last", usage_in_completions=True, stop_text="kept", most_stops=4,
         takes=frozenset({"seed"}), takes_ids=False, too_long="422", errors="text", no_finish="",
-        finish_words={"stop": "eos_token"}, space=0, reported="/data/model",
+        finish_words={"stop": "eos_token"}, space=0, reported="/data/model", native="tgi",
     ),
     "sglang": Quirks(
         role="first", usage="each", takes=SEEDED | {"return_token_ids", "logprobs"}, pings=False,
-        errors="message", finish_alone=True,
+        errors="message", finish_alone=True, native="sglang",
     ),
     "tensorrt-llm": Quirks(
         role="first", usage="each", usage_by_default=True, unknown_field=400, space_behind=1,
         takes=SEEDED | {"add_special_tokens", "logprobs"},
     ),
     "lightllm": Quirks(
-        role="every", usage="never", takes=frozenset({"ignore_eos", "min_tokens"}), takes_ids=False,
-        lists=None,
+        role="every", usage="never", takes=frozenset({"ignore_eos", "min_tokens"}), lists=None,
     ),
     "deepspeed-mii": Quirks(
         role="early", usage="never", takes_ids=False, samples=True, errors="detail",
     ),
-    "mlc": Quirks(role="every", takes=frozenset({"seed", "logprobs", "echo"}), unknown_model=400),
+    "mlc": Quirks(
+        role="every", takes=frozenset({"seed", "logprobs", "echo"}), takes_ids=False, unknown_model=400,
+    ),
     "ollama": Quirks(
         role="every", takes=frozenset({"seed"}), takes_ids=False, unknown_model=404, too_long="cut",
         fingerprint="fp_ollama", reported="{name}:latest",
@@ -138,10 +145,11 @@ PRESETS: dict[str, Quirks] = {
     "llama-server": Quirks(
         usage="always", usage_place="last", finish_alone=True, role_content=None,
         takes=SEEDED | {"cache_prompt", "logprobs"}, malformed=500, pings=True,
+        lists_ids=True,
     ),
     "llama-cpp-python": Quirks(
         usage="never", finish_alone=True, end_counted=False, takes=frozenset({"seed", "min_tokens", "echo", "logprobs"}),
-        too_long="empty", malformed=500, crlf=True, pings=True,
+        too_long="empty", malformed=500, crlf=True, pings=True, takes_ids=False, echoes="without-beginning",
     ),
     "transformers-serve": Quirks(
         role="early", usage="always", usage_place="last", done=False, stop_text="kept", takes=frozenset({"seed"}),

@@ -99,6 +99,8 @@ class Speaker:
         self.seen.append({"path": path, "fields": fields, "headers": sorted(headers)})
         if route.endswith("/responses"):
             return self.responses(fields)
+        if route == "/generate" and quirks.native:
+            return self.native(fields)
         chat = route.endswith("/chat/completions")
         if not chat and not route.endswith("/completions"):
             return error(quirks, 404, f"no such page: {route}")
@@ -138,8 +140,10 @@ class Speaker:
 
     def responses(self, fields: dict[str, Any]) -> Schedule:
         """A streaming answer in OpenAI's later protocol: typed events, no [DONE]."""
-        instructions = fields.get("instructions")
-        text = f"{instructions}\n{fields['input']}" if instructions else fields["input"]
+        instructions, text = fields.get("instructions"), fields["input"]
+        if isinstance(text, list):
+            text = "\n".join(f"{one['role']}: {one['content']}" for one in text)
+        text = f"{instructions}\n{text}" if instructions else text
         ids = self.tokenizer.encode(text, add_special_tokens=False).ids
         parts = self.chunks({"temperature": 0}, ids, fields["max_output_tokens"])
         usage = {
@@ -185,7 +189,7 @@ class Speaker:
                 if name not in quirks.takes and name not in conformance_presets.COMMON:
                     return error(quirks, quirks.unknown_field, f"Unexpected keyword: {name}")
         if isinstance(fields.get("prompt"), list) and not quirks.takes_ids:
-            return error(quirks, 422, "prompt: Input should be a valid string")
+            return error(quirks, quirks.malformed, "prompt: Input should be a valid string")
         if fields.get("max_tokens") == 0:
             return error(quirks, 500, "max_tokens must be positive")
         blank = [text for text in fields.get("stop", ()) if not text.strip()]
@@ -202,6 +206,8 @@ class Speaker:
         given = fields.get("prompt")
         if chat:
             given = "".join(f"{one['role']}: {one['content']}\n" for one in fields["messages"])
+            if fields.get("continue_final_message"):
+                given = given.removesuffix("\n")
         if isinstance(given, list):
             return given
         adds = self.quirks.adds_begin and fields.get("add_special_tokens", True)
@@ -413,9 +419,9 @@ class Speaker:
         )
 
     def whole(self, fields: dict[str, Any], ids: list[int]) -> Schedule:
-        """An answer that is not a stream: the likelihood of the prompt, if it gives any."""
+        """An answer that is not a stream: the likelihoods that it gives, if any."""
         quirks = self.quirks
-        each = [None, *(-(token % 7) / 4 for token in ids[1:])]
+        each = likelihoods(ids)
         choice: dict[str, Any] = {"index": 0, "text": "", "finish_reason": "length"}
         if fields.get("prompt_logprobs") is not None and "prompt_logprobs" in quirks.takes:
             choice["prompt_logprobs"] = [
@@ -424,13 +430,63 @@ class Speaker:
                 else {str(token): {"logprob": one, "rank": 1}, "1": {"logprob": -0.1}}
                 for token, one in zip(ids, each, strict=True)
             ]
-        if fields.get("echo") and "echo" in quirks.takes:
-            choice["logprobs"] = {
-                "token_logprobs": [*each, -0.5][: len(each) + fields.get("max_tokens", 1)]
-            }
+        elif fields.get("echo") and "echo" in quirks.takes:
+            listed = [*each, -0.5][: len(each) + fields.get("max_tokens", 1)]
+            if quirks.echoes == "without-beginning":
+                # Each is the token's after the listed ones; aligned only if the first is left out.
+                listed = listed[1:] if ids[0] == self.begin else [None, *(-7.7 for _ in ids[1:])]
+            choice["logprobs"] = {"token_logprobs": listed}
+        elif fields.get("logprobs") and "logprobs" in quirks.takes:
+            most = fields.get("top_logprobs", fields["logprobs"])
+            if most > 20:
+                return error(quirks, 400, "logprobs: at most 20")
+            choice["logprobs"] = {"content": [{"top_logprobs": self.likeliest()[:most]}]}
         return as_json(
             self.event([choice], {"usage": {"prompt_tokens": len(ids), "completion_tokens": 1}})
         )
+
+    def likeliest(self) -> list[dict[str, Any]]:
+        """The list of the likeliest tokens, which are single characters here."""
+        found = []
+        for text in self.quirks.likely:
+            (token,) = self.tokenizer.encode(text, add_special_tokens=False).ids
+            one = {"token": text, "bytes": [*text.encode()], "logprob": self.likely(token)}
+            found.append(({"id": token} if self.quirks.lists_ids else {}) | one)
+        return found
+
+    def likely(self, token: int) -> float:
+        """The logarithm of the likelihood of a first token."""
+        return self.quirks.likeliest - (token % 7) / 4
+
+    def native(self, fields: dict[str, Any]) -> Schedule:
+        """The likelihoods of a prompt by SGLang's own interface, or TGI's."""
+        quirks = self.quirks
+        if quirks.native == "sglang":
+            ids = fields["input_ids"]
+            if fields.get("return_logprob"):
+                start = fields.get("logprob_start_len", len(ids))
+                triples = [
+                    [one, token, None] for one, token in zip(likelihoods(ids), ids, strict=True)
+                ]
+                more = {"input_token_logprobs": triples[start:]}
+            else:
+                more = {}
+            return as_json({"text": "", "meta_info": {"prompt_tokens": len(ids), **more}})
+        ids, wanted = self.prompt_ids({"prompt": fields["inputs"]}, False), fields["parameters"]
+        if wanted.get("decoder_input_details") and not quirks.prefill:
+            message = "`decoder_input_details` needs --enable-prefill-logprobs"
+            return error(quirks, 422, message)
+        entries = [
+            {"id": token, "text": "", "logprob": one}
+            for one, token in zip(likelihoods(ids), ids, strict=True)
+        ]
+        shown = {"prefill": entries if wanted.get("decoder_input_details") else []}
+        return as_json({"generated_text": "", "details": shown if wanted.get("details") else None})
+
+
+def likelihoods(ids: list[int]) -> list[float | None]:
+    """The logarithm of each token's likelihood after those before it; the first one has none."""
+    return [None, *(-(token % 7) / 4 for token in ids[1:])]
 
 
 def split(text: str, delay: float, letters: bool) -> Iterator[tuple[float, str]]:
@@ -523,6 +579,9 @@ def replace_quirks(speaker: Speaker, quirks: Quirks) -> Speaker:
     return other
 
 
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 class ConformanceServer:
     """The server, in a process of its own, for a block."""
 
@@ -545,12 +604,12 @@ class ConformanceServer:
         """Gives a server other switches, as an endpoint changes behind its name."""
         key = url.rpartition("~")[2]
         asked = json.dumps({"key": key, "preset": preset, "quirks": quirks}).encode()
-        with urllib.request.urlopen(f"{self.root}/~configure", asked) as done:
+        with DIRECTLY.open(f"{self.root}/~configure", asked) as done:
             done.read()
 
     def seen(self, url: str) -> list[dict[str, Any]]:
         """The requests for a text that a server has got."""
-        with urllib.request.urlopen(f"{url}/seen") as found:
+        with DIRECTLY.open(f"{url}/seen") as found:
             requests: list[dict[str, Any]] = json.loads(found.read())
         return requests
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,18 @@ def environment() -> Callable[[str], Path]:
             return environments.python(name)
 
     return python
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that programs believe to be their Snakemake, which runs in `tmp_path`."""
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    wait = "import time; time.sleep(3600)"
+    with subprocess.Popen([sys.executable, "-c", wait, "snakemake"]) as process:
+        monkeypatch.setenv("LLM_FRONTIER_RUNNER", str(process.pid))
+        yield process
+        process.kill()
 
 
 @pytest.fixture

@@ -67,6 +67,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--exit", type=int)
     parser.add_argument("--die-when-asked", action="store_true")
     parser.add_argument("--stubborn", action="store_true", help="ignores SIGTERM")
+    parser.add_argument("--drain", action="store_true", help="still answers after SIGTERM")
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--detached", type=int, default=0, help="processes of their own sessions")
     parser.add_argument("--bare", action="store_true", help="those without variables")
@@ -84,6 +85,8 @@ def main() -> None:
         sys.exit(given.exit)
     if given.stubborn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if given.drain:
+        signal.signal(signal.SIGTERM, lambda *_: None)
     wait = WAIT.format(tag=given.tag)
     for _ in range(given.workers):
         subprocess.Popen([sys.executable, "-c", wait])

@@ -6,11 +6,9 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +18,10 @@ from frontier.serving.commands import Command
 from frontier.serving.plans import Plan
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server
+from waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(ROOT / "tests" / "little_server.py")
-PATIENCE_S = 120.0
 CANARY = "canary-7f3a91c2"
 
 
@@ -51,15 +49,7 @@ class Little:
 
     def is_gone(self) -> None:
         """Asserts that none of them is left, soon."""
-        wait_for(lambda: not self.running())
-
-
-def wait_for(seen: Callable[[], object]) -> None:
-    """Waits until something is seen."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not seen():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+        wait_until(lambda: not self.running(), "no process of the server is left")
 
 
 def get(server: Server, path: str) -> None:

@@ -1,9 +1,9 @@
 """The tiers of the tests: which of them run together, and how long they may take on two cores.
 
-main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 12 minutes)
-engines  what needs an engine's environment, or minutes (make test-engines)
-servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers)
-slurm    a cluster of one node (make test-slurm)
+main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 10 to 15 minutes)
+engines  what needs an engine's environment, or minutes (make test-engines, 10 minutes)
+servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers, 3 minutes)
+slurm    a cluster of one node (make test-slurm, 6 minutes, most of it waiting)
 
 Every test is of one of these, by the name of its file or by a fixture that it uses. `fast` is a
 part of main: the quickest units (make fast, a minute).
@@ -34,7 +34,7 @@ SLOW = {
     "test_algebra", "test_architectures", "test_bundles", "test_checkpoints", "test_client", "test_clock", "test_code",
     "test_counted",
     "test_containers", "test_coverage", "test_datasets", "test_dialects", "test_ending", "test_foreign", "test_forked",
-    "test_freshness", "test_growing", "test_habits", "test_kept_servers", "test_leases", "test_limits", "test_moves", "test_mutations", "test_new",
+    "test_freshness", "test_growing", "test_habits", "test_kept_servers", "test_killed_servers", "test_leases", "test_limits", "test_moves", "test_mutations", "test_new",
     "test_own_code", "test_pauses", "test_programs", "test_report", "test_reuse", "test_sandbox", "test_scale",
     "test_report_load", "test_score", "test_server_load", "test_serving", "test_shared_cache", "test_sources", "test_special_tokens",
     "test_transformers_engine", "test_whole_weights",

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frontier.blocks import TokenPrices
 from frontier.host.budget import LEDGER, Budget, Limit, OverBudgetError, spent_below, spent_in
-from frontier.prices import TokenPrices
+from frontier.prices import cost
 
 PRICES = TokenPrices(input=2.0, cached_input=0.5, output=10.0)
 
@@ -122,6 +123,6 @@ def test_a_request_costs_at_most_what_was_set_aside(
 ) -> None:
     """A token has at least one byte, so that a limit holds whatever the usage is."""
     tokens = len(prompt.encode())
-    most = PRICES.cost(tokens + 80, limit)
-    found = PRICES.cost(tokens, int(limit * share), int(tokens * cached))
+    most = cost(PRICES, tokens + 80, limit)
+    found = cost(PRICES, tokens, int(limit * share), int(tokens * cached))
     assert 0 <= found <= most

@@ -297,6 +297,30 @@ def test_a_request_that_hangs_ends_with_snakemake(
                 next(played)
 
 
+def test_between_requests_it_ends_with_snakemake(
+    server: PlayedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing more is sent soon after, and nothing at all by a client that begins then."""
+    code = "import time; time.sleep(3600)"
+    with subprocess.Popen([sys.executable, "-c", code, "snakemake"]) as runner:
+        monkeypatch.setenv(presence.RUNNER, str(runner.pid))
+        with Client(server.url) as client:
+            well = call(Schedule([(0, "well")], "length"))
+            assert client.ask(well).body == b"well"
+            runner.kill()
+            runner.wait()
+            with pytest.raises(UserError, match="Snakemake has ended"):
+                _ask_for_ever(client, well)
+            with pytest.raises(UserError, match="Snakemake has ended"):
+                client.ask(well)
+            assert client.pid is None
+
+
+def _ask_for_ever(client: Client, well: Call) -> None:
+    while client.ask(well).failure is None:
+        time.sleep(0.2)
+
+
 def test_no_server() -> None:
     """A port where nothing listens, and a name without an address: every call, at once."""
     with socket.socket() as unused:

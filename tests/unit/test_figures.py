@@ -39,6 +39,7 @@ SPEC = ScoreSpec.model_construct(
 FACTS: dict[str, Any] = {
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
     "batching": "padded",
+    "spec": {"task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}}},
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,
@@ -50,7 +51,7 @@ RECORDS = [
     Record(
         f"r{n}", "", "yes", 5, 20, "stop", n * 10**9, n * 10**9,
         [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
-        4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5,
+        4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5, lost_shots=2 * (n < 3),
     )
     for n in range(400)
 ]  # fmt: skip
@@ -106,6 +107,20 @@ def test_contract(name: str) -> None:
         assert written.text(row(figures.values(None))) == "–"
 
 
+def test_requests_that_lost_shots_are_counted() -> None:
+    """The table shows them; a task without shots has none of these figures."""
+    found = figures.values(ALL, Needs.ANSWERS)
+    assert {name: found[name] for name in ("shots", "shots_as", "shortened_requests")} == {
+        "shots": 3, "shots_as": "turns", "shortened_requests": 3,
+    }  # fmt: skip
+    (shown,) = FIGURES.load("shots").HEADINGS
+    assert shown.text(row(found)) == "3 as turns; 3 requests without 6 in all"
+    whole = Measured(MEASUREMENT, SPEC, RECORDS[3:])
+    assert shown.text(row(figures.values(whole, Needs.ANSWERS))) == "3 as turns"
+    none = figures.values(Measured(a_measurement(), SPEC, RECORDS), Needs.ANSWERS)
+    assert {none[name] for name in FIGURES.load("shots")().values(ALL)} == {None}
+
+
 def test_places_are_apart() -> None:
     """Another figure fits between any two, and no order is accidental."""
     places = [figure.ORDER for figure in figures.in_order()]
@@ -128,7 +143,8 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
         "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
-            "cached_prompt_share",
+            "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
+            "lost_shots",
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
         "unscored_answers", "unscored_reason",

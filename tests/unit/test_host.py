@@ -8,7 +8,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 import frontier.host
 from frontier import blocks, engine_block, errors, registry
+from frontier.host import budget
 from frontier.identity import SCRIPTS
 from frontier.identity.graph import Graph
 from frontier.identity.names import in_host
@@ -26,10 +27,10 @@ from frontier.identity.nodes import Node, Target
 from frontier.registry import Registry
 
 PROGRAMS = {
-    "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates"), "sample": ("datasets", "grammars"),
+    "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates", "figures", "scenarios"), "sample": ("datasets", "grammars"),
     "calibrate": ("datasets", "grammars"), "quantize_model": ("conversions",),
     "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
-    "aggregate": (), "compare": (), "render": (),
+    "aggregate": ("figures",), "compare": (), "render": ("figures",),
 }  # fmt: skip
 # What a function of the host may give to code that counts: nothing, a place, whether to continue.
 HARMLESS = {type(None), bool, Path, NoReturn, Iterator[None], Iterator[Path]}
@@ -41,12 +42,15 @@ MESSAGE_FUNCTIONS = {"one_line", "did_you_mean"}
 NAMES = {"UserError", "UnsupportedError", "OutOfMemoryError", "Reason", "Progress", "Runner"}
 # Returns the content of the named file, which counts itself, or refuses: tests/unit/test_registry.py.
 FINDERS = {"Registry"}
-PLACES = {"OWN", "NAME"}  # a folder, and the name of each folder's lock
+# A folder, the names of each folder's lock and ledger, the variable with the process of the run.
+PLACES = {"OWN", "NAME", "LEDGER", "RUNNER"}
+# Whether money is left decides whether asking continues; what was spent is only shown, see below.
+MONEY = {"Budget", "Limit"}
 # They declare keys, whose values are in the specification of each job that they decide.
 DECLARATIONS = (blocks, engine_block)
 # What planning alone may ask of an engine's block.
 PLANNED = ("cached_heads", "why_not", "described", "deciding")
-ROOMS = ("errors", "text", "unicode", "values")
+ROOMS = ("errors", "text", "unicode", "values", "words", "prices")
 
 
 @cache
@@ -104,6 +108,8 @@ def test_nothing_of_the_host_gives_a_value(program: str) -> None:
             assert one is Registry
         elif name in NAMES:
             assert _harmless_class(one), name
+        elif name in MONEY:
+            assert vars(budget)[name] is one
         else:
             hints = typing.get_type_hints(one)
             assert hints.pop("return") in {*HARMLESS, LEASES.get(name)}, name
@@ -120,14 +126,28 @@ def _harmless_class(one: Any) -> bool:
 
 def test_what_planning_asks_of_an_engine_is_not_asked_while_measuring() -> None:
     """Such answers would be in no identity."""
+    assert uses("measure", PLANNED) == set()
+
+
+def test_what_was_spent_is_only_shown() -> None:
+    """Measuring writes it down, scoring has a figure that repeats it, and nothing else uses it."""
+    asked = {name for name in vars(budget.Budget) if not name.startswith("_")}
+    values = asked - {"reserve", "reserve_all", "settle"}
+    assert uses("measure", values) == {("measure.py", "spent")}
+    assert uses("score", values) == {("spent.py", "spent")}
+
+
+def uses(program: str, attributes: Collection[str]) -> set[tuple[str, str]]:
+    """Those of these attributes that a program's code uses, by its file's name."""
     graph = Graph(SCRIPTS)
-    files = {
-        graph.file(target.module)
-        for target in graph.reach("measure", *plugins("measure")).definitions
+    found = graph.reach(program, *plugins(program)).definitions
+    files = filter(None, {graph.file(target.module) for target in found})
+    return {
+        (path.name, node.attr)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in attributes
     }
-    for path in filter(None, files):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            assert not (isinstance(node, ast.Attribute) and node.attr in PLANNED), (path, node.attr)
 
 
 def test_the_host_changes_nothing_when_it_is_loaded() -> None:

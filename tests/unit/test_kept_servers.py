@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from frontier.serving import kept, servers
-from started import PATIENCE_S, Little, ask, get, starter, wait_for
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that programs believe to be their Snakemake."""
-    (tmp_path / ".snakemake").mkdir()
-    monkeypatch.chdir(tmp_path)
-    wait = "import time; time.sleep(600)"
-    with subprocess.Popen([sys.executable, "-c", wait, "snakemake"]) as process:
-        monkeypatch.setenv("LLM_FRONTIER_RUNNER", str(process.pid))
-        yield process
-        process.kill()
+from started import Little, ask, get, starter
+from waiting import PATIENCE_S, wait_until
 
 
 def test_the_same_server_is_taken_over(little: Little, run: subprocess.Popen[bytes]) -> None:
@@ -89,7 +75,7 @@ def test_nobody_comes(little: Little, run: subprocess.Popen[bytes]) -> None:
     """It takes memory, so it does not wait for long."""
     assert servers.start(little.plan(keep_s=0.1), ask).keep()
     little.is_gone()
-    wait_for(lambda: not kept.address().exists())
+    wait_until(lambda: not kept.address().exists(), "its socket is removed")
 
 
 def test_it_ends_while_nobody_asks(little: Little, run: subprocess.Popen[bytes]) -> None:

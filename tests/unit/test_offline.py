@@ -34,7 +34,7 @@ from frontier.results.journal import Journal
 from frontier.results.records import Record
 from frontier.results.session import Pass
 from frontier.scenarios import Bench
-from frontier.scenarios.offline import PASSES, Offline
+from frontier.scenarios.offline import PASSES, Asked, Offline
 from frontier.specs.score import ScoreSpec
 from measurements import a_measurement, a_session, session
 
@@ -177,6 +177,50 @@ def test_the_warm_up_asks_at_once(tmp_path: Path) -> None:
     assert (never.requests, never.settled) == (15, False)
 
 
+@pytest.mark.parametrize("cache", [True, None])
+@pytest.mark.parametrize("scenario", ["offline", "server", "single-stream"])
+def test_no_prompt_of_the_sample_is_in_a_cache_after_the_warm_up(
+    scenario: str, cache: bool | None, tmp_path: Path
+) -> None:
+    """Others are asked where there may be one, which begin otherwise and are no longer."""
+    facts = Loaded(None, None, None, server=ServerFacts("server", prefix_cache=cache))
+    prompts = ["12 + 3", "2 + 3", " + 3", "word " * 40, "ab", "b", "x"]
+    requests = {prompt: Generate(prompt, 3) for prompt in prompts}
+    for loaded, same in ((facts, False), (Loaded(None, None, None), True)):
+        model = Alone(loaded=loaded)
+        journal = Journal(tmp_path / "journal.jsonl", a_session())
+        with Pauses() as pauses:
+            bench = Bench(model, requests, journal, Watch("cpu"), pauses, "cell")
+            scenarios.warmed(scenarios.load(scenario), bench, Warmup(minimum=7, maximum=21))
+        short = {"ab", "b", "x"}  # of which nothing remains that is not in the sample
+        timed = set(prompts) - short
+        assert model.asked
+        assert bool(timed & set(model.asked)) == same
+        assert max(map(len, model.asked)) <= max(map(len, prompts))
+        if not same:
+            asked = set(model.asked) - short
+            assert not any(one.startswith(other) for one in timed for other in asked)
+
+
+@dataclass
+class Alone(Batches):
+    """Answers single requests too."""
+
+    def generate(self, request: Generate) -> Generation:
+        [(_, found)] = self.answer([Due("", request, 0)])
+        assert isinstance(found, Generation)
+        return found
+
+
+def test_a_servers_pass_begins_when_requests_are_sent() -> None:
+    """Opening its connections, and writing the requests, is no part of it."""
+    records = [record(number, due_ns=0, start_ns=(2 + number) * 10**9) for number in range(3)]
+    for sent, begins_s in ((False, 0), (True, 2)):
+        found = Asked(Watch("cpu").read(), sent, records)
+        assert found.start_ns == begins_s * 10**9
+        assert found.end_ns == 5 * 10**9
+
+
 SPEC = ScoreSpec.model_validate(
     {
         "cell": {
@@ -243,6 +287,7 @@ def test_without_passes_there_is_no_throughput() -> None:
         ({}, None),
         ({"requests": 3}, "it was interrupted, and continued with 3 of 4 requests"),
         ({"requests": 3, "failed": 1}, None),
+        ({"retried": 1}, "1 of 4 requests were sent again, and the wait for that is in its time"),
         ({"paused": True}, "the process was paused"),
         ({"foreign_cores": 1.5}, "other processes used 1.50 cores"),
         ({"foreign_gpu_processes": 2}, "2 other processes on the GPU"),

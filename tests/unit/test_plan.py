@@ -19,6 +19,7 @@ from frontier.planning.cells import Cell
 from frontier.planning.jobs import Jobs
 from frontier.planning.placement import kv_cache_bytes, placed
 from frontier.planning.steps import Steps
+from frontier.quantizers.native import WRITTEN_IN
 from frontier.results import layout
 
 CATALOGUE = read_catalogue(ROOT / "config")
@@ -176,7 +177,7 @@ def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason
     "name", [name for name, one in CATALOGUE.engines.items() if not one.remote]
 )
 def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
-    """Engines that do not read the hub's format get a model converted in their environment."""
+    """Engines that do not read the hub's format get a model converted in the format's environment."""
     engine = CATALOGUE.engines[name]
     hardware = "cpu" if "cpu" in engine.accelerators else "a6000"
     device = CATALOGUE.devices[hardware].model_copy(update={"engine": name})
@@ -189,7 +190,9 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
     else:
         assert found.preparation
         assert found.preparation.conversion in engine.reads
-        assert found.preparation.environment == engine.environment
+        where = WRITTEN_IN[found.preparation.conversion]
+        assert found.preparation.environment == where
+        assert (ROOT / f"workflow/envs/{where}.txt").is_file()
 
 
 def producing(catalogue: Catalogue) -> Jobs:

@@ -22,15 +22,16 @@ import shipped
 from environments import run_in
 from frontier.catalogue.configuration import read_catalogue
 from frontier.quantizers import HUB, QUANTIZERS, Preparation, Sizes, Target, WhileLoading
+from frontier.quantizers.server import OnServer
 from quantized import Job, examine
 from quantizing import ENGINES, LLAMA_CPP, ONNXRUNTIME, OPENVINO, TRANSFORMERS, quantizer
 
 WHILE_LOADING: list[tuple[str, dict[str, Any]]] = [
     (one.method, one.model_dump(exclude_unset=True, exclude={"label"}))
     for one in read_catalogue(shipped.CONFIG).quantizations.values()
-    if isinstance(one, WhileLoading)
+    if isinstance(one, WhileLoading) and not isinstance(one, OnServer)
 ]
-"""Method and keys of each block of the catalogue whose quantizer works while loading."""
+"""Method and keys of each block of the catalogue whose quantizer works while loading, in this process."""
 NATIVE: tuple[str, dict[str, Any]] = ("native", {})
 # hidden, vocabulary, tied: mostly embedding, and with a head of its own.
 LOADED = [

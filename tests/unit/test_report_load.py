@@ -143,6 +143,27 @@ def test_only_what_is_known_is_drawn() -> None:
     assert load_charts.throughput(silent, naming("a"), "t") is None
 
 
+def test_charts_name_the_variants_of_cached_prompts() -> None:
+    """A line for each mark, in both charts; none where no prompt was cached."""
+    marks = {"a": "cached", "b": None, "c": "may be cached", "d": "cached"}
+    several = {name: of(loads() | {"prompts": mark}) for name, mark in marks.items()}
+    for draw in (load_charts.latency, load_charts.throughput):
+        chart = draw(several, naming(*several), "t")
+        assert chart is not None
+        marked = chart["title"]["subtitle"][2:]
+        assert [line.partition(":")[0] for line in marked] == [
+            "Prompts cached",
+            "Prompts may be cached",
+        ]
+        assert [name in marked[0] for name in ("llama a", "llama b", "llama d")] == [
+            True, False, True,
+        ]  # fmt: skip
+        assert "Prompts may be cached: llama c" in svg.render(chart).replace("\N{WORD JOINER}", "")
+        plain = draw({"b": several["b"]}, naming("b"), "t")
+        assert plain is not None
+        assert len(plain["title"]["subtitle"]) == 2
+
+
 def test_a_limit_is_a_dashed_line() -> None:
     """It is left out if it is far above all times, which it would flatten."""
     for limit, drawn in ((2.0, True), (2000.0, False)):

@@ -15,8 +15,11 @@ import shipped
 from frontier.catalogue.checking import check
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
+from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.planning import cells
+from frontier.planning.steps import Steps
+from frontier.prices import cost
 from frontier.results import layout
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -93,6 +96,28 @@ def test_a_checkpoint_needs_a_name_at_an_endpoint() -> None:
     assert "no adapter" in str(reason(with_adapter, "own", "endpoint"))
 
 
+def test_a_study_without_a_cell_says_why() -> None:
+    """An example, for the reason is in neither of the two ids."""
+    for model, device, words in (
+        ("named", "cpu", "named on cpu: has no checkpoint: only endpoints serve it"),
+        ("own", "endpoint", "own on endpoint: pretend does not serve this model: it needs a name"),
+    ):
+        keys = {"models": [model], "quantizations": ["native"], "devices": [device]}
+        config = Config.model_validate({"study": keys | {"tasks": ["t"]}})
+        with pytest.raises(
+            UserError, match=r"study\.quantizations: 'native' has no cell.*; "
+        ) as said:
+            Steps(catalogue(), config, lambda *_: 64 * 10**9).check()
+        assert words in str(said.value)
+
+
+def test_a_cached_prompt_costs_no_more() -> None:
+    """The sum set aside for a request counts its prompt at the ordinary price."""
+    prices = {"input": 1, "cached_input": 2, "output": 1}
+    with pytest.raises(UserError, match="cached_input: must not be above input"):
+        check(Model, {"served": "n", "price_per_million_tokens": prices}, "models.x")
+
+
 def test_a_system_message_needs_a_chat() -> None:
     """A plain prompt has no room for it, and it is not put somewhere else silently."""
     found = catalogue()
@@ -135,7 +160,7 @@ def test_sizes_and_prices_are_optional() -> None:
     model = check(Model, block | {"shutdown": "2026-12-11"}, "models.x")
     assert model.shutdown == date(2026, 12, 11)
     assert model.price_per_million_tokens
-    assert model.price_per_million_tokens.cost(1_000_000, 100_000) == 3.5
+    assert cost(model.price_per_million_tokens, 1_000_000, 100_000) == 3.5
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ from frontier.serving.plans import Plan
 from frontier.serving.server import Server
 from frontier.serving.supervisor import LOOK_S
 from frontier.serving.surroundings import environment
-from started import CANARY, PATIENCE_S, Little, ask, get, starter, wait_for
+from started import CANARY, Little, ask, get, starter
+from waiting import PATIENCE_S, text_of, wait_until
 
 
 def test_a_server_answers_and_is_gone(little: Little) -> None:
@@ -94,7 +95,7 @@ def test_its_starter_ends(little: Little, number: signal.Signals) -> None:
 def test_its_starter_ends_while_it_starts(little: Little) -> None:
     """A server that is not well yet is ended as well."""
     with starter(little, "--well-after", "1000") as process:
-        wait_for(little.running)
+        wait_until(little.running, "its server starts", process)
         process.kill()
     little.is_gone()
 
@@ -203,8 +204,8 @@ def test_a_slow_start(little: Little) -> None:
 def test_it_is_never_ready(little: Little, faults: tuple[str, ...], reason: str) -> None:
     """Neither health alone nor a port elsewhere is enough; its last lines are shown."""
     with Server.started(little.plan("--say", "a\n\n  b", *faults), *ports.free(2)) as server:
-        wait_for(lambda: re.search(reason, servers.why_not_ready(server, ask) or ""))
-        wait_for(lambda: server.log_tail().endswith(" b\n"))
+        wait_until(lambda: re.search(reason, servers.why_not_ready(server, ask) or ""), reason)
+        wait_until(lambda: server.log_tail().endswith(" b\n"), "it has said all")
         server.plan = replace(server.plan, ready_s=0.0)
         message = rf"^little: not ready after 0 s \({reason}\); its log ends: a \| b \("
         with pytest.raises(UserError, match=message):
@@ -279,7 +280,7 @@ def test_another_server_is_not_taken_for_it(little: Little, stranger: int) -> No
     with Server.started(little.plan("--elsewhere"), *ports.free(2)) as server:
         assert server.port == stranger
         get(server, "/health")
-        wait_for(lambda: ports.listeners(server.pids()))
+        wait_until(lambda: ports.listeners(server.pids()), "it listens")
         reason = f"nothing of it listens on port {stranger}"
         assert servers.why_not_ready(server, ask) == reason
 
@@ -335,7 +336,7 @@ def test_its_starter_is_killed_and_its_key_stays_secret(little: Little) -> None:
         assert CANARY in little.log.read_text(encoding="utf-8")
         process.kill()
     little.is_gone()
-    wait_for(lambda: CANARY not in little.log.read_text(encoding="utf-8"))
+    wait_until(lambda: CANARY not in text_of(little.log), "its key is erased")
 
 
 def test_a_key_is_no_argument(little: Little) -> None:

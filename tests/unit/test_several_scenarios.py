@@ -29,6 +29,7 @@ from frontier.catalogue import configuration
 from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.exchange import adding, packing, parquet_check
+from frontier.planning import caches
 from frontier.planning import cells as planned
 from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
@@ -297,3 +298,32 @@ def test_the_plan_says_how_long_a_load_takes(capsys: pytest.CaptureFixture[str])
     )
     assert before["single-stream"] == after["single-stream"]
     assert before["server"] != after["server"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "mark"),
+    [("server", "server_prompts"), ("offline", "prefix_cache"), ("single-stream", "prefix_cache")],
+)
+def test_the_plan_says_where_prompts_may_be_cached(
+    scenario: str, mark: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Devices with `prefix_cache`, or without a switch for it, are named; no other one is."""
+    catalogue = configuration.read_catalogue(ROOT / "config")
+    device = catalogue.devices["cpu-llama-server"]
+    devices = {
+        "with": device.model_copy(update={"prefix_cache": True}),
+        "without": device.model_copy(update={"prefix_cache": False}),
+        "always": device.model_copy(update={"engine": "ollama"}),
+    }
+    catalogue = catalogue.model_copy(update={"devices": catalogue.devices | devices})
+    study = {"models": ["demo-llama"], "quantizations": ["gguf-f16"], "tasks": ["sst2"]}
+    for named, said in ((["with", "without", "always"], "with and always have"), (["without"], "")):
+        config = Config.model_validate(
+            {"study": {**study, "scenarios": [scenario], "devices": named}}
+        )
+        steps = Steps(catalogue, config, lambda *_: 64_000_000_000)
+        lines = list(caches.lines(steps, steps.cells))
+        assert [line.partition(" one, or may have; ")[0] for line in lines] == (
+            [f"prefix cache: {said}"] if said else []
+        )
+        assert all(f"scenario {scenario}" in line and mark in line for line in lines)

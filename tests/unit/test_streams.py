@@ -343,3 +343,10 @@ def test_anything_is_an_answer_or_a_reason(data: list[Any], api: str) -> None:
         answer(found, 0, 0, 1, letters, ())
     else:
         assert "\n" not in reason
+
+
+def test_a_tool_call_is_no_answer() -> None:
+    """The model was asked for a text."""
+    called = {"choices": [{"index": 0, "delta": {"tool_calls": [{"id": "1"}]}}]}
+    with pytest.raises(BrokenError, match="called a tool"):
+        stream("chat", called, DONE)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from frontier import figures
 from frontier.arrivals import Arrival, one_by_one
+from frontier.blocks import TokenPrices
 from frontier.figures import Measured, Needs
 from frontier.gates import GATES, Timing
-from frontier.prices import TokenPrices
 from frontier.results.key import Key
 from frontier.results.records import Record
 from frontier.results.session import Contention

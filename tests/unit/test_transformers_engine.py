@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from torch.utils import file_baton
 
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
@@ -53,6 +54,28 @@ def test_quanto_stores_fewer_bytes(stories: Path, weights: str, at_most: float) 
     assert native.quantized_layers == 0
     plain.generate(Generate("Once", 2))
     assert plain.loaded.kv_bytes_per_token == 5 * 4 * 8 * 2 * 4
+
+
+def test_quanto_takes_over_the_lock_of_a_killed_compilation(stories: Path, tmp_path: Path) -> None:
+    """It compiles an extension on first use, where torch would wait for ever."""
+    engine.load(stories, settings("quanto", weights="int4"))
+    lock = tmp_path / "build" / "lock"
+    lock.parent.mkdir()
+    lock.touch()
+    baton = file_baton.FileBaton(str(lock))
+    assert baton.try_acquire()
+    baton.release()
+    assert not lock.exists()
+
+
+def test_what_the_user_can_mend_is_no_outcome(stories: Path, tmp_path: Path) -> None:
+    """A lock that cannot be deleted, at the first request: an error, and no cell unsupported."""
+    model = engine.load(stories, settings("quanto", weights="int4"))
+    lock = tmp_path / "build" / "lock"
+    lock.mkdir(parents=True)
+    model.model.register_forward_pre_hook(lambda *_: file_baton.FileBaton(str(lock)).try_acquire())
+    with pytest.raises(UserError, match=f"^{lock}: a job that was killed has left this lock"):
+        model.generate(Generate("Once", 2))
 
 
 def test_a_quantization_that_did_nothing_is_unsupported(stories: Path, tmp_path: Path) -> None:

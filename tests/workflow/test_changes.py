@@ -12,6 +12,8 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,6 +196,8 @@ def moved_function(name: str, source: str, target: str, needs: str = "") -> Chan
         function = "\n".join(lines[found.lineno - 1 : found.end_lineno])
         files[0].write_text(text.replace(function, ""), encoding="utf-8")
         files[1].write_text(f"{other}\n\n{needs}\n\n{function}\n", encoding="utf-8")
+        ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", "--select", "F821"]
+        subprocess.run([*ruff, files[1]], check=True)  # `needs` has all that it needs
 
     return change
 
@@ -308,17 +312,19 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "a function of the measuring program moved to a module": (
         both(
             moved_function(
-                "lock_facts", "measure", "frontier/machine/limits", "from frontier.engines import Loaded"
+                "settings_of", "measure", "frontier/machine/limits",
+                "from pathlib import Path\nfrom frontier.engines import Settings\nfrom frontier.machine import hardware\n"
+                "from frontier.results import layout\nfrom frontier.specs.measure import MeasureSpec",
             ),
             lambda place: place.edit(
-                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import lock_facts, "
+                "workflow/scripts/measure.py", "from frontier.machine.limits import ", "from frontier.machine.limits import settings_of, "
             ),
         ),
         NOTHING,
     ),
     "a function of scoring moved to a module of measuring": (
         both(
-            moved_function("in_order", "frontier/scoring/latency", "frontier/results/records"),
+            moved_function("in_order", "frontier/scoring/latency", "frontier/results/records", "from collections.abc import Iterable"),
             edit("scoring/latency.py", ("from frontier.results.records import ", "from frontier.results.records import in_order, ")),
         ),
         NOTHING,
@@ -327,8 +333,8 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         both(
             moved_function(
                 "read", "frontier/results/records", "frontier/scoring/latency",
-                "from frontier.errors import UserError\nfrom frontier.results import checksums\n"
-                "from frontier.results.records import FORMER, _KEYS\nfrom frontier.values import read_lines",
+                "from pathlib import Path\nfrom frontier.errors import UserError\nfrom frontier.results import checksums\n"
+                "from frontier.results.records import FORMER, _KEYS, _SERVED\nfrom frontier.values import read_lines",
             ),
             lambda place: place.edit(
                 "workflow/scripts/score.py", "from frontier.results.records import Record, read\n",
@@ -397,7 +403,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         NOTHING,
     ),
     # Code that may change an answer, a time or an outcome.
-    "a constant of measuring": (edit("scenarios/single_stream.py", ("MOST_ATTEMPTS = 3", "MOST_ATTEMPTS = 4")), measures()),
+    "a constant of measuring": (edit("scenarios/__init__.py", ("MOST_ATTEMPTS = 3", "MOST_ATTEMPTS = 4")), measures()),
     "a default of measuring": (edit("checkpoints/chat.py", ("ensure_ascii: bool = False", "ensure_ascii: bool = True")), measures()),
     "a field's default of measuring": (edit("machine/limits.py", ("attempts: int = 1", "attempts: int = 2")), measures()),
     "what is caught in measuring": (
@@ -483,6 +489,13 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "task: loader's key": (
         put("tasks", f"{SUMS}/sample/candidates", 99),
         {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: shots": (
+        put("tasks", f"{SUMS}/shots", {"from": "train", "count": 2}),
+        {"sample sums"} | measures(tasks=("sums",)),
+    ),
+    "task: beginning of the answer": (
+        put("tasks", f"{SUMS}/answer_begins", "It is"), measures(tasks=("sums",))
     ),
     "dataset: content of a local file": (
         new_review,

@@ -63,6 +63,7 @@ def place(demo: Workspace, tmp_path: Path) -> Workspace:
     shutil.copytree(demo.root, tmp_path / "checkout", symlinks=True)
     place = Workspace(tmp_path / "checkout")
     place.path(".venv").symlink_to(sys.prefix)
+    place.path("tests").symlink_to(ROOT / "tests")  # bench/ has its servers and models from there
     # The pages assume these: a local dataset, another machine's results.
     tiny.reviews(place.path("data/SST-2"))
     shutil.copy(place.path("data/SST-2/dev.tsv"), place.path("data/SST-2/train.tsv"))

@@ -64,3 +64,35 @@ def test_a_sample_grows_and_shrinks(small: Workspace, tmp_path: Path) -> None:
     assert answered(grown) == answers
     assert small.jobs() == set()
     assert not list(small.root.glob("results/**/journal.jsonl"))
+
+
+def test_worked_examples_before_each_question(small: Workspace) -> None:
+    """Drawn with the sample from other rows; a request that has no room for all is counted."""
+    shots = {"from": "train", "count": 2}
+    small.set("tasks", "tasks/sums/shots", shots)
+    assert {"sample sums", "measure tiny-llama sums"} <= jobs_in(small.build())
+    (drawn,) = (
+        path for path in small.root.glob("resources/samples/sums/*/sample.jsonl") if shown(path)
+    )
+    (examples,) = {json.dumps(row["shots"]) for row in lines_of(drawn)}
+    assert len(json.loads(examples)) == 2
+    cell = json.loads(small.path("results/tiny-llama/cpu/sums.json").read_text(encoding="utf-8"))
+    found = {name: cell["figures"][name] for name in ("shots", "shots_as", "lost_shots")}
+    assert found == {"shots": 2, "shots_as": "text", "lost_shots": 0}
+    assert small.jobs() == set()
+
+    small.set("tasks", "tasks/sums/shots", {**shots, "from": "trial"})
+    refused = small.program("plan")
+    assert refused.returncode != 0
+    assert refused.stderr.strip().count("\n") == 0
+    assert "tasks.sums.shots.from: unknown id 'trial' (did you mean 'train'?)" in refused.stderr
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The rows of a sample."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def shown(path: Path) -> bool:
+    """True if the rows of a sample have worked examples."""
+    return "shots" in lines_of(path)[0]

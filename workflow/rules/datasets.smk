@@ -38,10 +38,11 @@ rule sample:
     params:
         spec=lambda wildcards: STEPS.sample(wildcards.task).spec_with_identity,
         dataset=folder_of("dataset"),
+        shots=folder_option("shots"),
     shell:
         located(
             "python workflow/scripts/sample.py --spec {params.spec:q} --dataset {params.dataset:q}"
-            " --output {output.rows:q} --lock {output.lock:q}"
+            " {params.shots} --output {output.rows:q} --lock {output.lock:q}"
         )
 
 

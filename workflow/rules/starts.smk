@@ -3,6 +3,8 @@
 Inputs: the plan, and the host.
 """
 
+from frontier.serving import servers
+
 
 def how_to_go_on():
     print(
@@ -28,6 +30,7 @@ def begin():
     # Only a local run measures on this host; a cluster's jobs check theirs.
     if runs_here():
         check_host()
+        atexit.register(servers.end_kept)
         atexit.register(forked.end, os.getpid())
     else:
         slurm.SUBMITTED.touch()

@@ -18,9 +18,9 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import dialects, engine_block, prices, quantizers
+from frontier import blocks, dialects, engine_block, quantizers
 from frontier.blocks import Decides
-from frontier.catalogue import devices, entries, loads, models, question
+from frontier.catalogue import devices, entries, examples, loads, models, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.catalogue.recipe import Recipe
@@ -151,7 +151,8 @@ def table(kind: type[BaseModel], beyond: type[BaseModel] | None = None) -> str:
     for name, field in fields.items():
         meaning = (field.description or "").replace("\n", " ").replace("|", "\\|")
         step = marks[name]
-        row = [f"`{name}`", _type(properties[name]), _default(field), meaning]
+        key = field.alias or name
+        row = [f"`{key}`", _type(properties[key]), _default(field), meaning]
         rows.append([*row, *([REDONE[step] if step else ""] if redone else [])])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
@@ -171,8 +172,8 @@ def plugins(package: str) -> str:
 def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
     modules = (
-        dialects, containers, server_keys, entries, models, devices, loads, engine_block, prices,
-        quantizers, question,
+        dialects, containers, server_keys, entries, examples, models, devices, loads, engine_block,
+        blocks, quantizers, question,
     )  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
     for module in modules:

@@ -17,7 +17,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from absl import flags
+from absl import flags  # type: ignore[import-not-found, unused-ignore]
 from mathematics_dataset import generate  # type: ignore[import-not-found]
 from mathematics_dataset.util import composition  # type: ignore[import-not-found]
 

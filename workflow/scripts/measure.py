@@ -10,16 +10,14 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import engines, scenarios, templates
+from frontier import scenarios
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import LoadedModel, Settings, own_peak_bytes
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
@@ -27,16 +25,17 @@ from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
+from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
+from frontier.prompts import Question, written
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.results.measurement import Attempt, Measurement
-from frontier.results.records import Record
-from frontier.results.session import Loaded, Peaks, Run, Served
+from frontier.results.session import Peaks, Run, Served
 from frontier.scenarios import Bench
 from frontier.serving import servers
 from frontier.specs.measure import MeasureSpec
-from frontier.values import checked_spec, read_json, read_lines, read_spec, sha256
+from frontier.values import checked_spec, read_lines, read_spec, sha256
 
 
 def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settings:
@@ -69,7 +68,7 @@ def run_cell(
     spec: MeasureSpec,
     settings: Settings,
     checkpoint: Path | None,
-    prompts: dict[str, str],
+    questions: dict[str, Question],
     journal: Journal,
     limits: Limits,
 ) -> tuple[Attempt, int | None]:
@@ -90,7 +89,7 @@ def run_cell(
     if "outcome" in origin:  # the checkpoint's job has recorded why it failed
         return attempt.ended(origin["outcome"], origin["reason"]), None
     scenario = scenarios.load(spec.cell.scenario, spec.scenario_keys)
-    known = scenario.answered(journal, prompts)
+    known = scenario.answered(journal, questions)
     if known is not None and journal.facts[known].loaded.room is None:
         journal.withdraw()
         return attempt, known
@@ -114,13 +113,15 @@ def run_cell(
             began = not paused and not (served and served.kept)
             journal.loaded(Run(load_s=(loaded - started) / 1e9 if began else None))
             journal.loaded(Run.of(asdict(model.loaded) | lock_facts(origin, model.loaded)))
-            scenarios.check_prompts(model, prompts)
-            requests = scenarios.requests_for(prompts, spec.task)
+            scenarios.check_prompts(model, questions)
+            requests = scenarios.requests_for(questions, spec.task, model)
             journal.make_room(model.reserve(list(requests.values())))
-            known = scenario.answered(journal, prompts)
+            known = scenario.answered(journal, questions)
             if known is None:
                 watch = contention.Watch(settings.accelerator, model.processes())
-                bench = Bench(model, requests, journal, watch, pauses, cell, bool(spec.costs))
+                inputs = {name: written(one.whole) for name, one in questions.items()}
+                paid = bool(spec.costs)
+                bench = Bench(model, requests, journal, watch, pauses, cell, paid, inputs)
                 journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
                 scenario.measure(bench)
                 journal.loaded(Run(load_average=watch.load_average()))
@@ -132,6 +133,8 @@ def run_cell(
         attempt = attempt.ended(**limits.outcome(cell, error))
     except Exception as error:
         if not raised_by_own_code(error):
+            if model:  # its server holds the device, which is another job's in a moment
+                model.close()
             raise
         reason: Reason = (
             f"the checkpoint's own code failed: {type(error).__name__}: {one_line(error)}"
@@ -149,58 +152,27 @@ def run_cell(
     return attempt, known
 
 
-def lock_of(checkpoint: Path | None) -> dict[str, Any]:
-    """The content of a checkpoint's lock; empty for a folder placed by hand, and without one."""
-    lock = checkpoint and checkpoint / locks.NAME
-    return read_json(lock) if lock and lock.exists() else {}
-
-
-def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
-    """The facts in a checkpoint's lock that only its job knows."""
-    facts: dict[str, Any] = {
-        "simulated": origin.get("simulated_bytes") is not None,
-        "random_weights": origin.get("random_weights", False),
-    }
-    if loaded.quantized_layers is None:
-        facts["quantized_layers"] = origin.get("quantized_layers")
-    if facts["simulated"]:
-        # The weights are only rounded; these are their bytes if they were packed.
-        facts |= {"weights_bytes": origin["simulated_bytes"]}
-        facts |= {"quantized_layers": origin["quantized_layers"]}
-    return facts
-
-
-def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:
-    """The facts of a measurement from the session that loaded, if any, and over all sessions."""
-    if session is None:
-        return {"memory": None}
-    run = journal.facts[session].loaded
-    facts = {name: one for name, one in run.given().items() if name in Loaded.model_fields}
-    if run.load_average:
-        facts["contention"] = contention.summary(journal, records, run.load_average)
-    return {**facts, "memory": journal.peaks(), "loaded_in": session}
-
-
 def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
     """Measures the requests missing in the journal; writes requests and measurement."""
     rows = read_lines(arguments.sample)
-    prompts = {row["id"]: templates.fill(spec.task.prompt, row["fields"]) for row in rows}
+    questions = {row["id"]: spec.task.question(row) for row in rows}
     weights = lock_of(arguments.model).get("weights_sha256")
     here = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
     apart = scenarios.load(spec.cell.scenario).INDEPENDENT
     if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
+        prompts = {name: written(one.whole) for name, one in questions.items()}
         reuse.take_over(path, spec, prompts, here)
     journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
-    attempt, session = run_cell(spec, settings, arguments.model, prompts, journal, limits)
+    attempt, session = run_cell(spec, settings, arguments.model, questions, journal, limits)
     records = contention.with_loads(journal)
     facts = loaded_in(journal, session, records)
     if settings.budget.spent is not None:
         facts["spent"] = settings.budget.spent
     # Never requests of one measurement next to sessions of another.
     arguments.measurement.unlink(missing_ok=True)
-    journal.finish(arguments.requests, records, list(prompts))
+    journal.finish(arguments.requests, records, list(questions))
     checksums.write(
         arguments.measurement,
         Measurement(

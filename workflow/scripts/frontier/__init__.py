@@ -9,6 +9,7 @@ FLOORS = (
         "values",
         "templates",
         "patterns",
+        "prompts",
         "blocks",
         "engine_block",
         "registry",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     JsonValue,
+    model_validator,
 )
 
 from frontier.text import visible
@@ -46,6 +47,7 @@ Operate = Decides("operate")
 Plan = Decides("plan")
 # Bounds far above real values, so that sums in plans and costs stay finite.
 Positive = Annotated[float, Field(gt=0, le=1e9)]
+Price = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -80,6 +82,24 @@ class Block(BaseModel):
     )
 
 
+class TokenPrices(Block):
+    """Prices per million tokens, in the currency of your choice."""
+
+    input: Price
+    """The price of a prompt's tokens."""
+    cached_input: Price | None = None
+    """The price of a prompt's tokens in the endpoint's cache; by default that of any others."""
+    output: Price
+    """The price of generated tokens, those of hidden reasoning included."""
+
+    @model_validator(mode="after")
+    def _cached_cost_no_more(self) -> Self:
+        # What is set aside for a request counts all of its prompt at the price of `input`.
+        if self.cached_input is not None and self.cached_input > self.input:
+            raise ValueError("cached_input: must not be above input")
+        return self
+
+
 class Entry(Block):
     """A block of the catalogue; each job sees the keys that decide its result."""
 
@@ -99,7 +119,8 @@ class Entry(Block):
 
     def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, as JSON-able values; unset keys are left out."""
-        return self.model_dump(mode="json", include=self.deciding(stage), exclude_none=True)
+        keys = self.deciding(stage)
+        return self.model_dump(mode="json", include=keys, exclude_none=True, by_alias=True)
 
 
 class Derived(Entry):

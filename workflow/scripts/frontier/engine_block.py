@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -18,12 +18,14 @@ from frontier.blocks import (
     Score,
     Show,
     Stage,
+    TokenPrices,
 )
 from frontier.errors import Reason
-from frontier.prices import TokenPrices
 
 Asked = Literal["generate", "choose"]
 Cached = Literal["grouped", "broadcast"]
+Part = Literal["a system message", "shots as turns", "a beginning of the answer"]
+"""A part of a prompt other than the question."""
 Formats = Annotated[tuple[Name, ...], Field(min_length=1), Plan]
 
 
@@ -100,6 +102,11 @@ class EngineBlock(Derived):
         return "remote" in self.accelerators
 
     @property
+    def renders_chats(self) -> bool:
+        """True if a server's own chat template renders prompts, not the checkpoint's."""
+        return False
+
+    @property
     def kind(self) -> str:
         """The name of its class's file."""
         return type(self).__module__.rpartition(".")[2]
@@ -145,13 +152,22 @@ class EngineBlock(Derived):
         """The reason why it cannot answer from cached prefixes of prompts; None if it can."""
         return None if self.caches_prefixes else "runs no server, so there is no such cache"
 
-    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+    def prefix_cache(self, wanted: bool) -> bool | None:
+        """Whether prompts are answered from cached prefixes of earlier ones; None if unknown.
+
+        `wanted`: a device's `prefix_cache`.
+        """
+        return False
+
+    def why_not_asked(self, style: str, parts: Collection[Part]) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 
-        `system`: there is a system message, which only a chat has room for.
+        `parts`: those of a prompt other than the question. Only a chat has room for most of them.
         """
-        if system and style != "chat":
-            return "a system message needs a model with prompt: chat"
+        for part in ("a system message", "shots as turns"):
+            if part in parts and style != "chat":
+                needs = "needs" if part == "a system message" else "need"
+                return f"{part} {needs} a model with prompt: chat"
         return None
 
     def cached_heads(self, architecture: str | None, kv_heads: int, heads: int) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from frontier.arrivals import Arrival
+from frontier.prompts import Prompt
 
 CountedBy = Literal["engine", "usage", "tokenizer"]
 
@@ -14,11 +15,13 @@ CountedBy = Literal["engine", "usage", "tokenizer"]
 class Generate:
     """A request for the text that greedily follows a prompt."""
 
-    prompt: str
+    prompt: Prompt
     max_new_tokens: int
     """Limit of generated tokens."""
     stop: tuple[str, ...] = ()
     """The text ends at the first of these, including special tokens."""
+    lost_shots: int = 0
+    """Worked examples that the prompt lacks because it would be too long with them."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def check(
     error = next((one for one in errors if one["type"] == "extra_forbidden"), meant)
     path = _path(value, error)
     if error["type"] == "extra_forbidden":
-        own = {*_block(kind, path[:-1]).model_fields, *also}
+        own = {*_names(_block(kind, path[:-1])), *also}
         key = RENAMED.get(path[-1], path[-1])
         hint = did_you_mean(key, own if closest(key, own) else own | _keys(kind) - {key})
         message = f"unknown key{hint}"
@@ -145,6 +145,11 @@ def _block(kind: type[BaseModel], path: tuple[str, ...]) -> type[BaseModel]:
         field = kind.model_fields.get(part)
         kind = next(_models(field.annotation), kind) if field else kind
     return kind
+
+
+def _names(kind: type[BaseModel]) -> set[str]:
+    """The keys of this kind of block."""
+    return {field.alias or name for name, field in kind.model_fields.items()}
 
 
 def _keys(kind: type[BaseModel]) -> set[str]:

@@ -15,6 +15,7 @@ from frontier.catalogue import ids, inheritance, secrets
 from frontier.catalogue.checking import Line, all_of, check, one_of, plugin_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, QuantizerMethod
+from frontier.catalogue.examples import Examples, examples
 from frontier.catalogue.fields import with_fields
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
@@ -54,6 +55,8 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
     """The catalogue with the loader and the scorer of each task, as its blocks set them."""
     loaders: dict[str, Loader] = {}
     scorers: dict[str, Scorer] = {}
+    shots: dict[str, Examples] = {}
+    datasets = {name: (one.loader, one.source) for name, one in catalogue.datasets.items()}
     for name, dataset in catalogue.datasets.items():
         LOADERS.load(dataset.loader, f"config/tasks.yaml: datasets.{name}.loader")
     for name, task in catalogue.tasks.items():
@@ -66,7 +69,11 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
         loaders[name] = with_fields(keys, task.prompt, scorers[name], where)
-    return catalogue.model_copy(update={"loaders": loaders, "scorers": scorers})
+        if task.shots:
+            read = loaders[name]
+            shots[name] = examples(task.shots, task.dataset, read, datasets, f"{where}.shots")
+    found = {"loaders": loaders, "scorers": scorers, "examples": shots}
+    return catalogue.model_copy(update=found)
 
 
 def _check_formats(engines: Mapping[str, Engine]) -> None:

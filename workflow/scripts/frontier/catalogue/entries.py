@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from frontier.blocks import (
@@ -18,9 +18,11 @@ from frontier.blocks import (
     Sample,
     Score,
     Show,
+    Stage,
     Text,
 )
 from frontier.catalogue.devices import Device
+from frontier.catalogue.examples import Examples, Shots
 from frontier.catalogue.loads import Limits, Rates
 from frontier.catalogue.models import Model
 from frontier.catalogue.source import Source
@@ -70,6 +72,16 @@ class ScorerKeys(Plugin):
     """frontier/scorers/KIND.py."""
 
 
+def _unpadded(text: str) -> str:
+    """Raises ValueError for white space around a text, which tokenizers and templates move."""
+    if text != text.strip():
+        raise ValueError("must not begin or end with white space")
+    return text
+
+
+Beginning = Annotated[Text, AfterValidator(_unpadded)]
+
+
 class Task(Entry):
     """A dataset's sample, a prompt, decoding limits and a scorer."""
 
@@ -86,6 +98,11 @@ class Task(Entry):
     it. White space at the very beginning ends nothing."""
     system: Annotated[Text | None, Measure] = None
     """Text of the system message before each prompt, for models with `prompt: chat`."""
+    shots: Annotated[Shots | None, Sample, Measure] = None
+    """Worked examples before each question (few-shot)."""
+    answer_begins: Annotated[Beginning | None, Measure] = None
+    """Forced beginning of every answer, which the model continues. It is no part of the answer
+    that is timed and scored; the answers of `shots` begin with it too."""
     scorer: Annotated[ScorerKeys, Score]
     """The scoring of answers."""
     limits: Annotated[Limits, Load] = Limits()
@@ -94,6 +111,15 @@ class Task(Entry):
     """The rates of arrivals that the scenario `server` tries."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
+
+    def slice(self, stage: Stage) -> dict[str, JsonValue]:
+        """The keys that decide `stage`, those of `shots` likewise."""
+        found = super().slice(stage)
+        return (
+            {**found, "shots": self.shots.slice(stage)}
+            if "shots" in found and self.shots
+            else found
+        )
 
     @field_validator("stop")
     @classmethod
@@ -115,5 +141,7 @@ class Catalogue(Entry):
     tasks: dict[str, Task]
     loaders: SkipJsonSchema[dict[str, Loader]] = Field(default_factory=dict)
     """Each task's loader, from its `sample:` block."""
+    examples: SkipJsonSchema[dict[str, Examples]] = Field(default_factory=dict)
+    """The rows of the shots of each task that has some."""
     scorers: SkipJsonSchema[dict[str, Scorer]] = Field(default_factory=dict)
     """Each task's scorer, from its `scorer:` block."""

@@ -21,10 +21,10 @@ from frontier.blocks import (
     Score,
     Show,
     Text,
+    TokenPrices,
 )
 from frontier.catalogue.origins import HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
-from frontier.prices import TokenPrices
 
 
 class Adapter(Entry):

@@ -18,8 +18,10 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from frontier.errors import Reason, UserError, did_you_mean, one_line
+from frontier.prompts import Chat, Prompt, Shot, as_chat
 
 PROBE, PROBED = "Question", "Instruction"
+EXAMPLE, REPLY, BEGUN = "Example", "Reply", "Beginning"
 FAULTS = (
     jinja2.TemplateError, ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError,
     TypeError, ValueError,
@@ -129,13 +131,41 @@ class ChatTemplate:
                 )
         self._before = _message_before(system)
 
-    def render(self, prompt: str) -> str:
-        """The text for the model to continue. Raises UserError if the template fails."""
+    def render(self, prompt: Prompt) -> str:
+        """The text for the model to continue. Raises UserError if the template fails.
+
+        An answer that has begun is the last message, and the text ends with it, as transformers'
+        `continue_final_message` renders it.
+        """
+        chat = as_chat(prompt)
+        turns = [*chat.turns, *([("assistant", chat.begins)] if chat.begins else [])]
+        messages = [*self._before, *({"role": role, "content": text} for role, text in turns)]
+        given = {**self._given, "add_generation_prompt": not chat.begins}
         try:
-            messages = [*self._before, {"role": "user", "content": prompt}]
-            return self._template.render(messages=messages, **self._given)
+            text = self._template.render(messages=messages, **given)
         except FAULTS as error:
             raise UserError(_message(error)) from error
+        if not chat.begins:
+            return text
+        before, found, _ = text.rpartition(chat.begins)
+        if not found:
+            raise UserError(
+                "prompt: chat, but the model's chat template leaves the beginning of an answer out"
+            )
+        return before + found
+
+    def why_not(self, *, turns: bool, begins: bool) -> Reason | None:
+        """The reason why it cannot render worked examples as turns, or an answer that has begun."""
+        shots = (Shot(EXAMPLE, REPLY),) if turns else ()
+        try:
+            text = self.render(Chat(PROBE, shots, BEGUN if begins else ""))
+        except UserError as error:
+            return str(error)
+        words = [*((EXAMPLE, REPLY) if turns else ()), PROBE, *([BEGUN] if begins else [])]
+        places = [text.find(word) for word in words]
+        if -1 in places or places != sorted(places):
+            return "prompt: chat, but the model's chat template leaves earlier turns out"
+        return None
 
 
 def _message_before(system: str | None) -> list[dict[str, str]]:

@@ -44,6 +44,8 @@ class Call:
     due_ns: int = 0
     """The time at which it is due; one that has passed means at once."""
     method: Literal["GET", "POST"] = "POST"
+    root: str | None = None
+    """The path before its own, if not that of the client's URL."""
 
 
 @dataclass(frozen=True)

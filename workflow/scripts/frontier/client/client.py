@@ -23,6 +23,7 @@ SCRIPTS = Path(__file__).parents[2]
 STOP_S = 5.0
 LOOK_S = 1.0
 """Between two looks whether the run has ended."""
+ENDED = "Snakemake has ended; requests under way are abandoned"
 _FIELDS = [field.name for field in fields(Outcome)]
 
 
@@ -82,6 +83,8 @@ class Client:
 
     def _write(self, message: object) -> None:
         if self._process is None:
+            if self._runner.has_exited():
+                raise UserError(ENDED)
             self._process = self._started()
             self._closed = threading.Event()
             watched = self._process, self._closed
@@ -106,7 +109,7 @@ class Client:
         assert self._process is not None
         code = self._process.wait()
         if self._runner.has_exited():
-            return UserError("Snakemake has ended; requests under way are abandoned")
+            return UserError(ENDED)
         return UserError(f"{self.origin.authority}: the client's process has ended (exit {code})")
 
     def _watch(self, process: subprocess.Popen[bytes], closed: threading.Event) -> None:

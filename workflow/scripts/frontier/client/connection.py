@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.client import Failure
+from frontier.client import Failure, Kind
 from frontier.client.origin import Origin
 from frontier.client.scheduling import STAMP_BYTES, segments_in, stamp_of, stamp_reads
 from frontier.client.tls import Tls
-from frontier.errors import one_line
+from frontier.errors import Reason, one_line
 
 READ_BYTES = 64 * 2**10
 WAITS = (BlockingIOError, InterruptedError)
@@ -45,29 +45,42 @@ def resolve(origin: Origin) -> list[Place]:
     try:
         found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else one_line(error)
-        message = f"the host {origin.host} has no address: {why}"
-        raise FailedError(Failure("unresolved", message)) from None
+        raise FailedError(Failure("unresolved", _unresolved(error, origin.host))) from None
     return list(dict.fromkeys(Place(family, address) for family, _, _, _, address in found))
+
+
+def _unresolved(error: Exception, host: str) -> Reason:
+    known = error.strerror if isinstance(error, OSError) else None
+    return f"the host {host} has no address: {known or one_line(error)}"
 
 
 def failure_of(error: Exception, origin: Origin) -> Failure:
     """The failure that an exception of a socket means."""
-    where = origin.authority
+    return Failure(_kind(error), _reason(error, origin.authority))
+
+
+def _kind(error: Exception) -> Kind:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return Failure("certificate", f"{where}: its certificate is not valid: {_why(error)}")
+        return "certificate"
     if isinstance(error, ssl.SSLError):
-        return Failure("tls", f"{where}: TLS failed: {error.reason or one_line(error)}")
+        return "tls"
     if isinstance(error, ConnectionRefusedError):
-        return Failure("refused", f"{where} refuses connections: no server listens there")
+        return "refused"
+    return "reset" if isinstance(error, ConnectionError) else "unreachable"
+
+
+def _reason(error: Exception, where: str) -> Reason:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        known = error.verify_message.rstrip(".")
+        return f"{where}: its certificate is not valid: {known or one_line(error)}"
+    if isinstance(error, ssl.SSLError):
+        return f"{where}: TLS failed: {error.reason or one_line(error)}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where} refuses connections: no server listens there"
     if isinstance(error, ConnectionError):
-        return Failure("reset", f"{where} has reset the connection")
-    why = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
-    return Failure("unreachable", f"{where}: {why}")
-
-
-def _why(error: ssl.SSLCertVerificationError) -> str:
-    return error.verify_message.rstrip(".") or one_line(error)
+        return f"{where} has reset the connection"
+    said = error.strerror if isinstance(error, OSError) else None
+    return f"{where}: {said or one_line(error)}"
 
 
 class Connection:

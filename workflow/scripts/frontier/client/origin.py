@@ -62,8 +62,9 @@ class Origin:
 
     def encode(self, call: Call) -> bytes:
         """The bytes of a call in HTTP/1.1. Raises UserError for a header that cannot be sent."""
+        root = self.path if call.root is None else call.root
         head = [
-            f"{call.method} {_target(self.path + call.path)} HTTP/1.1",
+            f"{call.method} {_target(root + call.path)} HTTP/1.1",
             f"Host: {self.authority}",
             "Accept-Encoding: identity",  # a compressed stream would arrive in other pieces
         ]
@@ -71,6 +72,11 @@ class Origin:
             head.append(f"Content-Length: {len(call.body)}")
         head.extend(_lines(call.headers))
         return "\r\n".join([*head, "", ""]).encode("latin-1") + call.body
+
+
+def can_be_set(name: str) -> bool:
+    """True if a call can have a header of that name."""
+    return bool(name) and not set(name.lower()) - _TOKEN and name.lower() not in OWN
 
 
 def _is_address(host: str) -> bool:
@@ -90,7 +96,7 @@ def _target(path: str) -> str:
 def _lines(headers: Mapping[str, str]) -> list[str]:
     """The lines of headers; an error names a header but not its value, which may be a key."""
     for name, value in headers.items():
-        if not name or set(name.lower()) - _TOKEN or name.lower() in OWN:
+        if not can_be_set(name):
             raise UserError(f"{shown(name)} is not a header that can be set")
         if any((one != "\t" and not 32 <= ord(one) < 256) or ord(one) == 127 for one in value):
             raise UserError(f"header {name}: its value has a character that HTTP does not allow")

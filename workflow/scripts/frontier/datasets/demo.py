@@ -16,18 +16,20 @@ from pydantic import Field, field_validator
 from frontier.blocks import Decides
 from frontier.datasets import Loader, Row
 from frontier.errors import did_you_mean
-from frontier.grammars import GRAMMARS
+from frontier.grammars import GRAMMARS, Split
 
 
 class Demo(Loader):
-    """Held-out examples of a grammar."""
+    """Examples of a grammar, by default held-out ones."""
 
     FILES = re.compile(".*")
 
     grammar: Annotated[str, Decides("sample")]
     """A module of frontier/grammars."""
+    split: Annotated[Split, Decides("sample")] = "test"
+    """`test`: no grown model was trained on them; `train`: the others, for examples."""
     candidates: Annotated[int, Field(gt=0, le=10**6), Decides("sample")] = 700
-    """Number of held-out examples to draw from, if the grammar has as many."""
+    """Number of examples to draw from, if the grammar has as many."""
 
     @field_validator("grammar")
     @classmethod
@@ -44,7 +46,7 @@ class Demo(Loader):
     def rows(self, folder: Path) -> Iterator[Row]:
         """The examples, each with a digest of its fields as id. The folder is ignored."""
         world = GRAMMARS.load(self.grammar)()
-        for example in islice(world.examples("test", 0), self.candidates):
+        for example in islice(world.examples(self.split, 0), self.candidates):
             name = f"demo-{self.grammar}-{example.digest[:16]}"
             yield Row(name, example.fields, example.reference, example.stratum)
 

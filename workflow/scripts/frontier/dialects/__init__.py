@@ -10,14 +10,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from frontier.blocks import Arguments, Block
+from frontier.errors import did_you_mean
+from frontier.prompts import Chat, Shot
 from frontier.registry import Registry
 
-Logprobs = Literal["prompt_logprobs", "echo"]
+WHOLE = frozenset(
+    {"model", "prompt", "messages", "input", "instructions", "stream", "n", "best_of"}
+)
+"""Fields without which, or with others of which, a request would be another one."""
+OPTIONAL = ("temperature", "stop", "stream_options", "return_token_ids")
+Logprobs = Literal["prompt_logprobs", "echo", "input_token_logprobs", "prefill", "top_logprobs"]
+Prefill = Literal["continue_final_message", "last_message"]
 
 
 class Dialect(Block):
@@ -51,7 +59,25 @@ class Dialect(Block):
     greedy: bool = True
     """Whether it can be made to give the likeliest token at all."""
     logprobs: Logprobs | None = None
-    """The source of a text's likelihood: vLLM's `prompt_logprobs`, or `echo` with `logprobs`."""
+    """The source of a text's likelihood: vLLM's `prompt_logprobs`, `echo` with `logprobs`, SGLang's
+    own `input_token_logprobs`, TGI's own `prefill`, or, for texts of a single token among the
+    likeliest ones only, `top_logprobs`."""
+    prefill: Prefill | None = None
+    """The way in which a chat's server continues an answer that has begun: if asked to by vLLM's
+    `continue_final_message`, or always after the assistant's `last_message`; unset: it cannot. Its
+    answers must not repeat the beginning."""
+
+    @model_validator(mode="after")
+    def _whole_requests(self) -> Self:
+        for name in {*self.add, *self.leave_out} & WHOLE:
+            raise ValueError(f"{name}: is what is measured, and cannot be changed or left out")
+        for name in {*self.add} & {"stop", self.length}:
+            raise ValueError(f"add: {name} is the task's")
+        sent = {self.length, *OPTIONAL, *self.add}
+        for name in self.leave_out:
+            if name not in sent:
+                raise ValueError(f"leave_out: {name!r} is not sent{did_you_mean(name, sent)}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -65,6 +91,18 @@ class Ask:
     stop: tuple[str, ...] = ()
     system: str | None = None
     """The system message before the user's, in a chat."""
+    shots: tuple[Shot, ...] = ()
+    """Earlier turns, in a chat."""
+    begins: str = ""
+    """The beginning of the answer, in a chat."""
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """The messages of a chat, each with its role. Raises ValueError for token ids."""
+        if not isinstance(self.prompt, str):
+            raise ValueError("a chat takes text, not token ids")
+        turns = Chat(self.prompt, self.shots).turns
+        return [*turns, ("assistant", self.begins)] if self.begins else turns
 
 
 @dataclass(frozen=True)

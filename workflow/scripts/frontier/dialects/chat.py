@@ -17,11 +17,9 @@ class Chat(Protocol):
     PATH = "/chat/completions"
 
     def prompt(self, ask: Ask) -> dict[str, JsonValue]:
-        """The user's message, behind a system message if there is one."""
-        if not isinstance(ask.prompt, str):
-            raise ValueError("the chat protocol takes text, not token ids")
+        """The user's message, behind a system message and earlier turns if there are any."""
         system = [] if ask.system is None else [("system", ask.system)]
-        turns = [*system, ("user", ask.prompt)]
+        turns = [*system, *ask.turns]
         return {"messages": [{"role": role, "content": text} for role, text in turns]}
 
     def piece(self, event: Mapping[str, Any]) -> Piece:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol
 from frontier.dialects.common.errors import message_of
-from frontier.dialects.common.events import number, text_of
+from frontier.dialects.common.events import name_of, number, text_of
 
 ANSWER = ("response.output_text.delta", "response.refusal.delta")
 THINKING = ("response.reasoning_text.delta", "response.reasoning_summary_text.delta")
@@ -21,11 +21,11 @@ class Responses(Protocol):
     PATH = "/responses"
 
     def prompt(self, ask: Ask) -> dict[str, JsonValue]:
-        """The user's text; nothing is stored at the other end."""
-        if not isinstance(ask.prompt, str):
-            raise ValueError("the responses protocol takes text, not token ids")
+        """The user's text, behind earlier turns if any; nothing is stored at the other end."""
+        turns: list[JsonValue] = [{"role": role, "content": text} for role, text in ask.turns]
         system = {} if ask.system is None else {"instructions": ask.system}
-        return {"input": ask.prompt, "store": False, **system}
+        alone = ask.turns[0][1] if len(turns) == 1 else turns
+        return {"input": alone, "store": False, **system}
 
     def piece(self, event: Mapping[str, Any]) -> Piece:
         """A delta, or the end."""
@@ -50,5 +50,4 @@ class Responses(Protocol):
             cached=number(details, "cached_tokens"),
             thinking=number(usage.get("output_tokens_details") or {}, "reasoning_tokens"),
         )
-        model = text_of(whole, "model") or None
-        return Piece(finish=finish, counts=counts if usage else None, model=model)
+        return Piece(finish=finish, counts=counts if usage else None, model=name_of(whole, "model"))

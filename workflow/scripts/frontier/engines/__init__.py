@@ -23,8 +23,9 @@ from frontier import templates
 from frontier.blocks import Decides
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
-from frontier.errors import UnsupportedError
+from frontier.errors import Reason, UnsupportedError
 from frontier.host.budget import Budget
+from frontier.prompts import Prompt, as_chat
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
@@ -133,9 +134,28 @@ class LoadedModel(ABC):
         """
         return None
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template. Raises UserError if the template fails."""
         return self.prompting.render(prompt)
+
+    def why_not(self, prompt: Prompt) -> Reason | None:
+        """The reason why its chat template has no room for the parts of a prompt; None if it has.
+
+        Only a checkpoint's own template is known.
+        """
+        chat, own = as_chat(prompt), getattr(self, "prompting", None)
+        if not own or not own.chat or not (chat.shots or chat.begins):
+            return None
+        reason: Reason | None = own.chat.why_not(turns=bool(chat.shots), begins=bool(chat.begins))
+        return reason
+
+    def fits(self, request: Generate) -> bool:
+        """Whether its prompt and answer have room in the model's context, as far as is known."""
+        try:
+            self.prompting.encode(request.prompt, request.max_new_tokens)
+        except UnsupportedError:
+            return False
+        return True
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:

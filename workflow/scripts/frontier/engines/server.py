@@ -7,7 +7,7 @@ what a client sees: the text, and when each part of it arrived.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
@@ -17,6 +17,7 @@ from frontier.blocks import Measure, Operate, Positive, Score
 from frontier.client.origin import Origin
 from frontier.dialects import PROTOCOLS, Dialect
 from frontier.dialects.common.fields import is_greedy
+from frontier.engine_block import Part
 from frontier.engines import Engine, LoadedModel, Settings
 from frontier.engines.common.server_keys import Change, Key, PrefixCache, Quantizes, Template
 from frontier.errors import Reason, UserError, did_you_mean
@@ -26,6 +27,8 @@ from frontier.serving.containers import Container
 from frontier.serving.surroundings import SECRET, threads_beside
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Route = Annotated[str, Field(pattern=r"^/[!-~]*$")]
+"""A path of a URL."""
 
 
 class Server(Engine):
@@ -41,15 +44,15 @@ class Server(Engine):
     the command runs in the engine's environment."""
     base_url: Annotated[str | None, Measure] = None
     """The API's address at an endpoint that runs elsewhere, such as https://api.openai.com/v1."""
-    query: Annotated[str | None, Measure] = None
+    query: Annotated[Annotated[str, Field(pattern=r"^[!-\"$->@-~]+$")] | None, Measure] = None
     """Added to the address of each request, such as api-version=2024-10-21."""
     root: Annotated[str, Field(pattern=r"^(/[\w.-]+)*$"), Measure] = "/v1"
     """The path of a started server's API."""
-    health: Annotated[str | None, Operate] = None
+    health: Annotated[Route | None, Operate] = None
     """The path that a started server answers with 200 once it is well."""
     ready_s: Annotated[Positive, Operate] = 600.0
     """Seconds that a start may take, loading included."""
-    version: Annotated[str | None, Operate] = None
+    version: Annotated[Route | None, Operate] = None
     """The path with its version, as JSON or text."""
     model: Annotated[str, Field(min_length=1), Measure] = "{name}"
     """The model's name in requests to a started server, with placeholders."""
@@ -72,7 +75,8 @@ class Server(Engine):
     timeout_s: Annotated[Positive, Operate] = 600.0
     """Seconds without a byte after which a request has failed."""
     lists_models: Annotated[bool, Operate] = True
-    """Whether an endpoint lists, under /models, all names that it can be asked for."""
+    """Whether an endpoint's names, listed under /models, are those of models: then another name is
+    refused, before a request and in an answer. Elsewhere, as with deployments, it is recorded."""
     max_failed: Annotated[Share, Score] = 0.01
     """The share of requests without an answer above which a cell is invalid."""
 
@@ -130,6 +134,11 @@ class Server(Engine):
             Command((*self.command, *change.arguments), self.variables | change.variables).check()
 
     @property
+    def renders_chats(self) -> bool:
+        """True if its own chat template renders prompts, not the checkpoint's."""
+        return self.dialect.api != "completions"
+
+    @property
     def greedy(self) -> bool:
         """Whether each request asks for the likeliest token."""
         return is_greedy(self.dialect)
@@ -145,22 +154,39 @@ class Server(Engine):
                 return one
         return None
 
+    def reported(self, model: str) -> str | None:
+        """The name that answers must have, as another model may answer at an endpoint; or None."""
+        return model if self.base_url and self.lists_models else None
+
     def why_not_cached(self) -> Reason | None:
         """The reason why its prefix cache cannot be turned on; None if it can."""
         if self.prefix_caching.enable is None:
             return "has no way to turn a prefix cache on (prefix_caching.enable)"
         return None
 
-    def why_not_asked(self, style: str, system: bool) -> Reason | None:
+    def prefix_cache(self, wanted: bool) -> bool | None:
+        """A server that is started here has one that cannot be turned off; an endpoint may."""
+        if wanted:
+            return True
+        if self.prefix_caching.disable is not None:
+            return False
+        return None if self.base_url else True
+
+    def why_not_asked(self, style: str, parts: Collection[Part]) -> Reason | None:
         """The reason why it cannot be asked with a model's `prompt` style; None if it can.
 
         A chat's template is the server's own; completions need a checkpoint's.
         """
-        if self.dialect.api != "completions" and style != "chat":
-            return f"{self.dialect.api}: the server renders chats itself (prompt: chat)"
-        if self.dialect.api == "completions" and self.remote and style == "chat":
+        api, begun = self.dialect.api, "a beginning of the answer" in parts
+        if api != "completions" and style != "chat":
+            return f"{api}: the server renders chats itself (prompt: chat)"
+        if api == "completions" and self.remote and style == "chat":
             return "completions: there is no checkpoint whose chat template renders a prompt"
-        return super().why_not_asked(style, system)
+        if begun and api == "responses":
+            return "responses: this protocol cannot continue an answer that has begun"
+        if begun and api == "chat" and self.dialect.prefill is None:
+            return "chat: cannot continue an answer that has begun (dialect.prefill is unset)"
+        return super().why_not_asked(style, parts)
 
     def require(self, name: str) -> None:
         """Raises UserError if the variable of its key is not set."""

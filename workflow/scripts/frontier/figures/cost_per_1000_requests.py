@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from frontier import words
+from frontier.blocks import TokenPrices
 from frontier.figures import Figure, Measured, Values, heading
 from frontier.figures.common import throughput
-from frontier.prices import TokenPrices
+from frontier.prices import cost
 from frontier.results.columns import with_interval
 from frontier.results.records import Record
 from frontier.results.times import latency_s
@@ -96,7 +97,7 @@ def _ratio(
 
 def _cost(record: Record, prices: TokenPrices) -> float:
     """The price of a request's tokens, by the endpoint's own count."""
-    return prices.cost(record.prompt_tokens, record.tokens, record.cached_tokens)
+    return cost(prices, record.prompt_tokens, record.tokens, record.cached_tokens)
 
 
 def _times(estimate: Estimate | None, factor: float, what: str) -> Estimate | None:

@@ -16,7 +16,8 @@ class OutputTokensPerS(Figure):
         "output_tokens_per_s",
         "tokens/s",
         "generated tokens over the time of all requests; offline: over that of the passes, from "
-        "the moment at which all requests are due to the last answer",
+        "the moment at which all are due, and a server's connections are open, to the last "
+        "answer",
     )
     HEADINGS = (heading("Tokens/s", "output_tokens_per_s", words.number),)
 

@@ -45,7 +45,7 @@ def reason_of_pass(records: Sequence[Record]) -> Reason | None:
     timed = [record for record in records if record.late_ns and not record.failure]
     if not timed:
         return None
-    start = min(record.due_ns for record in records)
+    start = min(record.start_ns for record in timed)
     ends = [(record.start_ns + record.end_ns - start, record.late_ns[-1]) for record in timed]
     value, least = max(end for end, _ in ends), max(end - late for end, late in ends)
     excess, text = _error("of all requests", _rows([value], [least], [value]))

@@ -23,6 +23,11 @@ def _fault(one: Pass, timing: Timing) -> Reason | None:
     if asked < len(timing.records):
         total = len(timing.records)
         return f"pass: it was interrupted, and continued with {asked} of {total} requests"
+    if one.retried:
+        return (
+            f"pass: {one.retried} of {asked} requests were sent again, and the wait for that is in "
+            "its time; fewer `connections` of the engine may avoid it"
+        )
     if one.paused:
         return "pass: the process was paused during a pass over all requests"
     if one.foreign_cores > most:

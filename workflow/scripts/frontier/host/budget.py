@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from frontier.blocks import TokenPrices
 from frontier.errors import UserError
-from frontier.prices import TokenPrices
+from frontier.prices import cost as cost_of
 from frontier.words import significant
 
 LEDGER = "spent.jsonl"
@@ -78,7 +79,7 @@ class Budget:
         most = self._longest
         if self._tokens:
             prompt = sum(len(text.encode(errors="replace")) + MESSAGE_TOKENS for text in texts)
-            most = self._tokens.cost(prompt + REQUEST_TOKENS, new_tokens)
+            most = cost_of(self._tokens, prompt + REQUEST_TOKENS, new_tokens)
         for limit in self._limits:
             spent = self._spent + self._elapsed() + sum(map(spent_below, limit.others))
             if spent + most > limit.most:
@@ -128,7 +129,7 @@ class Budget:
         """The price of a request by its tokens; None if time is paid for."""
         if self._tokens is None:
             return None
-        return self._tokens.cost(prompt_tokens, tokens, cached_tokens)
+        return cost_of(self._tokens, prompt_tokens, tokens, cached_tokens)
 
     def _write(self, line: dict[str, Any]) -> None:
         """Appends a line in one write, which survives this process."""

@@ -20,6 +20,8 @@ from frontier.errors import UserError
 RUNNER = "LLM_FRONTIER_RUNNER"
 # The time that a process may take to notice that its Snakemake was killed.
 LOCK_WAIT_S = 60
+LOOK_S = 1.0
+"""Between two looks whether Snakemake has ended."""
 
 
 def acquire_run_lock(path: Path) -> tuple[bool, IO[bytes]]:
@@ -75,6 +77,15 @@ class Runner:
             return True
 
 
+def wait(seconds: float, label: str) -> None:
+    """Waits. Raises UserError, which begins with the label, once Snakemake has ended."""
+    runner, until = Runner(), time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        if runner.has_exited():
+            raise UserError(f"{label}: Snakemake has ended; what was measured is saved")
+        time.sleep(min(left, LOOK_S))
+
+
 def exit_with_runner() -> None:
     """Ends this process soon after the Snakemake that started it.
 
@@ -84,7 +95,7 @@ def exit_with_runner() -> None:
 
     def watch() -> None:
         while not runner.has_exited():
-            time.sleep(1)
+            time.sleep(LOOK_S)
         print("Snakemake has ended; stopping", file=sys.stderr, flush=True)
         os._exit(1)
 

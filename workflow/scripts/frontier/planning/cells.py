@@ -8,10 +8,12 @@ from functools import cached_property
 
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.catalogue.devices import Device
-from frontier.catalogue.entries import Catalogue
+from frontier.catalogue.entries import Catalogue, Task
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.errors import UserError, did_you_mean
-from frontier.planning.placement import kv_cache_bytes, placed
+from frontier.engine_block import Part
+from frontier.errors import Reason, UserError, did_you_mean
+from frontier.planning import chat_files
+from frontier.planning.placement import Placement, kv_cache_bytes, placed
 from frontier.results.key import Key
 from frontier.results.layout import Place
 from frontier.text import shown
@@ -101,6 +103,26 @@ def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
     raise UserError(f"unknown variant {shown(variant)}{did_you_mean(variant, variants(catalogue))}")
 
 
+def why_not_asked(found: Placement, task: Task) -> Reason | None:
+    """The reason why a variant on a device cannot be asked with a task's prompts; None if it can.
+
+    A local checkpoint's chat template is read; a hub's only once it is fetched.
+    """
+    model, turns = found.model, task.shots is not None and task.shots.as_ == "turns"
+    parts: dict[Part, bool] = {
+        "a system message": bool(task.system or model.system),
+        "shots as turns": turns,
+        "a beginning of the answer": task.answer_begins is not None,
+    }
+    reason = found.engine.why_not_asked(
+        model.prompt, [one for one, there in parts.items() if there]
+    )
+    local = model.path and model.prompt == "chat" and not found.engine.renders_chats
+    if reason or not local or not model.path or not (turns or task.answer_begins):
+        return reason
+    return chat_files.why_not(model.path, model, turns=turns, begins=bool(task.answer_begins))
+
+
 def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     """The cell of that place. Raises UserError with the nearest name for an unknown id."""
     variant, device, task = place.variant, place.device, place.task
@@ -111,8 +133,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     names = (variant, model, quantization, device, task)
     found = placed(catalogue, model, quantization, device)
     reason = found.unsupported()
-    system = catalogue.tasks[task].system or found.model.system
-    reason = reason or found.engine.why_not_asked(found.model.prompt, bool(system))
+    reason = reason or why_not_asked(found, catalogue.tasks[task])
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} does not support the scenario {place.scenario}"
     if reason:

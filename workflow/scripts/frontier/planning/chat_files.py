@@ -9,13 +9,32 @@ from typing import Any
 from frontier.catalogue.models import Model
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.checkpoints.safetensor_files import json_object
-from frontier.errors import UserError
+from frontier.errors import Reason, UserError
 
 SETTINGS = "tokenizer_config.json"
 
 
 def check(folder: Path, model: Model) -> None:
     """Raises UserError if the checkpoint has no chat template that the model's block can use."""
+    _template(folder, model)
+
+
+def why_not(folder: Path, model: Model, *, turns: bool, begins: bool) -> Reason | None:
+    """The reason why the checkpoint's chat template has no room for parts of a task's prompts.
+
+    `turns`: worked examples as turns; `begins`: the beginning of the answer. None if it has, or if
+    the checkpoint is not there or its template cannot be used at all, which `check` says.
+    """
+    if model.trust_remote_code or not folder.is_dir():
+        return None
+    try:
+        return _template(folder, model).why_not(turns=turns, begins=begins)
+    except UserError:
+        return None
+
+
+def _template(folder: Path, model: Model) -> ChatTemplate:
+    """The chat template with the arguments of the model's block. Raises UserError as `check`."""
     settings = json_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     own = folder / "chat_template.jinja"
     try:
@@ -28,7 +47,7 @@ def check(folder: Path, model: Model) -> None:
         if role.endswith("_token") and not role.startswith("add_") and token
     }
     given = model.template_arguments, model.template_date, model.system
-    ChatTemplate(default_template(source), tokens, *given)
+    return ChatTemplate(default_template(source), tokens, *given)
 
 
 def _named(saved: Any) -> str | Mapping[str, str] | None:

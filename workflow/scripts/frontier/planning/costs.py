@@ -7,7 +7,6 @@ from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
-from frontier import templates
 from frontier.catalogue.entries import Task
 from frontier.errors import UserError
 from frontier.host.budget import HOUR_S, spent_below
@@ -16,7 +15,9 @@ from frontier.planning.cells import Cell
 from frontier.planning.measure_steps import MeasureSteps
 from frontier.planning.placement import PROMPT_TOKENS, Placement
 from frontier.planning.prices import is_priced, token_prices
+from frontier.prices import cost
 from frontier.results import layout
+from frontier.specs.measure import MeasuredTask
 from frontier.values import read_lines
 from frontier.words import significant
 
@@ -62,10 +63,10 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     try:
         prompt = _prompt_tokens(sample, task, placement.model.system)
     except UserError:  # it is not drawn yet
-        prompt = PROMPT_TOKENS
+        prompt = PROMPT_TOKENS * (1 + (task.shots.count if task.shots else 0))
     tokens, new = round(calls * prompt), calls * task.max_new_tokens
     if prices := token_prices(placement):
-        return Estimate(calls, tokens, new, prices.cost(tokens, new))
+        return Estimate(calls, tokens, new, cost(prices, tokens, new))
     hours = estimates.seconds(placement, task, scenario, paid=True) / HOUR_S
     return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
 
@@ -73,10 +74,11 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
 @cache
 def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
     """The tokens of a prompt on average, estimated. Raises UserError if no sample is drawn."""
-    fields = [row["fields"] for row in read_lines(sample)]
+    asked = MeasuredTask.model_validate(task.slice("measure"))
     before = task.system or system or ""
-    texts = [before + templates.fill(task.prompt, one) for one in fields]
-    return sum(map(_tokens, texts)) / max(1, len(texts))
+    rows = [asked.question(row).texts for row in read_lines(sample)]
+    texts = [[before + question, *others] for question, *others in rows]
+    return sum(_tokens(text) for one in texts for text in one) / max(1, len(texts))
 
 
 def _tokens(text: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from frontier import blocks
+from frontier import blocks, templates
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
 from frontier.conversions import CONVERSIONS
@@ -27,6 +27,7 @@ from frontier.quantizers import Preparation
 from frontier.results import layout
 from frontier.sampling.calibration import CalibrationSpec, Draw
 from frontier.sampling.drawing import SampleSpec
+from frontier.sampling.shots import ShotsSpec, TaskSample
 from frontier.specs.inputs import DatasetSpec, ModelSpec, QuantizeSpec
 
 Read = Callable[[Path], Iterable[str]]
@@ -90,13 +91,28 @@ class InputSteps:
         return partial(files.some_files, wanted=loader.FILES)
 
     def _sample(self, task: str) -> Step:
-        block = self.catalogue.tasks[task]
-        spec = self._sample_spec(task)
+        block, examples = self.catalogue.tasks[task], self.catalogue.examples.get(task)
+        spec = TaskSample(**dict(self._sample_spec(task)))
         self._check_local(task, spec.loader)
-        read = {"dataset": self._raw(block.dataset)}
-        fetched = {"dataset": self.dataset(block.dataset)}
-        modules = _loading(spec.loader)
-        return step("sample", spec.model_dump(mode="json"), read, *modules, fetched=fetched)
+        data, modules = {"dataset": block.dataset}, _loading(spec.loader)
+        if block.shots and examples:
+            fields = templates.used(block.prompt)
+            keys = block.shots.slice("sample")
+            del keys["from"]
+            shots = {**keys, "fields": fields, "own": examples.own, "loader": examples.loader}
+            spec = spec.model_copy(update={"shots": ShotsSpec.model_validate(shots)})
+            if other := self.shots_dataset(task):
+                data["shots"] = other
+        read = {name: self._raw(dataset) for name, dataset in data.items()}
+        fetched = {name: self.dataset(dataset) for name, dataset in data.items()}
+        written = spec.model_dump(mode="json", exclude_none=True)
+        return step("sample", written, read, *modules, fetched=fetched)
+
+    def shots_dataset(self, task: str) -> str | None:
+        """The dataset of a task's shots; None if it has none, or takes them from its own."""
+        found = self.catalogue.examples.get(task)
+        other = found is not None and found.dataset != self.catalogue.tasks[task].dataset
+        return found.dataset if found and other else None
 
     def _check_local(self, task: str, loader: Loader) -> None:
         """Looks at a dataset of the user's own before any job starts."""

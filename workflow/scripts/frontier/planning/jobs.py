@@ -68,6 +68,8 @@ class Jobs:
     def _sample(self, task: str) -> Job:
         step = self.steps.sample(task)
         reads = {"dataset": self.dataset(self.steps.catalogue.tasks[task].dataset)}
+        if other := self.steps.shots_dataset(task):
+            reads["shots"] = self.dataset(other)
         output = layout.sample(task, step.identity)
         return Job("sample", {"task": task}, step, output, reads)
 

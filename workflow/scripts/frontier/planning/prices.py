@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from frontier.blocks import TokenPrices
 from frontier.planning.placement import Placement
-from frontier.prices import TokenPrices
 from frontier.specs.measure import Costs
 
 

@@ -7,6 +7,7 @@ inputs, of its code and of that code's packages. Nothing here runs a job or impo
 from __future__ import annotations
 
 from functools import cache, cached_property
+from itertools import product
 
 from pydantic import JsonValue
 
@@ -27,6 +28,8 @@ from frontier.planning.step import Known, Step, step
 from frontier.results.layout import Place
 from frontier.specs.score import LeftOutSpec, ScoredDevice, ScoredModel, ScoreSpec
 
+AXES = ("model", "quantization", "device")
+"""Those of a study, in the order of a placement."""
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
 
@@ -81,12 +84,24 @@ class Steps(MeasureSteps):
                     why = f"no quantization of the study supports {by}"
                     if axis == "models":
                         why = f"it does not run in any of its quantizations on {by}"
-                    raise UserError(f"study.{axis}: {name!r} has no cell: {why}")
+                    raise UserError(
+                        f"study.{axis}: {name!r} has no cell: {why}{self._example(one, name)}"
+                    )
         for name, engine in self.catalogue.engines.items():
             if engine.environment:
                 where = f"config/engines.yaml: engines.{name}.environment"
                 one_of(engine.environment, environments.names(), where)
         _ = self.aggregate  # computing it reads every file
+
+    def _example(self, axis: str, name: str) -> str:
+        """The reason why one combination with this id does not run, as the end of a message."""
+        for part in self.config.study.products:
+            for found in product(part.models, part.quantizations, part.devices):
+                if dict(zip(AXES, found, strict=True))[axis] == name:
+                    reason = self.placement(*found).unsupported()
+                    if reason:
+                        return f"; {found[0]} on {found[2]}: {reason}"
+        return ""
 
     @cached_property
     def _cells(self) -> tuple[dict[str, JsonValue], dict[str, Known]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from frontier.blocks import Measure
 from frontier.errors import Reason
+from frontier.host import extensions
 from frontier.quantizers import BYTES, EngineFacts, Load, Sizes, Target, WhileLoading
 from frontier.quantizers.common.linears import require_all_quantized, why_not_quantizable
 
@@ -51,6 +52,7 @@ class Quanto(WhileLoading):
         """
         from transformers import QuantoConfig
 
+        extensions.end_locks_with_their_jobs()
         model = load(quantization_config=QuantoConfig(weights=self.weights))
         require_all_quantized(model)
         return model

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from frontier.catalogue.loads import Limits, Rates
 from frontier.errors import Reason
 from frontier.results.records import Record
-from frontier.results.times import SECOND, tpot_s, ttft_due_s
+from frontier.results.times import SECOND, latency_s, tpot_s, ttft_due_s
 from frontier.stats import early_stopping
 
 STOPPED: Reason = "not answered: its rate was stopped, because the queue grew without end"
@@ -20,9 +20,13 @@ def answered(record: Record) -> bool:
 
 
 def over_ttft(record: Record, limits: Limits) -> bool:
-    """True if a request exceeded the limit of TTFT, counted from its arrival, or had no answer."""
+    """True if a request exceeded the limit of TTFT, counted from its arrival, or had no answer.
+
+    Of an answer without a token its end counts: the user has waited for that.
+    """
     ttft = ttft_due_s(record)
-    return not answered(record) or (ttft is not None and ttft > limits.ttft_s)
+    waited = latency_s(record) if ttft is None else ttft
+    return not answered(record) or waited > limits.ttft_s
 
 
 def over_tpot(record: Record, limits: Limits) -> bool:

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError
 
 from frontier.catalogue.loads import Limits, Rates
 from frontier.errors import UserError
+from frontier.prompts import ShotStyle
 from frontier.results import checksums, layout
 from frontier.results.key import Amount, Count, Digest, MeasureIdentity
 from frontier.results.session import (
@@ -29,10 +30,18 @@ from frontier.unicode import parse_json
 from frontier.values import first_fault
 
 
+class MeasuredShots(BaseModel):
+    """The part of a task's worked examples that is read again."""
+
+    count: Count
+    as_: Annotated[ShotStyle, Field(alias="as")]
+
+
 class _Task(BaseModel):
     """The part of a measured task that is read again."""
 
     prompt: str
+    shots: MeasuredShots | None = None
 
 
 class ServerKeys(BaseModel):
@@ -100,6 +109,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def template(self) -> str:
         """The template of the task's prompts."""
         return _Spec.model_validate(self.spec).task.prompt
+
+    @property
+    def shots(self) -> MeasuredShots | None:
+        """The task's worked examples; None if it has none."""
+        return _Spec.model_validate_json(json.dumps(self.spec)).task.shots
 
     @property
     def server_keys(self) -> ServerKeys:

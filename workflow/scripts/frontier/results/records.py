@@ -37,7 +37,8 @@ class Record:
 
     The fields from `thinking` on are mostly a `Generation`'s, which only servers give; a line
     has those that are known. `failure` is the reason why there is no answer: such a record has
-    no text, no token and no time that counts. `rate` and `repetition` are of the scenario
+    no text, no token and no time that counts. `lost_shots` are the worked examples that its prompt
+    lacks because the model had no room for them. `rate` and `repetition` are of the scenario
     `server`, which asks a request at several rates of arrivals and several times at each:
     arrivals per second, and the number of times that it was asked before at this rate. Where
     there is no rate, it is asked once.
@@ -66,6 +67,7 @@ class Record:
     doubts: tuple[str, ...] = ()
     late_ns: tuple[int, ...] = ()
     failure: str | None = None
+    lost_shots: int = 0
     rate: float | None = None
     repetition: int = 0
 

@@ -35,10 +35,13 @@ class Pass(Part):
     requests: Count
     """Those that were answered."""
     failed: Count = 0
+    retried: Count = 0
+    """Those that were sent again after a wait, which is in the time of the pass."""
     tokens: Count
     """Generated in all answers."""
     seconds: Amount
-    """The time from the moment at which all were due to the last token's text."""
+    """The time from the moment at which all were due to the last token's text; of a server, from
+    the first that was sent: connections are open before."""
     changed: Count = 0
     """Answers with another text than in the first pass."""
     paused: bool = False

@@ -13,7 +13,7 @@ import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import JsonValue, ValidationError
@@ -21,13 +21,15 @@ from pydantic import JsonValue, ValidationError
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
 from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
-from frontier.errors import UserError
+from frontier.errors import UnsupportedError, UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
+from frontier.prompts import Question, written
 from frontier.registry import Registry
 from frontier.results.journal import Journal
 from frontier.results.records import Record, input_sha256
 from frontier.results.session import Run, WarmUp
+from frontier.scenarios.common import warming
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
 
@@ -57,6 +59,8 @@ class Bench:
     """The cell's name in messages."""
     paid: bool = False
     """Whether requests cost money, so that none is asked twice."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """The prompts with all of their shots as texts, where the model got fewer."""
 
 
 class Scenario(Entry, ABC):
@@ -122,7 +126,8 @@ class Scenario(Entry, ABC):
 
 def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
     """Warms up; returns the result, with the facts that the first requests show of the model."""
-    found = scenario.warm_up(bench.model, list(bench.requests.values()), limits)
+    requests = warming.unlike(bench.model, list(bench.requests.values()))
+    found = scenario.warm_up(bench.model, requests, limits)
     shown = bench.model.loaded
     return Run(warmup=found, kv_bytes_per_token=shown.kv_bytes_per_token, batching=shown.batching)
 
@@ -155,18 +160,34 @@ def _file(name: str) -> str:
     return name.replace("-", "_")
 
 
-def requests_for(prompts: Mapping[str, str], task: MeasuredTask) -> dict[str, Generate]:
-    """The request for each prompt by id, with the task's limits."""
-    return {
-        name: Generate(prompt, task.max_new_tokens, task.stop) for name, prompt in prompts.items()
-    }
+def requests_for(
+    questions: Mapping[str, Question], task: MeasuredTask, model: LoadedModel
+) -> dict[str, Generate]:
+    """The request for each question by id, with the task's limits.
+
+    One for which the model has no room loses shots, the last drawn first, and never the question.
+    """
+    found = {}
+    for name, one in questions.items():
+        request = Generate(one.whole, task.max_new_tokens, task.stop)
+        while request.lost_shots < len(one.shots) and not model.fits(request):
+            lost = request.lost_shots + 1
+            prompt = one.with_shots(len(one.shots) - lost)
+            request = replace(request, prompt=prompt, lost_shots=lost)
+        found[name] = request
+    return found
 
 
-def check_prompts(model: LoadedModel, prompts: Mapping[str, str]) -> None:
-    """Raises UserError for the first prompt that the chat template rejects, before any is asked."""
-    for identifier, prompt in prompts.items():
+def check_prompts(model: LoadedModel, questions: Mapping[str, Question]) -> None:
+    """Raises UserError for the first prompt that the chat template rejects, before any is asked.
+
+    Raises UnsupportedError if it has no room for shots as turns, or for the beginning of an answer.
+    """
+    for identifier, one in questions.items():
+        if reason := model.why_not(one.whole):
+            raise UnsupportedError(reason)
         try:
-            model.render(prompt)
+            model.render(one.whole)
         except UserError as error:
             raise UserError(f"request {identifier}: {error}") from error
 
@@ -186,7 +207,7 @@ def recorded(
     `due_ns`: when the scenario wanted it sent; None: when it was. Of a request that was sent again
     the last attempt counts, so that no time has the wait for it.
     """
-    prompt = bench.requests[name].prompt
+    request = bench.requests[name]
     own: dict[str, Any]
     if isinstance(answer, Failed):
         own = dict.fromkeys(("tokens", "prompt_tokens"), 0) | {"text": "", "arrivals": []}
@@ -195,12 +216,13 @@ def recorded(
         own = {key: getattr(answer, key) for key in ANSWERED}
     return Record(
         id=name,
-        prompt_sha256=hashlib.sha256(bench.model.render(prompt).encode()).hexdigest(),
+        prompt_sha256=hashlib.sha256(bench.model.render(request.prompt).encode()).hexdigest(),
         due_ns=answer.start_ns if due_ns is None or answer.retries else due_ns,
         start_ns=answer.start_ns,
         end_ns=answer.end_ns,
         session=bench.journal.session,
-        input_sha256=input_sha256(prompt),
+        input_sha256=input_sha256(bench.inputs.get(name) or written(request.prompt)),
+        lost_shots=request.lost_shots,
         retries=answer.retries,
         **own,
     )

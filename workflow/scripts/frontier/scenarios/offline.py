@@ -43,12 +43,16 @@ class Asked:
     """The requests of a pass, with the counters before it and after each."""
 
     begun: Reading
+    sent: bool = False
+    """Whether requests are sent to a server, once they are written and connections are open."""
     records: list[Record] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
 
     @property
     def start_ns(self) -> int:
-        """The moment at which the first request was due."""
+        """The moment at which all requests were due, and could be sent."""
+        if self.sent:
+            return min(record.start_ns for record in self.records)
         return min(record.due_ns for record in self.records)
 
     @property
@@ -64,6 +68,7 @@ class Asked:
         return Pass(
             requests=len(answered),
             failed=len(self.records) - len(answered),
+            retried=sum(record.retries > 0 for record in self.records),
             tokens=sum(record.tokens for record in answered),
             seconds=(self.end_ns - self.start_ns) / 1e9,
             changed=sum(record.text != texts.get(record.id, record.text) for record in answered),
@@ -147,7 +152,7 @@ def asked(bench: Bench, names: Iterable[str], progress: Progress, *, save: bool 
     """
     wanted, runner = {*names}, presence.Runner()
     ordered = [name for name in bench.requests if name in wanted]
-    found = Asked(bench.watch.read())
+    found = Asked(bench.watch.read(), bench.model.loaded.server is not None)
     due = time.perf_counter_ns()
     requests = [Due(one, bench.requests[one], due) for one in ordered]
     with closing(answers_of(bench.model, requests)) as answers:

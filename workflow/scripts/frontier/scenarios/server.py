@@ -27,7 +27,7 @@ from frontier.host.progress import Progress
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
 from frontier.results.session import WarmUp
-from frontier.scenarios import Bench, Scenario, answers_of, recorded
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
 from frontier.scenarios.common import warming
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
@@ -39,7 +39,6 @@ PREPARING = 3
 """The time to prepare a request, as a multiple of that when all were asked at once."""
 HOPELESS = 10
 """The multiple of the limit of TTFT at which a rate that does not hold is stopped."""
-MOST_ATTEMPTS = 3
 SETTLING = Warmup()
 
 Answers = dict[Arrival, Generation | Failed]
@@ -120,7 +119,7 @@ class Server(Scenario):
     def _ask(self, bench: Bench, rate: float | None, schedule: Sequence[Arrival]) -> list[Record]:
         """Asks by a schedule, again if this process was paused meanwhile; saves the records."""
         attempts, paused = 0, True
-        while paused and attempts < MOST_ATTEMPTS:
+        while paused and attempts < (1 if bench.paid else MOST_ATTEMPTS):
             start = time.perf_counter_ns() + (self._lead_ns(bench, schedule) if rate else 0)
             answers = self._answers(bench, rate, schedule, start)
             attempts += 1

@@ -31,7 +31,9 @@ class SingleStream(Scenario):
             if runner.has_exited():
                 # Continuing would disturb the next run's measurements.
                 raise UserError(f"{label}: Snakemake has ended; what was measured is saved")
-            answer, attempts, paused = undisturbed(bench.model, identifier, request, bench.pauses)
+            answer, attempts, paused = undisturbed(
+                bench.model, identifier, request, bench.pauses, bench.paid
+            )
             record = recorded(bench, identifier, answer)
             journal.append(
                 replace(record, attempts=attempts, paused=paused), asdict(bench.watch.read())
@@ -40,14 +42,15 @@ class SingleStream(Scenario):
 
 
 def undisturbed(
-    model: LoadedModel, name: str, request: Generate, pauses: Pauses
+    model: LoadedModel, name: str, request: Generate, pauses: Pauses, once: bool = False
 ) -> tuple[Generation | Failed, int, bool]:
     """Asks one request, again if this process was paused meanwhile, or the client of a server late.
 
+    `once`: never again, as it costs money.
     Returns the last answer, the number of attempts, and whether the last one was paused as well.
     """
     attempts, paused, late = 0, True, False
-    while (paused or late) and attempts < MOST_ATTEMPTS:
+    while (paused or late) and attempts < (1 if once else MOST_ATTEMPTS):
         [(_, answer)] = model.answer([Due(name, request, time.perf_counter_ns())])
         attempts += 1
         paused = pauses.during(answer.start_ns, answer.start_ns + answer.end_ns)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from frontier.host import presence
 
-GREETING_S = 5.0
+GREETING_S = 60.0  # for a process that is about to write a line, on a busy machine
 
 
 def address() -> Path | None:
@@ -74,6 +74,6 @@ class Door:
 
     def close(self) -> None:
         """Nobody may come any more."""
-        self._socket.close()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # first, before another server's may be there
             self.path.unlink(missing_ok=True)
+        self._socket.close()

@@ -14,8 +14,20 @@ from frontier.serving.orders import Order
 from frontier.serving.processes import MARK
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
-GUARD = 'read ended; [ "$ended" ] || kill -s KILL -- "-$1"'
-"""A shell's, which kills the server's group when the supervisor is killed and cannot."""
+GUARD = """
+read ended
+[ "$ended" ] && exit
+kill -s KILL -- "-$1"
+for round in 1 2 3; do
+    for one in /proc/[0-9]*; do
+        grep -qsF "$2" "$one/environ" && kill -s KILL "${one#/proc/}"
+    done
+done
+"""
+"""A shell's, which kills the server's group, and on Linux every process with its variable.
+
+For the case that the supervisor is killed and cannot.
+"""
 
 
 def prctl(option: int, value: int) -> None:
@@ -58,7 +70,8 @@ def launch(order: Order) -> tuple[subprocess.Popen[bytes], subprocess.Popen[byte
         os.dup2(log, 2)
         os.close(log)
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, "sh", str(leader.pid)], stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        ["/bin/sh", "-c", GUARD, "sh", str(leader.pid), f"{MARK}={order.mark}"],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
     return leader, guard

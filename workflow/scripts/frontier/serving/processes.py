@@ -11,7 +11,7 @@ import psutil
 
 MARK = "LLM_FRONTIER_SERVER"
 """The variable that all processes of a server inherit; its value is the server's own."""
-PATIENCE_S = 10.0  # for the kernel to end a killed process
+PATIENCE_S = 30.0  # for the kernel to end a killed process
 POLL_S = 0.02
 
 
@@ -82,6 +82,15 @@ def runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def await_end(pid: int, patience_s: float = PATIENCE_S) -> None:
+    """Returns once a process has ended that may be another one's child, or after `patience_s`."""
+    deadline = time.monotonic() + patience_s
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        while runs(process) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
 
 
 def session_of(pid: int) -> int | None:

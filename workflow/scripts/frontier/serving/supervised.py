@@ -15,11 +15,11 @@ from typing import IO, Any, Self, cast
 
 from frontier.serving import kept
 from frontier.serving.orders import Order
-from frontier.serving.processes import Tree
+from frontier.serving.processes import Tree, await_end
 
 SUPERVISE = Path(__file__).parents[2] / "supervise.py"
 GRACE_S = 10.0
-AFTER_S = 20.0  # for the kernel to end what the supervisor kills
+AFTER_S = 60.0  # for the kernel to end what the supervisor kills
 
 
 class Supervised:
@@ -70,7 +70,10 @@ class Supervised:
         with line:
             send = cast("IO[bytes]", line.makefile("wb", buffering=0))
             hear = cast("IO[bytes]", line.makefile("rb", buffering=0))
-            greeting = hear.readline()
+            try:
+                greeting = hear.readline()
+            except ConnectionResetError:
+                greeting = b""
             if not greeting:  # it has just ended
                 return None
             said = json.loads(greeting)
@@ -119,9 +122,12 @@ class Supervised:
     def _close(self) -> None:
         """Closes the line; waits for the supervisor unless it continues without this process."""
         self._send.close()
-        if self._process and not self.kept:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(AFTER_S)
+        if not self.kept:
+            if self._process:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(AFTER_S)
+            else:  # an earlier cell's
+                await_end(self.supervisor, AFTER_S)
             self._listen()
         self._hearing.close()
 

@@ -155,7 +155,8 @@ class Supervisor:
         self.door = self.starter = None
         self.pending = b""
         guard = self.guard.pid if self.guard else None
-        same = key == self.order.key
+        # A server that has been asked to end would do so in the middle of the next cell.
+        same = key == self.order.key and self.leader is not None and self.kill_at is None
         self.say(
             supervisor=os.getpid(), mark=self.order.mark, guard=guard,
             facts=self.facts if same else None,
@@ -215,6 +216,8 @@ class Supervisor:
             with contextlib.suppress(BrokenPipeError):
                 self.guard.stdin.write(b"ended\n")
                 self.guard.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.guard.wait(FINALLY_S)
         for command in self.order.last:
             with contextlib.suppress(OSError, subprocess.SubprocessError):
                 subprocess.run(

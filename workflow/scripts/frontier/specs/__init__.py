@@ -8,4 +8,6 @@ from pydantic import BaseModel, ConfigDict
 class Spec(BaseModel):
     """A program's specification, or a block of it: no unknown keys, immutable."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, serialize_by_alias=True
+    )

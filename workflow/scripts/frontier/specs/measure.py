@@ -6,20 +6,20 @@ are those of its class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue, PlainSerializer, PlainValidator, ValidationError
 
 from frontier import templates
-from frontier.blocks import Accelerator, Dtype
+from frontier.blocks import Accelerator, Dtype, TokenPrices
 from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError
 from frontier.host.budget import LEDGER, Budget, Limit
-from frontier.prices import TokenPrices
+from frontier.prompts import Question, ShotStyle, question
 from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
@@ -68,6 +68,14 @@ class MeasuredDevice(Spec):
     prefix_cache: bool = False
 
 
+class MeasuredShots(Spec):
+    """The keys of worked examples that decide a prompt, given the sample's (config/tasks.yaml)."""
+
+    count: int
+    as_: Annotated[ShotStyle, Field(alias="as")]
+    separator: str
+
+
 class MeasuredTask(Spec):
     """A task's keys (config/tasks.yaml)."""
 
@@ -75,6 +83,15 @@ class MeasuredTask(Spec):
     max_new_tokens: int
     stop: tuple[str, ...]
     system: str | None = None
+    shots: MeasuredShots | None = None
+    answer_begins: str | None = None
+
+    def question(self, row: Mapping[str, Any]) -> Question:
+        """The question of a sample's row, with all of its shots."""
+        begins = self.answer_begins or ""
+        if self.shots is None:
+            return question(self.prompt, row, begins=begins)
+        return question(self.prompt, row, self.shots.as_, self.shots.separator, begins)
 
 
 class Costs(Spec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frontier.prices import TokenPrices
+from frontier.blocks import TokenPrices
 from frontier.results.key import Identity, Key
 from frontier.scorers import AnyScorer
 from frontier.specs import Spec

@@ -45,6 +45,8 @@ def tokens(
         doubt = f"counts: {shown} tokens by the server, {seen} by what it sent"
     elif seen is None and shown > len(stream.pieces) + len(written.encode()):
         doubt = f"counts: {shown} tokens by the server, for {len(written)} characters"
+    elif seen is None and _chunks(stream) - shown > _slack(stream, shown, count, stop):
+        doubt = f"counts: {shown} tokens by the server, in {_chunks(stream)} chunks"
     each = _with_sum(exact or _by_text(stream, count, shown), shown)
     first = next((place for place, tokens in enumerate(each) if tokens), len(each) - 1)
     each[first] += hidden
@@ -57,6 +59,11 @@ def _hidden(stream: Stream) -> int:
     shown = any(one.piece.thinking for one in stream.pieces)
     counts = stream.counts
     return 0 if shown else min(counts.thinking or 0, counts.completion or 0)
+
+
+def _chunks(stream: Stream) -> int:
+    """The number of chunks with a part of the text or of thoughts: each has a token, or more."""
+    return sum(bool(one.piece.text or one.piece.thinking) for one in stream.pieces)
 
 
 def _slack(stream: Stream, total: int, count: Count | None, stop: Sequence[str]) -> float:

@@ -18,14 +18,27 @@ def choice(event: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def text_of(block: Mapping[str, Any], *names: str) -> str:
-    """The first text under one of these names; "" without one."""
-    return next((one for name in names if isinstance(one := block.get(name), str) and one), "")
+    """The first text under one of these names; "" without one. Raises TypeError for another value:
+    what it says would be missing."""
+    for name in names:
+        value = block.get(name)
+        if value is not None and not isinstance(value, str):
+            raise TypeError(f"{name} is no text")
+        if value:
+            return value
+    return ""
+
+
+def name_of(block: Mapping[str, Any], name: str) -> str | None:
+    """The name that a server gives, of which no figure depends; None without one."""
+    value = block.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def number(block: Mapping[str, Any], name: str) -> int | None:
     """A count; None without one. Raises TypeError for anything else."""
     value = block.get(name)
-    if value is not None and (not isinstance(value, int) or value < 0):
+    if value is not None and (type(value) is not int or value < 0):
         raise TypeError(f"{name} is no count")
     return value
 
@@ -50,6 +63,6 @@ def shared(event: Mapping[str, Any]) -> dict[str, Any]:
         )
     return {
         "counts": counts,
-        "model": text_of(event, "model") or None,
-        "fingerprint": text_of(event, "system_fingerprint") or None,
+        "model": name_of(event, "model"),
+        "fingerprint": name_of(event, "system_fingerprint"),
     }

@@ -26,6 +26,8 @@ def fields(protocol: Protocol, ask: Ask, dialect: Dialect) -> dict[str, JsonValu
     }
     if options:
         ours["stream_options"] = options
+    if ask.begins and dialect.prefill == "continue_final_message":
+        ours |= {"continue_final_message": True, "add_generation_prompt": False}
     if stop := sent_stops(ask.stop, dialect):
         ours["stop"] = [*stop]
     if dialect.token_ids:

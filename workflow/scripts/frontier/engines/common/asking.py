@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
 
 from frontier.client import Exchange, events
@@ -18,6 +18,10 @@ AGAIN = ("refused", "reset", "closed", "connect-timeout", "unreachable")
 REFUSED = ("unresolved", "certificate", "tls", "redirect")
 """Failures that every other request would meet as well."""
 LONGEST_WAIT_S = 60.0
+TOKENIZATIONS = 2.0
+"""Factor by which the tokens of a text may differ from those that were generated."""
+DATED = re.compile(r"-\d{3,}(-\d+)*(-preview)?|[@:].*")
+"""Endings that endpoints add to the name that was asked for; `-mini` would be another model."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,12 @@ def answered(exchange: Exchange, protocol: Protocol) -> Stream | NoAnswer:
     if exchange.status != OK:
         return failed(exchange)
     failure = exchange.failure
+    parsed = events.parse(exchange.reads)
+    if not (failure or parsed.events or parsed.fault) and exchange.body.strip():
+        said = refusal(OK, exchange.headers, exchange.body).reason
+        return NoAnswer("invalid", f"not a stream of events; {said}")
     try:
-        return read(events.parse(exchange.reads), protocol, whole=failure is None)
+        return read(parsed, protocol, whole=failure is None)
     except BrokenError as error:
         how = f" ({failure.message})" if failure else ""
         return NoAnswer("failed", f"{error}{how}", broken=failure is not None)
@@ -64,33 +72,33 @@ def failed(exchange: Exchange) -> NoAnswer:
     return NoAnswer(found.meaning, found.reason, found.retry_after_s)
 
 
-def not_as_asked(read: Generation, request: Generate, own: int | None) -> NoAnswer | None:
+def not_as_asked(
+    read: Generation, request: Generate, own: int | None, stream: Stream, name: str | None = None
+) -> NoAnswer | None:
     """The reason why an answer is none to its request; None if it is.
 
     `own`: the prompt's tokens by the checkpoint's tokenizer, if known. A server may have read less
     of the prompt than that, generated more than it was allowed to, or stopped for want of room.
+    `name`: the model's, if answers must have it: another one may have answered.
     """
     most = request.max_new_tokens
     if own is not None and read.prompt_tokens < own - 1:
         return NoAnswer(
             "too-long", f"the server read {read.prompt_tokens} of the prompt's {own} tokens"
         )
-    if read.tokens > most:
+    # A text has several tokenizations: the tokenizer's may be another than the one generated.
+    factor = TOKENIZATIONS if read.counted_by == "tokenizer" else 1.0
+    if read.tokens > most * factor:
         return NoAnswer("failed", f"{read.tokens} tokens, more than the {most} asked for")
-    if read.finish_reason == "length" and read.tokens < most - 1:
+    if read.finish_reason == "length" and read.tokens < (most - 1) / factor:
         return NoAnswer("failed", f"cut off after {read.tokens} of {most} tokens")
+    if others := [one for one in stream.models if name and not named_alike(one, name)]:
+        return NoAnswer("refused", f"asked for {name!r}, answered by {others[0]!r}")
     return None
 
 
 def named_alike(reported: str, asked: str) -> bool:
     """True if a model's name in an answer is the one asked for, or a dated version of it."""
     found, wanted = (name.rpartition("/")[2] for name in (reported, asked))
-    return found == wanted or any(found.startswith(wanted + mark) for mark in "-@:")
-
-
-def without_key(text: str, headers: Mapping[str, str]) -> str:
-    """The text without what the headers have, a key, which an endpoint may repeat."""
-    for value in headers.values():
-        secret = value.removeprefix("Bearer ")
-        text = text.replace(secret, "[key]") if secret else text
-    return text
+    added = found.removeprefix(wanted) if found.startswith(wanted) else None
+    return added == "" or (added is not None and DATED.fullmatch(added) is not None)

@@ -18,7 +18,7 @@ from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Generate, Generation, Loaded, LoadedModel
 from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
-from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, one_line
+from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.machine.limits import OutOfTimeError
 
 OUT_OF_MEMORY = (
@@ -103,7 +103,7 @@ class HfGenerateModel(LoadedModel):
         """
         try:
             yield
-        except (UnsupportedError, OutOfMemoryError, OutOfTimeError):
+        except (UserError, UnsupportedError, OutOfMemoryError, OutOfTimeError):
             raise
         except Exception as error:
             if self.answered or raised_by_own_code(error):

@@ -1,81 +1,101 @@
-"""The likelihood of a text after a prompt, as servers give it: with the tokens of the prompt.
+"""The likelihood of a text after a prompt, as servers give it.
 
-Context and continuation are tokenized together here and sent as ids, so that no tokenizer of the
-server decides where one ends; the logarithms of the continuation's tokens are added up.
+Where there is a tokenizer here, context and continuation are tokenized together, so that no
+tokenizer of the server decides where one ends.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Protocol
 
-from frontier.dialects import Logprobs
-from frontier.engines import Choice, Choose
+from frontier.dialects.common import top_logprobs
+from frontier.dialects.common.likelihoods import WAYS, logprob
+from frontier.dialects.common.top_logprobs import Label
+from frontier.engines import Choice, Choose, Generate
+from frontier.engines.common.asking import named_alike
 from frontier.engines.common.sending import Sending, as_json
-from frontier.errors import UnsupportedError
-
-FIELDS: dict[Logprobs, dict[str, Any]] = {
-    "prompt_logprobs": {"prompt_logprobs": 1, "max_tokens": 1},
-    "echo": {"echo": True, "logprobs": 1, "max_tokens": 1},
-}
-"""The fields that ask for the likelihood of the prompt's tokens."""
+from frontier.engines.server import Server
+from frontier.errors import UnsupportedError, UserError
 
 
-def choice(sending: Sending, request: Choose, ask: Callable[[bytes], bytes]) -> Choice:
-    """The choices' log-likelihoods, one request each. Raises UnsupportedError, and what `ask` does.
+class Ask(Protocol):
+    """Sends a request that is no stream."""
 
-    `ask` returns the body of the answer to a request.
+    def __call__(self, body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
+        """The body of its answer; `texts`: its prompt; `path`: of a server's own interface."""
+
+
+def choice(sending: Sending, request: Choose, ask: Ask, block: Server) -> Choice:
+    """The choices' log-likelihoods. Raises UnsupportedError, and what `ask` does; UserError if
+    another model has answered.
     """
-    way, start = sending.dialect.logprobs, time.perf_counter_ns()
-    if way is None:
+    start = time.perf_counter_ns()
+    if sending.dialect.logprobs is None:
         raise UnsupportedError("the server does not give the likelihood of a text")
-    pairs = [sending.continued(request.prompt, text) for text in request.choices]
-    found = []
-    for before, after in pairs:
-        ids = [*before, *after]
-        content = ask(as_json(body(sending.model, ids, way)))
-        found.append(logprob(content, ids, len(after), way))
+    labels = sending.dialect.logprobs == "top_logprobs"
+    name = block.reported(sending.model)
+
+    def asked(body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
+        content = ask(body, texts, path)
+        if others := [one for one in _models(content) if name and not named_alike(one, name)]:
+            raise UserError(f"asked for {name!r}, answered by {others[0]!r}")
+        return content
+
+    found, tokens, prompt_tokens = (_labels if labels else _texts)(sending, request, asked)
     return Choice(
         logprobs=found,
-        tokens=[len(after) for _, after in pairs],
-        prompt_tokens=len(pairs[0][0]),
+        tokens=tokens,
+        prompt_tokens=prompt_tokens,
         start_ns=start,
         end_ns=time.perf_counter_ns() - start,
     )
 
 
-def body(model: str, ids: Sequence[int], way: Logprobs) -> dict[str, Any]:
-    """The request for the likelihoods of a prompt's tokens."""
-    return {"model": model, "prompt": [*ids], "temperature": 0, "stream": False, **FIELDS[way]}
-
-
-def logprob(content: bytes, ids: Sequence[int], last: int, way: Logprobs) -> float:
-    """The sum of the logarithms of the `last` tokens of a prompt, from a server's answer.
-
-    Raises UnsupportedError if the answer does not have them.
-    """
+def _models(content: bytes) -> list[str]:
+    """The model's name in an answer, if it has one."""
     try:
-        choice = json.loads(content)["choices"][0]
-        each = _by_id(choice, ids) if way == "prompt_logprobs" else _echoed(choice, ids)
-        found = [float(one) for one in each[len(ids) - last : len(ids)]]
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise UnsupportedError("the server gives no likelihoods of a prompt") from None
-    return sum(found)
+        return [str(json.loads(content)["model"])]
+    except (ValueError, LookupError, TypeError):
+        return []
 
 
-def _by_id(choice: dict[str, Any], ids: Sequence[int]) -> list[Any]:
-    """vLLM's: for each token but the first one a mapping from ids to their likelihood."""
-    entries = choice["prompt_logprobs"]
-    if len(entries) != len(ids):
-        raise ValueError("another number of tokens")
-    return [one and one[str(token)]["logprob"] for token, one in zip(ids, entries, strict=True)]
+def _texts(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], list[int], int]:
+    """The likelihoods, and the numbers of tokens: one request for each choice."""
+    assert sending.dialect.logprobs
+    way = WAYS[sending.dialect.logprobs]
+    each = [sending.continued(request.prompt, text, as_text=way.text) for text in request.choices]
+    found = []
+    for asked in each:
+        body = as_json(way.fields(asked))
+        content = ask(body, (request.prompt, *request.choices), way.path)
+        found.append(logprob(content, asked, way))
+    first = each[0]
+    return found, [one.after for one in each], len(first.ids) - first.after
 
 
-def _echoed(choice: dict[str, Any], ids: Sequence[int]) -> list[Any]:
-    """OpenAI's first form: a list, with the generated token at its end."""
-    each: list[Any] = choice["logprobs"]["token_logprobs"]
-    if len(each) not in (len(ids), len(ids) + 1):
-        raise ValueError("another number of tokens")
-    return each
+def _labels(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], list[int], int]:
+    """The likelihoods of labels of one token each: one request for all of them."""
+    sent = sending.sent(Generate(request.prompt, 1))
+    labels: list[Label]
+    if sending.by_checkpoint:
+        pairs = [sending.continued(request.prompt, text) for text in request.choices]
+        if any(one.after != 1 or one.ids[:-1] != pairs[0].ids[:-1] for one in pairs):
+            raise UnsupportedError(_one_token(sending))
+        labels = [(text, one.ids[-1]) for text, one in zip(request.choices, pairs, strict=True)]
+    else:  # an answer in a chat begins without a space
+        labels = [(text.lstrip(), None) for text in request.choices]
+    if len({token if token is not None else text for text, token in labels}) < len(labels):
+        raise UnsupportedError(_one_token(sending))
+    body = as_json(top_logprobs.fields(sent.fields, sending.dialect))
+    found = top_logprobs.logprobs(ask(body, sent.texts), labels)
+    return found, [1] * len(labels), sent.prompt_tokens or 0
+
+
+def _one_token(sending: Sending) -> str:
+    return (
+        f"{sending.model}: the server gives likelihoods of single tokens only, and the choices are "
+        "not one token each, all of them different"
+    )

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.errors import one_line
+from frontier.errors import Reason, one_line
 from frontier.machine.limits import OutOfTimeError
 from frontier.requests import Due, Generate, Generation
 
@@ -99,7 +99,7 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 def _change(
     next_tokens: NextTokens, prompts: Sequence[Sequence[int]], alone: Sequence[torch.Tensor]
-) -> float | str:
+) -> float | Reason:
     """The largest change of a next token's probabilities in a batch; the error if that fails."""
     try:
         together = next_tokens(prompts)

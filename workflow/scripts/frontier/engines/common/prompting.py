@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from frontier.engines import Generation, Settings
 from frontier.engines.common import token_bytes
 from frontier.engines.common.stopping import Endings, Written
 from frontier.errors import Reason, UnsupportedError, UserError, one_line
+from frontier.prompts import Prompt, Shot, as_chat
 
 UNTRUSTED: Reason = (
     "the checkpoint's own code must run to load it; read it, and if you trust it, give the model "
@@ -93,21 +95,30 @@ class Prompting:
             system=settings.system,
         )
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template. Raises UserError if the template fails."""
+        chat = as_chat(prompt)
+        if chat.shots and not self.chat:
+            raise UserError("shots as turns need a model with prompt: chat")
         if self.style == "plain":
-            return prompt
+            return chat.text
         begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""
-        prompt = prompt.removeprefix(begin).removesuffix(end)  # they apply to the whole text
-        if self.chat:
-            text = self.chat.render(prompt)
-        else:
-            text = templates.fill(self.style, {"prompt": prompt})
-        # A template's line break before the beginning of the text is not part of it.
-        bare = text.lstrip()
-        return bare if begin and bare.startswith(begin) else text
 
-    def encode(self, prompt: str, new_tokens: int) -> list[int]:
+        def bare(text: str) -> str:  # they apply to the whole text
+            return text.removeprefix(begin).removesuffix(end)
+
+        shots = tuple(Shot(bare(shot.question), shot.answer) for shot in chat.shots)
+        chat = replace(chat, prompt=bare(chat.prompt), shots=shots)
+        if self.chat:
+            text = self.chat.render(chat)
+        else:
+            filled = templates.fill(self.style, {"prompt": chat.prompt})
+            text = replace(chat, prompt=filled).text
+        # A template's line break before the beginning of the text is not part of it.
+        stripped = text.lstrip()
+        return stripped if begin and stripped.startswith(begin) else text
+
+    def encode(self, prompt: Prompt, new_tokens: int) -> list[int]:
         """The prompt's ids: special tokens once at the beginning, and none that end a text.
 
         They may come from the tokenizer, the chat template, or the user's template and prompt.
@@ -116,9 +127,8 @@ class Prompting:
         """
         ids = self._ids(self.render(prompt))
         if not ids:
-            raise UserError(
-                f"prompt {prompt[:80]!r} has no tokens, so there is nothing to continue"
-            )
+            asked = as_chat(prompt).prompt[:80]
+            raise UserError(f"prompt {asked!r} has no tokens, so there is nothing to continue")
         self._check_length(len(ids) + new_tokens)
         return ids
 

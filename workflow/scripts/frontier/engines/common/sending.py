@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from frontier import templates
 from frontier.dialects import Ask, Dialect, Protocol, protocol
+from frontier.dialects.common.counting import SHARE, SLACK
 from frontier.dialects.common.fields import fields, sent_stops
+from frontier.dialects.common.likelihoods import Continued
 from frontier.dialects.common.streams import Stream
 from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError
+from frontier.prompts import Chat, Prompt, as_chat
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,14 @@ class Sent:
 
     texts: tuple[str, ...]
     """Its messages, or its prompt."""
-    body: bytes
+    fields: dict[str, Any]
     prompt_tokens: int | None
     """The number by the checkpoint's tokenizer; None without one."""
+
+    @property
+    def body(self) -> bytes:
+        """Its fields as JSON."""
+        return as_json(self.fields)
 
 
 class Sending:
@@ -51,34 +59,59 @@ class Sending:
         """True if the checkpoint's own template and tokenizer make the prompt."""
         return self.prompting is not None and self.dialect.api == "completions"
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
         if self.prompting and self.by_checkpoint:
             return self.prompting.render(prompt)
-        return "\n\n".join(self._messages(prompt))
+        return "\n\n".join(self._texts(self._chat(prompt)))
 
-    def _messages(self, prompt: str) -> tuple[str, ...]:
-        """The texts of the messages for the server's own template, the user's last."""
-        plain = self._style in ("plain", "chat")
-        text = prompt if plain else templates.fill(self._style, {"prompt": prompt})
-        return (text,) if self._system is None else (self._system, text)
+    def _chat(self, prompt: Prompt) -> Chat:
+        """The messages for the server's own template, or the text that it continues."""
+        chat = as_chat(prompt)
+        if self._style not in ("plain", "chat"):
+            chat = replace(chat, prompt=templates.fill(self._style, {"prompt": chat.prompt}))
+        if self.dialect.api != "completions":
+            return chat
+        if chat.shots:
+            raise UnsupportedError("completions: there is no chat template for shots as turns")
+        return Chat(chat.text)
+
+    def _texts(self, chat: Chat) -> tuple[str, ...]:
+        """The texts of all messages in order."""
+        before = [] if self._system is None else [self._system]
+        ends = [chat.begins] if chat.begins else []
+        return (*before, *(text for _, text in chat.turns), *ends)
+
+    def fits(self, request: Generate) -> bool:
+        """Whether the model and the server have room for a request, as far as is known."""
+        try:
+            self._ids(request)
+        except UnsupportedError:
+            return False
+        return True
+
+    def _ids(self, request: Generate) -> list[int] | None:
+        """The prompt's ids, if there is a tokenizer. Raises UnsupportedError if too long."""
+        if not self.prompting:
+            return None
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
+        self._check_length(len(ids) + request.max_new_tokens)
+        return ids
 
     def sent(self, request: Generate) -> Sent:
         """The request in the server's terms. Raises UnsupportedError if it is too long."""
-        ids: list[int] | None = None
-        if self.prompting:
-            ids = self.prompting.encode(request.prompt, request.max_new_tokens)
-            self._check_length(len(ids) + request.max_new_tokens)
-        texts: tuple[str, ...] = (self.render(request.prompt),)
+        ids = self._ids(request)
+        limits = request.max_new_tokens, request.stop
         if self.by_checkpoint:
+            texts: tuple[str, ...] = (self.render(request.prompt),)
             prompt = tuple(ids or ()) if self.dialect.prompt_ids else self._text(texts[0])
-            ask = Ask(self.model, prompt, request.max_new_tokens, request.stop)
+            ask = Ask(self.model, prompt, *limits)
         else:
-            *system, user = texts = self._messages(request.prompt)
-            first = system[0] if system else None
-            ask = Ask(self.model, user, request.max_new_tokens, request.stop, system=first)
+            chat = self._chat(request.prompt)
+            texts = self._texts(chat)
+            ask = Ask(self.model, chat.prompt, *limits, self._system, chat.shots, chat.begins)
         own = len(ids) if ids is not None else None
-        return Sent(texts, as_json(fields(self.protocol, ask, self.dialect)), own)
+        return Sent(texts, fields(self.protocol, ask, self.dialect), own)
 
     def _check_length(self, tokens: int) -> None:
         if self.context is not None and tokens > self.context:
@@ -96,14 +129,18 @@ class Sending:
         bare = rendered.removeprefix(begin)
         return bare if self.dialect.adds_special else begin + bare
 
-    def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
-        """The ids of a prompt and of a text after it. Raises UnsupportedError if they are too long,
-        or there is no tokenizer."""
+    def continued(self, prompt: str, text: str, *, as_text: bool = False) -> Continued:
+        """A prompt and a text after it, as the server takes them. Raises UnsupportedError if they
+        are too long, or there is no tokenizer."""
         if not self.prompting or not self.by_checkpoint:
             raise UnsupportedError("the likelihood of a text needs the checkpoint's tokenizer")
         before, after = self.prompting.continued(prompt, text)
         self._check_length(len(before) + len(after) + 1)
-        return before, after
+        ids = (*before, *after)
+        whole: str | tuple[int, ...] = ids
+        if as_text or not self.dialect.prompt_ids:
+            whole = self._text(self.prompting.render(prompt) + text)
+        return Continued(self.model, whole, ids, len(after), len(self.prompting.beginning))
 
     def doubts(
         self, stream: Stream, read: Generation, request: Generate, own: int | None
@@ -113,6 +150,10 @@ class Sending:
         `own`: the prompt's tokens by the checkpoint's tokenizer. Elsewhere white space at the very
         beginning ends no answer; where a server says which token was last, an end-of-text is none.
         """
+        most = request.max_new_tokens
+        by_tokenizer = read.counted_by == "tokenizer" and read.finish_reason == "length"
+        if by_tokenizer and abs(read.tokens - most) > max(SLACK, SHARE * most):
+            yield f"counts: {read.tokens} tokens by its tokenizer, of an answer cut off at {most}"
         if own is not None and read.prompt_tokens != own:
             yield f"prompt: {read.prompt_tokens} tokens by the server, {own} by its tokenizer"
         blank = any(not text.strip() for text in sent_stops(request.stop, self.dialect))

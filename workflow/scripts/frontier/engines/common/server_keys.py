@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from frontier.blocks import Arguments, Block
+from frontier.client.origin import can_be_set
 from frontier.errors import UserError
 from frontier.quantizers import quantizer_of
 
@@ -70,4 +71,6 @@ class Key(Block):
                     f"{key}: must be the name of an environment variable that holds the key, such "
                     "as OPENAI_API_KEY"
                 )
+        if not can_be_set(self.header):
+            raise ValueError("header: must be the name of a header, such as api-key")
         return self

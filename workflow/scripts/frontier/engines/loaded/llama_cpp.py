@@ -48,12 +48,7 @@ class LlamaCppModel(LoadedModel):
         # No request reuses the cached prefix of an earlier one.
         llama_cpp.llama_memory_clear(self.memory, False)
         start = time.perf_counter_ns()
-        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
-        if len(ids) + request.max_new_tokens > self.room:
-            raise UnsupportedError(
-                f"a request of {len(ids) + request.max_new_tokens} tokens, new ones included, is "
-                f"longer than the {self.room} tokens of llama.cpp's context"
-            )
+        ids = self._ids(request)
         tokens: list[int] = []
         token_ns: list[int] = []
         fed: Sequence[int] = ids
@@ -64,6 +59,24 @@ class LlamaCppModel(LoadedModel):
                 break
             fed = tokens[-1:]
         return self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
+
+    def fits(self, request: Generate) -> bool:
+        """Whether the model's positions and llama.cpp's context have room for a request."""
+        try:
+            self._ids(request)
+        except UnsupportedError:
+            return False
+        return True
+
+    def _ids(self, request: Generate) -> list[int]:
+        """The prompt's ids. Raises UnsupportedError if a request is too long."""
+        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
+        if len(ids) + request.max_new_tokens > self.room:
+            raise UnsupportedError(
+                f"a request of {len(ids) + request.max_new_tokens} tokens, new ones included, is "
+                f"longer than the {self.room} tokens of llama.cpp's context"
+            )
+        return ids
 
     def _next(self, fed: Sequence[int]) -> int:
         """Evaluates tokens; returns the likeliest next one. Fetching logits waits for it."""

@@ -11,36 +11,19 @@ from typing import Any
 
 from frontier.client import Call, Exchange
 from frontier.client.client import Client
-from frontier.dialects.common.answers import answer as answer_of
-from frontier.engines import (
-    Choice,
-    Choose,
-    Due,
-    Failed,
-    Generate,
-    Generation,
-    Loaded,
-    LoadedModel,
-    ServerFacts,
-    Settings,
-)  # fmt: skip
-from frontier.engines.common import likelihood
-from frontier.engines.common.asking import (
-    OK,
-    NoAnswer,
-    answered,
-    failed,
-    named_alike,
-    not_as_asked,
-    without_key,
-)  # fmt: skip
+from frontier.engines import Loaded, LoadedModel, ServerFacts, Settings
+from frontier.engines.common import asking, likelihood, reading
+from frontier.engines.common.asking import OK, NoAnswer
 from frontier.engines.common.gpu_memory import held
+from frontier.engines.common.secrecy import masked, without_key
 from frontier.engines.common.sending import Sending, Sent
 from frontier.engines.common.server_facts import conducted, noted
-from frontier.engines.common.stopping import Written
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.host import presence
 from frontier.host.budget import Reservation
+from frontier.prompts import Prompt
+from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
 
@@ -81,9 +64,13 @@ class ServerModel(LoadedModel):
         """The server's, for messages."""
         return self.loaded.server.name if self.loaded.server else self.block.kind
 
-    def render(self, prompt: str) -> str:
+    def render(self, prompt: Prompt) -> str:
         """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
         return self.sending.render(prompt)
+
+    def fits(self, request: Generate) -> bool:
+        """Whether the server has room for a request, as far as is known before it is asked."""
+        return self.sending.fits(request)
 
     def generate(self, request: Generate) -> Generation:
         """The answer to one request. Raises UserError too if there is none."""
@@ -100,8 +87,7 @@ class ServerModel(LoadedModel):
         if isinstance(found, NoAnswer):
             if found.meaning == "again" or found.broken:
                 raise NotReadyError(without_key(found.reason, self.headers))
-            self._check(found)
-            raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
+            raise self._refusal(found)
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
         """Sends each request when it is due, whether others are answered or not.
@@ -112,7 +98,7 @@ class ServerModel(LoadedModel):
         by_id = {one.id: one for one in requests}
         sent = {one.id: self.sending.sent(one.request) for one in requests}
         due = {one.id: one.due_ns for one in requests}
-        attempts, before = Counter[str](), self.answers
+        attempts, before, reason = Counter[str](), self.answers, ""
         while due:
             again: dict[str, float] = {}
             for exchange, reserved in self._play(due, sent, by_id):
@@ -134,9 +120,12 @@ class ServerModel(LoadedModel):
                 yield name, Failed(reason, start, took, attempts[name])
             self._know(conducted, self.client.conduct)
             due = dict.fromkeys(again, 0)
-            time.sleep(max(again.values(), default=0))
+            presence.wait(max(again.values(), default=0), self.name)
         if len(requests) > 1 and self.answers == before:
-            raise UserError(f"{self.name}: none of {len(requests)} requests was answered")
+            raise UserError(
+                f"{self.name}: none of {len(requests)} requests was answered, the last one "
+                f"because: {reason}"
+            )
 
     def _play(
         self, due: Mapping[str, int], sent: Mapping[str, Sent], requests: Mapping[str, Due]
@@ -157,38 +146,28 @@ class ServerModel(LoadedModel):
         self, exchange: Exchange, sent: Sent, request: Generate, reserved: Reservation
     ) -> Generation | NoAnswer:
         """The answer in an exchange, cut at the stop texts; settles what it cost."""
-        stream = answered(exchange, self.sending.protocol)
+        exchange = masked(exchange, self.headers)
+        stream = asking.answered(exchange, self.sending.protocol)
         if isinstance(stream, NoAnswer):
             if exchange.status not in (None, OK) or not exchange.sent_ns:
                 reserved.release()
             return stream
-        said, own = stream.counts.prompt, sent.prompt_tokens
-        prompt_tokens = said if said is not None else own or 0
-        count = self.sending.count if self.sending.prompting else None
         try:
-            times = exchange.sent_ns, exchange.sending_ns
-            read = answer_of(stream, *times, prompt_tokens, count, request.stop)
+            read = reading.whole(stream, exchange, self.sending, sent, request)
         except ValueError as error:
-            raise UserError(f"{self.name}: {error}") from None
-        if said is not None:  # otherwise all that was set aside counts
+            return NoAnswer("invalid", str(error))
+        if stream.counts.prompt is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
-        if refused := not_as_asked(read, request, own):
+        own = sent.prompt_tokens
+        name = self.block.reported(self.sending.model)
+        if refused := asking.not_as_asked(read, request, own, stream, name):
             return refused
-        others = [one for one in stream.models if not named_alike(one, self.sending.model)]
-        if others and self.block.base_url:
-            asked = self.sending.model
-            return NoAnswer("refused", f"asked for {asked!r}, answered by {others[0]!r}")
         self.answers += 1
         self._in_a_row = 0
         self._know(noted, stream)
-        written = Written(read.text)
-        ended = written.cut(request.stop) is not None
-        return replace(
-            read,
-            text=written.answer(request.stop),
-            finish_reason="stop" if ended else read.finish_reason,
-            doubts=(*read.doubts, *self.sending.doubts(stream, read, request, own)),
-        )
+        doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
+        doubts += (*reading.cache_doubts(read, self.loaded.server),)
+        return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
     def _check(self, found: NoAnswer) -> None:
         """Raises the error for a failure that ends the measurement."""
@@ -215,26 +194,37 @@ class ServerModel(LoadedModel):
 
     def _know(self, more: Callable[[ServerFacts, Any], ServerFacts], what: Any) -> None:
         """Adds to the facts about the server."""
-        if self.loaded.server and what is not None:
-            self.loaded = replace(self.loaded, server=more(self.loaded.server, what))
+        if (known := self.loaded.server) and what is not None:
+            self.loaded = replace(self.loaded, server=more(known, what))
 
     def choose(self, request: Choose) -> Choice:
-        """The choices' log-likelihoods, one request each. Raises UnsupportedError, UserError."""
-        return likelihood.choice(self.sending, request, self._whole)
+        """The choices' log-likelihoods. Raises UnsupportedError, UserError."""
+        return likelihood.choice(self.sending, request, self._whole, self.block)
 
-    def _whole(self, body: bytes) -> bytes:
-        """The body of an answer that is no stream. Raises an error for any other response."""
-        exchange = self.client.ask(Call("", self.path, self.headers, body))
+    def _whole(self, body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
+        """The body of an answer that is no stream. Raises an error for any other response.
+
+        `path`: of an interface of its own. All counts that the request can cost, if answered.
+        """
+        root = self.client.origin.path.removesuffix(self.block.root) if path else None
+        reserved = self.budget.reserve(texts, 1)
+        call = Call("", path or self.path, self.headers, body, root=root)
+        exchange = masked(self.client.ask(call), self.headers)
         if exchange.failure is None and exchange.status == OK:
             return exchange.body
-        found = failed(exchange)
+        if exchange.status not in (None, OK) or not exchange.sent_ns:
+            reserved.release()
+        raise self._refusal(asking.failed(exchange))
+
+    def _refusal(self, found: NoAnswer) -> UserError:
+        """The error for a single request without an answer. Raises a graver one itself."""
         self._check(found)
-        raise UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
+        return UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
 
     def processes(self) -> frozenset[int]:
         """This process, the client's, and the server's."""
-        own = {os.getpid(), *([self.client.pid] if self.client.pid else [])}
-        return frozenset(own | (self.server.pids() if self.server else frozenset()))
+        own = frozenset(pid for pid in (os.getpid(), self.client.pid) if pid)
+        return own | self.server.pids() if self.server else own
 
     def host_peak_bytes(self) -> int | None:
         """The peak of the server's processes; None for an endpoint."""
@@ -242,9 +232,7 @@ class ServerModel(LoadedModel):
 
     def device_peak_bytes(self) -> int | None:
         """The server's memory on its GPUs now: servers allocate once, and release at their end."""
-        if self.server is None or self.accelerator != "cuda":
-            return None
-        return held(self.server.pids())
+        return held(self.server.pids()) if self.server and self.accelerator == "cuda" else None
 
     def close(self) -> None:
         """Ends the client, then the server, unless the next cell of the run may need the same one.

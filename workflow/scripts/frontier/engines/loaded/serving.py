@@ -15,6 +15,7 @@ from frontier.client.client import Client
 from frontier.engines import Generate, Loaded, ServerFacts, Settings
 from frontier.engines.common.asking import OK
 from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.secrecy import masked
 from frontier.engines.common.sending import Sending
 from frontier.engines.common.server_keys import Change
 from frontier.engines.loaded.server import ServerModel
@@ -50,12 +51,14 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
         "accelerator": settings.accelerator,
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
-        "gpus": settings.gpus or None,
+        # A job on a CPU may reserve some all the same, on which nothing is computed.
+        "gpus": settings.gpus or None if settings.accelerator != "cpu" else None,
         "threads": settings.threads,
         "context": context,
         "name": NAME,
     }
     headers, secrets = _key(block, settings.engine_id)
+    caches = block.prefix_cache(settings.prefix_cache)
     plan = Plan(
         name=settings.engine_id,
         command=Command((*block.command, *arguments), block.variables | variables),
@@ -68,7 +71,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         secrets=secrets,
         container=block.container,
         # On a GPU it would have to hold the job's lease.
-        keep_s=KEEP_S if not settings.gpus and _caches(block, settings) is False else 0.0,
+        keep_s=KEEP_S if not settings.gpus and caches is False else 0.0,
     )
     named, _ = Command((block.model,)).filled(values)
     added = {name: one for change in changes for name, one in change.fields.items()}
@@ -79,7 +82,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         kv_bytes_per_token=None,
         server=ServerFacts(
             settings.engine_id,
-            prefix_cache=_caches(block, settings),
+            prefix_cache=caches,
             greedy=block.greedy,
             template=_template(block, settings),
         ),
@@ -118,7 +121,7 @@ def connect(block: Server, settings: Settings) -> ServerModel:
     facts = ServerFacts(
         settings.engine_id,
         base_url=block.base_url,
-        prefix_cache=_caches(block, settings),
+        prefix_cache=block.prefix_cache(settings.prefix_cache),
         greedy=block.greedy,
         template=_template(block, settings),
     )
@@ -143,15 +146,6 @@ def _cache(block: Server, settings: Settings) -> Change | None:
     """The change that turns the prefix cache on, or off if it can be."""
     cache = block.prefix_caching
     return cache.enable if settings.prefix_cache else cache.disable
-
-
-def _caches(block: Server, settings: Settings) -> bool | None:
-    """Whether prefixes are cached; None if that is not known of an endpoint."""
-    if settings.prefix_cache:
-        return True
-    if block.prefix_caching.disable is not None:
-        return False
-    return None if block.base_url else True
 
 
 def _template(block: Server, settings: Settings) -> Any:
@@ -186,7 +180,7 @@ def _version(block: Server, url: str, headers: Mapping[str, str]) -> str | None:
     if block.version is None:
         return None
     with Client(url) as client:
-        found = client.ask(Call("version", block.version, headers, method="GET"))
+        found = masked(client.ask(Call("version", block.version, headers, method="GET")), headers)
     if found.failure or found.status != OK:
         return None
     text = found.body.decode(errors="replace").strip()

@@ -12,6 +12,8 @@ P50, P50_LOW, P50_HIGH = "latency_p50_s", "latency_p50_low_s", "latency_p50_high
 
 IN_CACHE = {"cached": "were in a prefix cache", "may be cached": "may have been in a prefix cache"}
 """The meaning of a cell's `server_prompts`, in a sentence."""
+WITH_CACHE = {"on": "with a prefix cache", "unknown": "it may have a prefix cache"}
+"""The meaning of a cell's `prefix_cache`, likewise."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,15 @@ class Speed:
         value, ends = row[self.columns[0]], self.bounds(row)
         shown = words.interval(ends) if self.rate else words.seconds_interval(value, ends)
         interval = f" ({self.ends.format(shown)})" if shown else ""
-        prompts = row.get("server_prompts")
-        note = f"; its repeated prompts {IN_CACHE[prompts]}" if self.rate and prompts else ""
-        return f"{self.short(row)} {self.unit}{interval}{note}"
+        return f"{self.short(row)} {self.unit}{interval}{note(row)}"
+
+
+def note(row: StudyRow) -> str:
+    """The remark on a server's prefix cache: "; with a prefix cache", or nothing."""
+    if prompts := row.get("server_prompts"):
+        return f"; its repeated prompts {IN_CACHE[prompts]}"
+    cache = row.get("prefix_cache")
+    return f"; {WITH_CACHE[cache]}" if cache else ""
 
 
 LATENCY = Speed(

@@ -119,6 +119,7 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
     if kind in ("load", "throughput"):
         text = "; ".join(
             f"{naming.variant(variant)}: {words.number(one.max_rate)} requests/s"
+            + (f" (prompts {one.prompts})" if one.prompts else "")
             for variant, one in group.loads.items()
         )
         return f"Highest rate of arrivals at which the limits hold. {text}."

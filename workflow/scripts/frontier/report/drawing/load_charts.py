@@ -21,6 +21,7 @@ from frontier.report.drawing.style import (
 )
 from frontier.report.naming import Naming
 from frontier.results.cell_load import Bound, Loads, Rate
+from frontier.text import visible
 from frontier.words import time_unit
 
 HEIGHT = 170
@@ -40,6 +41,15 @@ def quantile(loads: Iterable[Loads]) -> str | None:
     return None
 
 
+def cached(loads: Mapping[str, Loads], naming: Naming) -> list[str]:
+    """A line for each mark of cached prompts, with the variants that have it."""
+    marks: dict[str, list[str]] = {}
+    for variant, one in loads.items():
+        if one.prompts:
+            marks.setdefault(one.prompts, []).append(naming.variant(variant))
+    return [visible(f"Prompts {mark}: {', '.join(named)}", 100) for mark, named in marks.items()]
+
+
 def latency(loads: Mapping[str, Loads], naming: Naming, title: str) -> Json | None:
     """TTFT and TPOT against the rate of arrivals, a line per variant, with the limits as dashes."""
     name = quantile(loads.values())
@@ -47,6 +57,7 @@ def latency(loads: Mapping[str, Loads], naming: Naming, title: str) -> Json | No
         return None
     panels = [panel for time in TIMES if (panel := _panel(loads, naming, time, name)) is not None]
     subtitle = ["Down and right is better; dashes: the limit", "Hollow: the limits did not hold"]
+    subtitle += cached(loads, naming)
     return finished({"vconcat": panels, "spacing": 16}, title, subtitle)
 
 
@@ -130,4 +141,5 @@ def throughput(loads: Mapping[str, Loads], naming: Naming, title: str) -> Json |
         layers.insert(0, rule | data([{"x": one} for one in near]))
     chart = {"layer": layers, **data(rows), "width": WIDTH, "height": 230}
     subtitle = ["Up and left is better; lines follow the rate", "Hollow: the limits did not hold"]
+    subtitle += cached(loads, naming)
     return finished(chart, title, subtitle)

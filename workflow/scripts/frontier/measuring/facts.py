@@ -1,0 +1,47 @@
+"""The facts of a measurement: those of its checkpoint's lock, and of the session that loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from frontier import engines
+from frontier.host import locks
+from frontier.measuring import contention
+from frontier.results.journal import Journal
+from frontier.results.records import Record
+from frontier.results.session import Loaded
+from frontier.values import read_json
+
+
+def lock_of(checkpoint: Path | None) -> dict[str, Any]:
+    """The content of a checkpoint's lock; empty for a folder placed by hand, and without one."""
+    lock = checkpoint and checkpoint / locks.NAME
+    return read_json(lock) if lock and lock.exists() else {}
+
+
+def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
+    """The facts in a checkpoint's lock that only its job knows."""
+    facts: dict[str, Any] = {
+        "simulated": origin.get("simulated_bytes") is not None,
+        "random_weights": origin.get("random_weights", False),
+    }
+    if loaded.quantized_layers is None:
+        facts["quantized_layers"] = origin.get("quantized_layers")
+    if facts["simulated"]:
+        # The weights are only rounded; these are their bytes if they were packed.
+        facts |= {"weights_bytes": origin["simulated_bytes"]}
+        facts |= {"quantized_layers": origin["quantized_layers"]}
+    return facts
+
+
+def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:
+    """The facts of a measurement from the session that loaded, if any, and over all sessions."""
+    if session is None:
+        return {"memory": None}
+    run = journal.facts[session].loaded
+    facts = {name: one for name, one in run.given().items() if name in Loaded.model_fields}
+    if run.load_average:
+        facts["contention"] = contention.summary(journal, records, run.load_average)
+    return {**facts, "memory": journal.peaks(), "loaded_in": session}

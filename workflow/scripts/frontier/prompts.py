@@ -1,0 +1,137 @@
+"""Prompts: a question, the worked examples (shots) before it, and a forced beginning of the answer.
+
+As text, examples and question are one prompt; as turns, they are a conversation, which a chat
+template renders. Both are the same whatever engine is asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from frontier import templates
+
+ShotStyle = Literal["text", "turns"]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A worked example: the task's prompt for another row, and its right answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation that ends with the question, or with a beginning of its answer."""
+
+    prompt: str
+    """The question: the last message of the user."""
+    shots: tuple[Shot, ...] = ()
+    """Earlier messages of the user, each with the assistant's answer."""
+    begins: str = ""
+    """The beginning of the answer, which the model continues."""
+
+    @property
+    def turns(self) -> list[tuple[str, str]]:
+        """The messages up to the question, each with its role."""
+        roles = ("user", "assistant")
+        texts = [text for shot in self.shots for text in (shot.question, shot.answer)]
+        texts.append(self.prompt)
+        return [(roles[at % 2], text) for at, text in enumerate(texts)]
+
+    @property
+    def text(self) -> str:
+        """The question and the beginning of its answer as one text."""
+        return joined(self.prompt, self.begins) if self.begins else self.prompt
+
+    def __len__(self) -> int:
+        """The number of characters."""
+        return sum(len(text) for _, text in self.turns) + len(self.begins)
+
+    def __bool__(self) -> bool:
+        """Always true, however short."""
+        return True
+
+
+Prompt = str | Chat
+"""A text, or a conversation with more than a question."""
+
+
+def as_chat(prompt: Prompt) -> Chat:
+    """The prompt as a conversation."""
+    return prompt if isinstance(prompt, Chat) else Chat(prompt)
+
+
+def written(prompt: Prompt) -> str:
+    """The prompt as a text that no other prompt has, for digests."""
+    if isinstance(prompt, str):
+        return prompt
+    return json.dumps([*prompt.turns, ("assistant", prompt.begins)], ensure_ascii=False)
+
+
+def joined(question: str, answer: str) -> str:
+    """The question followed by its answer, with a space between them unless there is a gap."""
+    gap = "" if not question or question[-1].isspace() else " "
+    return f"{question}{gap}{answer}"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row's question with all of its shots, the first drawn first."""
+
+    prompt: str
+    shots: tuple[Shot, ...] = ()
+    style: ShotStyle = "text"
+    separator: str = "\n\n"
+    """Between examples, as text."""
+    begins: str = ""
+
+    def with_shots(self, count: int) -> Prompt:
+        """The prompt with the first `count` of its shots, of which the first is the nearest.
+
+        So it is the prompt of a task with a `count` of so many.
+        """
+        used = tuple(reversed(self.shots[:count]))
+        if self.style == "turns":
+            return Chat(self.prompt, used, self.begins) if used or self.begins else self.prompt
+        examples = [joined(shot.question, shot.answer) for shot in used]
+        text = self.separator.join([*examples, self.prompt])
+        return Chat(text, begins=self.begins) if self.begins else text
+
+    @property
+    def texts(self) -> list[str]:
+        """All of its texts, the question first."""
+        shots = (text for shot in self.shots for text in (shot.question, shot.answer))
+        return [self.prompt, *([self.begins] if self.begins else []), *shots]
+
+    @property
+    def whole(self) -> Prompt:
+        """The prompt with all of its shots."""
+        return self.with_shots(len(self.shots))
+
+
+def question(
+    template: str,
+    row: Mapping[str, Any],
+    style: ShotStyle = "text",
+    separator: str = "\n\n",
+    begins: str = "",
+) -> Question:
+    """The question of a sample's row, by the task's prompt template and its keys of prompts.
+
+    A shot's answer has the forced beginning too.
+    """
+    shots: Sequence[Mapping[str, Any]] = row.get("shots", ())
+    found = Question(templates.fill(template, row["fields"]), (), style, separator, begins)
+    examples = (
+        Shot(
+            templates.fill(template, shot["fields"]),
+            joined(begins, shot["reference"]) if begins else shot["reference"],
+        )
+        for shot in shots
+    )
+    return replace(found, shots=tuple(examples))
