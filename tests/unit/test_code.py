@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,8 +14,12 @@ from typing import Any
 
 import pytest
 
+from conftest import ROOT
+from frontier import templates
 from frontier.answers import code
+from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
+from frontier.identity.code import code as identity
 from frontier.sandbox import programs, running
 from frontier.sandbox.programs import unavailable
 from frontier.sandbox.running import TIMED_OUT, Program
@@ -308,3 +313,58 @@ def test_the_examples_of_human_eval(test_data: Path) -> None:
     ]
     found = scored(Code(form="continuation", time_limit_s=3), [row] * len(texts), texts)
     assert found.metrics["pass_at_1"].value == 0.5
+
+
+@pytest.mark.usefixtures("sandbox")
+@pytest.mark.parametrize(
+    ("task", "file", "rows"),
+    [
+        ("humaneval", "HumanEval.jsonl.gz", 164),
+        ("humaneval-chat", "HumanEval.jsonl.gz", 164),
+        ("humaneval-fix", "humanevalpack_python.jsonl.gz", 164),
+        ("humaneval-fix-chat", "humanevalpack_python.jsonl.gz", 164),
+        ("humaneval-infilling", "HumanEval-SingleLineInfilling.jsonl.gz", 1033),
+    ],
+)
+def test_tasks_of_the_catalogue(
+    test_data: Path, tmp_path: Path, task: str, file: str, rows: int
+) -> None:
+    """Their tables are read, and right answers are right; the stop text is no part of a line."""
+    shutil.copy(test_data / HARNESS / file, tmp_path)
+    catalogue = read_catalogue(ROOT / "config")
+    found = list(catalogue.loaders[task].rows(tmp_path))
+    assert len({row.id for row in found}) == rows
+    scorer = catalogue.scorers[task]
+    assert isinstance(scorer, Code)
+    prompt = catalogue.tasks[task].prompt
+    items = []
+    for row in found[:: rows // 8]:
+        text = row.reference
+        if scorer.form == "chat":
+            text = f"```python\n{row.fields['prompt']}{text}\n```"
+        if scorer.whole_lines:
+            text = text.removesuffix("\n")
+        seen = templates.fill(prompt, row.fields)
+        items.append(ScoredItem(row.id, text, "", row.fields, seen))
+    assert [row["failure"] for row in scorer.score(items).requests] == [None] * len(items)
+
+
+def test_the_prompt_of_a_correction(test_data: Path, tmp_path: Path) -> None:
+    """The faulty function, its test, and the beginning of the right one, as published."""
+    shutil.copy(test_data / HARNESS / "humanevalpack_python.jsonl.gz", tmp_path)
+    catalogue = read_catalogue(ROOT / "config")
+    row = next(iter(catalogue.loaders["humaneval-fix"].rows(tmp_path)))
+    seen = templates.fill(catalogue.tasks["humaneval-fix"].prompt, row.fields)
+    faulty = row.fields["declaration"] + row.fields["buggy_solution"]
+    fix = f"\nFix bugs in {row.fields['entry_point']}.\n\n{row.fields['declaration']}"
+    assert seen == f"{faulty}\n{row.fields['test']}{fix}"
+
+
+def test_all_of_the_checker_decides_a_score() -> None:
+    """Also the parts that only the sandbox's interpreter reads."""
+    own = identity("score", Code.__module__).modules
+    assert {
+        "frontier.sandbox.inside",
+        "frontier.sandbox.plain_values",
+        "frontier.answers.code",
+    } <= set(own)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from frontier.sandbox import inside, plain
+from frontier.sandbox import inside, plain_values
 
 BUBBLEWRAP = (
     "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
@@ -95,7 +95,7 @@ def command(verdicts: int, denied: int, seconds: int, folder: Path) -> list[str]
 @cache
 def _checker() -> str:
     """The program of the checker, with the modules that it consists of."""
-    sources = {one.__name__: inspect.getsource(one) for one in (plain, inside)}
+    sources = {one.__name__: inspect.getsource(one) for one in (plain_values, inside)}
     return f"""
 import sys, types
 for name in ("frontier", "frontier.sandbox"):

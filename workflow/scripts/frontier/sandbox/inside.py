@@ -1,9 +1,9 @@
 """The checker inside the sandbox: runs a test on a program that nobody trusts.
 
 Its source is given to the sandbox's interpreter, so it needs nothing but Python's standard library
-and plain.py. Two processes: the checker has the test and the nonce that proves a verdict to be its
-own; the candidate has the program, and no file but its pipes to the checker. They start as one
-process, which forks before it reads the nonce. The test calls a function of the program through
+and plain_values.py. Two processes: the checker has the test and the nonce that proves a verdict to
+be its own; the candidate has the program, and no file but its pipes to the checker. They start as
+one process, which forks before it reads the nonce. The test calls a function of the program through
 these pipes, on which only values of plain types cross: nothing of the program runs in the checker.
 """
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from frontier.sandbox.plain import VIEWS, packed, read, written
+from frontier.sandbox.plain_values import VIEWS, packed, read, written
 
 MESSAGE_BYTES = 16 << 20  # of one message in either direction
 FILE_BYTES = 16 << 20

@@ -41,6 +41,8 @@ class Code(Scorer):
     """The field with the code before the answer: imports, helpers, the function's first lines."""
     suffix: Annotated[str | None, Decides("score")] = None
     """The field with the code behind a continuation."""
+    whole_lines: Annotated[bool, Decides("score")] = False
+    """Continuations with a suffix are whole lines, whose last line break may be missing."""
     test: Annotated[str, Decides("score")] = "test"
     """The field with the test: it defines `check`, which gets the function, or calls it by name."""
     entry_point: Annotated[str, Decides("score")] = "entry_point"
@@ -101,6 +103,8 @@ class Code(Scorer):
         if not code.is_python(test):
             raise UserError(f"request {item.id}: {self.test} is not Python")
         if self.form == "continuation":
+            if self.whole_lines and suffix:
+                suffix = suffix if item.prediction.endswith("\n") else f"\n{suffix}"
             found: str | None = code.continued(prefix, item.prediction, suffix, item.prompt)
         else:
             found = code.answered(prefix, item.prediction, name)
