@@ -39,7 +39,7 @@ def conditions(
 ) -> Iterator[populations.Condition]:
     """All of them, or those of some figures."""
     p = populations
-    groups = (p.means, p.quantiles, p.rates, p.ratios, p.f1_scores)
+    groups = (p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores)
     for group in groups:
         yield from (each for each in group() if not figures or each.figure in figures)
     if not figures or set(figures) & set(CORPORA):

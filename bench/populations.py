@@ -16,7 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scrip
 
 
 from frontier.scorers import classification
+from frontier.scorers.rouge import Rouge
 from frontier.scoring import latency
+from frontier.stats import bootstrap
 from frontier.stats.intervals import Estimate, quantile_interval
 from frontier.stats.jackknife import LOG, Tested, jackknife
 from frontier.stats.serial import serial
@@ -168,3 +170,31 @@ def f1_scores() -> Iterator[Condition]:
         named = f"{right:.0%} right"
         yield Condition("F1", named, one, classified(right, macro=False))
         yield Condition("macro F1", named, (one + zero) / 2, classified(right, macro=True))
+
+
+def scores(rng: np.random.Generator, n: int, zeros: float, shift: float = 0.0) -> Values:
+    """Scores between 0 and 1 such as ROUGE of documents, a share of which is 0."""
+    drawn = rng.beta(2, 5, n) * (rng.random(n) >= zeros)
+    return np.clip(drawn + shift, 0, 1)
+
+
+def mean_scores() -> Iterator[Condition]:
+    """Means of scores, with bootstrap intervals, and their changes, with the jackknife's."""
+    for zeros in (0.0, 0.5, 0.9):
+
+        def draw(rng: np.random.Generator, n: int, zeros: float = zeros) -> Tested:
+            values = scores(rng, n, zeros)[:, np.newaxis]
+            return untested(bootstrap.bootstrap(bootstrap.mean, values))
+
+        yield Condition("score", f"{zeros:.0%} are 0", 2 / 7 * (1 - zeros), draw)
+    for changed, gain in ((0.2, 0.0), (1.0, 0.0), (1.0, 0.03)):
+
+        def change(
+            rng: np.random.Generator, n: int, changed: float = changed, gain: float = gain
+        ) -> Tested:
+            noise = rng.normal(gain, 0.1, n) * (rng.random(n) < changed)
+            found = Rouge().difference(np.zeros(n), noise / 100)
+            return Tested(found.estimate, found.p)
+
+        name = f"{changed:.0%} change, by {gain:g}"
+        yield Condition("score change", name, gain * changed, change, null=gain == 0)

@@ -20,6 +20,8 @@ import corpora
 import coverage
 import populations
 
+from frontier.stats.bootstrap import bootstrap, mean
+
 STUDIES = 700
 CONDITIONS = {
     f"{each.figure}: {each.name}": each
@@ -29,6 +31,7 @@ CONDITIONS = {
         populations.rates(),
         populations.ratios(),
         populations.f1_scores(),
+        populations.mean_scores(),
         corpora.corpora(corpora.references(None, 1000)),
     )
     for each in group
@@ -60,6 +63,8 @@ def held(condition: populations.Condition, n: int, studies: int = STUDIES) -> fl
         ("ratio: no change, lag-1 0", 50),
         ("ratio: no change, lag-1 0.6", 100),
         ("F1: 95% right", 50),
+        ("score: 50% are 0", 50),
+        ("score change: 100% change, by 0.03", 50),
         ("chrF2 change: equally good", 20),
         ("chrF2 change: a worse one", 50),
         ("chrF2 change: a worse one", 200),
@@ -76,7 +81,11 @@ def test_a_corpus_score_is_held(figure: str, studies: int, n: int) -> None:
 
 
 def test_tests_find_nothing_where_nothing_is() -> None:
-    for name, n in (("chrF2 change: equally good", 20), ("ratio: no change, lag-1 0.3", 100)):
+    for name, n in (
+        ("chrF2 change: equally good", 20),
+        ("ratio: no change, lag-1 0.3", 100),
+        ("score change: 20% change, by 0", 20),
+    ):
         found = coverage.simulate(CONDITIONS[name], n, STUDIES).found
         assert found.value is not None
         assert found.value <= 0.07
@@ -100,6 +109,18 @@ def test_a_percentile_bootstrap_falls_short_of_these_bounds() -> None:
         low, high = percentile(rng.lognormal(0, 1, 20), rng)
         found += low <= truth <= high
     assert found / STUDIES < 0.9
+
+
+def test_a_bootstrap_of_changes_falls_short_where_few_answers_change() -> None:
+    """Quantized variants change few: its intervals would find differences where there are none."""
+    rng, found, tried = np.random.default_rng(3), 0, 0
+    for _ in range(300):
+        changes = rng.normal(0, 0.1, (50, 1)) * (rng.random((50, 1)) < 0.1)
+        estimate = bootstrap(mean, changes, resamples=500)
+        if estimate.low is not None and estimate.high is not None:
+            tried += 1
+            found += estimate.low <= 0 <= estimate.high
+    assert found / tried < 0.9
 
 
 def test_order_statistics_of_independent_times_fall_short_where_they_are_not() -> None:

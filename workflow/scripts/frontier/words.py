@@ -15,6 +15,10 @@ METRICS = {
     "chrf2": "chrF2",
     "exact_match": "exact match",
     "f1": "F1",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "rouge_lsum": "ROUGE-Lsum",
 }
 
 

@@ -180,8 +180,8 @@ COMPARISONS: tuple[Column, ...] = (
     Column("p", "number", "", "chance of at least such a difference if there were none"),
     _text(
         "p_method",
-        "the test: mid-p McNemar for proportions, jackknife t for corpus metrics, paired bootstrap "
-        "for means of scores",
+        "the test: mid-p McNemar for proportions, jackknife t for corpus metrics and means of "
+        "scores",
     ),
     Column("p_holm", "number", "", "p after Holm's correction for all scores of the study"),
     _text(

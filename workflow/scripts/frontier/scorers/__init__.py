@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -18,15 +18,18 @@ from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
 from frontier.datasets import References
 from frontier.registry import Registry
-from frontier.stats.bootstrap import bootstrap, mean
+from frontier.stats.bootstrap import ratio
 from frontier.stats.intervals import Estimate
+from frontier.stats.jackknife import jackknife
 from frontier.stats.serial import Floats
 
 PROPORTION = "proportion"
 """Unit of metrics in [0, 1]."""
 
 POINTS = "points"
-"""Unit of chrF2 and BLEU: [0, 100]."""
+"""Unit of chrF2, BLEU and ROUGE: [0, 100]."""
+ENOUGH_CHANGED = 10
+"""Answers; with fewer the size of a change is uncertain (bench/coverage.py)."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,13 @@ class Difference:
     p_method: str
 
 
+def rough(estimate: Estimate, changed: int) -> Estimate:
+    """The estimate of a change, whose method warns if it depends on a few changed answers."""
+    if estimate.low is None or changed >= ENOUGH_CHANGED:
+        return estimate
+    return replace(estimate, method=f"{estimate.method}; rough, only {changed} answers differ")
+
+
 class Scorer(Entry, ABC):
     """The scoring of a task's generations.
 
@@ -135,9 +145,9 @@ class MeanScorer(Scorer, ABC):
 
     def difference(self, native: Floats, other: Floats) -> Difference:
         """The mean of the requests' differences, `other` minus `native`, in `UNIT`."""
-        factor = 100.0 if self.UNIT == POINTS else 1.0
-        estimate, p = bootstrap(mean, (other - native)[:, np.newaxis] * factor)
-        return Difference(estimate, p, "paired bootstrap")
+        change = (other - native) * (100.0 if self.UNIT == POINTS else 1.0)
+        estimate, p = jackknife(ratio, np.column_stack([change, np.ones(len(change))]))
+        return Difference(rough(estimate, int(np.count_nonzero(change))), p, "paired jackknife t")
 
 
 class CorpusScorer(Scorer, ABC):

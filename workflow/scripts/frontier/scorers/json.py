@@ -52,7 +52,7 @@ class Json(Scorer):
             verdicts.append(Verdict(all(best.values()), text, columns))
         details = {"fields": {path: [right[path], asked[path]] for path in sorted(asked)}}
         found = scored(self.PRIMARY, items, verdicts, reads_answers=True, details=details)
-        share = bootstrap(ratio, counts or [[0.0, 0.0]][:0]).estimate
+        share = bootstrap(ratio, counts)
         metrics = {**found.metrics, "fields_right": Metric.of(share, PROPORTION)}
         return replace(found, metrics=metrics)
 

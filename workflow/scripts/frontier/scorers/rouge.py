@@ -151,7 +151,7 @@ class Rouge(MeanScorer):
 
 def _mean(values: Floats, unit: str) -> Metric:
     """The mean with its bootstrap interval."""
-    return Metric.of(bootstrap(mean, values.reshape(-1, 1)).estimate, unit)
+    return Metric.of(bootstrap(mean, values.reshape(-1, 1)), unit)
 
 
 def _document_metrics(copied: Sequence[Copying]) -> dict[str, Metric]:

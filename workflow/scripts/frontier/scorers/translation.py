@@ -8,7 +8,6 @@ MeCab, and all others as in mteval-v13a.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
@@ -17,14 +16,13 @@ from pydantic import AfterValidator, model_validator
 from sacrebleu.metrics import BLEU, CHRF
 
 from frontier.blocks import Decides
-from frontier.scorers import POINTS, CorpusScorer, Difference, Metric, Score, ScoredItem
+from frontier.scorers import POINTS, CorpusScorer, Difference, Metric, Score, ScoredItem, rough
 from frontier.scorers.common import languages
 from frontier.scorers.common.languages import Tokenizer
 from frontier.stats.jackknife import jackknife, logit_up_to
 from frontier.stats.serial import Floats
 
 PERCENT = logit_up_to(100)
-ENOUGH_CHANGED = 10  # answers; with fewer the size of a change is uncertain (bench/coverage.py)
 
 
 class Translation(CorpusScorer):
@@ -90,10 +88,7 @@ class Translation(CorpusScorer):
         """Corpus chrF2 of `other` minus that of `native`, in points."""
         estimate, p = jackknife(gain, np.hstack([native, other]))
         changed = int((native != other).any(axis=1).sum())
-        if estimate.low is not None and changed < ENOUGH_CHANGED:
-            warned = f"{estimate.method}; rough, only {changed} answers differ"
-            estimate = replace(estimate, method=warned)
-        return Difference(estimate, p, "paired jackknife t")
+        return Difference(rough(estimate, changed), p, "paired jackknife t")
 
 
 def line(text: str) -> str:

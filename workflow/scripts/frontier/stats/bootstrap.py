@@ -1,8 +1,8 @@
 """Bootstrap intervals of statistics of totals over requests, bias-corrected and accelerated (BCa).
 
 For means of scores between 0 and 1 such as ROUGE, of which the field publishes bootstrap intervals.
-A row is what is drawn: a request, or all that belongs to one question. Means and rates of times
-and corpus metrics have jackknife.py's intervals (docs/decisions/0012).
+A row is what is drawn: a request, or all that belongs to one question. Times, corpus metrics and
+all differences have jackknife.py's intervals (docs/decisions/0012 and 0020).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from frontier.stats.intervals import CONFIDENCE, Estimate, percent
-from frontier.stats.jackknife import FEWEST, Tested
+from frontier.stats.jackknife import FEWEST
 from frontier.stats.serial import Floats
 
 RESAMPLES = 5_000
@@ -41,33 +41,32 @@ def bootstrap(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
-) -> Tested:
-    """A statistic of the rows' averages, its BCa interval, and the p-value that it is 0.
+) -> Estimate:
+    """A statistic of the rows' averages and its BCa interval.
 
     `rows` of shape (requests, k); `statistic` maps averages of shape (m, k) to m values. The same
-    seed draws the same resamples, so a result can be repeated. The p-value is below 1 - confidence
-    if the interval excludes 0, as both are read from the same distribution.
+    seed draws the same resamples, so a result can be repeated.
     Source: Efron, "Better bootstrap confidence intervals", JASA 82 (1987); Efron & Tibshirani, "An
     Introduction to the Bootstrap" (1993), section 14.3.
     """
-    from scipy.special import ndtr, ndtri, stdtr  # half a second, and planning reads the scorers
+    from scipy.special import ndtr, ndtri  # half a second, and planning reads the scorers
 
     values = np.asarray(rows, dtype=np.float64)
     n = len(values)
     method = f"bootstrap BCa, {resamples:,} resamples, {percent(confidence)}"
     if n == 0:
-        return Tested(Estimate(None, None, None, method), None)
+        return Estimate(None, None, None, method)
     value = float(statistic(values.mean(axis=0, keepdims=True))[0])
     if np.isnan(value):
-        return Tested(Estimate(None, None, None, method), None)
+        return Estimate(None, None, None, method)
 
-    def unknown(reason: str, p: float | None = None) -> Tested:
-        return Tested(Estimate(value, None, None, f"no interval: {reason}"), p)
+    def unknown(reason: str) -> Estimate:
+        return Estimate(value, None, None, f"no interval: {reason}")
 
     if n < FEWEST:
         return unknown(f"fewer than {FEWEST} requests")
     if (values == values[0]).all():
-        return unknown("all requests are alike", 1.0 if value == 0 else None)
+        return unknown("all requests are alike")
     drawn = np.sort(_resampled(statistic, values, resamples, seed))
     if np.isnan(drawn).any():
         return unknown("it depends on a few of the requests")
@@ -78,26 +77,15 @@ def bootstrap(
         return unknown("it depends on a single request")
     acceleration = float((influence**3).sum()) / (6 * spread**1.5)
 
-    def rank_below(limit: float) -> float:
-        """The share of resamples below a limit, half of the equal ones, never 0 or 1."""
-        below, up_to = (np.searchsorted(drawn, limit, side) for side in ("left", "right"))
-        return float(below + up_to + 1) / (2 * resamples + 2)
-
-    bias = float(ndtri(rank_below(value)))
+    below, up_to = (np.searchsorted(drawn, value, side) for side in ("left", "right"))
+    bias = float(ndtri((below + up_to + 1) / (2 * resamples + 2)))  # half of the equal ones
 
     def adjusted(z: float) -> float:
         return float(ndtr(bias + (bias + z) / (1 - acceleration * (bias + z))))
 
     tail = float(ndtri(0.5 - confidence / 2))
     low, high = np.quantile(drawn, [adjusted(tail), adjusted(-tail)])
-    # The z for which the end of the interval would be 0, from `adjusted` solved for it.
-    moved = float(ndtri(rank_below(0.0))) - bias
-    z = moved / (1 + acceleration * moved) - bias
-    p = min(1.0, 2 * float(ndtr(-abs(z))))
-    if drawn[0] > 0 or drawn[-1] < 0:  # beyond all resamples Student's t decides
-        error = np.sqrt(spread * (n - 1) / n)
-        p = min(p, 2 * float(stdtr(n - 1, -abs(value) / error)))
-    return Tested(Estimate(value, float(low), float(high), method), p)
+    return Estimate(value, float(low), float(high), method)
 
 
 def _resampled(

@@ -15,10 +15,16 @@ from frontier.results.cell import Metric
 from frontier.text import visible
 
 MEANINGS = {
+    "compression": "Compression: words of the document for each word of its summary.",
+    "copied": "Copied: the share of a summary's words in runs of five or more that stand in the "
+    "document.",
+    "fields_right": "Fields right: the share of the compared JSON fields, over all answers.",
     "format_gap": "Format gap: equivalent minus strict, the answers that are right in value and "
     "form but stand in a sentence or in another notation than the references'.",
     "invalid_rate": "Invalid rate: texts without one answer that they affirm, the ambiguous among "
     "them; they count as wrong.",
+    "novel_bigrams": "Novel bigrams: the share of a summary's that the document does not have.",
+    "strict": "Strict: answers in the form that the task asks for.",
     "ambiguous_rate": "Ambiguous rate: texts that name two different answers or deny one; they "
     "count as wrong.",
 }
