@@ -22,7 +22,7 @@ from frontier.scorers.contains import Contains
 from frontier.scorers.exact import Exact
 from frontier.scorers.json import Json
 from frontier.scorers.number import Number
-from frontier.scorers.regex import MOST_ENDLESS, Regex
+from frontier.scorers.regex import MOST_ENDLESS, NO_VERDICT, Regex
 from frontier.values import NO_VALUE
 
 ENDLESS, HARD = r"(a|aa)+$", "a" * 60 + "b"
@@ -244,7 +244,7 @@ def test_endless_patterns_leave_answers_unscored_then_are_refused() -> None:
     scorer = Regex(pattern=ENDLESS, time_limit_s=0.05)
     found = scored(scorer, *[(HARD, "a")] * MOST_ENDLESS, ("ba", "a"))
     assert [row["score"] for row in found.requests] == [None] * MOST_ENDLESS + [1]
-    assert found.details["unscored"] == MOST_ENDLESS
+    assert found.unscored == {NO_VERDICT: MOST_ENDLESS}
     assert found.metrics["matched"].value == 1
     with pytest.raises(UserError, match=r"has taken more than 0\.05 s on 6 answers"):
         scored(scorer, *[(HARD, "a")] * (MOST_ENDLESS + 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -66,7 +66,9 @@ def examples(
     for an unknown split, dataset or stratum, and for the rows of the questions themselves.
     """
     given, own_loader = shots.from_, datasets[dataset][0]
-    splits = _splits(type(loader))
+    splits = loader.splits()
+    if splits is None:  # any word is one
+        splits = () if given in datasets else (given,)
     alike = [name for name, (kind, _) in datasets.items() if kind == own_loader]
     if given not in splits and given in datasets and given not in alike:
         raise UserError(
@@ -86,9 +88,3 @@ def examples(
     if shots.by is not None:
         one_of(shots.by, (STRATUM, *loader.fields()), f"{where}.by")
     return found
-
-
-def _splits(loader: type[Loader]) -> tuple[str, ...]:
-    """The values of a loader's key for splits, if it has one."""
-    field: Any = loader.model_fields.get(SPLIT)
-    return tuple(map(str, get_args(field.annotation))) if field else ()

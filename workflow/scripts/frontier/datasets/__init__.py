@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
@@ -63,6 +63,11 @@ class Loader(Entry, ABC):
     def references(self) -> References:
         """The number of right answers of a row, as far as the keys say it."""
         return "one"
+
+    def splits(self) -> tuple[str, ...] | None:
+        """The values of its key `split`; () if it has no such key, None if any word is one."""
+        field = type(self).model_fields.get("split")
+        return tuple(map(str, get_args(field.annotation))) if field else ()
 
     def check(self, place: Path) -> None:
         """Looks at a local dataset, a folder or a file, while planning; reads little of it.

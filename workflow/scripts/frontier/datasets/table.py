@@ -103,6 +103,10 @@ class Table(Loader):
             return "none"
         return "several" if self.separator or isinstance(self.reference, tuple) else "one"
 
+    def splits(self) -> None:
+        """None: any word of the files' paths."""
+        return
+
     def check(self, place: Path) -> None:
         """Looks for the columns in the first row of the first file."""
         for entry, groups in self._entries(place):

@@ -17,9 +17,12 @@ def _heading(row: StudyRow) -> str:
 
 
 class WithoutAnswer(Figure):
-    """Three counts of answers: the empty and the unparsable are wrong, and none is left out."""
+    """Three counts of answers: the empty and the unparsable are wrong, and none is left out.
 
-    ORDER = 144
+    Those that are unscored have a figure of their own.
+    """
+
+    ORDER = 156
     NEEDS = Needs.ANSWERS
     COLUMNS = (
         Column("empty_answers", "count", "answers", "answers without any visible text"),

@@ -20,7 +20,7 @@ from frontier.datasets.common import files
 from frontier.errors import UserError
 from frontier.fetching import adapters, checkpoints, contents
 from frontier.grammars import GRAMMARS
-from frontier.planning import cells, chat_files
+from frontier.planning import cells, chat_files, local_data
 from frontier.planning.placement import engine_facts
 from frontier.planning.step import Known, Step, environment_step, step
 from frontier.quantizers import Preparation
@@ -93,9 +93,10 @@ class InputSteps:
     def _sample(self, task: str) -> Step:
         block, examples = self.catalogue.tasks[task], self.catalogue.examples.get(task)
         spec = TaskSample(**dict(self._sample_spec(task)))
-        self._check_local(task, spec.loader)
+        local_data.check(task, self.source(block.dataset).source, spec.loader)
         data, modules = {"dataset": block.dataset}, _loading(spec.loader)
         if block.shots and examples:
+            local_data.check(task, self.source(examples.dataset).source, examples.loader)
             fields = templates.used(block.prompt)
             keys = block.shots.slice("sample")
             del keys["from"]
@@ -113,15 +114,6 @@ class InputSteps:
         found = self.catalogue.examples.get(task)
         other = found is not None and found.dataset != self.catalogue.tasks[task].dataset
         return found.dataset if found and other else None
-
-    def _check_local(self, task: str, loader: Loader) -> None:
-        """Looks at a dataset of the user's own before any job starts."""
-        path = self.source(self.catalogue.tasks[task].dataset).source.path
-        try:
-            if path and path.exists():
-                loader.check(path)
-        except UserError as error:
-            raise UserError(f"config/tasks.yaml: tasks.{task}: {error}") from None
 
     def _sample_spec(self, task: str) -> SampleSpec:
         keys = self.catalogue.tasks[task].sample

@@ -21,6 +21,7 @@ from frontier.patterns import EndlessError
 from frontier.scorers import Score, ScoredItem, Scorer
 from frontier.scorers.common.proportions import Verdict, references, scored
 
+NO_VERDICT = "the pattern reached no verdict within the time limit"
 MOST_ENDLESS = 5
 """Texts on which a pattern may run out of time before it is refused."""
 
@@ -51,7 +52,7 @@ class Regex(Scorer):
             try:
                 verdicts.append(self._verdict(item))
             except EndlessError:
-                verdicts.append(Verdict(None))
+                verdicts.append(Verdict(None, unscored=NO_VERDICT))
                 endless += 1
             if endless > MOST_ENDLESS:
                 raise UserError(

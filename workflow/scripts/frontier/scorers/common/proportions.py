@@ -23,6 +23,8 @@ class Verdict:
     """None if none was found."""
     columns: Mapping[str, Any] | None = None
     """Further columns of its row."""
+    unscored: str | None = None
+    """The reason why it is undecided."""
 
 
 def scored(
@@ -45,10 +47,11 @@ def scored(
     )
     return Score(
         metrics={name: Metric.of(wilson(right.count(True), decided), PROPORTION)},
-        details={"unscored": right.count(None), **(details or {})},
+        details={**(details or {})},
         requests=[
             {
                 "score": None if one.right is None else float(one.right),
+                "unscored": one.unscored,
                 **({"answer": one.answer} if reads_answers else {}),
                 **(one.columns or {}),
             }
