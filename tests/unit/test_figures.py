@@ -147,7 +147,7 @@ def test_what_there_is_decides_what_is_known() -> None:
             "lost_shots",
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
-        "unscored_answers", "unscored_reason",
+        "unscored_answers", "unscored_reason", "cut_questions",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}

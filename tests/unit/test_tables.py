@@ -245,6 +245,29 @@ def test_fields_may_be_empty_only_if_they_are_named(tmp_path: Path) -> None:
     assert rows(tmp_path, allowed)[0].fields["context"] == ""
 
 
+def test_long_fields_end_between_words_and_are_counted(tmp_path: Path) -> None:
+    words = "one two three four five six seven eight nine ten"
+    write(
+        tmp_path / "t.csv", [{"question": words, "answer": "1"}, {"question": "x", "answer": "2"}]
+    )
+    loader = Table(reference="answer", longest={"question": 40}).using(["question"])
+    found = rows(tmp_path, loader)
+    assert [row.fields["question"] for row in found] == [words[:39], "x"]
+    assert [row.cut for row in found] == [("question",), ()]
+    unspaced = loader.model_copy(update={"longest": {"question": 4}})
+    assert rows(tmp_path, unspaced)[0].fields["question"] == "one"
+    (tmp_path / "t.csv").write_text("question,answer\n" + "你" * 9 + ",1\n")
+    assert rows(tmp_path, unspaced)[0].fields["question"] == "你" * 4
+
+
+def test_a_stratum_is_a_group_of_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "t.csv", RECORDS)
+    monkeypatch.setattr("frontier.datasets.table.MOST_STRATA", 2)
+    assert "'question' has more than 2 different values" in fault(
+        tmp_path, LOADER.model_copy(update={"stratum": "question"})
+    )
+
+
 def test_ids_are_a_columns_and_unique(tmp_path: Path) -> None:
     write(tmp_path / "t.csv", RECORDS)
     named = LOADER.model_copy(update={"id": "answer"})

@@ -57,6 +57,8 @@ def _line(row: datasets.Row, shots: list[datasets.Row]) -> str:
     value["stratum"] = row.stratum
     if row.also_accepted:
         value["also_accepted"] = row.also_accepted
+    if row.cut:
+        value["cut"] = row.cut
     if shots:
         value["shots"] = [
             {"id": one.id, "fields": one.fields, "reference": one.reference} for one in shots

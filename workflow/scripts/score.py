@@ -182,7 +182,8 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
             has = Needs.LATENCIES if latencies else Needs.TIMES
     answered = [record for record in records if record.failure is None]
     failed = [record for record in records if record.failure is not None]
-    given = Measured(measured, spec, answered, failed, under_load, found)
+    cut = sum("cut" in row for row in rows.values())
+    given = Measured(measured, spec, answered, failed, under_load, found, cut)
     result["figures"] = figures.values(given, has)
     return result, table(records, items, own, latencies and not result["simulated"])
 

@@ -34,6 +34,8 @@ class Row:
     """The row's group; a sample takes equally many rows from each."""
     also_accepted: tuple[str, ...] = ()
     """Further right answers."""
+    cut: tuple[str, ...] = ()
+    """The fields that are longer in the dataset."""
 
 
 class Loader(Entry, ABC):

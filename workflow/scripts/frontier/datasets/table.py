@@ -7,37 +7,29 @@ with its number, and nothing is guessed.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from encodings import aliases
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field
 
 from frontier import patterns
-from frontier.blocks import Block, Decides
+from frontier.blocks import Block, Count, Decides
 from frontier.datasets import Loader, References, Row
 from frontier.datasets.common import tables
-from frontier.datasets.common.cells import cell, is_missing, text_of
+from frontier.datasets.common.cells import cell, is_missing, shortened, text_of
 from frontier.datasets.common.files import DatasetFile, entries
 from frontier.datasets.common.tables import Form, Record
+from frontier.datasets.common.text_lines import known_encoding
 from frontier.errors import UserError, did_you_mean
 from frontier.text import shown
 
+MOST_STRATA = 10_000
+"""Groups; some rows of each are in memory while a sample is drawn."""
 MOST_SHOWN = 1_000
 """Different values of a filtered column that are remembered for an error."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
-
-
-def _encoding(name: str) -> str:
-    try:
-        codecs.lookup(name)
-    except LookupError:
-        known = [one.replace("_", "-") for one in aliases.aliases]
-        raise ValueError(f"unknown encoding {name!r}{did_you_mean(name, known)}") from None
-    return name
 
 
 class Except(Block):
@@ -64,6 +56,9 @@ class Table(Loader):
     """Columns of other names than the prompt's fields, as {field: column}."""
     may_be_empty: Annotated[tuple[str, ...], Decides("sample")] = ()
     """Fields that some rows may lack; in all others an empty cell is an error."""
+    longest: Annotated[dict[str, Count], Decides("sample")] = Field(default_factory=dict)
+    """The most characters of a field, as {field: number}; longer texts end there, between words,
+    and are counted (`cut_questions`)."""
     id: Annotated[ColumnName | None, Decides("sample")] = None
     """The column that names a row; by default the file's name and the row's number."""
     stratum: Annotated[ColumnName | None, Decides("sample")] = None
@@ -85,7 +80,7 @@ class Table(Loader):
     """The character between cells; by default a comma in .csv, a tab in .tsv."""
     quoted: Annotated[bool | None, Decides("sample")] = None
     """Whether cells may be in quotation marks; by default they may in CSV, in TSV not."""
-    encoding: Annotated[str, AfterValidator(_encoding), Decides("sample")] = "utf-8"
+    encoding: Annotated[str, AfterValidator(known_encoding), Decides("sample")] = "utf-8"
     """The encoding of text files, such as cp1252 or utf-16."""
 
     def using(self, names: Sequence[str]) -> Self:
@@ -122,15 +117,21 @@ class Table(Loader):
         Raises UserError naming the file and row, or the column with the nearest name.
         """
         seen: dict[str, set[str]] = {name: set() for name in self.filter}
-        passed = False
+        strata: set[str] = set()
         for entry, groups in self._entries(folder):
             stem = str(entry.name.with_suffix(""))
             for where, number, values in tables.records(entry, self._form, self._read(groups)):
                 cells = {**values, **groups}
                 if self._passes(cells, where, seen):
-                    passed = True
-                    yield self._row(cells, f"{stem}-{number:06d}", where)
-        if not passed:
+                    row = self._row(cells, f"{stem}-{number:06d}", where)
+                    strata.add(row.stratum)
+                    if len(strata) > MOST_STRATA:
+                        raise UserError(
+                            f"{where}: {self.stratum!r} has more than {MOST_STRATA:,} different "
+                            "values; a stratum is a group of rows"
+                        )
+                    yield row
+        if not strata:
             raise UserError(f"{folder}: {self._nothing(seen)}")
 
     @property
@@ -157,7 +158,8 @@ class Table(Loader):
         others: list[str] = []
         found = False
         for entry in entries(folder, self.FILES):
-            if self.split and self.split not in re.split(r"[\W_]+", str(entry.name)):
+            words = re.split(r"[\W_]+", str(entry.name).casefold())
+            if self.split and self.split.casefold() not in words:
                 others.append(entry.where)
                 continue
             groups: dict[str, str] = {}
@@ -197,20 +199,23 @@ class Table(Loader):
         return "no row passes the filter" if self.filter else "the table has no rows"
 
     def _row(self, cells: Record, number: str, where: str) -> Row:
-        fields = {}
+        fields, cut = {}, []
         for field, column in self.columns.items():
             value = cell(cells, column, where)
             if is_missing(value) and field not in self.may_be_empty:
                 raise UserError(
                     f"{where}: {column!r} is empty; if it may be, give may_be_empty: [{field}]"
                 )
-            fields[field] = text_of(value, where)
+            text = text_of(value, where)
+            fields[field] = shortened(text, self.longest.get(field))
+            if fields[field] != text:
+                cut.append(field)
         named = text_of(cell(cells, self.id, where), where) if self.id else number
         if not named.strip():
             raise UserError(f"{where} has no id ({self.id!r} is empty)")
         stratum = text_of(cell(cells, self.stratum, where), where) if self.stratum else ""
         accepted = self._accepted(cells, where) if self.reference is not None else [""]
-        return Row(named, fields, accepted[0], stratum, tuple(accepted[1:]))
+        return Row(named, fields, accepted[0], stratum, tuple(accepted[1:]), tuple(cut))
 
     def _accepted(self, cells: Record, where: str) -> list[str]:
         """The right answers of a row, each once."""

@@ -70,6 +70,8 @@ class Measured:
     """The rates of arrivals of the scenario `server`."""
     score: Score | None = None
     """The scorer's result; None where nothing was learned."""
+    cut: int = 0
+    """The number of questions that lack the end of a field, as the task's sample says."""
 
 
 @dataclass(frozen=True)

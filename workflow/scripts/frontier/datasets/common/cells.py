@@ -37,3 +37,13 @@ def text_of(value: Any, where: str) -> str:
     if isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
+
+
+def shortened(text: str, longest: int | None) -> str:
+    """The text, ended after `longest` characters: between words if one ends in the last tenth."""
+    if longest is None or len(text) <= longest:
+        return text
+    start = text[:longest]
+    space = max(start.rfind(" "), start.rfind("\n"))
+    whole = text[longest].isspace() or space < 0.9 * longest
+    return (start if whole else start[:space]).rstrip()

@@ -5,12 +5,23 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
+from encodings import aliases
 
 from frontier.datasets.common import archives
 from frontier.datasets.common.files import MAX_ROW, DatasetFile
-from frontier.errors import UserError
+from frontier.errors import UserError, did_you_mean
 
 MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+def known_encoding(name: str) -> str:
+    """The name itself. Raises ValueError with the nearest one for an unknown encoding."""
+    try:
+        codecs.lookup(name)
+    except LookupError:
+        known = [one.replace("_", "-") for one in aliases.aliases]
+        raise ValueError(f"unknown encoding {name!r}{did_you_mean(name, known)}") from None
+    return name
 
 
 def text_lines(entry: DatasetFile, encoding: str) -> Iterator[str]:
