@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from sklearn.metrics import accuracy_score
 
 from frontier import patterns
 from frontier.answers import choices, json_values, numbers
@@ -187,6 +189,21 @@ def test_the_choice_scorer_counts_letters_and_refuses_others() -> None:
     assert right(Choice(letters="ABCDEFGHIJ"), "Answer: J", "J")
     with pytest.raises(UserError, match="reference 'E' is not one of the letters ABCD"):
         scored(Choice(), ("E", "E"))
+
+
+def test_shares_are_scikit_learns() -> None:
+    """Letters and numbers, some of them missing: an answer without one is a class of its own."""
+    rng = random.Random(4)
+    golds = [rng.choice("ABCD") for _ in range(300)]
+    read = [rng.choice([gold, *"ABCD", "?"]) for gold in golds]
+    texts = ["no idea" if one == "?" else f"So it is.\nAnswer: {one}" for one in read]
+    found = scored(Choice(), *zip(texts, golds, strict=True))
+    assert found.metrics["accuracy"].value == pytest.approx(accuracy_score(golds, read))
+    assert found.unparsable == read.count("?")
+    digits = [str("ABCD".index(gold)) for gold in golds]
+    said = ["none" if one == "?" else f"I count {'ABCD'.index(one)}." for one in read]
+    share = scored(Number(), *zip(said, digits, strict=True)).metrics["accuracy"].value
+    assert share == pytest.approx(accuracy_score(golds, read))
 
 
 # Exact match, containment, patterns

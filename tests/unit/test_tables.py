@@ -74,8 +74,8 @@ def test_every_form_gives_the_same_rows(name: str, tmp_path: Path) -> None:
     assert [row.reference for row in found] == ["1", "None", "NA"]
     assert [row.stratum for row in found] == ["a", "b", "a"]
     assert len({row.id for row in found}) == 3
-    assert LOADER.check(tmp_path) is None
-    assert LOADER.check(tmp_path / name) is None
+    LOADER.check(tmp_path)
+    LOADER.check(tmp_path / name)
     assert rows(tmp_path / name) == found
 
 
@@ -179,6 +179,10 @@ def test_filters_files_and_splits(tmp_path: Path) -> None:
     assert [row.reference for row in rows(tmp_path, others)] == ["None"]
     wrong = LOADER.model_copy(update={"filter": {"kind": "aa"}})
     assert "no row whose 'kind' is 'aa' (did you mean 'a'?)" in fault(tmp_path, wrong)
+    one_wrong = LOADER.model_copy(update={"filter": {"kind": ("a", "bb")}})
+    assert "no row whose 'kind' is 'bb' (did you mean 'b'?)" in fault(tmp_path, one_wrong)
+    none = LOADER.model_copy(update={"filter": {"kind": "a", "answer": "None"}})
+    assert "no row passes the filter" in fault(tmp_path, none)
     nowhere = LOADER.model_copy(update={"split": "train"})
     assert "no table of that name; there are: dev/art_dev.csv" in fault(tmp_path, nowhere)
 
@@ -282,6 +286,7 @@ def test_ids_are_a_columns_and_unique(tmp_path: Path) -> None:
     [
         ({"encoding": "utf8x"}, "unknown encoding 'utf8x'"),
         ({"files": "("}, "not a regular expression"),
+        ({"header": ("a", "b", "a")}, "two columns are named 'a'"),
         ({"delimiter": ";;"}, "at most 1 character"),
         ({"filter": {"kind": {"other_than": []}}}, "at least 1 item"),
     ],
@@ -289,6 +294,12 @@ def test_ids_are_a_columns_and_unique(tmp_path: Path) -> None:
 def test_keys_are_checked(keys: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValidationError, match=reason):
         Table.model_validate(keys)
+
+
+@pytest.mark.parametrize("key", [{"longest": {"qestion": 9}}, {"may_be_empty": ("qestion",)}])
+def test_keys_of_fields_name_fields(key: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r": no field 'qestion' \(did you mean 'question'"):
+        Table(reference="answer", **key).using(["question"])
 
 
 cells = st.text(

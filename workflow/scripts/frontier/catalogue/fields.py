@@ -12,7 +12,14 @@ from frontier.scorers import SCORERS, Scorer
 def with_fields(loader: Loader, prompt: str, scorer: Scorer, where: str) -> Loader:
     """The loader with all fields that a task reads. Raises UserError for what it cannot provide."""
     try:
-        read = loader.using([*templates.used(prompt), *scorer.reads()])
+        named = templates.used(prompt)
+    except ValueError:
+        named = ()  # refused below
+    try:
+        read = loader.using([*named, *scorer.reads()])
+    except ValueError as error:
+        raise UserError(f"{where}.sample.{error}") from None
+    try:
         templates.check(prompt, read.fields())
     except ValueError as error:
         raise UserError(f"{where}.prompt: {error}") from None

@@ -15,11 +15,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field
 
 from frontier import patterns
-from frontier.blocks import Block, Count, Decides
+from frontier.blocks import Count, Decides
 from frontier.datasets import Loader, References, Row
 from frontier.datasets.common import tables
 from frontier.datasets.common.cells import cell, is_missing, shortened, text_of
 from frontier.datasets.common.files import DatasetFile, entries
+from frontier.datasets.common.filters import Filter, Wanted
 from frontier.datasets.common.tables import Form, Record
 from frontier.datasets.common.text_lines import known_encoding
 from frontier.errors import UserError, did_you_mean
@@ -27,16 +28,14 @@ from frontier.text import shown
 
 MOST_STRATA = 10_000
 """Groups; some rows of each are in memory while a sample is drawn."""
-MOST_SHOWN = 1_000
-"""Different values of a filtered column that are remembered for an error."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
-class Except(Block):
-    """All values but some."""
-
-    other_than: Annotated[tuple[str, ...], Field(min_length=1)]
-    """The values that are left out; "" is an empty cell."""
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"two columns are named {shown(name)}")
+    return names
 
 
 class Table(Loader):
@@ -63,9 +62,7 @@ class Table(Loader):
     """The column that names a row; by default the file's name and the row's number."""
     stratum: Annotated[ColumnName | None, Decides("sample")] = None
     """The column of groups, from which a sample takes equal shares."""
-    filter: Annotated[dict[ColumnName, str | tuple[str, ...] | Except], Decides("sample")] = Field(
-        default_factory=dict
-    )
+    filter: Annotated[dict[ColumnName, Wanted], Decides("sample")] = Field(default_factory=dict)
     """The rows to use: {column: value}, {column: [values]} or {column: {other_than: [values]}}."""
     split: Annotated[str | None, Field(pattern=r"^\w+$"), Decides("sample")] = None
     """The files whose path has this word, such as `test` in main/test-00000-of-00001.parquet."""
@@ -74,7 +71,7 @@ class Table(Loader):
     )
     """A regular expression for the names of the files to read, without .gz; its named groups are
     further columns: "(?P<subject>.+)_test\\.csv"."""
-    header: Annotated[tuple[ColumnName, ...], Decides("sample")] = ()
+    header: Annotated[tuple[ColumnName, ...], AfterValidator(_distinct), Decides("sample")] = ()
     """The columns' names of CSV and TSV files without a header row."""
     delimiter: Annotated[str | None, Field(min_length=1, max_length=1), Decides("sample")] = None
     """The character between cells; by default a comma in .csv, a tab in .tsv."""
@@ -86,7 +83,12 @@ class Table(Loader):
     def using(self, names: Sequence[str]) -> Self:
         """The loader with columns for these fields too, of the same names if not given others."""
         further = {name: name for name in names if name not in self.columns}
-        return self.model_copy(update={"columns": {**self.columns, **further}})
+        columns = {**self.columns, **further}
+        for key, named in (("may_be_empty", self.may_be_empty), ("longest", self.longest)):
+            for name in named:
+                if name not in columns:
+                    raise ValueError(f"{key}: no field {name!r}{did_you_mean(name, columns)}")
+        return self.model_copy(update={"columns": columns})
 
     def fields(self) -> tuple[str, ...]:
         """The fields that `columns` names, and those of the task's prompt."""
@@ -116,13 +118,14 @@ class Table(Loader):
 
         Raises UserError naming the file and row, or the column with the nearest name.
         """
-        seen: dict[str, set[str]] = {name: set() for name in self.filter}
+        chosen = Filter(self.filter)
         strata: set[str] = set()
         for entry, groups in self._entries(folder):
             stem = str(entry.name.with_suffix(""))
             for where, number, values in tables.records(entry, self._form, self._read(groups)):
                 cells = {**values, **groups}
-                if self._passes(cells, where, seen):
+                texts = {name: text_of(cell(cells, name, where), where) for name in self.filter}
+                if chosen.passes(texts):
                     row = self._row(cells, f"{stem}-{number:06d}", where)
                     strata.add(row.stratum)
                     if len(strata) > MOST_STRATA:
@@ -131,8 +134,11 @@ class Table(Loader):
                             "values; a stratum is a group of rows"
                         )
                     yield row
+        if fault := chosen.fault():
+            raise UserError(f"{folder}: {fault}")
         if not strata:
-            raise UserError(f"{folder}: {self._nothing(seen)}")
+            why = "no row passes the filter" if self.filter else "the table has no rows"
+            raise UserError(f"{folder}: {why}")
 
     @property
     def _form(self) -> Form:
@@ -175,28 +181,6 @@ class Table(Loader):
             wanted = " of that name" if others else f": their names end in {_SUFFIXES}"
             there = f"; there are: {', '.join(others[:5])}" if others else ""
             raise UserError(f"{folder}: no table{wanted}{there}")
-
-    def _passes(self, cells: Record, where: str, seen: dict[str, set[str]]) -> bool:
-        for name, wanted in self.filter.items():
-            text = text_of(cell(cells, name, where), where)
-            if len(seen[name]) < MOST_SHOWN:
-                seen[name].add(text)
-            if isinstance(wanted, Except):
-                passes = text not in wanted.other_than
-            else:
-                passes = text in ((wanted,) if isinstance(wanted, str) else wanted)
-            if not passes:
-                return False
-        return True
-
-    def _nothing(self, seen: Mapping[str, set[str]]) -> str:
-        """The reason why there is no row."""
-        for name, wanted in self.filter.items():
-            values = (wanted,) if isinstance(wanted, str) else wanted
-            if isinstance(values, tuple) and values and not seen[name] & {*values} and seen[name]:
-                hint = did_you_mean(values[0], sorted(seen[name]))
-                return f"no row whose {name!r} is {shown(values[0])}{hint}"
-        return "no row passes the filter" if self.filter else "the table has no rows"
 
     def _row(self, cells: Record, number: str, where: str) -> Row:
         fields, cut = {}, []

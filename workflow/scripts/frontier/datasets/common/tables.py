@@ -125,14 +125,14 @@ def _refuse_quotes(cells: list[str], where: str) -> None:
 
 
 def _json(entry: DatasetFile, form: Form) -> Iterator[tuple[str, int, Record]]:
-    number = 0
-    for line in text_lines(entry, form.encoding):
-        number += 1
+    begun = False
+    for number, line in enumerate(text_lines(entry, form.encoding), start=1):
         if not line.strip():
             continue
-        if number == 1 and line.lstrip().startswith("[") and entry.name.suffix.lower() == ".json":
+        if not begun and line.lstrip().startswith("[") and entry.name.suffix.lower() == ".json":
             yield from _array(entry, form)
             return
+        begun = True
         where = f"{entry.where}: row {number}"
         try:
             value = parse_json(line)
