@@ -25,6 +25,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
 import corpora
+import judged
 import populations
 
 from frontier.results.columns import SIGNIFICANT
@@ -39,7 +40,10 @@ def conditions(
 ) -> Iterator[populations.Condition]:
     """All of them, or those of some figures."""
     p = populations
-    groups = (p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores)
+    groups = (
+        *(p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores),
+        *(judged.mean_ratings, judged.win_rates, judged.arenas, judged.lengths),
+    )
     for group in groups:
         yield from (each for each in group() if not figures or each.figure in figures)
     if not figures or set(figures) & set(CORPORA):

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 
 import corpora
 import coverage
+import judged
 import populations
 
 from frontier.stats.bootstrap import bootstrap, mean
@@ -32,6 +33,9 @@ CONDITIONS = {
         populations.ratios(),
         populations.f1_scores(),
         populations.mean_scores(),
+        judged.mean_ratings(),
+        judged.win_rates(),
+        judged.arenas(),
         corpora.corpora(corpora.references(None, 1000)),
     )
     for each in group
@@ -68,6 +72,11 @@ def held(condition: populations.Condition, n: int, studies: int = STUDIES) -> fl
         ("chrF2 change: equally good", 20),
         ("chrF2 change: a worse one", 50),
         ("chrF2 change: a worse one", 200),
+        ("rating: two turns, correlation 0.6", 20),
+        ("rating: two turns, correlation 0", 80),
+        ("win rate: 50% better", 80),
+        ("win rate: 90% better", 80),
+        ("arena: sandwich, player a", 80),
     ],
 )
 def test_an_interval_holds_the_truth_as_often_as_it_says(condition: str, n: int) -> None:
