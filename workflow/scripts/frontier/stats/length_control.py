@@ -152,7 +152,8 @@ def length_controlled(
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(resamples):
-        counts = np.append(rng.multinomial(n, np.full(n, 1 / n)), np.ones(len(weights) - n))
+        counts: Floats = np.ones(len(weights))
+        counts[:n] = rng.multinomial(n, np.full(n, 1 / n))
         fitted = logistic(features, targets, weights * counts, chosen, found)
         drawn.append(_rate(own, fitted, counts[:n]))
     tail = (1 - confidence) / 2
