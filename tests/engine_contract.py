@@ -19,12 +19,16 @@ import psutil
 
 from frontier.engines import ENGINES, Choose, Generate, Settings
 from frontier.errors import UnsupportedError
+from frontier.requests import Sampling
 from quantizing import quantizer
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", quantizer("native"))
 CUTS = (0.2, 0.5, 0.8)
 """The points at which generations are interrupted, as shares of their usual time."""
 ROUNDS = 6
+TEMPERATURE = 100.0
+"""At which any token may be next, whatever the model."""
+SEEDS = (1, 1, 2, 3, 4)
 
 
 def ask(engine: Any, prompt: str, tokens: int, stop: list[str]) -> dict[str, Any]:
@@ -105,6 +109,11 @@ def examine(load: Any, folder: Path, work: dict[str, Any]) -> dict[str, Any]:
             limit = max(limit / 2, 1e-6)
         # Another than the interrupted one comes next, so that anything left behind would show.
         found["after"] += [ask(engine, *work["requests"][1]), ask(engine, *first)]
+    random = [Sampling(TEMPERATURE, 1.0, seed) for seed in SEEDS]
+    found["random"] = [
+        engine.generate(Generate(prompt, tokens, (), sampling=one)).text for one in random
+    ]
+    found["after random"] = ask(engine, *first)
     found["chosen"] = chosen(engine, work)
     found["loaded"] = dataclasses.asdict(engine.loaded)
     found["peak"] = engine.device_peak_bytes()

@@ -24,7 +24,7 @@ import transformers
 from tokenizers import decoders, pre_tokenizers
 
 import shipped
-from engine_contract import CUTS
+from engine_contract import CUTS, SEEDS
 from environments import LIBRARY, ROOT, run_in
 from frontier import engines
 from frontier.planning.placement import engine_facts
@@ -418,6 +418,17 @@ def test_what_it_holds(found: dict[str, Any]) -> None:
     assert recorded["loaded"]["kv_bytes_per_token"] in (None, cached, 2 * cached, 4 * cached)
     assert recorded["loaded"]["kernel"] is None or recorded["loaded"]["kernel"].strip()
     assert recorded["peak"] is None, "the CPU has no memory of its own"
+
+
+def test_random_answers_are_those_of_engines_that_say_so(
+    engine: str, checkpoint: str, found: dict[str, Any]
+) -> None:
+    """The same for the same seed, others for others; the next request has the likeliest tokens."""
+    recorded = found[checkpoint]
+    assert said(recorded["after random"]) == said(recorded["answers"][0])
+    if ENGINE_BLOCKS[engine].samples:
+        assert recorded["random"][0] == recorded["random"][1]
+        assert len(set(recorded["random"])) > len(set(SEEDS)) // 2
 
 
 def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, Any]) -> None:

@@ -51,6 +51,8 @@ def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
     fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
     fields |= CODE
+    if isinstance(scorer, Code):
+        fields |= {scorer.prefix: CODE["prompt"], scorer.suffix or "": ""}
 
     def possible(reference: str) -> bool:
         try:

@@ -494,6 +494,9 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         put("tasks", f"{SUMS}/shots", {"from": "train", "count": 2}),
         {"sample sums"} | measures(tasks=("sums",)),
     ),
+    "task: random answers": (
+        put("tasks", f"{SUMS}/samples", {"temperature": 0.5}), measures(tasks=("sums",))
+    ),
     "task: beginning of the answer": (
         put("tasks", f"{SUMS}/answer_begins", "It is"), measures(tasks=("sums",))
     ),

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from disturbed import lines
-from workspace import Workspace, jobs_in
+from workspace import Workspace, jobs_in, refused
 
 SUMS = "tasks/sums/sample"
 
@@ -82,10 +83,53 @@ def test_worked_examples_before_each_question(small: Workspace) -> None:
     assert small.jobs() == set()
 
     small.set("tasks", "tasks/sums/shots", {**shots, "from": "trial"})
-    refused = small.program("plan")
-    assert refused.returncode != 0
-    assert refused.stderr.strip().count("\n") == 0
-    assert "tasks.sums.shots.from: unknown id 'trial' (did you mean 'train'?)" in refused.stderr
+    refused(
+        small.program("plan"), "tasks.sums.shots.from: unknown id 'trial' (did you mean 'train'?)"
+    )
+
+
+def test_random_answers_to_each_question(small: Workspace) -> None:
+    """Several requests for each row, asked at random and scored together; cells of others stay."""
+    rows = [
+        {"id": f"p{n}", "question": f"{n} + 1", "prompt": "def f():\n", "entry_point": "f",
+         "test": "def check(f):\n    assert f() == 1\n"}
+        for n in range(4)
+    ]  # fmt: skip
+    small.path("programs.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    table = {"loader": "table", "source": {"path": "programs.jsonl"}}
+    samples = {"count": 3, "temperature": 3.0}
+    scorer = {"kind": "code", "form": "continuation", "pass_at": [2]}
+    task = {
+        "dataset": "programs", "sample": {"size": 4, "id": "id"}, "prompt": "{question} =",
+        "max_new_tokens": 8, "samples": samples, "scorer": scorer,
+    }  # fmt: skip
+    small.set("tasks", "datasets/programs", table)
+    small.set("tasks", "tasks/programs", task)
+    path = "results/tiny-llama/cpu/programs.json"
+    small.build(path)
+    cell = json.loads(small.path(path).read_text(encoding="utf-8"))
+    assert cell["figures"]["decoding"] == "sampled, temperature 3"
+    assert cell["score"]["metrics"].keys() == {"pass_at_1", "pass_at_2"}
+    requests = pl.read_parquet(small.path(path).with_suffix(".parquet"))
+    assert sorted(requests["id"]) == [f"p{n}#{m}" for n in range(4) for m in (1, 2, 3)]
+    assert dict(requests["question"].value_counts().iter_rows()) == {f"p{n}": 3 for n in range(4)}
+    assert requests["prediction"].n_unique() > 4
+    assert small.jobs(path) == set()
+    answers = dict(requests.select("id", "prediction").iter_rows())
+
+    small.set("tasks", "tasks/programs/samples", {**samples, "count": 2})
+    small.build(path)
+    fewer = pl.read_parquet(small.path(path).with_suffix(".parquet"))
+    assert fewer.height == 8
+    assert all(answers[name] == text for name, text in fewer.select("id", "prediction").iter_rows())
+
+    small.set("tasks", "tasks/programs/scorer", {**scorer, "pass_at": [5]})
+    refused(small.program("plan"), "tasks.programs.scorer: needs 5 answers", "samples.count is 2")
+    small.set("tasks", "tasks/programs/sample/reference", "entry_point")
+    small.set("tasks", "tasks/programs/scorer", {"kind": "mathematics"})
+    refused(
+        small.program("plan"), "tasks.programs.samples.count: mathematics takes one answer", "code"
+    )
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limi
 from frontier.measuring import contention, reuse, sessions
 from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
-from frontier.prompts import Question, written
+from frontier.prompts import Question
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.results.measurement import Attempt, Measurement
@@ -119,7 +119,7 @@ def run_cell(
             known = scenario.answered(journal, questions)
             if known is None:
                 watch = contention.Watch(settings.accelerator, model.processes())
-                inputs = {name: written(one.whole) for name, one in questions.items()}
+                inputs = {name: one.input for name, one in questions.items()}
                 paid = bool(spec.costs)
                 bench = Bench(model, requests, journal, watch, pauses, cell, paid, inputs)
                 journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
@@ -155,13 +155,13 @@ def run_cell(
 def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) -> None:
     """Measures the requests missing in the journal; writes requests and measurement."""
     rows = read_lines(arguments.sample)
-    questions = {row["id"]: spec.task.question(row) for row in rows}
+    questions = spec.task.questions(rows)
     weights = lock_of(arguments.model).get("weights_sha256")
     here = sessions.here(spec.request, weights, spec.references)
     path = arguments.requests.with_name(layout.JOURNAL)
     apart = scenarios.load(spec.cell.scenario).INDEPENDENT
     if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
-        prompts = {name: written(one.whole) for name, one in questions.items()}
+        prompts = {name: one.input for name, one in questions.items()}
         reuse.take_over(path, spec, prompts, here)
     journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)

@@ -22,6 +22,7 @@ from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
 from frontier.host.files import write_bytes
+from frontier.prompts import sample_ids
 from frontier.results import checksums, layout, measurement
 from frontier.results.cell import CellResult, Provenance
 from frontier.results.loads import at_once, loads
@@ -33,6 +34,16 @@ from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_lines, sha256
 
 MISSING = ("simulated", "random_weights", "score", "load", "provenance", "requests_sha256")
+
+
+def asked_rows(rows: list[dict[str, Any]], measured: Measurement) -> dict[str, dict[str, Any]]:
+    """The row of each request, with the question that it shares with others if it does."""
+    count = measured.samples.count if measured.samples else 1
+    return {
+        name: {**row, "id": name, "question": row["id"] if count > 1 else ""}
+        for row in rows
+        for name in sample_ids(row["id"], count)
+    }
 
 
 def scored_items(
@@ -48,6 +59,7 @@ def scored_items(
             row["fields"],
             templates.fill(template, row["fields"]),
             tuple(row.get("also_accepted", ())),
+            row.get("question", ""),
         )
         for row in rows
     ]
@@ -94,6 +106,7 @@ def table(
                 "input": next(iter(item.fields.values()), ""),
                 "prediction": item.prediction,
                 "reference": item.reference,
+                **({"question": item.question} if item.question else {}),
                 **({counted.OTHERS: list(item.also_accepted)} if several else {}),
                 **columns,
             }
@@ -153,7 +166,7 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
 
     every = latency.in_order(read(inputs.requests))
     records, at_rates = at_once(every), loads(every)
-    rows = {row["id"]: row for row in read_lines(inputs.sample)}
+    rows = asked_rows(read_lines(inputs.sample), measured)
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
     items = scored_items(records, [rows[record.id] for record in records], measured.template)

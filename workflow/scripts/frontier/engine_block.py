@@ -83,6 +83,11 @@ class EngineBlock(Derived):
     caches_prefixes: ClassVar[bool] = False
     """True if it can answer from the cached prefix of earlier prompts (`prefix_cache`)."""
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random (a task's `samples`)."""
+        return False
+
     @model_validator(mode="after")
     def _elsewhere_or_here(self) -> Self:
         if self.remote and not self.drives_endpoints:

@@ -61,6 +61,11 @@ Prompt = str | Chat
 """A text, or a conversation with more than a question."""
 
 
+def sample_ids(row_id: str, count: int) -> list[str]:
+    """The ids of the requests for so many answers to a row's question."""
+    return [row_id] if count == 1 else [f"{row_id}#{number}" for number in range(1, count + 1)]
+
+
 def as_chat(prompt: Prompt) -> Chat:
     """The prompt as a conversation."""
     return prompt if isinstance(prompt, Chat) else Chat(prompt)
@@ -89,6 +94,8 @@ class Question:
     separator: str = "\n\n"
     """Between examples, as text."""
     begins: str = ""
+    sample: int = 0
+    """The number of this sample of its answers, from 0."""
 
     def with_shots(self, count: int) -> Prompt:
         """The prompt with the first `count` of its shots, of which the first is the nearest.
@@ -112,6 +119,12 @@ class Question:
     def whole(self) -> Prompt:
         """The prompt with all of its shots."""
         return self.with_shots(len(self.shots))
+
+    @property
+    def input(self) -> str:
+        """The prompt with all of its shots as a text, by which another measurement finds it."""
+        text = written(self.whole)
+        return f"{text}\n#{self.sample}" if self.sample else text
 
 
 def question(

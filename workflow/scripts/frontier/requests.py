@@ -12,8 +12,20 @@ CountedBy = Literal["engine", "usage", "tokenizer"]
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """A random choice of each token, by its probability, instead of the likeliest one."""
+
+    temperature: float
+    """Above 0; probabilities are those of logits divided by it."""
+    top_p: float
+    """Only the likeliest tokens with this probability together are chosen from."""
+    seed: int
+    """At least 0, below 2^31."""
+
+
+@dataclass(frozen=True)
 class Generate:
-    """A request for the text that greedily follows a prompt."""
+    """A request for the text that greedily follows a prompt, or a sampled one."""
 
     prompt: Prompt
     max_new_tokens: int
@@ -22,6 +34,8 @@ class Generate:
     """The text ends at the first of these, including special tokens."""
     lost_shots: int = 0
     """Worked examples that the prompt lacks because it would be too long with them."""
+    sampling: Sampling | None = None
+    """None: each token is the likeliest one."""
 
 
 @dataclass(frozen=True)

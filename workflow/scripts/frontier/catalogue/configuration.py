@@ -19,6 +19,7 @@ from frontier.catalogue.examples import Examples, examples
 from frontier.catalogue.fields import with_fields
 from frontier.catalogue.question import Config
 from frontier.catalogue.reading import line_of, parse, read_yaml
+from frontier.catalogue.samples import check_samples
 from frontier.conversions import plain_formats
 from frontier.datasets import LOADERS, Loader
 from frontier.engine_block import EngineKind
@@ -69,6 +70,7 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
         loaders[name] = with_fields(keys, task.prompt, scorers[name], where)
+        check_samples(task.samples, scorers[name], where)
         if task.shots:
             read = loaders[name]
             shots[name] = examples(task.shots, task.dataset, read, datasets, f"{where}.shots")

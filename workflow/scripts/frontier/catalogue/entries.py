@@ -25,6 +25,7 @@ from frontier.catalogue.devices import Device
 from frontier.catalogue.examples import Examples, Shots
 from frontier.catalogue.loads import Limits, Rates
 from frontier.catalogue.models import Model
+from frontier.catalogue.samples import Samples
 from frontier.catalogue.source import Source
 from frontier.datasets import Loader
 from frontier.engines import Engine
@@ -103,6 +104,8 @@ class Task(Entry):
     answer_begins: Annotated[Beginning | None, Measure] = None
     """Forced beginning of every answer, which the model continues. It is no part of the answer
     that is timed and scored; the answers of `shots` begin with it too."""
+    samples: Annotated[Samples | None, Measure] = None
+    """Several random answers to each question; unset: one, of the likeliest tokens."""
     scorer: Annotated[ScorerKeys, Score]
     """The scoring of answers."""
     limits: Annotated[Limits, Load] = Limits()
@@ -111,6 +114,11 @@ class Task(Entry):
     """The rates of arrivals that the scenario `server` tries."""
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
+
+    @property
+    def requests(self) -> int:
+        """The number of its requests."""
+        return self.sample.size * (self.samples.count if self.samples else 1)
 
     def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, those of `shots` likewise."""

@@ -18,6 +18,7 @@ from frontier.blocks import Arguments, Block
 from frontier.errors import did_you_mean
 from frontier.prompts import Chat, Shot
 from frontier.registry import Registry
+from frontier.requests import Sampling
 
 WHOLE = frozenset(
     {"model", "prompt", "messages", "input", "instructions", "stream", "n", "best_of"}
@@ -95,6 +96,8 @@ class Ask:
     """Earlier turns, in a chat."""
     begins: str = ""
     """The beginning of the answer, in a chat."""
+    sampling: Sampling | None = None
+    """The random choice of tokens; None: the likeliest."""
 
     @property
     def turns(self) -> list[tuple[str, str]]:

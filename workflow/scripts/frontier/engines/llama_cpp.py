@@ -21,6 +21,11 @@ class LlamaCpp(Engine):
     reads: Annotated[tuple[Literal["gguf"], ...], Field(min_length=1), Plan]
     """The format that llama.cpp reads."""
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random."""
+        return True
+
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
         import frontier.engines.loaded.llama_cpp  # noqa: F401

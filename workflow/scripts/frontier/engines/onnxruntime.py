@@ -21,6 +21,11 @@ class OnnxRuntime(Engine):
     dtypes: Annotated[tuple[Literal["float32"], ...], Field(min_length=1), Plan] = ("float32",)
     """Its precision on a CPU."""
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random."""
+        return True
+
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
         import frontier.engines.loaded.onnxruntime  # noqa: F401

@@ -21,6 +21,11 @@ class OpenVino(Engine):
     dtypes: Annotated[tuple[Literal["float32"], ...], Field(min_length=1), Plan] = ("float32",)
     """The precision that it is set to on every CPU."""
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random."""
+        return True
+
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
         import frontier.engines.loaded.openvino  # noqa: F401

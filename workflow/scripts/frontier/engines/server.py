@@ -134,6 +134,14 @@ class Server(Engine):
             Command((*self.command, *change.arguments), self.variables | change.variables).check()
 
     @property
+    def samples(self) -> bool:
+        """True if requests may have another temperature than 0."""
+        return self.dialect.greedy and "temperature" not in (
+            *self.dialect.leave_out,
+            *self.dialect.add,
+        )
+
+    @property
     def renders_chats(self) -> bool:
         """True if its own chat template renders prompts, not the checkpoint's."""
         return self.dialect.api != "completions"

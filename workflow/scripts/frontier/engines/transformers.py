@@ -17,6 +17,11 @@ class Transformers(Engine):
 
     runs_quantizers: ClassVar[bool] = True
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random."""
+        return True
+
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
         import frontier.engines.loaded.transformers  # noqa: F401

@@ -8,7 +8,7 @@ from frontier.results.measurement import Measurement
 
 
 class Decoding(Condition):
-    """The choice of each token: the likeliest, unless an endpoint refuses that."""
+    """The choice of each token: the likeliest, unless a task or an endpoint says otherwise."""
 
     ORDER = 205
     COLUMNS = (
@@ -16,10 +16,14 @@ class Decoding(Condition):
             "decoding",
             "text",
             "",
-            "greedy: each token is the likeliest; sampled: an endpoint that refuses that",
+            "greedy: each token is the likeliest; sampled: at random, because the task says so, or "
+            "an endpoint refuses another choice",
         ),
     )
 
     def value(self, measurement: Measurement) -> str:
         """The value, by what the requests asked for."""
+        if found := measurement.samples:
+            top = f", top-p {found.top_p:g}" if found.top_p < 1 else ""
+            return f"sampled, temperature {found.temperature:g}{top}"
         return "greedy" if all(server.greedy for server in measurement.servers) else "sampled"

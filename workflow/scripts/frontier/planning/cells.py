@@ -123,6 +123,15 @@ def why_not_asked(found: Placement, task: Task) -> Reason | None:
     return chat_files.why_not(model.path, model, turns=turns, begins=bool(task.answer_begins))
 
 
+def why_not_sampled(found: Placement, scenario: str) -> Reason | None:
+    """The reason why a variant on a device cannot answer at random; None if it can."""
+    if not found.engine.samples:
+        return f"{found.device.engine} does not sample: it chooses the likeliest tokens only"
+    if scenario != SINGLE_STREAM:
+        return f"random answers are asked for one at a time, not in the scenario {scenario}"
+    return None
+
+
 def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     """The cell of that place. Raises UserError with the nearest name for an unknown id."""
     variant, device, task = place.variant, place.device, place.task
@@ -136,6 +145,8 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     reason = reason or why_not_asked(found, catalogue.tasks[task])
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} does not support the scenario {place.scenario}"
+    if catalogue.tasks[task].samples:
+        reason = reason or why_not_sampled(found, place.scenario)
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     if found.engine.remote:

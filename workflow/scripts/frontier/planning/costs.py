@@ -57,7 +57,7 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     """The calls, tokens and money of measuring a cell at a paid endpoint, from the beginning."""
     placement = _placement(steps, cell)
     task, scenario = steps.catalogue.tasks[cell.task], steps.scenario(cell)
-    timed = scenario.calls(task.sample.size, paid=True)
+    timed = scenario.calls(task.requests, paid=True)
     calls = timed + placement.device.warmup.maximum
     sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
     try:

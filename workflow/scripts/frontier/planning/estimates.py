@@ -62,7 +62,7 @@ def seconds(placement: Placement, task: Task, scenario: Scenario, *, paid: bool)
     load = _read_bytes(placement) / LOAD_BYTES_S
     each = task.max_new_tokens * token
     warmup = placement.device.warmup.maximum * each
-    return START_S + load + warmup + scenario.seconds(task.sample.size, each, paid=paid)
+    return START_S + load + warmup + scenario.seconds(task.requests, each, paid=paid)
 
 
 def minutes(placement: Placement, task: Task, scenario: Scenario, attempt: int) -> int:

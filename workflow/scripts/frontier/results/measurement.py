@@ -37,10 +37,19 @@ class MeasuredShots(BaseModel):
     as_: Annotated[ShotStyle, Field(alias="as")]
 
 
+class MeasuredSamples(BaseModel):
+    """The part of a task's random answers that is read again."""
+
+    count: Count
+    temperature: Amount
+    top_p: Amount
+
+
 class _Task(BaseModel):
     """The part of a measured task that is read again."""
 
     prompt: str
+    samples: MeasuredSamples | None = None
     shots: MeasuredShots | None = None
 
 
@@ -114,6 +123,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def shots(self) -> MeasuredShots | None:
         """The task's worked examples; None if it has none."""
         return _Spec.model_validate_json(json.dumps(self.spec)).task.shots
+
+    @property
+    def samples(self) -> MeasuredSamples | None:
+        """The task's random answers; None if the likeliest token is chosen."""
+        return _Spec.model_validate_json(json.dumps(self.spec)).task.samples
 
     @property
     def server_keys(self) -> ServerKeys:

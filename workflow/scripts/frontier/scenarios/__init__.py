@@ -169,7 +169,8 @@ def requests_for(
     """
     found = {}
     for name, one in questions.items():
-        request = Generate(one.whole, task.max_new_tokens, task.stop)
+        sampling = task.samples.of(one) if task.samples else None
+        request = Generate(one.whole, task.max_new_tokens, task.stop, sampling=sampling)
         while request.lost_shots < len(one.shots) and not model.fits(request):
             lost = request.lost_shots + 1
             prompt = one.with_shots(len(one.shots) - lost)

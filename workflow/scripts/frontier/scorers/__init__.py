@@ -46,6 +46,8 @@ class ScoredItem:
     fields: Mapping[str, str]
     prompt: str = ""
     also_accepted: tuple[str, ...] = ()
+    question: str = ""
+    """The id that all answers to the same question share; "" if this is the only one."""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -117,12 +119,18 @@ class Scorer(Entry, ABC):
 
     PRIMARY: ClassVar[str]
     """The name of the metric by which variants are compared."""
+    REPEATS: ClassVar[bool] = False
+    """Whether it takes several answers to the same question, which are not independent."""
     REFERENCES: ClassVar[References] = "one"
     """The right answers with which it compares each: several are then all accepted."""
 
     def reads(self) -> tuple[str, ...]:
         """The fields of a row that it reads besides the answer and the references."""
         return ()
+
+    def samples(self) -> int:
+        """The least number of answers to each question that it needs."""
+        return 1
 
     def unavailable(self) -> str | None:
         """The reason why this machine cannot score: all answers are then unscored.

@@ -1,8 +1,9 @@
 """Generated programs, run in a sandbox against the tests of their data set, as in HumanEval.
 
 `pass_at_1`: the share of answers whose program passes its test, which is a function of a row's
-`entry_point`. A program gets no packages, network, files or processes (frontier/sandbox); where
-there is no sandbox, all answers are unscored.
+`entry_point`. `pass_at_k`: the chance that one of k answers to a question passes, by the unbiased
+estimator, for tasks with several `samples`. A program gets no packages, network, files or processes
+(frontier/sandbox); where there is no sandbox, all answers are unscored.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from frontier.machine.hardware import cores
 from frontier.sandbox.programs import run_all, unavailable
 from frontier.sandbox.running import TIMED_OUT, Program, Verdict
 from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
-from frontier.stats.intervals import wilson
+from frontier.stats.clusters import mean_pass_at_k
 
 NO_CODE = "no code"
 UNREAD = (NO_CODE, "SyntaxError", "IndentationError", "TabError")
@@ -33,6 +34,7 @@ class Code(Scorer):
 
     PRIMARY = "pass_at_1"
     REFERENCES = "none"
+    REPEATS = True
 
     form: Annotated[Literal["continuation", "chat"], Decides("score")]
     """`continuation`: the answer goes on where the prefix ends. `chat`: it has a block of code with
@@ -47,6 +49,8 @@ class Code(Scorer):
     """The field with the test: it defines `check`, which gets the function, or calls it by name."""
     entry_point: Annotated[str, Decides("score")] = "entry_point"
     """The field with the function's name."""
+    pass_at: Annotated[tuple[Annotated[int, Field(ge=1, le=1000)], ...], Decides("score")] = (1,)
+    """Further k of pass@k, for tasks with at least as many `samples` of each answer."""
     time_limit_s: Annotated[float, Field(gt=0, le=600), Decides("score")] = 5.0
     """Seconds for one program, by the clock; one that takes longer is tried once more, alone."""
 
@@ -54,6 +58,10 @@ class Code(Scorer):
         """The fields of a row that it reads."""
         fields = (self.prefix, self.suffix, self.test, self.entry_point)
         return tuple(name for name in fields if name is not None)
+
+    def samples(self) -> int:
+        """The largest k of pass@k."""
+        return max((1, *self.pass_at))
 
     def unavailable(self) -> str | None:
         """The reason why there is no sandbox, which is tried once in each process."""
@@ -65,11 +73,16 @@ class Code(Scorer):
         given = [one for one in programs if one is not None]
         ran = iter(run_all(given, self.time_limit_s, cores()) if given else [])
         verdicts = [Verdict(False, NO_CODE) if one is None else next(ran) for one in programs]
-        passed = [one.passed for one in verdicts]
+        problems: dict[str, list[float]] = {}
+        for item, one in zip(items, verdicts, strict=True):
+            if one.passed is not None:
+                problems.setdefault(item.question or item.id, []).append(float(one.passed))
         reasons = Counter(one.reason for one in verdicts if one.passed is False)
-        tried = len(passed) - passed.count(None)
         return Score(
-            metrics={self.PRIMARY: Metric.of(wilson(passed.count(True), tried), PROPORTION)},
+            metrics={
+                f"pass_at_{k}": Metric.of(mean_pass_at_k([*problems.values()], k), PROPORTION)
+                for k in sorted({1, *self.pass_at})
+            },
             details={
                 "failures": dict(sorted(reasons.items())),
                 "timed_out": reasons[TIMED_OUT],

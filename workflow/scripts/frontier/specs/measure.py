@@ -6,7 +6,9 @@ are those of its class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,8 +21,9 @@ from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError
 from frontier.host.budget import LEDGER, Budget, Limit
-from frontier.prompts import Question, ShotStyle, question
+from frontier.prompts import Question, ShotStyle, question, sample_ids
 from frontier.quantizers import Quantizer, block_of, quantizer_of
+from frontier.requests import Sampling
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
 from frontier.values import first_fault
@@ -76,6 +79,21 @@ class MeasuredShots(Spec):
     separator: str
 
 
+class MeasuredSamples(Spec):
+    """The keys of random answers (config/tasks.yaml)."""
+
+    count: int
+    temperature: float
+    top_p: float
+    seed: int
+
+    def of(self, question: Question) -> Sampling:
+        """The choice of tokens for a question, the same wherever it is asked."""
+        text = f"{self.seed}\n{question.input}".encode(errors="surrogatepass")
+        seed = int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
+        return Sampling(self.temperature, self.top_p, seed)
+
+
 class MeasuredTask(Spec):
     """A task's keys (config/tasks.yaml)."""
 
@@ -85,6 +103,7 @@ class MeasuredTask(Spec):
     system: str | None = None
     shots: MeasuredShots | None = None
     answer_begins: str | None = None
+    samples: MeasuredSamples | None = None
 
     def question(self, row: Mapping[str, Any]) -> Question:
         """The question of a sample's row, with all of its shots."""
@@ -92,6 +111,16 @@ class MeasuredTask(Spec):
         if self.shots is None:
             return question(self.prompt, row, begins=begins)
         return question(self.prompt, row, self.shots.as_, self.shots.separator, begins)
+
+    def questions(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Question]:
+        """The questions of a sample by the ids of their requests, each as often as it is asked."""
+        count = self.samples.count if self.samples else 1
+        return {
+            name: replace(found, sample=number)
+            for row in rows
+            for found in [self.question(row)]
+            for number, name in enumerate(sample_ids(row["id"], count))
+        }
 
 
 class Costs(Spec):

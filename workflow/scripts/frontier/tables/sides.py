@@ -18,11 +18,14 @@ from frontier.results.key import Key
 from frontier.results.outputs import read_requests
 from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer
 from frontier.scoring import counted
+from frontier.stats.bootstrap import bootstrap, mean
 from frontier.stats.jackknife import Tested
 from frontier.stats.serial import Floats
 from frontier.stats.significance import mcnemar_mid_p, paired_difference, paired_ratio
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
+QUESTION = "question"
+"""The column with the question that several requests share."""
 COLUMNS = ["id", "score", "latency_s", "tokens", "prediction", "reference"]
 
 
@@ -116,7 +119,7 @@ def requests_of(side: ComparedCell) -> pl.DataFrame:
     """
     path = layout.requests_of(side.path)
     if not isinstance(side.scorer, CorpusScorer):
-        return read_requests(path, COLUMNS)
+        return read_requests(path, COLUMNS, also=QUESTION)
     requests = read_requests(path, COLUMNS, also=counted.COLUMN)
     if counted.COLUMN not in requests.columns:
         return requests.with_columns(pl.lit(None).alias(counted.COLUMN))
@@ -134,6 +137,14 @@ def _counts(pairs: pl.DataFrame, end: str, scorer: CorpusScorer) -> Floats:
         known: Floats = stored.to_numpy()
         return known
     return counted.of_texts(pairs, scorer, f"prediction{end}")
+
+
+def _by_question(pairs: pl.DataFrame) -> Difference:
+    """The change of a mean score where several requests share a question, which are drawn."""
+    change = (pl.col("score_right") - pl.col("score")).mean()
+    means = pairs.group_by(QUESTION, maintain_order=True).agg(change.alias("change"))
+    estimate, p = bootstrap(mean, means.select("change").to_numpy())
+    return Difference(estimate, p, "paired bootstrap over questions")
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
@@ -161,6 +172,10 @@ def scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> di
         before, after = (_counts(pairs, end, other.scorer) for end in ("", "_right"))
         found = other.scorer.difference(before, after)
         row["requests"] = pairs.height
+    elif QUESTION in pairs.columns:
+        scored = pairs.drop_nulls(("score", "score_right"))
+        found = _by_question(scored)
+        row["requests"] = scored.height
     elif isinstance(other.scorer, MeanScorer):
         scored = pairs.drop_nulls(("score", "score_right"))
         before, after = (scored[name].to_numpy() for name in ("score", "score_right"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from frontier.dialects import Ask, Dialect, Protocol
+from frontier.requests import Sampling
 
 GREEDY: dict[str, JsonValue] = {"temperature": 0}
 """Said in every request: servers otherwise sample, by their own defaults or the checkpoint's."""
 
 
 def fields(protocol: Protocol, ask: Ask, dialect: Dialect) -> dict[str, JsonValue]:
-    """The JSON of a streaming, greedy request."""
+    """The JSON of a streaming request."""
     options: dict[str, JsonValue] = {}
     if dialect.usage in ("asked", "each"):
         options["include_usage"] = True
@@ -21,7 +22,7 @@ def fields(protocol: Protocol, ask: Ask, dialect: Dialect) -> dict[str, JsonValu
         "model": ask.model,
         **protocol.prompt(ask),
         dialect.length: ask.max_new_tokens,
-        **GREEDY,
+        **_choice(ask.sampling),
         "stream": True,
     }
     if options:
@@ -36,6 +37,14 @@ def fields(protocol: Protocol, ask: Ask, dialect: Dialect) -> dict[str, JsonValu
         both = name == "stream_options" and isinstance(value, dict)
         ours[name] = {**options, **value} if both and isinstance(value, dict) else value
     return {name: one for name, one in ours.items() if name not in dialect.leave_out}
+
+
+def _choice(sampling: Sampling | None) -> dict[str, JsonValue]:
+    """The fields on the choice of tokens; some servers refuse a `top_p` of 1."""
+    if sampling is None:
+        return GREEDY
+    found: dict[str, JsonValue] = {"temperature": sampling.temperature, "seed": sampling.seed}
+    return found if sampling.top_p == 1 else {**found, "top_p": sampling.top_p}
 
 
 def sent_stops(stop: tuple[str, ...], dialect: Dialect) -> tuple[str, ...]:

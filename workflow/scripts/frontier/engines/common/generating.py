@@ -20,6 +20,7 @@ from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.machine.limits import OutOfTimeError
+from frontier.requests import Sampling
 
 OUT_OF_MEMORY = (
     "not enough memory",
@@ -72,7 +73,7 @@ class HfGenerateModel(LoadedModel):
         )
 
     def generate(self, request: Generate) -> Generation:
-        """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         self.synchronize()
         start = time.perf_counter_ns()
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
@@ -86,6 +87,7 @@ class HfGenerateModel(LoadedModel):
                 max_new_tokens=request.max_new_tokens,
                 stopping_criteria=transformers.StoppingCriteriaList([clock]),
                 return_dict_in_generate=unknown,
+                **_choice(request.sampling),
                 **self.arguments(len(ids) + request.max_new_tokens),
             )
             self.synchronize()
@@ -118,6 +120,16 @@ class HfGenerateModel(LoadedModel):
 
     def synchronize(self) -> None:
         """Waits until the device has finished its work; a CPU needs no waiting."""
+
+
+def _choice(sampling: Sampling | None) -> dict[str, Any]:
+    """Arguments of `generate` for random tokens, and the seed set; none for the likeliest."""
+    if sampling is None:
+        return {}
+    torch.manual_seed(sampling.seed)
+    # Without 0, `generate` chooses from the 50 likeliest tokens only.
+    own = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": 0}
+    return {"do_sample": True, **own}
 
 
 @contextmanager

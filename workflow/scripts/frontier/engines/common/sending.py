@@ -105,11 +105,19 @@ class Sending:
         if self.by_checkpoint:
             texts: tuple[str, ...] = (self.render(request.prompt),)
             prompt = tuple(ids or ()) if self.dialect.prompt_ids else self._text(texts[0])
-            ask = Ask(self.model, prompt, *limits)
+            ask = Ask(self.model, prompt, *limits, sampling=request.sampling)
         else:
             chat = self._chat(request.prompt)
             texts = self._texts(chat)
-            ask = Ask(self.model, chat.prompt, *limits, self._system, chat.shots, chat.begins)
+            ask = Ask(
+                self.model,
+                chat.prompt,
+                *limits,
+                system=self._system,
+                shots=chat.shots,
+                begins=chat.begins,
+                sampling=request.sampling,
+            )
         own = len(ids) if ids is not None else None
         return Sent(texts, fields(self.protocol, ask, self.dialect), own)
 

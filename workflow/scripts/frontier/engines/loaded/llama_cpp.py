@@ -15,9 +15,11 @@ from typing import Any
 
 import llama_cpp
 import numpy as np
+from numpy.typing import NDArray
 
 from frontier.engines import Generate, Generation, Loaded, LoadedModel, Settings
 from frontier.engines.common import llama_log
+from frontier.engines.common.choosing import chooser
 from frontier.engines.common.gpu_memory import held
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
@@ -44,7 +46,7 @@ class LlamaCppModel(LoadedModel):
         )
 
     def generate(self, request: Generate) -> Generation:
-        """Greedy completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         # No request reuses the cached prefix of an earlier one.
         llama_cpp.llama_memory_clear(self.memory, False)
         start = time.perf_counter_ns()
@@ -52,8 +54,9 @@ class LlamaCppModel(LoadedModel):
         tokens: list[int] = []
         token_ns: list[int] = []
         fed: Sequence[int] = ids
+        choose = chooser(request.sampling)
         while len(tokens) < request.max_new_tokens:
-            tokens.append(self._next(fed))
+            tokens.append(choose(self._logits(fed)))
             token_ns.append(time.perf_counter_ns() - start)
             if tokens[-1] in self.prompting.eos or self.prompting.stopped(tokens, request.stop):
                 break
@@ -78,8 +81,8 @@ class LlamaCppModel(LoadedModel):
             )
         return ids
 
-    def _next(self, fed: Sequence[int]) -> int:
-        """Evaluates tokens; returns the likeliest next one. Fetching logits waits for it."""
+    def _logits(self, fed: Sequence[int]) -> NDArray[np.float32]:
+        """Evaluates tokens; returns the logits of the next one. Fetching them waits for it."""
         buffer = (llama_cpp.llama_token * len(fed))(*fed)
         batch = llama_cpp.llama_batch_get_one(buffer, len(fed))
         code = llama_cpp.llama_decode(self.context, batch)
@@ -88,7 +91,7 @@ class LlamaCppModel(LoadedModel):
         if code:
             raise RuntimeError(f"llama_decode returned {code}: {llama_log.last()}")
         logits = llama_cpp.llama_get_logits_ith(self.context, -1)
-        return int(np.ctypeslib.as_array(logits, shape=(self.vocabulary,)).argmax())
+        return np.ctypeslib.as_array(logits, shape=(self.vocabulary,))
 
     def device_peak_bytes(self) -> int | None:
         """This process's memory on its GPUs according to the driver; None on cpu and mps.

@@ -16,6 +16,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from optimum.onnxruntime import ORTModelForCausalLM
 
 from frontier.engines import Generate, Generation, Loaded, Settings
+from frontier.engines.common.choosing import Choose
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.kv_cache import bytes_per_token
@@ -44,7 +45,7 @@ class OnnxRuntimeModel(Greedy):
 
     allocation_errors = (ort_errors.RuntimeException, ort_errors.Fail, RuntimeError, DecodeError)
 
-    def begun(self, tokens: int) -> Forward | None:
+    def begun(self, tokens: int, choose: Choose) -> Forward | None:
         """Starts with an empty cache. None for a graph without the cache's size."""
         session, model = self.model.session, self.model
         wanted = {one.name: one for one in session.get_inputs()}
@@ -67,7 +68,7 @@ class OnnxRuntimeModel(Greedy):
                 fed["position_ids"] = places[:, begin:seen]
             logits, *cache = session.run(["logits", *present], fed)
             fed.update(zip(past, cache, strict=True))
-            return int(logits[0, -1].argmax())
+            return choose(logits[0, -1])
 
         return step
 

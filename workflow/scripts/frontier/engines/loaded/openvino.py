@@ -11,6 +11,7 @@ import torch
 from optimum.intel import OVModelForCausalLM
 
 from frontier.engines import Loaded, Settings
+from frontier.engines.common.choosing import Choose
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.kv_cache import bytes_per_token
@@ -24,7 +25,7 @@ WIDTHS = {"f32": 4, "f16": 2, "bf16": 2, "u8": 1, "i8": 1}
 class OpenVinoModel(Greedy):
     """A stateful model, whose key-value cache is in its only inference request."""
 
-    def begun(self, tokens: int) -> Forward | None:
+    def begun(self, tokens: int, choose: Choose) -> Forward | None:
         """Empties the cache. None for graphs with a special class in optimum or more inputs."""
         names, request = self.model.input_names, self.model.request
         if type(self.model) is not OVModelForCausalLM or not self.model.stateful:
@@ -45,7 +46,7 @@ class OpenVinoModel(Greedy):
             if "position_ids" in names:
                 fed["position_ids"] = places[:, begin:seen]
             request.infer(fed, share_inputs=True, share_outputs=True)
-            return int(request.get_tensor("logits").data[0, -1].argmax())
+            return choose(request.get_tensor("logits").data[0, -1])
 
         return step
 

@@ -14,8 +14,10 @@ def _requests(group: Group) -> str:
     counts = sorted({row["requests"] for row in group.rows if row["requests"]})
     shown = " to ".join(str(count) for count in dict.fromkeys((*counts[:1], *counts[-1:])))
     arrive = "one at a time" if _one_at_a_time(group) else f"scenario {group.scenario}"
-    sampled = any(row["decoding"] == "sampled" for row in group.rows)
-    decoding = "greedy decoding" + (", sampled where an endpoint refuses that" if sampled else "")
+    choices = {row["decoding"] for row in group.rows if row["decoding"]}
+    drawn = sorted(choices - {"greedy", "sampled"})
+    decoding = " and ".join(drawn) or "greedy decoding"
+    decoding += ", sampled where an endpoint refuses that" if "sampled" in choices else ""
     return f"{shown} requests a variant, {arrive}, {decoding}, after warm-up".strip()
 
 
