@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,8 +23,12 @@ from frontier.engines.common.choosing import candidates, chooser, likeliest
 from frontier.planning.cells import cell
 from frontier.prompts import sample_ids
 from frontier.requests import Sampling
+from frontier.results.cell import Metric
+from frontier.results.key import Key
 from frontier.results.layout import Place
+from frontier.scorers.code import Code
 from frontier.specs.measure import MeasuredTask
+from frontier.tables.sides import ComparedCell, scores
 
 LOGITS = arrays.arrays(np.float32, st.integers(1, 50), elements=st.floats(-30, 30, width=32))
 TASK = {"prompt": "{question} =", "max_new_tokens": 4, "stop": ()}
@@ -117,3 +123,31 @@ def test_where_nothing_is_sampled_a_cell_is_unsupported() -> None:
     assert cell(
         catalogue, Place("demo-llama", "cpu", "demo-arithmetic"), lambda _accelerator, _gpus: None
     ).planned
+
+
+def compared(copies: int) -> dict[str, Any]:
+    """The comparison of two cells on 60 questions, with so many equal answers to each."""
+    key = Key(variant="m-int4", model="m", quantization="int4", device="cpu", task="t")
+    metric = Metric(value=0.5, low=None, high=None, unit="proportion", method="m")
+    side = ComparedCell(
+        Path("cell.json"), key, False, None, False, None, "pass_at_1", metric, Code(form="chat")
+    )
+    rows = [
+        {
+            "id": f"q{n}#{m}", "question": f"q{n}",
+            "score": float(n % 2), "score_right": float(n % 2 and n % 5 > 0),
+        }
+        for n in range(60)
+        for m in range(copies)
+    ]  # fmt: skip
+    return scores(side, side, pl.DataFrame(rows))
+
+
+def test_copies_of_answers_say_no_more_in_a_comparison() -> None:
+    """Questions are drawn: ten equal answers to each have the interval and p of one."""
+    once, often = compared(1), compared(10)
+    names = ("difference", "difference_low", "difference_high", "p")
+    assert [often[name] for name in names] == pytest.approx([once[name] for name in names])
+    assert often["p_method"] == "paired jackknife t over questions"
+    assert often["requests"] == 600
+    assert "lost" not in often

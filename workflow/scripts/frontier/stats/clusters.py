@@ -86,4 +86,4 @@ def mean_pass_at_k(clusters: Clusters, k: int) -> Estimate:
     each = [[pass_at_k(len(one), round(sum(one)), k)] for one in enough]
     if k == 1:  # unequal numbers of samples: problems count equally
         return clustered_share(each)
-    return bootstrap(mean, each).estimate
+    return bootstrap(mean, each)

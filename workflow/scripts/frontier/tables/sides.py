@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from frontier import scenarios
@@ -16,10 +17,10 @@ from frontier.results.cell import CellResult, Estimate, Metric
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SIGNIFICANT, WORSE
 from frontier.results.key import Key
 from frontier.results.outputs import read_requests
-from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer
+from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer, rough
 from frontier.scoring import counted
-from frontier.stats.bootstrap import bootstrap, mean
-from frontier.stats.jackknife import Tested
+from frontier.stats.bootstrap import ratio
+from frontier.stats.jackknife import Tested, jackknife
 from frontier.stats.serial import Floats
 from frontier.stats.significance import mcnemar_mid_p, paired_difference, paired_ratio
 
@@ -143,8 +144,10 @@ def _by_question(pairs: pl.DataFrame) -> Difference:
     """The change of a mean score where several requests share a question, which are drawn."""
     change = (pl.col("score_right") - pl.col("score")).mean()
     means = pairs.group_by(QUESTION, maintain_order=True).agg(change.alias("change"))
-    estimate, p = bootstrap(mean, means.select("change").to_numpy())
-    return Difference(estimate, p, "paired bootstrap over questions")
+    each = means["change"].to_numpy()
+    estimate, p = jackknife(ratio, np.column_stack([each, np.ones(len(each))]))
+    found = rough(estimate, int(np.count_nonzero(each)))
+    return Difference(found, p, "paired jackknife t over questions")
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
