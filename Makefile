@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm lint documents picture fix hooks new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm lint documents picture fix hooks new-model check-models new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -89,6 +89,15 @@ fix: setup ## fix format and lint, and write the generated documents
 
 hooks: setup ## have git do what make fix does before each commit, and check types before each push
 	$(BIN)/pre-commit install
+
+# PATH is a folder only where it was given to make: every environment has one.
+new-model: setup ## add a model to config/models.yaml: HUB=org/name or PATH=folder, and NAME, FILE
+	$(BIN)/python workflow/scripts/new_model.py $(if $(NAME),--name '$(NAME)') \
+	    $(if $(HUB),--hub '$(HUB)') $(if $(REVISION),--revision '$(REVISION)') \
+	    $(if $(filter command,$(origin PATH)),--path '$(PATH)') $(if $(FILE),--file '$(FILE)')
+
+check-models: setup ## compare the catalogue's models with their checkpoints on the hub
+	$(BIN)/python workflow/scripts/new_model.py --check $(NAMES)
 
 new-task: setup ## add a copy of a task to config/tasks.yaml: NAME=mine, LIKE=another
 	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')

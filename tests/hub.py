@@ -22,9 +22,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import yaml
+
 LARGE = (
     ".safetensors",
     ".parquet",
+    ".gguf",
 )  # stored by the real hub under their sha256, others under git's
 
 
@@ -131,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
         if folder is None:
             return
         if rest[0] == "revision":
-            self.send(200, {"id": name, "sha": self.hub.commit(folder), "siblings": []})
+            self.send(200, self.record(name, folder))
             return
         listing = []
         for path_name, path in files(folder).items():
@@ -141,6 +144,18 @@ class Handler(BaseHTTPRequestHandler):
                 item["lfs"] = {"oid": hashed(path), "size": size, "pointerSize": 134}
             listing.append(item)
         self.send(200, listing)
+
+    def record(self, name: str, folder: Path) -> dict[str, Any]:
+        """The hub's own words on a repository, which a gated one has for everybody."""
+        siblings = [
+            {"rfilename": path_name, "size": path.stat().st_size}
+            for path_name, path in files(folder).items()
+        ]
+        gated = "manual" if name in self.hub.gated else False
+        found = {"id": name, "sha": self.hub.commit(folder), "siblings": siblings, "gated": gated}
+        card = folder / "README.md"
+        text = card.read_text(encoding="utf-8") if card.exists() else ""
+        return found | {"cardData": yaml.safe_load(text.split("---")[1]) if "---" in text else {}}
 
     def resolve(self, kind: str, name: str, rest: list[str]) -> None:
         folder = self.repository(kind, name, rest[1])
@@ -164,21 +179,22 @@ class Handler(BaseHTTPRequestHandler):
         size = len(body)
         if path.name in self.hub.altered:
             body[size // 2] ^= 1
-        start = 0
+        start, last = 0, size - 1
         wanted = self.headers.get("Range")
         if wanted and self.headers.get("If-Range", etag) == etag:
-            start = int(wanted.removeprefix("bytes=").partition("-")[0])
+            begin, _, end = wanted.removeprefix("bytes=").partition("-")
+            start, last = int(begin), min(int(end or last), last)
             if start >= size:
                 self.refuse(416, "", "Requested range not satisfiable")
                 return
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}"
-        length = size - start
-        sent = bytes(body[start : self.hub.stops_at.get(path.name, size)])
+            headers["Content-Range"] = f"bytes {start}-{last}/{size}"
+        length = last + 1 - start
+        sent = bytes(body[start : min(self.hub.stops_at.get(path.name, size), last + 1)])
         if "X-Repo-Commit" in headers and self.command == "GET":
             length = len(
                 sent
             )  # a mirror with half a file; the library would wait out a broken line
-        self.send_response(206 if start else 200)
+        self.send_response(206 if "Content-Range" in headers else 200)
         for key, value in {**headers, "ETag": etag, "Accept-Ranges": "bytes"}.items():
             self.send_header(key, value)
         self.send_header("Content-Length", str(length))

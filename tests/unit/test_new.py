@@ -200,7 +200,7 @@ def test_a_block_that_is_taken(project: Workspace) -> None:
     """A device of that name: no file is left behind."""
     project.set("devices", "devices/cpu-plain", {"accelerator": "cpu"})
     refused(project.program("new", "engine", "plain"), "devices.cpu-plain: already exists")
-    assert not list(project.root.rglob("plain.py"))
+    assert not list(project.root.rglob("engines/plain.py"))
     assert "plain" not in project.get("engines", "engines")
 
 
@@ -208,4 +208,4 @@ def test_a_catalogue_with_a_fault(project: Workspace) -> None:
     """It is named, and no file is left behind."""
     project.set("models", "models/demo-llama/hub", 5)
     refused(project.program("new", "engine", "plain"), "models.demo-llama")
-    assert not list(project.root.rglob("plain.py"))
+    assert not list(project.root.rglob("engines/plain.py"))

@@ -10,18 +10,16 @@ import argparse
 import importlib
 import keyword
 import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier.catalogue import configuration, ids
+from frontier.catalogue import configuration, ids, writing
 from frontier.catalogue.checking import one_of
-from frontier.catalogue.reading import line_of, parse
+from frontier.catalogue.reading import parse
 from frontier.engines import ENGINES
 from frontier.errors import UserError, run
 from frontier.figures import FIGURES
@@ -48,51 +46,14 @@ dtypes: [float32]
 """
 
 
-def block_at(lines: list[str], first: int) -> list[str]:
-    """The lines of a YAML block from its key on, `first` counting from 0.
-
-    A blank line or a comment after it belongs to the next block.
-    """
-    depth = len(lines[first]) - len(lines[first].lstrip())
-    end = first + 1
-    for number in range(first + 1, len(lines)):
-        words = lines[number].strip()
-        if words and len(lines[number]) - len(lines[number].lstrip()) <= depth:
-            break
-        if words and not words.startswith("#"):
-            end = number + 1
-    return lines[first:end]
-
-
-def blocks_of(path: Path, section: str) -> dict[str, list[str]]:
-    """The blocks of a section in the file, as lines by name; empty without the section."""
-    lines = _text(path).split("\n")
-    names = parse(_text(path), str(path))[section]
-    found = {name: (line_of(path, (section, name)) or 1) - 1 for name in names}
-    return {name: block_at(lines, first) for name, first in found.items()}
-
-
-def with_block(path: Path, section: str, block: list[str]) -> str:
-    """The file's text with a new block after the last one of the section."""
-    lines = _text(path).split("\n")
-    names = parse(_text(path), str(path))[section]
-    last = max((line_of(path, (section, name)) or 1) - 1 for name in names)
-    end = last + len(block_at(lines, last))
-    return "\n".join([*lines[:end], "", *block, *lines[end:]])
-
-
-def _text(path: Path) -> str:
-    return path.read_bytes().decode("utf-8-sig")
-
-
 def copied_task(path: Path, name: str, like: str) -> str:
     """The file's text with a copy of the task `like`, named `name`, after the last task."""
-    tasks = parse(_text(path), str(path))["tasks"]
-    first, *copy = blocks_of(path, "tasks")[like]
+    tasks = parse(writing.text_of(path), str(path))["tasks"]
+    first, *copy = writing.blocks_of(path, "tasks")[like]
     first = re.sub(rf"^(\s*){re.escape(like)}\s*:", rf"\g<1>{name}:", first)
     label = name.replace("-", " ").capitalize()
     copy = [re.sub(r"^(\s+)label:.*", rf"\g<1>label: {label}", line) for line in copy]
-    added = with_block(path, "tasks", [first, *copy])
+    added = writing.with_block(path, "tasks", [first, *copy])
     try:
         found = parse(added, str(path))["tasks"]
         found[name] |= {key: tasks[like][key] for key in ("label",) if key in tasks[like]}
@@ -103,18 +64,6 @@ def copied_task(path: Path, name: str, like: str) -> str:
     return added
 
 
-def write(texts: Mapping[Path, str]) -> None:
-    """Writes files of the catalogue. Raises UserError, and writes none, if it becomes invalid."""
-    with tempfile.TemporaryDirectory() as folder:
-        for path in CONFIG.glob("*.yaml"):
-            shutil.copy(path, folder)
-        for path, text in texts.items():
-            Path(folder, path.name).write_text(text, encoding="utf-8")
-        configuration.read_catalogue(Path(folder))
-    for path, text in texts.items():
-        files.write_text(path, text)
-
-
 def new_task(name: str, like: str | None) -> str:
     """Adds a task to the catalogue; returns the next steps. Raises UserError in one line."""
     path = CONFIG / "tasks.yaml"
@@ -122,7 +71,7 @@ def new_task(name: str, like: str | None) -> str:
     ids.check(name, f"{path}: tasks", dots=False)
     check_free(name, tasks, f"{path}: tasks")
     like = one_of(like, tasks, f"{path}: tasks") if like else next(iter(tasks))
-    write({path: copied_task(path, name, like)})
+    writing.write(CONFIG, {path: copied_task(path, name, like)})
     return (
         f"{path}: tasks.{name}: a copy of {like}; change it, then see\n"
         f"  python workflow/scripts/plan.py results/VARIANT/DEVICE/{name}.json"
@@ -151,10 +100,10 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     texts = {}
     for (stem, section), (key, block) in blocks.items():
         path = CONFIG / f"{stem}.yaml"
-        there = blocks_of(path, section)
+        there = writing.blocks_of(path, section)
         check_free(key, there, f"{path}: {section}")
         lines = [f"  {key}:", *(f"    {line}" for line in block.format(name=name).splitlines())]
-        texts[path] = with_block(path, section, lines)
+        texts[path] = writing.with_block(path, section, lines)
     text = (TEMPLATES / f"{template}.py").read_text(encoding="utf-8")
     title = "".join(part.capitalize() for part in name.split("_"))
     text = re.sub(r"\bexample\b", name, text.replace("Example", title))
@@ -165,7 +114,7 @@ def new_plugin(registry: Registry[Any], template: str, name: str, blocks: Blocks
     try:
         importlib.invalidate_caches()
         registry.load(name)
-        write(texts)
+        writing.write(CONFIG, texts)
     except BaseException:
         file.unlink()
         raise

@@ -35,7 +35,7 @@ FLOORS = (
     ("conversions",),
     ("catalogue",),
     ("fetching",),
-    ("sampling", "growing"),
+    ("sampling", "growing", "proposing"),
     ("results",),
     ("gates",),
     ("specs",),

@@ -83,7 +83,7 @@ def snapshot(
         except UserError:
             raise
         except Exception as error:
-            raise _user_error(error, repo, revision, kind, hint) from None
+            raise user_error(error, repo, revision, kind, hint) from None
         if shared := cache_folder():
             name = folder.parents[1].name
             for part in (shared / name / "trees", shared / ".locks" / name):
@@ -149,7 +149,7 @@ def _listed(repo: str, commit: str, kind: Kind) -> frozenset[str]:
     return frozenset(file.path for file in tree)
 
 
-def _user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: str) -> Exception:
+def user_error(error: Exception, repo: str, revision: str, kind: Kind, hint: str) -> Exception:
     """The UserError for a library's error; the error itself if the user cannot have caused it."""
     from huggingface_hub import errors
 
