@@ -29,6 +29,7 @@ FLOORS = (
     ("quantizers",),
     ("stats",),
     ("answers",),
+    ("judging",),
     ("scorers",),
     ("dialects",),
     ("engines",),

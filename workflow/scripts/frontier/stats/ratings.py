@@ -20,7 +20,7 @@ from frontier.stats.serial import Floats
 CENTRE, SCALE = 1000.0, 400 / math.log(10)
 RESAMPLES = 500
 FEWEST_CLUSTERS = 6
-"""With fewer questions the spread between them, and so an interval, is unknown."""
+"""The fewest questions whose spread, and so an interval, is known."""
 MOST_BROKEN = 0.05
 """The share of resamples without finite ratings above which those with them say too little."""
 STEPS, CLOSE = 200, 1e-10

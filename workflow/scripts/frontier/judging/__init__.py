@@ -1,0 +1,1 @@
+"""Judges: models that rate or compare other models' answers. Requests to them, and verdicts."""
