@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm lint documents picture fix hooks new-model check-models new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm bubblewrap lint documents picture fix hooks new-model check-models new-task new-engine new-quantizer new-scorer new-figure new-gate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -66,6 +66,10 @@ environments: setup ## build the engines' environments now instead of when they 
 slurm: ## install Slurm with apt-get, for make test-slurm
 	PATH=$$PATH:/usr/sbin:/sbin command -v slurmctld >/dev/null || { apt-get update -qq && \
 	    apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge; }
+
+bubblewrap: ## install bubblewrap with apt-get, in which generated programs run
+	command -v bwrap >/dev/null || { apt-get update -qq && \
+	    apt-get install -y -qq --no-install-recommends bubblewrap; }
 
 lint: setup ## check format, lint, types and the rules; change nothing
 	$(BIN)/ruff format --check .

@@ -77,6 +77,8 @@ FENCED = [
     f"<think>\n```python\ndef half(x):\n    return x\n```\n</think>\n```python\n{WHOLE}\n```",
     f"a plan</think>\n```python\n{WHOLE}\n```",
     "```python\nhalf = lambda x: x / 2\n```",
+    f"\n{WHOLE}\n```\nIt halves.",
+    f"{WHOLE}\n```\nIt halves:\n```\nhalf(3)\n```",
     "```python\nimport math\n\ndef half(x):\n    return math.fabs(x) / 2\n```",
 ]  # fmt: skip
 
@@ -125,6 +127,9 @@ def test_a_continuation_is_taken_as_it_is() -> None:
     right = [BODY, f"{BODY}\n", f"{BODY}\n\n\nprint(half(2))\n",
              f"\n{BODY}", "    return helped(x)\n\n\ndef helped(x):\n    return x / 2\n"]  # fmt: skip
     wrong = [
+        "    \ud800",
+        "\0",
+        "(" * 1000,
         "return x / 2",
         "  return x / 2",
         "    return x",

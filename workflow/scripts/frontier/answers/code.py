@@ -1,7 +1,8 @@
 """The program in a text: what a model wrote, behind or in place of the code that it was given.
 
-In a chat it is the last fenced block that defines the function, else the first block, else the
-whole text. A block that does not define it is taken as the function's body.
+In a chat it is the last fenced block that defines the function, else the text before the first
+fence if that does (the answer may begin inside of a block), else the first block, else the whole
+text. A part that does not define it is taken as the function's body.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from frontier.answers.thoughts import THOUGHT
 
 FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<mark>`{3,}|~{3,})(?P<rest>.*)$")
+START = re.compile(r"^[ \t]*(?:`{3,}|~{3,})", re.MULTILINE)
 INDENT = "    "
 
 
@@ -44,7 +46,8 @@ def answered(prefix: str, text: str, name: str) -> str | None:
 def _code(text: str, name: str) -> str:
     """The part of a text that is code."""
     found = [_outdented(block, name) for block in blocks(text)]
-    defining = [block for block in found if defines(block, name)]
+    first = _outdented(START.split(text, maxsplit=1)[0], name)
+    defining = [block for block in (first, *found) if defines(block, name)]
     return (defining[-1:] or found[:1] or [_outdented(text, name)])[0]
 
 

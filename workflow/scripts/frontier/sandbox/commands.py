@@ -78,7 +78,7 @@ class Python:
 
 
 def command(verdicts: int, denied: int, seconds: int, folder: Path) -> list[str]:
-    """The command that checks a program in a sandbox; `folder` is empty and for its use alone.
+    """The command that checks a program in a sandbox; on macOS `folder` is for its use alone.
 
     `verdicts` is the open file that gets the verdict, `denied` the one with the filter of system
     calls, `seconds` the most time of the processor. Raises MissingSandboxError.
