@@ -41,7 +41,7 @@ def conditions(
     """All of them, or those of some figures."""
     p = populations
     groups = (
-        *(p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores),
+        *(p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores, p.passes),
         *(judged.mean_ratings, judged.win_rates, judged.arenas, judged.lengths),
     )
     for group in groups:

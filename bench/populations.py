@@ -21,6 +21,7 @@ from frontier.scoring import latency
 from frontier.stats import bootstrap
 from frontier.stats.intervals import Estimate, quantile_interval
 from frontier.stats.jackknife import LOG, Tested, jackknife
+from frontier.stats.pass_at_k import mean_pass_at_k
 from frontier.stats.serial import serial
 from frontier.stats.significance import paired_ratio
 
@@ -198,3 +199,20 @@ def mean_scores() -> Iterator[Condition]:
 
         name = f"{changed:.0%} change, by {gain:g}"
         yield Condition("score change", name, gain * changed, change, null=gain == 0)
+
+
+def passes() -> Iterator[Condition]:
+    """pass@k of problems of different difficulty, with several samples of each."""
+    for hard, samples, k in ((1.0, 10, 1), (4.0, 10, 1), (1.0, 20, 5), (4.0, 20, 5)):
+
+        def draw(
+            rng: np.random.Generator, n: int, hard: float = hard, samples: int = samples, k: int = k
+        ) -> Tested:
+            right = rng.binomial(samples, rng.beta(0.5, hard, n))
+            problems = [[1.0] * one + [0.0] * (samples - one) for one in right.tolist()]
+            return untested(mean_pass_at_k(problems, k))
+
+        # The mean of (1 - p)^k where p is beta distributed.
+        fails = np.prod([(hard + one) / (0.5 + hard + one) for one in range(k)])
+        name = f"{0.5 / (0.5 + hard):.0%} right, {samples} samples"
+        yield Condition(f"pass@{k}", name, 1 - float(fails), draw)

@@ -22,7 +22,7 @@ from frontier.machine.hardware import cores
 from frontier.sandbox.programs import run_all, unavailable
 from frontier.sandbox.running import TIMED_OUT, Program, Verdict
 from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
-from frontier.stats.clusters import mean_pass_at_k
+from frontier.stats.pass_at_k import mean_pass_at_k
 
 NO_CODE = "no code"
 UNREAD = (NO_CODE, "SyntaxError", "IndentationError", "TabError")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from frontier.stats.intervals import CONFIDENCE, Estimate, percent
+from frontier.stats.intervals import CONFIDENCE, Estimate, percent, wilson
 from frontier.stats.jackknife import FEWEST, Tested
 from frontier.stats.serial import Floats
 
@@ -77,3 +78,29 @@ def clustered_mean(
     low, high = max(bounds[0], value - half), min(bounds[1], value + half)
     p = 2 * float(stdtr(count - 1, -abs(value) / error))
     return Tested(Estimate(value, low, high, method), p)
+
+
+def clustered_share(
+    values: ArrayLike, clusters: Sequence[Hashable], *, confidence: float = CONFIDENCE
+) -> Estimate:
+    """The mean of values in [0, 1], with CR1 errors on the logit scale and Student's t.
+
+    The interval stays inside. Where all values are 0, or all 1, it is Wilson's interval of one
+    value for each cluster.
+    """
+    from scipy.special import expit, logit, stdtrit  # half a second, and planning reads the scorers
+
+    array, count = np.asarray(values, dtype=np.float64), len(set(clusters))
+    method = f"clustered by question (CR1), t on the logit scale, {percent(confidence)}"
+    if not len(array):
+        return Estimate(None, None, None, method)
+    share = float(array.mean())
+    if array.min() == array.max() and share in (0.0, 1.0):
+        found = wilson(round(share * count), count, confidence)
+        return replace(found, method=f"{found.method}, of one answer to each question")
+    error = standard_error(array, clusters)
+    if not error > 0:
+        return Estimate(share, None, None, "no interval: too few questions, or all are alike")
+    half = float(stdtrit(count - 1, 0.5 + confidence / 2)) * error / (share * (1 - share))
+    low, high = (float(expit(logit(share) + side * half)) for side in (-1, 1))
+    return Estimate(share, low, high, method)

@@ -1,32 +1,16 @@
-"""Clustered errors and pass@k: published numbers, and what must hold for any samples."""
+"""pass@k: published numbers, and what must hold for any samples."""
 
 from __future__ import annotations
 
-import math
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontier.stats.clusters import (
-    clustered_error,
-    clustered_share,
-    mean_pass_at_k,
-    pass_at_k,
-)
+from frontier.stats.clustered import clustered_share
 from frontier.stats.intervals import wilson
-
-TURNS = [(8, 6), (9, 9), (3, 2), (10, 7)]
-
-
-def test_the_error_of_clusters() -> None:
-    """Turns of four questions; with one value each, it is the usual error of a mean."""
-    assert clustered_error(TURNS, few=False) == pytest.approx(1.2809, abs=5e-5)
-    assert clustered_error(TURNS) == pytest.approx(1.4790, abs=5e-5)
-    single = [[float(value)] for one in TURNS for value in one]
-    assert clustered_error(single) == pytest.approx(1.0308, abs=5e-5)
-    assert clustered_error(TURNS[:1]) is None
+from frontier.stats.pass_at_k import mean_pass_at_k, pass_at_k
 
 
 @pytest.mark.parametrize(
@@ -81,7 +65,7 @@ def test_equal_samples_tell_no_more_than_one() -> None:
     """Ten copies of an answer: the interval is about that of single answers, not √10 narrower."""
     single = [[float(n % 3 == 0)] for n in range(90)]
     copied = [one * 10 for one in single]
-    alone, many = wilson(30, 90), clustered_share(copied)
+    alone, many = wilson(30, 90), mean_pass_at_k(copied, 1)
     assert many.value == alone.value
     assert many.low is not None
     assert alone.low is not None
@@ -90,8 +74,15 @@ def test_equal_samples_tell_no_more_than_one() -> None:
 
 def test_all_right_or_all_wrong_is_no_certainty() -> None:
     """One answer to each question is what is known."""
-    found = clustered_share([[1.0] * 5] * 20)
+    found = mean_pass_at_k([[1.0] * 5] * 20, 1)
     assert (found.value, found.high) == (1.0, 1.0)
     assert found.low == wilson(20, 20).low
-    assert clustered_share([]).value is None
-    assert math.isclose(clustered_share([[0.5]]).value or 0, 0.5)
+    assert mean_pass_at_k([], 1).value is None
+    assert clustered_share([], []).value is None
+    assert clustered_share([0.5], ["one"]).low is None
+
+
+def test_unequal_numbers_of_samples_count_by_problem() -> None:
+    """Some of a problem's samples may be unscored."""
+    problems = [[1.0], [0.0, 0.0], [1.0, 0.0, 1.0, 0.0]] * 5
+    assert mean_pass_at_k(problems, 1).value == pytest.approx(0.5)
