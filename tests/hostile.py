@@ -9,7 +9,7 @@ from __future__ import annotations
 TIMED_OUT = ("timed out",)
 FAILED = ("failed",)
 STOPPED = ("failed", "timed out")
-"""What takes memory or disk until there is no more may not have done so in the time that it has."""
+"""Verdicts on programs that take memory or disk until there is no more, if their time allows."""
 PASSED = ("passed",)
 TEST = "def check(f):\n    assert f(1) == 2\n"
 

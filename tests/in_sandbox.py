@@ -24,7 +24,7 @@ PATIENCE_S = 60.0
 
 
 def left_over() -> bool:
-    """True if a process goes on after its sandbox."""
+    """True if a process outlives its sandbox."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         try:

@@ -123,7 +123,7 @@ def test_a_definition_begins_a_line(text: str, defined: bool) -> None:
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_continuation_is_taken_as_it_is() -> None:
-    """With its white space; nothing is cut, added or indented."""
+    """White space included; nothing is cut, added or indented."""
     right = [BODY, f"{BODY}\n", f"{BODY}\n\n\nprint(half(2))\n",
              f"\n{BODY}", "    return helped(x)\n\n\ndef helped(x):\n    return x / 2\n"]  # fmt: skip
     wrong = [
@@ -174,7 +174,7 @@ def test_results_that_are_no_plain_values() -> None:
 
 @pytest.mark.usefixtures("sandbox")
 def test_helpers_of_a_prefix_are_the_datasets_own() -> None:
-    """As in HumanEval/32, whose test calls `poly`: a program cannot replace it."""
+    """The test of HumanEval/32, for example, calls `poly`: a program cannot replace it."""
     prefix = "def twice(x):\n    return 2 * x\n\n\ndef half(x):\n"
     test = "def check(half):\n    assert twice(half(3)) == 3\n"
     evil = "    return 0\n\n\ndef twice(x):\n    return 3\n"
@@ -240,7 +240,7 @@ def test_without_a_sandbox_nothing_is_scored(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("sandbox")
 def test_a_program_that_times_out_is_tried_once_more() -> None:
-    """By the clock, and alone; equal programs once for all."""
+    """Time is the clock's; the second try is alone; equal programs once for all."""
     found = score(Code(form="continuation", time_limit_s=0.3), *["    while True: pass"] * 3, BODY)
     assert [row["failure"] for row in found.requests[:3]] == [TIMED_OUT] * 3
     assert found.details["timed_out"] == 3
@@ -366,7 +366,7 @@ def test_the_prompt_of_a_correction(test_data: Path, tmp_path: Path) -> None:
 
 
 def test_all_of_the_checker_decides_a_score() -> None:
-    """Also the parts that only the sandbox's interpreter reads."""
+    """The parts too that only the sandbox's interpreter reads."""
     own = identity("score", Code.__module__).modules
     assert {
         "frontier.sandbox.inside",

@@ -73,7 +73,7 @@ def test_another_layout_is_named_once(steps: Steps) -> None:
 def test_a_cell_that_no_machine_could_score_is_scored_here(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For want of a sandbox elsewhere; it stays as it is where there is none either."""
+    """A sandbox was missing elsewhere; the cell stays as it is where there is none either."""
     cell = steps.cells[0]
     found = checksums.read(cell.place.summary.read_bytes())
     assert found

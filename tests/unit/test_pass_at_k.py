@@ -24,7 +24,7 @@ def test_pass_at_k(n: int, c: int, k: int, expected: float) -> None:
 
 @given(st.integers(1, 9), st.data())
 def test_pass_at_k_is_the_share_of_draws(n: int, data: st.DataObject) -> None:
-    """Of all draws of k samples without replacement."""
+    """All draws of k samples without replacement are counted."""
     c, k = data.draw(st.integers(0, n)), data.draw(st.integers(1, n))
     draws = list(combinations([1] * c + [0] * (n - c), k))
     assert pass_at_k(n, c, k) == pytest.approx(sum(any(one) for one in draws) / len(draws))
@@ -41,7 +41,7 @@ def test_one_sample_of_each_problem_has_wilsons_interval() -> None:
 
 
 def test_problems_without_enough_samples_are_left_out() -> None:
-    """And nothing is known where no problem has enough."""
+    """Nothing is known where no problem has enough."""
     problems = [[1.0, 0.0, 0.0]] * 10 + [[1.0]]
     assert mean_pass_at_k(problems, 2).value == pytest.approx(2 / 3)
     found = mean_pass_at_k(problems, 4)

@@ -54,7 +54,7 @@ def test_candidates_are_as_few_as_have_the_share(
 
 @given(LOGITS, st.integers(0, 2**31 - 1))
 def test_the_choice_depends_on_the_seed_alone(logits: np.ndarray[Any, Any], seed: int) -> None:
-    """Each request begins anew; a tiny temperature chooses a likeliest token."""
+    """Each request has its own generator; a tiny temperature chooses a likeliest token."""
     sampling = Sampling(1.0, 0.9, seed)
     first, again = chooser(sampling), chooser(sampling)
     assert [first(logits) for _ in range(5)] == [again(logits) for _ in range(5)]
@@ -102,7 +102,7 @@ def test_each_answer_has_a_request_and_a_seed_of_its_own() -> None:
     ],
 )
 def test_servers_are_told(sampling: Sampling | None, said: dict[str, Any]) -> None:
-    """In the fields of OpenAI's protocol."""
+    """The fields are those of OpenAI's protocol."""
     asked = fields(Chat(), Ask("m", "hello", 5, sampling=sampling), Dialect(api="chat"))
     assert {name: asked[name] for name in ("temperature", "seed", "top_p") if name in asked} == said
 

@@ -122,7 +122,7 @@ def ran(folder: tuple[Path, str]) -> Found:
 
 @pytest.mark.parametrize("name", hostile.ALL)
 def test_hostile_programs_are_held(ran: Found, name: str) -> None:
-    """None passes, none spies, none goes on; right programs pass."""
+    """None passes, none spies, none outlives its sandbox; right programs pass."""
     verdict, reason = ran.verdicts[name]
     assert verdict in hostile.ALL[name][1], reason
 

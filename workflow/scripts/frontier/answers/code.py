@@ -20,7 +20,7 @@ INDENT = "    "
 
 
 def continued(prefix: str, text: str, suffix: str = "", prompt: str = "") -> str:
-    """The program of a text that goes on where the prompt ends, which is the end of `prefix`.
+    """The program of a text that continues where the prompt ends, which is the end of `prefix`.
 
     Many prompts leave out the last line break of their prefix, which then begins the text.
     """

@@ -32,11 +32,11 @@ AS_ROOT = (
     "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
     "--cap-add", "CAP_SETPCAP",
 )  # fmt: skip
-"""Without a user namespace, in which root's number of processes would have no limit."""
+"""No user namespace, in which root's number of processes would have no limit."""
 FEWEST_ID = 10**9  # of users; above those of all accounts
 SYSTEM = ("lib", "lib32", "lib64", "bin", "sbin")
 OPTIONS = ("-P", "-s", "-S", "-B")
-"""Of Python, like -I: without it PYTHONHASHSEED counts, so that a program runs alike each time."""
+"""Python's, like -I, but PYTHONHASHSEED counts, so that a program runs alike each time."""
 VARIABLES = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
 PROFILE = """

@@ -46,7 +46,7 @@ class Pipe:
         self.reading, self.writing = reading, writing
 
     def send(self, content: bytes) -> None:
-        """Sends a message. Raises Ended if the other end is gone."""
+        """Sends a message. Raises Ended if the other end is closed."""
         rest = memoryview(struct.pack("!Q", len(content)) + content)
         try:
             while rest:

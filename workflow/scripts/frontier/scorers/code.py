@@ -37,8 +37,8 @@ class Code(Scorer):
     REPEATS = True
 
     form: Annotated[Literal["continuation", "chat"], Decides("score")]
-    """`continuation`: the answer goes on where the prefix ends. `chat`: it has a block of code with
-    the whole function, or its body."""
+    """`continuation`: the answer continues the prefix. `chat`: it has a block of code, which is the
+    whole function or its body."""
     prefix: Annotated[str, Decides("score")] = "prompt"
     """The field with the code before the answer: imports, helpers, the function's first lines."""
     suffix: Annotated[str | None, Decides("score")] = None
