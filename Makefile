@@ -95,16 +95,17 @@ hooks: setup ## have git do what make fix does before each commit, and check typ
 	$(BIN)/pre-commit install
 
 # PATH is a folder only where it was given to make: every environment has one.
-new-model: setup ## add a model to config/models.yaml: HUB=org/name or PATH=folder, and NAME, FILE
+new-model: setup ## add a model to config/models.yaml: HUB=org/name or PATH=folder, NAME=mine
 	$(BIN)/python workflow/scripts/new_model.py $(if $(NAME),--name '$(NAME)') \
 	    $(if $(HUB),--hub '$(HUB)') $(if $(REVISION),--revision '$(REVISION)') \
-	    $(if $(filter command,$(origin PATH)),--path '$(PATH)') $(if $(FILE),--file '$(FILE)')
+	    $(if $(filter command,$(origin PATH)),--path '$(PATH)')
 
 check-models: setup ## compare the catalogue's models with their checkpoints on the hub
 	$(BIN)/python workflow/scripts/new_model.py --check $(NAMES)
 
-new-task: setup ## add a copy of a task to config/tasks.yaml: NAME=mine, LIKE=another
-	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)')
+new-task: setup ## add a task to config/tasks.yaml: NAME=mine, and FILE=table.csv or LIKE=another
+	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)') \
+	    $(if $(FILE),--file '$(FILE)')
 
 new-engine: setup ## write a working engine and its blocks: NAME=mine
 new-quantizer: setup ## write a working quantizer and its block: NAME=mine

@@ -89,6 +89,19 @@ def test_the_schema_is_the_registry_and_the_rows_are_pairs(compared: pl.DataFram
     ]
 
 
+def test_a_model_is_compared_with_its_base(tmp_path: Path) -> None:
+    """Published quantized, with its base in the same place; its own variants with itself."""
+    published = Cell("llama-gptq", quality=0.75, seconds=0.03, weights_bytes=700_000)
+    cells = [NATIVE, WORSE_ONE, published, Cell("llama-gptq", "int8", quality=0.7)]
+    paths = [write(tmp_path, cell) for cell in cells]
+    rows = {row["variant"]: row for row in table(paths, (), {"llama-gptq": "llama"}).to_dicts()}
+    natives = {name: row["native_variant"] for name, row in rows.items()}
+    assert natives == {"llama-int4": "llama", "llama-gptq": "llama", "llama-gptq-int8": "llama-gptq"}  # fmt: skip
+    before, after = frame(NATIVE)["score"].to_numpy(), frame(published)["score"].to_numpy()
+    assert rows["llama-gptq"]["difference"] == pytest.approx(100 * (after.mean() - before.mean()))
+    assert {row["variant"] for row in table(paths).to_dicts()} == {"llama-int4", "llama-gptq-int8"}
+
+
 def test_a_proportion_is_compared_by_its_flips(compared: pl.DataFrame) -> None:
     row = row_of(compared, "llama-int4")
     before, after = frame(NATIVE)["score"].to_numpy(), frame(WORSE_ONE)["score"].to_numpy()

@@ -69,6 +69,21 @@ def test_a_table_is_measured_scored_and_scored_again(own: Workspace) -> None:
     assert cell["figures"]["unparsable_answers"] is not None
 
 
+def test_a_task_is_proposed_from_a_file_and_runs(place: Workspace) -> None:
+    """From a table alone to a scored cell, as `make new-task NAME=… FILE=…` says."""
+    place.path("sums.csv").write_text(TABLE.replace("7; seven", "7"), encoding="utf-8")
+    done = place.program("new", "task", "mine", "--file", "sums.csv")
+    assert done.returncode == 0, done.stderr
+    assert place.get("tasks", "tasks/mine/scorer") == {"kind": "number"}
+    assert place.get("tasks", "tasks/mine/sample/stratum") == "topic"
+    place.build(CELL)
+    cell = json.loads(place.path(CELL).read_text(encoding="utf-8"))
+    assert cell["outcome"] == "measured"
+    assert cell["figures"]["requests"] == 4
+    refused(place.program("new", "task", "mine", "--file", "sums.csv"), "already exists")
+    refused(place.program("new", "scorer", "mine", "--file", "sums.csv"), "--file is for a task")
+
+
 @pytest.mark.parametrize(
     ("keys", "value", "words"),
     [

@@ -47,7 +47,7 @@ def main() -> None:
     paths = cell_paths(spec.study, args.results, args.cells_from)
     reference = spec.study.reference if spec.study else None
     others = [*references.table(paths, reference), *alone.table(paths)]
-    comparisons = table(paths, others)
+    comparisons = table(paths, others, spec.bases)
     # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
     parquet = io.BytesIO()
     comparisons.write_parquet(parquet)

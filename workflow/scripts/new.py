@@ -1,7 +1,8 @@
 """Add a task, an engine, a quantizer, a scorer, a figure or a gate that works, as a starting point.
 
-A task is a copy of another one under a new name. The others are a file from a template, of which
-all there is to change is what it does, and the blocks of the catalogue that name it.
+A task is a copy of another one under a new name, or proposed from a table of your own. The others
+are a file from a template, of which all there is to change is what it does, and the blocks of the
+catalogue that name it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from frontier.errors import UserError, run
 from frontier.figures import FIGURES
 from frontier.gates import GATES
 from frontier.host import files
+from frontier.proposing import tasks
 from frontier.quantizers import QUANTIZERS
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
@@ -48,7 +50,7 @@ dtypes: [float32]
 
 def copied_task(path: Path, name: str, like: str) -> str:
     """The file's text with a copy of the task `like`, named `name`, after the last task."""
-    tasks = parse(writing.text_of(path), str(path))["tasks"]
+    known = parse(writing.text_of(path), str(path))["tasks"]
     first, *copy = writing.blocks_of(path, "tasks")[like]
     first = re.sub(rf"^(\s*){re.escape(like)}\s*:", rf"\g<1>{name}:", first)
     label = name.replace("-", " ").capitalize()
@@ -56,10 +58,10 @@ def copied_task(path: Path, name: str, like: str) -> str:
     added = writing.with_block(path, "tasks", [first, *copy])
     try:
         found = parse(added, str(path))["tasks"]
-        found[name] |= {key: tasks[like][key] for key in ("label",) if key in tasks[like]}
+        found[name] |= {key: known[like][key] for key in ("label",) if key in known[like]}
     except (UserError, KeyError):
         found = None
-    if found != tasks | {name: tasks[like]}:
+    if found != known | {name: known[like]}:
         raise UserError(f"{path}: tasks.{like} cannot be copied as text; copy it by hand")
     return added
 
@@ -67,14 +69,38 @@ def copied_task(path: Path, name: str, like: str) -> str:
 def new_task(name: str, like: str | None) -> str:
     """Adds a task to the catalogue; returns the next steps. Raises UserError in one line."""
     path = CONFIG / "tasks.yaml"
-    tasks = configuration.read_catalogue(CONFIG).tasks
+    known = configuration.read_catalogue(CONFIG).tasks
     ids.check(name, f"{path}: tasks", dots=False)
-    check_free(name, tasks, f"{path}: tasks")
-    like = one_of(like, tasks, f"{path}: tasks") if like else next(iter(tasks))
+    check_free(name, known, f"{path}: tasks")
+    like = one_of(like, known, f"{path}: tasks") if like else next(iter(known))
     writing.write(CONFIG, {path: copied_task(path, name, like)})
     return (
         f"{path}: tasks.{name}: a copy of {like}; change it, then see\n"
         f"  python workflow/scripts/plan.py results/VARIANT/DEVICE/{name}.json"
+    )
+
+
+def task_of_table(name: str, table: str) -> str:
+    """Adds a dataset and a task for a table; returns what was decided, and what was not."""
+    path = CONFIG / "tasks.yaml"
+    catalogue = configuration.read_catalogue(CONFIG)
+    ids.check(name, f"{path}: tasks", dots=False)
+    check_free(name, catalogue.tasks, f"{path}: tasks")
+    check_free(name, catalogue.datasets, f"{path}: datasets")
+    found = tasks.proposed(Path(table), name)
+    blocks = {
+        "datasets": writing.lines_of(name, found.dataset),
+        "tasks": writing.lines_of(name, found.task),
+    }
+    writing.write(CONFIG, {path: writing.with_blocks(path, blocks)})
+    return "\n".join(
+        [
+            f"{path}: datasets.{name} and tasks.{name}: written",
+            *blocks["datasets"],
+            *blocks["tasks"],
+            *(f"not decided: {one}" for one in found.open),
+            f"measure: snakemake --cores 2 results/demo-llama/cpu/{name}.json",
+        ]
     )
 
 
@@ -189,8 +215,14 @@ def main() -> None:
     parser.add_argument("kind", choices=KINDS, help="what to add")
     parser.add_argument("name", help="its id, or its file's name")
     parser.add_argument("--like", help="the task to copy; by default the first")
+    parser.add_argument("--file", help="a table of questions and right answers, for a task of it")
     given = parser.parse_args()
-    print(KINDS[given.kind](given.name, given.like))
+    if given.file and (given.kind != "task" or given.like):
+        raise UserError("--file is for a task, and instead of --like")
+    if given.file:
+        print(task_of_table(given.name, given.file))
+    else:
+        print(KINDS[given.kind](given.name, given.like))
 
 
 if __name__ == "__main__":

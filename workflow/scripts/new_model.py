@@ -27,7 +27,7 @@ from frontier.text import shown
 
 CONFIG = Path("config")
 FILE = CONFIG / "models.yaml"
-ORDER = ("hub", "revision", "path", "file", "base", "label", "licence", "gated")
+ORDER = ("hub", "revision", "path", "base", "label", "licence", "gated")
 """The keys that a block begins with."""
 
 
@@ -38,7 +38,6 @@ def main() -> None:
     parser.add_argument("--hub", help="a hub's repository: ORG/NAME")
     parser.add_argument("--revision", default="main", help="its branch, tag or commit (main)")
     parser.add_argument("--path", help="a checkpoint's folder instead")
-    parser.add_argument("--file", help="the GGUF file of the repository")
     parser.add_argument(
         "--check", nargs="*", metavar="ID", help="compare models of the catalogue: these, or all"
     )
@@ -56,15 +55,13 @@ def add(given: argparse.Namespace, known: Mapping[str, Model]) -> str:
     """Writes the block of a new model; returns what it says, and what it does not."""
     origin = {"hub": given.hub, "revision": given.revision} if given.hub else {"path": given.path}
     keys: dict[str, Any] = {name: one for name, one in origin.items() if one}
-    if given.file:
-        keys["file"] = given.file
     entry = check(Model, keys, "new-model")
-    name = given.name or name_of(given.file or given.hub or str(Path(given.path).name))
+    name = given.name or name_of(given.hub or str(Path(given.path).name))
     ids.check(name, f"{FILE}: models")
     if name in known:
         raise UserError(f"{FILE}: models.{name}: already exists; choose another name (NAME=…)")
     found = read(entry, known)
-    found.keys = {**keys, "label": label_of(given.file or given.hub or given.path), **found.keys}
+    found.keys = {**keys, "label": label_of(given.hub or given.path), **found.keys}
     block = {key: found.keys[key] for key in ORDER if key in found.keys}
     block |= {key: value for key, value in found.keys.items() if key not in block}
     lines = writing.lines_of(name, block)
@@ -115,8 +112,8 @@ def compare(wanted: Iterable[str], known: Mapping[str, Model]) -> None:
 
 
 def name_of(origin: str) -> str:
-    """An id from the last part of a repository's or a file's name."""
-    last = origin.rstrip("/").rpartition("/")[2].lower().removesuffix(".gguf")
+    """An id from the last part of a repository's or a folder's name."""
+    last = origin.rstrip("/").rpartition("/")[2].lower()
     name = re.sub(r"[._-]*[^a-z0-9._-]+[._-]*|[._-]{2,}", "-", last).strip("._-")
     if len(name) > ids.LONGEST:
         raise UserError(f"{shown(last)} is too long for an id; choose one (NAME=…)")
@@ -124,8 +121,8 @@ def name_of(origin: str) -> str:
 
 
 def label_of(origin: str) -> str:
-    """A name to read, from the last part of a repository's or a file's name."""
-    last = origin.rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+    """A name to read, from the last part of a repository's or a folder's name."""
+    last = origin.rstrip("/").rpartition("/")[2]
     words = last.replace("-", " ").replace("_", " ").split()
     return " ".join("instruct" if word == "Instruct" else word for word in words)
 

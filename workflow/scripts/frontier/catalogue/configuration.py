@@ -113,6 +113,14 @@ def _check_endpoints(catalogue: Catalogue) -> None:
                 raise UserError(f"{where}: {engine} is no endpoint (accelerators: [remote])")
 
 
+def _check_bases(catalogue: Catalogue) -> None:
+    """Raises UserError for a base that is no other model."""
+    for name, model in catalogue.models.items():
+        if model.base is not None:
+            where = f"config/models.yaml: models.{name}.base"
+            one_of(model.base, catalogue.models.keys() - {name}, where)
+
+
 def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
     """Raises UserError that says where it belongs for a device's key that is its engine's."""
     for name, block in blocks.items():
@@ -191,6 +199,7 @@ def read_catalogue(folder: Path) -> Catalogue:
     _check_formats(catalogue.engines)
     _check_devices(catalogue)
     _check_endpoints(catalogue)
+    _check_bases(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 
 

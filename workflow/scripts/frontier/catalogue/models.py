@@ -100,6 +100,9 @@ class Model(Entry):
     awq, bitsandbytes, compressed-tensors, …); for a local folder it is read from there."""
     published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
     """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
+    base: Annotated[Name | None, Show] = None
+    """Id of the model that it was made of, as by quantizing it: its native variant is compared with
+    that one's on the same device."""
     layers: Annotated[Count | None, Plan] = None
     """Layers; with kv_heads and head_dim they give the size of the KV cache."""
     heads: Annotated[Count | None, Plan] = None

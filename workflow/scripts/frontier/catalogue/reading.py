@@ -212,6 +212,19 @@ def line_of(path: Path, keys: Sequence[str]) -> int | None:
     return line
 
 
+def lines_of_keys(path: Path, section: str) -> dict[str, int]:
+    """The line of each key in a section of a file; of merged ones, that of the merge."""
+    root = _Loader(_read(path, str(path))).get_single_node()
+    pairs = root.value if isinstance(root, yaml.MappingNode) else ()
+    node = next((value for key, value in pairs if key.value == section), None)
+    found: dict[str, int] = {}
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        line = key.start_mark.line + 1
+        merged = value.value if key.tag == MERGE and isinstance(value, yaml.MappingNode) else ()
+        found |= {one.value: line for one, _ in merged} if merged else {key.value: line}
+    return found
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises UserError with file and line for anything else."""
     where = str(path) if len(str(path)) < 200 else shown(str(path))

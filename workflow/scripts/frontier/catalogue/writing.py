@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from frontier.catalogue import configuration
-from frontier.catalogue.reading import line_of, parse
+from frontier.catalogue.reading import lines_of_keys, parse
+from frontier.errors import UserError
 from frontier.host import files
 
 WIDTH = 96
@@ -39,9 +40,8 @@ def block_at(lines: list[str], first: int) -> list[str]:
 def blocks_of(path: Path, section: str) -> dict[str, list[str]]:
     """The blocks of a section in the file, as lines by name; empty without the section."""
     lines = text_of(path).split("\n")
-    names = parse(text_of(path), str(path))[section]
-    found = {name: (line_of(path, (section, name)) or 1) - 1 for name in names}
-    return {name: block_at(lines, first) for name, first in found.items()}
+    found = lines_of_keys(path, section)
+    return {name: block_at(lines, line - 1) for name, line in found.items()}
 
 
 def with_block(path: Path, section: str, block: Sequence[str]) -> str:
@@ -52,10 +52,9 @@ def with_block(path: Path, section: str, block: Sequence[str]) -> str:
 def with_blocks(path: Path, blocks: Mapping[str, Sequence[str]]) -> str:
     """The file's text with a new block after the last one of each section."""
     lines = text_of(path).split("\n")
-    found = parse(text_of(path), str(path))
     ends = {}
     for section in blocks:
-        last = max((line_of(path, (section, name)) or 1) - 1 for name in found[section])
+        last = max(lines_of_keys(path, section).values()) - 1
         ends[section] = last + len(block_at(lines, last))
     for section in sorted(blocks, key=ends.__getitem__, reverse=True):
         lines[ends[section] : ends[section]] = ["", *blocks[section]]
@@ -116,7 +115,7 @@ def _flow(value: Any) -> str:
         return "{" + ", ".join(f"{_flow(key)}: {_flow(one)}" for key, one in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    if isinstance(value, str) and re.fullmatch(r"[\w./-]+( [\w./()-]+)*", value):
+    if isinstance(value, str) and re.fullmatch(r"[\w./-]+( [\w./()-]+)*", value, re.ASCII):
         return _quoted(value)
     if isinstance(value, str):
         return yaml.safe_dump(value, default_style='"', width=10**6, allow_unicode=True).strip()
@@ -126,7 +125,7 @@ def _flow(value: Any) -> str:
 def _quoted(text: str) -> str:
     """A text in quotation marks unless YAML reads it as itself without."""
     try:
-        plain = yaml.safe_load(text) == text
-    except yaml.YAMLError:
+        plain = parse(text, "a text") == text
+    except UserError:
         plain = False
     return text if plain else f'"{text}"'

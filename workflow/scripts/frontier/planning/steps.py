@@ -127,7 +127,11 @@ class Steps(MeasureSteps):
     @cached_property
     def compare(self) -> Step:
         """The comparison of each quantized variant with its native one."""
-        return step("compare", *self._cells)
+        spec, cells = self._cells
+        models = {cell.model for cell in self.cells}
+        pairs = {name: self.catalogue.models[name].base for name in sorted(models)}
+        bases: dict[str, JsonValue] = {name: base for name, base in pairs.items() if base in models}
+        return step("compare", {**spec, "bases": bases} if bases else spec, cells)
 
     @cached_property
     def render(self) -> Step:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,15 @@ from frontier.tables.sides import (
 )
 from frontier.tables.study import named
 
+NO_BASES: Mapping[str, str] = {}
 
-def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, ComparedCell]]:
+
+def pair_with_native(
+    paths: Iterable[Path], bases: Mapping[str, str] = NO_BASES
+) -> list[tuple[ComparedCell, ComparedCell]]:
     """Each variant with generations and its native one in the same place; pairs of one in a row.
 
+    The native variant of a model with a base is paired with its base's.
     Raises UserError for a file that is not a cell.
     """
     natives: dict[tuple[str, str, str, str], ComparedCell] = {}
@@ -41,13 +46,24 @@ def pair_with_native(paths: Iterable[Path]) -> list[tuple[ComparedCell, Compared
         if not side.names.native:
             others.append(side)
             continue
+        if side.names.variant in bases:
+            others.append(side)
         place = _place(side)
         # Others are compared with the model's own variant, or with another native one if that is
         # missing.
         if place not in natives or side.names.variant == side.names.model:
             natives[place] = side
-    others.sort(key=lambda side: (*_place(side), side.names.variant))
-    return [(natives[_place(side)], side) for side in others if _place(side) in natives]
+    found = [(natives.get(_compared_with(side, bases)), side) for side in others]
+    pairs = [(native, side) for native, side in found if native is not None]
+    pairs.sort(key=lambda pair: (*_place(pair[0]), pair[1].names.variant))
+    return pairs
+
+
+def _compared_with(side: ComparedCell, bases: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """The place of the native variant with which a cell is compared: its model's or its base's."""
+    *place, model = _place(side)
+    base = bases.get(side.names.variant, model) if side.names.native else model
+    return place[0], place[1], place[2], base
 
 
 def _place(side: ComparedCell) -> tuple[str, str, str, str]:
@@ -77,10 +93,10 @@ def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict
     return row
 
 
-def rows(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+def rows(paths: Iterable[Path], bases: Mapping[str, str] = NO_BASES) -> Iterator[dict[str, Any]]:
     """All comparisons among the cells; holds two cells' requests in memory at a time."""
     latest: tuple[Path, pl.DataFrame] | None = None
-    for native, other in pair_with_native(paths):
+    for native, other in pair_with_native(paths, bases):
         if latest is None or latest[0] != native.path:
             latest = native.path, requests_of(native)
         yield _row(native, other, join_requests(latest[1], requests_of(other)))
@@ -101,13 +117,18 @@ def corrected(found: list[dict[str, Any]]) -> None:
         row["latency_verdict"] = verdict(change, p_holm, FASTER, SLOWER)
 
 
-def table(paths: Iterable[Path], referred: Iterable[dict[str, Any]] = ()) -> pl.DataFrame:
+def table(
+    paths: Iterable[Path],
+    referred: Iterable[dict[str, Any]] = (),
+    bases: Mapping[str, str] = NO_BASES,
+) -> pl.DataFrame:
     """All comparisons of a study, sorted by KEY; time linear in the cells.
 
     `referred`: columns on a reference (references.py) or on requests one at a time (alone.py),
-    joined by cell. Raises UserError for a file that is not a cell, or has no requests next to it.
+    joined by cell. `bases`: the models that others were made of, by those others.
+    Raises UserError for a file that is not a cell, or has no requests next to it.
     """
-    found = list(rows(paths))
+    found = list(rows(paths, bases))
     corrected(found)
     cells: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in (*referred, *found):

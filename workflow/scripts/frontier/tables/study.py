@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from frontier import figures
 from frontier.errors import UserError
@@ -28,6 +28,8 @@ class AggregateSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
+    bases: dict[str, str] = Field(default_factory=dict)
+    """The models that others were made of, by those others."""
 
 
 def columns() -> tuple[Column, ...]:
