@@ -104,8 +104,7 @@ check-models: setup ## compare the catalogue's models with their checkpoints on 
 	$(BIN)/python workflow/scripts/new_model.py --check $(NAMES)
 
 new-task: setup ## add a task to config/tasks.yaml: NAME=mine, and FILE=table.csv or LIKE=another
-	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)') \
-	    $(if $(FILE),--file '$(FILE)')
+	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)') $(if $(FILE),--file '$(FILE)')
 
 new-engine: setup ## write a working engine and its blocks: NAME=mine
 new-quantizer: setup ## write a working quantizer and its block: NAME=mine

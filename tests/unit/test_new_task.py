@@ -112,7 +112,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize("name", TABLES)
 def test_the_task_that_is_proposed(name: str, ending: str, tmp_path: Path) -> None:
-    """As the table says, and it reads every row."""
+    """The block says what the table has, and reads every row."""
     rows, wanted = TABLES[name]
     table = write(tmp_path / f"mine.{ending}", rows)
     found = tasks.proposed(table, "mine")

@@ -70,7 +70,7 @@ def test_a_table_is_measured_scored_and_scored_again(own: Workspace) -> None:
 
 
 def test_a_task_is_proposed_from_a_file_and_runs(place: Workspace) -> None:
-    """From a table alone to a scored cell, as `make new-task NAME=… FILE=…` says."""
+    """A table alone becomes a scored cell, as `make new-task NAME=… FILE=…` promises."""
     place.path("sums.csv").write_text(TABLE.replace("7; seven", "7"), encoding="utf-8")
     done = place.program("new", "task", "mine", "--file", "sums.csv")
     assert done.returncode == 0, done.stderr

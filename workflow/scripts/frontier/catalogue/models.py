@@ -101,8 +101,8 @@ class Model(Entry):
     published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
     """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
     base: Annotated[Name | None, Show] = None
-    """Id of the model that it was made of, as by quantizing it: its native variant is compared with
-    that one's on the same device."""
+    """Id of its original, as of a checkpoint that was published quantized: its native variant is
+    compared with that one's on the same device."""
     layers: Annotated[Count | None, Plan] = None
     """Layers; with kv_heads and head_dim they give the size of the KV cache."""
     heads: Annotated[Count | None, Plan] = None

@@ -23,7 +23,7 @@ FIRST_BYTES = 1 << 17
 
 @dataclass(frozen=True)
 class Record:
-    """What a hub says of a repository at a commit, apart from its files' content."""
+    """A hub's own facts about a repository at a commit."""
 
     commit: str
     gated: bool

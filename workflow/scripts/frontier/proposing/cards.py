@@ -1,4 +1,4 @@
-"""The metadata of a model's card: its licence, and the model that it was made of."""
+"""The metadata of a model's card: its licence, and its original model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def licence(card: Mapping[str, Any]) -> str | None:
 
 
 def bases(card: Mapping[str, Any]) -> list[str]:
-    """The hub ids of the models that it was made of."""
+    """The hub ids of its original models."""
     found = card.get("base_model")
     several = found if isinstance(found, list) else [found]
     return [one for one in several if isinstance(one, str) and one]

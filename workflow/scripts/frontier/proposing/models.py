@@ -114,10 +114,10 @@ def _text_config(folder: Path, config: dict[str, Any], found: Proposal) -> dict[
 
     try:
         read = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        kept: dict[str, Any] = read.get_text_config().to_dict()
+        whole: dict[str, Any] = read.get_text_config().to_dict()
     except Exception as error:  # from a configuration's class, which may check keys in any way
         raise UserError(f"{folder / CONFIG}: unreadable: {one_line(error)[:300]}") from error
-    return kept | {"model_type": config["model_type"]}
+    return whole | {"model_type": config["model_type"]}
 
 
 def _quantization(config: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -222,14 +222,14 @@ def _add_published(
 
 
 def add_base(found: Proposal, card: Mapping[str, Any], models: Mapping[str, Model]) -> None:
-    """Adds the catalogue's model that a quantized checkpoint was made of."""
+    """Adds the catalogue's model that is a quantized checkpoint's original."""
     named = cards.bases(card)
     known = [name for name, one in models.items() if one.hub in named and one.hub is not None]
     if len(known) == 1:
         found.keys["base"] = known[0]
     elif named:
         found.open.append(
-            f"base: it was made of {' and '.join(named)}, which the catalogue does not have"
+            f"base: its original, {' and '.join(named)}, is not in the catalogue"
         )
     else:
-        found.open.append("base: its card does not name the model that it was made of")
+        found.open.append("base: its card does not name its original")

@@ -20,7 +20,7 @@ ASKED = (
     "content", "message", "body", "premise", "hypothesis", "instruction", "instructions", "input",
     "question", "query", "problem", "prompt",
 )  # fmt: skip
-"""In the order in which a prompt shows them: the question last."""
+"""Names of a prompt's columns, in the order in which it shows them: the question last."""
 GROUPS = (
     "stratum", "topic", "category", "subject", "difficulty", "level", "type", "kind", "domain",
     "genre", "area", "department", "group", "language",

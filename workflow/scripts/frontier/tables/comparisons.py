@@ -125,7 +125,7 @@ def table(
     """All comparisons of a study, sorted by KEY; time linear in the cells.
 
     `referred`: columns on a reference (references.py) or on requests one at a time (alone.py),
-    joined by cell. `bases`: the models that others were made of, by those others.
+    joined by cell. `bases`: the originals of models, by the models.
     Raises UserError for a file that is not a cell, or has no requests next to it.
     """
     found = list(rows(paths, bases))

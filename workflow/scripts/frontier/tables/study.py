@@ -29,7 +29,7 @@ class AggregateSpec(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     study: Axes | None = None
     bases: dict[str, str] = Field(default_factory=dict)
-    """The models that others were made of, by those others."""
+    """The originals of models, by the models."""
 
 
 def columns() -> tuple[Column, ...]:
