@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from frontier.client import Call, Exchange, Limits
 from frontier.client.client import Client
 from frontier.client.framing import MalformedError, Response
 from frontier.client.origin import Origin
+from frontier.client.player import Player
 from frontier.errors import UserError
 from frontier.host import presence
 from played_server import SCRIPTS, STAMPS, PlayedServer, Schedule
@@ -439,19 +441,24 @@ def reversed_order(calls: list[Call]) -> list[Call]:
     return calls[::-1]
 
 
-def test_connections_that_the_server_ends(client: Client) -> None:
-    """A connection that was ended after an answer is replaced."""
-    for _ in range(3):
-        for attempt in range(100):
-            exchange = client.ask(call(Schedule([(0, "well")], "length", end="close")))
-            if exchange.failure is None:
-                break
-            assert exchange.failure.kind in (
-                "closed",
-                "reset",
-            )  # it was sent before the end was seen
-            assert attempt < 99
-        assert exchange.body == b"well"
+class Ending(socketserver.BaseRequestHandler):
+    """Answers once, and ends the connection a little later, as llama.cpp's server does."""
+
+    def handle(self) -> None:
+        if self.request.recv(10_000):
+            self.request.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwell")
+            time.sleep(0.02)
+
+
+def test_connections_that_the_server_ends() -> None:
+    """A server has ended one and had not said so: no other is used for a second call."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Ending) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with Client(f"http://127.0.0.1:{server.server_address[1]}") as client:
+            exchanges = [client.ask(Call(str(number), "/", {}, b"")) for number in range(50)]
+        server.shutdown()
+    failed = [one.failure.kind for one in exchanges if one.failure]
+    assert failed in ([], ["closed"], ["reset"])  # the first time, it was sent before the end
 
 
 @pytest.mark.parametrize(("kept", "again"), [("timeout=1, max=100", False), ("timeout=3600", True)])
@@ -465,6 +472,18 @@ def test_connections_that_the_server_will_end(client: Client, kept: str, again: 
         assert not exchange.fresh
         ports.add(exchange.headers["x-port"])
     assert len(ports) == (1 if again else 3)
+
+
+@pytest.mark.parametrize(("kept_s", "left"), [(1.0, 0), (3600.0, 2), (None, 2)])
+def test_unused_connections_grow_old(server: PlayedServer, kept_s: float | None, left: int) -> None:
+    """The server's time for connections that have served a call is also that of the others."""
+    player = Player(Origin.of(server.url), Limits(), lambda: None)
+    assert player.connect(2) is None
+    player.pool.give(player.pool.idle.pop(), kept_s)
+    player.pool.drop_stale()
+    assert len(player.pool) == left
+    for connection in list(player.pool.idle):
+        player.pool.close(connection)
 
 
 def test_large_requests(client: Client) -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from frontier.stats import early_stopping
 from frontier.stats.early_stopping import estimate, holds, most_over, required
@@ -38,14 +39,16 @@ def test_a_percentile_is_null_for_too_few(percentile: float, fewest: int) -> Non
 
 
 def chance(over: int, queries: int, percentile: float) -> float:
-    """P[Binomial(queries, 1 - percentile) <= over], added up."""
-    p = 1 - percentile / 100
-    logs = (
-        math.lgamma(queries + 1) - math.lgamma(k + 1) - math.lgamma(queries - k + 1)
-        + k * math.log(p) + (queries - k) * math.log1p(-p)
-        for k in range(over + 1)
-    )  # fmt: skip
-    return sum(map(math.exp, logs))
+    """P[Binomial(queries, 1 - percentile) <= over] by scipy."""
+    return float(binom.cdf(over, queries, 1 - percentile / 100))
+
+
+@given(trials=st.integers(1, 20_000), part=st.floats(0, 1), chance=st.floats(0.0005, 0.9995))
+def test_the_binomial_distribution_is_scipys(trials: int, part: float, chance: float) -> None:
+    """Over its whole range."""
+    successes = int(part * trials)
+    ours = early_stopping.at_most(successes, trials, chance)
+    assert ours == pytest.approx(binom.cdf(successes, trials, chance), rel=1e-8, abs=1e-12)
 
 
 @given(over=st.integers(0, 40), percentile=PERCENTILES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,18 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from conftest import ROOT
 from environments import run_in
+from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
 from frontier.fetching import environments, installed
 from frontier.host import caches
+from frontier.identity import SCRIPTS
+from frontier.identity.graph import Graph
 from frontier.machine import hardware
+from frontier.scenarios import SCENARIOS
 
 
 @pytest.fixture
@@ -231,3 +238,21 @@ def test_compiled_packages_are_cached_by_their_settings(
     assert len({str(one) for one in [first, *others]}) == 5
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     assert cache(compiled) == []
+
+
+ENGINES = read_catalogue(ROOT / "config").engines
+MODULES = {"pynvml": "nvidia-ml-py"}
+"""Packages by the module that they are imported as, where the names differ."""
+
+
+@pytest.mark.parametrize(
+    "name", sorted({block.environment for block in ENGINES.values() if block.environment})
+)
+@pytest.mark.parametrize("part", ["measure", *map(SCENARIOS.module, SCENARIOS.names())])
+def test_an_engines_environment_has_what_measuring_needs(name: str, part: str) -> None:
+    """Cells are measured in it, in every scenario."""
+    lines = (environments.PINS / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {canonicalize_name(pin[0]) for line in lines if (pin := re.match(r"[\w.-]+", line))}
+    modules = {name.partition(".")[0] for name in Graph(SCRIPTS).reach(part).packages}
+    needed = {MODULES.get(one, one) for one in modules - set(sys.stdlib_module_names)}
+    assert {canonicalize_name(one) for one in needed} <= pinned

@@ -394,7 +394,7 @@ def test_a_real_chat_model_continues_turns_and_beginnings(tmp_path: Path) -> Non
     model = transformers.load(folder, AS_CHAT)
     shots = (Shot("1", "one"), Shot("2", "two"))
     chat = Chat("3", shots, "x =")
-    assert model.why_not(chat) is None
+    assert model.refusal(chat) is None
     rendered = "[user] 1\n[assistant] one\n[user] 2\n[assistant] two\n[user] 3\n[assistant] x ="
     assert model.render(chat) == rendered
     answer = model.generate(Generate(chat, 4))

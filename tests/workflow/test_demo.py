@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import real_servers
 from real_servers import TASKS
 from workspace import Workspace, copy_project
+
+ENDINGS = ("", ".offline", ".server")
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +41,14 @@ def scores(place: Workspace, log: str) -> dict[str, dict[str, float]]:
 
 def primary(root: Path, variant: str) -> dict[str, float]:
     """A variant's primary score by task."""
-    found = {}
-    for task in TASKS:
-        score = json.loads((root / f"results/{variant}/cpu/{task}.json").read_text())["score"]
-        found[task] = score["metrics"][score["primary"]]["value"]
-    return found
+    cells = {task: root / f"results/{variant}/cpu/{task}.json" for task in TASKS}
+    return {task: value(json.loads(path.read_text("utf-8"))) for task, path in cells.items()}
+
+
+def value(cell: dict[str, Any]) -> float:
+    """A cell's primary score."""
+    score = cell["score"]
+    return float(score["metrics"][score["primary"]]["value"])
 
 
 def test_native_model_has_learned_every_task(scores: dict[str, dict[str, float]]) -> None:
@@ -80,3 +86,21 @@ def test_a_server_gives_transformers_answers(
     """It has a GGUF of the same weights, and llama.cpp's own tokenizer where it is asked in text."""
     place.build(*real_servers.cells("cpu", device))
     real_servers.check(place, device, engine, usage)
+
+
+def test_a_server_under_load(place: Workspace) -> None:
+    """All scenarios run in the environment of the server, and the answers are the same."""
+    cells = [
+        f"results/demo-llama/cpu-llama-server/demo-arithmetic{ending}.json" for ending in ENDINGS
+    ]
+    rates = {"shares": [0.3], "searched": 0, "min_seconds": 1, "max_requests": 200}
+    place.set("tasks", "tasks/demo-arithmetic/rates", rates)
+    place.build(*cells)
+    alone, offline, server = (json.loads(place.path(cell).read_text("utf-8")) for cell in cells)
+    assert offline["figures"]["requests_at_once"] > 1
+    [rate] = server["load"]["rates"]
+    assert rate["requests"] == 200
+    for cell in (offline, server):
+        assert cell["score"]["requests"] == alone["score"]["requests"]
+        assert value(cell) == pytest.approx(value(alone), abs=1 - real_servers.ALIKE)
+    assert real_servers.left(place.root) == []

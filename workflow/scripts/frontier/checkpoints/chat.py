@@ -154,7 +154,7 @@ class ChatTemplate:
             )
         return before + found
 
-    def why_not(self, *, turns: bool, begins: bool) -> Reason | None:
+    def refusal(self, *, turns: bool, begins: bool) -> Reason | None:
         """The reason why it cannot render worked examples as turns, or an answer that has begun."""
         shots = (Shot(EXAMPLE, REPLY),) if turns else ()
         try:

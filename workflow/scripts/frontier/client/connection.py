@@ -94,6 +94,10 @@ class Connection:
         """Whether a request can be sent."""
         self.stale_ns = 0
         """The time after which the server may end it, unused; 0 if it does not say so."""
+        self.calls = 0
+        """The number of calls that it has served."""
+        self.idle_ns = 0
+        """The time at which its last call was over."""
         self.wants_write = True
         self.stamped = False
         """Whether the kernel reports times of its reads."""

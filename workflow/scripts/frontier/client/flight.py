@@ -38,6 +38,12 @@ class Flight:
         return self._response.done and self._response.keep and not self._unsent
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the server has ended the connection instead of an answer."""
+        failure = self.outcome.failure
+        return failure is not None and failure.kind in ("closed", "reset")
+
+    @property
     def kept_s(self) -> float | None:
         """The seconds for which the server keeps an unused connection, if it says so."""
         found = _KEPT.search(self.outcome.headers.get("keep-alive", ""))

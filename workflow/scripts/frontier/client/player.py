@@ -94,7 +94,7 @@ class Player:
         while calls are under way, so that some are idle. A call that finds none waits for one to
         be opened or, once `most` exist, for one that becomes idle.
         """
-        self._finished, self.fresh = finished, 0
+        self._finished, self.fresh, self.pool.most = finished, 0, len(self.pool)
         failure = self.connect(min(connections, len(calls), most))
         began = time.perf_counter_ns()
         queue = deque(
@@ -196,6 +196,8 @@ class Player:
         if flight.keeps and not connection.wants_write:
             self.pool.give(connection, flight.kept_s)
         else:
+            if flight.unanswered:
+                self.pool.ended(connection)
             self.pool.close(connection)
         self._finished(flight.index, flight.outcome)
 

@@ -15,6 +15,8 @@ PAUSE_NS = 100_000_000
 """Between attempts to open spare connections to a server that refused one."""
 SLACK_S = 1.0
 """The time before the server ends an unused connection in which it is not used any more."""
+SOON_NS = 1_000_000_000
+"""A connection that the server ends within this time of an answer has had its last one."""
 READS = selectors.EVENT_READ
 BOTH = selectors.EVENT_READ | selectors.EVENT_WRITE
 
@@ -32,16 +34,19 @@ class Pool:
         self.opening: set[Connection] = set()
         self.idle: deque[Connection] = deque()
         """Those to use first are at the end."""
+        self.stamped = False
+        """Whether the kernel has reported of any when bytes arrived."""
+        self.most = 0
+        """The most there were at once."""
         self._next_spare_ns = 0
+        self._kept_ns: int | None = None
+        """The time for which the server keeps an unused connection, once it has said so."""
+        self._most_calls: int | None = None
+        """The calls after which the server has ended a connection and had not said so."""
 
     def __len__(self) -> int:
         """The number of connections, those that are being opened included."""
         return len(self._all)
-
-    @property
-    def stamped(self) -> bool:
-        """Whether the kernel reports when bytes arrived."""
-        return any(connection.stamped for connection in self._all)
 
     def resolve(self) -> None:
         """Finds the server's addresses, unless they are known. Raises FailedError."""
@@ -56,6 +61,8 @@ class Pool:
         connection = Connection(self._origin, self._places, self._tls)
         self.opening.add(connection)
         self.watch(connection)
+        self.most = max(self.most, len(self))
+        self.stamped = self.stamped or connection.stamped
         return connection
 
     def open_spare(self, wanted: int, most: int) -> None:
@@ -86,17 +93,34 @@ class Pool:
 
     def drop_stale(self) -> None:
         """Closes the idle connections that the server may end soon."""
-        now = time.perf_counter_ns()
-        for connection in [one for one in self.idle if 0 < one.stale_ns <= now]:
-            self.close(connection)
+        now, kept_ns = time.perf_counter_ns(), self._kept_ns
+        for connection in list(self.idle):
+            if kept_ns is not None and not connection.calls:
+                connection.stale_ns = connection.began_ns + kept_ns
+            if 0 < connection.stale_ns <= now:
+                self.close(connection)
 
     def give(self, connection: Connection, kept_s: float | None) -> None:
-        """Takes back a connection, which the server keeps so long without a request."""
+        """Takes back a connection, which the server keeps so long without a request.
+
+        It is closed if the server has ended others after as many calls.
+        """
+        connection.calls += 1
+        connection.idle_ns = time.perf_counter_ns()
+        if self._most_calls is not None and connection.calls >= self._most_calls:
+            self.close(connection)
+            return
         if kept_s is not None:
-            kept_ns = int(max(0.0, kept_s - SLACK_S) * 1e9)
-            connection.stale_ns = time.perf_counter_ns() + kept_ns
+            self._kept_ns = int(max(0.0, kept_s - SLACK_S) * 1e9)
+            connection.stale_ns = connection.idle_ns + self._kept_ns
         self.idle.append(connection)
         self.watch(connection)
+
+    def ended(self, connection: Connection) -> None:
+        """Notes that the server has ended a connection; llama.cpp's does so after each answer."""
+        soon = time.perf_counter_ns() - connection.idle_ns < SOON_NS
+        if connection.calls and soon:
+            self._most_calls = min(connection.calls, self._most_calls or connection.calls)
 
     def look(self, connection: Connection) -> None:
         """Closes an idle connection that the server has ended, or on which it says something."""
@@ -108,6 +132,7 @@ class Pool:
         except OSError:
             data = b""
         if data is not None:
+            self.ended(connection)
             self.close(connection)
 
     def watch(self, connection: Connection) -> None:

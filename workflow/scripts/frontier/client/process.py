@@ -55,7 +55,7 @@ class Conduct:
     stamped: bool
     """Whether the kernel reported when bytes arrived."""
     connections: int
-    """Open at the end."""
+    """The most that were open at once."""
     fresh: int
     """Calls for which no connection was open when they were due."""
     processor_s: float
@@ -141,7 +141,7 @@ class Played:
                 scheduling=self._scheduling,
                 delay_known=player.waiting.delay_known,
                 stamped=player.pool.stamped,
-                connections=len(player.pool),
+                connections=player.pool.most,
                 fresh=player.fresh,
                 processor_s=used / SECOND,
                 passed_s=passed / SECOND,

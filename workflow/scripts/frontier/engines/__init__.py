@@ -138,7 +138,7 @@ class LoadedModel(ABC):
         """The prompt in the chat template. Raises UserError if the template fails."""
         return self.prompting.render(prompt)
 
-    def why_not(self, prompt: Prompt) -> Reason | None:
+    def refusal(self, prompt: Prompt) -> Reason | None:
         """The reason why its chat template has no room for the parts of a prompt; None if it has.
 
         Only a checkpoint's own template is known.
@@ -146,7 +146,7 @@ class LoadedModel(ABC):
         chat, own = as_chat(prompt), getattr(self, "prompting", None)
         if not own or not own.chat or not (chat.shots or chat.begins):
             return None
-        reason: Reason | None = own.chat.why_not(turns=bool(chat.shots), begins=bool(chat.begins))
+        reason: Reason | None = own.chat.refusal(turns=bool(chat.shots), begins=bool(chat.begins))
         return reason
 
     def fits(self, request: Generate) -> bool:

@@ -28,7 +28,7 @@ def why_not(folder: Path, model: Model, *, turns: bool, begins: bool) -> Reason 
     if model.trust_remote_code or not folder.is_dir():
         return None
     try:
-        return _template(folder, model).why_not(turns=turns, begins=begins)
+        return _template(folder, model).refusal(turns=turns, begins=begins)
     except UserError:
         return None
 

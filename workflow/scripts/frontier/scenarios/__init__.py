@@ -185,7 +185,7 @@ def check_prompts(model: LoadedModel, questions: Mapping[str, Question]) -> None
     Raises UnsupportedError if it has no room for shots as turns, or for the beginning of an answer.
     """
     for identifier, one in questions.items():
-        if reason := model.why_not(one.whole):
+        if reason := model.refusal(one.whole):
             raise UnsupportedError(reason)
         try:
             model.render(one.whole)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from math import exp, fsum, lgamma, log, log1p
 
 CONFIDENCE = 0.99
 
@@ -36,19 +37,30 @@ def required(over: int, percentile: float) -> int:
 
 def _enough(queries: int, over: int, percentile: float) -> bool:
     """True if so many over the limit are too few for the percentile to be over it."""
-    from scipy.special import bdtr  # half a second, and planning reads the scenarios
+    return at_most(over, queries, 1 - percentile / 100) <= 1 - CONFIDENCE
 
-    return bool(bdtr(over, queries, 1 - percentile / 100) <= 1 - CONFIDENCE)
+
+def at_most(successes: int, trials: int, chance: float) -> float:
+    """P[Binomial(trials, chance) <= successes], for a chance between 0 and 1.
+
+    Measuring needs it, in environments of engines that have no scipy.
+    """
+    ways = lgamma(trials + 1)
+    for_one, for_none = log(chance), log1p(-chance)
+    return fsum(
+        exp(ways - lgamma(k + 1) - lgamma(trials - k + 1) + k * for_one + (trials - k) * for_none)
+        for k in range(min(successes, trials) + 1)
+    )
 
 
 def most_over(queries: int, percentile: float) -> int | None:
     """The most queries that may exceed a limit; None if so few show nothing, even without any."""
-    if queries < required(0, percentile):
+    if not _enough(queries, 0, percentile):
         return None
     low, high = 0, queries
     while high - low > 1:
         middle = (low + high) // 2
-        if required(middle, percentile) <= queries:
+        if _enough(queries, middle, percentile):
             low = middle
         else:
             high = middle
