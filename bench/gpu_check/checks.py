@@ -119,7 +119,7 @@ class GpuChecks:
 
     def planned(self, placement: Placement) -> int:
         """Bytes of weights and cache as the plan has them, without its margin."""
-        new = self.bench.catalogue.tasks["long"].max_new_tokens
+        new = self.bench.catalogue.tasks["long"].new_tokens
         cache = kv_cache_bytes(placement.model, placement.engine, placement.dtype, new) or 0
         return (placement.weight_bytes or 0) + cache
 

@@ -448,7 +448,10 @@ def test_choices_are_those_of_engines_that_say_so(engine: str, found: dict[str, 
 def test_choices_are_as_likely_as_transformers_says(
     engine: str, test_data: Path, stories: Path, found: dict[str, Any]
 ) -> None:
-    """Transformers' loss, the mean over the labels, gives the same likelihoods."""
+    """Transformers' loss, the mean over the labels, gives the same likelihoods.
+
+    A cache in half precision, 11 bits, rounds what attention sees by 5e-4 of it, once a token.
+    """
     chosen = found["stories"]["chosen"]
     if "choose" not in ENGINE_BLOCKS[engine].asks:
         assert isinstance(chosen, str)
@@ -463,7 +466,10 @@ def test_choices_are_as_likely_as_transformers_says(
         with torch.no_grad():
             loss = float(model(ids, labels=labels).loss)
         assert tokens == ids.shape[1] - before
-        assert logprob == pytest.approx(-loss * tokens, abs=1e-3)
+        cached = found["stories"]["loaded"]["kv_bytes_per_token"]
+        rounded = 1e-3 if cached in (None, 4 * (5 * 4 * 8 * 2)) else 1e-2 * tokens
+        assert logprob == pytest.approx(-loss * tokens, abs=rounded)
+        print(f"{engine}: {text!r} {logprob:.5f}, transformers {-loss * tokens:.5f}")
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:

@@ -62,12 +62,22 @@ SCORE = Score(
     [{"score": 1.0}] * 397 + [{"score": None, "unscored": one} for one in REASONS],
     unparsable=3,
 )
-ALL = Measured(MEASUREMENT, SPEC, RECORDS, score=SCORE)
+CHOSEN = [
+    Record(
+        f"c{n}", "", "yes", 0, 20, "chosen", n * 10**9, n * 10**9, [], 10**6 + n, 0,
+        choices=("yes", "no"), logprobs=(-0.1, -2.0), choice_tokens=(1, 1),
+    )
+    for n in range(400)
+]  # fmt: skip
+"""Choices by likelihood: faster than any of the texts, so that a mixture would show."""
+ALL = Measured(MEASUREMENT, SPEC, RECORDS, score=SCORE, chosen=CHOSEN, sampled_from=9_000)
 PASS = {"requests": 400, "tokens": 2000, "seconds": 0.5, "changed": 1}
 AT_ONCE = Measured(
     a_measurement(**FACTS, sessions=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS] * 3})]),
     SPEC,
     RECORDS,
+    chosen=CHOSEN,
+    sampled_from=9_000,
 )
 BOUND = {"value": 0.2, "low": 0.1, "high": 0.3, "method": "order statistics"}
 QUANTILES = dict.fromkeys(("p50", "p90", "p99"), BOUND)
@@ -80,7 +90,7 @@ LOADS = Loads.model_validate_json(json.dumps({
     "ttft_s": 2, "tpot_s": 0.1, "percentile": 99, "at_once_per_s": 10, "max_rate": 9.0,
     "fails_at": 9.5, "prompts": "may be cached", "rates": [RATE],
 }))  # fmt: skip
-UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS)
+UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS, chosen=CHOSEN, sampled_from=9_000)
 NAMES = FIGURES.names()
 
 
@@ -129,6 +139,34 @@ def test_places_are_apart() -> None:
     assert {type(figure) for figure in figures.in_order()} == set(FIGURES.all().values())
 
 
+def test_choices_are_in_no_figure_of_texts() -> None:
+    """Nor are texts in theirs; a cell of choices only has no figure of texts."""
+    texts = figures.values(Measured(MEASUREMENT, SPEC, RECORDS), Needs.LATENCIES)
+    both = figures.values(ALL, Needs.LATENCIES)
+    assert texts["choice_p50_s"] is None
+    assert both["requests"] == 800
+    assert both["choice_p50_s"]["value"] == pytest.approx(0.0010001995)
+    own = {name for name in both if name.startswith("choice_")}
+    others = {"requests", "sampled_from", "unscored_answers", "unscored_reason"}
+    others |= {"unparsable_answers"}
+    assert all(both[name] == texts[name] for name in both if name not in own | others)
+    only = figures.values(Measured(MEASUREMENT, SPEC, chosen=CHOSEN, score=SCORE), Needs.LATENCIES)
+    of_texts = (
+        "latency",
+        "ttft",
+        "tpot",
+        "itl",
+        "output_",
+        "requests_per",
+        "mbu",
+        "cost",
+        "tokens",
+    )
+    of_texts += ("empty", "cut_off", "requests_at_once", "cached_prompt")
+    assert all(one is None for name, one in only.items() if name.startswith(of_texts))
+    assert only["unparsable_answers"] == 3
+
+
 def test_what_there_is_decides_what_is_known() -> None:
     """Nothing of a cell that was not tried; times only where they may be published."""
     known = [
@@ -142,7 +180,8 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "load_s", "requests", "requests_at_once", "failed_requests",
+        "weights_bytes", "load_s", "requests", "sampled_from", "requests_at_once",
+        "failed_requests",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
             "lost_shots",
         "retried_requests",

@@ -80,7 +80,10 @@ TABLES = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), min_size=
 def test_examples_are_others_and_grow_at_the_end(
     rows: list[Row], data: st.DataObject, seed: int, sampler: str
 ) -> None:
-    """Never the question, nor a row with its text; a larger count begins with the smaller one."""
+    """Never the question, nor a row with its text; a larger count begins with the smaller one.
+
+    The first rows in their order are so too, but the last of them is nearest to the question.
+    """
     asked = data.draw(st.lists(st.sampled_from(rows), min_size=1))
     most = len({one.fields["text"] for one in rows}) - 2
     large = data.draw(st.integers(0, max(0, most)))
@@ -93,7 +96,8 @@ def test_examples_are_others_and_grow_at_the_end(
         assert question.fields["text"] not in texts
         assert question.id not in {one.id for one in examples}
     fewer = spec(rows, small, **keys).choose(asked, Path())
-    assert [examples[:small] for examples in drawn] == fewer
+    of = slice(large - small, large) if sampler == "first" else slice(small)
+    assert [examples[of] for examples in drawn] == fewer
     if sampler == "seeded":
         shuffled = data.draw(st.permutations(rows))
         assert spec(shuffled, large, **keys).choose(asked, Path()) == drawn
@@ -108,7 +112,7 @@ def test_the_same_for_all_questions_and_from_all_strata() -> None:
     assert sorted(one.stratum for one in first) == ["a"] * 3 + ["b"] * 3
     assert spec(rows, 6, own=False, seed=1).choose(asked, Path())[0] != first
     in_order = spec(rows, 3, own=False, sampler="first").choose(asked, Path())[0]
-    assert in_order == rows[:3]
+    assert in_order == rows[2::-1], "nearest first"
 
 
 @pytest.mark.parametrize("by", ["stratum", "group"])
@@ -153,15 +157,21 @@ def test_a_prompt_as_text_and_as_turns() -> None:
     }
     question = prompts.question("Q: {a}\nA:", read)
     assert question.whole == "Q: 2\nA: 22\n\nQ: 1\nA: 11\n\nQ: 3\nA:"
-    begun = prompts.question("Q: {a}\nA:", read, "turns", begins="It is").whole
+    begun = prompts.question("Q: {a}\nA:", read, prompts.Form("turns", begins="It is")).whole
     assert isinstance(begun, Chat)
     assert begun.turns == [
         ("user", "Q: 2\nA:"), ("assistant", "It is 22"),
         ("user", "Q: 1\nA:"), ("assistant", "It is 11"), ("user", "Q: 3\nA:"),
     ]  # fmt: skip
     assert begun.begins == "It is"
-    alone = prompts.question("{a}", {"fields": {"a": "3"}}, "turns")
+    alone = prompts.question("{a}", {"fields": {"a": "3"}}, prompts.Form("turns"))
     assert alone.whole == "3", "a task without examples has the prompt that it always had"
+    about = prompts.Form(preamble="About {a}. ")
+    assert prompts.question("Q: {a}\nA:", read, about).whole == f"About 3. {question.whole}"
+    in_turns = prompts.question("Q: {a}\nA:", read, prompts.Form("turns", preamble="About {a}. "))
+    assert in_turns.whole.turns[0] == ("user", "About 3. Q: 2\nA:")  # type: ignore[union-attr]
+    assert in_turns.with_shots(1).turns[0] == ("user", "About 3. Q: 1\nA:")  # type: ignore[union-attr]
+    assert in_turns.with_shots(0) == "About 3. Q: 3\nA:"
 
 
 @pytest.mark.parametrize("source", TEMPLATES.values(), ids=TEMPLATES)

@@ -36,13 +36,14 @@ def main() -> None:
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
     spec = values.checked_spec(args.spec, TaskSample)
-    rows = spec.rows(args.dataset)
+    rows, total = spec.drawn(args.dataset)
     shots = spec.shots.choose(rows, args.shots or args.dataset) if spec.shots else [[]] * len(rows)
     lines = (_line(row, examples) for row, examples in zip(rows, shots, strict=True))
     files.write_text(args.output, "".join(lines))
     lock = {
         "files": values.facts([args.output]),
         "rows": len(rows),
+        "of": total,
         "strata": dict(Counter(row.stratum for row in rows)),
         "source": _source(args.dataset),
         **({"shots_source": _source(args.shots)} if args.shots else {}),
@@ -59,6 +60,8 @@ def _line(row: datasets.Row, shots: list[datasets.Row]) -> str:
         value["also_accepted"] = row.also_accepted
     if row.cut:
         value["cut"] = row.cut
+    if row.wrong:
+        value["wrong"] = row.wrong
     if shots:
         value["shots"] = [
             {"id": one.id, "fields": one.fields, "reference": one.reference} for one in shots

@@ -21,45 +21,42 @@ from frontier import figures, scenarios, templates
 from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
+from frontier.host import locks
 from frontier.host.files import write_bytes
-from frontier.prompts import sample_ids
 from frontier.results import checksums, layout, measurement
 from frontier.results.cell import CellResult, Provenance
+from frontier.results.columns import LOGPROBS
 from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, Score, ScoredItem
 from frontier.scoring import counted, latency, load
+from frontier.scoring.options import options
+from frontier.scoring.rows import asked_rows
 from frontier.specs.score import LeftOutSpec, ScoreSpec
-from frontier.values import checked_spec, read_lines, sha256
+from frontier.values import checked_spec, read_json, read_lines, sha256
 
 MISSING = ("simulated", "random_weights", "score", "load", "provenance", "requests_sha256")
 
 
-def asked_rows(rows: list[dict[str, Any]], measured: Measurement) -> dict[str, dict[str, Any]]:
-    """The row of each request, with the question that it shares with others if it does."""
-    count = measured.samples.count if measured.samples else 1
-    return {
-        name: {**row, "id": name, "question": row["id"] if count > 1 else ""}
-        for row in rows
-        for name in sample_ids(row["id"], count)
-    }
-
-
 def scored_items(
-    records: list[Record], rows: list[dict[str, Any]], template: str
+    records: list[Record],
+    rows: list[dict[str, Any]],
+    template: str,
+    choices: tuple[str, ...] | str | None = None,
 ) -> list[ScoredItem]:
-    """Generations with their references and the prompts from the task's template."""
-    texts = {record.id: record.text for record in records}
+    """Answers with their references, choices, and the prompts from the task's template."""
+    answers = {record.id: record for record in records}
     return [
         ScoredItem(
             row["id"],
-            texts[row["id"]],
+            answers[row["id"]].text,
             row["reference"],
             row["fields"],
             templates.fill(template, row["fields"]),
             tuple(row.get("also_accepted", ())),
             row.get("question", ""),
+            options(answers[row["id"]], row, choices),
         )
         for row in rows
     ]
@@ -75,7 +72,7 @@ def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], Sc
     found = spec.scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
     summary = {
-        "primary": spec.scorer.PRIMARY,
+        "primary": spec.scorer.primary(),
         "requests": len(items),
         "metrics": metrics,
         "details": found.details,
@@ -94,6 +91,7 @@ def table(
     requests were not timed by themselves.
     """
     times = figures.per_request()
+    likelihoods = any(record.chosen for record in records)
     several = any(item.also_accepted for item in items)
     requests = pl.DataFrame(
         [
@@ -102,7 +100,7 @@ def table(
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
                 "finish_reason": record.finish_reason,
-                **{time.column: None if record.failure else time.value(record) for time in times},
+                **{time.column: time.of(record) for time in times},
                 "input": next(iter(item.fields.values()), ""),
                 "prediction": item.prediction,
                 "reference": item.reference,
@@ -113,7 +111,10 @@ def table(
             for record, item, columns in zip(records, items, own, strict=True)
         ],
         infer_schema_length=None,
-        schema_overrides=dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
+        schema_overrides={
+            **dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
+            **({LOGPROBS: pl.List(pl.Float64)} if likelihoods else {}),
+        },
     )
     if has_times:
         return requests
@@ -169,7 +170,8 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     rows = asked_rows(read_lines(inputs.sample), measured)
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
-    items = scored_items(records, [rows[record.id] for record in records], measured.template)
+    ordered = [rows[record.id] for record in records]
+    items = scored_items(records, ordered, measured.template, measured.choices)
     result |= {"simulated": measured.simulated, "random_weights": measured.random_weights}
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.
@@ -195,8 +197,12 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
             has = Needs.LATENCIES if latencies else Needs.TIMES
     answered = [record for record in records if record.failure is None]
     failed = [record for record in records if record.failure is not None]
+    chosen = [record for record in answered if record.chosen]
+    generated = [record for record in answered if not record.chosen]
+    lock = inputs.sample.with_name(locks.NAME)
+    of = read_json(lock).get("of") if lock.exists() else None
     cut = sum("cut" in row for row in rows.values())
-    given = Measured(measured, spec, answered, failed, under_load, found, cut)
+    given = Measured(measured, spec, generated, failed, under_load, found, cut, chosen, of)
     result["figures"] = figures.values(given, has)
     return result, table(records, items, own, latencies and not result["simulated"])
 

@@ -96,6 +96,10 @@ class Question:
     begins: str = ""
     sample: int = 0
     """The number of this sample of its answers, from 0."""
+    preamble: str = ""
+    """The text before the first example, once."""
+    choices: tuple[str, ...] = ()
+    """The answers whose likelihoods are asked for; none where an answer is generated."""
 
     def with_shots(self, count: int) -> Prompt:
         """The prompt with the first `count` of its shots, of which the first is the nearest.
@@ -104,16 +108,21 @@ class Question:
         """
         used = tuple(reversed(self.shots[:count]))
         if self.style == "turns":
-            return Chat(self.prompt, used, self.begins) if used or self.begins else self.prompt
+            if not used:
+                prompt = self.preamble + self.prompt
+                return Chat(prompt, begins=self.begins) if self.begins else prompt
+            first = replace(used[0], question=self.preamble + used[0].question)
+            return Chat(self.prompt, (first, *used[1:]), self.begins)
         examples = [joined(shot.question, shot.answer) for shot in used]
-        text = self.separator.join([*examples, self.prompt])
+        text = self.preamble + self.separator.join([*examples, self.prompt])
         return Chat(text, begins=self.begins) if self.begins else text
 
     @property
     def texts(self) -> list[str]:
         """All of its texts, the question first."""
         shots = (text for shot in self.shots for text in (shot.question, shot.answer))
-        return [self.prompt, *([self.begins] if self.begins else []), *shots]
+        others = (self.preamble, self.begins, *self.choices)
+        return [self.prompt, *filter(None, others), *shots]
 
     @property
     def whole(self) -> Prompt:
@@ -122,29 +131,60 @@ class Question:
 
     @property
     def input(self) -> str:
-        """The prompt with all of its shots as a text, by which another measurement finds it."""
+        """All that is asked, with all shots, as a text by which another measurement finds it."""
         text = written(self.whole)
+        if self.choices:
+            text = json.dumps([text, *self.choices], ensure_ascii=False)
         return f"{text}\n#{self.sample}" if self.sample else text
 
 
+@dataclass(frozen=True)
+class Form:
+    """The keys of a task that form its prompts, besides the template."""
+
+    style: ShotStyle = "text"
+    separator: str = "\n\n"
+    begins: str = ""
+    preamble: str = ""
+    """A template of the question's fields."""
+
+
 def question(
-    template: str,
-    row: Mapping[str, Any],
-    style: ShotStyle = "text",
-    separator: str = "\n\n",
-    begins: str = "",
+    template: str, row: Mapping[str, Any], form: Form = Form(), choices: Sequence[str] = ()
 ) -> Question:
     """The question of a sample's row, by the task's prompt template and its keys of prompts.
 
     A shot's answer has the forced beginning too.
     """
     shots: Sequence[Mapping[str, Any]] = row.get("shots", ())
-    found = Question(templates.fill(template, row["fields"]), (), style, separator, begins)
     examples = (
         Shot(
             templates.fill(template, shot["fields"]),
-            joined(begins, shot["reference"]) if begins else shot["reference"],
+            joined(form.begins, shot["reference"]) if form.begins else shot["reference"],
         )
         for shot in shots
     )
-    return replace(found, shots=tuple(examples))
+    return Question(
+        templates.fill(template, row["fields"]),
+        tuple(examples),
+        form.style,
+        form.separator,
+        form.begins,
+        preamble=templates.fill(form.preamble, row["fields"]),
+        choices=tuple(choices),
+    )
+
+
+def choices_of(named: Sequence[str] | str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The answers among which a row's question is a choice, the right ones first if they are its
+    own (`row`), else the task's labels in their order.
+    """
+    if not isinstance(named, str):
+        return tuple(named)
+    return (row["reference"], *row.get("also_accepted", ()), *row.get("wrong", ()))
+
+
+def following(rendered: str, choices: Sequence[str]) -> tuple[str, ...]:
+    """The choices as they follow a rendered prompt: behind a space, unless there is a gap."""
+    gap = "" if rendered[-1:].isspace() else " "
+    return tuple(gap + text for text in choices)

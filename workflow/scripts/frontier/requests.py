@@ -42,9 +42,14 @@ class Generate:
 class Choose:
     """A request for the likelihood of each of several texts after a prompt."""
 
-    prompt: str
+    prompt: Prompt
     choices: tuple[str, ...]
     """At least one; each as it follows the prompt, with its leading space."""
+    lost_shots: int = 0
+    """As in `Generate`."""
+
+
+Request = Generate | Choose
 
 
 @dataclass(frozen=True)
@@ -119,3 +124,5 @@ class Choice:
     prompt_tokens: int
     start_ns: int
     end_ns: int
+    merged: int = 0
+    """The choices whose first token has the end of the prompt too."""

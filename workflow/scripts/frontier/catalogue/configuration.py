@@ -65,11 +65,13 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
         one_of(task.dataset, catalogue.datasets, f"{where}.dataset")
         loader = LOADERS.load(catalogue.datasets[task.dataset].loader, where)
         line = partial(_line, path, ("tasks", name, "sample"))
-        keys = check(loader, task.sample.options, f"{where}.sample", ("size", "seed"), line)
+        keys = check(
+            loader, task.sample.options, f"{where}.sample", ("size", "seed", "shares"), line
+        )
         scorer = SCORERS.load(task.scorer.kind, f"{where}.scorer.kind")
         line = partial(_line, path, ("tasks", name, "scorer"))
         scorers[name] = check(scorer, task.scorer.options, f"{where}.scorer", ("kind",), line)
-        loaders[name] = with_fields(keys, task.prompt, scorers[name], where)
+        loaders[name] = with_fields(keys, task, scorers[name], where)
         check_samples(task.samples, scorers[name], where)
         if task.shots:
             read = loaders[name]

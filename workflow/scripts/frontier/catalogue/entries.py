@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from frontier.blocks import (
@@ -64,6 +64,9 @@ class SampleKeys(Plugin):
 
     size: Rows
     seed: int = 0
+    shares: Literal["proportional"] | None = None
+    """Shares of the loader's strata: equal ones, or as in the dataset, so that a sample's mean
+    estimates that of the whole set."""
 
 
 class ScorerKeys(Plugin):
@@ -81,6 +84,7 @@ def _unpadded(text: str) -> str:
 
 
 Beginning = Annotated[Text, AfterValidator(_unpadded)]
+Choices = Annotated[tuple[Beginning, ...], Field(min_length=2, max_length=100)]
 
 
 class Task(Entry):
@@ -92,8 +96,14 @@ class Task(Entry):
     """The sample drawn from it."""
     prompt: Annotated[str, Measure]
     """Template over the row's fields, such as "{sentence}\\nSentiment:"; braces are doubled."""
-    max_new_tokens: Annotated[int, Field(gt=0, le=10**6), Measure]
-    """Limit of generated tokens."""
+    preamble: Annotated[str | None, Field(min_length=1), Measure] = None
+    """Template of a text before the first of the `shots`, or before the prompt without any."""
+    choices: Annotated[Literal["row"] | Choices | None, Measure] = None
+    """The answers among which a question is a choice: nothing is generated, the likelihood of each
+    is asked for (scorer: loglikelihood). Labels such as [A, B, C, D], or `row`: the right and the
+    wrong answers of each row. Each follows the prompt behind a space."""
+    max_new_tokens: Annotated[int | None, Field(gt=0, le=10**6), Measure] = None
+    """Limit of generated tokens; required unless there are `choices`."""
     stop: Annotated[tuple[str, ...], Measure] = ()
     """Generation ends at the first of these texts, special tokens included, and the answer before
     it. White space at the very beginning ends nothing."""
@@ -129,12 +139,34 @@ class Task(Entry):
             else found
         )
 
+    @property
+    def new_tokens(self) -> int:
+        """The most tokens that are generated; 0 for choices."""
+        return self.max_new_tokens or 0
+
     @field_validator("stop")
     @classmethod
     def _stops_say_something(cls, stop: tuple[str, ...]) -> tuple[str, ...]:
         if "" in stop:
             raise ValueError("an empty stop text would end every answer before it begins")
         return stop
+
+    @field_validator("choices")
+    @classmethod
+    def _choices_differ(cls, choices: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if isinstance(choices, tuple) and len({one.strip() for one in choices}) < len(choices):
+            raise ValueError("two of the choices are the same")
+        return choices
+
+    @model_validator(mode="after")
+    def _generates_or_chooses(self) -> Self:
+        if self.choices is None and self.max_new_tokens is None:
+            raise ValueError("max_new_tokens: Field required")
+        names = ("max_new_tokens", "stop", "samples")
+        given = {name: getattr(self, name) for name in names}
+        if self.choices and (odd := next((name for name, one in given.items() if one), None)):
+            raise ValueError(f"{odd}: nothing is generated where there are choices")
+        return self
 
 
 class Catalogue(Entry):

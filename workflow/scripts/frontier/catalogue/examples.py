@@ -36,8 +36,8 @@ class Shots(Entry):
     """`text`: one prompt, in which each example is the task's prompt followed by its answer;
     `turns`: messages of a conversation, for models with `prompt: chat`."""
     sampler: Annotated[Literal["seeded", "first"], Sample] = "seeded"
-    """`seeded`: drawn as samples are; `first`: the first rows in their order. The first one is the
-    nearest to the question."""
+    """`seeded`: drawn as samples are, the first one nearest to the question; `first`: the first
+    rows in their order, the last one nearest."""
     seed: Annotated[int, Sample] = 0
     """Seed of the draw."""
     separator: Annotated[str, Field(min_length=1, max_length=1000), Measure] = "\n\n"

@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from frontier import templates
 from frontier.catalogue.checking import one_of
+from frontier.catalogue.entries import Task
 from frontier.datasets import Loader
 from frontier.errors import UserError
 from frontier.scorers import SCORERS, Scorer
 
 
-def with_fields(loader: Loader, prompt: str, scorer: Scorer, where: str) -> Loader:
+def with_fields(loader: Loader, task: Task, scorer: Scorer, where: str) -> Loader:
     """The loader with all fields that a task reads. Raises UserError for what it cannot provide."""
+    texts = {"prompt": task.prompt, **({"preamble": task.preamble} if task.preamble else {})}
+    named: list[str] = []
+    for text in texts.values():
+        with suppress(ValueError):  # refused below
+            named += templates.used(text)
     try:
-        named = templates.used(prompt)
-    except ValueError:
-        named = ()  # refused below
-    try:
-        read = loader.using([*named, *scorer.reads()])
+        read = loader.using([*dict.fromkeys(named), *scorer.reads()])
     except ValueError as error:
         raise UserError(f"{where}.sample.{error}") from None
-    try:
-        templates.check(prompt, read.fields())
-    except ValueError as error:
-        raise UserError(f"{where}.prompt: {error}") from None
+    for key, text in texts.items():
+        try:
+            if key == "prompt" or templates.used(text):
+                templates.check(text, read.fields())
+        except ValueError as error:
+            raise UserError(f"{where}.{key}: {error}") from None
     for name in scorer.reads():
         one_of(name, read.fields(), f"{where}.scorer")
     kind = SCORERS.name_of(type(scorer))
+    if bool(task.choices) != (scorer.ASKS == "choose"):
+        if task.choices:
+            raise UserError(
+                f"{where}.choices: {kind} reads generated texts; loglikelihood does not"
+            )
+        raise UserError(f"{where}.choices: Field required: {kind} compares their likelihoods")
+    if task.choices == "row" and not loader.offers_choices():
+        raise UserError(f"{where}.choices: rows of this loader have no wrong answers")
     if scorer.REFERENCES != "none" and read.references() == "none":
         raise UserError(
             f"{where}.sample.reference: Field required: {kind} compares answers with it"

@@ -36,6 +36,8 @@ class Row:
     """Further right answers."""
     cut: tuple[str, ...] = ()
     """The fields that are longer in the dataset."""
+    wrong: tuple[str, ...] = ()
+    """Wrong answers, among which the right ones are to be found."""
 
 
 class Loader(Entry, ABC):
@@ -65,6 +67,10 @@ class Loader(Entry, ABC):
     def references(self) -> References:
         """The number of right answers of a row, as far as the keys say it."""
         return "one"
+
+    def offers_choices(self) -> bool:
+        """Whether its rows have wrong answers too."""
+        return False
 
     def splits(self) -> tuple[str, ...] | None:
         """The values of its key `split`; () if it has no such key, None if any word is one."""

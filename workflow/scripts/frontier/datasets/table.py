@@ -46,8 +46,10 @@ class Table(Loader):
     reference: Annotated[ColumnName | tuple[ColumnName, ...] | None, Decides("sample")] = None
     """The column with the right answer, or several columns whose values are all accepted. A list in
     a cell is several answers too. Without it there is none, for scorers that need none."""
+    wrong: Annotated[ColumnName | tuple[ColumnName, ...] | None, Decides("sample")] = None
+    """The column with wrong answers, or several, for tasks whose `choices` are those of a row."""
     separator: Annotated[str | None, Field(min_length=1, max_length=20), Decides("sample")] = None
-    """The text between several right answers in one cell, such as ";"; spaces around them go."""
+    """The text between several answers in one cell, such as ";"; spaces around them go."""
     labels: Annotated[dict[str, str], Decides("sample")] = Field(default_factory=dict)
     """Names of the reference's values, such as {"0": negative, "1": positive}; no other value may
     occur."""
@@ -93,6 +95,10 @@ class Table(Loader):
     def fields(self) -> tuple[str, ...]:
         """The fields that `columns` names, and those of the task's prompt."""
         return tuple(self.columns)
+
+    def offers_choices(self) -> bool:
+        """Whether there are columns of wrong answers."""
+        return bool(self.wrong)
 
     def references(self) -> References:
         """Several if a separator or several columns are given; lists in cells are only seen."""
@@ -146,14 +152,14 @@ class Table(Loader):
 
     @property
     def _references(self) -> tuple[str, ...]:
-        given = self.reference
-        return (given,) if isinstance(given, str) else given or ()
+        return _several(self.reference)
 
     @property
     def _needed(self) -> tuple[str, ...]:
         """The columns that are read."""
         others = [name for name in (self.id, self.stratum) if name]
-        found = (*self.columns.values(), *self._references, *others, *self.filter)
+        found = (*self.columns.values(), *self._references, *_several(self.wrong), *others)
+        found = (*found, *self.filter)
         return tuple(dict.fromkeys(found))
 
     def _read(self, groups: Mapping[str, str]) -> tuple[str, ...]:
@@ -198,30 +204,40 @@ class Table(Loader):
         if not named.strip():
             raise UserError(f"{where} has no id ({self.id!r} is empty)")
         stratum = text_of(cell(cells, self.stratum, where), where) if self.stratum else ""
-        accepted = self._accepted(cells, where) if self.reference is not None else [""]
-        return Row(named, fields, accepted[0], stratum, tuple(accepted[1:]), tuple(cut))
+        accepted: list[str] = [""]
+        wrong: list[str] = []
+        if self.reference is not None:
+            accepted = self._answers(cells, self._references, "reference", where)
+        if self.wrong:
+            wrong = self._answers(cells, _several(self.wrong), "wrong answer", where)
+        others = tuple(accepted[1:])
+        return Row(named, fields, accepted[0], stratum, others, tuple(cut), tuple(wrong))
 
-    def _accepted(self, cells: Record, where: str) -> list[str]:
-        """The right answers of a row, each once."""
+    def _answers(self, cells: Record, columns: tuple[str, ...], what: str, where: str) -> list[str]:
+        """The right or the wrong answers of a row, each once."""
         found: list[str] = []
-        for column in self._references:
+        for column in columns:
             value = cell(cells, column, where)
             for one in value if isinstance(value, list) else [value]:
                 if self.separator and isinstance(one, str):
                     found += [part.strip() for part in one.split(self.separator)]
                 else:
                     found.append(text_of(one, where))
-        accepted = [one for one in dict.fromkeys(found) if one.strip()]
-        if not accepted:
-            names = " and ".join(map(repr, self._references))
-            raise UserError(f"{where} has no reference ({names} is empty)")
-        return [self._named(one, where) for one in accepted] if self.labels else accepted
+        answers = [one for one in dict.fromkeys(found) if one.strip()]
+        if not answers:
+            names = " and ".join(map(repr, columns))
+            raise UserError(f"{where} has no {what} ({names} is empty)")
+        return [self._named(one, where) for one in answers] if self.labels else answers
 
     def _named(self, value: str, where: str) -> str:
         if value not in self.labels:
             hint = did_you_mean(value, self.labels)
             raise UserError(f"{where}: {shown(value)} is not one of the labels{hint}")
         return self.labels[value]
+
+
+def _several(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else given or ()
 
 
 _SUFFIXES = ", ".join(tables.SUFFIXES)

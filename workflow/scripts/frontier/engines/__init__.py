@@ -28,7 +28,7 @@ from frontier.host.budget import Budget
 from frontier.prompts import Prompt, as_chat
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
-from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
+from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
 
 __all__ = [
     "AnyEngine", "Choice", "Choose", "Due", "Engine", "Failed", "Generate", "Generation", "Loaded",
@@ -37,7 +37,7 @@ __all__ = [
 """All that an engine's file needs, the shapes of frontier/requests.py included."""
 
 if TYPE_CHECKING:
-    from frontier.engines.common.prompting import Prompting
+    from frontier.engines.common.prompting import Pair, Prompting
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class LoadedModel(ABC):
     loaded: Loaded
     """Complete after the first request."""
 
-    def reserve(self, requests: Sequence[Generate]) -> int | None:
+    def reserve(self, requests: Sequence[Request]) -> int | None:
         """Allocates room for all requests, once, before the warm-up, if that helps.
 
         Returns the number of tokens if answers and times depend on it; None otherwise.
@@ -149,13 +149,25 @@ class LoadedModel(ABC):
         reason: Reason | None = own.chat.refusal(turns=bool(chat.shots), begins=bool(chat.begins))
         return reason
 
-    def fits(self, request: Generate) -> bool:
-        """Whether its prompt and answer have room in the model's context, as far as is known."""
+    def fits(self, request: Request) -> bool:
+        """Whether its prompt and answers have room in the model's context, as far as is known."""
         try:
-            self.prompting.encode(request.prompt, request.max_new_tokens)
+            self._ids(request) if isinstance(request, Generate) else self._pairs(request)
         except UnsupportedError:
             return False
         return True
+
+    def _ids(self, request: Generate) -> list[int]:
+        """The prompt's ids. Raises UnsupportedError if a request is too long."""
+        return self.prompting.encode(request.prompt, request.max_new_tokens)
+
+    def _pairs(self, request: Choose) -> list[Pair]:
+        """The ids of the prompt and each choice. Raises UnsupportedError if they are too long."""
+        return [self.prompting.continued(request.prompt, text) for text in request.choices]
+
+    def ask(self, request: Request) -> Generation | Choice:
+        """The answer to a request of either kind. Raises an error as `generate` and `choose`."""
+        return self.generate(request) if isinstance(request, Generate) else self.choose(request)
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:

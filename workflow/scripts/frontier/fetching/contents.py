@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from frontier.errors import UserError
 from frontier.host import files
 from frontier.values import visible_files
 
+Read = Callable[[Path], Iterable[str]]
+"""Lists the files in a folder that are read, by their names."""
 # Relative to the working directory, like every path of the workflow.
 CACHE = Path("resources/digests.json")
 # Hashing fewer bytes than this is cheaper than remembering the digest.
@@ -128,3 +130,18 @@ class Digests:
         there = {key: entry for key, entry in self._known.items() if Path(key).exists()}
         with suppress(OSError):
             files.write_json(self._cache, there)
+
+
+def of_source(path: Path, where: str, read: Read | None) -> str:
+    """The digest of a local file or, for a folder, of the files that `read` names in it.
+
+    Raises UserError with the key that names it.
+    """
+    try:
+        if read is None:
+            return digest(path)
+        return digest_of({name: path / name for name in read(path)})
+    except UserError as error:
+        raise UserError(f"{where}.path: {error}") from None
+    except OSError as error:
+        raise UserError(f"{where}.path: {error.filename}: {error.strerror}") from None

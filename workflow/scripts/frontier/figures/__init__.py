@@ -63,7 +63,7 @@ class Measured:
     spec: ScoreSpec
     """The specification of score.py: the keys of device and model that decide figures."""
     records: Sequence[Record] = ()
-    """The answered requests in order of time; none if not all were asked."""
+    """The generated texts in order of time; none if not all were asked."""
     failed: Sequence[Record] = ()
     """The requests without an answer."""
     loads: Loads | None = None
@@ -72,6 +72,17 @@ class Measured:
     """The scorer's result; None where nothing was learned."""
     cut: int = 0
     """The number of questions that lack the end of a field, as the task's sample says."""
+    chosen: Sequence[Record] = ()
+    """The answered requests for the likelihoods of choices, which generate nothing: none of them is
+    among `records`, so that no figure mixes their times with those of texts."""
+
+    sampled_from: int | None = None
+    """The rows of the dataset of which the sample is a part; None if unknown."""
+
+    @property
+    def every(self) -> list[Record]:
+        """All requests, with an answer or without."""
+        return [*self.records, *self.chosen, *self.failed]
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,13 @@ class PerRequest:
     title: str
     """The title of its panel in the chart of distributions."""
     value: Callable[[Record], float | None]
+    of_choices: bool = False
+    """Whether it is of requests for the likelihoods of choices, instead of generated texts."""
+
+    def of(self, record: Record) -> float | None:
+        """The value of a request; None if it has no answer, or one of the other kind."""
+        other = record.chosen != self.of_choices
+        return None if record.failure or other else self.value(record)
 
 
 @dataclass(frozen=True)

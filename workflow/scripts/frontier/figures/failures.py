@@ -29,6 +29,6 @@ class Failures(Figure):
         """The numbers; None for an engine that is no server."""
         if measured.measurement.server is None:
             return {}
-        every = [*measured.records, *measured.failed]
+        every = measured.every
         retried = sum(record.retries > 0 for record in every)
         return {"failed_requests": len(measured.failed), "retried_requests": retried}

@@ -8,11 +8,12 @@ from frontier.results.columns import Column, StudyRow
 
 
 def _heading(row: StudyRow) -> str:
-    """The number of requests, and of processes if several."""
+    """The number of requests, of the dataset's rows, and of processes if several."""
     if row["requests"] is None:
         return words.MISSING
     several = row["sessions"] is not None and row["sessions"] > 1
-    return f"{row['requests']} in {row['sessions']} sessions" if several else str(row["requests"])
+    of = f" of {row['sampled_from']:,}" if row["sampled_from"] else ""
+    return f"{row['requests']}{of}" + (f" in {row['sessions']} sessions" if several else "")
 
 
 class Requests(Figure):
@@ -22,10 +23,15 @@ class Requests(Figure):
     NEEDS = Needs.ANSWERS
     COLUMNS = (
         Column("requests", "count", "requests", "requests that were scored, each timed as well"),
-    )
+        Column(
+            "sampled_from", "count", "rows",
+            "rows of the dataset, after the task's filter, of which the requests are a sample",
+        ),
+    )  # fmt: skip
     HEADINGS = (Heading("Requests", _heading),)
 
     def values(self, measured: Measured) -> Values:
         """The number; random models are not scored."""
         scored = not measured.measurement.random_weights
-        return {"requests": len([*measured.records, *measured.failed]) if scored else None}
+        asked = len(measured.every) if scored else None
+        return {"requests": asked, "sampled_from": measured.sampled_from}

@@ -41,7 +41,7 @@ class Shots(Figure):
         shots = measured.measurement.shots
         if shots is None:
             return {}
-        lost = {one.id: one.lost_shots for one in (*measured.records, *measured.failed)}
+        lost = {one.id: one.lost_shots for one in measured.every}
         return {
             "shots": shots.count,
             "shots_as": shots.as_,

@@ -48,6 +48,8 @@ class WithoutAnswer(Figure):
         of_scorer: dict[str, int | None] = {}
         if found is not None:
             of_scorer["unparsable_answers"] = found.unparsable
+        if measured.chosen and not measured.records:
+            return of_scorer
         return {
             "empty_answers": sum(not record.text.strip() for record in measured.records),
             "cut_off_answers": sum(record.finish_reason == "length" for record in measured.records),

@@ -17,7 +17,8 @@ from typing import Any
 import psutil
 
 from frontier.machine import hardware
-from frontier.results.records import Record, Recorded
+from frontier.results.recorded import Recorded
+from frontier.results.records import Record
 from frontier.results.session import Contention, LoadAverage, SessionLoad
 
 WINDOW_S = 1.0

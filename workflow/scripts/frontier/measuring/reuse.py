@@ -16,7 +16,8 @@ from frontier import gates
 from frontier.host.files import write_bytes
 from frontier.measuring import contention
 from frontier.results import checksums, layout, measurement
-from frontier.results.records import Record, Recorded, finished, input_sha256
+from frontier.results.recorded import Recorded, finished
+from frontier.results.records import Record, input_sha256
 from frontier.results.session import Contention
 from frontier.results.session import Session as SessionFacts
 from frontier.specs.measure import MeasureSpec

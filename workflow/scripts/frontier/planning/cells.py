@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from frontier import scenarios as scenario_kinds
 from frontier.catalogue.checking import one_of, scenarios
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue, Task
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.engine_block import Part
+from frontier.engine_block import Asked, Part
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.planning import chat_files
 from frontier.planning.placement import Placement, kv_cache_bytes, placed
@@ -108,6 +109,10 @@ def why_not_asked(found: Placement, task: Task) -> Reason | None:
 
     A local checkpoint's chat template is read; a hub's only once it is fetched.
     """
+    asks: Asked = "choose" if task.choices else "generate"
+    if asks not in found.engine.asks:
+        what = "the likelihood of a text" if task.choices else "generated texts"
+        return f"{found.device.engine} does not give {what}, which {asks} in its asks would say"
     model, turns = found.model, task.shots is not None and task.shots.as_ == "turns"
     parts: dict[Part, bool] = {
         "a system message": bool(task.system or model.system),
@@ -145,15 +150,15 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     reason = reason or why_not_asked(found, catalogue.tasks[task])
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} does not support the scenario {place.scenario}"
+    elif catalogue.tasks[task].choices and not scenario_kinds.load(place.scenario).CHOICES:
+        reason = reason or scenario_kinds.NO_CHOICES
     if catalogue.tasks[task].samples:
         reason = reason or why_not_sampled(found, place.scenario)
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     if found.engine.remote:
         return Cell(*names, scenario=place.scenario)
-    cache = kv_cache_bytes(
-        found.model, found.engine, found.dtype, catalogue.tasks[task].max_new_tokens
-    )
+    cache = kv_cache_bytes(found.model, found.engine, found.dtype, catalogue.tasks[task].new_tokens)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
         needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES

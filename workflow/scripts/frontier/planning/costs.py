@@ -64,7 +64,7 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
         prompt = _prompt_tokens(sample, task, placement.model.system)
     except UserError:  # it is not drawn yet
         prompt = PROMPT_TOKENS * (1 + (task.shots.count if task.shots else 0))
-    tokens, new = round(calls * prompt), calls * task.max_new_tokens
+    tokens, new = round(calls * prompt), calls * (task.new_tokens or 1)  # a choice is read from one
     if prices := token_prices(placement):
         return Estimate(calls, tokens, new, cost(prices, tokens, new))
     hours = estimates.seconds(placement, task, scenario, paid=True) / HOUR_S

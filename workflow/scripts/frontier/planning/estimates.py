@@ -60,7 +60,7 @@ def seconds(placement: Placement, task: Task, scenario: Scenario, *, paid: bool)
     bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
     load = _read_bytes(placement) / LOAD_BYTES_S
-    each = task.max_new_tokens * token
+    each = task.new_tokens * token
     warmup = placement.device.warmup.maximum * each
     return START_S + load + warmup + scenario.seconds(task.requests, each, paid=paid)
 

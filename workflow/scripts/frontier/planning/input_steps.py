@@ -5,7 +5,6 @@ Nothing here runs a job or imports an engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from functools import cache, partial
 from pathlib import Path
 
@@ -30,7 +29,6 @@ from frontier.sampling.drawing import SampleSpec
 from frontier.sampling.shots import ShotsSpec, TaskSample
 from frontier.specs.inputs import DatasetSpec, ModelSpec, QuantizeSpec
 
-Read = Callable[[Path], Iterable[str]]
 """Returns the names of the files in a folder that are read."""
 
 
@@ -78,12 +76,12 @@ class InputSteps:
         if source.path:
             replaced = dataset in self.config.sources
             key = f"sources.{dataset}" if replaced else f"datasets.{dataset}.source"
-            return _content(source.path, key, self._looked_for(dataset, source.path))
+            return contents.of_source(source.path, key, self._looked_for(dataset, source.path))
         if source.hub or source.generator == "demo":
             return source.model_dump(mode="json", exclude_defaults=True)
         return source.sha256 or self.dataset(dataset)
 
-    def _looked_for(self, dataset: str, path: Path) -> Read | None:
+    def _looked_for(self, dataset: str, path: Path) -> contents.Read | None:
         """Lists the files that the loader reads in a local folder; None for a single file."""
         if not path.is_dir():
             return None
@@ -117,7 +115,8 @@ class InputSteps:
 
     def _sample_spec(self, task: str) -> SampleSpec:
         keys = self.catalogue.tasks[task].sample
-        return SampleSpec(loader=self.catalogue.loaders[task], size=keys.size, seed=keys.seed)
+        loader = self.catalogue.loaders[task]
+        return SampleSpec(loader=loader, size=keys.size, seed=keys.seed, shares=keys.shares)
 
     def _model(self, model: str) -> Step:
         block = self.catalogue.models[model]
@@ -148,7 +147,7 @@ class InputSteps:
         if block.path:
             self._check_chat(model, block.path)
             read = partial(checkpoints.read_files, trusted=block.trust_remote_code)
-            return _content(block.path, f"models.{model}", read)
+            return contents.of_source(block.path, f"models.{model}", read)
         return block.slice("fetch") if block.hub else self.model(model)
 
     def _adapter(self, model: str) -> Step | None:
@@ -156,7 +155,9 @@ class InputSteps:
         if adapter is None:
             return None
         if adapter.path:
-            content = _content(adapter.path, f"models.{model}.adapter", adapters.read_files)
+            content = contents.of_source(
+                adapter.path, f"models.{model}.adapter", adapters.read_files
+            )
             place, read = {"path": str(adapter.path)}, {"content": content}
             return step("fetch_adapter", place, read, identity_spec={})
         return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), {})
@@ -169,16 +170,17 @@ class InputSteps:
         read = {task: self._raw(name) for task, name in data.items()}
         fetched = {task: self.dataset(name) for task, name in data.items()}
         modules = {module for draw in draws for module in _loading(draw.sample.loader)}
-        written = spec.model_dump(mode="json")
-        return step("calibrate", written, read, *sorted(modules), fetched=fetched)
+        return step(
+            "calibrate", spec.model_dump(mode="json"), read, *sorted(modules), fetched=fetched
+        )
 
     def _draw(self, task: str) -> Draw:
         """The texts of one task, disjoint from the samples of all tasks of its dataset."""
-        tasks = self.catalogue.tasks
-        block = tasks[task]
-        alike = [name for name, other in tasks.items() if other.dataset == block.dataset]
-        tested = tuple(map(self._sample_spec, alike))
-        return Draw(task=task, prompt=block.prompt, sample=self._sample_spec(task), tested=tested)
+        block, own = self.catalogue.tasks[task], self._sample_spec(task)
+        alike = (name for name, t in self.catalogue.tasks.items() if t.dataset == block.dataset)
+        specs = list(map(self._sample_spec, alike))
+        tested = tuple(one for at, one in enumerate(specs) if one not in specs[:at])
+        return Draw(task=task, prompt=block.prompt, sample=own, tested=tested)
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """The job that produces a variant's checkpoint; None if the engine loads the model's."""
@@ -226,18 +228,3 @@ class InputSteps:
 def _loading(loader: Loader) -> list[str]:
     """The modules that read a sample's rows."""
     return [type(loader).__module__, *loader.plugins()]
-
-
-def _content(path: Path, where: str, read: Read | None) -> str:
-    """The digest of a local file or, for a folder, of the files that `read` names in it.
-
-    Raises UserError with the key that names it.
-    """
-    try:
-        if read is None:
-            return contents.digest(path)
-        return contents.digest_of({name: path / name for name in read(path)})
-    except UserError as error:
-        raise UserError(f"{where}.path: {error}") from None
-    except OSError as error:
-        raise UserError(f"{where}.path: {error.filename}: {error.strerror}") from None

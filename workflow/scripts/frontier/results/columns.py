@@ -67,6 +67,9 @@ def with_interval(name: str, unit: str, description: str) -> tuple[Column, ...]:
     )
 
 
+LOGPROBS = "logprobs"
+"""The column of a cell's requests with ln p of each choice, in the order of its task or row."""
+
 COLUMNS: tuple[Column, ...] = (
     _text("variant", "a model, a quantization and techniques"),
     _text("model", "the checkpoint at its native precision"),
@@ -176,7 +179,15 @@ COMPARISONS: tuple[Column, ...] = (
         "gained", "count", "answers",
         "wrong before, right now; missing where answers are more than right or wrong",
     ),
-    Column("changed", "count", "answers", "answers whose text differs, right or wrong"),
+    Column(
+        "changed", "count", "answers",
+        "answers whose text differs, right or wrong; of choices: flips, another likeliest choice",
+    ),
+    *with_interval(
+        "kl_divergence", "nats",
+        "mean over the requests of KL(native || this) between the probabilities of the choices, "
+        "each normalised to a sum of 1; missing where texts are generated",
+    ),
     Column("p", "number", "", "chance of at least such a difference if there were none"),
     _text(
         "p_method",

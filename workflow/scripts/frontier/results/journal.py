@@ -12,7 +12,8 @@ from frontier.errors import check_interrupted
 from frontier.host.files import write_bytes
 from frontier.results import checksums, layout
 from frontier.results.measurement import Measurement
-from frontier.results.records import Record, Recorded, closing, finished, opening
+from frontier.results.recorded import Recorded, closing, finished, opening
+from frontier.results.records import Record
 from frontier.results.session import Peaks, Run, Session
 
 

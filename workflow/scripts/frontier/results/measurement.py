@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, Field, JsonValue, ValidationError
 
@@ -50,6 +50,7 @@ class _Task(BaseModel):
 
     prompt: str
     samples: MeasuredSamples | None = None
+    choices: tuple[str, ...] | Literal["row"] | None = None
     shots: MeasuredShots | None = None
 
 
@@ -118,6 +119,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def template(self) -> str:
         """The template of the task's prompts."""
         return _Spec.model_validate(self.spec).task.prompt
+
+    @property
+    def choices(self) -> tuple[str, ...] | str | None:
+        """The answers among which its questions are choices; None if texts are generated."""
+        return _Spec.model_validate_json(json.dumps(self.spec)).task.choices
 
     @property
     def shots(self) -> MeasuredShots | None:

@@ -63,15 +63,14 @@ def cell_paths(axes: Axes | None, results: Path, listed: Path | None) -> list[Pa
     raise UserError(f"{listed}: lists no cells")
 
 
-def read_requests(path: Path, columns: Iterable[str], also: str | None = None) -> pl.DataFrame:
-    """Some columns of a cell's requests, and `also` a column that earlier releases lack.
+def read_requests(path: Path, columns: Iterable[str], also: Iterable[str] = ()) -> pl.DataFrame:
+    """Some columns of a cell's requests, and those of `also` that it has.
 
     Raises UserError naming the file and what it lacks.
     """
     try:
-        wanted = list(columns)
-        if also and also in pl.read_parquet_schema(path):
-            wanted.append(also)
+        known = pl.read_parquet_schema(path)
+        wanted = [*columns, *(name for name in also if name in known)]
         return pl.read_parquet(path, columns=wanted)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file (it belongs next to the cell's JSON)") from None

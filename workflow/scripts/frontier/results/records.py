@@ -8,14 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError
-
 from frontier.arrivals import Arrival
 from frontier.errors import UserError
 from frontier.requests import CountedBy
 from frontier.results import checksums
-from frontier.results.measurement import Measurement
-from frontier.results.session import Run, Session
 from frontier.values import read_lines
 
 
@@ -38,7 +34,10 @@ class Record:
     The fields from `thinking` on are mostly a `Generation`'s, which only servers give; a line
     has those that are known. `failure` is the reason why there is no answer: such a record has
     no text, no token and no time that counts. `lost_shots` are the worked examples that its prompt
-    lacks because the model had no room for them. `rate` and `repetition` are of the scenario
+    lacks because the model had no room for them. `choices` are the answers whose likelihoods were
+    asked for: ln p of each is in `logprobs` (None if it is not a number), its tokens are counted in
+    `choice_tokens`; `merged` of them begin within a token that has the prompt's end too. Nothing is
+    generated then, and `text` is the likeliest choice. `rate` and `repetition` are of the scenario
     `server`, which asks a request at several rates of arrivals and several times at each:
     arrivals per second, and the number of times that it was asked before at this rate. Where
     there is no rate, it is asked once.
@@ -68,6 +67,10 @@ class Record:
     late_ns: tuple[int, ...] = ()
     failure: str | None = None
     lost_shots: int = 0
+    choices: tuple[str, ...] = ()
+    logprobs: tuple[float | None, ...] = ()
+    choice_tokens: tuple[int, ...] = ()
+    merged: int = 0
     rate: float | None = None
     repetition: int = 0
 
@@ -82,13 +85,18 @@ class Record:
         if not _KEYS <= value.keys() <= _KEYS | _SERVED.keys():
             return None
         arrivals = [Arrival(*one) for one in value["arrivals"]]
-        listed = {name: tuple(value.get(name, ())) for name in ("doubts", "late_ns")}
+        listed = {name: tuple(value.get(name, ())) for name in LISTED}
         return cls(**{**value, "arrivals": arrivals, **listed})
 
     def line(self) -> dict[str, Any]:
         """The JSON-able value that `of_line` reads."""
         own = vars(self)
         return {name: one for name, one in own.items() if name in _KEYS or one != _SERVED[name]}
+
+    @property
+    def chosen(self) -> bool:
+        """True if likelihoods were asked for, and nothing was generated."""
+        return bool(self.choices)
 
     @property
     def sound(self) -> bool:
@@ -105,6 +113,9 @@ _NAMES = [field.name for field in fields(Record)]
 _KEYS = {*_NAMES[: _NAMES.index("thinking")]}
 _SERVED = {field.name: field.default for field in fields(Record) if field.name not in _KEYS}
 """The keys that a line may lack, with the values that are not written."""
+CHOSEN = "chosen"
+"""The finish reason of a choice."""
+LISTED = ("doubts", "late_ns", "choices", "logprobs", "choice_tokens")
 FORMER = "token_ns"  # a time per token, which earlier releases wrote instead of arrivals
 
 
@@ -137,110 +148,3 @@ def rebind(content: bytes, before: str, after: str) -> bytes:
     if any(Record.of_line(value) is None for value in whole):
         raise ValueError("written by an earlier release, whose records had other keys")
     return b"".join(checksums.line(value, after) for value in whole)
-
-
-class Recorded:
-    """The sessions and records of a measurement, from the lines of a journal.
-
-    Each process that worked on it is a session with a number, by which `facts` has it.
-
-    Counters (frontier/measuring/contention.py) are read when a session starts timing, in `begun` by
-    its number, and after each request, in `ended` by its key.
-    """
-
-    def __init__(self) -> None:
-        """Starts without records."""
-        self.records: list[Record] = []
-        self.facts: dict[int, Session] = {}
-        self.begun: dict[int, dict[str, Any]] = {}
-        self.ended: dict[str, dict[str, Any]] = {}
-        self._failed: set[str] = set()
-
-    @property
-    def sessions(self) -> tuple[Session, ...]:
-        """The sessions, in order."""
-        return tuple(self.facts[number] for number in sorted(self.facts))
-
-    def open(self, session: Session, reading: dict[str, Any]) -> None:
-        """Adds the start of a session."""
-        self.facts[session.session], self.begun[session.session] = session, reading
-
-    @property
-    def answered_ids(self) -> set[str]:
-        """The requests that have an answer, by their keys."""
-        return self.ended.keys() - self._failed
-
-    def add(self, record: Record, reading: dict[str, Any]) -> None:
-        """Adds a record and the counters after it; it replaces one of a failure."""
-        if record.key in self.ended:
-            self.records = [one for one in self.records if one.key != record.key]
-        self.records.append(record)
-        self.ended[record.key] = reading
-        (self._failed.add if record.failure else self._failed.discard)(record.key)
-
-    def take(self, value: dict[str, Any] | None) -> bool:
-        """Adds a line; False if it is not of this measurement, or a duplicate."""
-        try:
-            return value is not None and self._take(value)
-        except ValidationError:  # written by another release
-            return False
-
-    def _take(self, value: dict[str, Any]) -> bool:
-        session, reading = value.get("session", -1), value.pop("reading", None)
-        if value.keys() == _OPENING:
-            self.open(Session.of({"session": session, **value["facts"]}), reading)
-            return True
-        if session not in self.facts:
-            return False
-        if value.keys() == _CLOSING:
-            facts = self.facts[session]
-            self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
-            return True
-        record = Record.of_line(value)
-        again = record is not None and record.key in self._failed
-        if record is None or (record.key in self.ended and not again):
-            return False
-        self.add(record, reading)
-        return True
-
-    def lines(self, identity: str) -> bytes:
-        """The lines of an equivalent journal of that `identity`."""
-        ordered = sorted(self.records, key=lambda record: record.session)
-        values = [
-            *(opening(self.facts[number], self.begun[number]) for number in sorted(self.begun)),
-            *({**record.line(), "reading": self.ended[record.key]} for record in ordered),
-        ]
-        return b"".join(checksums.line(value, identity) for value in values)
-
-
-def opening(session: Session, reading: dict[str, Any]) -> dict[str, Any]:
-    """The line for the start of a session."""
-    facts = session.as_json()
-    return {"session": facts.pop("session"), "facts": facts, "reading": reading}
-
-
-def closing(session: Session) -> dict[str, Any]:
-    """The line with a session's facts from loading, including its memory at the end."""
-    return {"session": session.session, "loaded": session.loaded.as_json()}
-
-
-_OPENING = {"session", "facts"}  # without the reading
-_CLOSING = {"session", "loaded"}
-
-
-def finished(requests: Path, measurement: Measurement, identity: str) -> Recorded:
-    """The unaltered records of a requests.jsonl, with the sessions of its measurement.
-
-    `identity`: that of the measurement. The records have the load during each request; for GPUs
-    only the number of other processes seen during the session.
-    """
-    load = measurement.contention
-    seen = {one.session: one.foreign_gpu_processes for one in (load.sessions if load else ())}
-    at_all = load.foreign_gpu_processes if load else None
-    found = Recorded()
-    for session in measurement.sessions:
-        found.open(session, {"gpu_processes": seen.get(session.session, at_all)})
-    for line in requests.read_bytes().split(b"\n"):
-        if value := checksums.read(line, identity):
-            found.take({**value, "reading": {}})
-    return found

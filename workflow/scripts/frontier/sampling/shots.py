@@ -35,7 +35,7 @@ class ShotsSpec(BaseModel):
     """Whether the rows are of the questions' own dataset, whose ids name the same rows."""
 
     def choose(self, questions: Sequence[Row], folder: Path) -> list[list[Row]]:
-        """The examples of each question, the first drawn first.
+        """The examples of each question, the nearest to it first.
 
         They are the first rows, in the order of the sampler, that are not the question itself.
         Memory: some rows for each stratum and each value of `by`. Raises UserError if there are too
@@ -68,7 +68,8 @@ class ShotsSpec(BaseModel):
                 f"shots: {self.count} were asked for, but for the question {question.id!r} there "
                 f"are only {len(found)}{alike}"
             )
-        return list(found.values())[: self.count]
+        nearest = list(found.values())[: self.count]
+        return nearest[::-1] if self.sampler == "first" else nearest
 
     def _check_secret(self, pools: dict[str, _Pool]) -> None:
         """Raises UserError if the value of `by` alone tells the answer."""

@@ -6,38 +6,34 @@ Each file here has one scenario: a class found by the file's name, such as singl
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import statistics
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pydantic import JsonValue, ValidationError
 
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
-from frontier.errors import UnsupportedError, UserError
+from frontier.engines import Choose, Due, Failed, Generate, Generation, LoadedModel
+from frontier.errors import Reason, UnsupportedError, UserError
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
-from frontier.prompts import Question, written
+from frontier.prompts import Question, following
 from frontier.registry import Registry
+from frontier.requests import Request
 from frontier.results.journal import Journal
-from frontier.results.records import Record, input_sha256
+from frontier.results.records import Record
 from frontier.results.session import Run, WarmUp
 from frontier.scenarios.common import warming
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
 
-ANSWERED = (
-    "text", "tokens", "prompt_tokens", "finish_reason", "arrivals", "counted_by", "thinking",
-    "first_answer_ns", "cached_tokens", "doubts", "late_ns",
-)  # fmt: skip
-"""The facts of an answer that a record has under the same name."""
+NO_CHOICES: Reason = "choices are asked one at a time (single-stream)"
 MOST_ATTEMPTS = 3
 """The attempts at a request, or at a pass, during which this process may have been paused."""
 
@@ -47,8 +43,8 @@ class Bench:
     """The resources of a scenario's measurement."""
 
     model: LoadedModel
-    requests: Mapping[str, Generate]
-    """The prompts by id, in the sample's order."""
+    requests: Mapping[str, Request]
+    """The requests by id, in the sample's order."""
     journal: Journal
     """The journal with the requests of earlier processes, to which each new one is added."""
     watch: Watch
@@ -60,7 +56,18 @@ class Bench:
     paid: bool = False
     """Whether requests cost money, so that none is asked twice."""
     inputs: Mapping[str, str] = field(default_factory=dict)
-    """The prompts with all of their shots as texts, where the model got fewer."""
+    """All that is asked, with all shots, as texts by id (`Question.asked`)."""
+
+    @property
+    def generations(self) -> Mapping[str, Generate]:
+        """The requests, for scenarios in which only texts are generated.
+
+        Raises UnsupportedError if one is a choice.
+        """
+        found = {name: one for name, one in self.requests.items() if isinstance(one, Generate)}
+        if len(found) < len(self.requests):
+            raise UnsupportedError(NO_CHOICES)
+        return found
 
 
 class Scenario(Entry, ABC):
@@ -69,11 +76,13 @@ class Scenario(Entry, ABC):
     INDEPENDENT: ClassVar[bool] = True
     """Whether a request's answer and times are the same whatever else its sample has, so that
     measurements of other samples are reused."""
+    CHOICES: ClassVar[bool] = False
+    """Whether it asks for the likelihoods of choices too, besides generated texts."""
     LATENCIES: ClassVar[bool] = True
     """Whether the times of its requests are those that a user waits, and are figures of the cell.
     False where they depend on the sample or on the rates that are tried."""
 
-    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+    def warm_up(self, model: LoadedModel, requests: Sequence[Request], limits: Warmup) -> WarmUp:
         """Runs untimed rounds of the same few requests until one is as fast as the last one.
 
         Rounds are compared request by request, so that long and short ones count equally.
@@ -83,7 +92,7 @@ class Scenario(Entry, ABC):
         before: list[int] = []
         change, done = math.inf, 0
         while change >= limits.tolerance and done < limits.maximum:
-            now = [model.generate(request).end_ns for request in few]
+            now = [model.ask(request).end_ns for request in few]
             done += len(few)
             if before:
                 ratios = (later / earlier for later, earlier in zip(now, before, strict=True))
@@ -126,6 +135,8 @@ class Scenario(Entry, ABC):
 
 def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
     """Warms up; returns the result, with the facts that the first requests show of the model."""
+    if not scenario.CHOICES:
+        assert bench.generations
     requests = warming.unlike(bench.model, list(bench.requests.values()))
     found = scenario.warm_up(bench.model, requests, limits)
     shown = bench.model.loaded
@@ -162,21 +173,27 @@ def _file(name: str) -> str:
 
 def requests_for(
     questions: Mapping[str, Question], task: MeasuredTask, model: LoadedModel
-) -> dict[str, Generate]:
+) -> dict[str, Request]:
     """The request for each question by id, with the task's limits.
 
     One for which the model has no room loses shots, the last drawn first, and never the question.
     """
     found = {}
     for name, one in questions.items():
-        sampling = task.samples.of(one) if task.samples else None
-        request = Generate(one.whole, task.max_new_tokens, task.stop, sampling=sampling)
+        request = _request(one, task, model, 0)
         while request.lost_shots < len(one.shots) and not model.fits(request):
-            lost = request.lost_shots + 1
-            prompt = one.with_shots(len(one.shots) - lost)
-            request = replace(request, prompt=prompt, lost_shots=lost)
+            request = _request(one, task, model, request.lost_shots + 1)
         found[name] = request
     return found
+
+
+def _request(one: Question, task: MeasuredTask, model: LoadedModel, lost: int) -> Request:
+    """The request for a question without so many of its shots."""
+    prompt = one.with_shots(len(one.shots) - lost)
+    if one.choices:
+        return Choose(prompt, following(model.render(prompt), one.choices), lost)
+    sampling = task.samples.of(one) if task.samples else None
+    return Generate(prompt, task.max_new_tokens, task.stop, lost, sampling)
 
 
 def check_prompts(model: LoadedModel, questions: Mapping[str, Question]) -> None:
@@ -198,32 +215,3 @@ def answers_of(
 ) -> Generator[tuple[str, Generation | Failed], None, None]:
     """The model's answers as a generator, which can be closed early, with what is under way."""
     yield from model.answer(requests)
-
-
-def recorded(
-    bench: Bench, name: str, answer: Generation | Failed, due_ns: int | None = None
-) -> Record:
-    """The record of a request's answer, or of its failure, which has no text, token or count.
-
-    `due_ns`: when the scenario wanted it sent; None: when it was. Of a request that was sent again
-    the last attempt counts, so that no time has the wait for it.
-    """
-    request = bench.requests[name]
-    own: dict[str, Any]
-    if isinstance(answer, Failed):
-        own = dict.fromkeys(("tokens", "prompt_tokens"), 0) | {"text": "", "arrivals": []}
-        own |= {"finish_reason": "failed", "failure": answer.reason}
-    else:
-        own = {key: getattr(answer, key) for key in ANSWERED}
-    return Record(
-        id=name,
-        prompt_sha256=hashlib.sha256(bench.model.render(request.prompt).encode()).hexdigest(),
-        due_ns=answer.start_ns if due_ns is None or answer.retries else due_ns,
-        start_ns=answer.start_ns,
-        end_ns=answer.end_ns,
-        session=bench.journal.session,
-        input_sha256=input_sha256(bench.inputs.get(name) or written(request.prompt)),
-        lost_shots=request.lost_shots,
-        retries=answer.retries,
-        **own,
-    )

@@ -24,16 +24,18 @@ from typing import ClassVar
 import psutil
 
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Due, Generate, LoadedModel
+from frontier.engines import Due, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.measuring import contention
 from frontier.measuring.contention import Reading
+from frontier.requests import Request
 from frontier.results.records import Record
 from frontier.results.session import Pass, Run, WarmUp
-from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of
 from frontier.scenarios.common import warming
+from frontier.scenarios.common.recording import recorded
 
 PASSES = 3
 
@@ -90,7 +92,7 @@ class Offline(Scenario):
         """All of them in each pass, of which there is one where they cost money."""
         return requests if paid else PASSES * requests
 
-    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+    def warm_up(self, model: LoadedModel, requests: Sequence[Request], limits: Warmup) -> WarmUp:
         """Runs rounds of several requests at once."""
         return warming.at_once(model, requests, limits)
 
@@ -154,7 +156,7 @@ def asked(bench: Bench, names: Iterable[str], progress: Progress, *, save: bool 
     ordered = [name for name in bench.requests if name in wanted]
     found = Asked(bench.watch.read(), bench.model.loaded.server is not None)
     due = time.perf_counter_ns()
-    requests = [Due(one, bench.requests[one], due) for one in ordered]
+    requests = [Due(one, bench.generations[one], due) for one in ordered]
     with closing(answers_of(bench.model, requests)) as answers:
         for name, answer in answers:
             record, reading = recorded(bench, name, answer, due), bench.watch.read()

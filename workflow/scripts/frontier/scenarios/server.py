@@ -20,15 +20,17 @@ from typing import Annotated, ClassVar
 from frontier.blocks import Measure
 from frontier.catalogue.devices import Warmup
 from frontier.catalogue.loads import Limits, Rates
-from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
+from frontier.engines import Due, Failed, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
+from frontier.requests import Request
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
 from frontier.results.session import WarmUp
-from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of, recorded
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of
 from frontier.scenarios.common import warming
+from frontier.scenarios.common.recording import recorded
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
 from frontier.stats import early_stopping
@@ -97,7 +99,7 @@ class Server(Scenario):
         ]
         return None if unit is None else next_rate(tried, unit, self.rates)
 
-    def warm_up(self, model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+    def warm_up(self, model: LoadedModel, requests: Sequence[Request], limits: Warmup) -> WarmUp:
         """Runs rounds of several requests at once, as the first timed ones are asked."""
         return warming.at_once(model, requests, limits)
 
@@ -150,7 +152,8 @@ class Server(Scenario):
     ) -> Answers:
         """The answers to a schedule that starts then; those missing after a stop are failures."""
         arrivals = {f"{one.id} {one.repetition}": one for one in schedule}
-        due = [Due(key, bench.requests[one.id], start + one.ns) for key, one in arrivals.items()]
+        asked = bench.generations
+        due = [Due(key, asked[one.id], start + one.ns) for key, one in arrivals.items()]
         label = bench.label if rate is None else f"{bench.label}: {rate:g} requests/s"
         progress, runner = Progress(label, len(schedule), "requests"), presence.Runner()
         found: Answers = {}

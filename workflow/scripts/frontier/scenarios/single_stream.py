@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from typing import ClassVar
 
 from frontier.client.exactness import is_exact
-from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
+from frontier.engines import Choice, Choose, Due, Failed, Generation, LoadedModel
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.measuring.pauses import Pauses
-from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, recorded
+from frontier.requests import Request
+from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario
+from frontier.scenarios.common.recording import recorded
 
 
 class SingleStream(Scenario):
     """The latency for a single user."""
+
+    CHOICES: ClassVar[bool] = True
 
     def measure(self, bench: Bench) -> None:
         """Times the requests in the sample's order."""
@@ -42,8 +47,8 @@ class SingleStream(Scenario):
 
 
 def undisturbed(
-    model: LoadedModel, name: str, request: Generate, pauses: Pauses, once: bool = False
-) -> tuple[Generation | Failed, int, bool]:
+    model: LoadedModel, name: str, request: Request, pauses: Pauses, once: bool = False
+) -> tuple[Generation | Choice | Failed, int, bool]:
     """Asks one request, again if this process was paused meanwhile, or the client of a server late.
 
     `once`: never again, as it costs money.
@@ -51,11 +56,18 @@ def undisturbed(
     """
     attempts, paused, late = 0, True, False
     while (paused or late) and attempts < (1 if once else MOST_ATTEMPTS):
-        [(_, answer)] = model.answer([Due(name, request, time.perf_counter_ns())])
+        answer = _answer(model, name, request)
         attempts += 1
         paused = pauses.during(answer.start_ns, answer.start_ns + answer.end_ns)
         late = isinstance(answer, Generation) and _is_late(answer, model)
     return answer, attempts, paused
+
+
+def _answer(model: LoadedModel, name: str, request: Request) -> Generation | Choice | Failed:
+    if isinstance(request, Choose):
+        return model.choose(request)
+    [(_, answer)] = model.answer([Due(name, request, time.perf_counter_ns())])
+    return answer
 
 
 def _is_late(answer: Generation, model: LoadedModel) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
 from frontier.datasets import References
+from frontier.engine_block import Asked
 from frontier.registry import Registry
 from frontier.stats.bootstrap import ratio
 from frontier.stats.intervals import Estimate
@@ -30,6 +31,16 @@ POINTS = "points"
 """Unit of chrF2, BLEU and ROUGE: [0, 100]."""
 ENOUGH_CHANGED = 10
 """Answers; with fewer the size of a change is uncertain (bench/coverage.py)."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An answer among which a question is a choice."""
+
+    text: str
+    right: bool
+    logprob: float | None
+    """ln of its probability after the prompt, over all its tokens; None if it is not a number."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,8 @@ class ScoredItem:
     also_accepted: tuple[str, ...] = ()
     question: str = ""
     """The id that all answers to the same question share; "" if this is the only one."""
+    options: tuple[Option, ...] = ()
+    """The choices with their likelihoods, where those were asked for."""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -84,7 +97,7 @@ class Score:
 
     metrics: dict[str, Metric]
     details: dict[str, Any]
-    requests: list[dict[str, str | int | float | bool | list[int] | None]]
+    requests: list[dict[str, str | int | float | bool | list[int] | list[float] | None]]
     unparsable: int | None = None
 
     @property
@@ -121,8 +134,14 @@ class Scorer(Entry, ABC):
     """The name of the metric by which variants are compared."""
     REPEATS: ClassVar[bool] = False
     """Whether it takes several answers to the same question, which are not independent."""
+    ASKS: ClassVar[Asked] = "generate"
+    """What a model is asked for: a text, or the likelihoods of choices."""
     REFERENCES: ClassVar[References] = "one"
     """The right answers with which it compares each: several are then all accepted."""
+
+    def primary(self) -> str:
+        """The name of its primary metric, which its keys may choose."""
+        return self.PRIMARY
 
     def reads(self) -> tuple[str, ...]:
         """The fields of a row that it reads besides the answer and the references."""
@@ -150,6 +169,10 @@ class MeanScorer(Scorer, ABC):
 
     UNIT: ClassVar[str] = PROPORTION
     """The unit of the primary metric; in points it is 100 times the mean."""
+
+    def flips(self, native: Floats, other: Floats) -> bool:
+        """Whether all scores are 1 or 0, so that variants are compared by their flips."""
+        return False
 
     def difference(self, native: Floats, other: Floats) -> Difference:
         """The mean of the requests' differences, `other` minus `native`, in `UNIT`."""

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field
 
 from frontier.answers import choices
 from frontier.blocks import Decides
 from frontier.scorers import Score, ScoredItem, Scorer
+from frontier.scorers.common import groups
 from frontier.scorers.common.proportions import Verdict, references, scored
 
 
@@ -28,6 +31,14 @@ class Choice(Scorer):
         str, Field(min_length=2, max_length=26, pattern="^[A-Z]+$"), Decides("score")
     ] = "ABCD"
     """The letters of the options, capitals."""
+    macro: Annotated[str | None, Field(min_length=1), Decides("score")] = None
+    """A field of the rows, such as `subject`: `macro_accuracy` is the mean over its values."""
+    by: Annotated[str | None, Field(min_length=1), Decides("score")] = None
+    """A field of the rows, such as `category`, for whose values the accuracy is given too."""
+
+    def reads(self) -> tuple[str, ...]:
+        """The fields of the groups."""
+        return tuple(name for name in (self.macro, self.by) if name)
 
     def score(self, items: Sequence[ScoredItem]) -> Score:
         """The share, Wilson's interval. Raises UserError for a reference that is not a letter."""
@@ -41,7 +52,10 @@ class Choice(Scorer):
             "chosen": {letter: chosen[letter] for letter in self.letters},
             "right": {letter: right[letter] for letter in self.letters},
         }
-        return scored(self.PRIMARY, items, verdicts, reads_answers=True, details=details)
+        found = scored(self.PRIMARY, items, verdicts, reads_answers=True, details=details)
+        right_ones = np.array([float(bool(one.right)) for one in verdicts])
+        metrics, by = groups.metrics(items, right_ones, self.macro, self.by)
+        return replace(found, metrics={**found.metrics, **metrics}, details={**found.details, **by})
 
     def _reference(self, text: str) -> str | None:
         letter = text.strip()

@@ -13,19 +13,28 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, PlainSerializer, PlainValidator, ValidationError
+from pydantic import (
+    Field,
+    JsonValue,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from frontier import templates
 from frontier.blocks import Accelerator, Dtype, TokenPrices
 from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
-from frontier.errors import UserError
+from frontier.errors import UserError, did_you_mean
 from frontier.host.budget import LEDGER, Budget, Limit
-from frontier.prompts import Question, ShotStyle, question, sample_ids
+from frontier.prompts import Form, Question, ShotStyle, choices_of, question, sample_ids
 from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.requests import Sampling
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
+from frontier.text import shown
 from frontier.values import first_fault
 
 
@@ -98,19 +107,40 @@ class MeasuredTask(Spec):
     """A task's keys (config/tasks.yaml)."""
 
     prompt: str
-    max_new_tokens: int
-    stop: tuple[str, ...]
+    choices: tuple[str, ...] | Literal["row"] | None = None
+    max_new_tokens: Annotated[int, Field(validate_default=True)] = 0
+    stop: tuple[str, ...] = ()
+    preamble: str | None = None
     system: str | None = None
     shots: MeasuredShots | None = None
     answer_begins: str | None = None
     samples: MeasuredSamples | None = None
 
+    @field_validator("max_new_tokens")
+    @classmethod
+    def _generates_or_chooses(cls, tokens: int, others: ValidationInfo) -> int:
+        if not tokens and not others.data.get("choices"):
+            raise ValueError("Field required")
+        return tokens
+
     def question(self, row: Mapping[str, Any]) -> Question:
-        """The question of a sample's row, with all of its shots."""
-        begins = self.answer_begins or ""
-        if self.shots is None:
-            return question(self.prompt, row, begins=begins)
-        return question(self.prompt, row, self.shots.as_, self.shots.separator, begins)
+        """The question of a sample's row, with all of its shots.
+
+        Raises UserError for a row whose right answer is not one of the choices.
+        """
+        form = Form(begins=self.answer_begins or "", preamble=self.preamble or "")
+        if self.shots:
+            form = replace(form, style=self.shots.as_, separator=self.shots.separator)
+        if self.choices is None:
+            return question(self.prompt, row, form)
+        choices = choices_of(self.choices, row)
+        if row["reference"] not in choices:
+            hint = did_you_mean(row["reference"], choices)
+            raise UserError(
+                f"request {row['id']}: reference {shown(row['reference'])} is not one of the "
+                f"choices{hint}"
+            )
+        return question(self.prompt, row, form, choices)
 
     def questions(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Question]:
         """The questions of a sample by the ids of their requests, each as often as it is asked."""

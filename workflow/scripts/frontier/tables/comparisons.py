@@ -15,6 +15,7 @@ from frontier.stats.significance import holm
 from frontier.tables.sides import (
     GENERATED,
     ComparedCell,
+    divergence,
     join_requests,
     latency_ratio,
     requests_of,
@@ -80,6 +81,7 @@ def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict
         "changed": int((pairs["prediction"] != pairs["prediction_right"]).sum()),
         "native_bytes": native.weights_bytes,
         "bytes": other.weights_bytes,
+        **divergence(pairs),
         **scores(native, other, pairs),
     }
     if native.timed and other.timed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from frontier import scenarios
 from frontier.errors import UserError
 from frontier.results import layout
 from frontier.results.cell import CellResult, Estimate, Metric
-from frontier.results.columns import BETTER, NO_DIFFERENCE, SIGNIFICANT, WORSE
+from frontier.results.columns import BETTER, LOGPROBS, NO_DIFFERENCE, SIGNIFICANT, WORSE
 from frontier.results.key import Key
 from frontier.results.outputs import read_requests
 from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer, rough
 from frontier.scoring import counted
-from frontier.stats.bootstrap import ratio
+from frontier.stats.bootstrap import bootstrap, mean, ratio
 from frontier.stats.jackknife import Tested, jackknife
 from frontier.stats.serial import Floats
 from frontier.stats.significance import mcnemar_mid_p, paired_difference, paired_ratio
@@ -58,10 +59,11 @@ def side_of(path: Path, cell: CellResult) -> ComparedCell:
     weights_bytes = cell.figures.get("weights_bytes")
     latencies = scenarios.load(cell.cell.scenario).LATENCIES
     rate = cell.figures.get("requests_per_s")
+    generates = scorer is None or scorer.ASKS == "generate"
     return ComparedCell(
         path,
         cell.cell,
-        cell.outcome == "measured" and not simulated and latencies,
+        cell.outcome == "measured" and not simulated and latencies and generates,
         rate if isinstance(rate, Estimate) and not latencies else None,
         simulated,
         weights_bytes if isinstance(weights_bytes, int) else None,
@@ -120,8 +122,8 @@ def requests_of(side: ComparedCell) -> pl.DataFrame:
     """
     path = layout.requests_of(side.path)
     if not isinstance(side.scorer, CorpusScorer):
-        return read_requests(path, COLUMNS, also=QUESTION)
-    requests = read_requests(path, COLUMNS, also=counted.COLUMN)
+        return read_requests(path, COLUMNS, also=(QUESTION, LOGPROBS))
+    requests = read_requests(path, COLUMNS, also=(counted.COLUMN,))
     if counted.COLUMN not in requests.columns:
         return requests.with_columns(pl.lit(None).alias(counted.COLUMN))
     try:
@@ -148,6 +150,30 @@ def _by_question(pairs: pl.DataFrame) -> Difference:
     estimate, p = jackknife(ratio, np.column_stack([each, np.ones(len(each))]))
     found = rough(estimate, int(np.count_nonzero(each)))
     return Difference(found, p, "paired jackknife t over questions")
+
+
+def divergence(pairs: pl.DataFrame) -> dict[str, float | None]:
+    """The mean Kullback-Leibler divergence of the choices' probabilities, with its interval.
+
+    Over the requests whose likelihoods are numbers in both; the most sensitive sign of a change, as
+    it moves before any answer does. None of texts that were generated.
+    """
+    if LOGPROBS not in pairs.columns or f"{LOGPROBS}_right" not in pairs.columns:
+        return {}
+    both = pairs.select(LOGPROBS, f"{LOGPROBS}_right").drop_nulls().rows()
+    each = [kl_divergence(one, other) for one, other in both if None not in (*one, *other)]
+    found = bootstrap(mean, np.array(each).reshape(-1, 1))
+    return {
+        "kl_divergence": found.value,
+        "kl_divergence_low": found.low,
+        "kl_divergence_high": found.high,
+    }
+
+
+def kl_divergence(native: Sequence[float], other: Sequence[float]) -> float:
+    """KL(native || other) in nats of two lists of ln p, each normalised to a sum of 1."""
+    p, q = (np.array(one) - np.logaddexp.reduce(one) for one in (native, other))
+    return max(0.0, float((np.exp(p) * (p - q)).sum()))
 
 
 def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
@@ -179,15 +205,15 @@ def scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> di
         scored = pairs.drop_nulls(("score", "score_right"))
         found = _by_question(scored)
         row["requests"] = scored.height
-    elif isinstance(other.scorer, MeanScorer):
-        scored = pairs.drop_nulls(("score", "score_right"))
-        before, after = (scored[name].to_numpy() for name in ("score", "score_right"))
-        found = other.scorer.difference(before, after)
-        row["requests"] = scored.height
     else:
         scored = pairs.drop_nulls(("score", "score_right"))
-        found, flips = _flips(scored)
-        row |= {"requests": scored.height, **flips}
+        before, after = (scored[name].to_numpy() for name in ("score", "score_right"))
+        row["requests"] = scored.height
+        if isinstance(other.scorer, MeanScorer) and not other.scorer.flips(before, after):
+            found = other.scorer.difference(before, after)
+        else:
+            found, flips = _flips(scored)
+            row |= flips
     points = 100 if unit == PROPORTION else 1
     for end in ("value", "low", "high"):
         figure = getattr(found.estimate, end)

@@ -34,6 +34,8 @@ class Continued:
     """The number of ids of the text after the prompt."""
     begun: int
     """The number of ids that begin every text, which a server may not list."""
+    merged: bool = False
+    """Whether the first of those ids has the end of the prompt too."""
 
 
 class Way(ABC):

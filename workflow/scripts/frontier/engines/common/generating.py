@@ -5,17 +5,21 @@ These are transformers itself, and ONNX Runtime and OpenVINO through optimum.
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
+from numpy.typing import NDArray
 
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import Generate, Generation, Loaded, LoadedModel
+from frontier.engines import Choice, Choose, Generate, Generation, Loaded, LoadedModel
+from frontier.engines.common import choices
 from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
@@ -95,6 +99,23 @@ class HfGenerateModel(LoadedModel):
             cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
             self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
         return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        self.synchronize()
+        return choices.choice(lambda: self._pairs(request), self.logits)
+
+    def logits(self, ids: Sequence[int], last: int) -> NDArray[np.float32]:
+        """The logits after each of the `last` ids of a text, without a cache."""
+        fed = torch.tensor([ids], device=self.model.device)
+        known = inspect.signature(self.model.forward).parameters
+        fewer = {"logits_to_keep": last} if "logits_to_keep" in known else {}
+        with self._first(), out_of_memory(self.allocation_errors), torch.no_grad():
+            found = self.model(input_ids=fed, attention_mask=torch.ones_like(fed), **fewer).logits
+            own: NDArray[np.float32] = found[0, -last:].float().cpu().numpy()
+        if own.shape[0] != last:
+            raise UnsupportedError("the model gives the logits of its last position only")
+        return own
 
     @contextmanager
     def _first(self) -> Iterator[None]:

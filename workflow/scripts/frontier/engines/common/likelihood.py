@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from frontier.dialects.common import top_logprobs
@@ -44,14 +45,8 @@ def choice(sending: Sending, request: Choose, ask: Ask, block: Server) -> Choice
             raise UserError(f"asked for {name!r}, answered by {others[0]!r}")
         return content
 
-    found, tokens, prompt_tokens = (_labels if labels else _texts)(sending, request, asked)
-    return Choice(
-        logprobs=found,
-        tokens=tokens,
-        prompt_tokens=prompt_tokens,
-        start_ns=start,
-        end_ns=time.perf_counter_ns() - start,
-    )
+    found = (_labels if labels else _texts)(sending, request, asked)
+    return replace(found, start_ns=start, end_ns=time.perf_counter_ns() - start)
 
 
 def _models(content: bytes) -> list[str]:
@@ -62,27 +57,28 @@ def _models(content: bytes) -> list[str]:
         return []
 
 
-def _texts(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], list[int], int]:
-    """The likelihoods, and the numbers of tokens: one request for each choice."""
+def _texts(sending: Sending, request: Choose, ask: Ask) -> Choice:
+    """The answer, without times: one request for each choice."""
     assert sending.dialect.logprobs
     way = WAYS[sending.dialect.logprobs]
     each = [sending.continued(request.prompt, text, as_text=way.text) for text in request.choices]
     found = []
     for asked in each:
         body = as_json(way.fields(asked))
-        content = ask(body, (request.prompt, *request.choices), way.path)
+        content = ask(body, (sending.render(request.prompt), *request.choices), way.path)
         found.append(logprob(content, asked, way))
-    first = each[0]
-    return found, [one.after for one in each], len(first.ids) - first.after
+    before, merged = len(each[0].ids) - each[0].after, sum(one.merged for one in each)
+    return Choice(found, [one.after for one in each], before, 0, 0, merged)
 
 
-def _labels(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], list[int], int]:
-    """The likelihoods of labels of one token each: one request for all of them."""
+def _labels(sending: Sending, request: Choose, ask: Ask) -> Choice:
+    """The answer for labels of one token each, without times: one request for all of them."""
     sent = sending.sent(Generate(request.prompt, 1))
     labels: list[Label]
     if sending.by_checkpoint:
         pairs = [sending.continued(request.prompt, text) for text in request.choices]
-        if any(one.after != 1 or one.ids[:-1] != pairs[0].ids[:-1] for one in pairs):
+        before = tuple(sending.prompting.encode(request.prompt, 1)) if sending.prompting else ()
+        if any(one.after != 1 or one.ids[:-1] != before for one in pairs):
             raise UnsupportedError(_one_token(sending))
         labels = [(text, one.ids[-1]) for text, one in zip(request.choices, pairs, strict=True)]
     else:  # an answer in a chat begins without a space
@@ -91,7 +87,7 @@ def _labels(sending: Sending, request: Choose, ask: Ask) -> tuple[list[float], l
         raise UnsupportedError(_one_token(sending))
     body = as_json(top_logprobs.fields(sent.fields, sending.dialect))
     found = top_logprobs.logprobs(ask(body, sent.texts), labels)
-    return found, [1] * len(labels), sent.prompt_tokens or 0
+    return Choice(found, [1] * len(labels), sent.prompt_tokens or 0, 0, 0)
 
 
 def _one_token(sending: Sending) -> str:

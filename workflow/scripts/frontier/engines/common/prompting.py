@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import transformers
 
@@ -32,6 +32,15 @@ UNTRUSTED: Reason = (
     "trust_remote_code: true in config/models.yaml"
 )
 UNREADABLE = (AttributeError, ImportError, LookupError, OSError, TypeError, ValueError)
+
+
+class Pair(NamedTuple):
+    """The ids of a prompt and of a text after it."""
+
+    before: list[int]
+    after: list[int]
+    merged: bool
+    """Whether the text's first token has the end of the prompt too."""
 
 
 class Prompting:
@@ -132,18 +141,24 @@ class Prompting:
         self._check_length(len(ids) + new_tokens)
         return ids
 
-    def continued(self, prompt: str, text: str) -> tuple[list[int], list[int]]:
+    def continued(self, prompt: Prompt, text: str) -> Pair:
         """The ids of a prompt and those of a text after it, tokenized together.
 
-        So a token across the boundary belongs to the prompt (as in lm-evaluation-harness). Raises
-        UserError if one of them has no token, UnsupportedError if they are too long.
+        Spaces at the prompt's end belong to the text, as tokenizers join them to the next word. A
+        token with the prompt's end and the text's beginning belongs to the text. The last id is
+        never read by the model, so it needs no position. Raises UserError if one of them has no
+        token, UnsupportedError if they are too long.
         """
-        before = self._ids(self.render(prompt))
-        whole = self._ids(self.render(prompt) + text)
-        if not before or len(whole) <= len(before):
-            raise UserError(f"{text[:80]!r} adds no token to prompt {prompt[:80]!r}")
-        self._check_length(len(whole))
-        return whole[: len(before)], whole[len(before) :]
+        rendered = self.render(prompt)
+        bare = rendered.rstrip(" ")
+        before, whole = self._ids(bare), self._ids(rendered + text)
+        same = zip(before, whole, strict=False)
+        common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], same))
+        if not common or len(whole) == common:
+            asked = as_chat(prompt).prompt[-80:]
+            raise UserError(f"{text[:80]!r} adds no token to prompt {asked!r}")
+        self._check_length(len(whole) - 1)
+        return Pair(whole[:common], whole[common:], common < len(before))
 
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]

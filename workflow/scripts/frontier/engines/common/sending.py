@@ -17,6 +17,7 @@ from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UnsupportedError
 from frontier.prompts import Chat, Prompt, as_chat
+from frontier.requests import Request
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,16 @@ class Sending:
         ends = [chat.begins] if chat.begins else []
         return (*before, *(text for _, text in chat.turns), *ends)
 
-    def fits(self, request: Generate) -> bool:
+    def fits(self, request: Request) -> bool:
         """Whether the model and the server have room for a request, as far as is known."""
         try:
-            self._ids(request)
+            if isinstance(request, Generate):
+                self._ids(request)
+            elif self.by_checkpoint:
+                for text in request.choices:
+                    self.continued(request.prompt, text)
+            else:
+                self._ids(Generate(request.prompt, 1))
         except UnsupportedError:
             return False
         return True
@@ -137,18 +144,19 @@ class Sending:
         bare = rendered.removeprefix(begin)
         return bare if self.dialect.adds_special else begin + bare
 
-    def continued(self, prompt: str, text: str, *, as_text: bool = False) -> Continued:
+    def continued(self, prompt: Prompt, text: str, *, as_text: bool = False) -> Continued:
         """A prompt and a text after it, as the server takes them. Raises UnsupportedError if they
         are too long, or there is no tokenizer."""
         if not self.prompting or not self.by_checkpoint:
             raise UnsupportedError("the likelihood of a text needs the checkpoint's tokenizer")
-        before, after = self.prompting.continued(prompt, text)
+        before, after, merged = self.prompting.continued(prompt, text)
         self._check_length(len(before) + len(after) + 1)
         ids = (*before, *after)
         whole: str | tuple[int, ...] = ids
         if as_text or not self.dialect.prompt_ids:
             whole = self._text(self.prompting.render(prompt) + text)
-        return Continued(self.model, whole, ids, len(after), len(self.prompting.beginning))
+        begun = len(self.prompting.beginning)
+        return Continued(self.model, whole, ids, len(after), begun, merged)
 
     def doubts(
         self, stream: Stream, read: Generation, request: Generate, own: int | None

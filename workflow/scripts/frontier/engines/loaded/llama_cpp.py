@@ -10,6 +10,7 @@ import ctypes
 import os
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,19 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from frontier.engines import Generate, Generation, Loaded, LoadedModel, Settings
-from frontier.engines.common import llama_log
+from frontier.engines import (
+    Choice,
+    Choose,
+    Generate,
+    Generation,
+    Loaded,
+    LoadedModel,
+    Settings,
+)
+from frontier.engines.common import choices, llama_log
 from frontier.engines.common.choosing import chooser
 from frontier.engines.common.gpu_memory import held
-from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.prompting import Pair, Prompting
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 
 CONTEXT = 4096  # tokens; the cache is allocated at once, and a model may have 131,072 positions
@@ -37,6 +46,8 @@ class LlamaCppModel(LoadedModel):
         self.model, self.context, self.prompting = model, context, prompting
         self.settings = settings
         self.memory = llama_cpp.llama_get_memory(context)
+        self.seen: list[int] = []
+        """The ids of the last request for choices, which the cache has."""
         self.room = _room(model)
         self.vocabulary = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(model))
         self.loaded = Loaded(
@@ -63,23 +74,44 @@ class LlamaCppModel(LoadedModel):
             fed = tokens[-1:]
         return self.prompting.answer(len(ids), tokens, token_ns, start, request.stop)
 
-    def fits(self, request: Generate) -> bool:
-        """Whether the model's positions and llama.cpp's context have room for a request."""
-        try:
-            self._ids(request)
-        except UnsupportedError:
-            return False
-        return True
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods; a prompt that they share is evaluated once."""
+        llama_cpp.llama_memory_clear(self.memory, False)
+        self.seen = []
+        return choices.choice(lambda: self._pairs(request), self._last_logits)
+
+    def _last_logits(self, ids: Sequence[int], last: int) -> NDArray[np.float32]:
+        """The logits at the last positions, after what the cache has of a text already."""
+        begin = len(ids) - last + 1  # the first position whose logits are asked for is behind it
+        same = zip(self.seen, ids, strict=False)
+        kept = min(sum(1 for _ in takewhile(lambda one: one[0] == one[1], same)), begin - 1)
+        if not kept or not llama_cpp.llama_memory_seq_rm(self.memory, 0, kept, -1):
+            llama_cpp.llama_memory_clear(self.memory, False)
+            kept = 0
+        self.seen = list(ids)
+        # Its array of logits is overwritten by the next evaluation.
+        rows = [self._logits(ids[kept:begin]).copy()]
+        rows += [self._logits([token]).copy() for token in ids[begin:]]
+        return np.stack(rows)
 
     def _ids(self, request: Generate) -> list[int]:
         """The prompt's ids. Raises UnsupportedError if a request is too long."""
-        ids = self.prompting.encode(request.prompt, request.max_new_tokens)
-        if len(ids) + request.max_new_tokens > self.room:
-            raise UnsupportedError(
-                f"a request of {len(ids) + request.max_new_tokens} tokens, new ones included, is "
-                f"longer than the {self.room} tokens of llama.cpp's context"
-            )
+        ids = super()._ids(request)
+        self._check_room(len(ids) + request.max_new_tokens)
         return ids
+
+    def _pairs(self, request: Choose) -> list[Pair]:
+        """The ids of the prompt and each choice. Raises UnsupportedError if they are too long."""
+        pairs = super()._pairs(request)
+        self._check_room(max(len(one.before) + len(one.after) - 1 for one in pairs))
+        return pairs
+
+    def _check_room(self, tokens: int) -> None:
+        if tokens > self.room:
+            raise UnsupportedError(
+                f"a request of {tokens} tokens, new ones included, is longer than the {self.room} "
+                "tokens of llama.cpp's context"
+            )
 
     def _logits(self, fed: Sequence[int]) -> NDArray[np.float32]:
         """Evaluates tokens; returns the logits of the next one. Fetching them waits for it."""

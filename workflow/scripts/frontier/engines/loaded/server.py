@@ -23,7 +23,7 @@ from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
 from frontier.host.budget import Reservation
 from frontier.prompts import Prompt
-from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation
+from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
 
@@ -68,7 +68,7 @@ class ServerModel(LoadedModel):
         """The prompt in the chat template of the checkpoint, or as the server's own gets it."""
         return self.sending.render(prompt)
 
-    def fits(self, request: Generate) -> bool:
+    def fits(self, request: Request) -> bool:
         """Whether the server has room for a request, as far as is known before it is asked."""
         return self.sending.fits(request)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 import transformers
 import transformers.modeling_utils  # takes most of a second, which is not part of the load time
 
-from frontier.engines import Choice, Choose, Generate, Generation, Loaded, Settings
+from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
 from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.batches import BatchClock
@@ -23,6 +22,7 @@ from frontier.engines.loaded.batched import BatchedModel
 from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
+from frontier.requests import Request
 
 LEAST_CACHE = 256  # tokens; a compiled model's cache has this length, or doublings of it
 
@@ -36,24 +36,6 @@ class TransformersModel(BatchedModel):
             torch.cuda.synchronize()
         elif self.accelerator == "mps":
             torch.mps.synchronize()
-
-    def choose(self, request: Choose) -> Choice:
-        """The choices' log-likelihoods, each from one pass over the prompt and the choice."""
-        self.synchronize()
-        start = time.perf_counter_ns()
-        logprobs: list[float] = []
-        tokens: list[int] = []
-        for text in request.choices:
-            before, chosen = self.prompting.continued(request.prompt, text)
-            ids = torch.tensor([before + chosen], device=self.model.device)
-            with self._first(), out_of_memory(self.allocation_errors), torch.no_grad():
-                # The logits at a position belong to the next token.
-                logits = self.model(input_ids=ids).logits[0, len(before) - 1 : -1]
-                found = torch.log_softmax(logits.float(), dim=-1)
-                logprobs.append(float(found.gather(1, ids[0, len(before) :, None]).sum()))
-            tokens.append(len(chosen))
-        end = time.perf_counter_ns()
-        return Choice(logprobs, tokens, len(before), start, end - start)
 
     def device_peak_bytes(self) -> int | None:
         """Peak device memory so far; on mps, which records no peak, the current use."""
@@ -96,15 +78,18 @@ class CompiledModel(TransformersModel):
         """The caches by their number of rows."""
         self.length = LEAST_CACHE
 
-    def reserve(self, requests: Sequence[Generate]) -> int:
+    def reserve(self, requests: Sequence[Request]) -> int | None:
         """Sizes the cache for the longest request, so that one compilation serves all.
 
         The whole cache is read for each token, even of a short request.
         """
+        generated = [one for one in requests if isinstance(one, Generate)]
+        if not generated:  # choices need no cache
+            return None
         self._fit(
             max(
                 len(self.prompting.encode(one.prompt, one.max_new_tokens)) + one.max_new_tokens
-                for one in requests
+                for one in generated
             )
         )
         return self.length

@@ -46,6 +46,8 @@ def one_by_one(measured: Measured) -> bool:
 
 def _rate(measured: Measured, each: Sequence[int], of_passes: Sequence[int]) -> Estimate | None:
     """The rate over passes if there are any, otherwise over requests one after another."""
+    if not measured.records:
+        return None
     if one_by_one(measured):
         return latency.rate(each, measured.records)
     found = passes_of(measured.measurement)

@@ -77,13 +77,13 @@ def timed(row: StudyRow) -> bool:
 
 def comparable(row: StudyRow) -> bool:
     """True if a cell has both a score and the figure by which its scenario is fast or slow."""
-    return speed_of(row["scenario"]).value(row) is not None and row["score"] is not None
+    return speed_of(row).value(row) is not None and row["score"] is not None
 
 
 def point(row: StudyRow) -> Point:
     """A comparable cell as a point; its name is unique in a task and scenario."""
     points = row["score"] * points_per_unit(row["score_unit"])
-    seconds = speed_of(row["scenario"]).seconds(row)
+    seconds = speed_of(row).seconds(row)
     return Point(f"{row['variant']} {row['device']}", seconds, points)
 
 
@@ -115,7 +115,7 @@ def score_text(row: StudyRow) -> str:
 
 def _remarks(chosen: StudyRow, top: StudyRow, enough: Sequence[StudyRow], name: Any) -> list[str]:
     """Remarks that compare the choice with the best variant and with those that may be as fast."""
-    remarks, speed = [], speed_of(chosen["scenario"])
+    remarks, speed = [], speed_of(chosen)
     if chosen is top:
         remarks.append("It also has the best score.")
     else:
@@ -145,7 +145,7 @@ def _nothing(task: str, device: str | None, rows: Sequence[StudyRow]) -> Recomme
 
 def _figure(rows: Sequence[StudyRow]) -> str:
     """The figure by which the scenario of these cells is fast or slow, in a sentence."""
-    return speed_of(rows[0]["scenario"]).named
+    return speed_of(*rows).named
 
 
 def recommend(
@@ -180,7 +180,7 @@ def recommend(
         device,
         variant=naming.variant(row["variant"]),
         where=None if device else naming.devices.label(row["device"]),
-        latency=speed_of(row["scenario"]).text(row),
+        latency=speed_of(row).text(row),
         score=score_text(row),
         remarks=remarks,
     )

@@ -93,9 +93,23 @@ CAPACITY = Speed(
     "a rate that holds the limits",
     "between the highest rate that holds and the lowest that does not: {}",
 )
+CHOICE = Speed(
+    "Median seconds per choice (nothing is generated)",
+    ("choice_p50_s", "choice_p50_low_s", "choice_p50_high_s"),
+    False,
+    "per choice",
+    "a time of a choice",
+)
 SPEEDS = {SINGLE_STREAM: LATENCY, "offline": THROUGHPUT, "server": CAPACITY}
+ALL = (*SPEEDS.values(), CHOICE)
 
 
-def speed_of(scenario: str) -> Speed:
-    """The figure of a scenario; latency for one of another release."""
-    return SPEEDS.get(scenario, LATENCY)
+def speed_of(*rows: StudyRow) -> Speed:
+    """The figure of a cell, or of the cells of one task in one scenario.
+
+    That of the scenario, unless the task's questions are choices; latency for a scenario of another
+    release.
+    """
+    if any(row.get(CHOICE.columns[0]) is not None for row in rows):
+        return CHOICE
+    return SPEEDS.get(rows[0]["scenario"], LATENCY)

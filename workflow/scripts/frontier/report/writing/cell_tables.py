@@ -88,9 +88,15 @@ class Change:
     lost: str
     gained: str
     changed: str
+    divergence: Box
     p_holm: str
     latency: Box
     weights: str
+
+    @property
+    def diverges(self) -> bool:
+        """Whether a divergence is known."""
+        return self.divergence.text != words.MISSING
 
 
 def changes(group: Group, naming: Naming) -> list[Change]:
@@ -106,12 +112,21 @@ def changes(group: Group, naming: Naming) -> list[Change]:
             number(row["lost"]),
             number(row["gained"]),
             f"{row['changed']} of {row['requests']}",
+            divergence_box(row),
             p_text(row),
             ratio_box(row),
             words.ratio(row["bytes_ratio"]),
         )
         for row in group.comparisons
     ]
+
+
+def divergence_box(change: StudyRow) -> Box:
+    """The divergence of choices' probabilities with its interval, in nats."""
+    if change["kl_divergence"] is None:
+        return Box(words.MISSING)
+    ends = (change["kl_divergence_low"], change["kl_divergence_high"])
+    return Box(words.significant(change["kl_divergence"]), words.interval(ends))
 
 
 def ratio_box(change: StudyRow) -> Box:

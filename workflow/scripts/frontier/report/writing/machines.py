@@ -77,6 +77,6 @@ def _figures(row: StudyRow) -> str:
     """accuracy 92.5 % (88.0–95.4), 14.2 ms per request (95 % interval 13.9–14.6)."""
     parts = [] if row["outcome"] == "measured" else [row["outcome"].replace("-", " ")]
     parts += [score_text(row)] if row["score"] is not None else []
-    speed = speed_of(row["scenario"])
+    speed = speed_of(row)
     parts += [speed.text(row)] if speed.value(row) else []
     return ", ".join(parts) or words.MISSING

@@ -9,7 +9,7 @@ from typing import Any
 from frontier import words
 from frontier.report.deciding.findings import Group, by_task, comparable, point, score_figure
 from frontier.report.deciding.pareto import best, fastest_within, points_per_unit
-from frontier.report.deciding.speed import SPEEDS, speed_of
+from frontier.report.deciding.speed import ALL, speed_of
 from frontier.report.naming import Naming
 from frontier.results.columns import Column, StudyRow
 from frontier.text import visible
@@ -39,7 +39,7 @@ MOST_COLUMNS = 6
 def _speed_box(row: StudyRow) -> Box | None:
     if row["simulated"]:
         return Box(words.SIMULATED, marks=("absent",))
-    speed = speed_of(row["scenario"])
+    speed = speed_of(row)
     value = speed.value(row)
     if value is None:
         return None
@@ -108,9 +108,9 @@ def speed_grids(
     groups: Sequence[Group], naming: Naming, margin: float
 ) -> list[tuple[str, list[Grid]]]:
     """The speed of variants, by task and device: a title and tables for each scenario."""
-    found: dict[str, list[Group]] = {speed.title: [] for speed in SPEEDS.values()}
+    found: dict[str, list[Group]] = {speed.title: [] for speed in ALL}
     for group in groups:
-        found[speed_of(group.scenario).title].append(group)
+        found[speed_of(*group.rows).title].append(group)
     return [
         (title, _grids(here, naming, margin, _speed_box)) for title, here in found.items() if here
     ]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from frontier.catalogue.devices import Warmup
 from frontier.engines import Due, Generate, LoadedModel
 from frontier.prompts import Prompt
+from frontier.requests import Request
 from frontier.results.session import WarmUp
 
 ROUNDS = 3
@@ -18,7 +19,7 @@ SHORTER = 32
 """The part of a prompt by which one of the warm-up is shorter, at least."""
 
 
-def unlike(model: LoadedModel, requests: Sequence[Generate]) -> list[Generate]:
+def unlike(model: LoadedModel, requests: Sequence[Request]) -> list[Request]:
     """The requests of a warm-up: where a server may cache prompts, none that is timed later.
 
     Those begin a little behind the beginning of the sample's, so that they have no prefix in common
@@ -55,13 +56,14 @@ def _beginning(prompt: Prompt, text: str) -> Prompt:
     return replace(prompt, shots=(replace(first, question=text), *others))
 
 
-def at_once(model: LoadedModel, requests: Sequence[Generate], limits: Warmup) -> WarmUp:
+def at_once(model: LoadedModel, requests: Sequence[Request], limits: Warmup) -> WarmUp:
     """Runs untimed rounds, each of the same requests at once, until one is as fast as the last.
 
     The longest prompts are asked, which need the most memory. What an engine tries before its
     first batch, such as padding, is then done.
     """
-    longest = sorted(requests, key=lambda request: -len(request.prompt))
+    asked = [one for one in requests if isinstance(one, Generate)]
+    longest = sorted(asked, key=lambda request: -len(request.prompt))
     few = longest[: max(limits.minimum, limits.maximum // ROUNDS)]
     started = time.perf_counter_ns()
     before: int | None = None
