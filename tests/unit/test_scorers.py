@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from conftest import ROOT
 from frontier.catalogue.configuration import read_catalogue
 from frontier.errors import UserError
+from frontier.judging.asking import Inquiry
 from frontier.scorers import (
     CHOSEN,
     POINTS,
@@ -22,12 +23,14 @@ from frontier.scorers import (
     CorpusScorer,
     MeanScorer,
     Option,
+    Score,
     ScoredItem,
     Scorer,
 )
 from frontier.scorers.code import Code
+from frontier.scorers.judge import Judge
 
-REQUIRED = {"code": {"form": "continuation"}}
+REQUIRED = {"code": {"form": "continuation"}, "judge": {"judge": "any", "device": "cpu"}}
 """Keys of scorers that no task of config/tasks.yaml uses."""
 CODE = {
     "prompt": "def f():\n", "entry_point": "f", "test": "def check(f):\n    assert f() == 7\n",
@@ -57,6 +60,18 @@ def references(scorer: Scorer) -> Iterator[str]:
     yield from ("7", "A cat sits here.", "positive", "A", '{"a": 1, "b": {"c": [true, null]}}')
 
 
+def score(scorer: Scorer, given: Sequence[ScoredItem]) -> Score:
+    """The score; a judge's by a judge that knows the right answers."""
+    if not isinstance(scorer, Judge):
+        return scorer.score(given)
+    rated = [("best", True), ("worst", False)]
+    rated += [(one.id, one.prediction in one.references) for one in given]
+    asked = [Inquiry(one.id, "", one.id, None, 1, 1) for one in given]
+    check = Inquiry("check", "", "best", "worst", 1, 1, check=True)
+    said = {name: "[[10]]" if right else "[[1]]" for name, right in rated}
+    return scorer.score_judged(given, [*asked, check], said)
+
+
 def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
     fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
@@ -66,7 +81,7 @@ def items(scorer: Scorer) -> Sequence[ScoredItem]:
 
     def possible(reference: str) -> bool:
         try:
-            scorer.score([answered(scorer, ScoredItem("0", reference, reference, fields))])
+            score(scorer, [answered(scorer, ScoredItem("0", reference, reference, fields))])
         except UserError:
             return False
         return True
@@ -100,7 +115,7 @@ def test_contract_of_every_scorer(name: str) -> None:
             pytest.skip(reason)
         given = items(scorer)
         assert given, "no reference is possible: add one to `references`"
-        found = scorer.score(given)
+        found = score(scorer, given)
         assert scorer.primary() in found.metrics
         assert found.metrics[scorer.primary()].value is not None
         assert len(found.requests) == len(given)
@@ -112,8 +127,8 @@ def test_contract_of_every_scorer(name: str) -> None:
             assert metric.unit
             assert metric.method
         json.dumps([found.details, found.requests], allow_nan=False)
-        assert scorer.score(given) == found
-        nothing = scorer.score([])
+        assert score(scorer, given) == found
+        nothing = score(scorer, [])
         assert nothing.metrics.keys() <= found.metrics.keys(), "but for the groups of the items"
         assert nothing.metrics[scorer.primary()].value is None
 
@@ -122,7 +137,7 @@ def test_contract_of_every_scorer(name: str) -> None:
 def test_proportions_are_of_right_and_wrong(name: str) -> None:
     """A comparison without counts only looks at whether each request is right or wrong."""
     for scorer in settings()[name]:
-        found = scorer.score(items(scorer))
+        found = score(scorer, items(scorer))
         if not isinstance(scorer, CorpusScorer) and not scorer.unavailable():
             scored = [row["score"] for row in found.requests if row["score"] is not None]
             of_any_size = isinstance(scorer, MeanScorer)
@@ -145,7 +160,7 @@ def test_every_accepted_answer_is_right_or_refused(name: str) -> None:
             answered(scorer, ScoredItem(text, text, first, fields, "", (second,)))
             for text in (first, second)
         ]
-        assert [row["score"] for row in scorer.score(both).requests] == pytest.approx([1, 1])
+        assert [row["score"] for row in score(scorer, both).requests] == pytest.approx([1, 1])
 
 
 @pytest.mark.parametrize("name", SCORERS.names())
@@ -159,7 +174,7 @@ def test_a_mean_of_scores_is_compared_by_its_requests(name: str) -> None:
             answered(scorer, ScoredItem(one.id, one.reference, one.reference, one.fields))
             for one in given
         ]
-        before, after = scorer.score(given), scorer.score(right)
+        before, after = score(scorer, given), score(scorer, right)
         sides = [np.array([row["score"] for row in one.requests]) for one in (before, after)]
         change = scorer.difference(*sides)
         values = [one.metrics[scorer.primary()].value for one in (before, after)]
@@ -176,7 +191,7 @@ def test_counts_of_a_corpus_metric_are_those_of_its_rows(name: str) -> None:
         if not isinstance(scorer, CorpusScorer):
             continue
         given = items(scorer)
-        found = scorer.score(given)
+        found = score(scorer, given)
         counts = np.array([row["counts"] for row in found.requests], dtype=float)
         assert counts.shape == (len(given), scorer.WIDTH)
         assert counts == pytest.approx(scorer.count(given))

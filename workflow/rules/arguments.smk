@@ -36,6 +36,17 @@ def measured_options(wildcards, input):
     return " ".join(options)
 
 
+def against_options(wildcards, input):
+    """The requests of the variants with which a judge compares, by their names.
+
+    None for a finished job, which has no inputs: see `lists_inputs`.
+    """
+    _, judging = judging_of(wildcards)
+    paths = [(name, input.get(f"against_{at}")) for at, name in enumerate(judging.others)]
+    options = " ".join(shlex.quote(f"{name}={path}") for name, path in paths if path)
+    return f"--against {options}" if options else ""
+
+
 def limits_option(wildcards, resources):
     """The job's limits on a cluster, and the number of attempts."""
     limits = {

@@ -27,7 +27,7 @@ from frontier.fetching import environments
 from frontier.fetching.hub import require_token
 from frontier.host import locks, presence, slurm, workplace
 from frontier.machine import hardware
-from frontier.planning import cells, costs, estimates, freshness, shutdowns
+from frontier.planning import cells, costs, estimates, freshness, judge_costs, shutdowns
 from frontier.planning.jobs import Jobs
 from frontier.planning.steps import Steps
 from frontier.results import bundles, journal, layout

@@ -53,6 +53,13 @@ def score_inputs(wildcards):
     if altered:
         measure_again(cell, measured)
     inputs = inputs_of(JOBS.score(cell), needed=not fresh)
+    if judging := STEPS.judging(cell):
+        if FRESH.judged(cell)[1]:
+            force_rebuild(str(judging.measurement.with_name(layout.REQUESTS)))
+            force_rebuild(str(judging.measurement))
+        pairs = judging.asked.with_name(layout.PAIRS)
+        said = judging.measurement.with_name(layout.REQUESTS)
+        inputs |= {"pairs": existing(str(pairs), not fresh), "said": existing(str(said), not fresh)}
     requests = JOBS.measure(cell).output.with_name(layout.REQUESTS)
     return {"requests": existing(str(requests), needed=not fresh), **inputs}
 

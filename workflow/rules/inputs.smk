@@ -70,3 +70,28 @@ def preparation_inputs(wildcards):
 def measure_inputs(wildcards):
     cell = cell_of(wildcards)
     return inputs_of(JOBS.measure(cell), needed=FRESH.to_measure(cell))
+
+
+@report_user_errors
+def judging_of(wildcards):
+    """The cell whose answers are judged in a job, and its judging."""
+    return STEPS.judged_cell(wildcards.task, wildcards.identity)
+
+
+@report_user_errors
+def judge_requests_inputs(wildcards):
+    cell, judging = judging_of(wildcards)
+    job = JOBS.judge_requests(cell)
+    needed = to_make(job.output, layout.lock_beside(job.output))
+    found = inputs_of(job, needed)
+    for name in [one for one in found if one == "measurement" or "against" in one]:
+        requests = job.reads[name].output.with_name(layout.REQUESTS)
+        other = "requests" if name == "measurement" else name
+        found[other] = existing(str(requests), needed)
+    return found
+
+
+@report_user_errors
+def judge_inputs(wildcards):
+    cell, judging = judging_of(wildcards)
+    return inputs_of(JOBS.judge(cell), needed=FRESH.to_judge(cell))

@@ -70,24 +70,27 @@ def check_plan():
     if (output := unneeded()) is not None:
         raise UserError(f"{output}: is up to date but would be rebuilt {otherwise}")
     measured = [cell_of(job.wildcards) for job in jobs_to_run("measure")]
-    say_costs(measured)
+    judged = [judging_of(job.wildcards)[0] for job in jobs_to_run("judge")]
+    say_costs(measured, judged)
     if module_study() is None:  # plan.py reads files only
         say_why(measured)
     if is_module() and starts_jobs():
         around_jobs(begin, succeed)
 
 
-def say_costs(measured):
+def say_costs(measured, judged):
     """Prints what is shut down and what is paid for; reports what cannot be measured."""
     day = shutdowns.today()
     said = [
         *shutdowns.lines(CATALOGUE, [*STEPS.cells, *measured], day),
         *costs.lines(STEPS, measured),
+        *judge_costs.lines(STEPS, judged),
     ]
     for line in said:
         print(line, file=sys.stderr)
-    shutdowns.refuse(CATALOGUE, measured, day)
-    costs.refuse(STEPS, measured)
+    asked = [*measured, *(STEPS.judging(cell).judge for cell in judged)]
+    shutdowns.refuse(CATALOGUE, asked, day)
+    costs.refuse(STEPS, asked)
 
 
 def say_why(measured):

@@ -48,7 +48,8 @@ def preparation_minutes(wildcards, attempt):
 @report_user_errors
 def check_host():
     """Reports jobs that cannot run on this host, before anything is fetched, grown or measured."""
-    for name in sorted({job.wildcards.device for job in jobs_to_run("measure")}):
+    asking = [*jobs_to_run("measure"), *jobs_to_run("judge")]
+    for name in sorted({job.wildcards.device for job in asking}):
         device = CATALOGUE.devices[name]
         hardware.require(name, device.accelerator, device.gpu, device.gpus)
         CATALOGUE.engines[device.engine].require(device.engine)

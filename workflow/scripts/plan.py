@@ -22,7 +22,7 @@ from frontier.errors import UserError, run
 from frontier.explaining import explanations
 from frontier.explaining.why import Why
 from frontier.machine import hardware
-from frontier.planning import caches, costs, durations, shutdowns
+from frontier.planning import caches, costs, durations, judge_costs, shutdowns
 from frontier.planning.cells import Cell
 from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
@@ -68,7 +68,7 @@ def announce(steps: Steps, cells: list[Cell], missing: list[Cell]) -> None:
     """Prints shutdowns of the cells' models, and what is to be known before the missing ones."""
     for line in shutdowns.lines(steps.catalogue, cells, shutdowns.today()):
         complain(line)
-    for room in (durations, caches, costs):
+    for room in (durations, caches, costs, judge_costs):
         for line in room.lines(steps, missing):
             complain(line)
 

@@ -23,6 +23,7 @@ from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
 from frontier.host import locks
 from frontier.host.files import write_bytes
+from frontier.judging.asking import Inquiry
 from frontier.results import checksums, layout, measurement
 from frontier.results.cell import CellResult, Provenance
 from frontier.results.columns import LOGPROBS
@@ -62,14 +63,32 @@ def scored_items(
     ]
 
 
-def scored(spec: ScoreSpec, items: list[ScoredItem]) -> tuple[dict[str, Any], Score]:
+def judgements(inputs: argparse.Namespace) -> tuple[list[Inquiry], dict[str, str]]:
+    """The requests to the judge about each answer, and its texts; none without a judge.
+
+    Raises UserError for altered files.
+    """
+    if inputs.said is None:
+        return [], {}
+    found = measurement.read(inputs.judging)
+    for path, digest in ((inputs.said, found.requests_sha256), (inputs.asked, found.sample_sha256)):
+        if sha256(path) != digest:
+            raise UserError(f"{path}: not the file that was judged by (its sha256 differs)")
+    locks.check_lock(inputs.asked.parent)
+    texts = {one.id: one.text for one in read(inputs.said) if one.failure is None}
+    return [Inquiry.of_line(line) for line in read_lines(inputs.pairs)], texts
+
+
+def scored(
+    spec: ScoreSpec, items: list[ScoredItem], asked: list[Inquiry], said: dict[str, str]
+) -> tuple[dict[str, Any], Score]:
     """The cell's score, and the scorer's result. Raises UserError for what it cannot score."""
     if spec.scorer.REFERENCES == "one":
         several = next((item.id for item in items if item.also_accepted), None)
         if several is not None:
             kind = CHOSEN.registry.name_of(type(spec.scorer))
             raise UserError(f"request {several}: has several references; {kind} takes one")
-    found = spec.scorer.score(items)
+    found = spec.scorer.score_judged(items, asked, said) if asked else spec.scorer.score(items)
     metrics = {name: asdict(metric) for name, metric in found.metrics.items()}
     summary = {
         "primary": spec.scorer.primary(),
@@ -178,7 +197,7 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
     found: Score | None = None
     if not result["random_weights"]:
-        result["score"], found = scored(spec, items)
+        result["score"], found = scored(spec, items, *judgements(inputs))
         own = found.requests
     has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
     under_load = None
@@ -214,6 +233,10 @@ def main() -> None:
     parser.add_argument("--requests", type=Path, help="requests.jsonl")
     parser.add_argument("--measurement", type=Path, help="measurement.json")
     parser.add_argument("--sample", type=Path, help="sample.jsonl, for the references")
+    parser.add_argument("--judging", type=Path, help="the measurement.json of the judge")
+    parser.add_argument("--said", type=Path, help="the requests.jsonl of the judge")
+    parser.add_argument("--asked", type=Path, help="the sample.jsonl of the judge")
+    parser.add_argument("--pairs", type=Path, help="pairs.jsonl: the answers of each request")
     parser.add_argument("--cell", required=True, type=Path, help="the cell's JSON to write")
     parser.add_argument("--table", required=True, type=Path, help="the requests' Parquet to write")
     arguments = parser.parse_args()
@@ -237,7 +260,8 @@ def main() -> None:
     checksums.write(arguments.cell, {**written, "identity": identity})
     if arguments.requests:
         # Deleted only here, so that a run killed since measuring repeats no request.
-        arguments.requests.with_name(layout.JOURNAL).unlink(missing_ok=True)
+        for asked in filter(None, (arguments.requests, arguments.said)):
+            asked.with_name(layout.JOURNAL).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

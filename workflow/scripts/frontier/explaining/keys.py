@@ -27,6 +27,12 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
         ("loader", "options"): "tasks/{task}/sample",
         (): "tasks/{task}/sample",
     },
+    "judge_requests": {(): "tasks/{task}/scorer"},
+    "judge": {
+        ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
+        ("device",): "devices/{device}", ("engine",): "engines/{engine}",
+        ("task",): "tasks/{task}/scorer",
+    },
     "fetch_dataset": {(): "datasets/{dataset}"},
     "grow_model": {(): "models/{model}/grow"},
     "fetch_model": {(): "models/{model}"},

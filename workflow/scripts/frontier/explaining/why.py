@@ -25,6 +25,8 @@ from frontier.values import read_json
 
 Kind = Literal["new", "deleted", "altered", "unfinished", "differs", "input", "forced", "scorable"]
 TABLES = {"aggregate": layout.STUDY, "compare": layout.COMPARISONS, "render": layout.REPORT}
+ASKING = ("measure", "judge")
+"""The rules that run measure.py."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Why:
         digests = {str(record.get("digest")) for record in records.values()}
         if gone and (job.step.identity in digests or self._was_there(job, outputs, records)):
             return Cause("deleted", gone, inputs=again)
-        if job.rule == "measure" and (self.root / job.output).with_name(layout.JOURNAL).exists():
+        if job.rule in ASKING and (self.root / job.output).with_name(layout.JOURNAL).exists():
             return Cause("unfinished", inputs=again)
         if job.rule == "score" and self._scorable(job):
             return Cause("scorable", inputs=again)
@@ -109,7 +111,7 @@ class Why:
 
     def _outputs(self, job: Job) -> list[Path]:
         """The outputs of a job whose existence is checked."""
-        if job.rule == "measure":
+        if job.rule in ASKING:
             return [job.output, job.output.with_name(layout.REQUESTS)]
         if job.rule == "score":
             return [job.output, layout.requests_of(job.output)]
@@ -155,7 +157,7 @@ class Why:
         elif job.rule == "score":
             paths = [job.output]
         else:
-            name = layout.MEASUREMENT if job.rule == "measure" else locks.NAME
+            name = layout.MEASUREMENT if job.rule in ASKING else locks.NAME
             found = (self.root / job.output.parent.parent).glob(f"*/{name}")
             paths = sorted(path.relative_to(self.root) for path in found)
         records = {path: record for path in paths if (record := self._record(path))}

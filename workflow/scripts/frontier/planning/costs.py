@@ -59,16 +59,22 @@ def estimate(steps: MeasureSteps, cell: Cell, root: Path) -> Estimate:
     task, scenario = steps.catalogue.tasks[cell.task], steps.scenario(cell)
     timed = scenario.calls(task.requests, paid=True)
     calls = timed + placement.device.warmup.maximum
-    sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
-    try:
-        prompt = _prompt_tokens(sample, task, placement.model.system)
-    except UserError:  # it is not drawn yet
-        prompt = PROMPT_TOKENS * (1 + (task.shots.count if task.shots else 0))
+    prompt = prompt_tokens(steps, cell, root)
     tokens, new = round(calls * prompt), calls * (task.new_tokens or 1)  # a choice is read from one
     if prices := token_prices(placement):
         return Estimate(calls, tokens, new, cost(prices, tokens, new))
     hours = estimates.seconds(placement, task, scenario, paid=True) / HOUR_S
     return Estimate(calls, tokens, new, hours * (placement.device.price_per_hour or 0))
+
+
+def prompt_tokens(steps: MeasureSteps, cell: Cell, root: Path) -> float:
+    """The tokens of a cell's prompts on average, estimated."""
+    task, system = steps.catalogue.tasks[cell.task], _placement(steps, cell).model.system
+    sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
+    try:
+        return _prompt_tokens(sample, task, system)
+    except UserError:  # it is not drawn yet
+        return PROMPT_TOKENS * (1 + (task.shots.count if task.shots else 0))
 
 
 @cache
@@ -78,10 +84,10 @@ def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
     before = task.system or system or ""
     rows = [asked.question(row).texts for row in read_lines(sample)]
     texts = [[before + question, *others] for question, *others in rows]
-    return sum(_tokens(text) for one in texts for text in one) / max(1, len(texts))
+    return sum(tokens_of(text) for one in texts for text in one) / max(1, len(texts))
 
 
-def _tokens(text: str) -> float:
+def tokens_of(text: str) -> float:
     """Roughly the tokens of a prompt."""
     short = sum(ord(letter) < 0x800 for letter in text)
     return FRAME + short / LETTERS + len(text) - short

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from frontier.fetching.contents import Digests
 from frontier.planning.cells import Cell
+from frontier.planning.step import Step
 from frontier.planning.steps import Steps
 from frontier.results import bundles, checksums, layout
 from frontier.results.measurement import Measurement
@@ -49,6 +50,7 @@ class Freshness:
         self.digests = Digests(root / DIGESTS)
         self.cell = cache(self._cell)
         self.measured = cache(self._measured)
+        self.judged = cache(self._judged)
         self._summary = cache(lambda cell: self._read(cell.place.summary, "scored again"))
         self.study = cache(self._study)
         self.comparisons = cache(self._comparisons)
@@ -93,6 +95,8 @@ class Freshness:
             return False
         if not cell.planned:
             return True
+        if self.judged(cell)[1]:
+            return False
         measured, altered = self.measured(cell)
         if altered or measured is None:  # deleted after scoring, which loses nothing the cell has
             return not altered
@@ -111,7 +115,15 @@ class Freshness:
         None if the file is missing or altered. It must be measured again if the file or its
         requests exist and were altered.
         """
-        path = self.steps.measurement(cell)
+        return self._measurement(self.steps.measurement(cell), self.steps.measure(cell))
+
+    def _judged(self, cell: Cell) -> tuple[Measurement | None, bool]:
+        """The measurement of a planned cell's judge, like `_measured`."""
+        judging = self.steps.judging(cell)
+        return self._measurement(judging.measurement, judging.measure) if judging else (None, False)
+
+    def _measurement(self, path: Path, step: Step) -> tuple[Measurement | None, bool]:
+        """A measurement, and whether it must be measured again."""
         requests = path.with_name(layout.REQUESTS)
         if not ((self.root / path).exists() and (self.root / requests).exists()):
             return None, False
@@ -123,7 +135,7 @@ class Freshness:
         except ValidationError as invalid:
             self._report(path, f"{first_fault(invalid)}; it is measured again")
             return None, True
-        if not found.identity or found.identity.digest != self.steps.measure(cell).identity:
+        if not found.identity or found.identity.digest != step.identity:
             self._report(path, "is another cell's; this one is measured again")
             return None, True
         words = "its intact requests are used, the others are measured again"
@@ -132,6 +144,11 @@ class Freshness:
     def to_measure(self, cell: Cell) -> bool:
         """True if a planned cell's measurement is missing or altered."""
         measured, altered = self.measured(cell)
+        return altered or not measured
+
+    def to_judge(self, cell: Cell) -> bool:
+        """True if the measurement of a planned cell's judge is missing or altered."""
+        measured, altered = self.judged(cell)
         return altered or not measured
 
     def cells_now(self) -> dict[str, str]:

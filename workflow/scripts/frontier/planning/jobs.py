@@ -13,6 +13,7 @@ from pathlib import Path
 from frontier.fetching import environments
 from frontier.planning import cells
 from frontier.planning.cells import Cell
+from frontier.planning.judge_steps import Judging
 from frontier.planning.step import Step, environment_step
 from frontier.planning.steps import Steps
 from frontier.results import layout
@@ -110,17 +111,43 @@ class Jobs:
         return Job("quantize_model", {"variant": variant, "format": format}, step, output, reads)
 
     def _measure(self, cell: Cell) -> Job:
+        reads = self._asking(cell, self.sample(cell.task))
+        output = self.steps.measurement(cell)
+        return Job("measure", _names(cell), self.steps.measure(cell), output, reads, cell.name)
+
+    def judge_requests(self, cell: Cell) -> Job:
+        """The job that writes the requests to a cell's judge, which the cell must have."""
+        judging = self._judging(cell)
+        reads = {"sample": self.sample(cell.task), "measurement": self.measure(cell)}
+        reads |= {
+            f"against_{at}": self.measure(one) for at, one in enumerate(judging.others.values())
+        }
+        return Job(
+            "judge_requests", {"task": cell.task}, judging.asks, judging.asked, reads, cell.name
+        )
+
+    def judge(self, cell: Cell) -> Job:
+        """The job that asks a cell's judge, which the cell must have."""
+        judging = self._judging(cell)
+        reads = self._asking(judging.judge, self.judge_requests(cell))
+        names = _names(judging.judge)
+        return Job("judge", names, judging.measure, judging.measurement, reads, cell.name)
+
+    def _judging(self, cell: Cell) -> Judging:
+        judging = self.steps.judging(cell)
+        if judging is None:
+            raise ValueError(f"{cell.name} has no judge")
+        return judging
+
+    def _asking(self, cell: Cell, sample: Job) -> dict[str, Job]:
+        """What asking a cell's variant for a sample reads."""
         engine = self.steps.catalogue.devices[cell.device].engine
         placement = self.steps.placement(cell.model, cell.quantization, cell.device)
-        reads = {
-            "sample": self.sample(cell.task),
-            **self._environments(placement.environment),
-        }
+        reads = {"sample": sample, **self._environments(placement.environment)}
         if placement.served is None:
             checkpoint = self.quantized(cell.variant, engine) or self.model(cell.model)
             reads = {"model": checkpoint, **reads, **self.adapters(cell.model)}
-        output = self.steps.measurement(cell)
-        return Job("measure", _names(cell), self.steps.measure(cell), output, reads, cell.name)
+        return reads
 
     def score(self, cell: Cell) -> Job:
         """The scoring of a cell; without inputs for a cell that is left out."""
@@ -129,6 +156,8 @@ class Jobs:
             if cell.planned
             else {}
         )
+        if self.steps.judging(cell):
+            reads |= {"judging": self.judge(cell), "asked": self.judge_requests(cell)}
         step, output = self.steps.score(cell), cell.place.summary
         return Job("score", _names(cell), step, output, reads, cell.name)
 

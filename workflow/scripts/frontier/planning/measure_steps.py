@@ -21,7 +21,7 @@ from frontier.planning import prices
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import Placement, placed
-from frontier.planning.step import Known, Measuring, step
+from frontier.planning.step import Known, Measuring, Step, step
 from frontier.quantizers import block_of
 from frontier.results.layout import Place
 from frontier.scenarios import Scenario
@@ -70,6 +70,13 @@ class MeasureSteps(InputSteps):
         return keys if published is None else {**keys, "published": published}
 
     def _measure(self, cell: Cell) -> Measuring:
+        keys, task = self.slice("tasks", cell.task, "measure"), self._task_keys(cell.task)
+        return self.measuring(cell, keys, task, self.sample(cell.task))
+
+    def measuring(
+        self, cell: Cell, keys: dict[str, JsonValue], task: MeasuredTask, sample: Step
+    ) -> Measuring:
+        """The step that asks a variant for a sample by a task, whose `keys` are in identities."""
         device = self.catalogue.devices[cell.device]
         engine = self.catalogue.engines[device.engine]
         placement = self.placement(cell.model, cell.quantization, cell.device)
@@ -81,7 +88,7 @@ class MeasureSteps(InputSteps):
             "device": self.slice("devices", cell.device, "measure"),
             "engine": {"kind": engine.kind, **self.slice("engines", device.engine, "measure")},
             "dtype": placement.dtype,
-            "task": {**self.slice("tasks", cell.task, "measure"), **self.scenario_keys(cell)},
+            "task": {**keys, **self.scenario_keys(cell)},
             "scenario": cell.scenario,
         }
         quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
@@ -101,14 +108,14 @@ class MeasureSteps(InputSteps):
             engine=engine,
             engine_id=device.engine,
             dtype=placement.dtype,
-            task=self._task_keys(cell.task),
+            task=task,
             references=code("measure", *plugins).references,
         )
         if own := self.scenario_keys(cell):
             spec = spec.model_copy(update={"scenario_keys": own})
         if paid := self._costs(cell, placement):
             spec = spec.model_copy(update={"costs": paid})
-        inputs: dict[str, Known] = {"sample": self.sample(cell.task)}
+        inputs: dict[str, Known] = {"sample": sample}
         fetched = {}
         if placement.served is None:
             prepared = self.quantized(cell.variant, device.engine)

@@ -30,6 +30,14 @@ def pending(fresh: Freshness, cells: Iterable[Cell], tables: bool) -> list[Job]:
                 measuring = scoring.reads["measurement"]
                 found |= {job.output: job for job in _needed(fresh.root, measuring)}
                 found[measuring.output] = measuring
+            if fresh.steps.judging(cell):
+                judging = scoring.reads["judging"]
+                if fresh.to_judge(cell):
+                    found |= {job.output: job for job in _needed(fresh.root, judging)}
+                    found[judging.output] = judging
+                else:
+                    asked = scoring.reads["asked"]
+                    found |= {job.output: job for job in _lacking(fresh.root, asked)}
             if cell.planned:
                 found |= {job.output: job for job in _lacking(fresh.root, scoring.reads["sample"])}
             found[scoring.output] = scoring

@@ -20,7 +20,7 @@ from frontier.fetching import environments
 from frontier.figures import FIGURES
 from frontier.gates import GATES
 from frontier.planning.cells import Cell, HostMemory
-from frontier.planning.measure_steps import MeasureSteps
+from frontier.planning.judge_steps import JudgeSteps
 from frontier.planning.placement import Placement
 from frontier.planning.prices import token_prices
 from frontier.planning.report_labels import report_labels
@@ -33,7 +33,7 @@ AXES = ("model", "quantization", "device")
 TEMPLATE = identity.SCRIPTS.parents[1] / "resources" / "report"
 
 
-class Steps(MeasureSteps):
+class Steps(JudgeSteps):
     """All steps of a catalogue and a study; each is computed once, on demand."""
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
@@ -60,7 +60,10 @@ class Steps(MeasureSteps):
             spec = spec.model_copy(update={"max_failed": share})
         scenario = scenarios.module_of(cell.scenario)
         plugins = type(scorer).__module__, scenario, *_gates(), *_figures()
-        return step("score", spec, {"measurement": self.measure(cell)}, *plugins)
+        inputs: dict[str, Known] = {"measurement": self.measure(cell)}
+        if judging := self.judging(cell):
+            inputs["judged"] = judging.measure
+        return step("score", spec, inputs, *plugins)
 
     def cell(self, variant: str, device: str, task: str) -> Cell:
         """The cell of those ids. Raises UserError with the nearest name for an id unknown."""

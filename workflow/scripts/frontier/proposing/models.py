@@ -228,8 +228,6 @@ def add_base(found: Proposal, card: Mapping[str, Any], models: Mapping[str, Mode
     if len(known) == 1:
         found.keys["base"] = known[0]
     elif named:
-        found.open.append(
-            f"base: its original, {' and '.join(named)}, is not in the catalogue"
-        )
+        found.open.append(f"base: its original, {' and '.join(named)}, is not in the catalogue")
     else:
         found.open.append("base: its card does not name its original")

@@ -28,6 +28,8 @@ CELL = "results/VARIANT/DEVICE/TASK.json"
 """A cell's path, for messages."""
 VERSION = 2
 """The version of the layout and format of files: written into them, and required on reading."""
+JUDGED, PAIRS = "judged", "pairs.jsonl"
+"""The folder of a judge's answers; which request to a judge is about which answer."""
 LONGEST = 100  # characters of a name: file systems allow 255 bytes, with temporary names and @NAME
 
 _ID = ids.PATTERN
@@ -80,6 +82,10 @@ class Place:
     def measurement(self, identity: str) -> Path:
         """The measurement with that identity; its requests are next to it."""
         return self.folder / identity / MEASUREMENT
+
+    def judging(self, identity: str) -> Path:
+        """The measurement of a judge at this place; its requests are next to it."""
+        return self.folder / JUDGED / identity / MEASUREMENT
 
 
 WILDCARDS = Place("{variant}", "{device}", "{task}{scenario}")
@@ -206,6 +212,11 @@ def dataset(name: str, identity: str) -> Path:
 def sample(task: str, identity: str) -> Path:
     """A task's rows."""
     return RESOURCES / "samples" / task / identity / "sample.jsonl"
+
+
+def judged(task: str, identity: str) -> Path:
+    """The requests to a judge about a cell's answers; the pairs are next to them."""
+    return RESOURCES / "judged" / task / identity / "sample.jsonl"
 
 
 def calibration(name: str, identity: str) -> Path:

@@ -18,6 +18,7 @@ from frontier.blocks import Decides, Entry
 from frontier.chosen import Chosen
 from frontier.datasets import References
 from frontier.engine_block import Asked
+from frontier.judging.asking import Inquiry
 from frontier.registry import Registry
 from frontier.stats.bootstrap import ratio
 from frontier.stats.intervals import Estimate
@@ -161,6 +162,12 @@ class Scorer(Entry, ABC):
     @abstractmethod
     def score(self, items: Sequence[ScoredItem]) -> Score:
         """The metrics of a cell's items. Raises UserError for an invalid reference."""
+
+    def score_judged(
+        self, items: Sequence[ScoredItem], asked: Sequence[Inquiry], said: Mapping[str, str]
+    ) -> Score:
+        """The metrics by a judge's texts: `asked` for each item, `said` by request."""
+        return self.score(items)
 
 
 class MeanScorer(Scorer, ABC):
