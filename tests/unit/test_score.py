@@ -19,6 +19,7 @@ from frontier.errors import UserError
 from frontier.exchange.parquet_check import fault_of
 from frontier.results.records import Record
 from frontier.scorers import CHOSEN, ScoredItem
+from frontier.scoring.rows import scored_items
 from frontier.specs.score import ScoreSpec
 from frontier.values import checked_spec
 from measurements import WARM_UP, measurement, session
@@ -160,10 +161,10 @@ def test_further_references_are_not_ignored() -> None:
 def test_what_was_asked_reaches_the_scorer() -> None:
     """Answers that repeat the question are no answers."""
     question = "text 4\nIs it positive or negative?"
-    assert score.scored_items([], [], "{sentence}") == []
+    assert scored_items([], [], "{sentence}") == []
     record = Record("r4", "", question, 3, 9, "stop", 0, 0, one_by_one([1, 2, 3]), 4, 0)
     row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
-    (answer,) = score.scored_items([record], [row], "{sentence}\nIs it positive or negative?")
+    (answer,) = scored_items([record], [row], "{sentence}\nIs it positive or negative?")
     assert answer.prompt == question
     found, _ = score.scored(checked_spec(json.dumps(SPEC), ScoreSpec), [answer])
     assert found["metrics"]["invalid_rate"]["value"] == 1

@@ -17,7 +17,7 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import figures, scenarios, templates
+from frontier import figures, scenarios
 from frontier.errors import UserError, run
 from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
@@ -31,52 +31,12 @@ from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, Score, ScoredItem
-from frontier.scoring import counted, latency, load
-from frontier.scoring.options import options
-from frontier.scoring.rows import asked_rows
+from frontier.scoring import counted, judged, latency, load
+from frontier.scoring.rows import asked_rows, scored_items
 from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_json, read_lines, sha256
 
 MISSING = ("simulated", "random_weights", "score", "load", "provenance", "requests_sha256")
-
-
-def scored_items(
-    records: list[Record],
-    rows: list[dict[str, Any]],
-    template: str,
-    choices: tuple[str, ...] | str | None = None,
-) -> list[ScoredItem]:
-    """Answers with their references, choices, and the prompts from the task's template."""
-    answers = {record.id: record for record in records}
-    return [
-        ScoredItem(
-            row["id"],
-            answers[row["id"]].text,
-            row["reference"],
-            row["fields"],
-            templates.fill(template, row["fields"]),
-            tuple(row.get("also_accepted", ())),
-            row.get("question", ""),
-            options(answers[row["id"]], row, choices),
-        )
-        for row in rows
-    ]
-
-
-def judgements(inputs: argparse.Namespace) -> tuple[list[Inquiry], dict[str, str]]:
-    """The requests to the judge about each answer, and its texts; none without a judge.
-
-    Raises UserError for altered files.
-    """
-    if inputs.said is None:
-        return [], {}
-    found = measurement.read(inputs.judging)
-    for path, digest in ((inputs.said, found.requests_sha256), (inputs.asked, found.sample_sha256)):
-        if sha256(path) != digest:
-            raise UserError(f"{path}: not the file that was judged by (its sha256 differs)")
-    locks.check_lock(inputs.asked.parent)
-    texts = {one.id: one.text for one in read(inputs.said) if one.failure is None}
-    return [Inquiry.of_line(line) for line in read_lines(inputs.pairs)], texts
 
 
 def scored(
@@ -197,7 +157,11 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     own: list[dict[str, Any]] = [{"score": None}] * len(items)
     found: Score | None = None
     if not result["random_weights"]:
-        result["score"], found = scored(spec, items, *judgements(inputs))
+        result["score"], found = scored(
+            spec,
+            items,
+            *judged.read_judged(inputs.judging, inputs.said, inputs.asked, inputs.pairs),
+        )
         own = found.requests
     has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
     under_load = None

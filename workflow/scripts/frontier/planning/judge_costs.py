@@ -29,7 +29,7 @@ def estimate(steps: JudgeSteps, cell: Cell, judging: Judging, scorer: Judge) -> 
     own = rows if scorer.form == "rating" else 2 * rows * compared
     calls = own + 2 * min(rows, CHECKS) + placement.device.warmup.maximum
     shown = 1 if scorer.form == "rating" else 2
-    prompt = costs.prompt_tokens(steps, cell, Path()) + shown * task.max_new_tokens
+    prompt = costs.prompt_tokens(steps, cell, Path()) + shown * task.new_tokens
     template = scorer.asks()
     prompt += costs.tokens_of((scorer.system or template.system or "") + template.text)
     tokens, new = round(calls * prompt), calls * scorer.max_new_tokens

@@ -85,6 +85,10 @@ class Metric:
         return cls(estimate.value, estimate.low, estimate.high, estimate.method, unit)
 
 
+Columns = dict[str, str | int | float | bool | list[int] | list[float] | None]
+"""A scorer's columns of a request."""
+
+
 @dataclass(frozen=True)
 class Score:
     """The result of a scorer: metrics by name, JSON-able details, and one row per item.
@@ -98,7 +102,7 @@ class Score:
 
     metrics: dict[str, Metric]
     details: dict[str, Any]
-    requests: list[dict[str, str | int | float | bool | list[int] | list[float] | None]]
+    requests: list[Columns]
     unparsable: int | None = None
 
     @property

@@ -23,7 +23,7 @@ from frontier.judging import agreement, verdicts
 from frontier.judging.agreement import Judged
 from frontier.judging.asking import Inquiry
 from frontier.judging.templates import OWN, PAIRS, Form, Template, from_alpaca_eval, from_mt_bench
-from frontier.scorers import PROPORTION, MeanScorer, Metric, Score, ScoredItem
+from frontier.scorers import PROPORTION, Columns, MeanScorer, Metric, Score, ScoredItem
 from frontier.stats.clustered import clustered_mean
 from frontier.stats.intervals import Estimate
 from frontier.stats.length_control import length_controlled
@@ -168,9 +168,7 @@ class Judge(MeanScorer):
             found.append((one, about))
         return found
 
-    def _row(
-        self, judged: Sequence[Judged], about_reason: str | None
-    ) -> dict[str, str | int | float | bool | list[int] | None]:
+    def _row(self, judged: Sequence[Judged], about_reason: str | None) -> Columns:
         """A request's score: the mean of its preferences; unscored unless all have one."""
         preferences = [one.preference for one in judged]
         known = [one for one in preferences if one is not None]
