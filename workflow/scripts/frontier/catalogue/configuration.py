@@ -18,14 +18,15 @@ from frontier.catalogue.entries import Catalogue, QuantizerMethod
 from frontier.catalogue.examples import Examples, examples
 from frontier.catalogue.fields import with_fields
 from frontier.catalogue.question import Config
-from frontier.catalogue.reading import line_of, parse, read_yaml
+from frontier.catalogue.reading import parse, read_yaml
+from frontier.catalogue.references import check_references
 from frontier.catalogue.samples import check_samples
-from frontier.conversions import plain_formats
+from frontier.catalogue.source_lines import line_of
 from frontier.datasets import LOADERS, Loader
 from frontier.engine_block import EngineKind
 from frontier.engines import ENGINES, Engine
 from frontier.errors import UserError, did_you_mean
-from frontier.quantizers import QUANTIZERS, Quantizer, block_of, formats
+from frontier.quantizers import QUANTIZERS, Quantizer
 from frontier.scorers import SCORERS, Scorer
 from frontier.text import visible
 
@@ -36,20 +37,6 @@ FILES = {
     "devices": ("devices",),
     "tasks": ("datasets", "tasks"),
 }
-
-
-def _check_quantizations(catalogue: Catalogue) -> None:
-    for name, quantizer in catalogue.quantizations.items():
-        where = f"config/quantizations.yaml: quantizations.{name}"
-        if name == "native" and block_of(quantizer) != {"method": "native"}:
-            raise UserError(
-                f"{where}: must be `method: native` and nothing else: the model as published"
-            )
-        if (texts := quantizer.calibrated_with) is not None:
-            one_of(texts, catalogue.calibrations, f"{where}.calibration")
-    for name, calibration in catalogue.calibrations.items():
-        where = f"config/quantizations.yaml: calibrations.{name}.tasks"
-        all_of(calibration.tasks, catalogue.tasks, where)
 
 
 def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
@@ -78,49 +65,6 @@ def _with_plugins(catalogue: Catalogue, path: Path) -> Catalogue:
             shots[name] = examples(task.shots, task.dataset, read, datasets, f"{where}.shots")
     found = {"loaders": loaders, "scorers": scorers, "examples": shots}
     return catalogue.model_copy(update=found)
-
-
-def _check_formats(engines: Mapping[str, Engine]) -> None:
-    """Raises UserError for a format that nothing makes: all of an engine's cells would lack one."""
-    known = formats() | plain_formats()
-    for name, engine in engines.items():
-        for format in engine.reads:
-            one_of(format, known, f"config/engines.yaml: engines.{name}.reads")
-
-
-def _check_devices(catalogue: Catalogue) -> None:
-    for name, engine in catalogue.engines.items():
-        all_of(engine.scenarios, scenarios(), f"config/engines.yaml: engines.{name}.scenarios")
-    for name, device in catalogue.devices.items():
-        where = f"config/devices.yaml: devices.{name}"
-        one_of(device.engine, catalogue.engines, f"{where}.engine")
-        all_of(device.serves, catalogue.models, f"{where}.serves")
-        engine = catalogue.engines[device.engine]
-        if device.prefix_cache and (reason := engine.why_not_cached()):
-            raise UserError(f"{where}.prefix_cache: {device.engine} {reason}")
-        if device.price_per_hour and engine.price_per_million_tokens:
-            raise UserError(
-                f"{where}.price_per_hour: {device.engine} has a price_per_million_tokens: an "
-                "endpoint has one of them"
-            )
-
-
-def _check_endpoints(catalogue: Catalogue) -> None:
-    """Raises UserError for a model behind a name that is said to be where no endpoint is."""
-    for name, model in catalogue.models.items():
-        where = f"config/models.yaml: models.{name}.endpoints"
-        all_of(model.endpoints, catalogue.engines, where)
-        for engine in model.endpoints:
-            if not catalogue.engines[engine].remote:
-                raise UserError(f"{where}: {engine} is no endpoint (accelerators: [remote])")
-
-
-def _check_bases(catalogue: Catalogue) -> None:
-    """Raises UserError for a base that is no other model."""
-    for name, model in catalogue.models.items():
-        if model.base is not None:
-            where = f"config/models.yaml: models.{name}.base"
-            one_of(model.base, catalogue.models.keys() - {name}, where)
 
 
 def _check_no_engine_keys(blocks: Mapping[str, Any], engines: Mapping[str, Engine]) -> None:
@@ -197,11 +141,7 @@ def read_catalogue(folder: Path) -> Catalogue:
                     sections[key][name] = check(kind, block, where, line=line)
     catalogue = Catalogue(**sections)
     ids.check_variants(catalogue.models, catalogue.quantizations)
-    _check_quantizations(catalogue)
-    _check_formats(catalogue.engines)
-    _check_devices(catalogue)
-    _check_endpoints(catalogue)
-    _check_bases(catalogue)
+    check_references(catalogue)
     return _with_plugins(catalogue, folder / "tasks.yaml")
 
 

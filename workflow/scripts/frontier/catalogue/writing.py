@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from frontier.catalogue import configuration
-from frontier.catalogue.reading import lines_of_keys, parse
+from frontier.catalogue.reading import parse
+from frontier.catalogue.source_lines import lines_of_keys
 from frontier.errors import UserError
 from frontier.host import files
 
