@@ -186,7 +186,8 @@ def recipe(place: Workspace, arguments: list[str], where: str) -> list[Command]:
     dry = place.run("make", "--dry-run", "--old-file=.venv/installed", *arguments)
     assert dry.returncode == 0, f"{where}\n{dry.stderr}"
     ours = r"^\.venv/bin/((?:snakemake|python workflow/).*)$"
-    return [Command(line, True) for line in re.findall(ours, dry.stdout, re.MULTILINE)]
+    lines = re.sub(r"\\\n\s*", "", dry.stdout)
+    return [Command(line, True) for line in re.findall(ours, lines, re.MULTILINE)]
 
 
 def planned(arguments: list[str], where: str) -> str:
