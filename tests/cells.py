@@ -97,6 +97,7 @@ def frame(cell: Cell) -> pl.DataFrame:
             "finish_reason": ["stop"] * cell.requests,
             "latency_s": first + step * (count - 1),
             "ttft_s": first,
+            "choice_s": pl.Series([None] * cell.requests, dtype=pl.Float64),
             "tpot_s": [each if n > 1 else None for each, n in zip(step, count, strict=True)],
             "prediction": [cell.text(row, bool(ok)) for row, ok in enumerate(right)],
             "input": [f"question {row}" for row in range(cell.requests)],
