@@ -170,8 +170,9 @@ def finish(folder: Path) -> None:
             recorded["spec"] = json.loads(steps.measure(cell).spec_with_identity)
             files.write_json(place.with_suffix(".json"), recorded)
             given = Namespace(
-                requests=requests, measurement=place.with_suffix(".json"), sample=samples[task]
-            )
+                requests=requests, measurement=place.with_suffix(".json"), sample=samples[task],
+                judging=None, said=None, asked=None, pairs=None,
+            )  # fmt: skip
             result, table = score.cell(_spec(steps, cell), given)
             table.write_parquet(place.with_suffix(".parquet"))
             result["table_sha256"] = values.sha256(place.with_suffix(".parquet"))

@@ -31,7 +31,8 @@ def scored(cell: Cell, folder: Path) -> dict[str, Any]:
         measurement=folder / "measurement.json",
         requests=folder / "requests.jsonl",
         sample=cell.folder.parent / f"{folder.name}.jsonl",
-    )
+        judging=None, said=None, asked=None, pairs=None,
+    )  # fmt: skip
     found, _ = score.cell(ScoreSpec.model_validate(SPEC), files)
     return found
 

@@ -27,6 +27,7 @@ MESSAGE_BYTES = 16 << 20  # of one message in either direction
 FILE_BYTES = 16 << 20
 MEMORY_BYTES = 1 << 30  # of address space, of each of the two processes
 OPEN_FILES = 64
+RAISED = "raised by the program"
 NO_DUMP = 4  # prctl's PR_SET_DUMPABLE: no other process of this user may trace this one
 
 
@@ -168,9 +169,9 @@ class Tested:
 def raised(kind: type[Exception], shown: str) -> Exception:
     """An error of the program, as a test may expect it."""
     try:
-        error = kind("raised by the program")
+        error = kind(RAISED)
     except TypeError:  # UnicodeDecodeError takes more
-        error = Exception("raised by the program")
+        error = Exception(RAISED)
     vars(error)["shown"] = shown
     return error
 

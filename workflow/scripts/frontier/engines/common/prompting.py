@@ -155,7 +155,7 @@ class Prompting:
         same = zip(before, whole, strict=False)
         common = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], same))
         if not common or len(whole) == common:
-            asked = as_chat(prompt).prompt[-80:]
+            asked = as_chat(prompt).prompt[:80]
             raise UserError(f"{text[:80]!r} adds no token to prompt {asked!r}")
         self._check_length(len(whole) - 1)
         return Pair(whole[:common], whole[common:], common < len(before))
