@@ -140,7 +140,7 @@ def test_places_are_apart() -> None:
 
 
 def test_choices_are_in_no_figure_of_texts() -> None:
-    """Nor are texts in theirs; a cell of choices only has no figure of texts."""
+    """Texts are not in theirs either; a cell of choices only has no figure of texts."""
     texts = figures.values(Measured(MEASUREMENT, SPEC, RECORDS), Needs.LATENCIES)
     both = figures.values(ALL, Needs.LATENCIES)
     assert texts["choice_p50_s"] is None

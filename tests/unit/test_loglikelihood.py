@@ -42,7 +42,7 @@ def values(items: Sequence[ScoredItem], **keys: Any) -> dict[str, float | None]:
 
 
 def test_the_likeliest_choice_is_the_answer() -> None:
-    """MC1 by sums, not by lengths; each of three normalisations is kept."""
+    """MC1 goes by sums, not by lengths, which the two further metrics divide by."""
     items = [item([-3.0, -2.0, -9.0]), item([-1.0, -4.0, -2.0]), item([-6.0, -5.0, -6.5], [2])]
     found = Loglikelihood().score(items)
     assert [row["score"] for row in found.requests] == [0, 1, 0]
@@ -62,7 +62,7 @@ def test_the_likeliest_choice_is_the_answer() -> None:
 
 
 def test_ties_share_the_credit_and_what_is_no_number_is_wrong() -> None:
-    """By argmax a broken model would choose index 0, which in TruthfulQA is always right."""
+    """With argmax a broken model would choose index 0, which in TruthfulQA is always right."""
     tied = item([-2.0, -2.0, -2.0, -2.0])
     broken = item([None, None, None])
     partly = item([-1.0, None])
@@ -89,7 +89,7 @@ def test_mass_on_the_right_ones() -> None:
 
 
 def test_an_answer_that_a_row_repeats_counts_twice() -> None:
-    """As in TruthfulQA's own code; in the probability of the choices a text is there once."""
+    """TruthfulQA's own code does so; in the probability of the choices a text is there once."""
     twice = tuple(Option(text, at < 2, math.log(p)) for at, (text, p) in enumerate(
         [("a", 0.2), ("a", 0.2), ("b", 0.4)]
     ))  # fmt: skip
@@ -100,7 +100,7 @@ def test_an_answer_that_a_row_repeats_counts_twice() -> None:
 
 @given(st.lists(st.lists(st.floats(-50, 0), min_size=2, max_size=6), min_size=1, max_size=30))
 def test_metrics_are_shares(rows: list[list[float]]) -> None:
-    """Whatever the likelihoods are; an accuracy is the mean of the scores."""
+    """Holds for any likelihoods; an accuracy is the mean of the scores."""
     items = [item(row, [len(row) - 1]) for row in rows]
     for metric in ("accuracy", "accuracy_per_character", "mass_on_right"):
         scorer = Loglikelihood(metric=metric)
@@ -191,7 +191,7 @@ def test_likelihoods_of_known_logits() -> None:
 
 
 def test_divergence_by_scipy() -> None:
-    """Of normalised probabilities; nothing against itself, and more for a larger change."""
+    """The probabilities are normalised; nothing against itself, and more for a larger change."""
     from scipy.stats import entropy
 
     p, q = [-1.0, -2.0, -5.0], [-1.5, -2.0, -4.0]

@@ -155,7 +155,7 @@ def test_further_references_are_not_ignored() -> None:
     item = ScoredItem("r1", "positive", "positive", {}, also_accepted=("negative",))
     spec = ScoreSpec.model_validate(SPEC)
     with pytest.raises(UserError, match="request r1: has several references; classification takes"):
-        score.scored(spec, [item])
+        score.scored(spec, [item], [], {})
 
 
 def test_what_was_asked_reaches_the_scorer() -> None:
@@ -166,7 +166,7 @@ def test_what_was_asked_reaches_the_scorer() -> None:
     row = {"id": "r4", "reference": "positive", "fields": {"sentence": "text 4"}}
     (answer,) = scored_items([record], [row], "{sentence}\nIs it positive or negative?")
     assert answer.prompt == question
-    found, _ = score.scored(checked_spec(json.dumps(SPEC), ScoreSpec), [answer])
+    found, _ = score.scored(checked_spec(json.dumps(SPEC), ScoreSpec), [answer], [], {})
     assert found["metrics"]["invalid_rate"]["value"] == 1
 
 

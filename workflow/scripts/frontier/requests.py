@@ -46,7 +46,7 @@ class Choose:
     choices: tuple[str, ...]
     """At least one; each as it follows the prompt, with its leading space."""
     lost_shots: int = 0
-    """As in `Generate`."""
+    """Worked examples that the prompt lacks because it would be too long with them."""
 
 
 Request = Generate | Choose

@@ -140,7 +140,7 @@ class Jobs:
         return judging
 
     def _asking(self, cell: Cell, sample: Job) -> dict[str, Job]:
-        """What asking a cell's variant for a sample reads."""
+        """The jobs of which asking a cell's variant for a sample reads the files."""
         engine = self.steps.catalogue.devices[cell.device].engine
         placement = self.steps.placement(cell.model, cell.quantization, cell.device)
         reads = {"sample": sample, **self._environments(placement.environment)}

@@ -140,7 +140,7 @@ class Scorer(Entry, ABC):
     REPEATS: ClassVar[bool] = False
     """Whether it takes several answers to the same question, which are not independent."""
     ASKS: ClassVar[Asked] = "generate"
-    """What a model is asked for: a text, or the likelihoods of choices."""
+    """The request to a model: for a text, or for the likelihoods of choices."""
     REFERENCES: ClassVar[References] = "one"
     """The right answers with which it compares each: several are then all accepted."""
 

@@ -26,7 +26,7 @@ LENGTHS: dict[Accuracy, Callable[[str], int]] = {
     "accuracy_per_character": len,
     "accuracy_per_byte": lambda text: len(text.encode()),
 }
-"""What the sum of a choice is divided by, without the space before it."""
+"""The divisor of the sum of a choice, without the space before it."""
 MASS = "mass_on_right"
 
 

@@ -19,7 +19,7 @@ class AsksFor(Spec):
 
 
 class JudgeSpec(Spec):
-    """What a judge is shown."""
+    """The parts of a judge's prompts."""
 
     template: AsksFor
     prompt: str
