@@ -62,7 +62,7 @@ def test_the_likeliest_choice_is_the_answer() -> None:
 
 
 def test_ties_share_the_credit_and_what_is_no_number_is_wrong() -> None:
-    """With argmax a broken model would choose index 0, which in TruthfulQA is always right."""
+    """A broken model would choose index 0 by argmax, which in TruthfulQA is always right."""
     tied = item([-2.0, -2.0, -2.0, -2.0])
     broken = item([None, None, None])
     partly = item([-1.0, None])

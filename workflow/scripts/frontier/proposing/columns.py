@@ -19,12 +19,14 @@ from frontier.datasets.common.files import DatasetFile, entries
 from frontier.datasets.common.tables import Form
 from frontier.datasets.table import Table
 from frontier.errors import UserError
+from frontier.values import at
 
 LOOKED_AT = 10_000
 """Rows that are looked at."""
 TRIED = 50
 """Rows by which the form of a text file is found out."""
 LONGEST_NAME = 1000
+MOST_PARTS = 26
 ENCODINGS = ("utf-8", "utf-16", "cp1252")
 DELIMITERS = (None, ";", "\t", "|", ",")
 
@@ -37,6 +39,8 @@ class Column:
     values: tuple[str, ...]
     lists: bool = False
     """Some cells are lists."""
+    part_of: str = ""
+    """The column of lists, all of the same length, whose values at one place these are."""
 
     @cached_property
     def given(self) -> tuple[str, ...]:
@@ -103,7 +107,9 @@ def look(path: Path) -> Looked:
     whole = len(found) <= LOOKED_AT
     found = found[:LOOKED_AT]
     names = list(dict.fromkeys(name for values in found for name in values))
-    columns = {name: _column(name, found) for name in names if 0 < len(name) <= LONGEST_NAME}
+    names = [name for name in names if 0 < len(name) <= LONGEST_NAME]
+    columns = {name: _column(name, found) for name in names}
+    columns |= {part.name: part for name in names for part in _parts(name, found)}
     return Looked(columns, form, len(found), whole)
 
 
@@ -111,6 +117,22 @@ def _column(name: str, rows: Sequence[Mapping[str, Any]]) -> Column:
     cells = [row.get(name) for row in rows]
     texts = tuple("" if is_missing(one) else text_of(one, name) for one in cells)
     return Column(name, texts, any(isinstance(one, list) for one in cells))
+
+
+def _parts(name: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Column]:
+    """A column for each place in the lists of a column, if they all have as many texts.
+
+    Such lists may also be in objects, as `text` of the column.
+    """
+    for path in (name, f"{name}.text"):
+        lists = [at(row, path) for row in rows]
+        lengths = {len(one) if isinstance(one, list) else 0 for one in lists}
+        (length,) = lengths if len(lengths) == 1 else (0,)
+        for place in range(length if length <= MOST_PARTS else 0):
+            cells = [one[place] for one in lists]
+            if not any(isinstance(one, list | dict | bytes) for one in cells):
+                texts = tuple("" if is_missing(one) else text_of(one, name) for one in cells)
+                yield Column(f"{path}.{place}", texts, part_of=name)
 
 
 def _form(entry: DatasetFile) -> dict[str, Any]:

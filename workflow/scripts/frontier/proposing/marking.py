@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from frontier.answers import numbers
+from frontier.errors import UserError
 from frontier.proposing.columns import Column, is_json, is_number
+from frontier.proposing.options import numbered
 from frontier.proposing.roles import LETTERS, Roles
+from frontier.proposing.scripts import script
 
 MOST_LABELS, LONGEST_LABEL = 20, 40
 FEW = 0.2
@@ -22,15 +25,10 @@ SHORT, LONG = 6.0, 12.0
 SHORTENED = 3.0
 """Times as many words in the question as in a summary of it."""
 STEPS = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+SUMMARIES = re.compile(r"(.*_)?(summary|summaries|highlights|tldr|abstract)", re.IGNORECASE)
 YES = ("positive", "yes", "true", "spam", "entailment", "toxic")
 LABELLED = re.compile(r"label|class|sentiment|category|target|y", re.IGNORECASE)
 TRANSLATED = re.compile(r"translation|target|.*[_-]?(en|de|fr|es|zh|ja|ko|ru|ar|it|pt|nl|pl|tr)")
-SCRIPTS = (
-    ("ja", "Japanese", r"[぀-ヿ]"), ("ko", "Korean", r"[가-힯]"), ("zh", "Chinese", r"[㐀-鿿]"),
-    ("ru", "Russian", r"[Ѐ-ӿ]"), ("ar", "Arabic", r"[؀-ۿ]"), ("hi", "Hindi", r"[ऀ-ॿ]"),
-    ("el", "Greek", r"[Ͱ-Ͽ]"), ("he", "Hebrew", r"[֐-׿]"), ("th", "Thai", r"[฀-๿]"),
-)  # fmt: skip
-"""Languages that are the usual ones of their scripts."""
 MARK = "####"
 
 
@@ -52,13 +50,18 @@ class Marking:
 
 
 def of(found: Roles) -> Marking:
-    """The scorer and the form of answer for a table of these roles."""
+    """The scorer and the form of answer for a table of these roles.
+
+    Raises UserError for a table without right answers.
+    """
     reference = found.reference
+    if found.program:
+        return _code(reference, found)
     if reference is None:
-        return Marking(
-            {"kind": "regex", "pattern": r"\S"}, 256, stop=[],
-            open=["scorer: without right answers, only whether there is an answer is counted"],
-        )  # fmt: skip
+        raise UserError(
+            "no column has right answers, which scorers compare with; a judge needs none "
+            "(docs/add-a-task.md), and its block is written by hand"
+        )
     for make in (_choice, _json, _labels, _marked, _number, _translation, _summary, _text):
         if how := make(reference, found):
             return how
@@ -80,16 +83,33 @@ def _estimate(text: str) -> int:
 def _choice(reference: Column, found: Roles) -> Marking | None:
     letters = "".join(found.options) or "".join(sorted(reference.counts))
     right = reference.share(lambda one: one.strip() in LETTERS and len(one.strip()) == 1)
-    if right < 1 or len(letters) < 2 or letters != LETTERS[: len(letters)]:
+    notes: list[str] = []
+    labels = numbered(reference, letters, notes) if found.options else {}
+    if (right < 1 and not labels) or len(letters) < 2 or letters != LETTERS[: len(letters)]:
         return None
-    notes = []
     if not found.options:
         notes.append("prompt: the options must be in the question, since no columns have them")
-    if strangers := {*reference.counts} - {*letters}:
+    if strangers := {*reference.counts} - {*letters} - {*labels}:
         notes.append(f"sample.reference: {', '.join(sorted(strangers))} are no options")
-    return Marking(
-        {"kind": "choice", "letters": letters}, 8, "Reply with the letter only.", open=notes
+    notes.append(
+        f"scorer: choice reads the letter in a text; a task with choices: "
+        f"[{', '.join(letters)}] and the scorer loglikelihood compares their likelihoods"
     )
+    scorer = {"kind": "choice", "letters": letters}
+    return Marking(scorer, 8, "Reply with the letter only.", labels=labels, open=notes)
+
+
+def _code(reference: Column | None, found: Roles) -> Marking:
+    """Programs to complete, with tests, as in HumanEval."""
+    limit = max(512, tokens(reference, 3) if reference else 512)
+    scorer = {"kind": "code", "form": "chat"}
+    how = Marking(scorer, limit, bare=True, stop=[], answer="")
+    how.begin = "Complete the following function. Your response should only contain its code."
+    how.open.append(
+        "scorer.form: chat reads a block of code; continuation suits models that only continue a "
+        'text, with the prompt "{prompt}" and a stop such as ["\\ndef", "\\nclass", "\\nprint"]'
+    )
+    return how
 
 
 def _json(reference: Column, found: Roles) -> Marking | None:
@@ -171,17 +191,11 @@ def _translation(reference: Column, found: Roles) -> Marking | None:
     return how
 
 
-def script(column: Column) -> tuple[str, str] | None:
-    """The language of a column by its script, in most of its values; None: Latin letters."""
-    for code, name, letters in SCRIPTS:
-        if column.share(re.compile(letters).search) > 1 / 2:
-            return code, name
-    return None
-
-
 def _summary(reference: Column, found: Roles) -> Marking | None:
     document = max(found.asked, key=lambda one: one.words)
-    if reference.words < LONG or document.words < SHORTENED * reference.words:
+    named = SUMMARIES.fullmatch(reference.name) and document.words > reference.words
+    long = reference.words >= LONG and document.words >= SHORTENED * reference.words
+    if not named and not long:
         return None
     ends = sum(len(re.findall(r"[.!?。！？](\s|$)", one)) for one in reference.given)
     count = max(1, round(ends / len(reference.given)))

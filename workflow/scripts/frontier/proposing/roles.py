@@ -12,8 +12,9 @@ from frontier.proposing.columns import Column
 REFERENCES = (
     "reference", "answer", "answers", "target", "label", "labels", "expected", "expected_answer",
     "gold", "output", "solution", "correct", "correct_answer", "best_answer", "summary",
-    "highlights", "translation", "sentiment", "class", "category", "response", "completion",
-    "result", "y",
+    "highlights", "tldr", "canonical_solution", "ground_truth", "correct_option", "correct_index",
+    "answer_key", "answerkey", "answer_idx", "answer_index", "translation", "sentiment", "class",
+    "category", "response", "completion", "result", "y",
 )  # fmt: skip
 ASKED = (
     "title", "context", "passage", "document", "article", "source", "text", "sentence", "review",
@@ -25,6 +26,14 @@ GROUPS = (
     "stratum", "topic", "category", "subject", "difficulty", "level", "type", "kind", "domain",
     "genre", "area", "department", "group", "language",
 )  # fmt: skip
+CHOICES = ("choices", "options", "candidates", "endings", "alternatives", "choice", "option")
+"""Names of columns whose cells are lists of options."""
+PROGRAMS = {
+    "prefix": ("prompt", "declaration", "signature"),
+    "test": ("test", "tests", "test_code"),
+    "entry_point": ("entry_point", "function_name", "function"),
+}
+"""Names of the columns that the scorer `code` reads, by its keys."""
 IDS = re.compile(r"(.*[_ -])?(id|uid|uuid|key|idx|index|nr|no|number)", re.IGNORECASE)
 ADDRESS = re.compile(r"https?://")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -39,6 +48,8 @@ class Roles:
     asked: list[Column] = field(default_factory=list)
     options: dict[str, Column] = field(default_factory=dict)
     """Columns of lettered options, by their letters."""
+    program: dict[str, Column] = field(default_factory=dict)
+    """Columns of programs to complete and their tests, by the scorer's keys."""
     id: Column | None = None
     stratum: Column | None = None
     open: list[str] = field(default_factory=list)
@@ -52,15 +63,20 @@ def roles(columns: Iterable[Column]) -> Roles:
     rest = [one for one in rest if one is not found.id]
     found.options = _options(rest)
     rest = [one for one in rest if one not in found.options.values()]
+    lists = {one.part_of for one in found.options.values()}
+    rest = [one for one in rest if not one.part_of and one.name not in lists]
+    found.program = _program(rest)
     found.reference = _reference(rest, found.open)
     rest = [one for one in rest if one is not found.reference]
     found.stratum = _stratum(rest)
     rest = [one for one in rest if one is not found.stratum]
-    found.asked = _asked(rest, found.open)
+    prefix = found.program.get("prefix")
+    found.asked = [prefix] if prefix else _asked(rest, found.open)
     if not found.asked:
         names = ", ".join(repr(one.name) for one in columns)
         raise UserError(f"no column to ask with among {names}; write the block by hand")
-    left = [one.name for one in rest if one not in found.asked]
+    used = [*found.asked, *found.program.values()]
+    left = [one.name for one in rest if one not in used]
     if left:
         found.open.append(f"prompt: these columns are not used: {', '.join(left)}")
     return found
@@ -96,15 +112,35 @@ def _options(columns: Sequence[Column]) -> dict[str, Column]:
                 found[letter] = by[form.format(mark)]
             if len(found) > 1:
                 return found
+    return _lists(columns)
+
+
+def _lists(columns: Sequence[Column]) -> dict[str, Column]:
+    """The options that are in lists, by their letters."""
+    for name in CHOICES:
+        parts = [one for one in columns if _plain(one.part_of) == name]
+        if len(parts) > 1:
+            return dict(zip(LETTERS, parts, strict=False))
     return {}
 
 
+def _program(columns: Sequence[Column]) -> dict[str, Column]:
+    """The columns that the scorer `code` needs, if all are there."""
+    named = {key: _named(columns, names) for key, names in PROGRAMS.items()}
+    return {key: one[0] for key, one in named.items()} if all(named.values()) else {}
+
+
 def _reference(columns: Sequence[Column], notes: list[str]) -> Column | None:
-    named = [one for one in _named(columns, REFERENCES) if _varies(one)]
+    named = _named(columns, REFERENCES)
+    named = [one for one in named if _varies(one)] or [
+        one for one in named if _plain(one.name) not in GROUPS
+    ]
     if named:
         others = [one.name for one in named[1:] if _plain(one.name) not in GROUPS]
         if others:
             notes.append(f"sample.reference: {named[0].name}; it could also be {', '.join(others)}")
+        if not _varies(named[0]):
+            notes.append(f"sample.reference: all rows have the same {named[0].name}")
         return named[0]
     asked = _named(columns, ASKED)
     rest = [one for one in columns if one not in asked and _varies(one)]

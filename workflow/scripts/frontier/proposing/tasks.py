@@ -15,7 +15,7 @@ from frontier.datasets.table import Table
 from frontier.proposing import marking
 from frontier.proposing.columns import LOOKED_AT, Column, Looked, look
 from frontier.proposing.marking import Marking
-from frontier.proposing.roles import Roles, roles
+from frontier.proposing.roles import PROGRAMS, Roles, roles
 
 SAMPLE = 500
 """Rows of a proposed sample, if there are as many."""
@@ -40,7 +40,7 @@ def proposed(path: Path, name: str) -> TaskProposal:
     how = marking.of(found)
     notes = [*found.open, *how.open]
     sample, usable = _sample(table, found, how, notes)
-    fields = _fields([*found.asked, *found.options.values()])
+    fields = _fields([*found.asked, *found.options.values(), *found.program.values()])
     if renamed := {new: old for old, new in fields.items() if new != old}:
         sample["columns"] = renamed
     empty = [fields[one.name] for one in (*found.asked, *found.options.values()) if one.empty]
@@ -56,7 +56,7 @@ def proposed(path: Path, name: str) -> TaskProposal:
     }
     if how.stop:
         task["stop"] = how.stop
-    task["scorer"] = _with_fields(how.scorer, fields)
+    task["scorer"] = _with_fields(how.scorer, fields) | _program(found, fields)
     if not table.whole:
         notes.append(f"only the first {LOOKED_AT:,} rows were looked at")
     _read(path, sample, list(fields.values()), table)
@@ -90,7 +90,7 @@ def _sample(
 def _fields(columns: Sequence[Column]) -> dict[str, str]:
     """A field of the prompt for each column: its name, or one that a template can have."""
     found: dict[str, str] = {}
-    for column in columns:
+    for column in {one.name: one for one in columns}.values():
         name = re.sub(r"\W+", "_", column.name).strip("_") or "field"
         if name[0].isdigit() or keyword.iskeyword(name) or not name.isidentifier():
             name = f"field_{name}" if f"field_{name}".isidentifier() else f"field_{len(found)}"
@@ -113,7 +113,8 @@ def prompt(found: Roles, fields: Mapping[str, str], how: Marking) -> str:
     lines += [f"{mark}. {{{fields[one.name]}}}" for mark, one in found.options.items()]
     if how.end:
         lines.append(_literal(how.end))
-    lines.append(f"{how.answer}:")
+    if how.answer:
+        lines.append(f"{how.answer}:")
     return "\n".join(lines)
 
 
@@ -129,6 +130,12 @@ def _literal(text: str) -> str:
 
 def _with_fields(scorer: Mapping[str, Any], fields: Mapping[str, str]) -> dict[str, Any]:
     return {key: fields[one] if key == "document" else one for key, one in scorer.items()}
+
+
+def _program(found: Roles, fields: Mapping[str, str]) -> dict[str, str]:
+    """The fields of a program that have other names than those that `code` expects."""
+    own = {key: fields[one.name] for key, one in found.program.items()}
+    return {key: name for key, name in own.items() if name != PROGRAMS[key][0]}
 
 
 def _read(path: Path, sample: Mapping[str, Any], fields: Sequence[str], table: Looked) -> None:
