@@ -19,6 +19,7 @@ from frontier.judging.templates import (
     Template,
     from_alpaca_eval,
     from_mt_bench,
+    own,
     request,
 )
 from frontier.judging.verdicts import Verdict
@@ -85,26 +86,26 @@ def test_an_answer_cannot_fill_other_fields() -> None:
     """An answer that holds a field's name, or braces of code, reaches the judge as it is."""
     sly = Answered(("Q {answer_b}?",), ("f'{x}' {question} {{answer_b}} \\1",))
     honest = Answered(sly.questions, ("plain",))
-    text = request(OWN["pair"], sly, honest)
+    text = request(own("pair"), sly, honest)
     assert text.count("plain") == 1
     assert sly.answers[0] in text
     assert "Q {answer_b}?" in text
 
 
 def test_order_and_roles() -> None:
-    text = request(OWN["pair"], ASKED, OTHER)
+    text = request(own("pair"), ASKED, OTHER)
     assert text.index("\n4\n") < text.index("\n5\n")
-    swapped = request(OWN["pair"], OTHER, ASKED)
+    swapped = request(own("pair"), OTHER, ASKED)
     assert swapped.index("\n5\n") < swapped.index("\n4\n")
     with pytest.raises(ValueError, match="different questions"):
-        request(OWN["pair"], ASKED, Answered(("Another?",), ("5",)))
+        request(own("pair"), ASKED, Answered(("Another?",), ("5",)))
     with pytest.raises(ValueError, match="no value for the field 'answer_a'"):
-        request(OWN["pair"], ASKED)
+        request(own("pair"), ASKED)
 
 
 @pytest.mark.parametrize("form", sorted(OWN))
 def test_own_templates(form: str) -> None:
-    template = OWN[form]  # type: ignore[index]
+    template = own(form)  # type: ignore[index]
     assert template.form == form
     assert template.turns == 1
     assert not template.needs_reference

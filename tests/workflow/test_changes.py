@@ -340,6 +340,9 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
                 "workflow/scripts/score.py", "from frontier.results.records import Record, read\n",
                 "from frontier.results.records import Record\nfrom frontier.scoring.latency import read\n",
             ),
+            edit(
+                "scoring/judged.py", ("from frontier.results.records import read\n", "from frontier.scoring.latency import read\n"),
+            ),
         ),
         NOTHING,
     ),

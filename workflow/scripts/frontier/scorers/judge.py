@@ -22,7 +22,15 @@ from frontier.blocks import Decides, Text
 from frontier.judging import agreement, verdicts
 from frontier.judging.agreement import Judged
 from frontier.judging.asking import Inquiry
-from frontier.judging.templates import OWN, PAIRS, Form, Template, from_alpaca_eval, from_mt_bench
+from frontier.judging.templates import (
+    OWN,
+    PAIRS,
+    Form,
+    Template,
+    from_alpaca_eval,
+    from_mt_bench,
+    own,
+)
 from frontier.scorers import PROPORTION, Columns, MeanScorer, Metric, Score, ScoredItem
 from frontier.stats.clustered import clustered_mean
 from frontier.stats.intervals import Estimate
@@ -85,7 +93,7 @@ class Judge(MeanScorer):
     def asks(self) -> Template:
         """The template. Raises UserError for a file that has none, ValueError for another form."""
         if self.template is None:
-            return OWN[self.form]
+            return own(self.form)
         if self.template_name:
             found = from_mt_bench(self.template, self.template_name)
         else:
