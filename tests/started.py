@@ -66,7 +66,8 @@ def ask(server: Server) -> None:
 
 
 STARTER = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, which ignores it
 sys.path[:0] = {path!r}
 from started import Little, ask, get
 from pathlib import Path
