@@ -181,7 +181,7 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
         "weights_bytes", "load_s", "requests", "sampled_from", "requests_at_once",
-        "failed_requests",
+        "failed_requests", "withheld_answers", "withheld_rate",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
             "lost_shots",
         "retried_requests",
@@ -279,6 +279,22 @@ def test_a_figure_that_does_not_fit_is_named(added: Callable[[str], None], fault
 
 def test_no_figure_is_a_column_of_every_study() -> None:
     assert not {column.name for column in COLUMNS} & {column.name for column in figures.columns()}
+
+
+def test_withheld_answers_are_no_failed_requests() -> None:
+    """Whether a filter kept back a part or all: one count, its share of all requests, one mark."""
+    part = replace(RECORDS[0], id="part", finish_reason="content_filter")
+    whole = replace(part, id="whole", text="", tokens=0, arrivals=[], failure="HTTP 400: filter")
+    lost = replace(whole, id="lost", finish_reason="failed", failure="HTTP 500")
+    given = replace(ALL, records=[RECORDS[1], part], failed=[whole, lost])
+    found = figures.values(given, Needs.ANSWERS)
+    assert (found["failed_requests"], found["withheld_answers"]) == (1, 2)
+    assert found["withheld_rate"]["value"] == 0.5
+    assert found["withheld_rate"]["low"] < 0.5 < found["withheld_rate"]["high"]
+    shown = next(one for one in figures.in_order() if type(one).__name__ == "Withheld").HEADINGS[0]
+    assert shown.text({"withheld_answers": 2.0, "withheld_rate": 0.5}) == "2 (50.0%)"
+    in_process = replace(given, measurement=a_measurement(**{**FACTS, "server": None}))
+    assert figures.values(in_process, Needs.ANSWERS)["withheld_answers"] is None
 
 
 def test_answers_that_say_nothing_are_counted_not_left_out() -> None:

@@ -61,6 +61,7 @@ SLOW = {"arrivals": [Arrival(50 * 10**6, 1)], "end_ns": 60 * 10**6, "late_ns": (
 PASS = {"requests": REQUESTS - 2, "failed": 1, "tokens": 38, "seconds": 2.0}
 LOADED = [{"foreign_cores": 2.0}]
 LOST = {"failure": "HTTP 503: overloaded", "text": "", "tokens": 0, "arrivals": []}
+WITHHELD = {**LOST, "failure": "HTTP 400: content_filter", "finish_reason": "content_filter"}
 DOUBTED = {"doubts": ("counts: 9 tokens by the server, 5 by what it sent",)}
 FAULTS: dict[str, tuple[Timing, str]] = {
     "failures": (
@@ -243,7 +244,7 @@ def test_permitted_errors() -> None:
 
 
 def test_as_many_requests_may_fail_as_the_block_says() -> None:
-    """The share of the engine's block, and not one more."""
+    """The share of the engine's block, and not one more; what a filter withheld is no failure."""
     for lost, share, fails in ((2, 0.05, False), (3, 0.05, True), (1, 0.0, True), (0, 0.0, False)):
-        found = replace(timing(records(*[LOST] * lost)), max_failed=share)
+        found = replace(timing(records(*[LOST] * lost, *[WITHHELD] * 9)), max_failed=share)
         assert (first_reason(found) is not None) is fails

@@ -42,7 +42,9 @@ SAID: list[tuple[str, int, Any, Meaning]] = [
     ("transformers serve", 422, {"detail": "Unexpected keys in the request: {'min_tokens'}"}, "invalid"),
     ("OpenAI", 400, {"error": {"message": "Unsupported parameter: 'temperature'", "code": "unsupported_parameter"}}, "invalid"),
     ("Anthropic", 400, {"type": "error", "error": {"type": "invalid_request_error", "message": "temperature is deprecated for this model"}}, "invalid"),
-    ("Azure", 400, {"error": {"message": "The response was filtered", "code": "content_filter"}}, "failed"),
+    ("Azure", 400, {"error": {"message": "The response was filtered", "code": "content_filter"}}, "withheld"),
+    ("Azure", 400, {"error": {"message": "It triggered Azure OpenAI's content management policy", "code": None}}, "withheld"),
+    ("OpenAI", 400, {"error": {"message": "Rejected", "code": "content_policy_violation"}}, "withheld"),
 ]  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from frontier.scorers import (
 )
 from frontier.scorers.code import Code
 from frontier.scorers.judge import Judge
+from frontier.scorers.refusal import Refusal
 
 REQUIRED = {"code": {"form": "continuation"}, "judge": {"judge": "any", "device": "cpu"}}
 """Keys of scorers that no task of config/tasks.yaml uses."""
@@ -56,6 +57,9 @@ def references(scorer: Scorer) -> Iterator[str]:
     if isinstance(scorer, Code):
         yield "    return 7\n"
         return
+    if isinstance(scorer, Refusal):
+        yield "A cat sits here." if scorer.safe else "I can't help with that."
+        return
     yield from getattr(scorer, "labels", ())
     yield from ("7", "A cat sits here.", "positive", "A", '{"a": 1, "b": {"c": [true, null]}}')
 
@@ -76,6 +80,8 @@ def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
     fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
     fields |= CODE
+    if isinstance(scorer, Refusal):
+        fields |= scorer.safe
     if isinstance(scorer, Code):
         fields |= {scorer.prefix: CODE["prompt"], scorer.suffix or "": ""}
 

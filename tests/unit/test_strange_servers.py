@@ -153,6 +153,40 @@ def test_an_answer_of_another_form_has_failed(body: str, reason: str, asked: Ask
     assert reason in found.reason
 
 
+FILTERED = {
+    "error": {"message": "It triggered our content management policy", "code": "content_filter"}
+}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        Schedule([(0, json.dumps(FILTERED))], "length", status=400),
+        event("It is") + f"data: {json.dumps(FILTERED)}\n\n",
+        event(finish="content_filter") + DONE,
+    ],
+    ids=["refused", "within", "uncounted"],
+)
+def test_what_a_filter_withholds_is_no_failure(
+    body: str | Schedule, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many in a row, and from the first request on: it is not asked again, and marked."""
+    found = asked(*[body] * 12, GOOD)
+    assert all(isinstance(one, Failed) and one.withheld and not one.retries for one in found[:12])
+    assert isinstance(found[12], Generation)
+    schedule = Schedule([(0, body)]) if isinstance(body, str) else body
+    monkeypatch.setattr("frontier.engines.common.sending.as_json", lambda _: schedule.body())
+    warm_up = asked.models[-1].generate(Generate("hi", 20))
+    assert (warm_up.text, warm_up.finish_reason) == ("", "content_filter")
+
+
+def test_an_answer_that_a_filter_cut(asked: Asked) -> None:
+    """Its text is what is left, and its end says so."""
+    (found,) = asked(event("a") + event("b", finish="content_filter") + usage(2) + DONE)
+    assert isinstance(found, Generation)
+    assert (found.text, found.finish_reason) == ("ab", "content_filter")
+
+
 @pytest.mark.parametrize("name", ["m-mini", "m-32k", "m-1", "n", "mm"])
 def test_another_models_name(name: str, asked: Asked) -> None:
     """Refused where an endpoint's names are those of models; elsewhere it is only recorded."""

@@ -186,7 +186,7 @@ def test_thoughts_that_are_counted_and_not_shown() -> None:
 
 @pytest.mark.parametrize(
     ("reason", "ours"),
-    [("stop", "stop"), ("eos_token", "stop"), ("stop_sequence", "stop"), ("length", "length"), ("content_filter", "content_filter")],
+    [("stop", "stop"), ("eos_token", "stop"), ("stop_sequence", "stop"), ("length", "length"), ("content_filter", "content_filter"), ("refusal", "content_filter"), ("SAFETY", "content_filter")],
 )  # fmt: skip
 def test_reasons_for_the_end(reason: str, ours: str) -> None:
     """Servers' words, and an empty one in the chunks before."""

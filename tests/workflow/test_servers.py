@@ -121,6 +121,24 @@ def test_a_server_is_started_asked_and_stopped(finished: Path, tmp_path: Path) -
         assert all(line.isdigit() for line in log.read_text(encoding="utf-8").splitlines())
 
 
+def test_answers_that_a_filter_withholds(finished: Path, tmp_path: Path) -> None:
+    """An outcome of its own: no failure, however many, and the other answers' times stay."""
+    words = "the response was filtered: content_filter"
+    fault = {"inside": "3 =", "status": 400, "message": words}
+    place = served(finished, tmp_path, 30, quirks={"faults": [fault]}, max_failed=0.0)
+    place.build(CELL)
+    withheld = [line for line in requests(place) if line["finish_reason"] == "content_filter"]
+    assert withheld
+    assert {line["failure"] for line in withheld} == {f"HTTP 400: {words}"}
+    found = result(place)
+    assert (found["figures"]["failed_requests"], found["figures"]["withheld_answers"]) == (
+        0, len(withheld),
+    )  # fmt: skip
+    assert found["figures"]["withheld_rate"]["value"] == len(withheld) / 30
+    assert found["outcome"] == "measured" or found["reason"].startswith("client: ")
+    assert place.jobs(CELL) == set()
+
+
 def test_requests_without_an_answer(finished: Path, tmp_path: Path) -> None:
     """They count as wrong, are in no latency, and the times of too many are not published."""
     fault = {"inside": "3 =", "kind": "abort"}

@@ -9,6 +9,8 @@ from frontier.arrivals import Arrival
 from frontier.prompts import Prompt
 
 CountedBy = Literal["engine", "usage", "tokenizer"]
+WITHHELD = "content_filter"
+"""The finish reason of an answer of which a server's filter kept something back, or all."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ class Failed:
     end_ns: int
     """Relative to the start."""
     retries: int = 0
+    withheld: bool = False
+    """Whether a filter of the server let no answer pass, for what the prompt or the answer says."""
+
+    def empty(self) -> Generation:
+        """An answer without a token, for a warm-up, which has no use for the text."""
+        return Generation("", 0, WITHHELD, self.start_ns, [], self.end_ns)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 MISSING = "–"
 SIMULATED, RANDOM = "n/a (simulated)", "n/a (random weights)"
 UNSCORED = "unscored"
+WITHHELD = "withheld"
 METRICS = {
     "accuracy": "accuracy",
     "bleu": "BLEU",

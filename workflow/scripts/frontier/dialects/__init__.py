@@ -139,6 +139,10 @@ class BrokenError(Exception):
     """A stream that is not an answer; the message is the reason, in one line."""
 
 
+class WithheldError(BrokenError):
+    """An answer that the server's filter kept back after it had begun."""
+
+
 class Protocol(ABC):
     """A protocol: where requests go, and the places of their parts."""
 

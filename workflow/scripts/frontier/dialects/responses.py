@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol
-from frontier.dialects.common.errors import message_of
+from frontier.dialects import Ask, BrokenError, Counts, Piece, Protocol, WithheldError
+from frontier.dialects.common.errors import filtered, message_of
 from frontier.dialects.common.events import name_of, number, text_of
 
 ANSWER = ("response.output_text.delta", "response.refusal.delta")
@@ -35,7 +35,8 @@ class Responses(Protocol):
         if kind in THINKING:
             return Piece(thinking=text_of(event, "delta"))
         if kind in ("error", "response.failed"):
-            raise BrokenError(message_of(event.get("response") or event))
+            fault = event.get("response") or event
+            raise (WithheldError if filtered(fault) else BrokenError)(message_of(fault))
         whole = event.get("response") or {}
         finish = None
         if kind == "response.completed":

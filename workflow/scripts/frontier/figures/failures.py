@@ -20,7 +20,12 @@ class Failures(Figure):
     ORDER = 142
     NEEDS = Needs.ANSWERS
     COLUMNS = (
-        Column("failed_requests", "count", "requests", "requests without an answer; a server's"),
+        Column(
+            "failed_requests",
+            "count",
+            "requests",
+            "requests without an answer, those aside that its filter withheld; a server's",
+        ),
         Column("retried_requests", "count", "requests", "requests sent more than once; a server's"),
     )
     HEADINGS = (Heading("Failed and retried", _heading),)
@@ -31,4 +36,5 @@ class Failures(Figure):
             return {}
         every = measured.every
         retried = sum(record.retries > 0 for record in every)
-        return {"failed_requests": len(measured.failed), "retried_requests": retried}
+        failed = sum(not record.withheld for record in measured.failed)
+        return {"failed_requests": failed, "retried_requests": retried}

@@ -9,7 +9,8 @@ from frontier.gates import Gate, Timing
 class Failures(Gate):
     """Fails if more requests than the engine's `max_failed` had no answer.
 
-    The times are those of answered requests, and which ones fail may depend on their length.
+    The times are those of answered requests, and which ones fail may depend on their length. What
+    a server's filter withheld is no failure: it depends on what a prompt says.
     """
 
     ORDER = 5
@@ -17,7 +18,7 @@ class Failures(Gate):
 
     def reason(self, timing: Timing) -> Reason | None:
         """The number of such requests, and what happened to the first."""
-        failed = [one.failure for one in timing.records if one.failure]
+        failed = [one.failure for one in timing.records if one.failure and not one.withheld]
         if len(failed) <= timing.max_failed * len(timing.records):
             return None
         most = f"more than {timing.max_failed:.1%}" if timing.max_failed else "and none may fail"

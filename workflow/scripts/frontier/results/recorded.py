@@ -50,7 +50,8 @@ class Recorded:
             self.records = [one for one in self.records if one.key != record.key]
         self.records.append(record)
         self.ended[record.key] = reading
-        (self._failed.add if record.failure else self._failed.discard)(record.key)
+        failed = record.failure and not record.withheld  # a filter says the same again
+        (self._failed.add if failed else self._failed.discard)(record.key)
 
     def take(self, value: dict[str, Any] | None) -> bool:
         """Adds a line; False if it is not of this measurement, or a duplicate."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from frontier.arrivals import Arrival
 from frontier.errors import UserError
-from frontier.requests import CountedBy
+from frontier.requests import WITHHELD, CountedBy
 from frontier.results import checksums
 from frontier.values import read_lines
 
@@ -40,7 +40,8 @@ class Record:
     generated then, and `text` is the likeliest choice. `rate` and `repetition` are of the scenario
     `server`, which asks a request at several rates of arrivals and several times at each:
     arrivals per second, and the number of times that it was asked before at this rate. Where
-    there is no rate, it is asked once.
+    there is no rate, it is asked once. An answer that a server's filter withheld has its own
+    `finish_reason`, and a `failure` too if there is no answer at all.
     """
 
     id: str
@@ -97,6 +98,11 @@ class Record:
     def chosen(self) -> bool:
         """True if likelihoods were asked for, and nothing was generated."""
         return bool(self.choices)
+
+    @property
+    def withheld(self) -> bool:
+        """True if a server's filter kept something of the answer back, or all of it."""
+        return self.finish_reason == WITHHELD
 
     @property
     def sound(self) -> bool:

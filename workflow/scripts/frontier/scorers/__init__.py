@@ -62,6 +62,8 @@ class ScoredItem:
     """The id that all answers to the same question share; "" if this is the only one."""
     options: tuple[Option, ...] = ()
     """The choices with their likelihoods, where those were asked for."""
+    withheld: bool = False
+    """Whether a server's filter kept something of the answer back, or all of it."""
 
     @property
     def references(self) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ def scored_items(
             tuple(row.get("also_accepted", ())),
             row.get("question", ""),
             options(answers[row["id"]], row, choices),
+            answers[row["id"]].withheld,
         )
         for row in rows
     ]

@@ -14,16 +14,21 @@ from typing import Any, Literal
 from frontier.errors import Reason
 from frontier.text import visible
 
-Meaning = Literal["again", "failed", "invalid", "refused", "too-long", "memory"]
-"""again: asked again before it counts as failed; failed: this request has no answer; invalid: nor
-have others like it; refused: nothing will be answered until the user sees to it; too-long: the
-model's context, or the server's limit, is too short; memory: the server ran out of it."""
+Meaning = Literal["again", "failed", "withheld", "invalid", "refused", "too-long", "memory"]
+"""again: asked again before it counts as failed; failed: this request has no answer; withheld: a
+filter lets none pass, for what the prompt or the answer says; invalid: nor have others like it;
+refused: nothing will be answered until the user sees to it; too-long: the model's context, or the
+server's limit, is too short; memory: the server ran out of it."""
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 """Statuses before any part of an answer, which may pass."""
 FINAL = ("insufficient_quota", "billing", "exceeded your current quota", "credit balance")
 """Words of a 429 or 400 that waiting does not change."""
-FILTERED = ("content_filter", "content management policy", "ResponsibleAIPolicy")
-"""Words of an endpoint that refuses one prompt for what it says."""
+FILTERED = re.compile(
+    r"content[_ ]filter|content management policy|ResponsibleAIPolicy|content_policy_violation"
+    r"|guardrail_intervened",
+    re.IGNORECASE,
+)
+"""Words of an endpoint whose filter lets one prompt or answer not pass, for what it says."""
 TOO_LONG = re.compile(
     r"context[_ ](?:length|size|window)|maximum (?:context|input|model) length|max_model_len"
     r"|(?:inputs?|prompt)\W.{0,60}(?:tokens?|length).{0,60}(?:must|exceed|longer|larger|too)"
@@ -58,8 +63,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     if status < 400:
         # The client follows no redirect: another host would see the key and be the one measured.
         return Refusal("refused", f"{reason}: neither an answer nor an error")
-    if any(word in words for word in FILTERED):
-        return Refusal("failed", reason)
+    if FILTERED.search(words):
+        return Refusal("withheld", reason)
     if status in (401, 403, 404, 407):
         return Refusal("refused", reason)
     if any(word in words for word in FINAL):
@@ -93,6 +98,11 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
         return max(0.0, parsedate_to_datetime(headers["retry-after"]).timestamp() - now_s)
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
+
+
+def filtered(value: Any) -> bool:
+    """Whether an error object is that of a filter for what a prompt or an answer says."""
+    return bool(FILTERED.search(" ".join(_said(value))))
 
 
 def message_of(value: Any) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from frontier.client.events import Event, Events
-from frontier.dialects import BrokenError, Counts, Piece, Protocol
-from frontier.dialects.common.errors import message_of
+from frontier.dialects import BrokenError, Counts, Piece, Protocol, WithheldError
+from frontier.dialects.common.errors import filtered, message_of
 from frontier.errors import one_line
+from frontier.requests import WITHHELD
 from frontier.text import shown
 from frontier.unicode import parse_json
 
@@ -16,9 +17,11 @@ DONE = "[DONE]"
 FINISHED = {
     "stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop",
     "stop_str": "stop", "length": "length", "max_tokens": "length", "max_output_tokens": "length",
-    "content_filter": "content_filter",
+    **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened"), WITHHELD),
+    **dict.fromkeys(("refusal", "safety", "prohibited_content", "blocklist", "spii"), WITHHELD),
 }  # fmt: skip
-"""Servers' reasons for the end of an answer, and ours."""
+"""Servers' reasons for the end of an answer, in lower case, and ours; `refusal` is Anthropic's word
+for its filter, those after it are Google's."""
 
 
 class Timed(NamedTuple):
@@ -99,7 +102,8 @@ def _piece(event: Event, protocol: Protocol) -> Piece:
     if not isinstance(value, dict):
         raise BrokenError(f"not an event of a stream: {shown(event.data)}")
     if value.get("error") or event.name == "error" or value.get("object") == "error":
-        raise BrokenError(f"an error within the stream: {message_of(value)}")
+        kind = WithheldError if filtered(value) else BrokenError
+        raise kind(f"an error within the stream: {message_of(value)}")
     try:
         return protocol.piece(value)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -109,8 +113,8 @@ def _piece(event: Event, protocol: Protocol) -> Piece:
 
 def _finish(reason: str) -> str:
     """Our word for the end. Raises BrokenError for one that is not the end of an answer."""
-    if reason in FINISHED:
-        return FINISHED[reason]
+    if reason.lower() in FINISHED:
+        return FINISHED[reason.lower()]
     if reason == "abort":
         raise BrokenError("the server aborted the answer")
     raise BrokenError(f"the answer ended with the unknown reason {shown(reason)}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from frontier.client import Exchange, events
-from frontier.dialects import BrokenError, Protocol
+from frontier.dialects import BrokenError, Protocol, WithheldError
 from frontier.dialects.common.errors import Meaning, refusal
 from frontier.dialects.common.streams import Stream, read
 from frontier.errors import Reason
@@ -34,6 +34,11 @@ class NoAnswer:
     broken: bool = False
     """Whether the connection broke, as it does when a server ends."""
 
+    @property
+    def withheld(self) -> bool:
+        """Whether the server's filter let no answer pass, which is an outcome and no fault."""
+        return self.meaning == "withheld"
+
     def wait_s(self, attempt: int) -> float:
         """The time until the next attempt: as the server says, else 1 s, 2 s, 4 s, …"""
         if self.retry_after_s is not None:
@@ -54,7 +59,8 @@ def answered(exchange: Exchange, protocol: Protocol) -> Stream | NoAnswer:
         return read(parsed, protocol, whole=failure is None)
     except BrokenError as error:
         how = f" ({failure.message})" if failure else ""
-        return NoAnswer("failed", f"{error}{how}", broken=failure is not None)
+        meaning: Meaning = "withheld" if isinstance(error, WithheldError) else "failed"
+        return NoAnswer(meaning, f"{error}{how}", broken=failure is not None)
 
 
 def failed(exchange: Exchange) -> NoAnswer:

@@ -23,7 +23,7 @@ from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
 from frontier.host.budget import Reservation
 from frontier.prompts import Prompt
-from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
+from frontier.requests import WITHHELD, Choice, Choose, Due, Failed, Generate, Generation, Request
 from frontier.serving.readiness import NotReadyError
 from frontier.serving.server import Server as Running
 
@@ -56,7 +56,7 @@ class ServerModel(LoadedModel):
         self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
         self._asking = self._unsure = False
         self.answers = 0
-        """The number of requests that were answered."""
+        """The number of requests that were answered, or withheld by a filter."""
         self._in_a_row = 0
 
     @property
@@ -75,9 +75,9 @@ class ServerModel(LoadedModel):
     def generate(self, request: Generate) -> Generation:
         """The answer to one request. Raises UserError too if there is none."""
         [(_, found)] = self.answer([Due("", request, 0)])
-        if isinstance(found, Failed):
+        if isinstance(found, Failed) and not found.withheld:
             raise UserError(f"{self.name}: {found.reason}")
-        return found
+        return found if isinstance(found, Generation) else found.empty()
 
     def probe(self, request: Generate) -> None:
         """Asks one request once. Raises NotReadyError while the server cannot answer it yet."""
@@ -113,11 +113,13 @@ class ServerModel(LoadedModel):
                     again[name] = found.wait_s(attempts[name])
                     attempts[name] += 1
                     continue
-                if len(requests) == 1:
+                if found.withheld:
+                    self.answers, self._in_a_row = self.answers + 1, 0
+                elif len(requests) == 1:
                     self._count_in_a_row(found)
                 start = exchange.sent_ns or exchange.due_ns
                 reason, took = without_key(found.reason, self.headers), exchange.end_ns - start
-                yield name, Failed(reason, start, took, attempts[name])
+                yield name, Failed(reason, start, took, attempts[name], found.withheld)
             self._know(conducted, self.client.conduct)
             due = dict.fromkeys(again, 0)
             presence.wait(max(again.values(), default=0), self.name)
@@ -149,21 +151,21 @@ class ServerModel(LoadedModel):
         exchange = masked(exchange, self.headers)
         stream = asking.answered(exchange, self.sending.protocol)
         if isinstance(stream, NoAnswer):
-            if exchange.status not in (None, OK) or not exchange.sent_ns:
+            free = exchange.status not in (None, OK) or not exchange.sent_ns
+            if free and not stream.withheld:  # for which an endpoint may charge
                 reserved.release()
             return stream
         try:
             read = reading.whole(stream, exchange, self.sending, sent, request)
         except ValueError as error:
-            return NoAnswer("invalid", str(error))
+            return NoAnswer("withheld" if stream.finish == WITHHELD else "invalid", str(error))
         if stream.counts.prompt is not None:  # otherwise all that was set aside counts
             reserved.settle(read.prompt_tokens, read.tokens, read.cached_tokens)
         own = sent.prompt_tokens
         name = self.block.reported(self.sending.model)
         if refused := asking.not_as_asked(read, request, own, stream, name):
             return refused
-        self.answers += 1
-        self._in_a_row = 0
+        self.answers, self._in_a_row = self.answers + 1, 0
         self._know(noted, stream)
         doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
         doubts += (*reading.cache_doubts(read, self.loaded.server),)

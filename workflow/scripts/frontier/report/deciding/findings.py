@@ -98,11 +98,13 @@ def score_title(rows: Iterable[StudyRow]) -> str:
 
 
 def score_figure(row: StudyRow) -> str:
-    """92.5 %, or 92.5 % (3 unscored)."""
+    """92.5 %, or 92.5 % (3 unscored, 1 withheld)."""
     factor = points_per_unit(row["score_unit"])
     figure = words.score(row["score"] * factor, proportion=factor != 1)
-    unscored = row.get("unscored_answers")
-    return f"{figure} ({unscored:.0f} {words.UNSCORED})" if unscored else figure
+    known = {words.UNSCORED: "unscored_answers", words.WITHHELD: "withheld_answers"}
+    counts = [(row.get(column), word) for word, column in known.items()]
+    marks = ", ".join(f"{count:.0f} {word}" for count, word in counts if count)
+    return f"{figure} ({marks})" if marks else figure
 
 
 def score_text(row: StudyRow) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from frontier.engines import Choice, Choose, Failed, Generation
 from frontier.prompts import written
-from frontier.requests import Request
+from frontier.requests import WITHHELD, Request
 from frontier.results.records import CHOSEN, Record, input_sha256
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def recorded(
     retries = 0
     if isinstance(answer, Failed):
         own = dict.fromkeys(("tokens", "prompt_tokens"), 0) | {"text": "", "arrivals": []}
-        own |= {"finish_reason": "failed", "failure": answer.reason}
+        ended = WITHHELD if answer.withheld else "failed"
+        own |= {"finish_reason": ended, "failure": answer.reason}
         retries = answer.retries
     elif isinstance(answer, Choice):
         own = _chosen(request, answer)

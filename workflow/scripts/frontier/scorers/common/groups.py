@@ -28,19 +28,23 @@ def proportion(credits: Floats) -> Estimate:
 
 
 def metrics(
-    items: Sequence[ScoredItem], credits: Floats, macro: str | None, by: str | None
+    items: Sequence[ScoredItem],
+    credits: Floats,
+    macro: str | None,
+    by: str | None,
+    name: str = "accuracy",
 ) -> tuple[dict[str, Metric], dict[str, Any]]:
     """The metrics of groups, and details: of the mean over the groups of the field `macro`, and of
-    each group of the field `by`.
+    each group of the field `by`. `name`: that of the mean.
 
     Raises UserError with the nearest name for an unknown field.
     """
     found: dict[str, Metric] = {}
     details: dict[str, Any] = {}
     if macro:
-        found["macro_accuracy"] = _macro(credits, _groups(items, macro))
+        found[f"macro_{name}"] = _macro(credits, _groups(items, macro))
     if by:
-        further, details[by] = _each(credits, _groups(items, by))
+        further, details[by] = _each(credits, _groups(items, by), name)
         found |= further
     return found, details
 
@@ -57,7 +61,7 @@ def _macro(credits: Floats, groups: Sequence[str]) -> Metric:
 
 
 def _each(
-    credits: Floats, groups: Sequence[str]
+    credits: Floats, groups: Sequence[str], name: str
 ) -> tuple[dict[str, Metric], dict[str, dict[str, float | int | None]]]:
     """The mean score in each group: metrics of a few groups, details of all."""
     metrics, details = {}, {}
@@ -65,8 +69,8 @@ def _each(
         own = credits[[one == group for one in groups]]
         found = proportion(own)
         ends = {"low": found.low, "high": found.high}
-        details[group] = {"requests": len(own), "accuracy": found.value, **ends}
-        metrics[_name(group)] = Metric.of(found, PROPORTION)
+        details[group] = {"requests": len(own), name: found.value, **ends}
+        metrics[_name(name, group)] = Metric.of(found, PROPORTION)
     few = len(details) == len(metrics) <= MOST_COLUMNS
     return (metrics if few else {}), details
 
@@ -80,6 +84,6 @@ def _groups(items: Sequence[ScoredItem], field: str) -> list[str]:
     return [item.fields[field] for item in items]
 
 
-def _name(group: str) -> str:
+def _name(name: str, group: str) -> str:
     """The metric of a group."""
-    return f"accuracy_{re.sub('[^a-z0-9]+', '_', group.lower()).strip('_')}"[:60]
+    return f"{name}_{re.sub('[^a-z0-9]+', '_', group.lower()).strip('_')}"[:60]
