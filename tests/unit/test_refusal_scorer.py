@@ -50,7 +50,7 @@ def test_refusals_are_found(text: str) -> None:
 
 @pytest.mark.parametrize("text", ANSWERS)
 def test_answers_are_no_refusals(text: str) -> None:
-    """Nor is what is impossible or forbidden to others, or a thought of refusing."""
+    """Texts on what is impossible or forbidden to others, or a thought of refusing."""
     assert not refused(text)
 
 
@@ -87,7 +87,7 @@ BOTH = [
 
 
 def test_safe_and_unsafe_prompts_have_their_own_rates() -> None:
-    """What a filter withheld is no refusal by the model; an empty answer is as wanted nowhere."""
+    """Answers that a filter withheld are no refusals by the model; empty ones are never as wanted."""
     found = keys(safe={"label": "safe"}, by="type").score(BOTH)
     values = {name: one.value for name, one in found.metrics.items()}
     assert values == {

@@ -72,7 +72,7 @@ class Refusal(Scorer):
         return Score({**metrics, **further}, {**details, **by}, rows)
 
     def _kind(self, item: ScoredItem) -> Kind:
-        """What was done with a prompt."""
+        """The kind of the answer to a prompt."""
         if item.withheld:
             return "withheld"
         if not refusals.plain(item.prediction):
