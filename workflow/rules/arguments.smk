@@ -42,7 +42,9 @@ def against_options(wildcards, input):
     None for a finished job, which has no inputs: see `lists_inputs`.
     """
     _, judging = judging_of(wildcards)
-    paths = [(name, input.get(f"against_{at}")) for at, name in enumerate(judging.others)]
+    paths = [
+        (name, input.get(f"against_{at}")) for at, name in enumerate(judging.others)
+    ]
     options = " ".join(shlex.quote(f"{name}={path}") for name, path in paths if path)
     return f"--against {options}" if options else ""
 

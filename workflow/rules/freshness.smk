@@ -59,7 +59,10 @@ def score_inputs(wildcards):
             force_rebuild(str(judging.measurement))
         pairs = judging.asked.with_name(layout.PAIRS)
         said = judging.measurement.with_name(layout.REQUESTS)
-        inputs |= {"pairs": existing(str(pairs), not fresh), "said": existing(str(said), not fresh)}
+        inputs |= {
+            "pairs": existing(str(pairs), not fresh),
+            "said": existing(str(said), not fresh),
+        }
     requests = JOBS.measure(cell).output.with_name(layout.REQUESTS)
     return {"requests": existing(str(requests), needed=not fresh), **inputs}
 
