@@ -15,15 +15,16 @@ from typing import Any
 import torch
 import transformers
 
+LLAMA2_7B = {
+    "model_type": "llama", "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
+    "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32_000, "tie_word_embeddings": False,
+}  # fmt: skip
 LLAMA3 = {"model_type": "llama", "vocab_size": 128_256, "num_key_value_heads": 8}
 QWEN2 = {"model_type": "qwen2"}
 QWEN3 = {"model_type": "qwen3", "vocab_size": 151_936, "head_dim": 128, "num_key_value_heads": 8}
 
 CONFIGS: dict[str, dict[str, Any]] = {
-    "llama2-7b": {
-        "model_type": "llama", "hidden_size": 4096, "intermediate_size": 11_008, "num_hidden_layers": 32,
-        "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32_000, "tie_word_embeddings": False,
-    },
+    **dict.fromkeys(("llama2-7b", "llama2-7b-base", "llama2-7b-tweetsumm"), LLAMA2_7B),
     "llama2-13b": {
         "model_type": "llama", "hidden_size": 5120, "intermediate_size": 13_824, "num_hidden_layers": 40,
         "num_attention_heads": 40, "num_key_value_heads": 40, "vocab_size": 32_000, "tie_word_embeddings": False,

@@ -144,6 +144,31 @@ def test_program_prints_every_cell() -> None:
     assert lines[-1].startswith("36 cells: 36 planned")
 
 
+@pytest.mark.parametrize(
+    ("study", "outcomes"),
+    [
+        ("proposal", "170 cells: 150 planned, 20 unsupported"),
+        ("evaluation", "45 cells: 45 planned"),
+    ],
+)
+def test_studies_of_the_evaluations(study: str, outcomes: str) -> None:
+    """Each plans without a network, and says why a cell is unsupported."""
+    command = [
+        sys.executable,
+        "workflow/scripts/plan.py",
+        "--config",
+        f"config/studies/{study}.yaml",
+    ]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = printed.splitlines()
+    assert lines[-1] == outcomes
+    unsupported = [line for line in lines if line.split()[3:4] == ["unsupported"]]
+    assert all(
+        line.startswith(("gpt2-int8 ", "gpt2-int4 ")) and "GPT-2 has Conv1D layers" in line
+        for line in unsupported
+    )
+
+
 def test_nobody_reads_on() -> None:
     """A closed pipe, as with `| head`, causes no traceback."""
     command = [sys.executable, "workflow/scripts/plan.py", "--why"]
