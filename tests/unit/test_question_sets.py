@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tarfile
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,12 @@ from frontier.specs.measure import MeasuredTask
 
 COUNTS = {"STEM": 3018, "humanities": 4705, "social sciences": 3077, "other": 3242}
 SUBJECTS = {"STEM": 18, "humanities": 13, "social sciences": 12, "other": 14}
+
+
+SHOTS = ShotsSpec(
+    loader=Mmlu(split="dev"), count=5, by="stratum", sampler="first",
+    fields=("question", *"ABCD"), own=True,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +54,22 @@ def test_all_of_mmlu(rows: list[Row]) -> None:
     assert all(row.fields["question"] == row.fields["question"].strip() for row in rows)
 
 
+def test_every_question_of_mmlu_has_its_five_examples(mmlu: Path, rows: list[Row]) -> None:
+    """In the file's order; college physics has one of them twice."""
+    dev: dict[str, list[str]] = defaultdict(list)
+    for row in Mmlu(split="dev").rows(mmlu):
+        dev[row.stratum].append(row.id)
+    assert {len(ids) for ids in dev.values()} == {5}
+    for row, examples in zip(rows, SHOTS.choose(rows, mmlu), strict=True):
+        assert [one.id for one in examples][::-1] == dev[row.stratum]
+
+
 def test_the_prompt_of_mmlu(mmlu: Path, rows: list[Row]) -> None:
     """Header, five examples of the subject in the file's order, the question, letters."""
     catalogue = read_catalogue(ROOT / "config")
     task = catalogue.tasks["mmlu"]
     question = next(row for row in rows if row.stratum == "high_school_us_history")
-    shots = ShotsSpec(
-        loader=Mmlu(split="dev"), count=5, by="stratum", sampler="first",
-        fields=("question", *"ABCD"), own=True,
-    )  # fmt: skip
-    (examples,) = shots.choose([question], mmlu)
+    (examples,) = SHOTS.choose([question], mmlu)
     row = {
         "id": question.id, "fields": question.fields, "reference": question.reference,
         "shots": [{"fields": one.fields, "reference": one.reference} for one in examples],

@@ -16,7 +16,8 @@ from frontier.sampling.drawing import SampleSpec, rank
 
 Order = bytes | int
 SPARE = 2
-"""Examples beyond those wanted: one may be the question, another have its text."""
+"""Rows beyond those wanted and those with the question's text: one may be the question itself,
+whose text may be another in its own dataset."""
 
 
 class ShotsSpec(BaseModel):
@@ -38,15 +39,20 @@ class ShotsSpec(BaseModel):
         """The examples of each question, the nearest to it first.
 
         They are the first rows, in the order of the sampler, that are not the question itself.
+        Drawn ones all differ; the first rows are as they are, as published protocols take them: the
+        examples of MMLU's college_physics hold one twice.
         Memory: some rows for each stratum and each value of `by`. Raises UserError if there are too
         few, or if all rows with a value of `by` have the same answer, which examples would reveal.
         """
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder")
         pools: dict[str, _Pool] = {}
+        in_order = self.sampler == "first"
+        copies = self.count if in_order else 1
+        most = self.count + copies + SPARE
         for number, row in enumerate(self.loader.rows(folder)):
-            pool = pools.setdefault(self._group(row), _Pool(self.count + SPARE, self.fields))
-            pool.add(number if self.sampler == "first" else rank(self.seed, row.id), row)
+            pool = pools.setdefault(self._group(row), _Pool(most, copies, self.fields))
+            pool.add(number if in_order else rank(self.seed, row.id), row)
         self._check_secret(pools)
         ordered = {name: list(pool.rows()) for name, pool in pools.items()}
         return [self._of(question, ordered) for question in questions]
@@ -58,17 +64,20 @@ class ShotsSpec(BaseModel):
 
     def _of(self, question: Row, ordered: dict[str, list[Row]]) -> list[Row]:
         group, shown = self._group(question), texts(question, self.fields)
-        found: dict[tuple[str, ...], Row] = {}
-        for row in ordered.get(group, []):
-            if texts(row, self.fields) != shown and not (self.own and row.id == question.id):
-                found.setdefault(texts(row, self.fields), row)
+        found = [
+            row
+            for row in ordered.get(group, [])
+            if texts(row, self.fields) != shown and not (self.own and row.id == question.id)
+        ]
+        if self.sampler == "seeded":
+            found = _different(found, self.fields)
         if len(found) < self.count:
             alike = f" with the {self.by} {group!r}" if self.by else ""
             raise UserError(
                 f"shots: {self.count} were asked for, but for the question {question.id!r} there "
                 f"are only {len(found)}{alike}"
             )
-        nearest = list(found.values())[: self.count]
+        nearest = found[: self.count]
         return nearest[::-1] if self.sampler == "first" else nearest
 
     def _check_secret(self, pools: dict[str, _Pool]) -> None:
@@ -96,12 +105,20 @@ def texts(row: Row, fields: Iterable[str]) -> tuple[str, ...]:
     return tuple(row.fields[name] for name in fields)
 
 
-class _Pool:
-    """The first rows of each stratum in some order, of those with the same texts only one."""
+def _different(rows: Sequence[Row], fields: Sequence[str]) -> list[Row]:
+    """The rows without those that have the texts of an earlier one."""
+    found: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        found.setdefault(texts(row, fields), row)
+    return list(found.values())
 
-    def __init__(self, most: int, fields: Sequence[str]) -> None:
-        """`most`: rows per stratum."""
-        self._most, self._fields = most, fields
+
+class _Pool:
+    """The first rows of each stratum in some order, of those with the same texts only some."""
+
+    def __init__(self, most: int, copies: int, fields: Sequence[str]) -> None:
+        """`most`: rows per stratum; `copies`: rows with the same texts."""
+        self._most, self._copies, self._fields = most, copies, fields
         self._strata: dict[str, list[tuple[Order, Row]]] = {}
         self.answers: set[str] = set()
         """Two of the rows' answers, or the only one."""
@@ -114,14 +131,16 @@ class _Pool:
         if len(stratum) >= self._most and key >= stratum[-1][0]:  # type: ignore[operator]
             return
         shown = texts(row, self._fields)
-        for place, (earlier, other) in enumerate(stratum):
-            if texts(other, self._fields) == shown:
-                if earlier <= key:  # type: ignore[operator]
-                    return
-                del stratum[place]
-                break
+        alike = [place for place, (_, one) in enumerate(stratum) if self._shows(one, shown)]
+        if len(alike) == self._copies:
+            if stratum[alike[-1]][0] <= key:  # type: ignore[operator]
+                return
+            del stratum[alike[-1]]
         insort(stratum, (key, row), key=lambda pair: pair[0])
         del stratum[self._most :]
+
+    def _shows(self, row: Row, shown: tuple[str, ...]) -> bool:
+        return texts(row, self._fields) == shown
 
     def rows(self) -> Iterator[Row]:
         """The rows of all strata, which take turns, in another order each time."""
