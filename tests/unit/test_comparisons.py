@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -21,9 +21,10 @@ from frontier.results.cell import Metric
 from frontier.results.columns import BETTER, COMPARISONS, FASTER, NO_DIFFERENCE, SLOWER, WORSE
 from frontier.results.key import Key
 from frontier.results.outputs import schema
-from frontier.scorers import POINTS
+from frontier.scorers import POINTS, PROPORTION
+from frontier.scorers.loglikelihood import MASS, Loglikelihood
 from frontier.scorers.rouge import Rouge
-from frontier.stats.intervals import quantile_interval
+from frontier.stats.intervals import quantile_interval, wilson
 from frontier.tables.comparisons import table
 from frontier.tables.sides import ComparedCell, join_requests, latency_ratio, scores, verdict
 
@@ -119,6 +120,12 @@ def test_a_proportion_is_compared_by_its_flips(compared: pl.DataFrame) -> None:
     assert row["difference_low"] == pytest.approx(theirs.confidence_interval.low, abs=1.0)
     assert row["difference_high"] == pytest.approx(theirs.confidence_interval.high, abs=1.0)
     assert row["p_method"] == "mid-p McNemar"
+    flips = wilson(lost + gained, 200)
+    assert (row["flips"], row["flips_low"], row["flips_high"]) == (
+        flips.value,
+        flips.low,
+        flips.high,
+    )
     assert row["changed"] == lost + gained  # a fixture's answer distinguishes right from wrong
     assert row["verdict"] == WORSE
 
@@ -159,7 +166,28 @@ def test_means_of_scores_are_compared_request_by_request() -> None:
     assert row["difference_high"] == pytest.approx(high, abs=0.1)
     assert row["p"] == pytest.approx(theirs.pvalue, rel=0.5)
     assert row["p_method"] == "paired jackknife t"
-    assert "lost" not in row
+    assert not {"lost", "flips"} & row.keys()
+
+
+@pytest.mark.parametrize(("metric", "tied"), [("accuracy", 0), ("accuracy", 3), (MASS, 0)])
+def test_choices_flip_with_shared_credit_too(metric: Literal["accuracy"], tied: int) -> None:
+    """Flips cancel each other out in an accuracy; shares of probability have none."""
+    before, after = np.repeat([1.0, 0.0], [60, 40]), np.repeat([0.0, 1.0, 0.0, 1.0], [9, 51, 31, 9])
+    before[:tied] = 0.5
+    scorer = Loglikelihood(metric=metric)
+    side = ComparedCell(
+        Path(), Key.model_construct(), False, None, False, None, metric,
+        Metric(value=before.mean(), unit=PROPORTION, method=""), scorer,
+    )  # fmt: skip
+    pairs = pl.DataFrame({"id": range(100), "score": before, "score_right": after})
+    row = scores(side, side, pairs)
+    if metric == MASS:
+        assert "flips" not in row
+        return
+    assert (row["lost"], row["gained"], row["flips"]) == (9, 9, 0.18)
+    assert row["difference"] == pytest.approx(100 * (after - before).mean())
+    assert row["p_method"] == ("paired jackknife t" if tied else "mid-p McNemar")
+    assert row["p"] > 0.5
 
 
 def scored(folder: Path, cell: Cell) -> Path:

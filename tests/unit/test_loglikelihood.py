@@ -21,7 +21,7 @@ from frontier.scorers.choice import Choice
 from frontier.scorers.loglikelihood import Loglikelihood
 from frontier.scoring.options import options
 from frontier.stats.intervals import wilson
-from frontier.tables.sides import kl_divergence
+from frontier.tables.flips import kl_divergence
 
 ANSWERS = ("no", "yes", "I have no comment", "ça va")
 

@@ -313,6 +313,7 @@ def test_it_says_what_is_significant_and_what_is_not(page: Page, folder: Path) -
         if row[:1] == ["Falcon int4"] and "of 200" in str(row)
     ]
     assert shown[2:4] == [str(row["lost"]), str(row["gained"])]
+    assert shown[4].startswith(f"{100 * row['flips']:.1f} %")
 
 
 def test_it_says_why_a_slower_one_is_slower(page: Page, folder: Path) -> None:

@@ -89,6 +89,9 @@ def test_choices_are_measured_scored_and_compared(chosen: Workspace) -> None:
     flips = (requests["prediction"] != other["prediction"]).sum()
     assert compared["kl_divergence"][0] == pytest.approx(sum(divergences) / 8, abs=1e-9)
     assert compared["changed"][0] == flips
+    verdicts = (requests["score"] != other["score"]).sum()
+    assert compared["lost"][0] + compared["gained"][0] == verdicts
+    assert compared["flips"][0] == verdicts / requests.height
     assert compared["latency_ratio"][0] is None
     page = chosen.path("results/report.html").read_text(encoding="utf-8")
     assert "Reviews, by likelihood" in page

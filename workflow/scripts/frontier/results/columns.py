@@ -173,20 +173,20 @@ COMPARISONS: tuple[Column, ...] = (
     _text("difference_method", "method of the interval of difference"),
     Column(
         "lost", "count", "answers",
-        "right before, wrong now; missing where answers are more than right or wrong",
+        "right before, wrong now; missing where answers are more than right or wrong, or several "
+        "were drawn at random for a question",
     ),
-    Column(
-        "gained", "count", "answers",
-        "wrong before, right now; missing where answers are more than right or wrong",
-    ),
+    Column("gained", "count", "answers", "wrong before, right now; missing like lost"),
+    *with_interval("flips", "", "lost and gained together, as a share of the requests"),
     Column(
         "changed", "count", "answers",
-        "answers whose text differs, right or wrong; of choices: flips, another likeliest choice",
+        "answers whose text differs, right or wrong; of choices: another likeliest one",
     ),
     *with_interval(
         "kl_divergence", "nats",
         "mean over the requests of KL(native || this) between the probabilities of the choices, "
-        "each normalised to a sum of 1; missing where texts are generated",
+        "each normalised to a sum of 1, over those with numbers in both; missing where texts are "
+        "generated",
     ),
     Column("p", "number", "", "chance of at least such a difference if there were none"),
     _text(

@@ -158,6 +158,10 @@ class Scorer(Entry, ABC):
         """The least number of answers to each question that it needs."""
         return 1
 
+    def verdicts(self) -> bool:
+        """Whether an answer is right or wrong, so that those that flip between variants count."""
+        return True
+
     def unavailable(self) -> str | None:
         """The reason why this machine cannot score: all answers are then unscored.
 
@@ -183,8 +187,8 @@ class MeanScorer(Scorer, ABC):
     UNIT: ClassVar[str] = PROPORTION
     """The unit of the primary metric; in points it is 100 times the mean."""
 
-    def flips(self, native: Floats, other: Floats) -> bool:
-        """Whether all scores are 1 or 0, so that variants are compared by their flips."""
+    def verdicts(self) -> bool:
+        """Usually no: a score is a share."""
         return False
 
     def difference(self, native: Floats, other: Floats) -> Difference:
@@ -202,6 +206,10 @@ class CorpusScorer(Scorer, ABC):
     """
 
     WIDTH: ClassVar[int]
+
+    def verdicts(self) -> bool:
+        """No: only the corpus has a score that says something."""
+        return False
 
     @abstractmethod
     def count(self, items: Sequence[ScoredItem]) -> Floats:

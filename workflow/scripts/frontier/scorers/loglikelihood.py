@@ -90,9 +90,9 @@ class Loglikelihood(MeanScorer):
         ]
         return Score(metrics, {**details, **by}, rows, unparsable=invalid)
 
-    def flips(self, native: Floats, other: Floats) -> bool:
-        """Whether no credit was shared; masses are never all 1 or 0."""
-        return self.metric != MASS and bool(np.isin([native, other], (0, 1)).all())
+    def verdicts(self) -> bool:
+        """Whether the likeliest choice counts, and not the probabilities' share."""
+        return self.metric != MASS
 
 
 class _Known(Option):

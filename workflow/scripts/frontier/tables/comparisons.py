@@ -12,10 +12,10 @@ from frontier.results.cell import read_cell
 from frontier.results.columns import COMPARISONS, FASTER, KEY, SLOWER
 from frontier.results.outputs import schema
 from frontier.stats.significance import holm
+from frontier.tables.flips import divergence
 from frontier.tables.sides import (
     GENERATED,
     ComparedCell,
-    divergence,
     join_requests,
     latency_ratio,
     requests_of,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ from frontier.results.key import Key
 from frontier.results.outputs import read_requests
 from frontier.scorers import PROPORTION, CorpusScorer, Difference, MeanScorer, Scorer, rough
 from frontier.scoring import counted
-from frontier.stats.bootstrap import bootstrap, mean, ratio
+from frontier.stats.bootstrap import ratio
 from frontier.stats.jackknife import Tested, jackknife
 from frontier.stats.serial import Floats
 from frontier.stats.significance import mcnemar_mid_p, paired_difference, paired_ratio
+from frontier.tables.flips import flips
 
 GENERATED = ("measured", "invalid")  # outcomes with answers; only the first has times
 QUESTION = "question"
@@ -152,37 +152,11 @@ def _by_question(pairs: pl.DataFrame) -> Difference:
     return Difference(found, p, "paired jackknife t over questions")
 
 
-def divergence(pairs: pl.DataFrame) -> dict[str, float | None]:
-    """The mean Kullback-Leibler divergence of the choices' probabilities, with its interval.
-
-    Over the requests whose likelihoods are numbers in both; the most sensitive sign of a change, as
-    it moves before any answer does. None of texts that were generated.
-    """
-    if LOGPROBS not in pairs.columns or f"{LOGPROBS}_right" not in pairs.columns:
-        return {}
-    both = pairs.select(LOGPROBS, f"{LOGPROBS}_right").drop_nulls().rows()
-    each = [kl_divergence(one, other) for one, other in both if None not in (*one, *other)]
-    found = bootstrap(mean, np.array(each).reshape(-1, 1))
-    return {
-        "kl_divergence": found.value,
-        "kl_divergence_low": found.low,
-        "kl_divergence_high": found.high,
-    }
-
-
-def kl_divergence(native: Sequence[float], other: Sequence[float]) -> float:
-    """KL(native || other) in nats of two lists of ln p, each normalised to a sum of 1."""
-    p, q = (np.array(one) - np.logaddexp.reduce(one) for one in (native, other))
-    return max(0.0, float((np.exp(p) * (p - q)).sum()))
-
-
-def _flips(pairs: pl.DataFrame) -> tuple[Difference, dict[str, int]]:
-    """The change of a proportion over scored pairs, and its flips."""
-    before, after = (pairs[name] == 1 for name in ("score", "score_right"))
-    lost, gained = int((before & ~after).sum()), int((after & ~before).sum())
-    p = mcnemar_mid_p(lost, gained) if pairs.height else None
-    change = paired_difference(lost, gained, pairs.height)
-    return Difference(change, p, "mid-p McNemar"), {"lost": lost, "gained": gained}
+def _by_flips(native: Floats, other: Floats) -> Difference:
+    """The change of a proportion by its flips."""
+    n, lost, gained = len(native), int((other < native).sum()), int((other > native).sum())
+    p = mcnemar_mid_p(lost, gained) if n else None
+    return Difference(paired_difference(lost, gained, n), p, "mid-p McNemar")
 
 
 def scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
@@ -209,11 +183,13 @@ def scores(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> di
         scored = pairs.drop_nulls(("score", "score_right"))
         before, after = (scored[name].to_numpy() for name in ("score", "score_right"))
         row["requests"] = scored.height
-        if isinstance(other.scorer, MeanScorer) and not other.scorer.flips(before, after):
+        verdicts = other.scorer is None or other.scorer.verdicts()
+        row |= flips(before, after) if verdicts else {}
+        whole = np.isin([before, after], (0, 1)).all()
+        if isinstance(other.scorer, MeanScorer) and not (verdicts and whole):
             found = other.scorer.difference(before, after)
         else:
-            found, flips = _flips(scored)
-            row |= flips
+            found = _by_flips(before, after)
     points = 100 if unit == PROPORTION else 1
     for end in ("value", "low", "high"):
         figure = getattr(found.estimate, end)

@@ -87,6 +87,7 @@ class Change:
     score: Box
     lost: str
     gained: str
+    flips: Box
     changed: str
     divergence: Box
     p_holm: str
@@ -111,6 +112,7 @@ def changes(group: Group, naming: Naming) -> list[Change]:
             change_box(row),
             number(row["lost"]),
             number(row["gained"]),
+            flips_box(row),
             f"{row['changed']} of {row['requests']}",
             divergence_box(row),
             p_text(row),
@@ -119,6 +121,17 @@ def changes(group: Group, naming: Naming) -> list[Change]:
         )
         for row in group.comparisons
     ]
+
+
+def flips_box(change: StudyRow) -> Box:
+    """The share of answers that are right with one variant only, with its interval, in percent."""
+    if change["flips"] is None:
+        return Box(words.MISSING)
+    ends = [
+        None if change[f"flips_{end}"] is None else 100 * change[f"flips_{end}"]
+        for end in ("low", "high")
+    ]
+    return Box(f"{100 * change['flips']:.1f} %", words.interval(ends, places=1))
 
 
 def divergence_box(change: StudyRow) -> Box:
