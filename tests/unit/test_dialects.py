@@ -21,6 +21,7 @@ from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
 from frontier.engines import (
+    Choice,
     Choose,
     Due,
     Failed,
@@ -635,6 +636,41 @@ def test_a_likelihood_is_known_or_refused(
     with pytest.raises(kind, match=words) as refused:
         spoken(name, **quirks).choose(Choose("What is it?", ("A", "D")))
     assert "\n" not in str(refused.value)
+
+
+def test_a_choice_without_an_answer_has_failed(spoken: Spoken) -> None:
+    """It is asked again as a text is, all of it; then it is a failure, and several in a row end the
+    measurement."""
+    passing = FAULT | {"status": 503, "times": 2, "headers": {"Retry-After": "0"}}
+    model = spoken("vllm", faults=[passing, FAULT | {"inside": "!", "kind": "cut"}])
+    found = model.choose(Choose("#", (" yes", " no")))
+    assert isinstance(found, Choice)
+    assert (found.logprobs, found.retries) == (pytest.approx(logprobs_of(" yes", " no")), 2)
+    for _ in range(2):
+        failed = model.choose(Choose("!", (" yes", " no")))
+        assert isinstance(failed, Failed)
+        assert failed.reason
+        assert failed.end_ns > 0
+    assert isinstance(model.choose(Choose("x", (" yes",))), Choice)
+    for _ in range(2):
+        model.choose(Choose("!", (" yes",)))
+    with pytest.raises(UserError, match=r"3 requests in a row had no answer"):
+        model.choose(Choose("!", (" yes",)))
+    gone = spoken("vllm", faults=[FAULT | {"status": 503, "headers": {"Retry-After": "0"}}])
+    found = gone.choose(Choose("#", (" yes",)))
+    assert isinstance(found, Failed)
+    assert "503" in found.reason
+    assert found.retries == gone.block.retries
+
+
+@pytest.mark.parametrize("name", sorted(BY_TOP))
+def test_a_label_that_is_not_listed_is_one_failure(name: str, spoken: Spoken) -> None:
+    """A model that never names the labels is not supported."""
+    model = spoken(name, likely="ABC")
+    assert isinstance(model.choose(Choose("Is it?", ("A", "B"))), Choice)
+    found = model.choose(Choose("Is it?", ("A", "D")))
+    assert isinstance(found, Failed)
+    assert found.reason.startswith("label 'D' is not one of the 3 likeliest tokens")
 
 
 @pytest.mark.parametrize("name", sorted(BY_TOP))

@@ -55,7 +55,7 @@ def test_all_of_mmlu(rows: list[Row]) -> None:
 
 
 def test_every_question_of_mmlu_has_its_five_examples(mmlu: Path, rows: list[Row]) -> None:
-    """In the file's order; college physics has one of them twice."""
+    """They have the file's order; college physics has one of them twice."""
     dev: dict[str, list[str]] = defaultdict(list)
     for row in Mmlu(split="dev").rows(mmlu):
         dev[row.stratum].append(row.id)

@@ -134,3 +134,5 @@ class Choice:
     end_ns: int
     merged: int = 0
     """The choices whose first token has the end of the prompt too."""
+    retries: int = 0
+    """Attempts before this one, which failed before their first byte."""

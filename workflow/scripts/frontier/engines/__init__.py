@@ -23,7 +23,7 @@ from frontier import templates
 from frontier.blocks import Decides
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
-from frontier.errors import Reason, UnsupportedError
+from frontier.errors import Reason, UnsupportedError, UserError
 from frontier.host.budget import Budget
 from frontier.prompts import Prompt, as_chat
 from frontier.quantizers import Quantizer
@@ -167,7 +167,14 @@ class LoadedModel(ABC):
 
     def ask(self, request: Request) -> Generation | Choice:
         """The answer to a request of either kind. Raises an error as `generate` and `choose`."""
-        return self.generate(request) if isinstance(request, Generate) else self.choose(request)
+        if isinstance(request, Generate):
+            return self.generate(request)
+        found = self.choose(request)
+        if isinstance(found, Choice):
+            return found
+        if found.withheld:
+            return found.empty()
+        raise UserError(found.reason)
 
     @abstractmethod
     def generate(self, request: Generate) -> Generation:
@@ -183,7 +190,7 @@ class LoadedModel(ABC):
             time.sleep(max(0, one.due_ns - time.perf_counter_ns()) / 1e9)
             yield one.id, self.generate(one.request)
 
-    def choose(self, request: Choose) -> Choice:
+    def choose(self, request: Choose) -> Choice | Failed:
         """The choices' log-likelihoods, for engines that say `choose` in their `asks`.
 
         Raises OutOfMemoryError, UnsupportedError (too long, or not available in the engine).

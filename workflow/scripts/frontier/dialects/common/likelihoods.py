@@ -38,6 +38,10 @@ class Continued:
     """Whether the first of those ids has the end of the prompt too."""
 
 
+class NoLikelihoodError(UnsupportedError):
+    """An answer lacks the likelihoods that were asked for."""
+
+
 class Way(ABC):
     """One way; `path` is None for the protocol's own, else that of a server's own interface."""
 
@@ -138,12 +142,12 @@ WAYS: Mapping[Logprobs, Way] = {
 def logprob(content: bytes, asked: Continued, way: Way) -> float:
     """ln P(text | prompt) from a server's answer, the sum over the tokens of the text.
 
-    Raises UnsupportedError if the answer does not have it.
+    Raises NoLikelihoodError if the answer does not have it.
     """
     try:
         return math.fsum(known(one) for one in way.each(json.loads(content), asked))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UnsupportedError(f"no likelihoods of a prompt: {one_line(error)[:120]}") from None
+        raise NoLikelihoodError(f"no likelihoods of a prompt: {one_line(error)[:120]}") from None
 
 
 def known(value: Any) -> float:

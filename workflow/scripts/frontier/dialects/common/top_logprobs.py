@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from frontier.dialects import Dialect
-from frontier.dialects.common.likelihoods import ROUNDING, known
-from frontier.errors import UnsupportedError, one_line
+from frontier.dialects.common.likelihoods import ROUNDING, NoLikelihoodError, known
+from frontier.errors import one_line
 from frontier.text import shown
 
 MOST = 20
@@ -32,22 +32,22 @@ def fields(request: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
 
 
 def logprobs(content: bytes, labels: Sequence[Label]) -> list[float]:
-    """ln P(label) of each as the first token. Raises UnsupportedError for one that is not listed,
+    """ln P(label) of each as the first token. Raises NoLikelihoodError for one that is not listed,
     or without a list of likelihoods."""
     try:
         answer = json.loads(content)
         first = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
         listed = [(_text(one), one.get("id"), known(one["logprob"])) for one in first]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise UnsupportedError(
+        raise NoLikelihoodError(
             f"no list of the likeliest tokens: {one_line(error)[:120]}"
         ) from None
     if sum(math.exp(value) for _, _, value in listed) > 1 + ROUNDING:
-        raise UnsupportedError("the listed likelihoods are none: their sum is greater than 1")
+        raise NoLikelihoodError("the listed likelihoods are none: their sum is greater than 1")
     found = [_find(label, listed) for label in labels]
     missing = [text for (text, _), value in zip(labels, found, strict=True) if value is None]
     if missing:
-        raise UnsupportedError(
+        raise NoLikelihoodError(
             f"label {shown(missing[0])} is not one of the {len(listed)} likeliest tokens, so its "
             "likelihood is not known"
         )

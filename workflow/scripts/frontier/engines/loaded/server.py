@@ -12,12 +12,13 @@ from typing import Any
 from frontier.client import Call, Exchange
 from frontier.client.client import Client
 from frontier.engines import Loaded, LoadedModel, ServerFacts, Settings
-from frontier.engines.common import asking, likelihood, reading
+from frontier.engines.common import asking, reading
 from frontier.engines.common.asking import OK, NoAnswer
 from frontier.engines.common.gpu_memory import held
 from frontier.engines.common.secrecy import masked, without_key
 from frontier.engines.common.sending import Sending, Sent
 from frontier.engines.common.server_facts import conducted, noted
+from frontier.engines.loaded import server_choices
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
@@ -107,16 +108,13 @@ class ServerModel(LoadedModel):
                 if isinstance(found, Generation):
                     yield name, replace(found, retries=attempts[name])
                     continue
-                self._unsure = True
-                self._check(found)
+                self.check(found)
                 if found.meaning == "again" and attempts[name] < self.block.retries:
                     again[name] = found.wait_s(attempts[name])
                     attempts[name] += 1
                     continue
-                if found.withheld:
-                    self.answers, self._in_a_row = self.answers + 1, 0
-                elif len(requests) == 1:
-                    self._count_in_a_row(found)
+                if found.withheld or len(requests) == 1:
+                    self.count_in_a_row(found)
                 start = exchange.sent_ns or exchange.due_ns
                 reason, took = without_key(found.reason, self.headers), exchange.end_ns - start
                 yield name, Failed(reason, start, took, attempts[name], found.withheld)
@@ -165,14 +163,20 @@ class ServerModel(LoadedModel):
         name = self.block.reported(self.sending.model)
         if refused := asking.not_as_asked(read, request, own, stream, name):
             return refused
-        self.answers, self._in_a_row = self.answers + 1, 0
+        self.answered()
         self._know(noted, stream)
         doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
         doubts += (*reading.cache_doubts(read, self.loaded.server),)
         return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
-    def _check(self, found: NoAnswer) -> None:
+    def answered(self) -> None:
+        """Notes that a request was answered."""
+        self.answers += 1
+        self._in_a_row = 0
+
+    def check(self, found: NoAnswer) -> None:
         """Raises the error for a failure that ends the measurement."""
+        self._unsure = True
         if self.server:
             self.server.check(END_S if found.broken else 0)
         reason = f"{self.name}: {without_key(found.reason, self.headers)}"
@@ -185,8 +189,14 @@ class ServerModel(LoadedModel):
             named = f" (its key is that in ${key.variable})" if key and "HTTP 40" in reason else ""
             raise UserError(f"{reason}{named}")
 
-    def _count_in_a_row(self, found: NoAnswer) -> None:
-        """Raises UserError once several single requests had no answer, one after another."""
+    def count_in_a_row(self, found: NoAnswer) -> None:
+        """Raises UserError once several single requests had no answer, one after another.
+
+        One that is withheld is an answer of the server's.
+        """
+        if found.withheld:
+            self.answered()
+            return
         self._in_a_row += 1
         if self._in_a_row >= FEW:
             raise UserError(
@@ -199,28 +209,13 @@ class ServerModel(LoadedModel):
         if (known := self.loaded.server) and what is not None:
             self.loaded = replace(self.loaded, server=more(known, what))
 
-    def choose(self, request: Choose) -> Choice:
-        """The choices' log-likelihoods. Raises UnsupportedError, UserError."""
-        return likelihood.choice(self.sending, request, self._whole, self.block)
-
-    def _whole(self, body: bytes, texts: Sequence[str], path: str | None = None) -> bytes:
-        """The body of an answer that is no stream. Raises an error for any other response.
-
-        `path`: of an interface of its own. All counts that the request can cost, if answered.
-        """
-        root = self.client.origin.path.removesuffix(self.block.root) if path else None
-        reserved = self.budget.reserve(texts, 1)
-        call = Call("", path or self.path, self.headers, body, root=root)
-        exchange = masked(self.client.ask(call), self.headers)
-        if exchange.failure is None and exchange.status == OK:
-            return exchange.body
-        if exchange.status not in (None, OK) or not exchange.sent_ns:
-            reserved.release()
-        raise self._refusal(asking.failed(exchange))
+    def choose(self, request: Choose) -> Choice | Failed:
+        """The choices' log-likelihoods, or why there are none. Raises errors as `answer` does."""
+        return server_choices.choice(self, request)
 
     def _refusal(self, found: NoAnswer) -> UserError:
         """The error for a single request without an answer. Raises a graver one itself."""
-        self._check(found)
+        self.check(found)
         return UserError(f"{self.name}: {without_key(found.reason, self.headers)}")
 
     def processes(self) -> frozenset[int]:

@@ -33,27 +33,24 @@ def recorded(
     """
     request = bench.requests[name]
     own: dict[str, Any]
-    retries = 0
     if isinstance(answer, Failed):
         own = dict.fromkeys(("tokens", "prompt_tokens"), 0) | {"text": "", "arrivals": []}
         ended = WITHHELD if answer.withheld else "failed"
         own |= {"finish_reason": ended, "failure": answer.reason}
-        retries = answer.retries
     elif isinstance(answer, Choice):
         own = _chosen(request, answer)
     else:
         own = {key: getattr(answer, key) for key in ANSWERED}
-        retries = answer.retries
     return Record(
         id=name,
         prompt_sha256=hashlib.sha256(bench.model.render(request.prompt).encode()).hexdigest(),
-        due_ns=answer.start_ns if due_ns is None or retries else due_ns,
+        due_ns=answer.start_ns if due_ns is None or answer.retries else due_ns,
         start_ns=answer.start_ns,
         end_ns=answer.end_ns,
         session=bench.journal.session,
         input_sha256=input_sha256(bench.inputs.get(name) or written(request.prompt)),
         lost_shots=request.lost_shots,
-        retries=retries,
+        retries=answer.retries,
         **own,
     )
 
