@@ -30,6 +30,7 @@ from frontier.gates import Timing
 from frontier.gates.sessions import Sessions
 from frontier.machine.limits import Limits, OutOfTimeError
 from frontier.measuring import reuse
+from frontier.prompts import Question
 from frontier.results import checksums, measurement, records
 from frontier.results.journal import Journal
 from frontier.results.key import MeasureIdentity
@@ -461,7 +462,8 @@ def test_as_much_is_taken_as_can_be(
             )
     path = task / "new" / "journal.jsonl"
     path.parent.mkdir()
-    reuse.take_over(path, SPEC, wanted, HERE)
+    questions = {name: Question(prompt) for name, prompt in wanted.items()}
+    reuse.take_over(path, SPEC, questions, HERE)
     found = Journal(path, HERE, "new").records
     assert len({one.start_ns for one in found}) == len({one.id for one in found}) == len(found)
     assert all(wanted[one.id] == one.text for one in found)

@@ -16,7 +16,7 @@ import chains
 import little
 import shipped
 import tiny
-from frontier import prompts, scenarios
+from frontier import prompts
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
 from frontier.checkpoints.chat import ChatTemplate
@@ -28,7 +28,7 @@ from frontier.errors import UnsupportedError, UserError
 from frontier.planning.steps import Steps
 from frontier.prompts import Chat, Question, Shot
 from frontier.sampling.shots import ShotsSpec
-from frontier.scenarios.common import warming
+from frontier.scenarios.common import asked, warming
 from frontier.specs.measure import MeasuredTask
 from frontier.templates import TODAY
 from measurements import a_measurement
@@ -227,8 +227,8 @@ def test_a_template_without_room_for_turns_is_known_while_planning(
     loaded = transformers.load(chains.answering(folder, [" odd"]), AS_CHAT)
     question = Question("x =", (Shot("1", "2"),), "turns")
     with pytest.raises(UnsupportedError, match=words):  # as a hub's is, once it is fetched
-        scenarios.check_prompts(loaded, {"one": question})
-    scenarios.check_prompts(loaded, {"one": Question("x =", (Shot("1", "2"),))})
+        asked.check_prompts(loaded, {"one": question})
+    asked.check_prompts(loaded, {"one": Question("x =", (Shot("1", "2"),))})
 
 
 def catalogue(
@@ -392,9 +392,9 @@ def test_a_prompt_without_room_loses_shots_and_is_counted(tmp_path: Path) -> Non
         "longer": {"fields": {"a": "w3"}, "shots": few(" ".join(["w7"] * room), "w5", "w6")},
         "longest": {"fields": {"a": " ".join(["w7"] * room)}, "shots": few("w4", "w5", "w6")},
     }
-    asked = task()
-    questions = {name: asked.question(one) for name, one in read.items()}
-    found = scenarios.requests_for(questions, asked, model)
+    own = task()
+    questions = {name: own.question(one) for name, one in read.items()}
+    found = asked.requests_for(questions, own, model)
     assert {name: one.lost_shots for name, one in found.items()} == {
         "short": 0, "long": 1, "longer": 3, "longest": 3,
     }  # fmt: skip

@@ -33,6 +33,7 @@ from frontier.results.journal import Journal
 from frontier.results.measurement import Attempt, Measurement
 from frontier.results.session import Peaks, Run, Served
 from frontier.scenarios import Bench
+from frontier.scenarios.common import asked
 from frontier.serving import servers
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_lines, read_spec, sha256
@@ -113,15 +114,16 @@ def run_cell(
             began = not paused and not (served and served.kept)
             journal.loaded(Run(load_s=(loaded - started) / 1e9 if began else None))
             journal.loaded(Run.of(asdict(model.loaded) | lock_facts(origin, model.loaded)))
-            scenarios.check_prompts(model, questions)
-            requests = scenarios.requests_for(questions, spec.task, model)
+            asked.check_prompts(model, questions)
+            requests = asked.requests_for(questions, spec.task, model)
             journal.make_room(model.reserve(list(requests.values())))
             known = scenario.answered(journal, questions)
             if known is None:
                 watch = contention.Watch(settings.accelerator, model.processes())
-                inputs = {name: one.input for name, one in questions.items()}
                 paid = bool(spec.costs)
-                bench = Bench(model, requests, journal, watch, pauses, cell, paid, inputs)
+                bench = Bench(
+                    model, requests, journal, watch, pauses, cell, paid, questions, spec.task
+                )
                 journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
                 scenario.measure(bench)
                 journal.loaded(Run(load_average=watch.load_average()))
@@ -161,8 +163,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     path = arguments.requests.with_name(layout.JOURNAL)
     apart = scenarios.load(spec.cell.scenario).INDEPENDENT
     if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
-        prompts = {name: one.input for name, one in questions.items()}
-        reuse.take_over(path, spec, prompts, here)
+        reuse.take_over(path, spec, questions, here)
     journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
     attempt, session = run_cell(spec, settings, arguments.model, questions, journal, limits)

@@ -150,7 +150,8 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     if rows.keys() != {record.id for record in records}:
         raise UserError(f"{inputs.requests}: not the requests of {inputs.sample}")
     ordered = [rows[record.id] for record in records]
-    items = scored_items(records, ordered, measured.template, measured.choices)
+    asked = measured.template, measured.choices, measured.follow_ups
+    items = scored_items(records, ordered, *asked)
     result |= {"simulated": measured.simulated, "random_weights": measured.random_weights}
     # Never a score where nothing was learned; never a latency where the weights are not the ones
     # that would be read.

@@ -24,7 +24,7 @@ from frontier.errors import Reason
 
 Asked = Literal["generate", "choose"]
 Cached = Literal["grouped", "broadcast"]
-Part = Literal["a system message", "shots as turns", "a beginning of the answer"]
+Part = Literal["a system message", "shots as turns", "several turns", "a beginning of the answer"]
 """A part of a prompt other than the question."""
 Formats = Annotated[tuple[Name, ...], Field(min_length=1), Plan]
 
@@ -169,7 +169,7 @@ class EngineBlock(Derived):
 
         `parts`: those of a prompt other than the question. Only a chat has room for most of them.
         """
-        for part in ("a system message", "shots as turns"):
+        for part in ("a system message", "shots as turns", "several turns"):
             if part in parts and style != "chat":
                 needs = "needs" if part == "a system message" else "need"
                 return f"{part} {needs} a model with prompt: chat"

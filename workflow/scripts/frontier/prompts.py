@@ -57,6 +57,8 @@ class Chat:
         return True
 
 
+UNKNOWN = "..."
+"""The text in place of an answer that is not known yet."""
 Prompt = str | Chat
 """A text, or a conversation with more than a question."""
 
@@ -64,6 +66,11 @@ Prompt = str | Chat
 def sample_ids(row_id: str, count: int) -> list[str]:
     """The ids of the requests for so many answers to a row's question."""
     return [row_id] if count == 1 else [f"{row_id}#{number}" for number in range(1, count + 1)]
+
+
+def turn_ids(name: str, turns: int) -> list[str]:
+    """The ids of the requests for the turns of a conversation, whose only one has its name."""
+    return [name] if turns == 1 else [f"{name}@{turn}" for turn in range(1, turns + 1)]
 
 
 def as_chat(prompt: Prompt) -> Chat:
@@ -100,12 +107,30 @@ class Question:
     """The text before the first example, once."""
     choices: tuple[str, ...] = ()
     """The answers whose likelihoods are asked for; none where an answer is generated."""
+    later: tuple[str, ...] = ()
+    """The user's further messages, up to that of this turn."""
+    follows: tuple[str, ...] = ()
+    """The ids of the requests for the turns before this one."""
+    answers: tuple[str, ...] = ()
+    """The model's own answers in those turns; none until they are known."""
 
     def with_shots(self, count: int) -> Prompt:
         """The prompt with the first `count` of its shots, of which the first is the nearest.
 
-        So it is the prompt of a task with a `count` of so many.
+        So it is the prompt of a task with a `count` of so many. A later turn is a conversation with
+        the model's own answers to the turns before.
         """
+        opening = self._opening(count)
+        if not self.later:
+            return opening
+        first = as_chat(opening)
+        answers = self.answers or (UNKNOWN,) * len(self.follows)
+        said = zip((first.prompt, *self.later), answers, strict=False)
+        before = (Shot(question, self.begins + answer) for question, answer in said)
+        return Chat(self.later[-1], (*first.shots, *before), self.begins)
+
+    def _opening(self, count: int) -> Prompt:
+        """The prompt of the first turn."""
         used = tuple(reversed(self.shots[:count]))
         if self.style == "turns":
             if not used:
@@ -121,7 +146,7 @@ class Question:
     def texts(self) -> list[str]:
         """All of its texts, the question first."""
         shots = (text for shot in self.shots for text in (shot.question, shot.answer))
-        others = (self.preamble, self.begins, *self.choices)
+        others = (self.preamble, self.begins, *self.choices, *self.later, *self.answers)
         return [self.prompt, *filter(None, others), *shots]
 
     @property

@@ -84,6 +84,7 @@ def _unpadded(text: str) -> str:
 
 
 Beginning = Annotated[Text, AfterValidator(_unpadded)]
+FollowUps = Annotated[tuple[Beginning, ...], Field(min_length=1, max_length=20)]
 Choices = Annotated[tuple[Beginning, ...], Field(min_length=2, max_length=100)]
 
 
@@ -96,6 +97,9 @@ class Task(Entry):
     """The sample drawn from it."""
     prompt: Annotated[str, Measure]
     """Template over the row's fields, such as "{sentence}\\nSentiment:"; braces are doubled."""
+    follow_ups: Annotated[FollowUps | None, Measure] = None
+    """Templates of the user's further messages, for models with `prompt: chat`. Each is a request
+    of its own, behind the model's own answers to those before it; one at a time (single-stream)."""
     preamble: Annotated[str | None, Field(min_length=1), Measure] = None
     """Template of a text before the first of the `shots`, or before the prompt without any."""
     choices: Annotated[Literal["row"] | Choices | None, Measure] = None
@@ -128,7 +132,12 @@ class Task(Entry):
     @property
     def requests(self) -> int:
         """The number of its requests."""
-        return self.sample.size * (self.samples.count if self.samples else 1)
+        return self.sample.size * (self.samples.count if self.samples else 1) * self.turns
+
+    @property
+    def turns(self) -> int:
+        """The user's messages in each conversation."""
+        return 1 + len(self.follow_ups or ())
 
     def slice(self, stage: Stage) -> dict[str, JsonValue]:
         """The keys that decide `stage`, those of `shots` likewise."""
@@ -162,7 +171,7 @@ class Task(Entry):
     def _generates_or_chooses(self) -> Self:
         if self.choices is None and self.max_new_tokens is None:
             raise ValueError("max_new_tokens: Field required")
-        names = ("max_new_tokens", "stop", "samples")
+        names = ("max_new_tokens", "stop", "samples", "follow_ups")
         given = {name: getattr(self, name) for name in names}
         if self.choices and (odd := next((name for name, one in given.items() if one), None)):
             raise ValueError(f"{odd}: nothing is generated where there are choices")

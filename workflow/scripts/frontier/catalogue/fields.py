@@ -15,6 +15,7 @@ from frontier.scorers import SCORERS, Scorer
 def with_fields(loader: Loader, task: Task, scorer: Scorer, where: str) -> Loader:
     """The loader with all fields that a task reads. Raises UserError for what it cannot provide."""
     texts = {"prompt": task.prompt, **({"preamble": task.preamble} if task.preamble else {})}
+    texts |= {f"follow_ups.{at}": one for at, one in enumerate(task.follow_ups or ())}
     named: list[str] = []
     for text in texts.values():
         with suppress(ValueError):  # refused below
@@ -38,6 +39,8 @@ def with_fields(loader: Loader, task: Task, scorer: Scorer, where: str) -> Loade
                 f"{where}.choices: {kind} reads generated texts; loglikelihood does not"
             )
         raise UserError(f"{where}.choices: Field required: {kind} compares their likelihoods")
+    if task.follow_ups and not scorer.TURNS:
+        raise UserError(f"{where}.follow_ups: {kind} scores one answer to each question")
     if task.choices == "row" and not loader.offers_choices():
         raise UserError(f"{where}.choices: rows of this loader have no wrong answers")
     if scorer.REFERENCES != "none" and read.references() == "none":

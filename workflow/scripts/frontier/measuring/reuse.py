@@ -8,13 +8,14 @@ or another seed, requests asked before are copied with their sessions.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from frontier import gates
 from frontier.host.files import write_bytes
-from frontier.measuring import contention
+from frontier.measuring import contention, turns
+from frontier.prompts import Question
 from frontier.results import checksums, layout, measurement
 from frontier.results.recorded import Recorded, finished
 from frontier.results.records import Record, input_sha256
@@ -61,23 +62,25 @@ class Session:
 
 
 def take_over(
-    journal: Path, spec: MeasureSpec, prompts: Mapping[str, str], here: SessionFacts
+    journal: Path, spec: MeasureSpec, questions: Mapping[str, Question], here: SessionFacts
 ) -> None:
     """Starts a measurement's journal with requests answered by others next to its folder, if any.
 
     Reuses records that this machine (`here`) measured with the same packages in a session with
-    valid times. Each record counts once, however many requests share its prompt.
+    valid times. Each record counts once, however many requests share its prompt. A later turn of a
+    conversation is reused behind the same answers only.
     """
     if not spec.request:
         return
-    wanted = {name: input_sha256(prompt) for name, prompt in prompts.items()}
     sessions = _sessions(journal.parent, spec.request)
     alike = [one for one in sessions if _alike(one.facts, here)]
     sound = [one for one in alike if one.sound(spec.max_background_cores)]
-    taken = _assign(sound, wanted)
+    taken = _conversations(sound, questions)
     if taken:
         write_bytes(journal, _journal(taken).lines(spec.digest))
-    counts = [sum(map(len, _assign(of, wanted).values())) for of in (sound, alike, sessions)]
+    counts = [
+        sum(map(len, _conversations(of, questions).values())) for of in (sound, alike, sessions)
+    ]
     remarks = (
         ("for another sample", counts[0]),
         (
@@ -91,7 +94,7 @@ def take_over(
     )
     for words, count in remarks:
         if count:
-            line = f"{count} of {len(prompts)} requests were asked before {words}"
+            line = f"{count} of {len(questions)} requests were asked before {words}"
             print(f"{journal.parent}: {line}", file=sys.stderr, flush=True)
 
 
@@ -159,6 +162,26 @@ def _alike(session: SessionFacts, here: SessionFacts) -> bool:
     return session.hardware == here.hardware and (bool(session.adopted) or software)
 
 
+def _conversations(
+    sessions: Sequence[Session], questions: Mapping[str, Question]
+) -> dict[Session, list[Record]]:
+    """The records for the questions, by session: turn by turn, behind the same answers only."""
+    taken: dict[Session, list[Record]] = {}
+    for turn in range(1 + max((len(one.follows) for one in questions.values()), default=0)):
+        known = {record.id: record for records in taken.values() for record in records}
+        now = {
+            name: turns.behind(one, known)
+            for name, one in questions.items()
+            if len(one.follows) == turn
+        }
+        wanted = {name: input_sha256(one.input) for name, one in now.items() if one is not None}
+        for session, records in _assign(sessions, wanted).items():
+            taken.setdefault(session, []).extend(records)
+    for records in taken.values():
+        records.sort(key=lambda record: record.start_ns)
+    return taken
+
+
 def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Session, list[Record]]:
     """The records for the `wanted` requests, by session.
 
@@ -192,6 +215,4 @@ def _assign(sessions: Iterable[Session], wanted: Mapping[str, str]) -> dict[Sess
     for session, record in left:
         if names := by_prompt.get(record.input_sha256):
             take(session, record, names.pop())
-    for records in taken.values():
-        records.sort(key=lambda record: record.start_ns)
     return taken

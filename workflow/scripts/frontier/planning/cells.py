@@ -113,10 +113,12 @@ def why_not_asked(found: Placement, task: Task) -> Reason | None:
     if asks not in found.engine.asks:
         what = "the likelihood of a text" if task.choices else "generated texts"
         return f"{found.device.engine} does not give {what}, which {asks} in its asks would say"
-    model, turns = found.model, task.shots is not None and task.shots.as_ == "turns"
+    model, examples = found.model, task.shots is not None and task.shots.as_ == "turns"
+    turns = examples or bool(task.follow_ups)
     parts: dict[Part, bool] = {
         "a system message": bool(task.system or model.system),
-        "shots as turns": turns,
+        "shots as turns": examples,
+        "several turns": bool(task.follow_ups),
         "a beginning of the answer": task.answer_begins is not None,
     }
     reason = found.engine.why_not_asked(
@@ -154,11 +156,14 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
         reason = reason or scenario_kinds.NO_CHOICES
     if catalogue.tasks[task].samples:
         reason = reason or why_not_sampled(found, place.scenario)
+    if catalogue.tasks[task].follow_ups and place.scenario != SINGLE_STREAM:
+        reason = reason or scenario_kinds.NO_TURNS
     if reason:
         return Cell(*names, "unsupported", reason, scenario=place.scenario)
     if found.engine.remote:
         return Cell(*names, scenario=place.scenario)
-    cache = kv_cache_bytes(found.model, found.engine, found.dtype, catalogue.tasks[task].new_tokens)
+    new = catalogue.tasks[task].new_tokens * catalogue.tasks[task].turns
+    cache = kv_cache_bytes(found.model, found.engine, found.dtype, new)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
         needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES

@@ -82,9 +82,10 @@ def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
     """The tokens of a prompt on average, estimated. Raises UserError if no sample is drawn."""
     asked = MeasuredTask.model_validate(task.slice("measure"))
     before = task.system or system or ""
-    rows = [asked.question(row).texts for row in read_lines(sample)]
-    texts = [[before + question, *others] for question, *others in rows]
-    return sum(tokens_of(text) for one in texts for text in one) / max(1, len(texts))
+    rows = [one for one in asked.questions(read_lines(sample)).values() if not one.sample]
+    texts = [[before + one.texts[0], *one.texts[1:]] for one in rows]
+    earlier = sum(len(one.follows) for one in rows) * asked.max_new_tokens
+    return (sum(tokens_of(text) for one in texts for text in one) + earlier) / max(1, len(texts))
 
 
 def tokens_of(text: str) -> float:

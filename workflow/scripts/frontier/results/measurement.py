@@ -49,6 +49,7 @@ class _Task(BaseModel):
     """The part of a measured task that is read again."""
 
     prompt: str
+    follow_ups: tuple[str, ...] | None = None
     samples: MeasuredSamples | None = None
     choices: tuple[str, ...] | Literal["row"] | None = None
     shots: MeasuredShots | None = None
@@ -119,6 +120,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def template(self) -> str:
         """The template of the task's prompts."""
         return _Spec.model_validate(self.spec).task.prompt
+
+    @property
+    def follow_ups(self) -> tuple[str, ...]:
+        """The templates of the further turns of each conversation."""
+        return _Spec.model_validate_json(json.dumps(self.spec)).task.follow_ups or ()
 
     @property
     def choices(self) -> tuple[str, ...] | str | None:

@@ -19,21 +19,24 @@ from pydantic import JsonValue, ValidationError
 
 from frontier.blocks import Decides, Entry
 from frontier.catalogue.devices import Warmup
-from frontier.engines import Choose, Due, Failed, Generate, Generation, LoadedModel
+from frontier.engines import Due, Failed, Generate, Generation, LoadedModel
 from frontier.errors import Reason, UnsupportedError, UserError
+from frontier.measuring import turns
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
-from frontier.prompts import Question, following
+from frontier.prompts import Question, written
 from frontier.registry import Registry
 from frontier.requests import Request
 from frontier.results.journal import Journal
 from frontier.results.records import Record
 from frontier.results.session import Run, WarmUp
 from frontier.scenarios.common import warming
+from frontier.scenarios.common.asked import request_for
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
 
 NO_CHOICES: Reason = "choices are asked one at a time (single-stream)"
+NO_TURNS: Reason = "the turns of a conversation are asked one at a time (single-stream)"
 MOST_ATTEMPTS = 3
 """The attempts at a request, or at a pass, during which this process may have been paused."""
 
@@ -43,8 +46,9 @@ class Bench:
     """The resources of a scenario's measurement."""
 
     model: LoadedModel
-    requests: Mapping[str, Request]
-    """The requests by id, in the sample's order."""
+    requests: dict[str, Request]
+    """The requests by id, in the sample's order. That of a later turn is a stand-in of the greatest
+    likely length until the turns before it are answered."""
     journal: Journal
     """The journal with the requests of earlier processes, to which each new one is added."""
     watch: Watch
@@ -55,15 +59,43 @@ class Bench:
     """The cell's name in messages."""
     paid: bool = False
     """Whether requests cost money, so that none is asked twice."""
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    """All that is asked, with all shots, as texts by id (`Question.asked`)."""
+    questions: Mapping[str, Question] = field(default_factory=dict)
+    """The questions by the ids of their requests."""
+    task: MeasuredTask | None = None
+    """The task's limits, for turns that are known later."""
+
+    def current(self, name: str, records: Mapping[str, Record]) -> Request | Failed:
+        """The request of that id, which of a later turn follows the recorded answers.
+
+        Such a one takes the place of its stand-in in `requests`. Failed if it cannot be asked.
+        """
+        question = self.questions.get(name)
+        if question is None or not question.follows:
+            return self.requests[name]
+        now = turns.behind(question, records)
+        if now is None or self.task is None:
+            return turns.failed(turns.UNANSWERED)
+        request = request_for(now, self.task, self.model)
+        if not self.model.fits(request):
+            return turns.failed(turns.TOO_LONG)
+        self.requests[name] = request
+        return request
+
+    def input(self, name: str, records: Mapping[str, Record]) -> str:
+        """All that a request asks, with all shots and recorded answers, as a text."""
+        question = self.questions.get(name)
+        if question is None:
+            return written(self.requests[name].prompt)
+        return (turns.behind(question, records) or question).input
 
     @property
     def generations(self) -> Mapping[str, Generate]:
         """The requests, for scenarios in which only texts are generated.
 
-        Raises UnsupportedError if one is a choice.
+        Raises UnsupportedError if one is a choice, or follows another's answer.
         """
+        if any(one.follows for one in self.questions.values()):
+            raise UnsupportedError(NO_TURNS)
         found = {name: one for name, one in self.requests.items() if isinstance(one, Generate)}
         if len(found) < len(self.requests):
             raise UnsupportedError(NO_CHOICES)
@@ -137,7 +169,9 @@ def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
     """Warms up; returns the result, with the facts that the first requests show of the model."""
     if not scenario.CHOICES:
         assert bench.generations
-    requests = warming.unlike(bench.model, list(bench.requests.values()))
+    later = {name for name, one in bench.questions.items() if one.follows}
+    first = [one for name, one in bench.requests.items() if name not in later]
+    requests = warming.unlike(bench.model, first)
     found = scenario.warm_up(bench.model, requests, limits)
     shown = bench.model.loaded
     return Run(warmup=found, kv_bytes_per_token=shown.kv_bytes_per_token, batching=shown.batching)
@@ -169,45 +203,6 @@ def load(name: str, keys: Mapping[str, JsonValue] | None = None) -> Scenario:
 
 def _file(name: str) -> str:
     return name.replace("-", "_")
-
-
-def requests_for(
-    questions: Mapping[str, Question], task: MeasuredTask, model: LoadedModel
-) -> dict[str, Request]:
-    """The request for each question by id, with the task's limits.
-
-    One for which the model has no room loses shots, the last drawn first, and never the question.
-    """
-    found = {}
-    for name, one in questions.items():
-        request = _request(one, task, model, 0)
-        while request.lost_shots < len(one.shots) and not model.fits(request):
-            request = _request(one, task, model, request.lost_shots + 1)
-        found[name] = request
-    return found
-
-
-def _request(one: Question, task: MeasuredTask, model: LoadedModel, lost: int) -> Request:
-    """The request for a question without so many of its shots."""
-    prompt = one.with_shots(len(one.shots) - lost)
-    if one.choices:
-        return Choose(prompt, following(model.render(prompt), one.choices), lost)
-    sampling = task.samples.of(one) if task.samples else None
-    return Generate(prompt, task.max_new_tokens, task.stop, lost, sampling)
-
-
-def check_prompts(model: LoadedModel, questions: Mapping[str, Question]) -> None:
-    """Raises UserError for the first prompt that the chat template rejects, before any is asked.
-
-    Raises UnsupportedError if it has no room for shots as turns, or for the beginning of an answer.
-    """
-    for identifier, one in questions.items():
-        if reason := model.refusal(one.whole):
-            raise UnsupportedError(reason)
-        try:
-            model.render(one.whole)
-        except UserError as error:
-            raise UserError(f"request {identifier}: {error}") from error
 
 
 def answers_of(

@@ -11,6 +11,7 @@ from frontier.engines import Choice, Choose, Due, Failed, Generation, LoadedMode
 from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
+from frontier.measuring import turns
 from frontier.measuring.pauses import Pauses
 from frontier.requests import Request
 from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario
@@ -23,37 +24,42 @@ class SingleStream(Scenario):
     CHOICES: ClassVar[bool] = True
 
     def measure(self, bench: Bench) -> None:
-        """Times the requests in the sample's order."""
+        """Times the requests in the sample's order, in which a conversation's turns follow."""
         journal, label = bench.journal, bench.label
+        journal.discard(list(turns.outdated(bench.questions, journal.records)))
         finished = journal.answered_ids
         progress = Progress(label, len(bench.requests), "requests", done=len(finished))
         runner = presence.Runner()
         journal.begin(asdict(bench.watch.read()))
         bench.pauses.beat()
-        for identifier, request in bench.requests.items():
+        known = {record.id: record for record in journal.records}
+        for identifier in bench.requests:
             if identifier in finished:
                 continue
             if runner.has_exited():
                 # Continuing would disturb the next run's measurements.
                 raise UserError(f"{label}: Snakemake has ended; what was measured is saved")
+            request = bench.current(identifier, known)
             answer, attempts, paused = undisturbed(
                 bench.model, identifier, request, bench.pauses, bench.paid
             )
-            record = recorded(bench, identifier, answer)
-            journal.append(
-                replace(record, attempts=attempts, paused=paused), asdict(bench.watch.read())
-            )
+            record = recorded(bench, identifier, answer, before=known)
+            known[identifier] = replace(record, attempts=attempts, paused=paused)
+            journal.append(known[identifier], asdict(bench.watch.read()))
             progress.step()
 
 
 def undisturbed(
-    model: LoadedModel, name: str, request: Request, pauses: Pauses, once: bool = False
+    model: LoadedModel, name: str, request: Request | Failed, pauses: Pauses, once: bool = False
 ) -> tuple[Generation | Choice | Failed, int, bool]:
     """Asks one request, again if this process was paused meanwhile, or the client of a server late.
 
     `once`: never again, as it costs money.
-    Returns the last answer, the number of attempts, and whether the last one was paused as well.
+    Returns the last answer, the number of attempts, and whether the last one was paused as well;
+    for one that cannot be asked, its failure.
     """
+    if isinstance(request, Failed):
+        return request, 1, False
     attempts, paused, late = 0, True, False
     while (paused or late) and attempts < (1 if once else MOST_ATTEMPTS):
         answer = _answer(model, name, request)

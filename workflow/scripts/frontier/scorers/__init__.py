@@ -64,6 +64,8 @@ class ScoredItem:
     """The choices with their likelihoods, where those were asked for."""
     withheld: bool = False
     """Whether a server's filter kept something of the answer back, or all of it."""
+    turn: int = 1
+    """The number of the turn of the conversation, whose later ones share its question."""
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -141,6 +143,8 @@ class Scorer(Entry, ABC):
     """The name of the metric by which variants are compared."""
     REPEATS: ClassVar[bool] = False
     """Whether it takes several answers to the same question, which are not independent."""
+    TURNS: ClassVar[bool] = False
+    """Whether it takes the answers to all turns of a conversation (a task's `follow_ups`)."""
     ASKS: ClassVar[Asked] = "generate"
     """The request to a model: for a text, or for the likelihoods of choices."""
     REFERENCES: ClassVar[References] = "one"

@@ -46,6 +46,8 @@ class Judge(MeanScorer):
 
     PRIMARY = "judged"
     REFERENCES = "several"
+    REPEATS = True
+    TURNS = True
 
     judge: Annotated[str, Field(min_length=1), Decides("score")]
     """The variant that judges, as results/ names it."""

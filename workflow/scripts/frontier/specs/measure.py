@@ -29,7 +29,7 @@ from frontier.catalogue.devices import Warmup
 from frontier.engines import AnyEngine
 from frontier.errors import UserError, did_you_mean
 from frontier.host.budget import LEDGER, Budget, Limit
-from frontier.prompts import Form, Question, ShotStyle, choices_of, question, sample_ids
+from frontier.prompts import Form, Question, ShotStyle, choices_of, question, sample_ids, turn_ids
 from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.requests import Sampling
 from frontier.results.key import Key, MeasureIdentity
@@ -107,6 +107,7 @@ class MeasuredTask(Spec):
     """A task's keys (config/tasks.yaml)."""
 
     prompt: str
+    follow_ups: tuple[str, ...] | None = None
     choices: tuple[str, ...] | Literal["row"] | None = None
     max_new_tokens: Annotated[int, Field(validate_default=True)] = 0
     stop: tuple[str, ...] = ()
@@ -143,13 +144,21 @@ class MeasuredTask(Spec):
         return question(self.prompt, row, form, choices)
 
     def questions(self, rows: Iterable[Mapping[str, Any]]) -> dict[str, Question]:
-        """The questions of a sample by the ids of their requests, each as often as it is asked."""
+        """The questions of a sample by the ids of their requests, each as often as it is asked.
+
+        The turns of a conversation follow one another.
+        """
         count = self.samples.count if self.samples else 1
         return {
-            name: replace(found, sample=number)
+            name: replace(found, sample=number, later=later[:turn], follows=tuple(names[:turn]))
             for row in rows
             for found in [self.question(row)]
-            for number, name in enumerate(sample_ids(row["id"], count))
+            for later in [
+                tuple(templates.fill(one, row["fields"]) for one in self.follow_ups or ())
+            ]
+            for number, sample in enumerate(sample_ids(row["id"], count))
+            for names in [turn_ids(sample, 1 + len(later))]
+            for turn, name in enumerate(names)
         }
 
 

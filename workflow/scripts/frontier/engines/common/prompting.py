@@ -108,7 +108,7 @@ class Prompting:
         """The prompt in the chat template. Raises UserError if the template fails."""
         chat = as_chat(prompt)
         if chat.shots and not self.chat:
-            raise UserError("shots as turns need a model with prompt: chat")
+            raise UserError("earlier turns need a model with prompt: chat")
         if self.style == "plain":
             return chat.text
         begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from frontier.engines import Choice, Choose, Failed, Generation
-from frontier.prompts import written
 from frontier.requests import WITHHELD, Request
 from frontier.results.records import CHOSEN, Record, input_sha256
 
@@ -22,14 +22,19 @@ ANSWERED = (
 
 
 def recorded(
-    bench: Bench, name: str, answer: Generation | Choice | Failed, due_ns: int | None = None
+    bench: Bench,
+    name: str,
+    answer: Generation | Choice | Failed,
+    due_ns: int | None = None,
+    before: Mapping[str, Record] | None = None,
 ) -> Record:
     """The record of a request's answer, or of its failure, which has no text, token or count.
 
     The text of a choice is the likeliest one; that of several alike the first.
 
     `due_ns`: when the scenario wanted it sent; None: when it was. Of a request that was sent again
-    the last attempt counts, so that no time has the wait for it.
+    the last attempt counts, so that no time has the wait for it. `before`: the records that a later
+    turn of a conversation follows.
     """
     request = bench.requests[name]
     own: dict[str, Any]
@@ -48,7 +53,7 @@ def recorded(
         start_ns=answer.start_ns,
         end_ns=answer.end_ns,
         session=bench.journal.session,
-        input_sha256=input_sha256(bench.inputs.get(name) or written(request.prompt)),
+        input_sha256=input_sha256(bench.input(name, before or {})),
         lost_shots=request.lost_shots,
         retries=answer.retries,
         **own,
