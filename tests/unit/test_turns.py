@@ -109,7 +109,7 @@ def test_turns_are_requests_that_follow_one_another() -> None:
 
 
 def test_shots_and_a_beginning_come_before_the_turns() -> None:
-    """As text they are part of the first message; the model's answers have the beginning too."""
+    """Shots as text are part of the first message; the model's answers have the beginning too."""
     row = {**ROWS[0], "shots": [{"fields": ROWS[1]["fields"], "reference": "2"}]}
     given = {"count": 1, "as": "turns", "separator": "\n"}
     begun = {**TASK.model_dump(exclude_none=True), "answer_begins": "So", "shots": given}
@@ -163,7 +163,7 @@ def test_a_run_that_was_killed_between_turns_goes_on(
 
 
 def test_a_turn_behind_another_answer_is_asked_again(model: LoadedModel, tmp_path: Path) -> None:
-    """If the answer before it was lost, or is another one; turns of other rows are not."""
+    """Only those of its row, if the answer before was lost or is another one."""
     records = measured(model, tmp_path / "journal.jsonl")
     assert not [*turns.outdated(QUESTIONS, records)]
     lost = [record for record in records if record.id != "q1@1"]
@@ -265,7 +265,7 @@ def test_where_turns_are_possible(prompt: str, scenario: str, reason: str | None
     ],
 )
 def test_turns_that_cannot_be_are_one_line(keys: dict[str, Any], words: str) -> None:
-    """With the key, before any job."""
+    """The key is named before any job."""
     with pytest.raises(UserError, match=words):
         catalogue(**keys)
 

@@ -49,6 +49,12 @@ def against_options(wildcards, input):
     return f"--against {options}" if options else ""
 
 
+def check_option(wildcards):
+    """The table of pairs by which a judge is checked, if it has one of its own."""
+    _, judging = judging_of(wildcards)
+    return f"--check {shlex.quote(str(judging.check))}" if judging.check else ""
+
+
 def limits_option(wildcards, resources):
     """The job's limits on a cluster, and the number of attempts."""
     limits = {

@@ -22,10 +22,12 @@ rule judge_requests:
     params:
         spec=lambda wildcards: judging_of(wildcards)[1].asks.spec_with_identity,
         against=against_options,
+        templates=folder_option("templates"),
+        check=check_option,
     shell:
         located(
             "python workflow/scripts/judge_requests.py --spec {params.spec:q} --sample {input.sample:q}"
-            " --requests {input.requests:q} {params.against} --output {output.rows:q}"
+            " --requests {input.requests:q} {params.against} {params.templates} {params.check} --output {output.rows:q}"
             " --pairs {output.pairs:q} --lock {output.lock:q}"
         )
 

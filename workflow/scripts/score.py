@@ -24,6 +24,7 @@ from frontier.gates import Timing, first_reason
 from frontier.host import locks
 from frontier.host.files import write_bytes
 from frontier.judging.asking import Inquiry
+from frontier.judging.reading import Said
 from frontier.results import checksums, layout, measurement
 from frontier.results.cell import CellResult, Provenance
 from frontier.results.columns import LOGPROBS
@@ -40,7 +41,7 @@ MISSING = ("simulated", "random_weights", "score", "load", "provenance", "reques
 
 
 def scored(
-    spec: ScoreSpec, items: list[ScoredItem], asked: list[Inquiry], said: dict[str, str]
+    spec: ScoreSpec, items: list[ScoredItem], asked: list[Inquiry], said: dict[str, Said]
 ) -> tuple[dict[str, Any], Score]:
     """The cell's score, and the scorer's result. Raises UserError for what it cannot score."""
     if spec.scorer.REFERENCES == "one":

@@ -34,6 +34,8 @@ class Chat:
     """Earlier messages of the user, each with the assistant's answer."""
     begins: str = ""
     """The beginning of the answer, which the model continues."""
+    system: str | None = None
+    """The system message of this conversation, instead of the task's or the model's."""
 
     @property
     def turns(self) -> list[tuple[str, str]]:
@@ -82,7 +84,8 @@ def written(prompt: Prompt) -> str:
     """The prompt as a text that no other prompt has, for digests."""
     if isinstance(prompt, str):
         return prompt
-    return json.dumps([*prompt.turns, ("assistant", prompt.begins)], ensure_ascii=False)
+    system = [] if prompt.system is None else [("system", prompt.system)]
+    return json.dumps([*system, *prompt.turns, ("assistant", prompt.begins)], ensure_ascii=False)
 
 
 def joined(question: str, answer: str) -> str:
@@ -107,6 +110,10 @@ class Question:
     """The text before the first example, once."""
     choices: tuple[str, ...] = ()
     """The answers whose likelihoods are asked for; none where an answer is generated."""
+    system: str | None = None
+    """The system message of this question alone."""
+    stratum: str = ""
+    """The row's group."""
     later: tuple[str, ...] = ()
     """The user's further messages, up to that of this turn."""
     follows: tuple[str, ...] = ()
@@ -121,13 +128,15 @@ class Question:
         the model's own answers to the turns before.
         """
         opening = self._opening(count)
+        if self.system is not None:
+            opening = replace(as_chat(opening), system=self.system)
         if not self.later:
             return opening
         first = as_chat(opening)
         answers = self.answers or (UNKNOWN,) * len(self.follows)
         said = zip((first.prompt, *self.later), answers, strict=False)
         before = (Shot(question, self.begins + answer) for question, answer in said)
-        return Chat(self.later[-1], (*first.shots, *before), self.begins)
+        return replace(first, prompt=self.later[-1], shots=(*first.shots, *before))
 
     def _opening(self, count: int) -> Prompt:
         """The prompt of the first turn."""
@@ -146,7 +155,14 @@ class Question:
     def texts(self) -> list[str]:
         """All of its texts, the question first."""
         shots = (text for shot in self.shots for text in (shot.question, shot.answer))
-        others = (self.preamble, self.begins, *self.choices, *self.later, *self.answers)
+        others = (
+            self.preamble,
+            self.begins,
+            self.system,
+            *self.choices,
+            *self.later,
+            *self.answers,
+        )
         return [self.prompt, *filter(None, others), *shots]
 
     @property
@@ -197,6 +213,8 @@ def question(
         form.begins,
         preamble=templates.fill(form.preamble, row["fields"]),
         choices=tuple(choices),
+        system=row.get("system"),
+        stratum=row.get("stratum", ""),
     )
 
 

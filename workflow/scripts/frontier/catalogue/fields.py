@@ -43,7 +43,7 @@ def with_fields(loader: Loader, task: Task, scorer: Scorer, where: str) -> Loade
         raise UserError(f"{where}.follow_ups: {kind} scores one answer to each question")
     if task.choices == "row" and not loader.offers_choices():
         raise UserError(f"{where}.choices: rows of this loader have no wrong answers")
-    if scorer.REFERENCES != "none" and read.references() == "none":
+    if scorer.REFERENCES != "none" and not scorer.checks_itself() and read.references() == "none":
         raise UserError(
             f"{where}.sample.reference: Field required: {kind} compares answers with it"
         )

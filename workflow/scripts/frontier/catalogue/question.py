@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from frontier.blocks import Entry, Label, Positive
@@ -26,6 +28,15 @@ class CrossProduct(Entry):
         return self
 
 
+class StudyJudge(Entry):
+    """The judge of all answers that a model judges (scorer: judge), instead of the tasks' own."""
+
+    variant: Annotated[str, Field(min_length=1)]
+    """A variant, as results/ names it, such as gpt-4.1; it need not be one of the study."""
+    device: Annotated[str, Field(min_length=1)]
+    """The device on which it judges."""
+
+
 class Study(Entry):
     """The cross product that a plain run builds."""
 
@@ -42,6 +53,8 @@ class Study(Entry):
     reference: str | None = None
     """A variant with which all others are compared, such as gpt-4o; its cells on the study's
     devices are part of the study."""
+    judge: StudyJudge | None = None
+    """The judge, instead of those that its tasks name."""
     max_cost: Positive | None = None
     """Most money for all its cells at paid endpoints together, with what they have cost before."""
     also: tuple[CrossProduct, ...] = ()

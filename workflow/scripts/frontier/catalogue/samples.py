@@ -10,6 +10,8 @@ from frontier.blocks import Entry, Measure
 from frontier.errors import UserError
 from frontier.scorers import SCORERS, Scorer
 
+Temperature = Annotated[float, Field(ge=0, le=10)]
+
 
 class Samples(Entry):
     """Answers with random tokens instead of the likeliest ones."""
@@ -19,6 +21,8 @@ class Samples(Entry):
     temperature: Annotated[float, Field(gt=0, le=10), Measure]
     """The divisor of the logits: at 1 tokens have the model's own probabilities, below it likely
     ones are chosen more often."""
+    strata: Annotated[dict[str, Temperature] | None, Measure] = None
+    """Other temperatures of some strata, such as {math: 0}; at 0 the likeliest token is chosen."""
     top_p: Annotated[float, Field(gt=0, le=1), Measure] = 1.0
     """Only the likeliest tokens with this probability together are chosen from."""
     seed: Annotated[int, Field(ge=0, lt=2**32), Measure] = 0

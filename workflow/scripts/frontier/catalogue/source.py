@@ -10,7 +10,7 @@ from frontier.catalogue.origins import Address, HubId, LocalPath, Revision
 
 
 class Source(BaseModel):
-    """One of: a hub dataset, a file at a URL, a local file or folder, a generator."""
+    """One of: a hub dataset, a file at a URL or several, a local file or folder, a generator."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     hub: HubId | None = None
@@ -18,6 +18,8 @@ class Source(BaseModel):
     files: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     url: Address | None = None
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    urls: dict[Address, Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] | None = None
+    """Addresses of several files, each with its sha256; their names must differ."""
     path: LocalPath | None = None
     generator: Literal["demo", "mathematics"] | None = None
     per_module: int | None = Field(default=None, gt=0, le=10**6)
@@ -27,12 +29,17 @@ class Source(BaseModel):
     @model_validator(mode="after")
     def _one_kind(self) -> Source:
         kinds = [
-            kind for kind in ("hub", "url", "path", "generator") if getattr(self, kind) is not None
+            kind
+            for kind in ("hub", "url", "urls", "path", "generator")
+            if getattr(self, kind) is not None
         ]
         if len(kinds) != 1:
-            raise ValueError(f"give exactly one of hub, url, path, generator (found {kinds})")
+            raise ValueError(f"give exactly one of hub, url, urls, path, generator (found {kinds})")
         if bool(self.hub) != bool(self.revision) or bool(self.hub) != bool(self.files):
             raise ValueError("hub, revision and files go together")
+        names = [address.rpartition("/")[2] for address in self.urls or ()]
+        if self.urls is not None and (not names or len({*names}) < len(names)):
+            raise ValueError("urls: files of different names, one at least")
         if self.sha256 and not self.url:
             raise ValueError("sha256 goes with url")
         generated = self.generator == "mathematics"

@@ -139,20 +139,25 @@ class ChatTemplate:
         """
         chat = as_chat(prompt)
         turns = [*chat.turns, *([("assistant", chat.begins)] if chat.begins else [])]
-        messages = [*self._before, *({"role": role, "content": text} for role, text in turns)]
+        before = self._before if chat.system is None else _message_before(chat.system)
+        messages = [*before, *({"role": role, "content": text} for role, text in turns)]
         given = {**self._given, "add_generation_prompt": not chat.begins}
         try:
             text = self._template.render(messages=messages, **given)
         except FAULTS as error:
             raise UserError(_message(error)) from error
+        if chat.system and chat.system.strip() not in text:
+            raise UserError(
+                "prompt: chat, but the model's chat template leaves the system message out"
+            )
         if not chat.begins:
             return text
-        before, found, _ = text.rpartition(chat.begins)
+        start, found, _ = text.rpartition(chat.begins)
         if not found:
             raise UserError(
                 "prompt: chat, but the model's chat template leaves the beginning of an answer out"
             )
-        return before + found
+        return start + found
 
     def refusal(self, *, turns: bool, begins: bool) -> Reason | None:
         """The reason why it cannot render worked examples as turns, or an answer that has begun."""

@@ -81,7 +81,13 @@ def _collect(source: Source) -> tuple[dict[str, Any], dict[str, Path]]:
         archive = downloads.download(source.url, source.sha256, HINT)
         name = archive.name.partition("-")[2]
         return {"url": source.url, "sha256": contents.digest(archive)}, {name: archive}
-    assert source.path is not None, "one of hub, url, path, generator is given"
+    if source.urls is not None:
+        found = {
+            address.rpartition("/")[2]: downloads.download(address, sha256, HINT)
+            for address, sha256 in source.urls.items()
+        }
+        return {"urls": dict(source.urls)}, found
+    assert source.path is not None, "one of hub, url, urls, path, generator is given"
     return {"local": True}, _local(source.path)
 
 

@@ -25,5 +25,8 @@ class Decoding(Condition):
         """The value, by what the requests asked for."""
         if found := measurement.samples:
             top = f", top-p {found.top_p:g}" if found.top_p < 1 else ""
+            if found.strata:
+                of = [f"{name} {one:g}" for name, one in found.strata.items()]
+                return f"sampled, temperature {found.temperature:g} ({', '.join(of)}){top}"
             return f"sampled, temperature {found.temperature:g}{top}"
         return "greedy" if all(server.greedy for server in measurement.servers) else "sampled"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frontier.stats.intervals import Estimate, wilson
-from frontier.stats.preferences import TIE, merged
+from frontier.stats.preferences import TIE, averaged, merged
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,14 @@ class Judged:
     """The length of the model's answer."""
     other_characters: int
     equal: bool = False
+    probable: bool = False
+    """Whether the preferences are probabilities, whose mean counts, and not verdicts."""
 
     @property
     def preference(self) -> float | None:
         """The preference of both orders; None if either has no verdict."""
-        return TIE if self.equal else merged(self.first, self.second)
+        both = averaged if self.probable else merged
+        return TIE if self.equal else both(self.first, self.second)
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def habits(pairs: Sequence[Judged]) -> Habits:
     """The habits of a judge; an unbiased one has first_placed near a half."""
     asked = [pair for pair in pairs if not pair.equal]
     both = [(one.first, one.second) for one in asked if None not in (one.first, one.second)]
-    same = sum(one == other for one, other in both)
+    same = sum(_named(one) == _named(other) for one, other in both)
     # The model's answer is the first in one order, the other's in the other.
     shown_first = [one.first for one in asked if one.first is not None]
     shown_first += [1 - one.second for one in asked if one.second is not None]
@@ -75,6 +78,12 @@ def habits(pairs: Sequence[Judged]) -> Habits:
         unparsable=sum((one.first is None) + (one.second is None) for one in asked),
         equal=len(pairs) - len(asked),
     )
+
+
+def _named(preference: float | None) -> int:
+    """The answer that is preferred: 1, -1, or 0 for neither."""
+    assert preference is not None
+    return (preference > TIE) - (preference < TIE)
 
 
 def check(preferences: Sequence[float | None]) -> Estimate:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from frontier.judging.sets import TemplateSet
 from frontier.judging.templates import Answered, Template, request
 
 CHECKS = 20
@@ -30,7 +31,27 @@ class Item:
     answer: str | None
     """None if there is none, and nothing to judge."""
     reference: str
+    """The right answer that a template may show; "" if none is known."""
     others: Mapping[str, str]
+    before: Item | None = None
+    """The turn of the conversation before this one."""
+
+    @property
+    def turns(self) -> list[Item]:
+        """The turns of the conversation up to this one."""
+        return [*(self.before.turns if self.before else ()), self]
+
+    def answered(self, other: str | None = None) -> Answered | None:
+        """The conversation, with the answers of another variant; None if one is missing."""
+        turns = self.turns
+        answers = [one.answer if other is None else one.others.get(other) for one in turns]
+        known = tuple(one for one in answers if one is not None)
+        if len(known) < len(turns):
+            return None
+        references = tuple(one.reference for one in turns)
+        return Answered(
+            tuple(one.question for one in turns), known, references if all(references) else ()
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,7 @@ class Inquiry:
 
 def known_pairs(items: Sequence[Item]) -> Iterator[Known]:
     """Pairs of a row's reference and that of the next row with another one."""
-    known = [item for item in items if item.reference.strip()]
+    known = [item for item in items if item.reference.strip() and item.before is None]
     for place, item in enumerate(known[:CHECKS]):
         later = (one.reference for one in [*known[place + 1 :], *known[:place]])
         worse = next((one for one in later if one.strip() != item.reference.strip()), None)
@@ -83,56 +104,64 @@ def known_pairs(items: Sequence[Item]) -> Iterator[Known]:
 class Requests:
     """The requests to a judge, each text once."""
 
-    def __init__(self, template: Template) -> None:
+    def __init__(self, template: Template | TemplateSet) -> None:
         """Nothing is asked yet."""
-        self.template = template
+        self.templates = TemplateSet(template) if isinstance(template, Template) else template
+        self.form = self.templates.first.form
         self.texts: dict[str, str] = {}
+        self.systems: dict[str, str | None] = {}
+        """The system message of each request."""
         self.asked: list[Inquiry] = []
 
     def add(self, items: Iterable[Item]) -> None:
-        """Asks for the rating of each item, or for its comparisons."""
+        """Asks for the rating of each item, or for its comparisons.
+
+        Raises ValueError for a turn without a template.
+        """
         for item in items:
-            if item.answer is None:
+            answered = item.answered()
+            if answered is None:
                 continue
-            if self.template.form == "rating":
-                text = self._request(item.question, item.answer, None, item.reference)
-                self.asked.append(Inquiry(item.id, "", text, None, len(item.answer), 0))
-            for name, other in item.others.items():
-                self._pair(item.id, name, item.question, item.answer, other, item.reference)
+            template = self.templates.of(len(item.turns), reference=bool(answered.references))
+            if self.form == "rating":
+                text = self._request(template, answered)
+                self.asked.append(Inquiry(item.id, "", text, None, len(answered.answers[-1]), 0))
+                continue
+            for name in item.others:
+                if other := item.answered(name):
+                    self._pair(item.id, name, template, answered, other)
 
     def check(self, pairs: Iterable[Known]) -> None:
-        """Asks about pairs whose better answer is known."""
+        """Asks about pairs whose better answer is known, by the first turn's template."""
+        template = self.templates.first
         for number, pair in enumerate(pairs):
-            name = f"check {number}"
-            if self.template.form == "rating":
-                first, second = (
-                    self._request(pair.question, answer, None, pair.reference)
-                    for answer in (pair.better, pair.worse)
-                )
+            name, references = f"check {number}", (pair.reference,) if pair.reference else ()
+            better, worse = (
+                Answered((pair.question,), (one,), references) for one in (pair.better, pair.worse)
+            )
+            if self.form == "rating":
+                first, second = self._request(template, better), self._request(template, worse)
                 lengths = len(pair.better), len(pair.worse)
                 self.asked.append(Inquiry(name, "", first, second, *lengths, check=True))
             else:
-                texts = pair.question, pair.better, pair.worse, pair.reference
-                self._pair(name, "", *texts, check=True)
+                self._pair(name, "", template, better, worse, check=True)
 
     def _pair(
-        self, item: str, name: str, question: str, answer: str, other: str, reference: str,
+        self, item: str, name: str, template: Template, one: Answered, other: Answered,
         check: bool = False,
     ) -> None:  # fmt: skip
-        lengths = len(answer), len(other)
-        if answer == other:
+        lengths = len(one.answers[-1]), len(other.answers[-1])
+        if one.answers == other.answers:
             self.asked.append(Inquiry(item, name, None, None, *lengths, equal=True, check=check))
             return
-        first = self._request(question, answer, other, reference)
-        second = self._request(question, other, answer, reference)
+        first = self._request(template, one, other)
+        second = self._request(template, other, one)
         self.asked.append(Inquiry(item, name, first, second, *lengths, check=check))
 
-    def _request(self, question: str, answer: str, other: str | None, reference: str) -> str:
+    def _request(self, template: Template, one: Answered, two: Answered | None = None) -> str:
         """The id of a request."""
-        references = (reference,) if reference else ()
-        one = Answered((question,), (answer,), references)
-        two = None if other is None else Answered((question,), (other,), references)
-        text = request(self.template, one, two)
-        name = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:ID_DIGITS]
-        self.texts[name] = text
+        text = request(template, one, two)
+        whole = f"{template.system or ''}\n{text}".encode(errors="surrogatepass")
+        name = hashlib.sha256(whole).hexdigest()[:ID_DIGITS]
+        self.texts[name], self.systems[name] = text, template.system or None
         return name

@@ -171,6 +171,21 @@ OWN: Mapping[Form, tuple[str, str]] = {
 """Texts and system messages."""
 
 
-def own(form: Form) -> Template:
-    """A template in words of ours, which no published number was computed with."""
-    return Template(form, *OWN[form])
+_TURNS = {
+    name: f"<{name}_TURN>\n{{{name}_TURN}}\n</{name}_TURN>"
+    for name in ("question", "answer", "answer_a", "answer_b")
+}
+
+
+def own(form: Form, *, later: bool = False) -> Template:
+    """A template in words of ours, which no published number was computed with.
+
+    `later`: for a second turn; it shows both, and asks about the second.
+    """
+    text, system = OWN[form]
+    if later:
+        for name, shown_twice in _TURNS.items():
+            both = "\n\n".join(shown_twice.replace("TURN", turn) for turn in "12")
+            text = text.replace(f"<{name}>\n{{{name}}}\n</{name}>", both)
+        system += " Judge the last answer of the conversation."
+    return Template(form, text, system)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 from functools import cache
 from pathlib import Path
 
-from frontier.catalogue.entries import Task
 from frontier.errors import UserError
 from frontier.host.budget import HOUR_S, spent_below
 from frontier.planning import estimates
@@ -72,16 +72,19 @@ def prompt_tokens(steps: MeasureSteps, cell: Cell, root: Path) -> float:
     task, system = steps.catalogue.tasks[cell.task], _placement(steps, cell).model.system
     sample = root / layout.sample(cell.task, steps.sample(cell.task).identity)
     try:
-        return _prompt_tokens(sample, task, system)
+        return _prompt_tokens(sample, json.dumps(task.slice("measure")), system)
     except UserError:  # it is not drawn yet
         return PROMPT_TOKENS * (1 + (task.shots.count if task.shots else 0))
 
 
 @cache
-def _prompt_tokens(sample: Path, task: Task, system: str | None) -> float:
-    """The tokens of a prompt on average, estimated. Raises UserError if no sample is drawn."""
-    asked = MeasuredTask.model_validate(task.slice("measure"))
-    before = task.system or system or ""
+def _prompt_tokens(sample: Path, task: str, system: str | None) -> float:
+    """The tokens of a prompt on average, estimated. Raises UserError if no sample is drawn.
+
+    `task`: its keys that decide requests, as JSON.
+    """
+    asked = MeasuredTask.model_validate_json(task)
+    before = asked.system or system or ""
     rows = [one for one in asked.questions(read_lines(sample)).values() if not one.sample]
     texts = [[before + one.texts[0], *one.texts[1:]] for one in rows]
     earlier = sum(len(one.follows) for one in rows) * asked.max_new_tokens

@@ -122,6 +122,8 @@ class Jobs:
         reads |= {
             f"against_{at}": self.measure(one) for at, one in enumerate(judging.others.values())
         }
+        if judging.reads_dataset:
+            reads["templates"] = self.dataset(self.steps.catalogue.tasks[cell.task].dataset)
         return Job(
             "judge_requests", {"task": cell.task}, judging.asks, judging.asked, reads, cell.name
         )

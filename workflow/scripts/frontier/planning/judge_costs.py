@@ -7,6 +7,7 @@ from pathlib import Path
 
 from frontier.errors import UserError
 from frontier.judging.asking import CHECKS
+from frontier.judging.templates import OWN, own
 from frontier.planning import costs
 from frontier.planning.cells import Cell
 from frontier.planning.costs import Estimate
@@ -26,15 +27,20 @@ def estimate(steps: JudgeSteps, cell: Cell, judging: Judging, scorer: Judge) -> 
     placement = steps.placement(judging.judge.model, judging.judge.quantization, scorer.device)
     rows = task.sample.size
     compared = len(judging.others) + bool(scorer.baseline)
-    own = rows if scorer.form == "rating" else 2 * rows * compared
+    own = task.requests if scorer.form == "rating" else 2 * task.requests * compared
     calls = own + 2 * min(rows, CHECKS) + placement.device.warmup.maximum
     shown = 1 if scorer.form == "rating" else 2
     prompt = costs.prompt_tokens(steps, cell, Path()) + shown * task.new_tokens
-    template = scorer.asks()
-    prompt += costs.tokens_of((scorer.system or template.system or "") + template.text)
+    prompt += costs.tokens_of("".join(_texts(scorer)))
     tokens, new = round(calls * prompt), calls * scorer.max_new_tokens
     prices = token_prices(placement)
     return Estimate(calls, tokens, new, cost(prices, tokens, new) if prices else 0.0)
+
+
+def _texts(scorer: Judge) -> tuple[str, str]:
+    """The longest template and its system message; ours if the dataset has them."""
+    found = scorer.asks() if scorer.template else own(scorer.form if scorer.form in OWN else "pair")
+    return scorer.system or found.system or "", found.text
 
 
 def lines(steps: JudgeSteps, cells: Iterable[Cell]) -> Iterator[str]:

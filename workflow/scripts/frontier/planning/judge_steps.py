@@ -5,14 +5,19 @@ Nothing here runs a job or imports an engine.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.catalogue.question import Config
 from frontier.errors import UserError
+from frontier.judging import pairs, verdicts
+from frontier.judging.sets import Kind
+from frontier.judging.templates import Template
 from frontier.planning import cells
 from frontier.planning.cells import Cell, HostMemory
 from frontier.planning.measure_steps import MeasureSteps
@@ -22,7 +27,11 @@ from frontier.results.layout import Place
 from frontier.scorers.judge import Judge
 from frontier.specs.judge import AsksFor, JudgeSpec
 from frontier.specs.measure import MeasuredTask
+from frontier.values import sha256
 
+VERDICTS = (verdicts.FIRST, verdicts.SECOND)
+PLAIN_TASK = dict.fromkeys(("follow_ups", "samples", "shots", "answer_begins", "system"))
+"""The keys of a task that decide nothing about its judge."""
 REQUEST = "{request}"
 """The judge's prompt: a row's only field (judge_requests.py)."""
 
@@ -35,6 +44,10 @@ class Judging:
     others: dict[str, Cell]
     asks: Step
     measure: Measuring
+    reads_dataset: bool = False
+    """Whether the templates are in the task's dataset."""
+    check: Path | None = None
+    """The table of pairs whose better answer is known."""
 
     @property
     def asked(self) -> Path:
@@ -52,7 +65,7 @@ class JudgeSteps(MeasureSteps):
 
     def __init__(self, catalogue: Catalogue, config: Config, host_memory: HostMemory) -> None:
         """Nothing is computed or read yet."""
-        super().__init__(catalogue, config, host_memory)
+        super().__init__(_judged_by(catalogue, config), config, host_memory)
         self.judging = cache(self._judging)
 
     def _judging(self, cell: Cell) -> Judging | None:
@@ -65,8 +78,8 @@ class JudgeSteps(MeasureSteps):
             return None
         where = f"config/tasks.yaml: tasks.{cell.task}.scorer"
         try:
-            judge = self.cell_at(Place(scorer.judge, scorer.device, cell.task))
-            template = scorer.asks()
+            judge = self._judge(scorer, cell.task)
+            templates = scorer.templates(self.catalogue.tasks[cell.task].turns)
             others = {
                 name: self.cell_at(replace(cell.place, variant=name))
                 for name in scorer.against
@@ -77,24 +90,60 @@ class JudgeSteps(MeasureSteps):
         if not judge.planned:
             raise UserError(f"{where}: the judge {judge.name} is {judge.outcome}: {judge.reason}")
         others = {name: one for name, one in others.items() if one.planned}
-        system = scorer.system or template.system
-        spec = JudgeSpec(
-            template=AsksFor(form=template.form, text=template.text),
-            prompt=self.catalogue.tasks[cell.task].prompt,
-            question=scorer.question,
-            baseline=scorer.baseline,
-        )
+        chosen = self._chooses(scorer, judge)
+        spec = self._asks(cell.task, scorer, templates, judge, chosen=chosen)
         inputs: dict[str, Known] = {
             "sample": self.sample(cell.task),
             "measurement": self.measure(cell),
         }
         inputs |= {f"against {name}": self.measure(one) for name, one in others.items()}
+        if scorer.dataset_template:
+            inputs["templates"] = self.dataset(self.catalogue.tasks[cell.task].dataset)
         asks = step("judge_requests", spec, inputs)
-        task = MeasuredTask(
-            prompt=REQUEST, max_new_tokens=scorer.max_new_tokens, stop=(), system=system
-        )
+        limits: dict[str, Any] = {"max_new_tokens": scorer.max_new_tokens}
+        task = MeasuredTask(prompt=REQUEST, **({"choices": VERDICTS} if chosen else limits))
         keys = task.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        return Judging(judge, others, asks, self.measuring(judge, keys, task, asks))
+        measure = self.measuring(judge, keys, task, asks)
+        in_dataset = scorer.dataset_template is not None
+        return Judging(judge, others, asks, measure, in_dataset, scorer.check_file)
+
+    def _judge(self, scorer: Judge, task: str) -> Cell:
+        """The cell of a task's judge, which is asked for texts or likelihoods and not in turns."""
+        own = self.catalogue.tasks[task].model_copy(update=PLAIN_TASK)
+        tasks = {**self.catalogue.tasks, task: own}
+        catalogue = self.catalogue.model_copy(update={"tasks": tasks})
+        return cells.cell(catalogue, Place(scorer.judge, scorer.device, task), self.host_memory)
+
+    def _chooses(self, scorer: Judge, judge: Cell) -> bool:
+        """Whether the judge gives the probabilities of AlpacaEval's identifiers."""
+        engine = self.catalogue.engines[self.catalogue.devices[judge.device].engine]
+        return scorer.form == "identifier" and "choose" in engine.asks
+
+    def _asks(
+        self, task: str, scorer: Judge, templates: Mapping[Kind, Template], judge: Cell,
+        *, chosen: bool,
+    ) -> JudgeSpec:  # fmt: skip
+        """The specification of the requests to a task's judge."""
+        block = self.catalogue.tasks[task]
+        texts = {
+            kind: AsksFor(form=one.form, text=one.text, system=one.system)
+            for kind, one in templates.items()
+        }
+        return JudgeSpec(
+            form=scorer.form,
+            templates=texts,
+            file=scorer.dataset_template,
+            names=scorer.names() if scorer.dataset_template else {},
+            system=scorer.system,
+            chat=self.catalogue.models[judge.model].prompt == "chat",
+            prompts=(block.prompt, *(block.follow_ups or ())),
+            samples=block.samples.count if block.samples else 1,
+            question=scorer.question,
+            references=scorer.references,
+            baseline=scorer.baseline,
+            choices=chosen,
+            check_sha256=_digest(scorer.check_file),
+        )
 
     def judged_cell(self, task: str, identity: str) -> tuple[Cell, Judging]:
         """The cell for whose judging a step has this identity, and the judging.
@@ -118,3 +167,24 @@ class JudgeSteps(MeasureSteps):
             for variant, (model, quantization) in cells.variants(self.catalogue).items()
             if self.placement(model, quantization, device).runs
         ]
+
+
+def _digest(file: Path | None) -> str | None:
+    """The digest of a file of pairs that can be read. Raises UserError as `pairs.read` does."""
+    if file is None:
+        return None
+    pairs.read(file)
+    return sha256(file)
+
+
+def _judged_by(catalogue: Catalogue, config: Config) -> Catalogue:
+    """The catalogue with the study's judge for its tasks, if it names one."""
+    judge = config.study.judge
+    if judge is None:
+        return catalogue
+    change = {"judge": judge.variant, "device": judge.device}
+    scorers = {
+        name: one.model_copy(update=change) if isinstance(one, Judge) else one
+        for name, one in catalogue.scorers.items()
+    }
+    return catalogue.model_copy(update={"scorers": scorers})

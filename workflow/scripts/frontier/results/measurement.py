@@ -43,6 +43,7 @@ class MeasuredSamples(BaseModel):
     count: Count
     temperature: Amount
     top_p: Amount
+    strata: dict[str, Amount] | None = None
 
 
 class _Task(BaseModel):

@@ -19,6 +19,7 @@ from frontier.chosen import Chosen
 from frontier.datasets import References
 from frontier.engine_block import Asked
 from frontier.judging.asking import Inquiry
+from frontier.judging.reading import Said
 from frontier.registry import Registry
 from frontier.stats.bootstrap import ratio
 from frontier.stats.intervals import Estimate
@@ -166,6 +167,10 @@ class Scorer(Entry, ABC):
         """Whether an answer is right or wrong, so that those that flip between variants count."""
         return True
 
+    def checks_itself(self) -> bool:
+        """Whether it works without right answers, although it can use them."""
+        return False
+
     def unavailable(self) -> str | None:
         """The reason why this machine cannot score: all answers are then unscored.
 
@@ -178,7 +183,7 @@ class Scorer(Entry, ABC):
         """The metrics of a cell's items. Raises UserError for an invalid reference."""
 
     def score_judged(
-        self, items: Sequence[ScoredItem], asked: Sequence[Inquiry], said: Mapping[str, str]
+        self, items: Sequence[ScoredItem], asked: Sequence[Inquiry], said: Mapping[str, Said]
     ) -> Score:
         """The metrics by a judge's texts: `asked` for each item, `said` by request."""
         return self.score(items)

@@ -7,15 +7,16 @@ from pathlib import Path
 from frontier.errors import UserError
 from frontier.host import locks
 from frontier.judging.asking import Inquiry
+from frontier.judging.reading import Said
 from frontier.results import measurement
-from frontier.results.records import read
+from frontier.results.records import Record, read
 from frontier.values import read_lines, sha256
 
 
 def read_judged(
     judging: Path | None, said: Path | None, asked: Path | None, pairs: Path | None
-) -> tuple[list[Inquiry], dict[str, str]]:
-    """The requests to the judge about each answer, and its texts by request; none without files.
+) -> tuple[list[Inquiry], dict[str, Said]]:
+    """The requests to the judge about each answer, and what it said; none without files.
 
     `judging` and `said` are the judge's measurement and requests, `asked` its sample, `pairs` the
     answers of each request. Raises UserError for altered files.
@@ -27,5 +28,13 @@ def read_judged(
         if sha256(path) != digest:
             raise UserError(f"{path}: not the file that was judged by (its sha256 differs)")
     locks.check_lock(asked.parent)
-    texts = {one.id: one.text for one in read(said) if one.failure is None}
+    texts = {one.id: _said(one) for one in read(said) if one.failure is None}
     return [Inquiry.of_line(line) for line in read_lines(pairs)], texts
+
+
+def _said(record: Record) -> Said:
+    """The text, or ln of the probabilities of the verdicts among which the judge chose."""
+    if not record.chosen:
+        return record.text
+    found = zip(record.choices, record.logprobs, strict=True)
+    return {choice: logprob for choice, logprob in found if logprob is not None}

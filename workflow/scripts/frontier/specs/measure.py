@@ -95,12 +95,27 @@ class MeasuredSamples(Spec):
     temperature: float
     top_p: float
     seed: int
+    strata: dict[str, float] | None = None
 
-    def of(self, question: Question) -> Sampling:
-        """The choice of tokens for a question, the same wherever it is asked."""
+    def check(self, strata: set[str]) -> None:
+        """Raises UserError for a temperature of a stratum that no row has, if others have none."""
+        for name in self.strata or ():
+            others = strata - {*(self.strata or ())}
+            if name not in strata and others:
+                hint = did_you_mean(name, others)
+                raise UserError(f"samples.strata: no row is of the stratum {shown(name)}{hint}")
+
+    def of(self, question: Question) -> Sampling | None:
+        """The choice of tokens for a question, the same wherever it is asked; None: the likeliest.
+
+        A stratum may have a temperature of its own.
+        """
+        temperature = (self.strata or {}).get(question.stratum, self.temperature)
+        if temperature == 0:
+            return None
         text = f"{self.seed}\n{question.input}".encode(errors="surrogatepass")
         seed = int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
-        return Sampling(self.temperature, self.top_p, seed)
+        return Sampling(temperature, self.top_p, seed)
 
 
 class MeasuredTask(Spec):
@@ -148,6 +163,9 @@ class MeasuredTask(Spec):
 
         The turns of a conversation follow one another.
         """
+        rows = list(rows)
+        if self.samples:
+            self.samples.check({str(row.get("stratum", "")) for row in rows})
         count = self.samples.count if self.samples else 1
         return {
             name: replace(found, sample=number, later=later[:turn], follows=tuple(names[:turn]))

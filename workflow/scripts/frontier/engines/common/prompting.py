@@ -109,6 +109,8 @@ class Prompting:
         chat = as_chat(prompt)
         if chat.shots and not self.chat:
             raise UserError("earlier turns need a model with prompt: chat")
+        if chat.system is not None and not self.chat:
+            raise UserError("a system message needs a model with prompt: chat")
         if self.style == "plain":
             return chat.text
         begin, end = self.tokenizer.bos_token or "", self.tokenizer.eos_token or ""

@@ -75,11 +75,14 @@ class Sending:
             return chat
         if chat.shots:
             raise UnsupportedError("completions: there is no chat template for shots as turns")
+        if chat.system is not None:
+            raise UnsupportedError("completions: there is no chat template for a system message")
         return Chat(chat.text)
 
     def _texts(self, chat: Chat) -> tuple[str, ...]:
         """The texts of all messages in order."""
-        before = [] if self._system is None else [self._system]
+        system = self._system if chat.system is None else chat.system
+        before = [] if system is None else [system]
         ends = [chat.begins] if chat.begins else []
         return (*before, *(text for _, text in chat.turns), *ends)
 
@@ -120,7 +123,7 @@ class Sending:
                 self.model,
                 chat.prompt,
                 *limits,
-                system=self._system,
+                system=self._system if chat.system is None else chat.system,
                 shots=chat.shots,
                 begins=chat.begins,
                 sampling=request.sampling,

@@ -70,7 +70,7 @@ def _each(
         found = proportion(own)
         ends = {"low": found.low, "high": found.high}
         details[group] = {"requests": len(own), name: found.value, **ends}
-        metrics[_name(name, group)] = Metric.of(found, PROPORTION)
+        metrics[column(name, group)] = Metric.of(found, PROPORTION)
     few = len(details) == len(metrics) <= MOST_COLUMNS
     return (metrics if few else {}), details
 
@@ -84,6 +84,6 @@ def _groups(items: Sequence[ScoredItem], field: str) -> list[str]:
     return [item.fields[field] for item in items]
 
 
-def _name(name: str, group: str) -> str:
+def column(metric: str, group: str) -> str:
     """The metric of a group."""
-    return f"{name}_{re.sub('[^a-z0-9]+', '_', group.lower()).strip('_')}"[:60]
+    return f"{metric}_{re.sub('[^a-z0-9]+', '_', group.lower()).strip('_')}"[:60]
