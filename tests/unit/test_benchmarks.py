@@ -129,7 +129,7 @@ def test_each_category_has_the_temperature_of_the_protocol(mt_bench: Path) -> No
         assert (chosen and chosen.temperature) == (expected or None)
         assert chosen is None or isinstance(chosen, Sampling)
     misspelt = task.samples.model_copy(update={"strata": {"maths": 0.0}})
-    with pytest.raises(UserError, match="no row is of the stratum 'maths'.*'math'"):
+    with pytest.raises(UserError, match=r"no row is of the stratum 'maths'.*'math'"):
         task.model_copy(update={"samples": misspelt}).questions(rows)
 
 
@@ -223,7 +223,7 @@ def test_a_study_names_its_judge() -> None:
         steps("mt-bench", judge={"variant": "gpt-4o-mini", "device": "openai"})
     )
     assert (scorer.judge, judging.judge.variant) == ("gpt-4o-mini", "gpt-4o-mini")
-    with pytest.raises(UserError, match="tasks.mt-bench.scorer: .*'gpt-4o-mini'"):
+    with pytest.raises(UserError, match=r"tasks\.mt-bench\.scorer: .*'gpt-4o-mini'"):
         judging_of(steps("mt-bench", judge={"variant": "gpt-4o-minni", "device": "openai"}))
 
 
