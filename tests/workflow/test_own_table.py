@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +78,12 @@ def test_a_task_is_proposed_from_a_file_and_runs(place: Workspace) -> None:
     assert done.returncode == 0, done.stderr
     assert place.get("tasks", "tasks/mine/scorer") == {"kind": "number"}
     assert place.get("tasks", "tasks/mine/sample/stratum") == "topic"
-    place.build(CELL)
+    (last,) = re.findall(
+        r"^measure and report: snakemake --cores 2 (.*)$", done.stdout, re.MULTILINE
+    )
+    command = shlex.split(last.replace("demo-llama", "tiny-llama"))
+    assert place.snakemake("--cores", "2", *command).returncode == 0
+    assert "Mine" in place.path("results/report.html").read_text(encoding="utf-8")
     cell = json.loads(place.path(CELL).read_text(encoding="utf-8"))
     assert cell["outcome"] == "measured"
     assert cell["figures"]["requests"] == 4

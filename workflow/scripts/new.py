@@ -99,7 +99,8 @@ def task_of_table(name: str, table: str) -> str:
             *blocks["datasets"],
             *blocks["tasks"],
             *(f"not decided: {one}" for one in found.open),
-            f"measure: snakemake --cores 2 results/demo-llama/cpu/{name}.json",
+            "measure and report: snakemake --cores 2 --config 'study={models: [demo-llama], "
+            f"quantizations: [native], tasks: [{name}]}}'",
         ]
     )
 
