@@ -1,7 +1,8 @@
 """Fetch a checkpoint into a folder, with a lock that describes it.
 
 The spec: {"hub": ID, "revision": COMMIT, "gated": false} | {"path": FOLDER},
-both with "trust_remote_code": true if the checkpoint's own Python code may run
+both with "trust_remote_code": true if the checkpoint's own Python code may run;
+or a single GGUF file: {"hub": …, "file": NAME} | {"path": NAME.gguf}
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
 from frontier.checkpoints import safetensor_files
-from frontier.errors import Reason, run
-from frontier.fetching import checkpoints, hub, own_code
+from frontier.checkpoints.gguf_header import ENDING
+from frontier.errors import Reason, UserError, did_you_mean, run
+from frontier.fetching import checkpoints, gguf_files, hub, own_code
 from frontier.host import files
 from frontier.specs.inputs import ModelSpec
 
@@ -35,22 +37,32 @@ def main() -> None:
     parser.add_argument("--lock", type=Path, required=True, help="lock.json to write")
     args = parser.parse_args()
     spec = values.checked_spec(args.spec, ModelSpec)
-    trusted = spec.trust_remote_code
-    origin, folder = _locate(spec)
-    facts = checkpoints.describe(folder, trusted)
+    origin, place = _locate(spec)
     with files.replaced_folder(args.output) as new:
-        for name in facts["files"]:
-            files.link(folder / name, new / name)
+        if place.suffix.lower() == ENDING:
+            facts = gguf_files.write(place, new)
+        else:
+            facts = checkpoints.describe(place, spec.trust_remote_code)
+            for name in facts["files"]:
+                files.link(place / name, new / name)
     identity = values.recorded_identity(args.spec)
     files.write_json(args.lock, {"source": origin, **facts, "identity": identity})
 
 
 def _locate(spec: ModelSpec) -> tuple[dict[str, Any], Path]:
-    """The lock's entries about the origin, and the folder with the checkpoint's files."""
+    """The lock's entries about the origin, and the checkpoint's folder or its only file."""
     if spec.hub is None or spec.revision is None:
         assert spec.path is not None, "one of hub and path is given"
         return {"local": True}, spec.path
     fetch = partial(hub.snapshot, spec.hub, kind="model", gated=spec.gated, hint=HINT)
+    if spec.file:
+        snapshot = fetch(spec.revision, include=(glob.escape(spec.file),))
+        if spec.file not in snapshot.files:
+            known = [name for name in snapshot.listed if name.lower().endswith(ENDING)]
+            where = f"{spec.hub} at {spec.revision}"
+            raise UserError(f"{where} has no file {spec.file}{did_you_mean(spec.file, known)}")
+        origin = {"hub": spec.hub, "revision": spec.revision, "commit": snapshot.commit}
+        return origin | {"file": spec.file}, snapshot.files[spec.file]
     # Small files first: they say which of the large ones are the weights.
     small = (*checkpoints.settings_globs(spec.trust_remote_code), safetensor_files.INDEX)
     snapshot = fetch(spec.revision, include=small, exclude=("*/*",))

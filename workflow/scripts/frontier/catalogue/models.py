@@ -23,8 +23,9 @@ from frontier.blocks import (
     Text,
     TokenPrices,
 )
-from frontier.catalogue.origins import HubId, LocalPath, Revision
+from frontier.catalogue.origins import GgufFile, HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
+from frontier.checkpoints.gguf_header import ENDING, METHOD
 
 
 class Adapter(Entry):
@@ -63,8 +64,11 @@ class Model(Entry):
     """Hub id, such as tiiuae/falcon-7b-instruct."""
     revision: Annotated[Revision | None, Fetch] = None
     """Full commit hash; a branch or tag is resolved at the first fetch and recorded in the lock."""
+    file: Annotated[GgufFile | None, Fetch] = None
+    """A single GGUF file of the hub's repository, which is the model, with its own tokenizer."""
     path: LocalPath | None = None
-    """Local checkpoint folder (~ is your home). The content that is read counts, not its place."""
+    """Local checkpoint folder, or a single GGUF file (~ is your home). The content that is read
+    counts, not its place."""
     grow: Annotated[Recipe | None, Fetch] = None
     """Recipe to train it here from scratch."""
     served: Annotated[Label | None, Measure] = None
@@ -97,7 +101,8 @@ class Model(Entry):
     """The output head shares the embedding, which is stored once."""
     published: Annotated[str | None, Measure] = None
     """Method by which a hub's checkpoint is published quantized, as its config.json names it (gptq,
-    awq, bitsandbytes, compressed-tensors, …); for a local folder it is read from there."""
+    awq, bitsandbytes, compressed-tensors, …); for a local folder it is read from there, and a
+    GGUF file is `gguf`."""
     published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
     """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
     base: Annotated[Name | None, Show] = None
@@ -132,6 +137,24 @@ class Model(Entry):
             raise ValueError(f"give exactly one of {known} (found {origins or 'none'})")
         if (self.hub is None) != (self.revision is None):
             raise ValueError("hub and revision go together")
+        return self
+
+    @property
+    def gguf(self) -> bool:
+        """True if its checkpoint is a single GGUF file."""
+        local = self.path is not None and self.path.suffix.lower() == ENDING
+        return self.file is not None or local
+
+    @model_validator(mode="after")
+    def _keys_of_a_file(self) -> Model:
+        if self.file and not self.hub:
+            raise ValueError("file: only with hub; give a file of this machine as path")
+        if (self.published == METHOD) > self.gguf:
+            raise ValueError("published: gguf is a single file: name it in file, or path")
+        if self.gguf and self.published not in (None, METHOD):
+            raise ValueError(f"published: a GGUF file is not published as {self.published}")
+        if self.gguf and self.trust_remote_code:
+            raise ValueError("trust_remote_code: a GGUF file has no code")
         return self
 
     @model_validator(mode="after")

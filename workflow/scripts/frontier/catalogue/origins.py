@@ -63,10 +63,21 @@ def _path(path: Path) -> Path:
     return path
 
 
+def _file(text: str) -> str:
+    parts = text.split("/")
+    if not text.isprintable() or any(one in ("", ".", "..") for one in parts) or "\\" in text:
+        raise ValueError("not the name of a file in a repository")
+    if not text.lower().endswith(".gguf"):
+        raise ValueError("not a GGUF file: its name ends in .gguf")
+    return text
+
+
 HubId = Annotated[str, AfterValidator(_hub_id)]
 """A hub repository, by huggingface_hub's own rule."""
 Revision = Annotated[str, AfterValidator(_revision)]
 """A commit, or a name that git allows for a branch or tag."""
+GgufFile = Annotated[str, AfterValidator(_file)]
+"""The name of a GGUF file in a hub's repository, with its folders."""
 Address = Annotated[str, AfterValidator(_address)]
 LocalPath = Annotated[Path, AfterValidator(_path)]
 """A path, which may begin with ~ or ~USER as in a shell."""

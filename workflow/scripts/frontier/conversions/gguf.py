@@ -20,13 +20,16 @@ import numpy as np
 import transformers
 
 from frontier.blocks import Dtype
+from frontier.checkpoints import gguf_header
+from frontier.checkpoints.gguf_header import WEIGHTS
 from frontier.checkpoints.safetensor_files import CONFIG, json_object
 from frontier.conversions import Conversion, ConversionResult, copy_settings
-from frontier.conversions.common import gguf_file, gguf_layout, gguf_tensors
+from frontier.conversions.common import gguf_file, gguf_layout, gguf_published, gguf_tensors
 from frontier.conversions.common.gguf_file import FAMILIES, WHOLE
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
 from frontier.engines.common import llama_log
 from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.host import files
 from frontier.machine import hardware
 
 PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
@@ -48,16 +51,22 @@ class Gguf(Conversion):
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
         """Writes OUTPUT/model.gguf; counts the matrices in a quantized type.
 
+        A checkpoint that is a GGUF file is checked, and linked as it is.
         Raises UserError for a checkpoint that is unreadable or incomplete, UnsupportedError for one
         that llama.cpp would compute differently.
         """
+        if (checkpoint / WEIGHTS).is_file():
+            gguf_published.check(checkpoint)
+            files.link((checkpoint / WEIGHTS).resolve(), output / WEIGHTS)
+            copy_settings(checkpoint, output)
+            return ConversionResult(gguf_header.read(output / WEIGHTS).quantized)
         kind = self.type or PLAIN[self.dtype]
         config = _config(checkpoint)
         named = list(_named(config, tensors(checkpoint)))
         arranged = list(_arranged(config, named))
         found = {tensor.name: tensor.shape for tensor in arranged}
         gguf_tensors.check(config, found, {name: tensor.name for name, tensor in named})
-        path = output / "model.gguf"
+        path = output / WEIGHTS
         begun = gguf_file.begun(checkpoint, config)
         if kind in WHOLE:
             gguf_file.write(path, begun, arranged, WHOLE[kind])

@@ -48,14 +48,14 @@ def _check_known(folder: Path) -> None:
     """Raises UserError for an architecture that only the checkpoint's own code implements."""
     config = json_object(folder / CONFIG)
     kind, own = config.get("model_type"), _map(config).get("AutoModelForCausalLM")
-    if own is not None and isinstance(kind, str) and not _in_transformers(kind):
+    if own is not None and isinstance(kind, str) and not in_transformers(kind):
         raise UserError(
             f"{folder / CONFIG}: {kind!r} is computed by the checkpoint's own code ({own}); read "
             "it, and if you trust it, give the model trust_remote_code: true in config/models.yaml"
         )
 
 
-def _in_transformers(kind: str) -> bool:
+def in_transformers(kind: str) -> bool:
     """True if transformers has a causal language model of that model_type."""
     home = importlib.util.find_spec("transformers")
     if (

@@ -10,6 +10,7 @@ from frontier.catalogue.models import Model
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.checkpoints.safetensor_files import json_object
 from frontier.errors import Reason, UserError
+from frontier.fetching import gguf_files, gguf_tokenizer
 
 SETTINGS = "tokenizer_config.json"
 
@@ -19,13 +20,20 @@ def check(folder: Path, model: Model) -> None:
     _template(folder, model)
 
 
+def check_file(path: Path, model: Model) -> None:
+    """Raises UserError for a GGUF file that is not whole, or as `check` does for a chat model."""
+    gguf_files.checked(path)
+    if model.prompt == "chat":
+        _template(path, model)
+
+
 def why_not(folder: Path, model: Model, *, turns: bool, begins: bool) -> Reason | None:
     """The reason why the checkpoint's chat template has no room for parts of a task's prompts.
 
     `turns`: worked examples as turns; `begins`: the beginning of the answer. None if it has, or if
     the checkpoint is not there or its template cannot be used at all, which `check` says.
     """
-    if model.trust_remote_code or not folder.is_dir():
+    if model.trust_remote_code or not folder.exists():
         return None
     try:
         return _template(folder, model).refusal(turns=turns, begins=begins)
@@ -35,7 +43,10 @@ def why_not(folder: Path, model: Model, *, turns: bool, begins: bool) -> Reason 
 
 def _template(folder: Path, model: Model) -> ChatTemplate:
     """The chat template with the arguments of the model's block. Raises UserError as `check`."""
-    settings = json_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
+    if model.gguf:
+        settings: dict[str, Any] = gguf_tokenizer.settings(gguf_files.checked(folder))
+    else:
+        settings = json_object(folder / SETTINGS) if (folder / SETTINGS).is_file() else {}
     own = folder / "chat_template.jinja"
     try:
         source = own.read_text("utf-8") if own.is_file() else _named(settings.get("chat_template"))

@@ -141,9 +141,19 @@ class InputSteps:
             except UserError as error:
                 raise UserError(f"config/models.yaml: models.{model}: {error}") from None
 
+    def _check_file(self, model: str, path: Path) -> None:
+        """Checks that a local GGUF file is whole, and has what its model's block needs."""
+        try:
+            chat_files.check_file(path, self.catalogue.models[model])
+        except UserError as error:
+            raise UserError(f"config/models.yaml: models.{model}: {error}") from None
+
     def _weights(self, model: str) -> Known:
         """The pinned revision or digest that identifies a checkpoint's content."""
         block = self.catalogue.models[model]
+        if block.path and block.gguf:
+            self._check_file(model, block.path)
+            return contents.of_source(block.path, f"models.{model}", None)
         if block.path:
             self._check_chat(model, block.path)
             read = partial(checkpoints.read_files, trusted=block.trust_remote_code)

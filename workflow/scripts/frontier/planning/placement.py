@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from frontier.catalogue.devices import Device
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
+from frontier.checkpoints.gguf_header import METHOD
 from frontier.checkpoints.published import Published, published
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.conversions import plain_formats
@@ -83,9 +84,9 @@ class Placement:
     @cached_property
     def published(self) -> Published | None:
         """The model's published quantization: as declared for a hub's, as read from a folder."""
-        if self.model.published:
+        if self.model.published or self.model.gguf:
             bits = self.model.published_bits
-            return Published(self.model.published, f"{bits} bits" if bits else "")
+            return Published(self.model.published or METHOD, f"{bits} bits" if bits else "")
         path = self.model.path
         return published(path) if path and (path / CONFIG).is_file() else None
 
@@ -113,6 +114,8 @@ class Placement:
         sizes = Sizes(model.parameters, embedding, tied=model.tied)
         if model.hidden:
             sizes = replace(sizes, hidden=model.hidden)
+        if model.published_bits and model.gguf:
+            return model.parameters * model.published_bits // 8  # of the embedding too
         if model.published_bits:
             rest = (sizes.embedding + sizes.head) * BYTES[self.dtype]
             return sizes.layers * model.published_bits // 8 + rest
@@ -195,11 +198,13 @@ class Placement:
         if self.published:
             if reason := refusal(self.published, self.quantizer):
                 return reason
+            if self.preparation and self.preparation.conversion == self.published.method:
+                changed = False  # the file that the engine reads is checked, and used as it is
             if changed or self.published.method not in self.engine.reads:
                 return (
                     f"published quantized: {self.published}, which {self.engine.kind} does not read"
                 )
-            if self.device.accelerator == "mps":
+            if self.device.accelerator == "mps" and not self.model.gguf:
                 return f"published quantized: {self.published}, which is not tested on mps"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits

@@ -52,6 +52,7 @@ class Gguf(Prepared):
 
     FORMAT = "gguf"
     CONVERSION = "gguf"
+    PUBLISHED = ("gguf",)  # a single file, which llama.cpp loads as it is
 
     type: Annotated[
         Literal["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"], Measure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, JsonValue, model_validator
 
-from frontier.catalogue.origins import HubId, LocalPath, Revision
+from frontier.catalogue.origins import GgufFile, HubId, LocalPath, Revision
 from frontier.catalogue.source import Source
 from frontier.specs import Spec
 
@@ -20,6 +20,8 @@ class ModelSpec(Spec):
 
     hub: HubId | None = None
     revision: Revision | None = None
+    file: GgufFile | None = None
+    """The GGUF file of the repository that is the whole model."""
     gated: bool = False
     path: LocalPath | None = None
     trust_remote_code: bool = False

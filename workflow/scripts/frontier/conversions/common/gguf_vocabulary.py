@@ -47,7 +47,7 @@ def fitting(checkpoint: Path, rows: int, begun: Callable[[Path], gguf.GGUFWriter
         candidates = list(_candidates(tokenizer, checkpoint, rows))
     except Exception:  # it is read again for measuring, which reports it
         return _none
-    texts = _texts(tokenizer) if candidates else []
+    texts = texts_of(tokenizer) if candidates else []
     expected = [tokenizer(text)["input_ids"] for text in texts]
     with tempfile.TemporaryDirectory() as folder:
         for candidate in candidates:
@@ -137,7 +137,7 @@ def _scores(tokens: Sequence[str], merges: Sequence[str]) -> list[float]:
     return [-float(ranks.get(token, 0)) for token in tokens]
 
 
-def _texts(tokenizer: Any) -> list[str]:
+def texts_of(tokenizer: Any) -> list[str]:
     """Texts of the vocabulary's tokens in any order, the same ones each time."""
     rng = random.Random(0)
     special = special_tokens.left_out(tokenizer)
@@ -158,6 +158,13 @@ def _ids(path: Path, texts: Sequence[str]) -> list[list[int]]:
     model = llama_cpp.llama_model_load_from_file(bytes(path), options)
     if not model:
         return []
+    found = ids_of(model, texts)
+    llama_cpp.llama_model_free(model)
+    return found
+
+
+def ids_of(model: Any, texts: Sequence[str]) -> list[list[int]]:
+    """The ids of a model of llama.cpp for the texts, special ones included."""
     known = llama_cpp.llama_model_get_vocab(model)
     found = []
     for text in texts:
@@ -166,5 +173,4 @@ def _ids(path: Path, texts: Sequence[str]) -> list[list[int]]:
         ids = (llama_cpp.llama_token * room)()
         count = llama_cpp.llama_tokenize(known, content, len(content), ids, room, True, True)
         found.append(ids[: max(0, count)])
-    llama_cpp.llama_model_free(model)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frontier.checkpoints.gguf_header import METHOD
 from frontier.checkpoints.published import Published, packed, published
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.errors import Reason, UnsupportedError, UserError, did_you_mean
@@ -43,8 +44,8 @@ def loader_of(
 
 def refusal(found: Published, quantizer: Quantizer) -> Reason | None:
     """The reason why a checkpoint published this way does not fit the request."""
-    if quantizer.method != "native":
-        wanted = output(quantizer)
+    wanted = output(quantizer)
+    if quantizer.method != "native" or (found.method == METHOD and wanted != "native"):
         return f"published quantized: {found}; it cannot be quantized again by {wanted}"
     if found.method not in published_loaders():
         hint = did_you_mean(found.method, published_loaders())
