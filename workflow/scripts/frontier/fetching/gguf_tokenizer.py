@@ -7,13 +7,17 @@ own tokenizer is compared with this one before the file is used (frontier/conver
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from frontier.checkpoints.gguf_header import GgufHeader
-from frontier.errors import UserError
+from frontier.errors import UserError, one_line
 from frontier.fetching.gguf_settings import token
 from frontier.text import shown
+
+if TYPE_CHECKING:
+    import tokenizers
 
 PIECES, OF_BYTES = "llama", "gpt2"
 """llama.cpp's names for SentencePiece's tokenizers, and for those of bytes."""
@@ -69,13 +73,12 @@ def check(header: GgufHeader) -> None:
 def write(header: GgufHeader, folder: Path) -> None:
     """Writes the tokenizer's files, with the chat template. Raises UserError if it cannot be read.
 
-    Pieces become SentencePiece's tokenizer.model, bytes a tokenizer.json.
+    It is a tokenizer.json: SentencePiece's rules as it follows them itself, and llama.cpp too.
     """
     check(header)
-    if header.keys["tokenizer.ggml.model"] == PIECES:
-        _write_pieces(header, folder / "tokenizer.model")
-    else:
-        _write_bytes(header, folder / "tokenizer.json")
+    pieces = header.keys["tokenizer.ggml.model"] == PIECES
+    found = _of_pieces(header) if pieces else _of_bytes(header)
+    found.save(str(folder / "tokenizer.json"))
     text = json.dumps({**settings(header), "clean_up_tokenization_spaces": False})
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
@@ -89,8 +92,7 @@ def settings(header: GgufHeader) -> dict[str, Any]:
         if (number := token(header, role)) is not None and number < len(tokens)
     }
     found |= {"add_bos_token": _begins(header), "add_eos_token": _ends(header)}
-    if header.keys.get("tokenizer.ggml.model") == OF_BYTES:
-        found["tokenizer_class"] = "TokenizersBackend"
+    found["tokenizer_class"] = "TokenizersBackend"
     template = header.keys.get("tokenizer.chat_template")
     if isinstance(template, str) and template:
         found["chat_template"] = template
@@ -117,9 +119,12 @@ def _tokens(header: GgufHeader) -> tuple[list[str], list[int]]:
     return header.keys["tokenizer.ggml.tokens"], header.keys["tokenizer.ggml.token_type"]
 
 
-def _write_pieces(header: GgufHeader, path: Path) -> None:
-    """Writes SentencePiece's file, whose types of pieces GGUF has by the same numbers."""
+def _of_pieces(header: GgufHeader) -> tokenizers.Tokenizer:
+    """The tokenizer of SentencePiece's file, whose types of pieces GGUF has by the same numbers."""
+    import sentencepiece
     from transformers.convert_slow_tokenizer import import_protobuf
+
+    from frontier.checkpoints import pieces  # imports protobuf, which few checkpoints need
 
     tokens, kinds = _tokens(header)
     scores = header.keys["tokenizer.ggml.scores"]
@@ -144,11 +149,19 @@ def _write_pieces(header: GgufHeader, path: Path) -> None:
     rules.add_dummy_prefix = keys.get("tokenizer.ggml.add_space_prefix") is not False
     rules.remove_extra_whitespaces = keys.get("tokenizer.ggml.remove_extra_whitespaces") is True
     rules.escape_whitespaces = True
-    path.write_bytes(proto.SerializeToString())
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder, "tokenizer.model")).write_bytes(proto.SerializeToString())
+        try:
+            own = sentencepiece.SentencePieceProcessor(model_file=str(path))
+            found = pieces.tokenizer(path, own, settings(header))
+        except Exception as error:  # tokenizers raises no other
+            raise UserError(f"its tokenizer cannot be used: {one_line(error)[:200]}") from None
+    core: tokenizers.Tokenizer = found.backend_tokenizer
+    return core
 
 
-def _write_bytes(header: GgufHeader, path: Path) -> None:
-    """Writes a tokenizer of bytes, by the merges in the file."""
+def _of_bytes(header: GgufHeader) -> tokenizers.Tokenizer:
+    """A tokenizer of bytes, by the merges in the file."""
     import tokenizers
     from tokenizers import decoders, models, pre_tokenizers, processors
 
@@ -159,7 +172,7 @@ def _write_bytes(header: GgufHeader, path: Path) -> None:
     try:
         model = models.BPE(vocabulary, pairs, ignore_merges=words in WHOLE_WORDS)
     except Exception as error:  # tokenizers raises no other
-        raise UserError(f"its tokenizer's merges cannot be used ({error})") from None
+        raise UserError(f"its tokenizer cannot be used: {one_line(error)[:200]}") from None
     found = tokenizers.Tokenizer(model)
     split = [
         pre_tokenizers.Split(tokenizers.Regex(one), "isolated", invert=False)
@@ -185,4 +198,4 @@ def _write_bytes(header: GgufHeader, path: Path) -> None:
         found.post_processor = processors.TemplateProcessing(
             single=[*begin, "$A", *end], special_tokens=list(around.items())
         )
-    found.save(str(path))
+    return found

@@ -194,7 +194,7 @@ class Placement:
 
     def _published_unfit(self) -> str | None:
         """The reason why a checkpoint published quantized cannot be this variant here."""
-        changed = self.quantizer.expects_quantized() or self.preparation
+        changed = bool(self.quantizer.expects_quantized() or self.preparation)
         if self.published:
             if reason := refusal(self.published, self.quantizer):
                 return reason
