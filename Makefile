@@ -95,9 +95,9 @@ hooks: setup ## have git do what make fix does before each commit, and check typ
 	$(BIN)/pre-commit install
 
 # PATH is a folder only where it was given to make: every environment has one.
-new-model: setup ## add a model to config/models.yaml: HUB=org/name or PATH=folder, NAME=mine
+new-model: setup ## add a model to config/models.yaml: HUB=org/name (FILE=x.gguf) or PATH=folder, NAME=mine
 	$(BIN)/python workflow/scripts/new_model.py $(if $(NAME),--name '$(NAME)') \
-	    $(if $(HUB),--hub '$(HUB)') $(if $(REVISION),--revision '$(REVISION)') \
+	    $(if $(HUB),--hub '$(HUB)') $(if $(REVISION),--revision '$(REVISION)') $(if $(FILE),--file '$(FILE)') \
 	    $(if $(filter command,$(origin PATH)),--path '$(PATH)')
 
 check-models: setup ## compare the catalogue's models with their checkpoints on the hub

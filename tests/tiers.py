@@ -18,7 +18,7 @@ TIERS = ("main", "engines", "servers", "slurm")
 FAST = "fast"
 
 ENGINES = {
-    "test_all_changes", "test_contracts", "test_demo", "test_engine_contract", "test_environments", "test_gpu_check", "test_gptqmodel",
+    "test_all_changes", "test_contracts", "test_demo", "test_engine_contract", "test_environments", "test_gpu_check", "test_gguf_models", "test_gptqmodel",
     "test_llmcompressor", "test_onnxruntime", "test_openvino", "test_published", "test_routes",
 }  # fmt: skip
 SERVERS = {"test_heavy_servers"}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import ggufs
 import harmed
 import hub
 import little
@@ -222,3 +223,101 @@ def test_own_code_is_not_run(place: Workspace, served: hub.Hub, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     assert "not decided: trust_remote_code" in done.stdout
     assert place.get("models", "models/own/layers") == 2
+
+
+GGUF = "owner/Little-GGUF"
+
+
+@pytest.fixture
+def files(root: Path) -> Path:
+    """A repository with GGUF files: one's header is longer than the first part that is fetched."""
+    folder = root / "models" / GGUF
+    (folder / "q8").mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text("---\nbase_model: Qwen/Qwen3-0.6B\n---\n", encoding="utf-8")
+    long = {"general__description": "x" * 300_000, "tokenizer__chat_template": CHAT}
+    ggufs.write(folder / "q8" / "Little-Q8_0.gguf", **long)
+    (folder / "foreign.gguf").write_bytes(b"PK\3\4 and more")
+    ggufs.write(folder / "strange.gguf", general__architecture="lama9")
+    return folder
+
+
+def test_a_gguf_file_of_the_hub(place: Workspace, served: hub.Hub, files: Path) -> None:
+    """Pinned with its name; its header is fetched, and no weight of it; then it is fetched whole."""
+    done = added(place, served, "--hub", GGUF, "--file", "q8/Little-Q8_0.gguf")
+    assert done.returncode == 0, done.stderr
+    block = place.get("models", "models/little-q8_0")
+    assert block == {
+        "hub": GGUF, "revision": served.commit(files), "file": "q8/Little-Q8_0.gguf", "base": "qwen3-0.6b",
+        "label": "Little Q8 0", "licence": "MIT", "dtype": "float32", "prompt": "chat", "architecture": "llama",
+        "parameters": 304, "vocabulary": 30, "hidden": 8, "tied": True, "layers": 1, "kv_heads": 2, "head_dim": 4,
+    }  # fmt: skip
+    ranges = [asked for _, path, asked in served.requests if path.endswith("Q8_0.gguf")]
+    assert ranges
+    assert all(asked and asked.startswith("bytes=0-") for asked in ranges)
+    again = added(place, served, "--check", "little-q8_0")
+    assert (again.returncode, again.stdout) == (0, "models.little-q8_0: as its checkpoint\n")
+    spec = {key: block[key] for key in ("hub", "revision", "file")}
+    caches = {"HF_HOME": str(place.path("hf")), "HF_ENDPOINT": served.url}
+    fetched = place.run(
+        *(sys.executable, "workflow/scripts/fetch_model.py", "--spec", json.dumps(spec)),
+        *("--output", "model", "--lock", "lock.json"),
+        **caches,
+    )
+    assert fetched.returncode == 0, fetched.stderr
+    lock = json.loads(place.path("lock.json").read_text(encoding="utf-8"))
+    assert lock["source"] == {**spec, "commit": spec["revision"]}
+    original = files / "q8/Little-Q8_0.gguf"
+    assert lock["weights_sha256"] == hub.hashed(original)
+    assert place.path("model/model.gguf").read_bytes() == original.read_bytes()
+    assert {path.name for path in place.path("model").iterdir()} == {*lock["files"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--hub", GGUF, "--file", "q8/Little-Q4_0.gguf"), ("has no file", "'q8/Little-Q8_0.gguf'")),
+        (("--hub", GGUF, "--file", "foreign.gguf"), ("foreign.gguf: not a GGUF file",)),
+        (("--hub", GGUF, "--file", "strange.gguf"), ("its architecture 'lama9' is not known",)),
+        (("--hub", GGUF, "--file", "../x.gguf"), ("file: not the name of a file",)),
+        (("--hub", GGUF, "--file", "model.safetensors"), ("file: not a GGUF file",)),
+        (("--path", "x.gguf", "--file", "x.gguf"), ("file: only with hub",)),
+        (("--path", "nowhere.gguf"), ("nowhere.gguf: no such file",)),
+    ],
+)  # fmt: skip
+def test_what_is_refused_of_gguf_files(
+    arguments: tuple[str, ...],
+    words: tuple[str, ...],
+    place: Workspace,
+    served: hub.Hub,
+    files: Path,
+) -> None:
+    """One line, and the catalogue stays as it is."""
+    before = place.path("config/models.yaml").read_bytes()
+    refused(added(place, served, *arguments), *words)
+    assert place.path("config/models.yaml").read_bytes() == before
+
+
+def test_a_local_gguf_file(place: Workspace, served: hub.Hub, tmp_path: Path) -> None:
+    """Its own keys name its licence and its original."""
+    home = "https://huggingface.co/Qwen/Qwen3-0.6B"
+    path = ggufs.write(tmp_path / "Mine.gguf", general__base_model__0__repo_url=home)
+    done = added(place, served, "--path", str(path))
+    assert done.returncode == 0, done.stderr
+    block = place.get("models", "models/mine")
+    assert (block["path"], block["base"], block["licence"]) == (str(path), "qwen3-0.6b", "MIT")
+    assert "not decided: prompt: it has no chat template" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"path": "x", "published": "gguf"}, "published: gguf is a single file"),
+        ({"path": "x.gguf", "published": "gptq"}, "a GGUF file is not published as gptq"),
+        ({"path": "x.gguf", "trust_remote_code": True}, "a GGUF file has no code"),
+        ({"path": "x", "file": "x.gguf"}, "file: only with hub"),
+    ],
+)
+def test_keys_that_do_not_fit_a_gguf_file(keys: dict[str, Any], words: str) -> None:
+    """Each is refused with its name."""
+    with pytest.raises(ValueError, match=words):
+        Model.model_validate_json(json.dumps(keys))

@@ -19,15 +19,16 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 from frontier.catalogue import configuration, ids, writing
 from frontier.catalogue.checking import check, one_of
 from frontier.catalogue.models import Model
+from frontier.checkpoints.gguf_header import ENDING
 from frontier.errors import UserError, did_you_mean, run
-from frontier.fetching import skeletons
-from frontier.proposing import cards, models
+from frontier.fetching import gguf_files, skeletons
+from frontier.proposing import cards, gguf_models, models
 from frontier.proposing.models import Proposal
 from frontier.text import shown
 
 CONFIG = Path("config")
 FILE = CONFIG / "models.yaml"
-ORDER = ("hub", "revision", "path", "base", "label", "licence", "gated")
+ORDER = ("hub", "revision", "file", "path", "base", "label", "licence", "gated")
 """The keys that a block begins with."""
 
 
@@ -37,7 +38,8 @@ def main() -> None:
     parser.add_argument("--name", help="its id; by default from the name of the repository, folder")
     parser.add_argument("--hub", help="a hub's repository: ORG/NAME")
     parser.add_argument("--revision", default="main", help="its branch, tag or commit (main)")
-    parser.add_argument("--path", help="a checkpoint's folder instead")
+    parser.add_argument("--file", help="the GGUF file of the repository that is the model")
+    parser.add_argument("--path", help="a checkpoint's folder, or a GGUF file, instead")
     parser.add_argument(
         "--check", nargs="*", metavar="ID", help="compare models of the catalogue: these, or all"
     )
@@ -46,7 +48,9 @@ def main() -> None:
     if given.check is not None:
         compare(given.check, known)
     elif bool(given.hub) == bool(given.path):
-        raise UserError("give either a hub's repository (HUB=org/name) or a folder (PATH=folder)")
+        raise UserError(
+            "give either a hub's repository (HUB=org/name) or a folder, or GGUF file (PATH=…)"
+        )
     else:
         print(add(given, known))
 
@@ -54,14 +58,16 @@ def main() -> None:
 def add(given: argparse.Namespace, known: Mapping[str, Model]) -> str:
     """Writes the block of a new model; returns what it says, and what it does not."""
     origin = {"hub": given.hub, "revision": given.revision} if given.hub else {"path": given.path}
+    origin["file"] = given.file
     keys: dict[str, Any] = {name: one for name, one in origin.items() if one}
     entry = check(Model, keys, "new-model")
-    name = given.name or name_of(given.hub or str(Path(given.path).name))
+    called = removed_ending(given.file or given.hub or str(Path(given.path).name))
+    name = given.name or name_of(called)
     ids.check(name, f"{FILE}: models")
     if name in known:
         raise UserError(f"{FILE}: models.{name}: already exists; choose another name (NAME=…)")
     found = read(entry, known)
-    found.keys = {**keys, "label": label_of(given.hub or given.path), **found.keys}
+    found.keys = {**keys, "label": label_of(called), **found.keys}
     block = {key: found.keys[key] for key in ORDER if key in found.keys}
     block |= {key: value for key, value in found.keys.items() if key not in block}
     lines = writing.lines_of(name, block)
@@ -77,6 +83,9 @@ def add(given: argparse.Namespace, known: Mapping[str, Model]) -> str:
 
 def read(model: Model, known: Mapping[str, Model]) -> Proposal:
     """The proposal for a model's checkpoint. Raises UserError in one line."""
+    if model.path and model.gguf:
+        header = gguf_files.checked(model.path)
+        return gguf_models.proposed(header, cards.of_folder(model.path.parent), known)
     if model.path:
         return models.proposed(model.path, cards.of_folder(model.path), known)
     assert model.hub, "one of hub and path is given"
@@ -86,8 +95,17 @@ def read(model: Model, known: Mapping[str, Model]) -> Proposal:
         others = [one.hub for one in known.values() if one.hub and one.hub != model.hub]
         raise UserError(f"{error}{did_you_mean(model.hub, others)}") from None
     with tempfile.TemporaryDirectory() as folder:
+        if model.file:
+            header = skeletons.gguf(model.hub, record, model.file, Path(folder))
+            found = gguf_models.proposed(header, record.card, known)
+            return pinned(found, record)
         skeletons.skeleton(model.hub, record, Path(folder), model.trust_remote_code)
         found = models.proposed(Path(folder), record.card, known)
+    return pinned(found, record)
+
+
+def pinned(found: Proposal, record: skeletons.Record) -> Proposal:
+    """The proposal with the hub's own facts."""
     found.keys["revision"] = record.commit
     if record.gated:
         found.keys["gated"] = True
@@ -109,6 +127,12 @@ def compare(wanted: Iterable[str], known: Mapping[str, Model]) -> None:
             print(f"models.{name}: {line}", flush=True)
     if faults:
         raise UserError(f"{FILE}: {faults} differences in {len(chosen)} models")
+
+
+def removed_ending(name: str) -> str:
+    """A file's name without its folders, and the ending of GGUF."""
+    last = name.rstrip("/").rpartition("/")[2]
+    return last[: -len(ENDING)] if last.lower().endswith(ENDING) else last
 
 
 def name_of(origin: str) -> str:

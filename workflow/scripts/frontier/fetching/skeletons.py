@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frontier.checkpoints import safetensor_files
-from frontier.errors import UserError
-from frontier.fetching import checkpoints, hub
+from frontier.checkpoints import gguf_header, safetensor_files
+from frontier.checkpoints.gguf_header import GgufHeader
+from frontier.errors import UserError, did_you_mean
+from frontier.fetching import checkpoints, gguf_files, hub
 from frontier.host import files
 
 CARD = "README.md"
@@ -72,6 +73,25 @@ def _sparse(repo: str, known: Record, name: str, path: Path) -> None:
     if length > len(begun):
         begun = head(repo, known.commit, name, length)
     write_sparse(path, begun[:length], size)
+
+
+def gguf(repo: str, known: Record, name: str, folder: Path) -> GgufHeader:
+    """The header of a single GGUF file. Raises UserError as `gguf_files.checked` does."""
+    if name not in known.sizes:
+        files = [one for one in known.sizes if one.lower().endswith(gguf_header.ENDING)]
+        where = f"{repo} at {known.commit}"
+        raise UserError(f"{where} has no file {name}{did_you_mean(name, files)}")
+    path, size, length = folder / Path(name).name, known.sizes[name], FIRST_BYTES
+    while length < size:
+        write_sparse(path, head(repo, known.commit, name, length), length)
+        try:
+            gguf_header.read_begun(path)
+            break
+        except EOFError:
+            length *= 4
+    length = min(length, size)
+    write_sparse(path, head(repo, known.commit, name, length), size)
+    return gguf_files.checked(path)
 
 
 def write_sparse(path: Path, begun: bytes, size: int) -> None:

@@ -54,16 +54,11 @@ def proposed(folder: Path, card: Mapping[str, Any], models: Mapping[str, Model])
     tied = text.get("tie_word_embeddings", config.get("tie_word_embeddings"))
     parameters = counted(tensors, bits, tied is not False)
     _add_dtype(found, parameters, text, config)
-    _add_prompt(found, folder)
+    add_prompt(found, _template(folder))
     found.keys["architecture"] = str(config.get("model_type"))
     _add_sizes(found, sizes, parameters, tied is not False or not parameters.head)
     _add_active(found, text, parameters)
-    for key in ("layers", "heads", "kv_heads", "head_dim"):
-        if sizes[key] is not None:
-            found.keys[key] = sizes[key]
-    hidden, dim = sizes["hidden"], sizes["head_dim"]
-    if hidden and dim and sizes["heads"] == hidden // dim:
-        del found.keys["heads"]  # the default
+    add_shape(found, sizes)
     quantized = published.published(folder)
     if quantized:
         _add_published(found, quantized, bits, card, models)
@@ -148,8 +143,18 @@ def _add_dtype(
         found.open.append(f"dtype: its weights are in {dtype or 'no floating-point format'}")
 
 
-def _add_prompt(found: Proposal, folder: Path) -> None:
-    template = _template(folder)
+def add_shape(found: Proposal, sizes: Mapping[str, Any]) -> None:
+    """Adds layers, heads and their width."""
+    for key in ("layers", "heads", "kv_heads", "head_dim"):
+        if sizes[key] is not None:
+            found.keys[key] = sizes[key]
+    hidden, dim = sizes["hidden"], sizes["head_dim"]
+    if hidden and dim and sizes["heads"] == hidden // dim:
+        del found.keys["heads"]  # the default
+
+
+def add_prompt(found: Proposal, template: str | None) -> None:
+    """Adds `chat` if there is a chat template, and says what it leaves open."""
     if template is None:
         found.open.append(
             "prompt: it has no chat template, so it is asked in plain text; if its card names a "
