@@ -66,7 +66,7 @@ def test_the_settings_are_those_of_a_checkpoint(small: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("begins", [True, False])
 def test_a_text_begins_as_the_file_says(begins: bool, tmp_path: Path) -> None:
-    """With the beginning token, or without; and ends with none."""
+    """The beginning token is there, or not; none is at the end."""
     path = ggufs.write(tmp_path / "x.gguf", tokenizer__ggml__add_bos_token=begins)
     (folder := tmp_path / "model").mkdir()
     gguf_files.write(path, folder)
@@ -74,7 +74,7 @@ def test_a_text_begins_as_the_file_says(begins: bool, tmp_path: Path) -> None:
 
 
 def test_the_chat_template_is_the_file_s(tmp_path: Path) -> None:
-    """And the ids of its special tokens are single ones."""
+    """It is rendered as that of any checkpoint."""
     template = "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}"
     path = ggufs.write(tmp_path / "x.gguf", tokenizer__chat_template=template)
     (folder := tmp_path / "model").mkdir()
@@ -126,7 +126,7 @@ FOREIGN: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", FOREIGN)
 def test_a_foreign_file(case: str, tmp_path: Path) -> None:
-    """What cannot be a model here is refused in one line that says why."""
+    """A file that cannot be a model here is refused in one line that says why."""
     changes, reason = FOREIGN[case]
     path = ggufs.write(tmp_path / "x.gguf", **changes)
     with pytest.raises(UserError, match=reason) as error:
@@ -202,7 +202,7 @@ def place(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def prompts() -> list[str]:
-    """What both are asked."""
+    """The texts that both are asked."""
     sums = [one.fields["question"] for one in islice(Arithmetic().examples("test", 0), 5)]
     return [*TEXTS[:-1], *sums]
 
@@ -239,7 +239,7 @@ def test_the_header_is_what_llama_cpp_s_own_reader_reads(
 def test_the_tokenizer_gives_the_ids_of_the_checkpoint(
     name: str, place: Path, converted: dict[str, Any]
 ) -> None:
-    """Of texts in any language, of random tokens, and the text again."""
+    """Texts in any language and of random tokens have the same ids, which give the text again."""
     own = transformers.PreTrainedTokenizerFast.from_pretrained(place / name)
     found = vocabulary.read(written(place, name), trust_remote_code=False)
     rng = random.Random(1)

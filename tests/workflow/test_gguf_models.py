@@ -85,7 +85,7 @@ def test_it_is_compared_with_its_base(built: Workspace) -> None:
 
 
 def test_other_engines_and_precisions_say_so(built: Workspace) -> None:
-    """What does not read the format, or would have to change the file, is unsupported."""
+    """An engine that does not read the format, or a cast of the file, is unsupported."""
     built.set("quantizations", "quantizations/half", {"method": "native", "dtype": "float16"})
     built.build("results/own/cpu/sums.json", "results/own-half/llama/sums.json")
     assert (
