@@ -79,6 +79,6 @@ def test_rates_are_columns_and_quantization_is_compared(prompts: Workspace) -> N
 def test_mistakes_are_one_line_while_planning(
     prompts: Workspace, key: str, value: Any, words: tuple[str, ...]
 ) -> None:
-    """Before a model is asked."""
+    """No model is asked."""
     prompts.set("tasks", f"tasks/prompts/scorer/{key}", value)
     refused(prompts.program("plan"), *words)
