@@ -103,8 +103,9 @@ new-model: setup ## add a model to config/models.yaml: HUB=org/name (FILE=x.gguf
 check-models: setup ## compare the catalogue's models with their checkpoints on the hub
 	$(BIN)/python workflow/scripts/new_model.py --check $(NAMES)
 
-new-task: setup ## add a task to config/tasks.yaml: NAME=mine, and FILE=table.csv or LIKE=another
-	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)') $(if $(FILE),--file '$(FILE)')
+new-task: setup ## add a task to config/tasks.yaml: NAME=mine, and FILE=table.csv (HUB=org/name) or LIKE=another
+	$(BIN)/python workflow/scripts/new.py task '$(NAME)' $(if $(LIKE),--like '$(LIKE)') $(if $(FILE),--file '$(FILE)') \
+	    $(if $(HUB),--hub '$(HUB)') $(if $(REVISION),--revision '$(REVISION)')
 
 new-engine: setup ## write a working engine and its blocks: NAME=mine
 new-quantizer: setup ## write a working quantizer and its block: NAME=mine

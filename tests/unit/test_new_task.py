@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hub
 import new
 from conftest import ROOT
 from frontier.catalogue import configuration, writing
@@ -21,6 +25,7 @@ from frontier.catalogue.reading import parse
 from frontier.datasets.table import Table
 from frontier.errors import UserError
 from frontier.proposing import tasks
+from workspace import refused
 
 Rows = Sequence[Mapping[str, Any]]
 CITIES = ("Paris", "Rome", "Oslo", "Madrid", "Lima", "Cairo")
@@ -286,3 +291,46 @@ def test_any_table_is_proposed_or_refused(rows: Rows) -> None:
             return
     text = "\n".join(["tasks:", *writing.lines_of("mine", found.task)])
     assert parse(text, "tasks")["tasks"]["mine"] == found.task
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    """A hub with a dataset of a table in two files, and others next to them."""
+    repository = tmp_path / "served" / "datasets" / "owner" / "sums"
+    (repository / "data").mkdir(parents=True)
+    rows = TABLES["numbers"][0]
+    for part in range(2):
+        name = f"data/test-0000{part}-of-00002.parquet"
+        pl.DataFrame(rows[part::2]).write_parquet(repository / name)
+    (repository / "data/train.csv").write_text("x\n", encoding="utf-8")
+    with hub.serve(tmp_path / "served") as found:
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        yield found
+
+
+def test_a_table_of_the_hub(place: Path, served: hub.Hub) -> None:
+    """Pinned to the commit, with its files alone; another name is refused with the nearest."""
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, str(ROOT / "workflow/scripts/new.py"), "task", "mine"]
+        return subprocess.run(
+            [*program, "--hub", "owner/sums", *arguments],
+            env=os.environ | {"HF_ENDPOINT": served.url},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused(run(), "--hub: name the table there")
+    refused(run("--file", "data/tests.csv"), "has no file that matches", "'data/train.csv'")
+    refused(run("--file", "data/train.csv"), "owner/sums at main", "no rows")
+    done = run("--file", "data/test-*.parquet")
+    assert done.returncode == 0, done.stderr
+    found = configuration.read_catalogue(place / "config")
+    source = found.datasets["mine"].source
+    commit = served.commit(served.root / "datasets" / "owner" / "sums")
+    assert (source.hub, source.revision, source.files) == (
+        "owner/sums", commit, ("data/test-*.parquet",),
+    )  # fmt: skip
+    assert found.tasks["mine"].sample.size == 500
+    assert "stratum: topic" in done.stdout

@@ -19,14 +19,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.catalogue import configuration, ids, writing
-from frontier.catalogue.checking import one_of
+from frontier.catalogue.checking import check, one_of
 from frontier.catalogue.reading import parse
+from frontier.catalogue.source import Source
 from frontier.engines import ENGINES
 from frontier.errors import UserError, run
 from frontier.figures import FIGURES
 from frontier.gates import GATES
 from frontier.host import files
-from frontier.proposing import tasks
+from frontier.proposing import tables_of_hubs, tasks
 from frontier.quantizers import QUANTIZERS
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
@@ -80,14 +81,21 @@ def new_task(name: str, like: str | None) -> str:
     )
 
 
-def task_of_table(name: str, table: str) -> str:
-    """Adds a dataset and a task for a table; returns what was decided, and what was not."""
+def task_of_table(name: str, table: str, repo: str | None = None, revision: str = "main") -> str:
+    """Adds a dataset and a task for a table; returns what was decided, and what was not.
+
+    `repo`: the hub's dataset that has it, at `revision`; None: it is on this machine.
+    """
     path = CONFIG / "tasks.yaml"
     catalogue = configuration.read_catalogue(CONFIG)
     ids.check(name, f"{path}: tasks", dots=False)
     check_free(name, catalogue.tasks, f"{path}: tasks")
     check_free(name, catalogue.datasets, f"{path}: datasets")
-    found = tasks.proposed(Path(table), name)
+    if repo:
+        check(Source, {"hub": repo, "revision": revision, "files": [table]}, "--hub")
+        found = tables_of_hubs.proposed(repo, revision, table, name)
+    else:
+        found = tasks.proposed(Path(table), name)
     blocks = {
         "datasets": writing.lines_of(name, found.dataset),
         "tasks": writing.lines_of(name, found.task),
@@ -217,11 +225,15 @@ def main() -> None:
     parser.add_argument("name", help="its id, or its file's name")
     parser.add_argument("--like", help="the task to copy; by default the first")
     parser.add_argument("--file", help="a table of questions and right answers, for a task of it")
+    parser.add_argument("--hub", help="the hub's dataset that has it: ORG/NAME")
+    parser.add_argument("--revision", default="main", help="its branch, tag or commit (main)")
     given = parser.parse_args()
     if given.file and (given.kind != "task" or given.like):
         raise UserError("--file is for a task, and instead of --like")
+    if given.hub and not given.file:
+        raise UserError("--hub: name the table there (FILE=…), such as data/test-*.parquet")
     if given.file:
-        print(task_of_table(given.name, given.file))
+        print(task_of_table(given.name, given.file, given.hub, given.revision))
     else:
         print(KINDS[given.kind](given.name, given.like))
 

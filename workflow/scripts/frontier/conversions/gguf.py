@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,7 @@ from frontier.conversions.common.gguf_file import FAMILIES, WHOLE
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
 from frontier.engines.common import llama_log
 from frontier.errors import UnsupportedError, UserError, one_line
-from frontier.host import files
+from frontier.host import caches, files
 from frontier.machine import hardware
 
 PLAIN = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
@@ -51,13 +52,17 @@ class Gguf(Conversion):
     def convert(self, checkpoint: Path, output: Path, texts: list[str]) -> ConversionResult:
         """Writes OUTPUT/model.gguf; counts the matrices in a quantized type.
 
-        A checkpoint that is a GGUF file is checked, and linked as it is.
+        A checkpoint that is a GGUF file is checked, and used as it is: as a link, or as a copy
+        where other users share what is built, since its owner may change it.
         Raises UserError for a checkpoint that is unreadable or incomplete, UnsupportedError for one
         that llama.cpp would compute differently.
         """
         if (checkpoint / WEIGHTS).is_file():
             gguf_published.check(checkpoint)
-            files.link((checkpoint / WEIGHTS).resolve(), output / WEIGHTS)
+            if caches.root() == caches.OWN:
+                files.link((checkpoint / WEIGHTS).resolve(), output / WEIGHTS)
+            else:
+                shutil.copyfile(checkpoint / WEIGHTS, output / WEIGHTS)
             copy_settings(checkpoint, output)
             return ConversionResult(gguf_header.read(output / WEIGHTS).quantized)
         kind = self.type or PLAIN[self.dtype]
