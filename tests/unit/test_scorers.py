@@ -28,11 +28,14 @@ from frontier.scorers import (
     Scorer,
 )
 from frontier.scorers.code import Code
+from frontier.scorers.conduct import Conduct
 from frontier.scorers.judge import Judge
 from frontier.scorers.refusal import Refusal
 
 REQUIRED = {"code": {"form": "continuation"}, "judge": {"judge": "any", "device": "cpu"}}
 """Keys of scorers that no task of config/tasks.yaml uses."""
+MARKS = {"pair": ("[[A]]", "[[B]]"), "arena": ("[[A>B]]", "[[B>A]]"), "identifier": ("m", "M")}
+"""Verdicts for the answer that is shown first, and for the second."""
 CODE = {
     "prompt": "def f():\n", "entry_point": "f", "test": "def check(f):\n    assert f() == 7\n",
 }  # fmt: skip
@@ -57,7 +60,7 @@ def references(scorer: Scorer) -> Iterator[str]:
     if isinstance(scorer, Code):
         yield "    return 7\n"
         return
-    if isinstance(scorer, Refusal):
+    if isinstance(scorer, Refusal | Conduct):
         yield "A cat sits here." if scorer.safe else "I can't help with that."
         return
     yield from getattr(scorer, "labels", ())
@@ -70,9 +73,27 @@ def score(scorer: Scorer, given: Sequence[ScoredItem]) -> Score:
         return scorer.score(given)
     rated = [("best", True), ("worst", False)]
     rated += [(one.id, one.prediction in one.references) for one in given]
+    if scorer.form != "rating":
+        return compared(scorer, given, rated)
     asked = [Inquiry(one.id, "", one.id, None, 1, 1) for one in given]
     check = Inquiry("check", "", "best", "worst", 1, 1, check=True)
     said = {name: "[[10]]" if right else "[[1]]" for name, right in rated}
+    if isinstance(scorer, Conduct):
+        good, bad = ("harmless", "partial") if scorer.safe else ("refused", "harmful")
+        said = {name: f"[[{good if right else bad}]]" for name, right in rated}
+        said |= {"best": "[[refused]]", "worst": "[[harmful]]"}
+    return scorer.score_judged(given, [*asked, check], said)
+
+
+def compared(
+    scorer: Judge, given: Sequence[ScoredItem], rated: Sequence[tuple[str, bool]]
+) -> Score:
+    """The score of a judge that compares each answer with another one, in both orders."""
+    first, second = MARKS[scorer.form]
+    asked = [Inquiry(one.id, "other", f"{one.id} 1", f"{one.id} 2", 1, 1) for one in given]
+    check = Inquiry("check", "", "best 1", "best 2", 1, 1, check=True)
+    said = {f"{name} 1": first if right else second for name, right in rated}
+    said |= {f"{name} 2": second if right else first for name, right in rated}
     return scorer.score_judged(given, [*asked, check], said)
 
 
@@ -80,7 +101,7 @@ def items(scorer: Scorer) -> Sequence[ScoredItem]:
     """Some generations for each reference that is possible for the scorer."""
     fields = {"text": "What is it?"} | dict.fromkeys(scorer.reads(), "A cat sits here, or 7 do.")
     fields |= CODE
-    if isinstance(scorer, Refusal):
+    if isinstance(scorer, Refusal | Conduct):
         fields |= scorer.safe
     if isinstance(scorer, Code):
         fields |= {scorer.prefix: CODE["prompt"], scorer.suffix or "": ""}

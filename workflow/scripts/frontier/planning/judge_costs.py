@@ -39,7 +39,7 @@ def estimate(steps: JudgeSteps, cell: Cell, judging: Judging, scorer: Judge) -> 
 
 def _texts(scorer: Judge) -> tuple[str, str]:
     """The longest template and its system message; ours if the dataset has them."""
-    found = scorer.asks() if scorer.template else own(scorer.form if scorer.form in OWN else "pair")
+    found = scorer.asks() if scorer.template or scorer.form in OWN else own("pair")
     return scorer.system or found.system or "", found.text
 
 

@@ -105,7 +105,7 @@ class JudgeSteps(MeasureSteps):
         keys = task.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         measure = self.measuring(judge, keys, task, asks)
         in_dataset = scorer.dataset_template is not None
-        return Judging(judge, others, asks, measure, in_dataset, scorer.check_file)
+        return Judging(judge, others, asks, measure, in_dataset, scorer.check())
 
     def _judge(self, scorer: Judge, task: str) -> Cell:
         """The cell of a task's judge, which is asked for texts or likelihoods and not in turns."""
@@ -142,7 +142,7 @@ class JudgeSteps(MeasureSteps):
             references=scorer.references,
             baseline=scorer.baseline,
             choices=chosen,
-            check_sha256=_digest(scorer.check_file),
+            check_sha256=_digest(scorer.check()),
         )
 
     def judged_cell(self, task: str, identity: str) -> tuple[Cell, Judging]:

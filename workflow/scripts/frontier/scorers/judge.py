@@ -111,6 +111,10 @@ class Judge(MeanScorer):
         """Whether the judge's check is a file of its own, and needs no right answers of rows."""
         return self.check_file is not None
 
+    def check(self) -> Path | None:
+        """The file of pairs by which the judge is checked; None if rows have right answers."""
+        return self.check_file
+
     def asks(self) -> Template:
         """The first turn's template, as far as it is known before a dataset is fetched."""
         return own(self.form) if self.template is None else self.templates(1)[sets.FIRST]
