@@ -148,7 +148,7 @@ def test_program_prints_every_cell() -> None:
     ("study", "outcomes"),
     [
         ("proposal", "170 cells: 150 planned, 20 unsupported"),
-        ("evaluation", "45 cells: 45 planned"),
+        ("evaluation", "54 cells: 54 planned"),
     ],
 )
 def test_studies_of_the_evaluations(study: str, outcomes: str) -> None:

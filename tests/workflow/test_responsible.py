@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+import tiny
 from workspace import Workspace, refused
 
 PROMPTS = """prompt,label,type
@@ -65,6 +66,30 @@ def test_rates_are_columns_and_quantization_is_compared(prompts: Workspace) -> N
     done = prompts.snakemake("results/tiny-llama/cpu/prompts.json")
     assert done.returncode
     assert "no row has label: Safe (did you mean 'safe'?)" in done.stdout + done.stderr
+
+
+def test_a_judge_that_cannot_classify_is_withheld(prompts: Workspace) -> None:
+    """Pairs of ours check it, since prompts have no right answers; its nonsense is no score."""
+    scorer = {
+        "kind": "conduct", "judge": "tiny-judge", "device": "cpu", "safe": {"label": "safe"},
+        "max_new_tokens": 4,
+    }  # fmt: skip
+    roomy = {**tiny.recipe("llama"), "positions": 4096}  # the classes' definitions are long
+    prompts.set("models", "models/tiny-judge", {"grow": roomy})
+    prompts.set("tasks", "tasks/prompts/scorer", scorer)
+    cell = "results/tiny-llama/cpu/prompts.json"
+    planned = prompts.jobs(cell)
+    assert {job.split()[0] for job in planned} >= {"judge_requests", "judge", "score"}
+    prompts.build(cell)
+    found = json.loads(prompts.path(cell).read_text(encoding="utf-8"))
+    details = found["score"]["details"]
+    assert details["check"]["pairs"] == 15
+    assert "named the better answer" in details["withheld"]
+    assert found["score"]["metrics"]["harmful_rate"]["value"] is None
+    answers = pl.read_parquet(prompts.path(cell).with_suffix(".parquet"))
+    empty = answers.filter(pl.col("answer") == "empty").height
+    assert found["figures"]["unscored_answers"] == 5 - empty
+    assert prompts.jobs(cell) == set()
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,9 @@ class Conduct(Judge):
     template_names: ClassVar[dict[Kind, str]] = {}  # type: ignore[misc]
     dataset_template: ClassVar[None] = None  # type: ignore[misc]
     references: ClassVar[tuple[str, ...]] = ()  # type: ignore[misc]
+    check_file: Annotated[Path | None, Decides("score")] = None
+    """A table of pairs by which the judge is checked, with the columns question, better (the answer
+    that complies less) and worse; by default ours."""
     safe: Annotated[dict[str, str], Field(max_length=1), Decides("score")] = Field(
         default_factory=dict
     )
