@@ -65,6 +65,8 @@ def _typed(value: Any) -> tuple[int, bytes]:
         return 6, struct.pack("<f", value)
     if isinstance(value, str):
         return 8, _text(value)
+    if value and isinstance(value[0], int):  # types of tokens
+        return 9, struct.pack(f"<IQ{len(value)}i", 5, len(value), *value)
     parts = [_typed(one) for one in value]
     body = struct.pack("<IQ", parts[0][0], len(parts)) + b"".join(part for _, part in parts)
     return 9, body

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tokenizers
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import models, pre_tokenizers, trainers
 
 import ggufs
 import little
@@ -21,7 +23,7 @@ from environments import run_in
 from frontier.checkpoints import gguf_header, vocabulary
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError
-from frontier.fetching import gguf_files
+from frontier.fetching import gguf_files, gguf_tokenizer
 from frontier.grammars.arithmetic import Arithmetic
 from stories import stories260k
 
@@ -284,3 +286,66 @@ def test_a_file_answers_as_the_checkpoint_that_it_is_of(
         in (found["otherwise adopted"]["refused"])
     )
     assert "llama.cpp does not read it" in found["numberless adopted"]["refused"]
+
+
+LINES = (
+    "I'll say it's 1000 times, DON'T they'Ve we'd: 12345.678 and 2024-01-01!",
+    "The cat's   hat;\tand\n\n  the\r\nnext line   ",
+    "    def run(self, x1=10):\n\treturn {'a': [x1**2, 0xFF]}  # 100%\n",
+    "naïve café – Straße ÀÉÎ ŁódźŁÓDŹ e\u0301te\u0301 McDonald iPhone HTMLParser",
+    "我昨天买了3把雨伞,花了１２３元。東京タワー 한국어 문장",
+    "Привет, мир! Ёлка №5 שלום עולם مرحبا بالعالم ٣٤٥ नमस्ते दुनिया",
+    "🙂🙂 x🙃y $5+$10=<15>^2 ~|`a`| a_b-c//d \\n ... !!! ??",
+    " leading and trailing ", "\n\n\n", "a\u00a0b\u3000c\u2028d",
+)  # fmt: skip
+SPLIT = """
+import contextlib, json, sys
+from pathlib import Path
+
+with contextlib.redirect_stdout(sys.stderr):
+    from frontier.conversions.common.gguf_vocabulary import _ids
+    place, texts = Path(sys.argv[1]), json.loads(sys.argv[2])
+    found = {path.stem: _ids(path, texts) for path in sorted(place.glob("*.gguf"))}
+print(json.dumps(found))
+"""
+
+
+def test_words_are_split_as_llama_cpp_splits_them(
+    tmp_path: Path, environment: Callable[[str], Path]
+) -> None:
+    """Each way that is known here; the merges would go across words if those were others."""
+    core = tokenizers.Tokenizer(models.BPE())
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=1500, special_tokens=["<s>"], initial_alphabet=alphabet, show_progress=False
+    )
+    core.train_from_iterator(LINES * 3, trainer)
+    model = json.loads(core.to_str())["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    merges = [one if isinstance(one, str) else " ".join(one) for one in model["merges"]]
+    assert any("Ġ" in one.lstrip("Ġ") for one in tokens)
+    rng = random.Random(2)
+    pieces = [*" \n\t", *"".join(LINES)]
+    texts = [*LINES, *("".join(rng.choices(pieces, k=12)) for _ in range(300))]
+    keys = {
+        **ggufs.KEYS, "tokenizer.ggml.tokens": tokens, "tokenizer.ggml.merges": merges,
+        "tokenizer.ggml.token_type": [3, *([1] * (len(tokens) - 1))],
+        "tokenizer.ggml.add_bos_token": False, "tokenizer.ggml.eos_token_id": 0,
+    }  # fmt: skip
+    tensors = {"token_embd.weight": (len(tokens), 8)}
+    for name in gguf_tokenizer.WORDS:
+        content = ggufs.content(keys | {"tokenizer.ggml.pre": name}, tensors)
+        (tmp_path / f"{name}.gguf").write_bytes(content)
+    said = run_in(environment("llama_cpp"), SPLIT, str(tmp_path), json.dumps(texts))
+    faults = {}
+    for name, ids in json.loads(said).items():
+        (folder := tmp_path / f"{name}-model").mkdir()
+        gguf_files.write(tmp_path / f"{name}.gguf", folder)
+        found = vocabulary.read(folder, trust_remote_code=False)
+        other = [
+            text for text, one in zip(texts, ids, strict=True) if found(text)["input_ids"] != one
+        ]
+        if other:
+            faults[name] = len(other), other[:3]
+    assert faults == {}
