@@ -31,10 +31,12 @@ TIER_OF = {
 ENVIRONMENT = "environment"
 """The fixture that builds an engine's environment; tests of the site of Slurm have another one."""
 SLOW = {
-    "test_algebra", "test_architectures", "test_bundles", "test_checkpoints", "test_client", "test_clock", "test_code",
+    "test_algebra", "test_architectures", "test_benchmarks", "test_bundles", "test_checkpoints", "test_client", "test_clock", "test_code",
     "test_counted",
     "test_containers", "test_coverage", "test_datasets", "test_dialects", "test_ending", "test_foreign", "test_forked",
-    "test_freshness", "test_growing", "test_habits", "test_kept_servers", "test_killed_servers", "test_leases", "test_limits", "test_moves", "test_mutations", "test_new", "test_new_model", "test_new_task",
+    "test_freshness", "test_growing", "test_grown_judge", "test_habits", "test_kept_servers",
+    "test_killed_servers", "test_leases", "test_limits", "test_moves", "test_mutations",
+    "test_new", "test_new_model", "test_new_task",
     "test_own_code", "test_pauses", "test_programs", "test_report", "test_reuse", "test_sandbox", "test_scale",
     "test_report_load", "test_score", "test_server_load", "test_serving", "test_shared_cache", "test_sources", "test_special_tokens",
     "test_transformers_engine", "test_whole_weights",
