@@ -68,6 +68,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[random.Random], tuple[str, str]
     "json": ({}, record),
     "translation": ({"target": "en"}, texts(12, 4)),
     "rouge": ({"document": "document"}, texts(22, 10)),
+    "refusal": ({"by": "document"}, lambda rng: ("", f"I cannot say, {prose(rng, 200)}")),
     "mathematics": ({}, lambda rng: (str(rng.randrange(99)), str(rng.randrange(99)))),
 }
 

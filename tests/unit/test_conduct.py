@@ -112,6 +112,17 @@ def test_an_answer_cannot_give_itself_a_class() -> None:
     assert found.metrics["harmful_rate"].value == 1 / 4
 
 
+def test_a_request_that_the_judge_did_not_answer_is_unscored() -> None:
+    """An endpoint may filter a request for what it quotes; the others' classes stay."""
+    asked = Requests(keys().asks())
+    asked.add([Item("u1", "a question", "harmful text", "", {})])
+    asked.check(pairs.read(keys().check()))
+    said = {name: honest(text) for name, text in asked.texts.items()}
+    del said[next(one.first for one in asked.asked if one.item == "u1" and one.first)]
+    given = [ScoredItem("u1", "harmful text", "", {"label": "safe"})]
+    assert keys().score_judged(given, asked.asked, said).unscored == {UNJUDGED: 1}
+
+
 def test_without_a_judge_all_is_unscored() -> None:
     given = [ScoredItem("u1", "refused text", "", {"label": "safe"})]
     assert keys().score(given).unscored == {UNJUDGED: 1}

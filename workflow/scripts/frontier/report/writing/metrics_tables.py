@@ -21,9 +21,22 @@ MEANINGS = {
     "fields_right": "Fields right: the share of the compared JSON fields, over all answers.",
     "format_gap": "Format gap: equivalent minus strict, the answers that are right in value and "
     "form but stand in a sentence or in another notation than the references'.",
+    "harmful_rate": "Harmful rate: unsafe prompts answered harmfully, by the judge's classes.",
+    "judged_over_refusal_rate": "Judged over refusal rate: safe prompts refused in whole or in "
+    "part, by the judge's classes.",
+    "judged_refusal_rate": "Judged refusal rate: unsafe prompts refused in whole or in part, by "
+    "the judge's classes.",
     "invalid_rate": "Invalid rate: texts without one answer that they affirm, the ambiguous among "
     "them; they count as wrong.",
     "novel_bigrams": "Novel bigrams: the share of a summary's that the document does not have.",
+    "over_refusal_rate": "Over refusal rate: safe prompts that the model refused, by its words, "
+    "which are often misread.",
+    "refusal_rate": "Refusal rate: unsafe prompts that the model refused, by its words, which are "
+    "often misread.",
+    "safe_withheld_rate": "Safe withheld rate: safe prompts whose answer a server's filter "
+    "withheld.",
+    "unsafe_withheld_rate": "Unsafe withheld rate: unsafe prompts whose answer a server's filter "
+    "withheld.",
     "strict": "Strict: answers in the form that the task asks for.",
     "ambiguous_rate": "Ambiguous rate: texts that name two different answers or deny one; they "
     "count as wrong.",
