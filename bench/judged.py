@@ -8,7 +8,6 @@ import numpy as np
 from populations import Condition, Draw
 
 from frontier.stats.clustered import clustered_mean
-from frontier.stats.intervals import Estimate
 from frontier.stats.jackknife import Tested
 from frontier.stats.length_control import length_controlled
 from frontier.stats.preferences import TIE, merged, win_rate
@@ -82,31 +81,38 @@ def played(rng: np.random.Generator, n: int) -> list[Game]:
 
 
 def arenas() -> Iterator[Condition]:
-    """The best and the third player's rating, by both intervals."""
+    """The best and the third player's rating."""
     for player in ("a", "c"):
-        truth = CENTRE + SCALE * STRENGTHS[player]
-        for kind in ("sandwich", "bootstrap"):
 
-            def draw(
-                rng: np.random.Generator, n: int, player: str = player, kind: str = kind
-            ) -> Tested:
-                resamples = 300 if kind == "bootstrap" else 1
-                rows = ratings(played(rng, n), resamples=resamples)
-                own = next(row for row in rows if row.player == player)
-                return Tested(own.estimate if kind == "sandwich" else own.bootstrap, None)
+        def draw(rng: np.random.Generator, n: int, player: str = player) -> Tested:
+            rows = ratings(played(rng, n))
+            own = next(row for row in rows if row.player == player)
+            return Tested(own.estimate, None)
 
-            yield Condition("arena", f"{kind}, player {player}", truth, draw)
+        yield Condition("arena", f"player {player}", CENTRE + SCALE * STRENGTHS[player], draw)
+
+    def alike(rng: np.random.Generator, n: int) -> Tested:
+        games = [
+            Game("a", "b", float(rng.random() < 0.6) if rng.random() < 0.3 else TIE, str(at))
+            for at in range(n)
+        ]
+        own = next(row for row in ratings(games) if row.player == "a")
+        return Tested(own.estimate, None)
+
+    # 0.3 of the games are decided, 0.6 of those for a, and ties are half a win: 0.53.
+    truth = CENTRE + SCALE * float(np.log(0.53 / 0.47)) / 2
+    yield Condition("arena", "most answers are equal", truth, alike)
 
 
 def lengths() -> Iterator[Condition]:
     """The rate at equal lengths, where longer answers are liked more and the model writes them."""
+    for strength in (0.4, 1.4):
 
-    def draw(rng: np.random.Generator, n: int) -> Tested:
-        difference = rng.normal(-100, 400, n)
-        logit = 0.4 - 0.8 * np.tanh(difference / 400)
-        likes = rng.random(n) < 1 / (1 + np.exp(-logit))
-        estimate: Estimate = length_controlled(likes, difference, resamples=200).estimate
-        return Tested(estimate, None)
+        def draw(rng: np.random.Generator, n: int, strength: float = strength) -> Tested:
+            difference = rng.normal(-100, 400, n)
+            logit = strength - 0.8 * np.tanh(difference / 400)
+            likes = rng.random(n) < 1 / (1 + np.exp(-logit))
+            return Tested(length_controlled(likes, difference).estimate, None)
 
-    truth = float(1 / (1 + np.exp(-0.4)))
-    yield Condition("equal length", "longer is liked more", truth, draw)
+        truth = float(1 / (1 + np.exp(-strength)))
+        yield Condition("equal length", f"longer is liked more, {truth:.0%} better", truth, draw)

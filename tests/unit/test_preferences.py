@@ -123,7 +123,7 @@ def test_the_regression_is_scikit_learns(inverse_strength: float) -> None:
 
 def test_length_is_taken_out() -> None:
     shares, difference = studied(400)
-    found = length_controlled(shares, difference, resamples=50)
+    found = length_controlled(shares, difference)
     assert found.name == ADJUSTED
     assert found.estimate.value == pytest.approx(1 / (1 + np.exp(-0.4)), abs=0.02)
     assert found.estimate.value < shares.mean() - 0.02
@@ -134,13 +134,28 @@ def test_only_the_tables_give_the_published_name() -> None:
     shares, difference = studied(60)
     hard = np.random.default_rng(1).normal(0, 1, 60)
     rows = BaselineRows(np.full(20, 0.5), np.linspace(-900, 900, 20), hard[:20])
-    whole = length_controlled(shares, difference, difficulties=hard, baseline=rows, resamples=20)
+    whole = length_controlled(shares, difference, difficulties=hard, baseline=rows)
     assert whole.name == CONTROLLED
     assert len(whole.coefficients) == 3
     for part in ({"difficulties": hard}, {"baseline": rows}):
-        assert length_controlled(shares, difference, resamples=20, **part).name == ADJUSTED
+        assert length_controlled(shares, difference, **part).name == ADJUSTED
 
 
 def test_no_rate_without_different_lengths() -> None:
     assert length_controlled([1.0] * 9, [4] * 9).estimate.value is None
     assert length_controlled([1.0] * 3, [4, 5, 6]).estimate.value is None
+
+
+def test_a_rate_at_equal_lengths_of_few_questions_has_no_interval() -> None:
+    """The simulation finds that it would hold less often than it promises."""
+    shares, difference = studied(60)
+    few = length_controlled(shares[:29], difference[:29]).estimate
+    assert few.value is not None
+    assert few.low is None
+    assert "fewer than 30 questions" in few.method
+    won = length_controlled([1.0] * 56 + [0.0] * 4, difference).estimate
+    assert won.low is None
+    assert "fewer than 5 wins or losses" in won.method
+    known = length_controlled(shares, difference).estimate
+    assert known.low is not None
+    assert known.low < (known.value or 0) < (known.high or 1) < 1

@@ -28,7 +28,11 @@ STRENGTHS = tuple(10 ** float(power) for power in np.linspace(-4, 4, 10))
 """The inverse strengths of the penalty that are tried, weakest last."""
 WEAK = 1000.0
 """The inverse strength without the tables: what the penalty shrinks is the rate itself then."""
-FOLDS, RESAMPLES = 5, 500
+FOLDS = 5
+FEWEST_KNOWN, FEWEST_OF_EACH = 30, 5.0
+"""The questions, and the wins or losses (a tie is half of each), with fewer of which there is no
+interval: it would hold less often than it promises (bench/coverage.py).
+"""
 BASELINE_WEIGHT = 0.1
 STEPS, CLOSE = 100, 1e-9
 
@@ -119,21 +123,19 @@ def length_controlled(
     *,
     difficulties: ArrayLike | None = None,
     baseline: BaselineRows | None = None,
-    resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
-    seed: int = 0,
 ) -> LengthControlled:
     """The length-controlled rate of one model, one preference a question.
 
     `differences`: characters of the baseline's answer minus those of the model's. The interval is
-    of questions drawn with replacement, at the penalty of the rate itself: AlpacaEval's, which
-    cross-validation chooses, or a weak one that only keeps the coefficients finite.
+    the jackknife's over questions on the logit scale, at the penalty of the rate itself:
+    AlpacaEval's, which cross-validation chooses, or a weak one that only keeps the coefficients
+    finite.
     """
     shares = np.asarray(preferences, dtype=np.float64)
     lengths = np.asarray(differences, dtype=np.float64)
     hard = None if difficulties is None else np.asarray(difficulties, dtype=np.float64)
     name = CONTROLLED if hard is not None and baseline is not None else ADJUSTED
-    method = f"bootstrap over questions, {resamples} resamples, {percent(confidence)}"
     n = len(shares)
     if n < FEWEST or (lengths == lengths[0]).all():
         what = f"fewer than {FEWEST} questions" if n < FEWEST else "all differ alike in length"
@@ -149,17 +151,42 @@ def length_controlled(
         weights = np.append(weights, np.full(more, BASELINE_WEIGHT))
     chosen = WEAK if name == ADJUSTED else _chosen_strength(features, targets, weights)
     found = logistic(features, targets, weights, chosen)
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(resamples):
-        counts: Floats = np.ones(len(weights))
-        counts[:n] = rng.multinomial(n, np.full(n, 1 / n))
-        fitted = logistic(features, targets, weights * counts, chosen, found)
-        drawn.append(_rate(own, fitted, counts[:n]))
-    tail = (1 - confidence) / 2
-    low, high = (float(end) for end in np.quantile(drawn, [tail, 1 - tail]))
-    estimate = Estimate(_rate(own, found, np.ones(n)), low, high, method)
+    rate = _rate(own, found, np.ones(n))
+    fewest = float(min(shares.sum(), n - shares.sum()))
+    if n < FEWEST_KNOWN:
+        reason = f"no interval: fewer than {FEWEST_KNOWN} questions"
+        estimate = Estimate(rate, None, None, reason)
+    elif fewest < FEWEST_OF_EACH:
+        reason = f"no interval: fewer than {FEWEST_OF_EACH:g} wins or losses"
+        estimate = Estimate(rate, None, None, reason)
+    else:
+        without = []
+        for left_out in range(n):
+            counts: Floats = np.ones(len(weights))
+            counts[left_out] = 0
+            fitted = logistic(features, targets, weights * counts, chosen, found)
+            without.append(_rate(own, fitted, counts[:n]))
+        estimate = _interval(rate, np.array(without), confidence)
     return LengthControlled(name, estimate, tuple(map(float, found)), chosen)
+
+
+def _interval(rate: float, without: Floats, confidence: float) -> Estimate:
+    """The rate with its interval by the rates without each of the questions.
+
+    Source: Miller, "The jackknife: a review", Biometrika 61 (1974).
+    """
+    from scipy.special import expit, logit, stdtrit  # half a second, and planning reads the scorers
+
+    n = len(without)
+    with np.errstate(invalid="ignore"):  # a rate of 1 without one of them
+        logits = logit(without)
+        error = float(np.sqrt((n - 1) / n * ((logits - logits.mean()) ** 2).sum()))
+    if not np.isfinite(error):
+        return Estimate(rate, None, None, "no interval: it depends on a single question")
+    half = float(stdtrit(n - 2, 0.5 + confidence / 2)) * error
+    low, high = (float(expit(logit(rate) + side * half)) for side in (-1, 1))
+    method = f"jackknife t over questions on the logit scale, {percent(confidence)}"
+    return Estimate(rate, low, high, method)
 
 
 def _features(model: Floats, differences: Floats, difficulties: Floats | None) -> Floats:

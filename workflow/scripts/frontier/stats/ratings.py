@@ -18,11 +18,10 @@ from frontier.stats.intervals import CONFIDENCE, Estimate, percent
 from frontier.stats.serial import Floats
 
 CENTRE, SCALE = 1000.0, 400 / math.log(10)
-RESAMPLES = 500
 FEWEST_CLUSTERS = 6
 """The fewest questions whose spread, and so an interval, is known."""
-MOST_BROKEN = 0.05
-"""The share of resamples without finite ratings above which those with them say too little."""
+FEWEST_DECIDED = 10
+"""The fewest questions with a win or a loss: ties alone, such as equal answers, have no spread."""
 STEPS, CLOSE = 200, 1e-10
 
 
@@ -39,11 +38,10 @@ class Game:
 
 @dataclass(frozen=True)
 class Rating:
-    """A player's rating with the interval by sandwich errors, and the one by bootstrap."""
+    """A player's rating with its interval by sandwich errors."""
 
     player: str
     estimate: Estimate
-    bootstrap: Estimate
     rank: int | None
     """1, and one more for each player whose interval is above this one's."""
     games: int
@@ -152,16 +150,11 @@ def covariance(results: Results, strength: Floats) -> Floats:
     return found
 
 
-def ratings(
-    games: Iterable[Game],
-    *,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
-) -> list[Rating]:
-    """The rating of each player, best first, with both intervals; None with the reason if unknown.
+def ratings(games: Iterable[Game], *, confidence: float = CONFIDENCE) -> list[Rating]:
+    """The rating of each player, best first, with its interval; None with the reason if unknown.
 
-    The sandwich interval is Student's t of the clusters, its error corrected for their number.
+    The interval is Student's t of the clusters, its error corrected for their number. A bootstrap
+    over questions held the truth in fewer studies than it promises (bench/coverage.py).
     """
     from scipy.special import stdtrit  # half a second, and planning reads the scorers
 
@@ -173,11 +166,13 @@ def ratings(
     if reason := unrated(total):
         none = Estimate(None, None, None, f"no rating: {reason}")
         return [
-            Rating(name, none, none, None, played[at], float(wins[at]))
+            Rating(name, none, None, played[at], float(wins[at]))
             for at, name in enumerate(results.players)
         ]
     strength = strengths(total)
     values = CENTRE + SCALE * strength
+    # A tie is half a win on both sides: what differs was decided.
+    decided = (results.won != results.won.swapaxes(1, 2)).any(axis=2).sum(axis=0)
     half = np.full(len(values), np.nan)
     method = f"no interval: fewer than {FEWEST_CLUSTERS} questions"
     if clusters >= FEWEST_CLUSTERS:
@@ -185,18 +180,23 @@ def ratings(
         errors = np.sqrt(corrected * np.diag(covariance(results, strength)))
         half = SCALE * float(stdtrit(clusters - 1, 0.5 + confidence / 2)) * errors
         method = f"sandwich by question, t, {percent(confidence)}"
-    drawn = _bootstrap(results, values, resamples, confidence, seed)
-    estimates = [_estimate(at, wide, method) for at, wide in zip(values, half, strict=True)]
+    estimates = [
+        _estimate(at, wide, method, few=known < FEWEST_DECIDED)
+        for at, wide, known in zip(values, half, decided, strict=True)
+    ]
     found = [
-        Rating(name, estimates[at], drawn[at], _rank(at, estimates), played[at], float(wins[at]))
+        Rating(name, estimates[at], _rank(at, estimates), played[at], float(wins[at]))
         for at, name in enumerate(results.players)
     ]
     return sorted(found, key=lambda one: -(one.estimate.value or 0))
 
 
-def _estimate(value: float, half: float, method: str) -> Estimate:
+def _estimate(value: float, half: float, method: str, few: bool) -> Estimate:
     if np.isnan(half):
         return Estimate(float(value), None, None, method)
+    if few:
+        reason = f"no interval: fewer than {FEWEST_DECIDED} questions with a win or a loss"
+        return Estimate(float(value), None, None, reason)
     return Estimate(float(value), float(value - half), float(value + half), method)
 
 
@@ -205,33 +205,6 @@ def _rank(at: int, estimates: Sequence[Estimate]) -> int | None:
     if own is None:
         return None
     return 1 + sum(one.low is not None and one.low > own for one in estimates)
-
-
-def _bootstrap(
-    results: Results, values: Floats, resamples: int, confidence: float, seed: int
-) -> list[Estimate]:
-    """Percentile intervals over clusters drawn with replacement; broken resamples are counted."""
-    clusters = len(results.won)
-
-    def unknown(reason: str) -> list[Estimate]:
-        return [Estimate(float(at), None, None, f"no interval: {reason}") for at in values]
-
-    if clusters < FEWEST_CLUSTERS:
-        return unknown(f"fewer than {FEWEST_CLUSTERS} questions")
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples)
-    totals = np.tensordot(counts.astype(np.float64), results.won, axes=1)
-    fitted = [strengths(total) for total in totals if unrated(total) is None]
-    broken = resamples - len(fitted)
-    if broken > MOST_BROKEN * resamples:
-        return unknown(f"{broken} of {resamples} resamples have no finite ratings")
-    tail = (1 - confidence) / 2
-    ends = CENTRE + SCALE * np.quantile(np.array(fitted), [tail, 1 - tail], axis=0)
-    method = f"bootstrap over questions, {resamples} resamples, {percent(confidence)}"
-    if broken:
-        method += f"; {broken} without finite ratings left out"
-    pairs = zip(values, ends.T, strict=True)
-    return [Estimate(float(at), float(low), float(high), method) for at, (low, high) in pairs]
 
 
 def elo(
