@@ -2,7 +2,8 @@
 
 Inputs: every cell of the study.
 Outputs: results/study.parquet and study.csv (a row per cell), results/comparisons.parquet and .csv
-         (a row per quantized cell, against its native one), results/charts/*.svg and *.png,
+         (a row per quantized cell, against its native one), results/ratings.parquet and .csv (a row per
+         judged variant), results/charts/*.svg and *.png,
          results/report.html.
 Steps: gather the cells; compare them; draw and write.
 """
@@ -34,6 +35,8 @@ rule compare:
     output:
         parquet=layout.table(layout.COMPARISONS),
         csv=layout.table(layout.COMPARISONS, "csv"),
+        ratings=layout.table(layout.RATINGS),
+        ratings_csv=layout.table(layout.RATINGS, "csv"),
         lock=layout.lock(layout.COMPARISONS),
     localrule: True
     resources:
@@ -44,7 +47,8 @@ rule compare:
     shell:
         located(
             "python workflow/scripts/compare.py --spec {params.spec:q} --results {params.results:q}"
-            " --parquet {output.parquet:q} --csv {output.csv:q} --lock {output.lock:q}"
+            " --parquet {output.parquet:q} --csv {output.csv:q} --ratings {output.ratings:q}"
+            " --lock {output.lock:q}"
         )
 
 
@@ -63,9 +67,10 @@ rule render:
         results=layout.RESULTS,
         study=layout.table(layout.STUDY),
         comparisons=layout.table(layout.COMPARISONS),
+        ratings=layout.table(layout.RATINGS),
     shell:
         located(
             "python workflow/scripts/render.py --spec {params.spec:q} --results {params.results:q}"
-            " --study {params.study:q} --comparisons {params.comparisons:q}"
+            " --study {params.study:q} --comparisons {params.comparisons:q} --ratings {params.ratings:q}"
             " --output {output.report:q} --charts {output.charts:q} --lock {output.lock:q}"
         )

@@ -15,7 +15,7 @@ from frontier.errors import run
 from frontier.host.files import write_bytes
 from frontier.results import layout
 from frontier.results.outputs import cell_paths, csv, write_lock
-from frontier.tables import alone, references
+from frontier.tables import alone, ratings, references
 from frontier.tables.comparisons import table
 from frontier.tables.study import AggregateSpec
 from frontier.values import checked_spec, recorded_identity, sha256
@@ -31,6 +31,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cells-from", type=Path, help="more cells: a file with one path per line")
     parser.add_argument("--parquet", type=Path, required=True, help="the table to write")
     parser.add_argument("--csv", type=Path, required=True, help="the same table as CSV")
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        help="the Parquet of judged variants to write, and its CSV beside it",
+    )
     parser.add_argument(
         "--lock",
         type=Path,
@@ -48,18 +53,30 @@ def main() -> None:
     reference = spec.study.reference if spec.study else None
     others = [*references.table(paths, reference), *alone.table(paths)]
     comparisons = table(paths, others, spec.bases)
-    # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
-    parquet = io.BytesIO()
-    comparisons.write_parquet(parquet)
-    write_bytes(args.parquet, parquet.getvalue())
-    write_bytes(args.csv, csv(comparisons))
+    written = [*write(comparisons, args.parquet, args.csv)]
+    if args.ratings:
+        rated = ratings.table(paths, spec.bases)
+        written += write(rated, args.ratings, args.ratings.with_suffix(".csv"))
     cells = {layout.name_of(path): sha256(path) for path in paths}
     identity = recorded_identity(args.spec)
-    write_lock(args.lock, identity, [args.parquet, args.csv], cells=cells)
+    write_lock(args.lock, identity, written, cells=cells)
     print(f"{args.parquet}: {counted(comparisons, 'native_variant', 'verdict')}")
+    if args.ratings and rated.height:
+        known = rated["rating"].drop_nulls().len()
+        print(f"{args.ratings}: {rated.height} judged variants, {known} of them rated")
     if (other := comparisons["reference_variant"].drop_nulls()).len():
         counts = counted(comparisons, "reference_variant", "reference_verdict")
         print(f"{args.parquet}: {counts} with the reference {other[0]}")
+
+
+def write(table: pl.DataFrame, parquet: Path, text: Path) -> tuple[Path, Path]:
+    """Writes a table as Parquet and as CSV; returns both paths."""
+    # Through memory: on a full disk Polars' own writer raises an error that is not an OSError.
+    content = io.BytesIO()
+    table.write_parquet(content)
+    write_bytes(parquet, content.getvalue())
+    write_bytes(text, csv(table))
+    return parquet, text
 
 
 def counted(comparisons: pl.DataFrame, with_one: str, verdict: str) -> str:

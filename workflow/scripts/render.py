@@ -17,6 +17,7 @@ from frontier.report.writing.page import draw, page
 from frontier.results import layout
 from frontier.results.columns import COMPARISONS, names
 from frontier.results.outputs import cell_paths, read_table, write_lock
+from frontier.results.rating_columns import RATINGS
 from frontier.tables.study import columns
 from frontier.values import checked_spec, recorded_identity, sha256
 
@@ -31,6 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--comparisons", type=Path, required=True, help="comparisons.parquet of compare.py"
     )
+    parser.add_argument("--ratings", type=Path, help="ratings.parquet of compare.py")
     parser.add_argument(
         "--results", type=Path, default=layout.RESULTS, help="the folder of the results"
     )
@@ -56,7 +58,12 @@ def main() -> None:
     comparisons = read_table(args.comparisons, "a study's comparisons", names(COMPARISONS))
     naming = Naming(spec, study)
     cells = read_cells(cell_paths(spec.study, args.results, args.cells_from), study)
-    grouped = groups(study, cells, naming, comparisons.rows(named=True))
+    ratings = (
+        read_table(args.ratings, "a study's ratings", names(RATINGS)).rows(named=True)
+        if args.ratings
+        else []
+    )
+    grouped = groups(study, cells, naming, comparisons.rows(named=True), ratings)
     drawn = draw(grouped, naming, spec.margin)
     html = page(spec, naming, grouped, cells, drawn, args.template)
     files = [args.output]
@@ -71,6 +78,8 @@ def main() -> None:
             stale.unlink()
     write_bytes(args.output, html.encode())
     facts = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
+    if args.ratings:
+        facts["ratings_sha256"] = sha256(args.ratings)
     write_lock(args.lock, recorded_identity(args.spec), files, **facts)
     print(f"{args.output}: {len(study)} cells, {len(files) - 1} chart files in {args.charts}")
 

@@ -23,6 +23,7 @@ from frontier.figures import Measured, Needs
 from frontier.gates import Timing, first_reason
 from frontier.host import locks
 from frontier.host.files import write_bytes
+from frontier.judging import games
 from frontier.judging.asking import Inquiry
 from frontier.judging.reading import Said
 from frontier.results import checksums, layout, measurement
@@ -37,6 +38,7 @@ from frontier.scoring.rows import asked_rows, scored_items
 from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_json, read_lines, sha256
 
+GAMES = pl.List(pl.Struct({"other": pl.String, "first": pl.Float64, "second": pl.Float64}))
 MISSING = ("simulated", "random_weights", "score", "load", "provenance", "requests_sha256")
 
 
@@ -73,6 +75,7 @@ def table(
     times = figures.per_request()
     likelihoods = any(record.chosen for record in records)
     several = any(item.also_accepted for item in items)
+    judged = any(games.COLUMN in columns for columns in own)
     requests = pl.DataFrame(
         [
             {
@@ -94,6 +97,7 @@ def table(
         schema_overrides={
             **dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
             **({LOGPROBS: pl.List(pl.Float64)} if likelihoods else {}),
+            **({games.COLUMN: GAMES} if judged else {}),
         },
     )
     if has_times:

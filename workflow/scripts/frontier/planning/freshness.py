@@ -186,7 +186,7 @@ class Freshness:
             and self.comparisons()
             and all(
                 self.digests.of(self.root / layout.table(table)) == lock[f"{table}_sha256"]
-                for table in layout.TABLES
+                for table in (*layout.TABLES, layout.RATINGS)
             )
         )
 

@@ -132,6 +132,10 @@ class Naming:
     def _places(self) -> dict[str, int]:
         return {variant: place for place, variant in enumerate(self.variants)}
 
+    def knows(self, variant: str) -> bool:
+        """True if the study has a cell of a variant."""
+        return variant in self._variants
+
     def model(self, variant: str) -> str:
         """The label of a variant's model."""
         return self.models.label(self._variants[variant][0])

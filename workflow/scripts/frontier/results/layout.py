@@ -23,6 +23,9 @@ SERVER_LOG = "server.log"
 """The output of servers that were started for a measurement."""
 STUDY, COMPARISONS, REPORT = "study", "comparisons", "report"
 TABLES = (STUDY, COMPARISONS)
+"""The tables with a lock of their own."""
+RATINGS = "ratings"
+"""The table of judges, written and locked with the comparisons."""
 ADDED, CHARTS = ids.FOLDERS
 CELL = "results/VARIANT/DEVICE/TASK.json"
 """A cell's path, for messages."""

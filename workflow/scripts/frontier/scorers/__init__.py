@@ -19,6 +19,7 @@ from frontier.chosen import Chosen
 from frontier.datasets import References
 from frontier.engine_block import Asked
 from frontier.judging.asking import Inquiry
+from frontier.judging.games import Stored
 from frontier.judging.reading import Said
 from frontier.registry import Registry
 from frontier.stats.bootstrap import ratio
@@ -90,7 +91,7 @@ class Metric:
         return cls(estimate.value, estimate.low, estimate.high, estimate.method, unit)
 
 
-Columns = dict[str, str | int | float | bool | list[int] | list[float] | None]
+Columns = dict[str, str | int | float | bool | list[int] | list[float] | list[Stored] | None]
 """A scorer's columns of a request."""
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from frontier.blocks import Decides, Text
-from frontier.judging import agreement, reading, sets, verdicts
+from frontier.judging import agreement, games, reading, sets, verdicts
 from frontier.judging.agreement import Judged
 from frontier.judging.asking import Inquiry
 from frontier.judging.reading import Said
@@ -159,6 +159,10 @@ class Judge(MeanScorer):
             if not about.check:
                 own[about.item].append(one)
         rows = [self._row(own.get(item.id, []), about_reason=reason) for item in items]
+        if self.against:
+            ids = [item.id for item in items]
+            for row, played in zip(rows, games.of_items(ids, found, bool(reason)), strict=True):
+                row[games.COLUMN] = list(played)
         kept = [
             (row, item) for row, item in zip(rows, items, strict=True) if row["score"] is not None
         ]

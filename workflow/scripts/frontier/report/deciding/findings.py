@@ -37,6 +37,8 @@ class Group:
     references: Sequence[StudyRow] = ()
     alone: Sequence[StudyRow] = ()
     """The rows of comparisons.parquet with the same variant asked one request at a time."""
+    ratings: Sequence[StudyRow] = ()
+    """The rows of ratings.parquet."""
     loads: Mapping[str, Loads] = field(default_factory=dict)
     """The rates of arrivals by variant, in the scenario `server`."""
 

@@ -7,7 +7,9 @@ from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.report.deciding.entries import PlottedVariant, points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import fastest_within, front
+from frontier.report.drawing import rating_chart
 from frontier.report.naming import Naming
+from frontier.text import visible
 
 
 def _requests(group: Group) -> str:
@@ -71,6 +73,16 @@ def quantization(group: Group, naming: Naming) -> str:
     )
 
 
+def ratings(group: Group, naming: Naming) -> str:
+    """The ratings' caption: their scale, and what they do not show."""
+    judges = words.join(sorted({visible(row["judge"], 80) for row in group.ratings}))
+    return (
+        f"Bradley and Terry's ratings by the verdicts of {judges} on pairs of these variants' "
+        "answers, each in both orders; 400 more are odds of 10 to 1. Intervals: over questions. "
+        "Does not show: whether the judge is right (see its check), or how it would rate others."
+    )
+
+
 def _arrivals(group: Group) -> str:
     one = next(iter(group.loads.values()))
     requests = [rate.requests for load in group.loads.values() for rate in load.rates]
@@ -125,6 +137,14 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
             for variant, one in group.loads.items()
         )
         return f"Highest rate of arrivals at which the limits hold. {text}."
+    if kind == "ratings":
+        text = "; ".join(
+            f"{naming.variant(row['variant'])}: {row['rating']:.0f}"
+            + (f" ({words.interval(ends, places=0)})" if any(ends) else "")
+            for row in rating_chart.rated(group.ratings, naming)
+            for ends in [(row["rating_low"], row["rating_high"])]
+        )
+        return f"Ratings by the judge with 95 % intervals, best first. {text}."
     if kind == "distributions":
         text = "; ".join(_figures(entry, naming) for entry in group.entries)
         return f"Quantiles of the latency of each variant. Median and score: {text}."

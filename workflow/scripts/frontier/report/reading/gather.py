@@ -144,7 +144,11 @@ def entry(row: StudyRow, cells: Cells) -> PlottedVariant:
 
 
 def groups(
-    study: Sequence[StudyRow], cells: Cells, naming: Naming, comparisons: Sequence[StudyRow]
+    study: Sequence[StudyRow],
+    cells: Cells,
+    naming: Naming,
+    comparisons: Sequence[StudyRow],
+    ratings: Sequence[StudyRow] = (),
 ) -> list[Group]:
     """The study's cells by task, scenario and device, in order of display, read for the charts.
 
@@ -167,6 +171,11 @@ def groups(
             comparisons=_given(rows, compared, "native_variant"),
             references=_given(rows, compared, "reference_variant"),
             alone=_given(rows, compared, "alone_answers"),
+            ratings=[
+                row
+                for row in ratings
+                if (row["task"], row["scenario"], row["device"]) == (task, scenario, device)
+            ],
             loads={
                 row["variant"]: cells.loads[key(row)] for row in rows if key(row) in cells.loads
             },

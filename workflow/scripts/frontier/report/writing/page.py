@@ -16,18 +16,27 @@ from frontier.errors import UserError
 from frontier.report.deciding import cap_variants
 from frontier.report.deciding.findings import Group, comparable, recommendations, score_title
 from frontier.report.deciding.verdicts import Verdicts, verdicts
-from frontier.report.drawing import captions, change_chart, charts, load_charts, svg
+from frontier.report.drawing import (
+    captions,
+    change_chart,
+    charts,
+    load_charts,
+    rating_chart,
+    svg,
+)
 from frontier.report.naming import Axis, Naming, RenderSpec
 from frontier.report.reading.gather import Cells, Example, Provenance, examples
 from frontier.report.writing import cell_tables, filters, load_tables, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.alone import answers
+from frontier.report.writing.judged import HEADINGS, judged_tables
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
 from frontier.report.writing.references import reference
 from frontier.report.writing.servers import servers
 from frontier.results import layout
 from frontier.results.columns import COMPARISONS, OUTCOMES, metric_columns
+from frontier.results.rating_columns import RATINGS
 from frontier.tables.study import columns
 from frontier.text import visible
 
@@ -68,6 +77,10 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
         "quantization": (
             lambda group, title: change_chart.quantization(group.comparisons, naming, title),
             captions.quantization,
+        ),
+        "ratings": (
+            lambda group, title: rating_chart.chart(group.ratings, naming, title),
+            captions.ratings,
         ),
         "load": (
             lambda group, title: load_charts.latency(group.loads, naming, title),
@@ -190,6 +203,8 @@ def page(
         speed=tables.speed_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
         metrics=metrics_tables(groups, cells, naming),
+        judged=judged_tables(groups, naming),
+        judged_headings=HEADINGS,
         loads=load_tables.load_tables(groups, naming),
         load_headings=load_tables.HEADINGS,
         changes=_changes(groups, naming),
@@ -221,6 +236,11 @@ def page(
         glossaries=[
             ("study", tables.glossary((*columns(), *metric_columns(cells.metrics)))),
             ("comparisons", tables.glossary(COMPARISONS)),
+            *(
+                [("ratings", tables.glossary(RATINGS))]
+                if any(one.ratings for one in groups)
+                else []
+            ),
         ],
     )
     return html
