@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--ratings",
         type=Path,
-        help="the Parquet of judged variants to write, and its CSV beside it",
+        help="the Parquet of judged variants to write, with its CSV",
     )
     parser.add_argument(
         "--lock",

@@ -1,4 +1,4 @@
-"""Ratings of variants by a judge's games between their answers, beside what is known of the judge.
+"""Ratings of variants by a judge's games between their answers, with what is known of the judge.
 
 A pair is judged in the cells of both variants, and counts once.
 """
@@ -63,7 +63,7 @@ class Habits(BaseModel):
 
 
 class Details(BaseModel):
-    """The details of a judge's score that are shown beside it."""
+    """The details of a judge's score that are shown with it."""
 
     check: Check
     withheld: str | None = None
