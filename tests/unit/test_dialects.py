@@ -38,7 +38,15 @@ from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
 from frontier.host import presence
+from frontier.measuring import sessions
+from frontier.measuring.contention import Watch
+from frontier.measuring.pauses import Pauses
 from frontier.prompts import Chat, Shot
+from frontier.results.journal import Journal
+from frontier.scenarios import Bench
+from frontier.scenarios.common import asked
+from frontier.scenarios.single_stream import SingleStream
+from frontier.specs.measure import MeasuredTask
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -310,6 +318,36 @@ def test_shots_as_turns_are_messages(name: str, spoken: Spoken, server: Conforma
     assert asked["fields"]["input" if name == "openai-responses" else "messages"] == MESSAGES
     assert model.sending.sent(Generate(TURNS, 9)).texts == ("1", "one", "2", "two", "3")
     assert model.render(TURNS) != model.render("3")
+
+
+@pytest.mark.parametrize("name", ["vllm-chat", "openai"])
+def test_turns_are_messages_with_the_server_s_own_answers(
+    name: str, spoken: Spoken, server: ConformanceServer, tmp_path: Path
+) -> None:
+    """Each is a request behind the answers of before, with a system message of its own."""
+    task = MeasuredTask.model_validate(
+        {"prompt": "{a}", "follow_ups": ["{b}"], "max_new_tokens": 60}
+    )
+    row = {"id": "r", "fields": {"a": "1", "b": "2"}, "system": "So"}
+    url = spoken.url(name)
+    model = spoken.model(BLOCKS[name], url)
+    questions = task.questions([row])
+    journal = Journal(tmp_path / "journal.jsonl", sessions.here(None, None, ()))
+    with Pauses() as pauses:
+        requests = asked.requests_for(questions, task, model)
+        SingleStream().measure(
+            Bench(
+                model, requests, journal, Watch("cpu"), pauses, "cell", paid=True,
+                questions=questions, task=task,
+            )
+        )  # fmt: skip
+    said = [record.text for record in journal.records]
+    assert [record.id for record in journal.records] == ["r@1", "r@2"]
+    assert all(said)
+    messages = [one["fields"]["messages"] for one in server.seen(url)]
+    contents = [[one["content"] for one in each] for each in messages]
+    assert contents == [["So", "1"], ["So", "1", said[0], "2"]]
+    assert [one["role"] for one in messages[-1]] == ["system", "user", "assistant", "user"]
 
 
 @pytest.mark.parametrize("way", ["continue_final_message", "last_message"])
