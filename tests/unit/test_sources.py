@@ -137,7 +137,7 @@ def test_truncated_hub_file(server: hub.Hub, workplace: Path) -> None:
         ({"revision": "f" * 40}, ["no revision ffff"]),
         ({"files": ["sst3/*"]}, ["no file that matches sst3/*"]),
         ({"hub": "not an id"}, ["not an id"]),
-        ({"path": "x"}, ["exactly one of hub, url, path, generator"]),
+        ({"path": "x"}, ["exactly one of hub, url, urls, path, generator"]),
         ({"file": ["x"]}, ["source.file"]),
     ],
 )
@@ -232,6 +232,26 @@ def test_missing_url(server: hub.Hub, workplace: Path) -> None:
     )
     assert_refused(fetch({"url": "ftp://x/y"}, workplace), "ftp://x/y", "not an http")
     assert_refused(fetch({"url": server.url, "sha256": "abc"}, workplace), "source.sha256")
+
+
+def test_several_files_each_with_its_hash(server: hub.Hub, workplace: Path) -> None:
+    """An altered one is refused; so are two of the same name, which would be one file."""
+    body = (server.root / "files/corpus.zip").read_bytes()
+    (server.root / "files/other.jsonl").write_text("{}\n", encoding="utf-8")
+    shas = [hashlib.sha256(one).hexdigest() for one in (body, b"{}\n")]
+    names = [f"{server.url}/files/{name}" for name in ("corpus.zip", "other.jsonl")]
+    source = {"urls": dict(zip(names, shas, strict=True))}
+    done = fetch(source, workplace, "a")
+    assert done.returncode == 0, done.stderr
+    assert (workplace / "a/other.jsonl").read_text(encoding="utf-8") == "{}\n"
+    lock = json.loads((workplace / "a/lock.json").read_text())
+    assert lock["source"] == source
+    assert set(lock["files"]) == {"corpus.zip", "other.jsonl"}
+    altered = {"urls": {**source["urls"], names[1]: shas[0]}}
+    assert_refused(fetch(altered, workplace, "b"), "other.jsonl", "altered")
+    same = {"urls": {names[0]: shas[0], f"{server.url}/more/corpus.zip": shas[0]}}
+    assert_refused(fetch(same, workplace, "c"), "different names")
+    assert_refused(fetch({"urls": {names[0]: "abc"}}, workplace, "d"), "urls")
 
 
 # Local
