@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
+import choices
 import corpora
 import judged
 import populations
@@ -42,6 +43,7 @@ def conditions(
     p = populations
     groups = (
         *(p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores, p.passes),
+        *(choices.accuracies, choices.shares, choices.divergences),
         *(judged.mean_ratings, judged.win_rates, judged.arenas, judged.lengths),
     )
     for group in groups:

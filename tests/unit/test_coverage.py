@@ -16,6 +16,7 @@ from cells import ROOT
 
 sys.path.insert(0, str(ROOT / "bench"))
 
+import choices
 import corpora
 import coverage
 import judged
@@ -34,6 +35,9 @@ CONDITIONS = {
         populations.f1_scores(),
         populations.mean_scores(),
         populations.passes(),
+        choices.accuracies(),
+        choices.shares(),
+        choices.divergences(),
         judged.mean_ratings(),
         judged.win_rates(),
         judged.arenas(),
@@ -73,6 +77,11 @@ def held(condition: populations.Condition, n: int, studies: int = STUDIES) -> fl
         ("pass@1: 33% right, 10 samples", 50),
         ("pass@5: 33% right, 20 samples", 50),
         ("score change: 100% change, by 0.03", 50),
+        ("macro: 4 subjects of unequal sizes", 50),
+        ("MC2: a spread of 1", 50),
+        ("MC2: a spread of 4", 50),
+        ("KL: a tail of 0", 50),
+        ("KL: a tail of 0.5", 200),
         ("chrF2 change: equally good", 20),
         ("chrF2 change: a worse one", 50),
         ("chrF2 change: a worse one", 200),
@@ -143,6 +152,19 @@ def test_a_bootstrap_of_changes_falls_short_where_few_answers_change() -> None:
             tried += 1
             found += estimate.low <= 0 <= estimate.high
     assert found / tried < 0.9
+
+
+def test_a_bootstrap_of_divergences_falls_short() -> None:
+    """They are long-tailed: a bootstrap of few of them sees too little of the tail."""
+    rng, found = np.random.default_rng(4), 0
+    truth = float(choices.moved(np.random.default_rng(0), choices.MANY, 0.5).mean())
+    for _ in range(300):
+        each = choices.moved(rng, 20, 0.5).reshape(-1, 1)
+        estimate = bootstrap(mean, each, resamples=500)
+        assert estimate.low is not None
+        assert estimate.high is not None
+        found += estimate.low <= truth <= estimate.high
+    assert found / 300 < 0.9
 
 
 def test_order_statistics_of_independent_times_fall_short_where_they_are_not() -> None:
