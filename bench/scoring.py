@@ -1,6 +1,6 @@
 """Seconds and memory for scoring answers, by each scorer.
 
-    python bench/scoring.py                        10,000 rows, every scorer
+    python bench/scoring.py                        10,000 rows, every scorer (code: 1,000)
     python bench/scoring.py --rows 1000 --scorers rouge number
 
 Each line is a process of its own: `seconds` for all rows, and `memory`, the process's peak less
@@ -16,16 +16,21 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow" / "scripts"))
 
-from frontier.scorers import CHOSEN, ScoredItem
+from frontier.judging.asking import Item, Requests, known_pairs
+from frontier.scorers import CHOSEN, Option, Score, ScoredItem, Scorer
+from frontier.scorers.judge import Judge
 
 WORDS = [*map(str, range(100, 130))]
 ROWS = 10_000
+MOST = {"code": 1_000}
+"""Rows of a scorer that starts processes for each."""
+LETTERS = "ABCD"
 UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
@@ -58,6 +63,19 @@ def label(*labels: str) -> Callable[[random.Random], tuple[str, str]]:
     return lambda rng: (rng.choice(labels), f"{prose(rng, 20)}. Answer: {rng.choice(labels)}")
 
 
+def program(rng: random.Random) -> tuple[str, str]:
+    """A test, and a body that passes it half of the time."""
+    value = rng.randrange(10_000)
+    test = f"def check(candidate):\n    assert candidate(1) == {value}\n"
+    return test, f"    return x + {value - 1 + rng.randrange(2)}\n"
+
+
+def refused(rng: random.Random) -> tuple[str, str]:
+    """A sentence, and one that declines half of the time."""
+    begins = rng.choice(("I'm sorry, but I cannot help with that. ", "Of course: "))
+    return prose(rng, 3), begins + prose(rng, 40)
+
+
 CASES: dict[str, tuple[dict[str, Any], Callable[[random.Random], tuple[str, str]]]] = {
     "exact": ({"normalise": ["case", "punctuation", "articles", "spaces"]}, texts(3)),
     "contains": ({"whole_words": True}, lambda rng: (prose(rng, 1), prose(rng, 60))),
@@ -68,26 +86,55 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[random.Random], tuple[str, str]
     "json": ({}, record),
     "translation": ({"target": "en"}, texts(12, 4)),
     "rouge": ({"document": "document"}, texts(22, 10)),
-    "refusal": ({"by": "document"}, lambda rng: ("", f"I cannot say, {prose(rng, 200)}")),
+    "loglikelihood": ({"macro": "subject", "by": "category"}, label(*LETTERS)),
+    "code": ({"form": "continuation"}, program),
+    "refusal": ({"by": "category"}, refused),
+    "judge": (
+        {"judge": "m", "device": "cpu", "form": "pair", "against": ["other"], "at_least": 0},
+        label("yes", "no"),
+    ),
     "mathematics": ({}, lambda rng: (str(rng.randrange(99)), str(rng.randrange(99)))),
 }
 
 
+def item(name: str, place: int, rng: random.Random) -> ScoredItem:
+    """An invented answer to an invented question."""
+    known, answer = CASES[name][1](rng)
+    fields = {"subject": f"subject {place % 57}", "category": f"category {place % 4}"}
+    options: tuple[Option, ...] = ()
+    if name == "rouge":
+        fields["document"] = f"{prose(rng, 300)} {known}"
+    if name == "code":
+        fields |= {"prompt": "def f(x):\n", "entry_point": "f", "test": known}
+    if name == "loglikelihood":
+        options = tuple(Option(one, one == known, -rng.expovariate(1)) for one in LETTERS)
+    text = "" if place % 50 == 0 else answer
+    return ScoredItem(str(place), text, known, fields, "Answer:", options=options)
+
+
+def run(scorer: Scorer, items: Sequence[ScoredItem]) -> Callable[[], Score]:
+    """What is measured: the score of some answers; a judge's verdicts are there already."""
+    if not isinstance(scorer, Judge):
+        return lambda: scorer.score(items)
+    asked = [
+        Item(one.id, one.prompt, one.prediction, one.reference, {"other": "no"}) for one in items
+    ]
+    requests = Requests(scorer.asks())
+    requests.add(asked)
+    requests.check(known_pairs(asked))
+    said = {name: f"Because.\n[[{'ABC'[place % 3]}]]" for place, name in enumerate(requests.texts)}
+    return lambda: scorer.score_judged(items, requests.asked, said)
+
+
 def score(name: str, rows: int, seed: int) -> dict[str, float]:
     """Scores so many rows in this process; seconds and bytes."""
-    keys, draw = CASES[name]
     rng = random.Random(seed)
-    items = []
-    for place in range(rows):
-        known, answer = draw(rng)
-        if place % 50 == 0:
-            answer = ""
-        document = f"{prose(rng, 300)} {known}" if name == "rouge" else ""
-        items.append(ScoredItem(str(place), answer, known, {"document": document}, "Answer:"))
-    scorer = CHOSEN.read({"kind": name, "options": keys})
-    scorer.score(items[:20])  # imports
+    items = [item(name, place, rng) for place in range(rows)]
+    scorer = CHOSEN.read({"kind": name, "options": CASES[name][0]})
+    run(scorer, items[:20])()  # imports
+    whole = run(scorer, items)
     before, started = peak(), time.perf_counter()
-    scorer.score(items)
+    whole()
     return {"seconds": time.perf_counter() - started, "bytes": peak() - before}
 
 
@@ -112,14 +159,15 @@ def main() -> None:
         return
     print(f"{'scorer':16}{'rows':>8}{'seconds':>10}{'memory, MB':>12}")
     for name in arguments.scorers:
-        options = ["--rows", str(arguments.rows), "--seed", str(arguments.seed), "--here"]
+        rows = min(arguments.rows, MOST.get(name, arguments.rows))
+        options = ["--rows", str(rows), "--seed", str(arguments.seed), "--here"]
         done = subprocess.run(
             [sys.executable, __file__, "--scorers", name, *options],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         found = json.loads(done.stdout)
         print(
-            f"{name:16}{arguments.rows:8,}{found['seconds']:10.2f}{found['bytes'] / 1e6:12.1f}",
+            f"{name:16}{rows:8,}{found['seconds']:10.2f}{found['bytes'] / 1e6:12.1f}",
             flush=True,
         )
 
