@@ -276,6 +276,7 @@ def test_a_gguf_file_of_the_hub(place: Workspace, served: hub.Hub, files: Path) 
     ("arguments", "words"),
     [
         (("--hub", GGUF, "--file", "q8/Little-Q4_0.gguf"), ("has no file", "'q8/Little-Q8_0.gguf'")),
+        (("--hub", GGUF), ("no safetensors weights", "foreign.gguf is a model of its own")),
         (("--hub", GGUF, "--file", "foreign.gguf"), ("foreign.gguf: not a GGUF file",)),
         (("--hub", GGUF, "--file", "strange.gguf"), ("its architecture 'lama9' is not known",)),
         (("--hub", GGUF, "--file", "../x.gguf"), ("file: not the name of a file",)),

@@ -70,6 +70,9 @@ def _others(names: Collection[str]) -> str:
     for name in sorted(names):
         if name.endswith(".bin"):
             return f"; {name} is a pickle, which may run code and is not loaded"
+    for name in sorted(names):
+        if name.lower().endswith(".gguf"):
+            return f"; {name} is a model of its own: name it in file, or as the path"
     return ""
 
 
