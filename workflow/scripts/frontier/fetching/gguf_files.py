@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def checked(path: Path) -> GgufHeader:
         raise UserError(f"{path}: one of several parts; join them with llama-gguf-split --merge")
     if not path.is_file():
         raise UserError(f"{path}: {'not a' if path.exists() else 'no such'} file")
+    state = path.stat()
+    return _checked(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _checked(path: Path, *_stamp: int) -> GgufHeader:
+    """Reads a header once, until the file changes: planning asks for it again and again."""
     header = gguf_header.read(path)
     try:
         gguf_settings.config(header)
