@@ -341,7 +341,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
                 "from frontier.results.records import Record\nfrom frontier.scoring.latency import read\n",
             ),
             edit(
-                "scoring/judged.py", ("from frontier.results.records import read\n", "from frontier.scoring.latency import read\n"),
+                "scoring/judged.py", ("from frontier.results.records import Record, read\n", "from frontier.results.records import Record\nfrom frontier.scoring.latency import read\n"),
             ),
         ),
         NOTHING,
