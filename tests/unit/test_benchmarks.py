@@ -249,10 +249,15 @@ def test_alpaca_eval_by_probabilities(alpaca_eval: Path, tmp_path: Path) -> None
     spec = judging.measure.spec["task"]
     assert isinstance(spec, dict)
     assert spec["choices"] == ["m", "M"]
+    (line,) = judge_costs.lines(found, found.cells)
+    assert f"at most {2 * (805 + CHECKS) + 2:,} " in line
     answers = {row["id"]: f"short {row['id']}" for row in rows}
     answers[rows[0]["id"]] = rows[0]["fields"]["output"]
     asked, about = requests(tmp_path, judging, rows, answers, alpaca_eval)
     assert len(asked) == 2 * (804 + CHECKS)
+    questions = MeasuredTask.model_validate(spec).questions(asked)
+    assert {one.choices for one in questions.values()} == {("m", "M")}
+    assert all(one.system for one in questions.values())
     own = {row["id"]: row["fields"] for row in rows}
     text = (alpaca_eval / "alpaca_eval_clf.txt").read_text(encoding="utf-8")
     texts = {row["id"]: row for row in asked}
@@ -366,6 +371,9 @@ def test_a_task_without_right_answers_is_judged_by_a_file_of_pairs(tmp_path: Pat
     found = Steps(catalogue(check_file=str(file)), config, lambda *_: None)
     _, judging = judging_of(found)
     assert judging.check == file
+    (line,) = judge_costs.lines(found, found.cells)
+    warm_up = found.catalogue.devices["openai"].warmup.maximum
+    assert f"at most {3 + 2 * len(known()) + warm_up:,} requests" in line
     rows = [{"id": f"r{n}", "fields": {"q": f"Say {n}."}, "reference": ""} for n in range(3)]
     answers = {row["id"]: "said" for row in rows}
     options = [

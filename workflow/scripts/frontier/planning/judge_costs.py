@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from frontier.errors import UserError
+from frontier.judging import pairs
 from frontier.judging.asking import CHECKS
 from frontier.judging.templates import OWN, own
 from frontier.planning import costs
@@ -28,11 +29,12 @@ def estimate(steps: JudgeSteps, cell: Cell, judging: Judging, scorer: Judge) -> 
     rows = task.sample.size
     compared = len(judging.others) + bool(scorer.baseline)
     own = task.requests if scorer.form == "rating" else 2 * task.requests * compared
-    calls = own + 2 * min(rows, CHECKS) + placement.device.warmup.maximum
+    checks = min(rows, CHECKS) if judging.check is None else len(pairs.read(judging.check))
+    calls = own + 2 * checks + placement.device.warmup.maximum
     shown = 1 if scorer.form == "rating" else 2
     prompt = costs.prompt_tokens(steps, cell, Path()) + shown * task.new_tokens
     prompt += costs.tokens_of("".join(_texts(scorer)))
-    tokens, new = round(calls * prompt), calls * scorer.max_new_tokens
+    tokens, new = round(calls * prompt), calls * (1 if judging.chooses else scorer.max_new_tokens)
     prices = token_prices(placement)
     return Estimate(calls, tokens, new, cost(prices, tokens, new) if prices else 0.0)
 

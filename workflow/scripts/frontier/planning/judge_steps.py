@@ -48,6 +48,8 @@ class Judging:
     """Whether the templates are in the task's dataset."""
     check: Path | None = None
     """The table of pairs whose better answer is known."""
+    chooses: bool = False
+    """Whether the judge is asked for likelihoods of its verdicts, and writes nothing."""
 
     @property
     def asked(self) -> Path:
@@ -105,7 +107,7 @@ class JudgeSteps(MeasureSteps):
         keys = task.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         measure = self.measuring(judge, keys, task, asks)
         in_dataset = scorer.dataset_template is not None
-        return Judging(judge, others, asks, measure, in_dataset, scorer.check())
+        return Judging(judge, others, asks, measure, in_dataset, scorer.check(), chosen)
 
     def _judge(self, scorer: Judge, task: str) -> Cell:
         """The cell of a task's judge, which is asked for texts or likelihoods and not in turns."""
