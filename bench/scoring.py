@@ -113,7 +113,7 @@ def item(name: str, place: int, rng: random.Random) -> ScoredItem:
 
 
 def run(scorer: Scorer, items: Sequence[ScoredItem]) -> Callable[[], Score]:
-    """What is measured: the score of some answers; a judge's verdicts are there already."""
+    """The call that is measured: it scores answers; a judge's verdicts are there already."""
     if not isinstance(scorer, Judge):
         return lambda: scorer.score(items)
     asked = [

@@ -121,6 +121,20 @@ def test_the_regression_is_scikit_learns(inverse_strength: float) -> None:
     assert found == pytest.approx(model.coef_[0], abs=1e-4)
 
 
+@pytest.mark.parametrize("apart", [1.0, 1e-3])
+def test_the_regression_ends_at_its_minimum(apart: float) -> None:
+    """No slope is left but the penalty's, even where two features hardly differ."""
+    shares, difference = studied(200)
+    first = np.tanh(difference / 500)
+    noise = np.random.default_rng(8).normal(0, apart, 200)
+    features = np.column_stack([first, first + noise])
+    found = logistic(features, shares, np.ones(200), 1000.0)
+    chances = 1 / (1 + np.exp(-features @ found))
+    slope = 1000 * features.T @ (chances - shares)
+    assert np.abs(slope[found != 0] + np.sign(found[found != 0])).max() < 0.01
+    assert (np.abs(slope[found == 0]) <= 1.01).all()
+
+
 def test_length_is_taken_out() -> None:
     shares, difference = studied(400)
     found = length_controlled(shares, difference)

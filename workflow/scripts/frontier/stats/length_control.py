@@ -35,6 +35,8 @@ interval: it would hold less often than it promises (bench/coverage.py).
 """
 BASELINE_WEIGHT = 0.1
 STEPS, CLOSE = 100, 1e-9
+WELL = 1e10
+"""The condition of a matrix up to which its equations are solved directly."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,16 @@ def _objective(features: Floats, shares: Floats, scale: Floats, at: Floats) -> f
 
 
 def _penalised_step(gradient: Floats, curved: Floats, at: Floats) -> Floats:
-    """The step that minimises the quadratic approximation plus the penalty."""
+    """The step that minimises the quadratic approximation plus the penalty.
+
+    At once where no coefficient is 0 or changes its sign, else by coordinate descent, which takes
+    long where two features hardly differ.
+    """
+    signs = np.sign(at)
+    if signs.all() and np.linalg.cond(curved) < WELL:
+        at_once: Floats = np.linalg.solve(curved, -(gradient + signs))
+        if (np.sign(at + at_once) == signs).all():
+            return at_once
     step: Floats = np.zeros(len(at))
     diagonal = np.maximum(np.diag(curved), 1e-12)
     for _ in range(STEPS):
