@@ -110,7 +110,7 @@ def _penalised_step(gradient: Floats, curved: Floats, at: Floats) -> Floats:
     """
     signs = np.sign(at)
     if signs.all() and np.linalg.cond(curved) < WELL:
-        at_once: Floats = np.linalg.solve(curved, -(gradient + signs))
+        at_once: Floats = np.linalg.solve(curved, -(gradient + signs)).astype(np.float64)
         if (np.sign(at + at_once) == signs).all():
             return at_once
     step: Floats = np.zeros(len(at))

@@ -80,7 +80,7 @@ def _share(row: StudyRow, name: str) -> Box:
 
 
 def _remarks(row: StudyRow) -> str:
-    """What must be known to read the figures."""
+    """The remarks that a reader of the figures needs."""
     found = []
     if row["own"] == ITSELF:
         found.append("The judge judges itself: by how much it favours itself is not known.")
