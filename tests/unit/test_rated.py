@@ -177,6 +177,16 @@ def test_cells_by_another_scorer_have_no_row(tmp_path: Path) -> None:
     assert table([write(tmp_path, Cell("llama"))]).is_empty()
 
 
+def test_a_judge_of_conduct_is_shown_with_its_check(tmp_path: Path) -> None:
+    path = written(tmp_path, "llama")
+    cell = json.loads(path.read_text(encoding="utf-8"))
+    options = {"judge": "llama-int8", "device": "cpu"}
+    cell["score"] |= {"scorer": {"kind": "conduct", "options": options}}
+    path.write_text(json.dumps(cell), encoding="utf-8")
+    (row,) = table([path]).to_dicts()
+    assert (row["check"], row["check_pairs"], row["unrated"]) == (1, 20, ALONE)
+
+
 @pytest.mark.parametrize("part", ["details", "games"])
 def test_a_cell_without_what_is_read_is_refused(tmp_path: Path, part: str) -> None:
     path = written(tmp_path, "llama")

@@ -29,7 +29,7 @@ RATINGS: tuple[Column, ...] = (
     Column("wins", "number", "games", "games that it won; a tie is half a win"),
     Column("left_out", "count", "pairs", "pairs without a verdict in either order, not rated"),
     Column("questions", "count", "questions", "questions with a game of this variant"),
-    *with_interval("score", "proportion", "judged: the cell's score by this judge"),
+    *with_interval("score", "proportion", "the cell's score by this judge"),
     *with_interval(
         "check", "proportion",
         "pairs with a known better answer in which the judge named it; below the scorer's at_least "

@@ -23,7 +23,6 @@ from frontier.results.columns import KEY
 from frontier.results.key import Key
 from frontier.results.outputs import read_requests, schema
 from frontier.results.rating_columns import RATINGS
-from frontier.scorers import CHOSEN
 from frontier.scorers.judge import Judge
 from frontier.stats import ratings as statistics
 from frontier.stats.ratings import Game, Rating
@@ -116,17 +115,16 @@ def table(paths: Iterable[Path], bases: Mapping[str, str] = NO_BASES) -> pl.Data
 def _judged(path: Path, cell: CellResult) -> JudgedCell | None:
     if cell.outcome not in GENERATED or cell.score is None:
         return None
-    if cell.score.scorer.kind != CHOSEN.registry.name_of(Judge):
-        return None
     try:
         scorer = cell.score.scorer.plugin()
+        if not isinstance(scorer, Judge):
+            return None
         details = Details.model_validate(cell.score.details)
     except ValidationError as invalid:
         fault = f"score.details: {first_fault(invalid)}"
         raise UserError(f"{path}: {fault}; score it again") from None
     except ValueError as fault:
         raise UserError(f"{path}: score.scorer: {fault}; score it again") from None
-    assert isinstance(scorer, Judge)
     return JudgedCell(path, cell.cell, scorer, details, cell.score.metrics[cell.score.primary])
 
 

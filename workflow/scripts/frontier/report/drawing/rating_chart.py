@@ -22,8 +22,8 @@ def rated(ratings: Sequence[StudyRow], naming: Naming) -> list[StudyRow]:
 def chart(ratings: Sequence[StudyRow], naming: Naming, title: str) -> Json | None:
     """Each variant's rating with its interval; `ratings` are rows of ratings.parquet."""
     shown = rated(ratings, naming)
-    if not shown:
-        return None
+    if len({(row["judge"], row["judge_device"], row["form"]) for row in shown}) != 1:
+        return None  # ratings by two judges do not compare
     rows = [
         {
             **names(row["variant"], naming),
@@ -35,7 +35,8 @@ def chart(ratings: Sequence[StudyRow], naming: Naming, title: str) -> Json | Non
     y = nominal(
         "variant", sort=order, title=None, scale={"domain": order}, axis=variants_axis(grid=True)
     )
-    x = quantitative("value", title="Rating", scale={"zero": False, "padding": 9})
+    ticks = {"format": "d", "tickCount": 5}
+    x = quantitative("value", title="Rating", scale={"zero": False, "padding": 9}, axis=ticks)
     tint, form = (style(naming, [], legend=False) for style in (colour, shape))
     ends = {"x": quantitative("low"), "x2": {"field": "high"}, "y": y, "color": tint}
     layers = [

@@ -41,7 +41,7 @@ def _tables(groups: Sequence[Group], naming: Naming) -> Iterator[JudgedTable]:
         for row in sorted(group.ratings, key=lambda row: -(row["rating"] or 0)):
             judges.setdefault((row["judge"], row["judge_device"], row["form"]), []).append(row)
         for (judge, device, form), rows in judges.items():
-            how = "rating each answer" if form == "rating" else "comparing answers in both orders"
+            how = "each answer by itself" if form == "rating" else "pairs of answers in both orders"
             yield JudgedTable(
                 naming.task(group.task, group.scenario),
                 naming.devices.label(group.device),
