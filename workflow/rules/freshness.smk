@@ -8,13 +8,13 @@ LEFT_OF = shared("left_of", {})
 """Altered measurements' content by their requests' path, for `restore_records`."""
 
 
-def measure_again(cell, measured):
+def measure_again(path, measured, identity):
     """Repeats an altered measurement, except for its intact records."""
-    requests = STEPS.measurement(cell).with_name(layout.REQUESTS)
+    requests = path.with_name(layout.REQUESTS)
     force_rebuild(str(requests))
-    force_rebuild(str(requests.with_name(layout.MEASUREMENT)))
+    force_rebuild(str(path))
     if measured:
-        LEFT_OF[requests] = (measured, STEPS.measure(cell).identity)
+        LEFT_OF[requests] = (measured, identity)
 
 
 @report_user_errors
@@ -51,12 +51,12 @@ def score_inputs(wildcards):
         return {}
     measured, altered = FRESH.measured(cell)
     if altered:
-        measure_again(cell, measured)
+        measure_again(STEPS.measurement(cell), measured, STEPS.measure(cell).identity)
     inputs = inputs_of(JOBS.score(cell), needed=not fresh)
     if judging := STEPS.judging(cell):
-        if FRESH.judged(cell)[1]:
-            force_rebuild(str(judging.measurement.with_name(layout.REQUESTS)))
-            force_rebuild(str(judging.measurement))
+        found, altered = FRESH.judged(cell)
+        if altered:
+            measure_again(judging.measurement, found, judging.measure.identity)
         pairs = judging.asked.with_name(layout.PAIRS)
         said = judging.measurement.with_name(layout.REQUESTS)
         inputs |= {
