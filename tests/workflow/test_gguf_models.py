@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+import little
 import tiny
 from stories import stories260k
 from workspace import Workspace, jobs_in, refused
 
 pytestmark = pytest.mark.timeout(1200)
 DEVICES = {"llama": "llama_cpp", "served": "llama-server-cpu"}
+CHAT = "{% for m in messages %}Once upon a time, {{ m.content }} {% endfor %}"
 OWN = {"base": "tiny-llama", "published_bits": 9}
 
 
@@ -117,15 +119,18 @@ def test_the_content_counts(built: Workspace, tmp_path: Path) -> None:
 
 
 def test_a_file_with_pieces(built: Workspace, test_data: Path, tmp_path: Path) -> None:
-    """The real 260K Llama: SentencePiece's tokenizer comes out of the file."""
+    """The real 260K Llama: SentencePiece's tokenizer and the chat template come out of the file."""
     stories260k(test_data, tmp_path / "stories")
-    built.set("models", "models/stories", {"path": str(tmp_path / "stories")})
+    little.edit(tmp_path / "stories" / "tokenizer_config.json", chat_template=CHAT)
+    block = {"path": str(tmp_path / "stories"), "prompt": "chat"}
+    built.set("models", "models/stories", block)
     built.build("results/stories-q8-0/llama/reviews.json")
     (file,) = built.root.glob("resources/quantized/stories-q8-0/gguf/*/model.gguf")
     shutil.copyfile(file, tmp_path / "stories.gguf")
     done = built.program("new_model", "--path", str(tmp_path / "stories.gguf"), "--name", "tales")
     assert done.returncode == 0, done.stderr
     assert built.get("models", "models/tales/parameters") == 260_032
+    assert built.get("models", "models/tales/prompt") == "chat"
     built.build("results/tales/llama/reviews.json")
     ours = answers(built, "tales", task="reviews")
     assert ours == answers(built, "stories-q8-0", task="reviews")
