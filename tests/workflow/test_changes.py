@@ -291,6 +291,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "report's template": (append("resources/report/report.css", "\n/* A remark. */\n"), {"render"}),
     "table": (code("workflow/scripts/aggregate.py"), {"aggregate", "render"}),
     "comparisons": (code(f"{LIBRARY}/tables/comparisons.py"), {"compare", "render"}),
+    "ratings of judges": (code(f"{LIBRARY}/tables/ratings.py"), {"compare", "render"}),
     "reading of cells": (code(f"{LIBRARY}/tables/study.py"), SHOW),
     "pins of an environment that the study does not use": (append("workflow/envs/openvino.txt", "six==1.17.0\n"), NOTHING),
     "code that fetches": (code(f"{LIBRARY}/fetching/hub.py"), NOTHING),
