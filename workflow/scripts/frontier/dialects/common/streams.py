@@ -20,8 +20,8 @@ FINISHED = {
     **dict.fromkeys(("content_filter", "content_filtered", "guardrail_intervened"), WITHHELD),
     **dict.fromkeys(("refusal", "safety", "prohibited_content", "blocklist", "spii"), WITHHELD),
 }  # fmt: skip
-"""Servers' reasons for the end of an answer, in lower case, and ours; `refusal` is Anthropic's word
-for its filter, those after it are Google's."""
+"""Servers' reasons for the end of an answer, in lower case, and ours. The words of filters other
+than `content_filter` (Amazon's, Anthropic's, Google's) were not tried with their servers."""
 
 
 class Timed(NamedTuple):
