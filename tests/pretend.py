@@ -85,6 +85,8 @@ DEVICE: dict[str, Any] = {
     "engine": "pretend",
     "warmup": {"minimum": 1, "maximum": 2, "tolerance": 100},
     "max_background_cores": 64,
+    "max_drift": 1000,
+    "max_slowed": 1,
 }
 
 

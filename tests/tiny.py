@@ -38,7 +38,14 @@ def catalogue(data: Path) -> dict[str, dict[str, Any]]:
     }
     warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
     # Other tests run alongside this one: their load must not make cells invalid here.
-    cpu = {"accelerator": "cpu", "threads": 1, "warmup": warmup, "max_background_cores": 64}
+    cpu = {
+        "accelerator": "cpu",
+        "threads": 1,
+        "warmup": warmup,
+        "max_background_cores": 64,
+        "max_drift": 1000,
+        "max_slowed": 1,
+    }
     datasets = {
         "demo": {"loader": "demo", "source": {"generator": "demo"}},
         "reviews": {"loader": "sst2", "source": {"path": str(data)}},

@@ -36,7 +36,8 @@ def timing(
     """A measurement that passes every gate, but for what is given."""
     contention = {"foreign_cores": 0.05, "foreign_gpu_processes": None} | load
     measured = a_measurement(sessions=[*processes], contention=contention)
-    return Timing.of(measured, requests or records(), MOST)
+    limits = {"max_drift": 0.2, "max_slowed": 0.05}
+    return Timing.of(measured, requests or records(), MOST, **limits)
 
 
 @pytest.mark.parametrize("name", GATES.names())
@@ -47,6 +48,19 @@ def test_contract_of_every_gate(name: str) -> None:
     assert gate.reason(timing(processes=[session(0), session(1)])) is None
     same = [other for other in in_order() if other.ORDER == gate.ORDER]
     assert [type(other) for other in same] == [type(gate)], "another gate has the same ORDER"
+
+
+def seen(**conditions: Any) -> dict[str, Any]:
+    """A session with these conditions, and a server without a prefix cache."""
+    server = {"name": "served", "prefix_cache": False}
+    facts = {"intervals": 10} | conditions
+    return session(0, loaded={"warmup": WARM_UP, "conditions": facts, "server": server})
+
+
+def slower(requests: list[Record], last: int = REQUESTS // 3) -> list[Record]:
+    """The same requests, of which the last ones take half as long again."""
+    ended = [replace(one, end_ns=one.end_ns * 3 // 2) for one in requests[-last:]]
+    return requests[:-last] + ended
 
 
 UNSETTLED = WARM_UP | {"settled": False, "requests": 9}
@@ -70,7 +84,19 @@ FAULTS: dict[str, tuple[Timing, str]] = {
     ),
     "warm_up": (timing(processes=[settled(0, True)]), "warm-up: latency had not settled after 9 requests"),
     "contention": (timing(foreign_cores=1.86), "contention: other processes used 1.86 cores on average, more than 0.5"),
+    "throttling": (
+        timing(processes=[seen(throttled=2, throttled_by=["core_throttle_count"])]),
+        "throttling: the hardware was slowed in 20% of the time (core_throttle_count)",
+    ),
+    "power": (
+        timing(processes=[seen(power={"supply": "mains"}, changed={"supply": "battery"})]),
+        "power: supply changed from 'mains' to 'battery'",
+    ),
     "shared_gpu": (timing(foreign_gpu_processes=2), "contention: 2 other processes on the GPU"),
+    "swapping": (
+        timing(processes=[seen(swapped=1, swapped_bytes=9_000_000)]),
+        "swapping: in 10% of the time (9 MB in all)",
+    ),
     "pauses": (timing(records({"paused": True})), "pause: the process was paused during 1 of 40 requests"),
     "passes": (
         timing(processes=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS]})]),
@@ -80,8 +106,17 @@ FAULTS: dict[str, tuple[Timing, str]] = {
         timing(processes=[session(0), session(1, hardware={"cpu": "Other"})]),
         "hardware: an interrupted measurement continued on another machine",
     ),
+    "drift": (timing(slower(records())), "drift: the last third of the requests was 50% slower than the first"),
     "clock": (timing(records({"end_ns": 5})), "request r: its times run backwards"),
+    "cache_hits": (
+        timing(records({"cached_tokens": 8}), [seen()]),
+        "cache: 1 of 40 requests had a part of the prompt in a cache that is turned off",
+    ),
     "doubts": (timing(records(DOUBTED)), f"doubts: 1 of 40 requests; the first: {DOUBTED['doubts'][0]}"),
+    "too_few": (
+        replace(timing(), percentile=99.0),
+        "too few: the interval of the 99th percentile needs 368 requests, and there are 40",
+    ),
     "client": (
         timing(records(*[SLOW] * 4)),
         "client: it was late; the mean TTFT of 50.0 ms may be wrong by 1.0 ms",
@@ -101,17 +136,13 @@ def test_each_fault_is_found_by_its_gate_alone(name: str) -> None:
 def test_the_first_fault_names_the_reason() -> None:
     """The order is that of FAULTS, however many faults there are."""
     assert [GATES.name_of(type(gate)) for gate in in_order()] == list(FAULTS)
-    unsettled = settled(0, True)
-    unsettled["loaded"] |= {"passes": [PASS]}
+    unsettled = seen(throttled=9, swapped=9, power={"a": "1"}, changed={"a": "2"})
+    unsettled["loaded"] |= {"passes": [PASS], "warmup": UNSETTLED}
     sessions = [unsettled, session(1, hardware={"cpu": "Other"})]
-    everything = timing(
-        records(
-            {"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0)}, *[SLOW] * 4, LOST, DOUBTED
-        ),
-        sessions,
-        foreign_cores=9.0,
-        foreign_gpu_processes=2,
-    )
+    wrong = {"paused": True, "end_ns": 5, "late_ns": (0, 10**6, 0), "cached_tokens": 8}
+    requests = records(wrong, LOST, DOUBTED, *[{}] * 16, *[SLOW] * 4)
+    load = {"foreign_cores": 9.0, "foreign_gpu_processes": 2}
+    everything = replace(timing(slower(requests), sessions, **load), percentile=99.0)
     gates = in_order()
     reasons = [gate.reason(everything) for gate in gates]
     assert all(reasons)
@@ -248,3 +279,43 @@ def test_as_many_requests_may_fail_as_the_block_says() -> None:
     for lost, share, fails in ((2, 0.05, False), (3, 0.05, True), (1, 0.0, True), (0, 0.0, False)):
         found = replace(timing(records(*[LOST] * lost, *[WITHHELD] * 9)), max_failed=share)
         assert (first_reason(found) is not None) is fails
+
+
+@pytest.mark.parametrize(
+    ("conditions", "words"),
+    [
+        ({"throttled": 1, "intervals": 20}, None),
+        ({"throttled": None}, None),  # what cannot be read is no fault
+        ({"clock_mhz": (3000.0, 2750.0)}, None),
+        ({"clock_mhz": (3000.0, 2600.0)}, "throttling: the clock fell from 3000 to 2600 MHz"),
+        ({"clock_mhz": (2600.0, 3000.0)}, None),
+        ({"swapped": None}, None),
+        ({"swapped": 1, "intervals": 1, "swapped_bytes": 10**7}, "swapping: in 100% of the time (10 MB in all)"),
+    ],
+)  # fmt: skip
+def test_what_the_machine_does_meanwhile(conditions: dict[str, Any], words: str | None) -> None:
+    found = timing(processes=[seen(**conditions)])
+    assert first_reason(found) == words
+    assert first_reason(replace(found, max_slowed=1.0)) is None
+
+
+def test_settings_that_change_between_sessions() -> None:
+    """And none where a session does not know them, or another asked nothing."""
+    others = [seen(power={"governor": "powersave"}) | {"session": 1}, session(2)]
+    both = [replace(one, session=place % 2) for place, one in enumerate(records())]
+    processes = [seen(power={"governor": "performance"}), *others]
+    words = "power: governor changed from 'performance' to 'powersave'"
+    assert first_reason(timing(both, processes)) == words
+    assert first_reason(timing(records(), processes)) is None
+
+
+@pytest.mark.parametrize("name", GATES.names())
+def test_what_is_asked_again_is_of_the_measurement(name: str) -> None:
+    """A part of its requests, or none; never another's."""
+    found, _ = FAULTS.get(name, (timing(), ""))
+    again = GATES.load(name)().again(found)
+    assert {one.id for one in again} <= {one.id for one in found.records}
+    if name in ("pauses", "clock", "doubts"):
+        assert len(again) == 1
+    if name in ("cache_hits", "too_few"):
+        assert not again

@@ -14,6 +14,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place = Workspace(copy_project(tmp_path_factory.mktemp("servers") / "checkout"))
     place.share_environments()
     place.set("devices", "devices/cpu/max_background_cores", 64)
+    place.set("devices", "devices/cpu/max_drift", 1000)
+    place.set("devices", "devices/cpu/max_slowed", 1)
     place.set("devices", "devices/cpu/threads", 1)  # the least that others slow down
     place.build(*real_servers.cells("cpu"))
     return place

@@ -36,6 +36,8 @@ def study(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspac
         place.set("tasks", f"tasks/{task}/max_new_tokens", 12)
     # Other tests may run alongside this one: their load must not make cells invalid here.
     place.set("devices", "devices/cpu/max_background_cores", 64)
+    place.set("devices", "devices/cpu/max_drift", 1000)
+    place.set("devices", "devices/cpu/max_slowed", 1)
     place.set("devices", "devices/cpu/warmup", {"tolerance": 50.0})
     axes = {"models": ["stories"], "quantizations": ["native", "int8"], "devices": ["cpu"]}
     place.set("config", "study", {**axes, "tasks": list(TASKS)})

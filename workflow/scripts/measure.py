@@ -31,9 +31,9 @@ from frontier.prompts import Question
 from frontier.results import checksums, layout
 from frontier.results.journal import Journal
 from frontier.results.measurement import Attempt, Measurement
-from frontier.results.session import Peaks, Run, Served
+from frontier.results.session import Peaks, Run
 from frontier.scenarios import Bench
-from frontier.scenarios.common import asked
+from frontier.scenarios.common import asked, repeating
 from frontier.serving import servers
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_lines, read_spec, sha256
@@ -125,10 +125,8 @@ def run_cell(
                     model, requests, journal, watch, pauses, cell, paid, questions, spec.task
                 )
                 journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
-                scenario.measure(bench)
-                journal.loaded(Run(load_average=watch.load_average()))
-                if server := model.loaded.server:  # its answers have named more of them
-                    journal.loaded(Run(server=Served.of(asdict(server))))
+                repeating.timed(scenario, bench)
+                repeating.until_sound(spec, scenario, bench)
     except UnsupportedError as error:
         attempt = attempt.ended("unsupported", str(error))
     except (OutOfMemoryError, OutOfTimeError) as error:

@@ -172,14 +172,25 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     has, latencies = Needs.ANSWERS, scenarios.load(spec.cell.scenario).LATENCIES
     under_load = None
     if not result["simulated"]:
-        most = spec.device.max_background_cores, spec.max_failed
+        device = spec.device
+        most = device.max_background_cores, spec.max_failed
         if at_rates:
-            under_load = load.summary(measured, records, at_rates, most[0])
+            under_load = load.summary(measured, records, at_rates, most[0], device.max_slowed)
             reason = load.reason(under_load)
             result["load"] = under_load.model_dump(mode="json")
         else:
-            timing = Timing.of(measured, records, *most, latencies=latencies)
+            timing = Timing.of(
+                measured,
+                records,
+                *most,
+                latencies=latencies,
+                max_drift=device.max_drift,
+                max_slowed=device.max_slowed,
+                percentile=device.percentile,
+            )
             reason = first_reason(timing)
+            if reason and measured.times_asked > 1:
+                reason = f"{reason}; measured {measured.times_asked} times"
         if reason:
             result |= {"outcome": "invalid", "reason": reason}
         else:

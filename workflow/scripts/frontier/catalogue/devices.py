@@ -14,6 +14,7 @@ from frontier.blocks import (
     Label,
     Measure,
     Name,
+    Operate,
     Plan,
     Positive,
     Rows,
@@ -78,6 +79,17 @@ class Device(Derived):
     """Untimed requests before the timed ones."""
     max_background_cores: Annotated[float, Field(gt=0, le=4096), Score] = 0.5
     """Cores that other processes may use, on average and in 95 % of the requests; else invalid."""
+    max_drift: Annotated[float, Field(gt=0, le=1000), Score] = 0.2
+    """Change of the latency from the first third of the requests to the last, as a share, that is
+    not beyond doubt exceeded (frontier/stats/drift.py); else invalid."""
+    max_slowed: Annotated[float, Field(ge=0, le=1), Score] = 0.05
+    """The share of the time in which heat, a limit of power or swapping may slow the machine; else
+    invalid. At 1, the clock may fall too."""
+    percentile: Annotated[Annotated[float, Field(gt=0, lt=100)] | None, Score] = None
+    """A percentile of latency that must be known with its interval; else invalid."""
+    attempts: Annotated[int, Field(ge=1, le=10), Operate] = 1
+    """How often requests are asked, at most, whose times failed a check that asking again may pass;
+    not where they cost money, and only one at a time (single-stream)."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None

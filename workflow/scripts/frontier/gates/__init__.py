@@ -36,6 +36,12 @@ class Timing:
     """The share of requests that may be without an answer."""
     latencies: bool = True
     """Whether the times of requests are published; otherwise only those of whole passes."""
+    max_drift: float | None = None
+    """The relative change of the times from the first third to the last; None: any."""
+    max_slowed: float = 1.0
+    """The share of the time in which the machine may be slowed; at 1, nothing of it counts."""
+    percentile: float | None = None
+    """The percentile that there must be enough requests for; None: any number is enough."""
 
     @classmethod
     def of(
@@ -46,11 +52,14 @@ class Timing:
         max_failed: float = 0.0,
         *,
         latencies: bool = True,
+        max_drift: float | None = None,
+        max_slowed: float = 1.0,
+        percentile: float | None = None,
     ) -> Timing:
         """The timing of a measurement and its requests. Raises UserError if nothing was timed."""
         if measurement.contention is None:
             raise UserError(f"{MEASUREMENT}: contention: missing; measure again")
-        limits = max_background_cores, max_failed, latencies
+        limits = max_background_cores, max_failed, latencies, max_drift, max_slowed, percentile
         return cls(records, measurement.sessions, measurement.contention, *limits)
 
     def asking(self) -> Iterator[Session]:
@@ -71,6 +80,13 @@ class Gate(ABC):
     def reason(self, timing: Timing) -> Reason | None:
         """The reason why the times must not be published; None if there is none."""
 
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """The requests of a timing that failed to ask again: times that may then be published.
+
+        All of them by default, none where that cannot help.
+        """
+        return timing.records
+
 
 GATES: Registry[Gate] = Registry("gates", Gate)
 
@@ -85,5 +101,12 @@ def first_reason(timing: Timing, one_session: bool = False) -> Reason | None:
 
     `one_session`: evaluates only the gates that can judge a single session.
     """
+    found = first_failure(timing, one_session)
+    return found and found[1]
+
+
+def first_failure(timing: Timing, one_session: bool = False) -> tuple[Gate, Reason] | None:
+    """The first gate that fails, with its reason; None if the times can be published."""
     gates = (gate for gate in in_order() if gate.ONE_SESSION or not one_session)
-    return next(filter(None, (gate.reason(timing) for gate in gates)), None)
+    reasons = ((gate, gate.reason(timing)) for gate in gates)
+    return next(((gate, reason) for gate, reason in reasons if reason), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 from frontier.errors import Reason
@@ -17,6 +18,10 @@ class Clock(Gate):
     def reason(self, timing: Timing) -> Reason | None:
         """The error in the first such request."""
         return next(filter(None, map(_disorder, timing.records)), None)
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """All such requests."""
+        return [record for record in timing.records if _disorder(record)]
 
 
 def _disorder(record: Record) -> Reason | None:

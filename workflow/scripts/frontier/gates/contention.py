@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 MOST_DISTURBED = 0.05
 """Share of the requests; beyond it the mean and the 90th percentile are distorted."""
@@ -23,6 +24,11 @@ class Contention(Gate):
             or self._often(timing)
             or next(filter(None, self._in_sessions(timing)), None)
         )
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """The disturbed ones, or all if it is only the average that is too high."""
+        most = timing.max_background_cores
+        return [one for one in timing.records if (one.foreign_cores or 0) > most] or timing.records
 
     def _in_sessions(self, timing: Timing) -> Iterator[str | None]:
         fewest = MOST_DISTURBED * len(timing.records)

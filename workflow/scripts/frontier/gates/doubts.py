@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 MOST_DOUBTED = 0.005
 """Share of the requests; the 99th percentile then stays within the next half per cent."""
@@ -20,3 +23,7 @@ class Doubts(Gate):
         if len(doubted) <= MOST_DOUBTED * len(timing.records):
             return None
         return f"doubts: {len(doubted)} of {len(timing.records)} requests; the first: {doubted[0]}"
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """Those requests."""
+        return [record for record in timing.records if record.doubts]

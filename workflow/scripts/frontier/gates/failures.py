@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 
 class Failures(Gate):
@@ -26,3 +29,7 @@ class Failures(Gate):
             f"failures: {len(failed)} of {len(timing.records)} requests had no answer, {most}; the "
             f"first: {failed[0]}"
         )
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """Those requests."""
+        return [one for one in timing.records if one.failure and not one.withheld]

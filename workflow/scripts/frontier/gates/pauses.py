@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 
 class Pauses(Gate):
@@ -17,3 +20,7 @@ class Pauses(Gate):
         if not still:
             return None
         return f"pause: the process was paused during {still} of {len(timing.records)} requests"
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """Those requests."""
+        return [record for record in timing.records if record.paused]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 
 class Sessions(Gate):
@@ -24,6 +25,11 @@ class Sessions(Gate):
         if _differ(session.weights_sha256 for session in own):
             return "weights: an interrupted measurement continued with rebuilt ones"
         return None
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """The requests of all sessions but the last."""
+        last = timing.sessions[-1].session
+        return [record for record in timing.records if record.session != last]
 
 
 def _differ(values: Iterable[object]) -> bool:

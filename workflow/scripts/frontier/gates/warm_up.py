@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from frontier.errors import Reason
 from frontier.gates import Gate, Timing
+from frontier.results.records import Record
 
 
 class WarmUp(Gate):
@@ -20,3 +23,9 @@ class WarmUp(Gate):
             if not warmup.settled:
                 return f"warm-up: latency had not settled after {warmup.requests} requests"
         return None
+
+    def again(self, timing: Timing) -> Sequence[Record]:
+        """The requests of all such sessions."""
+        warmups = {one.session: one.loaded.warmup for one in timing.asking()}
+        settled = {number for number, one in warmups.items() if one and one.settled}
+        return [record for record in timing.records if record.session not in settled]

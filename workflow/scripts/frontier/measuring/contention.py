@@ -17,9 +17,10 @@ from typing import Any
 import psutil
 
 from frontier.machine import hardware
+from frontier.measuring.conditions import Log
 from frontier.results.recorded import Recorded
 from frontier.results.records import Record
-from frontier.results.session import Contention, LoadAverage, SessionLoad
+from frontier.results.session import Conditions, Contention, LoadAverage, SessionLoad
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""
@@ -49,11 +50,13 @@ class Watch:
                 self._used_s[psutil.Process(pid)] = 0.0
         self._own = {os.getpid(), *own}
         self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
+        self._log = Log(accelerator)
         self.load_before = psutil.getloadavg()
 
     def read(self) -> Reading:
         """The current counters; the driver is queried only now and then."""
         times, clock_s = psutil.cpu_times(), time.monotonic()
+        self._log.look(clock_s)
         busy_s = sum(getattr(times, name, 0.0) for name in BUSY)
         strangers: int | None = None
         if self._gpu and clock_s - self._gpu_s >= GPU_EVERY_S:
@@ -68,6 +71,10 @@ class Watch:
             with suppress(psutil.NoSuchProcess):
                 self._used_s[one] = sum(one.cpu_times()[:2])
         return time.process_time() + sum(self._used_s.values())
+
+    def conditions(self) -> Conditions | None:
+        """The machine's conditions from the first reading until now."""
+        return self._log.summary(time.monotonic())
 
     def load_average(self) -> LoadAverage:
         """The host's load averages before and after."""
@@ -104,13 +111,14 @@ def _foreign(start: Reading, end: Reading, cores: int) -> float:
 def with_loads(recorded: Recorded) -> list[Record]:
     """The records, each with the cores that others used meanwhile.
 
-    Records restored from a finished measurement have it already.
+    Records restored from a finished measurement have it already, and those of a session some of
+    whose requests were asked again.
     """
     cores = psutil.cpu_count() or 1
     found: list[Record] = []
     for session, of in groupby(recorded.records, lambda record: record.session):
         records, begun = list(of), recorded.begun[session]
-        if "busy_s" not in begun:
+        if "busy_s" not in begun or all(one.foreign_cores is not None for one in records):
             found += records
             continue
         ends = [Reading(**recorded.ended[record.key]) for record in records]

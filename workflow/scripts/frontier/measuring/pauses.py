@@ -62,7 +62,9 @@ class Pauses:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
     def beat(self) -> None:
-        """Starts a thread that checks regularly."""
+        """Starts a thread that checks regularly, unless there is one."""
+        if self._beater:
+            return
         self._last = self._now()
         self._beater = threading.Thread(target=self._beat, daemon=True)
         self._beater.start()

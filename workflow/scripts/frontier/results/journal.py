@@ -93,6 +93,16 @@ class Journal(Recorded):
         write_bytes(self.path, self.lines(self.identity))
         self._file = self.path.open("ab")
 
+    def settle(self, records: Sequence[Record]) -> None:
+        """Replaces the records by the same with more facts, on disk too."""
+        self.records = list(records)
+        self._rewrite()
+
+    def another(self, facts: Session) -> None:
+        """Starts another session in the same process."""
+        self.session = max(self.facts) + 1
+        self.facts[self.session] = facts.model_copy(update={"session": self.session})
+
     def loaded(self, facts: Run) -> None:
         """Adds to the facts that loading gave; on disk at once if this session times requests."""
         own = self.facts[self.session]

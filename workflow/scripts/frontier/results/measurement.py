@@ -157,6 +157,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
         ]
 
     @property
+    def times_asked(self) -> int:
+        """How often requests were asked, at most, since a gate failed."""
+        return 1 + sum(one.loaded.again is not None for one in self.sessions)
+
+    @property
     def servers(self) -> list[Served]:
         """The servers of the sessions that timed some of the requests, or of the only one."""
         asked = {one.session for one in self.asking}

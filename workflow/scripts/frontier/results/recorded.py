@@ -72,11 +72,17 @@ class Recorded:
             self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
             return True
         record = Record.of_line(value)
-        again = record is not None and record.key in self._failed
+        again = record is not None and (record.key in self._failed or self._replaces(record))
         if record is None or (record.key in self.ended and not again):
             return False
         self.add(record, reading)
         return True
+
+    def _replaces(self, record: Record) -> bool:
+        """True for a record of a session that asked again what an earlier one had asked."""
+        if self.facts[record.session].loaded.again is None:
+            return False
+        return any(one.key == record.key and one.session < record.session for one in self.records)
 
     def lines(self, identity: str) -> bytes:
         """The lines of an equivalent journal of that `identity`."""

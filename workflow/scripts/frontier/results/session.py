@@ -116,10 +116,45 @@ class Loaded(Part):
     """None for an engine in the measuring process."""
 
 
+class Conditions(Part):
+    """The conditions on the machine while a session timed requests, as far as they can be read."""
+
+    intervals: Count
+    """The number of intervals between readings."""
+    throttled: Count | None = None
+    """Those during which the hardware was slowed, by heat or by power; None if nothing says so."""
+    throttled_by: tuple[str, ...] = ()
+    swapped: Count | None = None
+    """Those during which the host moved more than SWAPPING bytes a second to or from its swap."""
+    swapped_bytes: Count | None = None
+    clock_mhz: tuple[Amount, Amount] | None = None
+    """The median clock in the first third of the readings and in the last one."""
+    power: dict[str, str] = Field(default_factory=dict)
+    """The settings that decide how fast the hardware may run, at the beginning."""
+    changed: dict[str, str] = Field(default_factory=dict)
+    """Those that had another value later, which is given."""
+    unknown: dict[str, str] = Field(default_factory=dict)
+    """The reasons why something could not be read."""
+
+
+class Again(Part):
+    """The reason why a session asked requests again, and whether their answers were the same."""
+
+    reason: str
+    """The words of the gate that failed."""
+    requests: Count
+    changed: Count | None = None
+    """Answers with another text than before; None if the session was interrupted."""
+
+
 class Run(Loaded):
     """A session's facts from loading to its end."""
 
     load_average: LoadAverage | None = None
+    conditions: Conditions | None = None
+    """None if the session was interrupted, or at an endpoint, whose hardware is unknown."""
+    again: Again | None = None
+    """None for a session that asked what was missing."""
     memory: Peaks | None = None
     passes: tuple[Pass, ...] = ()
     """The complete passes of a scenario that asks all requests at once."""

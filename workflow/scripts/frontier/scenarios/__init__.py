@@ -63,6 +63,8 @@ class Bench:
     """The questions by the ids of their requests."""
     task: MeasuredTask | None = None
     """The task's limits, for turns that are known later."""
+    again: Collection[str] = ()
+    """The requests that are asked again although they have an answer, which the next replaces."""
 
     def current(self, name: str, records: Mapping[str, Record]) -> Request | Failed:
         """The request of that id, which of a later turn follows the recorded answers.

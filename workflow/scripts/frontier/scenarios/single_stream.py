@@ -27,7 +27,7 @@ class SingleStream(Scenario):
         """Times the requests in the sample's order, in which a conversation's turns follow."""
         journal, label = bench.journal, bench.label
         journal.discard(list(turns.outdated(bench.questions, journal.records)))
-        finished = journal.answered_ids
+        finished = journal.answered_ids - {*bench.again}
         progress = Progress(label, len(bench.requests), "requests", done=len(finished))
         runner = presence.Runner()
         journal.begin(asdict(bench.watch.read()))
@@ -43,6 +43,9 @@ class SingleStream(Scenario):
             answer, attempts, paused = undisturbed(
                 bench.model, identifier, request, bench.pauses, bench.paid
             )
+            if isinstance(answer, Failed) and identifier in journal.answered_ids:
+                progress.step()
+                continue  # the answer that it has is not lost
             record = recorded(bench, identifier, answer, before=known)
             known[identifier] = replace(record, attempts=attempts, paused=paused)
             journal.append(known[identifier], asdict(bench.watch.read()))

@@ -30,6 +30,7 @@ def summary(
     first: Sequence[Record],
     at_rates: Sequence[Load],
     max_background_cores: float,
+    max_slowed: float = 1.0,
 ) -> Loads:
     """All rates of a measurement; `first` are the requests that were all asked at once."""
     keys, unit = measured.server_keys, rate_at_once(first)
@@ -37,7 +38,8 @@ def summary(
     for load in at_rates:
         asked = [record for record in load.records if record.failure != STOPPED]
         # A request without an answer is late; many of them are a result and no fault of it.
-        timing = Timing.of(measured, asked, max_background_cores, max_failed=1.0)
+        limits = max_background_cores, 1.0
+        timing = Timing.of(measured, asked, *limits, max_slowed=max_slowed)
         rates.append(_rate(load, keys, unit, first_reason(timing)))
     holds, fails = bracket([Tried(one.rate, one.holds, one.stopped) for one in rates])
     return Loads(

@@ -212,6 +212,9 @@ class MeasureSpec(Spec):
     environment: str | None = None
     """workflow/envs/ENVIRONMENT.txt in which it runs; None: the core's own."""
     max_background_cores: float
+    max_drift: float | None = None
+    max_slowed: float = 1.0
+    attempts: int = 1
     model: MeasuredModel
     quantization: AnyQuantizer
     device: MeasuredDevice

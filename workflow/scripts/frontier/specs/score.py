@@ -21,6 +21,9 @@ class ScoredDevice(Spec):
     """The keys of a device that decide a figure or a gate (config/devices.yaml)."""
 
     max_background_cores: float
+    max_drift: float | None = None
+    max_slowed: float = 1.0
+    percentile: float | None = None
     bandwidth_gb_s: float | None = None
     price_per_hour: float | None = None
 
