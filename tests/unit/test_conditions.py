@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from test_gates import records
 
 from frontier.gates import Timing, first_reason
 from frontier.machine import conditions
@@ -14,7 +14,6 @@ from frontier.machine.conditions import Reading
 from frontier.measuring.conditions import EVERY_S, SWAPPING, Log, summary
 from frontier.results.session import Conditions, Contention, Session
 from measurements import WARM_UP, session
-from test_gates import records
 
 LINUX = pytest.mark.skipif(platform.system() != "Linux", reason="files of Linux")
 
@@ -62,12 +61,12 @@ def reason(found: Conditions | None) -> str | None:
 
 
 @pytest.fixture
-def log(machine: Machine) -> Iterator[Log]:
+def log(machine: Machine) -> Log:
     """Ten readings of a machine at work."""
     found = Log("cpu", machine.read)
     for count in range(10):
         found.look(count * EVERY_S)
-    yield found
+    return found
 
 
 @LINUX
