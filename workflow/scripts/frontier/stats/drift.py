@@ -12,7 +12,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-from frontier.stats.serial import CLOCK_S, STRONGEST, Floats, neighbours, normal_scores
+from frontier.stats.serial import (
+    CLOCK_S,
+    ROUNDING,
+    STRONGEST,
+    Floats,
+    neighbours,
+    normal_scores,
+)
 
 ALPHA = 0.01
 """The probability of a verdict if the change is just the limit, in one direction."""
@@ -46,7 +53,9 @@ def change(
         return None
     nearer = last - math.copysign(limit, found)
     z = _z(first, nearer) if found > 0 else _z(nearer, first)
-    z /= math.sqrt(_inflation(left, third, begins))
+    own = {one for one in begins if one < third} | {third}
+    own |= {one - (n - 2 * third) for one in begins if one > n - third}
+    z /= math.sqrt(_inflation(first, last, sorted(own)))
     return math.expm1(found) if z > NormalDist().inv_cdf(1 - ALPHA) else None
 
 
@@ -59,14 +68,19 @@ def _z(lower: Floats, upper: Floats) -> float:
     return (u - m * n / 2 - 0.5) / math.sqrt(m * n * (m + n + 1) / 12)
 
 
-def _inflation(left: Floats, third: int, begins: Sequence[int]) -> float:
+def _inflation(first: Floats, last: Floats, begins: Sequence[int]) -> float:
     """The factor by which the autocorrelation raises the variance of a third's mean.
 
-    What each third has in common is the change itself, and is taken out first.
+    The level of each third and the slope that both have are the change itself, and are taken out
+    first; so is what is between them. `begins` are indices in the two, one after the other.
     """
-    n = len(left)
-    parts = np.split(left, [third, n - third])
-    within = np.concatenate([part - np.median(part) for part in parts])
+    third, n = len(first), 2 * len(first)
+    place = np.arange(third) - (third - 1) / 2
+    slope = float(place @ (first + last)) / float(2 * place @ place)
+    levels = [part - part.mean() - slope * place for part in (first, last)]
+    within = np.concatenate(levels)
+    if float(np.abs(within).max()) <= ROUNDING:
+        return 1.0
     found = neighbours(normal_scores(within), tuple(begins))
     # Half a standard error more, as in `serial`.
     lag1 = min(found + (math.sqrt((1 - found**2) / n) / 2 if found else 0.0), STRONGEST)

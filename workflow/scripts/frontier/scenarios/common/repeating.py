@@ -47,6 +47,7 @@ def until_sound(spec: MeasureSpec, scenario: Scenario, bench: Bench) -> None:
         while _attempts(bench.journal) < spec.attempts and (found := _disturbed(spec, bench)):
             _ask(spec, scenario, bench, *found)
     except OutOfTimeError:
+        bench.journal.loaded(Run(load_average=bench.watch.load_average()))
         print(f"{bench.label}: no time is left to ask again", file=sys.stderr, flush=True)
 
 
