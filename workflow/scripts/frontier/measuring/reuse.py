@@ -47,7 +47,7 @@ class Session:
         """The digests of its answered prompts."""
         return {record.input_sha256 for record in self.records.values()}
 
-    def sound(self, max_background_cores: float) -> bool:
+    def sound(self, spec: MeasureSpec) -> bool:
         """True if its times pass the gates; otherwise nothing of it is reused.
 
         Scoring applies the gates to the whole measurement again.
@@ -57,7 +57,9 @@ class Session:
         load = Contention(
             foreign_cores=contention.mean_load(records), foreign_gpu_processes=self.gpu_processes
         )
-        timing = gates.Timing(records, [session], load, max_background_cores)
+        timing = gates.Timing(
+            records, [session], load, spec.max_background_cores, max_slowed=spec.max_slowed
+        )
         return gates.first_reason(timing, one_session=True) is None
 
 
@@ -74,7 +76,7 @@ def take_over(
         return
     sessions = _sessions(journal.parent, spec.request)
     alike = [one for one in sessions if _alike(one.facts, here)]
-    sound = [one for one in alike if one.sound(spec.max_background_cores)]
+    sound = [one for one in alike if one.sound(spec)]
     taken = _conversations(sound, questions)
     if taken:
         write_bytes(journal, _journal(taken).lines(spec.digest))
