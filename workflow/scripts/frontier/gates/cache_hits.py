@@ -13,8 +13,8 @@ MOST_HITS = 0.005
 class CacheHits(Gate):
     """Fails if a server had prompts in a cache that it was asked to turn off.
 
-    Where a device lets it (`prefix_cache`), and where nothing turns it off, the share of cached
-    prompts is a figure beside the times. Asking again would find the more in it.
+    Where a device lets it (`prefix_cache`), where nothing turns it off, and at rates of arrivals,
+    the share of cached prompts is a figure beside the times. Asking again would find more in it.
     """
 
     ORDER = 61
@@ -26,7 +26,8 @@ class CacheHits(Gate):
             for one in timing.sessions
             if one.loaded.server and one.loaded.server.prefix_cache is False
         }
-        hits = sum(bool(one.cached_tokens) and one.session in off for one in timing.records)
+        alone = [one for one in timing.records if one.rate is None and one.session in off]
+        hits = sum(bool(one.cached_tokens) for one in alone)
         if hits <= MOST_HITS * len(timing.records):
             return None
         return (

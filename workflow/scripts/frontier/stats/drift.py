@@ -71,14 +71,14 @@ def _z(lower: Floats, upper: Floats) -> float:
 def _inflation(first: Floats, last: Floats, begins: Sequence[int]) -> float:
     """The factor by which the autocorrelation raises the variance of a third's mean.
 
-    The level of each third and the slope that both have are the change itself, and are taken out
-    first; so is what is between them. `begins` are indices in the two, one after the other.
+    The level and the slope of each third are the change itself, and are taken out first; what is
+    between them does not count. `begins` are indices in the two, one after the other.
     """
     third, n = len(first), 2 * len(first)
     place = np.arange(third) - (third - 1) / 2
-    slope = float(place @ (first + last)) / float(2 * place @ place)
-    levels = [part - part.mean() - slope * place for part in (first, last)]
-    within = np.concatenate(levels)
+    slopes = [float(place @ part) / float(place @ place) for part in (first, last)]
+    parts = zip((first, last), slopes, strict=True)
+    within = np.concatenate([part - part.mean() - slope * place for part, slope in parts])
     if float(np.abs(within).max()) <= ROUNDING:
         return 1.0
     found = neighbours(normal_scores(within), tuple(begins))
