@@ -3,7 +3,12 @@
 Inputs: the plan, and the host.
 """
 
+import subprocess
+
 from frontier.serving import servers
+
+RENDERING = []
+"""The jobs of this run that write the report."""
 
 
 def how_to_go_on():
@@ -22,6 +27,7 @@ def begin():
     if not STARTED or not (jobs or is_module()):
         end_run(f"Snakemake {snakemake.__version__} starts differently from {TRIED}")
     lift_rate_limit()
+    RENDERING.extend(jobs_to_run("render"))
     report_user_errors(workplace.check_writable)(
         Path(file) for job in jobs for file in job.output
     )
@@ -38,8 +44,17 @@ def begin():
             ask_slurm_again()
 
 
+def show_answers():
+    """Prints the answer for each task, from the table that this run's report shows."""
+    program = os.path.join(SCRIPTS, "answer.py")
+    sys.stdout.flush()
+    subprocess.run([sys.executable, program, "--short"], check=False)
+
+
 def succeed():
     atexit.unregister(how_to_go_on)
+    if RENDERING:
+        show_answers()
 
 
 onstart:

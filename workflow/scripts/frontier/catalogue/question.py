@@ -79,6 +79,26 @@ class Study(Entry):
         return tuple(dict.fromkeys(name for part in parts for name in getattr(part, axis)))
 
 
+class Weights(Entry):
+    """The weights of the balanced score; only their ratio matters."""
+
+    speed: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    """The weight of the speed."""
+    quality: Annotated[float, Field(ge=0, le=1e6)] = 1.0
+    """The weight of the score."""
+
+    @model_validator(mode="after")
+    def _one_counts(self) -> Weights:
+        if self.speed + self.quality == 0:
+            raise ValueError("speed and quality are both 0")
+        return self
+
+    @property
+    def share(self) -> float:
+        """The weight of the speed as a share of both."""
+        return self.speed / (self.speed + self.quality)
+
+
 class Config(Entry):
     """config/config.yaml: the question."""
 
@@ -86,5 +106,7 @@ class Config(Entry):
     """The report's heading."""
     study: Study
     """Cells to measure."""
+    weights: Weights = Weights()
+    """Weights of speed and quality in the report's balanced score; equal by default."""
     sources: dict[str, Source] = Field(default_factory=dict)
     """Other sources of datasets, by id: a mirror, or a folder of yours."""

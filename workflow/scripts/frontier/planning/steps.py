@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from frontier import identity, scenarios
 from frontier.catalogue.checking import one_of
 from frontier.catalogue.entries import Catalogue
-from frontier.catalogue.question import Config
+from frontier.catalogue.question import Config, Weights
 from frontier.errors import UserError
 from frontier.fetching import environments
 from frontier.figures import FIGURES
@@ -141,6 +141,8 @@ class Steps(JudgeSteps):
         """The charts and the report."""
         shown = report_labels(self.catalogue, self.config)
         spec: dict[str, JsonValue] = {"title": self.config.title, **shown, **self.aggregate.spec}
+        if self.config.weights != Weights():
+            spec["weights"] = self.config.weights.model_dump(mode="json")
         template = {path.name: path.read_text(encoding="utf-8") for path in TEMPLATE.iterdir()}
         inputs: dict[str, Known] = {
             "study": self.aggregate.identity,

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from frontier.catalogue.ids import SINGLE_STREAM
+from frontier.catalogue.question import Weights
 from frontier.results.outputs import Axes
 from frontier.text import visible
 
@@ -60,6 +61,7 @@ class RenderSpec(BaseModel):
     devices: tuple[Named, ...] = ()
     tasks: tuple[Named, ...] = ()
     margin: float = 2.0
+    weights: Weights = Weights()
     study: Axes | None = None
 
 

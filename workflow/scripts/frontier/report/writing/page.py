@@ -29,6 +29,7 @@ from frontier.report.reading.gather import Cells, Example, Provenance, examples
 from frontier.report.writing import cell_tables, filters, load_tables, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.alone import answers
+from frontier.report.writing.balance import balance
 from frontier.report.writing.judged import HEADINGS, judged_tables
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
@@ -202,6 +203,7 @@ def page(
         drawn=drawn,
         speed=tables.speed_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
+        balance=balance(groups, naming, spec.weights.share),
         metrics=metrics_tables(groups, cells, naming),
         judged=judged_tables(groups, naming),
         judged_headings=HEADINGS,
