@@ -113,6 +113,7 @@ def provenance(measured: Measurement) -> dict[str, Any]:
         **{name: one for name, one in measured.as_json().items() if name in shared},
         "hardware": last.hardware,
         "packages": last.packages,
+        "surroundings": last.surroundings,
         "sessions": [one.as_json() for one in measured.asking],
         "servers": [one.as_json() for one in measured.servers],
         "repeatable": False if any(one.base_url for one in measured.servers) else None,

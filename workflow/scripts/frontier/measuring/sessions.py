@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from frontier.machine import hardware, packages
+from frontier.machine import hardware, packages, surroundings
 from frontier.results.session import Session
 
 
@@ -23,4 +23,5 @@ def here(request: str | None, weights_sha256: str | None, references: Iterable[s
         weights_sha256=weights_sha256,
         hardware=hardware.describe(),
         packages=packages.versions(references),
+        surroundings=surroundings.describe(),
     )

@@ -98,6 +98,8 @@ class Provenance(Block):
 
     hardware: dict[str, JsonValue] | None = None
     packages: dict[str, str] | None = None
+    surroundings: dict[str, JsonValue] | None = None
+    """The code's commit, the processor's governor and the container, as far as they are known."""
     loaded_in: int | None = None
     warmup: WarmUp | None = None
     contention: Contention | None = None

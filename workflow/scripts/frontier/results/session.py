@@ -182,6 +182,8 @@ class Session(Part):
     weights_sha256: str | None = None
     hardware: dict[str, JsonValue]
     packages: dict[str, str]
+    surroundings: dict[str, JsonValue] = Field(default_factory=dict)
+    """The code's commit, the processor's governor and the container (machine/surroundings.py)."""
     loaded: Run = Run()
     adopted: tuple[Adoption, ...] = ()
     """The notes by which its packages count as the current ones."""
