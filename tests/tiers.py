@@ -31,7 +31,7 @@ TIER_OF = {
 ENVIRONMENT = "environment"
 """The fixture that builds an engine's environment; tests of the site of Slurm have another one."""
 SLOW = {
-    "test_algebra", "test_architectures", "test_benchmarks", "test_bundles", "test_checkpoints", "test_client", "test_clock", "test_code",
+    "test_algebra", "test_answer", "test_compare_results", "test_architectures", "test_benchmarks", "test_bundles", "test_checkpoints", "test_client", "test_clock", "test_code",
     "test_counted",
     "test_containers", "test_coverage", "test_datasets", "test_dialects", "test_ending", "test_foreign", "test_forked",
     "test_freshness", "test_growing", "test_grown_judge", "test_habits", "test_kept_servers",

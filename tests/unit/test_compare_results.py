@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -99,7 +98,7 @@ def test_what_was_asked_or_scored_otherwise_may_not_be_compared(
 def test_other_questions_are_seen_even_where_no_identity_says_so(one: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "other", LLAMA)
     table = path.with_suffix(".parquet")
-    pl.read_parquet(table).with_columns(input="input" + pl.lit("?")).write_parquet(table)
+    pl.read_parquet(table).with_columns(pl.col("input") + "?").write_parquet(table)
     done = compared(one / "llama" / "cpu" / "demo-sentiment.json", path)
     assert done.returncode == 3
     assert "other questions: 40 of 40 requests" in done.stdout

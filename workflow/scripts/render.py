@@ -9,11 +9,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
-from frontier.host.files import write_bytes
+from frontier.host.files import write_bytes, write_json
 from frontier.report.drawing.svg import png
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.reading.gather import groups, read_cells
 from frontier.report.writing.page import draw, page
+from frontier.report.writing.provenance import provenance
 from frontier.results import layout
 from frontier.results.columns import COMPARISONS, names
 from frontier.results.outputs import cell_paths, read_table, write_lock
@@ -40,6 +41,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--template", type=Path, default=TEMPLATE, help="the template's folder")
     parser.add_argument("--charts", type=Path, required=True, help="folder for SVG and PNG")
     parser.add_argument("--output", type=Path, required=True, help="the report to write")
+    parser.add_argument("--provenance", type=Path, help="provenance.json to write")
     parser.add_argument(
         "--lock",
         type=Path,
@@ -57,7 +59,8 @@ def main() -> None:
     study = read_table(args.study, "a study", names(columns())).rows(named=True)
     comparisons = read_table(args.comparisons, "a study's comparisons", names(COMPARISONS))
     naming = Naming(spec, study)
-    cells = read_cells(cell_paths(spec.study, args.results, args.cells_from), study)
+    paths = cell_paths(spec.study, args.results, args.cells_from)
+    cells = read_cells(paths, study)
     ratings = (
         read_table(args.ratings, "a study's ratings", names(RATINGS)).rows(named=True)
         if args.ratings
@@ -80,8 +83,12 @@ def main() -> None:
     facts = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
     if args.ratings:
         facts["ratings_sha256"] = sha256(args.ratings)
+    if args.provenance:
+        write_json(args.provenance, provenance(paths, files, **facts))
+        files.append(args.provenance)
     write_lock(args.lock, recorded_identity(args.spec), files, **facts)
-    print(f"{args.output}: {len(study)} cells, {len(files) - 1} chart files in {args.charts}")
+    images = sum(file.parent == args.charts for file in files)
+    print(f"{args.output}: {len(study)} cells, {images} chart files in {args.charts}")
 
 
 if __name__ == "__main__":

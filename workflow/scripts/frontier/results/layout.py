@@ -22,6 +22,8 @@ JOURNAL, JOURNAL_LOCK = "journal.jsonl", "journal.lock"
 SERVER_LOG = "server.log"
 """The output of servers that were started for a measurement."""
 STUDY, COMPARISONS, REPORT = "study", "comparisons", "report"
+PROVENANCE = "provenance"
+"""What the results came from, in JSON; written and locked with the report."""
 TABLES = (STUDY, COMPARISONS)
 """The tables with a lock of their own."""
 RATINGS = "ratings"
