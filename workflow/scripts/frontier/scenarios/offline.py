@@ -33,6 +33,7 @@ from frontier.measuring.contention import Reading
 from frontier.requests import Request
 from frontier.results.records import Record
 from frontier.results.session import Pass, Run, WarmUp
+from frontier.results.times import tpot_s, ttft_s
 from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of
 from frontier.scenarios.common import warming
 from frontier.scenarios.common.recording import recorded
@@ -166,7 +167,7 @@ def asked(bench: Bench, names: Iterable[str], progress: Progress, *, save: bool 
                 bench.journal.append(record, asdict(reading))
             found.records.append(record)
             found.readings.append(reading)
-            progress.step()
+            progress.step(ttft=ttft_s(record), tpot=tpot_s(record))
             if runner.has_exited():
                 # Continuing would disturb the next run's measurements.
                 saved = "what was answered is saved" if save else "complete passes are saved"

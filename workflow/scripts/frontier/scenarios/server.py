@@ -162,11 +162,11 @@ class Server(Scenario):
             for key, answer in answers:
                 one = arrivals[key]
                 found[one] = answer
-                progress.step()
+                waited_s = _waited_s(answer, start + one.ns)
+                progress.step(ttft=None if isinstance(answer, Failed) else waited_s)
                 if runner.has_exited():
                     # Continuing would disturb the next run's measurements.
                     raise UserError(f"{bench.label}: Snakemake has ended; complete rates are saved")
-                waited_s = _waited_s(answer, start + one.ns)
                 over += isinstance(answer, Failed) or waited_s > self.limits.ttft_s
                 if rate and over > (most or 0) and waited_s > self._hopeless_s:
                     break

@@ -14,6 +14,7 @@ from frontier.host.progress import Progress
 from frontier.measuring import turns
 from frontier.measuring.pauses import Pauses
 from frontier.requests import Request
+from frontier.results.times import tpot_s, ttft_s
 from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario
 from frontier.scenarios.common.recording import recorded
 
@@ -49,7 +50,7 @@ class SingleStream(Scenario):
             record = recorded(bench, identifier, answer, before=known)
             known[identifier] = replace(record, attempts=attempts, paused=paused)
             journal.append(known[identifier], asdict(bench.watch.read()))
-            progress.step()
+            progress.step(ttft=ttft_s(known[identifier]), tpot=tpot_s(known[identifier]))
 
 
 def undisturbed(
