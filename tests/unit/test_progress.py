@@ -20,6 +20,11 @@ import sys
 from frontier.host import progress
 progress.LIVE_S = progress.PLAIN_S = 0.0
 shown = progress.Progress("llama/cpu/sst2", 3, "requests")
+if "broken" in sys.argv:
+    stopped = shown
+    shown.step()
+    del shown, stopped
+    shown = progress.Progress("again", 3, "requests")
 if "beside" in sys.argv:
     other = progress.Progress("gpt2/cpu/sst2", 1, "requests")
     other.step()
@@ -68,6 +73,13 @@ def test_on_a_terminal_one_line_is_written_over() -> None:
 def test_beside_a_live_line_another_has_lines_of_its_own() -> None:
     """Locks belong to open files, so that two in one process exclude each other as well."""
     assert "\r\x1b[Kgpt2/cpu/sst2: 1/1 requests, 0 s left\r\n" in on_terminal("beside")
+
+
+def test_a_line_that_was_not_finished_is_ended_and_leaves_the_terminal() -> None:
+    """As where a rate of arrivals is given up."""
+    first, second, _ = on_terminal("broken").split("\n", 2)
+    assert first.startswith("\rllama/cpu/sst2: 1/3 requests")
+    assert second.strip("\r").split("\r")[-1].startswith("again: 3/3 requests")
 
 
 def test_without_a_terminal_lines_are_plain() -> None:

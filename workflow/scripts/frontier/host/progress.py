@@ -11,6 +11,7 @@ import shutil
 import statistics
 import sys
 import time
+import weakref
 from contextlib import suppress
 
 from frontier import words
@@ -21,25 +22,47 @@ START, CLEAR = "\r", "\x1b[K"
 """To the start of the line; from there to its end, nothing."""
 
 
-def terminal() -> int | None:
-    """A descriptor of the terminal that stderr writes to, locked by it; None without a terminal.
+class LiveLine:
+    """A line of the terminal that is written over again, by one process at a time."""
 
-    None too while another process has the lock: two that write over one line make none readable.
+    def __init__(self, terminal: int) -> None:
+        """`terminal`: its descriptor, locked."""
+        self._terminal, self._open = terminal, False
+
+    def write(self, line: str) -> None:
+        """Writes over the line."""
+        width = shutil.get_terminal_size().columns - 1
+        print(f"{START}{line[:width]}{CLEAR}", end="", file=sys.stderr, flush=True)
+        self._open = True
+
+    def end(self) -> None:
+        """Ends the line, and leaves the terminal to others."""
+        if self._open:
+            print(file=sys.stderr, flush=True)
+        with suppress(OSError):  # explicitly: a child process may have inherited the lock
+            fcntl.flock(self._terminal, fcntl.LOCK_UN)
+        os.close(self._terminal)
+
+
+def live_line() -> LiveLine | None:
+    """The line of the terminal that stderr writes to; None without a terminal.
+
+    None too while another process has one there: two over one another are not readable.
     """
     try:
         name = os.ttyname(sys.stderr.fileno())
         # Not as the controlling terminal, which a process without one would get by opening it.
-        found = os.open(name, os.O_RDONLY | os.O_NOCTTY)
+        terminal = os.open(name, os.O_RDONLY | os.O_NOCTTY)
     except (OSError, ValueError, AttributeError):
         return None
     try:
-        fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(terminal, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(found)
+        os.close(terminal)
         return None
     except OSError:  # a system that locks no terminals
-        return found
-    return found
+        pass
+    return LiveLine(terminal)
 
 
 def remaining(seconds: float) -> str:
@@ -58,7 +81,8 @@ class Progress:
         self.before = self.done = done
         self.start = self.last = time.monotonic()
         self._times: dict[str, list[float]] = {}
-        self._terminal = terminal()
+        self._live = live_line()
+        self._end = weakref.finalize(self, self._live.end) if self._live else None
 
     def step(self, note: str = "", **seconds: float | None) -> None:
         """Counts a step; shows it if the last one shown is old enough, and at the end.
@@ -70,7 +94,7 @@ class Progress:
             if one is not None:
                 self._times.setdefault(name, []).append(one)
         now = time.monotonic()
-        every = LIVE_S if self._terminal is not None else PLAIN_S
+        every = LIVE_S if self._live else PLAIN_S
         if now - self.last >= every or self.done >= self.total:
             self.last = now
             self._show(self.line(now, note))
@@ -87,16 +111,11 @@ class Progress:
 
     def _show(self, line: str) -> None:
         """Writes a line: over the last one on a terminal of ours, below it elsewhere."""
-        ended = self.done >= self.total
-        if self._terminal is None:  # another process may have a live line on the same terminal
+        if self._live is None:  # another process may have a live line on the same terminal
             over = f"{START}{CLEAR}" if sys.stderr.isatty() else ""
             print(f"{over}{line}", file=sys.stderr, flush=True)
             return
-        width = shutil.get_terminal_size().columns - 1
-        end = "\n" if ended else ""
-        print(f"{START}{line[:width]}{CLEAR}", end=end, file=sys.stderr, flush=True)
-        if ended:
-            with suppress(OSError):  # explicitly: a child process may have inherited it
-                fcntl.flock(self._terminal, fcntl.LOCK_UN)
-            os.close(self._terminal)
-            self._terminal = None
+        self._live.write(line)
+        if self.done >= self.total and self._end:
+            self._end()
+            self._live = None
