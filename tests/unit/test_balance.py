@@ -1,4 +1,4 @@
-"""The balanced score: its formula, its ranking at other weights, and its place beside the frontier."""
+"""The balanced score: its formula, its ranking at other weights, and its place next to the frontier."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if "broken" in sys.argv:
     shown.step()
     del shown, stopped
     shown = progress.Progress("again", 3, "requests")
-if "beside" in sys.argv:
+if "two" in sys.argv:
     other = progress.Progress("gpt2/cpu/sst2", 1, "requests")
     other.step()
 for ms in (1, 2, 9):
@@ -44,7 +44,7 @@ def environment() -> dict[str, str]:
 
 
 def on_terminal(*arguments: str) -> str:
-    """What the program writes to a terminal on stderr."""
+    """The program's output to a terminal on stderr."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command(*arguments), stderr=theirs, env=environment())
     os.close(theirs)
@@ -70,13 +70,13 @@ def test_on_a_terminal_one_line_is_written_over() -> None:
     assert "TPOT" not in shown
 
 
-def test_beside_a_live_line_another_has_lines_of_its_own() -> None:
+def test_next_to_a_live_line_another_has_lines_of_its_own() -> None:
     """Locks belong to open files, so that two in one process exclude each other as well."""
-    assert "\r\x1b[Kgpt2/cpu/sst2: 1/1 requests, 0 s left\r\n" in on_terminal("beside")
+    assert "\r\x1b[Kgpt2/cpu/sst2: 1/1 requests, 0 s left\r\n" in on_terminal("two")
 
 
 def test_a_line_that_was_not_finished_is_ended_and_leaves_the_terminal() -> None:
-    """As where a rate of arrivals is given up."""
+    """A rate of arrivals may be given up."""
     first, second, _ = on_terminal("broken").split("\n", 2)
     assert first.startswith("\rllama/cpu/sst2: 1/3 requests")
     assert second.strip("\r").split("\r")[-1].startswith("again: 3/3 requests")

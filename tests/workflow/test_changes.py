@@ -522,6 +522,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     ),
     # The study.
     "study: title": (put("config", "title", "Another"), {"render"}),
+    "study: weights": (put("config", "weights", {"speed": 30, "quality": 70}), {"render"}),
     "study: one quantization less": (put("config", "study/quantizations", ["native"]), SHOW),
     "study: one model less": (put("config", "study/models", ["tiny-gpt2"]), SHOW),
     # The files on the disk.
@@ -548,6 +549,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         scores(tasks=("reviews",)),
     ),
     "the report deleted": (delete("results/report.html"), {"render"}),
+    "the provenance deleted": (delete("results/provenance.json"), {"render"}),
     "the report's lock deleted": (delete("results/report.lock.json"), {"render"}),
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The section on the balanced score: its ranking at several weights, beside the frontier."""
+"""The section on the balanced score: its ranking at several weights, next to the frontier."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""results/provenance.json: by what, on what and in what surroundings the results came about."""
+"""The content of results/provenance.json: code, packages, machines and files of the results."""
 
 from __future__ import annotations
 
