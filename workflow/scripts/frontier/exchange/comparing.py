@@ -168,12 +168,16 @@ def _conditions(cells: tuple[CellResult, CellResult]) -> Iterator[str]:
         *_pairs(HARDWARE, one.hardware, other.hardware),
         *_pairs(SURROUNDINGS, one.surroundings, other.surroundings),
         *_pairs(None, one.packages, other.packages),
-        *((name, *(cell.figures.get(name) for cell in cells)) for name in figures.conditions()),
+        *((name, *_figures(cells, name)) for name in figures.conditions()),
     ):
         yield from _other(label, mine, its)
     for which, at in zip(("first", "second"), (one, other), strict=True):
         if (at.surroundings or {}).get("dirty"):
             yield f"the {which}'s code has changes that no commit has"
+
+
+def _figures(cells: tuple[CellResult, CellResult], name: str) -> tuple[Any, Any]:
+    return cells[0].figures.get(name), cells[1].figures.get(name)
 
 
 def _pairs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frontier.errors import UserError
@@ -12,7 +12,7 @@ from frontier.results.outputs import read_table
 from frontier.values import sha256
 
 
-def read_study(results: Path, columns: Iterable[str]) -> list[StudyRow]:
+def read_study(results: Path, columns: Iterable[str]) -> Sequence[StudyRow]:
     """The rows of results/study.parquet.
 
     Raises UserError if it is missing, altered, or older than one of its cells.

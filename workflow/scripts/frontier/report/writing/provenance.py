@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def _conditions(found: Provenance) -> dict[str, Any]:
     return {name: getattr(found, name) or None for name in CONDITIONS}
 
 
-def _digests(cell: CellResult, path: Path) -> Mapping[str, Any]:
+def _digests(cell: CellResult, path: Path) -> dict[str, Any]:
     digests = {name: getattr(cell.provenance, name, None) for name in DIGESTS}
     return {
         "outcome": cell.outcome,

@@ -30,7 +30,7 @@ class _Ids(Naming):
 
 def table(given: Sequence[Answer]) -> list[str]:
     """The answer for each task, in columns."""
-    rows = [("task", "answer", "on", "speed", "score", "how sure")]
+    rows: list[tuple[str, ...]] = [("task", "answer", "on", "speed", "score", "how sure")]
     rows += [_row(answer) for answer in given]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
