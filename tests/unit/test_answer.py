@@ -136,6 +136,7 @@ def test_over_tasks_there_is_one_answer(study: Path) -> None:
         (("--latency-at-most", "1", "--latency-at-most", "2"), "given twice for all tasks"),
         (("--task", "zh-ne"), "did you mean 'zh-en'?"),
         (("--chosen", "big-int4/cpu"), "did you mean 'big-int8/cpu'?"),
+        (("--within", "nan"), "--within: nan: must be a number from 0"),
         (("--rate-at-least", "5"), "no task of the study has the figures"),
     ],
 )

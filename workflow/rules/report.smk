@@ -4,7 +4,7 @@ Inputs: every cell of the study.
 Outputs: results/study.parquet and study.csv (a row per cell), results/comparisons.parquet and .csv
          (a row per quantized cell, against its native one), results/ratings.parquet and .csv (a row per
          judged variant), results/charts/*.svg and *.png,
-         results/report.html, results/provenance.json.
+         results/report.html, results/provenance.json, results/answers.txt.
 Steps: gather the cells; compare them; draw and write.
 """
 
@@ -58,6 +58,7 @@ rule render:
     output:
         report=layout.report(),
         provenance=layout.table(layout.PROVENANCE, "json"),
+        answers=layout.table(layout.ANSWERS, "txt"),
         charts=directory(layout.charts()),
         lock=layout.lock(layout.REPORT),
     localrule: True
@@ -74,5 +75,6 @@ rule render:
             "python workflow/scripts/render.py --spec {params.spec:q} --results {params.results:q}"
             " --study {params.study:q} --comparisons {params.comparisons:q} --ratings {params.ratings:q}"
             " --output {output.report:q} --provenance {output.provenance:q}"
+            " --answers {output.answers:q}"
             " --charts {output.charts:q} --lock {output.lock:q}"
         )

@@ -3,8 +3,6 @@
 Inputs: the plan, and the host.
 """
 
-import subprocess
-
 from frontier.serving import servers
 
 RENDERING = []
@@ -45,10 +43,9 @@ def begin():
 
 
 def show_answers():
-    """Prints the answer for each task, from the table that this run's report shows."""
-    program = os.path.join(SCRIPTS, "answer.py")
-    sys.stdout.flush()
-    subprocess.run([sys.executable, program, "--short"], check=False)
+    """Prints the answer for each task, as this run's report has it."""
+    table = layout.table(layout.ANSWERS, "txt")
+    print(table.read_text(encoding="utf-8"), end="", file=sys.stderr, flush=True)
 
 
 def succeed():

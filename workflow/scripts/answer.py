@@ -78,6 +78,8 @@ def arguments() -> argparse.Namespace:
 
 def found(args: argparse.Namespace) -> list[Answer]:
     """The answers. Raises UserError for an unknown name, or for limits that apply to no task."""
+    if not args.within >= 0:
+        raise UserError(f"--within: {args.within:g}: must be a number from 0")
     rows = read_study(args.results, names(columns()))
     if args.chosen is not None:
         asking.known(args.chosen, {f"{row['variant']}/{row['device']}" for row in rows}, "--chosen")

@@ -9,10 +9,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
-from frontier.host.files import write_bytes, write_json
+from frontier.host.files import write_bytes, write_json, write_text
+from frontier.report.deciding.answers import answers
+from frontier.report.deciding.asking import Terms
 from frontier.report.drawing.svg import png
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.reading.gather import groups, read_cells
+from frontier.report.writing import terminal
 from frontier.report.writing.page import draw, page
 from frontier.report.writing.provenance import provenance
 from frontier.results import layout
@@ -42,6 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--charts", type=Path, required=True, help="folder for SVG and PNG")
     parser.add_argument("--output", type=Path, required=True, help="the report to write")
     parser.add_argument("--provenance", type=Path, help="provenance.json to write")
+    parser.add_argument("--answers", type=Path, help="the text with each task's answer to write")
     parser.add_argument(
         "--lock",
         type=Path,
@@ -83,6 +87,10 @@ def main() -> None:
     facts = {"study_sha256": sha256(args.study), "comparisons_sha256": sha256(args.comparisons)}
     if args.ratings:
         facts["ratings_sha256"] = sha256(args.ratings)
+    if args.answers:
+        given, _ = answers(study, Terms(margin=spec.margin))
+        write_text(args.answers, "".join(f"{line}\n" for line in terminal.table(given)))
+        files.append(args.answers)
     if args.provenance:
         write_json(args.provenance, provenance(paths, files, **facts))
         files.append(args.provenance)

@@ -91,6 +91,8 @@ def _rivals(answer: Answer, one: Candidate) -> list[Candidate]:
 
 
 def _why_none(answer: Answer) -> str:
+    if not answer.candidates and len({row["task"] for row in answer.rows}) > 1:
+        return "no variant has both a score and a speed in each of the tasks"
     if not answer.candidates:
         counts = Counter(row["outcome"] for row in answer.rows)
         counted = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
