@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import UserError, run
 from frontier.report.deciding import asking
-from frontier.report.deciding.answers import Answer, answers, pooled
+from frontier.report.deciding.answers import Answer, Terms, answers, pooled
 from frontier.report.deciding.candidates import PERCENTILES
 from frontier.report.naming import RenderSpec
 from frontier.report.writing import terminal
@@ -85,7 +85,7 @@ def found(args: argparse.Namespace) -> list[Answer]:
         asking.known(args.chosen, {f"{row['variant']}/{row['device']}" for row in rows}, "--chosen")
     rows = asking.selected(rows, args)
     limits = asking.limits(vars(args), rows)
-    terms = asking.Terms(tuple(limits), args.within, args.surely, args.chosen)
+    terms = Terms(tuple(limits), args.within, args.surely, args.chosen)
     given, apart = answers(rows, terms)
     for line in apart:
         print(line, file=sys.stderr)

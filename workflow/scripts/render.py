@@ -10,8 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier.errors import run
 from frontier.host.files import write_bytes, write_json, write_text
-from frontier.report.deciding.answers import answers
-from frontier.report.deciding.asking import Terms
+from frontier.report.deciding.answers import Terms, answers
 from frontier.report.drawing.svg import png
 from frontier.report.naming import Naming, RenderSpec
 from frontier.report.reading.gather import groups, read_cells

@@ -23,7 +23,7 @@ SERVER_LOG = "server.log"
 """The output of servers that were started for a measurement."""
 STUDY, COMPARISONS, REPORT = "study", "comparisons", "report"
 PROVENANCE, ANSWERS = "provenance", "answers"
-"""The results' origins (JSON), and each task's answer (text): written and locked with the report."""
+"""The results' origins (JSON), each task's answer (text): written and locked with the report."""
 TABLES = (STUDY, COMPARISONS)
 """The tables with a lock of their own."""
 RATINGS = "ratings"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.report.deciding.asking import Terms
 from frontier.report.deciding.candidates import applies, candidates, limit_text
 from frontier.report.deciding.limits import Candidate, Decision, Limit, decide, doubtful, misses
 from frontier.report.deciding.limits import over_tasks as over
@@ -16,6 +15,17 @@ from frontier.results.columns import StudyRow
 ROLES = ("answer", "best", "fastest", "cheapest", "smallest")
 """The chosen candidates of a decision, in order of display."""
 OVER_TASKS = "over all tasks"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of an answer: limits, margin, and whether limits must be met surely."""
+
+    limits: tuple[Limit, ...] = ()
+    margin: float = 2.0
+    surely: bool = False
+    chosen: str | None = None
+    """VARIANT/DEVICE, which is checked as well."""
 
 
 @dataclass(frozen=True)

@@ -39,17 +39,6 @@ LIMITS: Mapping[str, Option] = {
 OPTIONS = {name: option.help for name, option in LIMITS.items()}
 
 
-@dataclass(frozen=True)
-class Terms:
-    """The terms of an answer: limits, margin, and whether limits must be met surely."""
-
-    limits: tuple[Limit, ...] = ()
-    margin: float = 2.0
-    surely: bool = False
-    chosen: str | None = None
-    """VARIANT/DEVICE, which is checked as well."""
-
-
 def known(name: str, names: Collection[str], option: str) -> None:
     """Raises UserError with the nearest name for one that is not in the study."""
     if name not in names:
