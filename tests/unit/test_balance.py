@@ -13,28 +13,7 @@ from frontier.catalogue.question import Weights
 from frontier.report.deciding.balance import SHARES, Parts, leads, parts, ranked
 from frontier.report.deciding.findings import point
 from frontier.report.writing.balance import ratio
-
-
-def row(
-    variant: str, seconds: float, score: float, ends: float = 0.0, **more: Any
-) -> dict[str, Any]:
-    """A measured cell of the study, as far as the balanced score reads it."""
-    return {
-        "variant": variant,
-        "device": "cpu",
-        "task": "t",
-        "scenario": "single-stream",
-        "outcome": "measured",
-        "latency_p50_s": seconds,
-        "latency_p50_low_s": seconds * (1 - ends),
-        "latency_p50_high_s": seconds * (1 + ends),
-        "score": score,
-        "score_low": score * (1 - ends),
-        "score_high": score * (1 + ends),
-        "score_unit": "proportion",
-        **more,
-    }
-
+from study_rows import row
 
 rows = st.lists(
     st.tuples(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 
 from cells import ROOT
+from frontier.report.deciding.candidates import candidate
 from frontier.report.deciding.limits import (
     Candidate,
     Decision,
@@ -20,6 +21,7 @@ from frontier.report.deciding.limits import (
     misses,
     over_tasks,
 )
+from study_rows import row
 
 CASES = json.loads((ROOT / "tests" / "decisions.json").read_text(encoding="utf-8"))
 NAMES = ("answer", "best", "fastest", "cheapest", "smallest")
@@ -49,6 +51,34 @@ def test_the_data_of_a_page_has_all_that_a_decision_needs() -> None:
     for case in CASES:
         for given_one in case["candidates"]:
             assert Candidate.of_json(given_one).as_json() == given_one
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({}, None),
+        (
+            {"cpu_joules_per_request": 2.0, "gpu_energy_counter": "the gpu does not compute here"},
+            2.0,
+        ),
+        ({"cpu_joules_per_request": 2.0, "gpu_joules_per_request": 5.0}, 7.0),
+        ({"gpu_joules_per_request": 5.0, "cpu_energy_counter": "missing: RAPL needs root"}, None),
+        ({"gpu_joules_per_request": 5.0, "cpu_energy_counter": "RAPL"}, None),
+    ],
+)
+def test_energy_that_was_not_counted_everywhere_is_not_known(
+    more: dict[str, Any], expected: float | None
+) -> None:
+    """What a processor used while a GPU computed is part of a request's energy."""
+    energy = candidate(row("one", 0.1, 0.5, **more)).figures.get("energy")
+    assert (energy and energy.value) == expected
+
+
+def test_a_time_of_a_choice_is_a_latency() -> None:
+    cell = row("one", 0.1, 0.5, latency_p50_s=None, choice_p50_s=0.3)
+    cell |= {"choice_p50_low_s": 0.2, "choice_p50_high_s": 0.4}
+    assert candidate(cell).figures["latency_p50"] == Figure(0.3, 0.2, 0.4)
+    assert candidate(cell).seconds == 0.3
 
 
 values = st.sampled_from([0.1, 0.2, 0.5, 1.0, 2.0])

@@ -36,6 +36,8 @@ def _times(figure: str, title: str, *prefixes: str) -> dict[str, Limitable]:
 
 
 PERCENTILES = (50, 90, 99)
+PARTS, NOT_COMPUTING = ("cpu", "gpu"), "does not compute here"
+"""The parts whose energy is counted; the counter of one that takes no part in computing."""
 LIMITABLE: Mapping[str, Limitable] = {
     **_times("latency", "latency", "latency", "choice"),
     **_times("ttft", "time to first token", "ttft"),
@@ -43,10 +45,11 @@ LIMITABLE: Mapping[str, Limitable] = {
     "rate": Limitable("rate of requests", "requests/s", ("max_rate_per_s", "requests_per_s")),
     "score": Limitable("score", "points", ("score",)),
     "memory": Limitable("memory", "bytes", ("device_peak_bytes", "host_peak_bytes")),
-    "energy": Limitable("energy per request", "J", ("energy_per_request_j",)),
+    "energy": Limitable("energy per request", "J", ()),
     "cost": Limitable("cost of 1,000 requests", "", ("cost_per_1000_requests",)),
 }
-"""Every limit by the name of its figure; a device without memory of its own uses the host's."""
+"""Every limit by the name of its figure; a device without memory of its own uses the host's. The
+energy is the sum of several columns."""
 
 
 @cache
@@ -65,6 +68,27 @@ def _figure(row: StudyRow, column: str) -> Figure:
     return Figure(row[column], row[low], row[high])
 
 
+def _energy(row: StudyRow) -> Figure | None:
+    """The joules of a request in all parts of the machine that compute; None unless all are known.
+
+    The sums of the ends are no narrower than a 95 % interval.
+    """
+    found = []
+    for part in PARTS:
+        column, counter = f"{part}_joules_per_request", row.get(f"{part}_energy_counter") or ""
+        if row.get(column) is not None:
+            found.append(_figure(row, column))
+        elif NOT_COMPUTING not in counter:
+            return None  # it used some that was not counted
+    if not found:
+        return None
+    low, high = (
+        None if None in ends else sum(end for end in ends if end is not None)
+        for ends in ([one.low for one in found], [one.high for one in found])
+    )
+    return Figure(sum(one.value for one in found), low, high)
+
+
 def candidate(row: StudyRow) -> Candidate:
     """A comparable cell as a candidate."""
     figures = {}
@@ -72,6 +96,8 @@ def candidate(row: StudyRow) -> Candidate:
         known = [column for column in one.columns if row.get(column) is not None]
         if known:
             figures[name] = _figure(row, known[0])
+    if energy := _energy(row):
+        figures["energy"] = energy
     factor = points_per_unit(row["score_unit"])
     score = [None if end is None else end * factor for end in figures["score"]]
     figures["score"] = Figure(*score)  # type: ignore[arg-type]
