@@ -28,6 +28,9 @@ def test_altered_requests(place: Workspace) -> None:
     cell = {f"{rule} tiny-llama reviews" for rule in ("measure", "score")}
     assert place.jobs() == cell | TABLES
     log = place.build()
+    assert place.path("results/answers.txt").read_text("utf-8") in log, (
+        "a run ends with its answers"
+    )
     (recorded,) = [line for line in log.splitlines() if "altered since it was written" in line]
     assert recorded.startswith(f"{requests.relative_to(place.root)}: ")
     assert [line["text"] for line in lines(requests)] == [line["text"] for line in before]

@@ -65,7 +65,7 @@ def _ends() -> Mapping[str, list[str]]:
 def _figure(row: StudyRow, column: str) -> Figure:
     """The figure of a column that is known; one without an interval is no estimate."""
     low, high = _ends().get(column, (column, column))
-    return Figure(row[column], row[low], row[high])
+    return Figure(row[column], row.get(low), row.get(high))
 
 
 def _energy(row: StudyRow) -> Figure | None:
