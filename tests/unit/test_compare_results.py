@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -37,7 +38,12 @@ def one(tmp_path: Path) -> Path:
 def record(**task: Any) -> dict[str, Any]:
     """A cell's identity that has its measurement's."""
     spec = {"task": {"prompt": "{question}", "max_new_tokens": 8, **task}, "device": {"threads": 2}}
-    return {"rule": "score", "upstream": {"measurement": {"rule": "measure", "spec": spec}}}
+    inputs = {"measurement": json.dumps(spec)}
+    return {
+        "rule": "score",
+        "inputs": inputs,
+        "upstream": {"measurement": {"rule": "measure", "spec": spec}},
+    }
 
 
 def test_the_same_study_twice_has_the_same_answers(one: Path, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_the_data_of_a_page_has_all_that_a_decision_needs() -> None:
 def test_energy_that_was_not_counted_everywhere_is_not_known(
     more: dict[str, Any], expected: float | None
 ) -> None:
-    """What a processor used while a GPU computed is part of a request's energy."""
+    """The energy that a processor used while a GPU computed is part of a request's energy."""
     energy = candidate(row("one", 0.1, 0.5, **more)).figures.get("energy")
     assert (energy and energy.value) == expected
 

@@ -86,7 +86,7 @@ def show(found: Compared, most: int) -> None:
 
 
 def shared(compared: Sequence[Compared]) -> list[str]:
-    """What differs in every comparison, in order."""
+    """The differences that every comparison has, in order."""
     return [one for one in compared[0].differing if all(one in each.differing for each in compared)]
 
 

@@ -54,7 +54,7 @@ class Compared:
     forbidding: tuple[str, ...]
     """The reasons why they may not be compared."""
     differing: tuple[str, ...]
-    """What else differs, which a comparison is about."""
+    """The other differences, which a comparison is about."""
     untimed: str | None
     """The reason why their times may not be compared, if answers may."""
     requests: int = 0
