@@ -13,7 +13,7 @@ import pytest
 
 from cells import ROOT
 from frontier.host import progress
-from frontier.host.progress import Progress, remaining
+from frontier.host.progress import Progress, line, remaining
 
 PROGRAM = """
 import sys
@@ -62,8 +62,8 @@ def on_terminal(*arguments: str) -> str:
 
 def test_on_a_terminal_one_line_is_written_over() -> None:
     shown = on_terminal()
-    (line, _end) = shown.split("\n", 1)
-    states = line.strip("\r").split("\r")
+    (first, _end) = shown.split("\n", 1)
+    states = first.strip("\r").split("\r")
     assert states[0].startswith("llama/cpu/sst2: 1/3 requests, median TTFT 1.00 ms, ")
     assert states[1].startswith("llama/cpu/sst2: 2/3 requests, median TTFT 1.50 ms, ")
     assert states[2].startswith("llama/cpu/sst2: 3/3 requests, median TTFT 2.00 ms, 0 s left")
@@ -85,7 +85,7 @@ def test_a_line_that_was_not_finished_is_ended_and_leaves_the_terminal() -> None
 def test_without_a_terminal_lines_are_plain() -> None:
     done = subprocess.run(command(), capture_output=True, text=True, check=True, env=environment())
     lines = done.stderr.splitlines()
-    assert [line.split(",")[0] for line in lines] == [
+    assert [one.split(",")[0] for one in lines] == [
         *(f"llama/cpu/sst2: {done}/3 requests" for done in (1, 2, 3)),
         "end",
     ]
@@ -106,7 +106,7 @@ def test_lines_are_no_more_frequent_than_wanted(
 def test_what_was_done_before_does_not_count_for_the_speed() -> None:
     shown = Progress("resumed", 100, "requests", done=90)
     shown.done = 95
-    assert shown.line(shown.start + 10) == "resumed: 95/100 requests, 10 s left"
+    assert line(shown, shown.start + 10) == "resumed: 95/100 requests, 10 s left"
 
 
 def test_long_waits_are_in_long_units() -> None:

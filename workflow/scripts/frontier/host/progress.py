@@ -80,7 +80,8 @@ class Progress:
         self.label, self.total, self.unit = label, total, unit
         self.before = self.done = done
         self.start = self.last = time.monotonic()
-        self._times: dict[str, list[float]] = {}
+        self.times: dict[str, list[float]] = {}
+        """Those of the steps so far, by name."""
         self._live = live_line()
         self._end = weakref.finalize(self, self._live.end) if self._live else None
 
@@ -92,22 +93,12 @@ class Progress:
         self.done += 1
         for name, one in seconds.items():
             if one is not None:
-                self._times.setdefault(name, []).append(one)
+                self.times.setdefault(name, []).append(one)
         now = time.monotonic()
         every = LIVE_S if self._live else PLAIN_S
         if now - self.last >= every or self.done >= self.total:
             self.last = now
-            self._show(self.line(now, note))
-
-    def line(self, now: float, note: str = "") -> str:
-        """The state as a line."""
-        left = (now - self.start) / (self.done - self.before) * (self.total - self.done)
-        medians = [
-            f"median {name.upper()} {words.seconds(statistics.median(each))}"
-            for name, each in self._times.items()
-        ]
-        parts = f"{self.done}/{self.total} {self.unit}", *medians, f"{remaining(left)} left"
-        return f"{self.label}: {', '.join(parts)} {note}".rstrip()
+            self._show(line(self, now, note))
 
     def _show(self, line: str) -> None:
         """Writes a line: over the last one on a terminal of ours, below it elsewhere."""
@@ -119,3 +110,14 @@ class Progress:
         if self.done >= self.total and self._end:
             self._end()
             self._live = None
+
+
+def line(shown: Progress, now: float, note: str = "") -> str:
+    """The state of a progress as a line."""
+    left = (now - shown.start) / (shown.done - shown.before) * (shown.total - shown.done)
+    medians = [
+        f"median {name.upper()} {words.seconds(statistics.median(each))}"
+        for name, each in shown.times.items()
+    ]
+    parts = f"{shown.done}/{shown.total} {shown.unit}", *medians, f"{remaining(left)} left"
+    return f"{shown.label}: {', '.join(parts)} {note}".rstrip()
