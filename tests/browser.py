@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -79,18 +80,38 @@ document.body.append(frame);
 </script>"""
 
 
+@dataclass(frozen=True)
+class Visit:
+    """What a probe found, the console's lines, and what was asked for beside the two pages."""
+
+    found: dict[str, Any]
+    console: list[str]
+    requested: list[str]
+
+
 def behaviour(report: Path, timeout_s: float = 120) -> dict[str, Any]:
     """Milliseconds to open a report, for the slowest answer of each choice, and for a scroll's frame.
 
     Also how many cells the first option of each choice leaves. Raises queue.Empty where the
     browser does not answer in time.
     """
+    return visit(report, PROBE, timeout_s).found
+
+
+def visit(report: Path, probe: str, timeout_s: float = 120) -> Visit:
+    """The answer of a probe, a page that loads /report.html in a frame and posts to /found.
+
+    Raises queue.Empty where the browser does not answer in time.
+    """
     assert CHROMIUM is not None
     answers: queue.Queue[dict[str, Any]] = queue.Queue()
-    pages = {"/probe.html": PROBE.encode(), "/report.html": report.read_bytes()}
+    pages = {"/probe.html": probe.encode(), "/report.html": report.read_bytes()}
+    requested: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path not in (*pages, "/favicon.ico"):
+                requested.append(self.path)
             self.send_response(200 if self.path in pages else 404)
             self.send_header("Content-Type", "text/html; charset=utf-8")
             self.end_headers()
@@ -108,14 +129,18 @@ def behaviour(report: Path, timeout_s: float = 120) -> dict[str, Any]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         address = f"http://127.0.0.1:{server.server_port}/probe.html"
-        browser = subprocess.Popen(
-            [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", address],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        log = Path(profile) / "log"
+        with log.open("wb") as written:
+            browser = subprocess.Popen(
+                [CHROMIUM, *FLAGS, "--enable-logging=stderr", f"--user-data-dir={profile}", address],
+                stdout=subprocess.DEVNULL, stderr=written,
+            )  # fmt: skip
         try:
-            return answers.get(timeout=timeout_s)
+            found = answers.get(timeout=timeout_s)
         finally:
             browser.terminate()
             browser.wait()
             server.shutdown()
             server.server_close()
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return Visit(found, [line for line in lines if "CONSOLE" in line], requested)

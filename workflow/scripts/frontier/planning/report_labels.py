@@ -68,4 +68,6 @@ def _shown(block: Labelled) -> dict[str, JsonValue]:
     notes = [f"{words}: {one}" for key, words in keys.items() if (one := getattr(block, key, None))]
     if getattr(block, "accelerator", None) == "remote":
         notes = [REMOTE]
-    return {"label": block.label, "note": "; ".join(notes) or None}
+    shown: dict[str, JsonValue] = {"label": block.label, "note": "; ".join(notes) or None}
+    licence = getattr(block, "licence", None)
+    return {**shown, "licence": licence} if licence else shown

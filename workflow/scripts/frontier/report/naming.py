@@ -48,6 +48,7 @@ class Named(BaseModel):
     id: str
     label: str | None = None
     note: str | None = None
+    licence: str | None = None
 
 
 class RenderSpec(BaseModel):

@@ -47,6 +47,11 @@ class Group:
         """TASK, or TASK.SCENARIO unless that is single-stream, as cells' files are named."""
         return Place("", self.device, self.task, self.scenario).summary.stem
 
+    @property
+    def place(self) -> str:
+        """Its name in the page, by which the script finds its charts and tables."""
+        return f"{self.file}/{self.device}"
+
 
 @dataclass(frozen=True)
 class Recommendation:

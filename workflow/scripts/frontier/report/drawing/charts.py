@@ -37,11 +37,21 @@ def data(rows: Iterable[StudyRow]) -> Json:
 
 
 def layer(mark: str, encoding: Json, known: Sequence[str] = (), **options: Any) -> Json:
-    """A mark with its options, for each row in which the `known` fields are not null."""
+    """A mark with its options, for each row in which the `known` fields are not null.
+
+    Marks in a variant's colour carry its id as their description, for the page's script.
+    """
+    if encoding.get("color", {}).get("field"):
+        options, encoding = named(options, encoding, nominal("id"))
     spec: Json = {"mark": {"type": mark, **options}, "encoding": encoding}
     if known:
         spec["transform"] = [{"filter": " && ".join(f"datum.{name} != null" for name in known)}]
     return spec
+
+
+def named(options: Json, encoding: Json, description: Json) -> tuple[Json, Json]:
+    """A mark's options and encoding with a description (see svg.described)."""
+    return {**options, "aria": True}, {**encoding, "description": description}
 
 
 def finished(chart: Json, title: str, subtitle: str | list[str]) -> Json:
@@ -58,10 +68,17 @@ def variants_axis(**more: Any) -> Json:
 def names(variant: str, naming: Naming) -> dict[str, Any]:
     """The fields for a variant's position, colour and shape."""
     return {
+        "id": variant,
         "variant": naming.variant(variant),
         "model": naming.model(variant),
         "quantization": naming.quantization(variant),
     }
+
+
+def _marked(name: str, mark: str, encoding: Json, **options: Any) -> Json:
+    """A mark that the page's script moves where a reader sets limits."""
+    options, encoding = named(options, encoding, {"value": f"={name}"})
+    return layer(mark, encoding, **options)
 
 
 def _point_rows(
@@ -126,15 +143,16 @@ def frontier(
     layers = [
         layer("rect", {"y": y, "y2": {"field": "y2"}}, color=FAINT, opacity=0.6)
         | data([{"y": top.score - margin, "y2": top.score}]),
-        layer("line", here, interpolate="step-after", color=QUIET, **dashes) | data(line),
+        _marked("front", "line", here, interpolate="step-after", color=QUIET, **dashes)
+        | data(line),
         layer("rule", across, ("x_low", "x_high"), **bar),
         layer("rule", along, ("y_low", "y_high"), **bar),
         layer(
             "point", {**here, "color": tint, "shape": form},
             filled=True, opacity=1, size=85, stroke="white", strokeWidth=0.8,
         ),
-        layer(
-            "point", here,
+        _marked(
+            "ring", "point", here,
             filled=False, opacity=1, size=330, color=INK, strokeWidth=1.6, shape="circle",
         )
         | data([{"x": chosen.latency * factor, "y": chosen.score}]),

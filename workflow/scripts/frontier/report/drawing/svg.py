@@ -30,7 +30,8 @@ def png(svg: str) -> bytes:
 def described(svg: str, name: str, title: str, description: str) -> str:
     """An SVG that scales with its container, has a description, and shares no id with another.
 
-    `name` is unique in the page: it prefixes the ids (clip paths), which a page has only once.
+    A mark's description becomes `data-variant`, or `data-drawn` if it begins with "=". `name` is
+    unique in the page: it prefixes the ids (clip paths), which a page has only once.
     Raises ElementTree.ParseError for invalid XML.
     """
     ElementTree.register_namespace("", SVG)
@@ -42,6 +43,15 @@ def described(svg: str, name: str, title: str, description: str) -> str:
                 element.set(key, f"{name}{SEPARATOR}{value}")
             elif "url(#" in value:
                 element.set(key, re.sub(r"url\(#", f"url(#{name}{SEPARATOR}", value))
+    for element in root.iter():
+        if (label := element.attrib.pop("aria-label", None)) is not None:
+            kind = element.attrib.pop("aria-roledescription", "")
+            element.attrib.pop("role", None)
+            if label.startswith("="):
+                element.set("data-drawn", label[1:])
+            else:
+                element.set("data-variant", label)
+                element.set("data-kind", kind)
     for key in ("width", "height"):
         root.attrib.pop(key, None)
     names = [f"{name}{SEPARATOR}{part}" for part in ("title", "desc")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from frontier import words
@@ -27,6 +27,8 @@ class LoadTable:
     limits: str
     rows: list[tuple[str, str, list[Box]]]
     """A variant, the remark on a rate, and its figures."""
+    place: str
+    """The group's name in the page."""
 
 
 def load_tables(groups: Sequence[Group], naming: Naming) -> list[LoadTable]:
@@ -41,10 +43,24 @@ def load_tables(groups: Sequence[Group], naming: Naming) -> list[LoadTable]:
                 for variant, loads in group.loads.items()
                 for rate in loads.rates
             ],
+            group.place,
         )
         for group in groups
         if group.loads
     ]
+
+
+def load_rows(loads: Loads) -> Iterator[tuple[str, str]]:
+    """Each rate and what held there, as a name and a text."""
+    for rate in loads.rates:
+        times = [
+            f"{name} {quantile} {words.seconds(bound.value)}"
+            for name, time in (("TTFT", rate.ttft), ("TPOT", rate.tpot))
+            for quantile in ("p50", "p99")
+            if (bound := getattr(time, quantile))
+        ]
+        name = f"{words.significant(rate.rate)} arrivals/s"
+        yield name, "; ".join((_remark(rate, loads), *times))
 
 
 def limits(loads: Iterable[Loads]) -> str:

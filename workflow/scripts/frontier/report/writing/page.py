@@ -24,15 +24,17 @@ from frontier.report.drawing import (
     rating_chart,
     svg,
 )
-from frontier.report.naming import Axis, Naming, RenderSpec
-from frontier.report.reading.gather import Cells, Example, Provenance, examples
-from frontier.report.writing import cell_tables, filters, load_tables, tables
+from frontier.report.naming import Naming, RenderSpec
+from frontier.report.reading.gather import Cells, Example, examples
+from frontier.report.writing import cell_tables, filters, interactive, load_tables, tables
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.alone import answers
 from frontier.report.writing.balance import balance
+from frontier.report.writing.conditions import conditions
 from frontier.report.writing.judged import HEADINGS, judged_tables
 from frontier.report.writing.machines import machines
 from frontier.report.writing.metrics_tables import metrics_tables
+from frontier.report.writing.policy import with_policy
 from frontier.report.writing.references import reference
 from frontier.report.writing.servers import servers
 from frontier.results import layout
@@ -46,9 +48,10 @@ Draw = Callable[[Group, str], dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class RenderedChart:
-    """A chart: its file's name, its SVG as a file and as part of the page, and its caption."""
+    """A chart: names of its file, group and task, its SVG as a file and in the page, its caption."""
 
     name: str
+    place: str
     task: str
     svg: str
     inline: Markup
@@ -106,36 +109,8 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             described = captions.described(kind, shown, naming, margin)
             inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
             line = caption(shown, naming) + cap_variants.omission_note(shown, group)
-            drawn[kind].append(RenderedChart(name, task, image, inline, line))
+            drawn[kind].append(RenderedChart(name, group.place, task, image, inline, line))
     return drawn
-
-
-def _conditions(provenance: Mapping[str, Provenance], devices: Axis) -> list[dict[str, Any]]:
-    """The conditions of each device: each distinct set, flattened to name and text."""
-    return [
-        {
-            "device": devices.label(device),
-            "note": devices.notes.get(device),
-            "sets": {
-                name: [tables.flat(value) for value in found.values()]
-                for name, found in provenance[device].conditions.items()
-                if any(isinstance(value, dict) for value in found.values())
-            },
-            # Words and numbers: all that occurred, on one line.
-            "settings": {
-                name: visible("; ".join(map(str, found.values())), 2000)
-                for name, found in provenance[device].conditions.items()
-                if found and not any(isinstance(value, dict) for value in found.values())
-            },
-            "ranges": {
-                name: words.interval(sorted(set(ends)))
-                for name, ends in provenance[device].ranges.items()
-            },
-            "cells": provenance[device].cells,
-        }
-        for device in devices.ids
-        if device in provenance
-    ]
 
 
 def _examples(
@@ -173,7 +148,7 @@ def page(
     drawn: Mapping[str, list[RenderedChart]],
     template: Path,
 ) -> str:
-    """The report's HTML from the folder `template`, which holds report.html.j2 and report.css.
+    """The report's HTML from the folder `template`, which holds its template and script.
 
     Everything but the charts' SVG goes through the template's escaping.
     """
@@ -189,7 +164,9 @@ def page(
         loaded = environment.get_template("report.html.j2")
     except TemplateNotFound:
         raise UserError(f"{template}: no report.html.j2 in it") from None
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     rows = [row for group in groups for row in group.rows]
+    script_data = interactive.data(spec, naming, groups, cells)
     counted = Counter(row["outcome"] for row in rows)
     html: str = loaded.render(
         title=visible(spec.title),
@@ -201,6 +178,8 @@ def page(
         arrival=captions.arrival(naming),
         recommendations=recommendations(groups, naming, spec.margin),
         drawn=drawn,
+        script_data=script_data,
+        decide=interactive.controls(script_data),
         speed=tables.speed_grids(groups, naming, spec.margin),
         score=tables.score_grids(groups, naming, spec.margin),
         balance=balance(groups, naming, spec.weights.share),
@@ -218,6 +197,7 @@ def page(
             (
                 *_labels(group, naming),
                 filters.of_table(group, naming),
+                group.place,
                 cell_tables.cell_rows(group, naming),
             )
             for group in groups
@@ -226,7 +206,7 @@ def page(
         servers=servers(groups, cells, naming),
         adopted=adopted_cells(groups, cells.adopted, naming),
         examples=_examples(groups, cells, naming),
-        conditions=_conditions(cells.provenance, naming.devices),
+        conditions=conditions(cells.provenance, naming.devices),
         notes=[
             (axis.label(id_), axis.notes[id_])
             for axis in (naming.models, naming.quantizations, naming.tasks)
@@ -245,4 +225,4 @@ def page(
             ),
         ],
     )
-    return html
+    return with_policy(html)

@@ -31,6 +31,7 @@ class Grid:
     tasks: list[tuple[str, int]]  # label, with the scenario, and the number of devices spanned
     devices: list[str]
     rows: list[tuple[str, list[Box]]]  # variant and one box per column
+    places: list[str]  # the group's name in the page, one per column
 
 
 MOST_COLUMNS = 6
@@ -92,6 +93,7 @@ def _grid(
             for variant in naming.variants
             if variant in boxes
         ],
+        [group.place for group in groups],
     )
 
 
