@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_report import OWNED, render, study_of
 
 import browser
 from cells import Cell, write
@@ -16,7 +17,6 @@ from conftest import ROOT
 from frontier.report.reading.flips import LONGEST, flips
 from frontier.report.reading.lengths import by_length
 from frontier.report.writing.policy import with_policy
-from test_report import OWNED, render, study_of
 
 NODE = shutil.which("node")
 CELLS = [

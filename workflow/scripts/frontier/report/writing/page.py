@@ -48,7 +48,7 @@ Draw = Callable[[Group, str], dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class RenderedChart:
-    """A chart: names of its file, group and task, its SVG as a file and in the page, its caption."""
+    """A chart: its names, its SVG as a file and in the page, and its caption."""
 
     name: str
     place: str
