@@ -192,6 +192,7 @@
   byId("story-close").addEventListener("click", () => follow(null));
   byId("limits-clear").addEventListener("click", () => {
     for (const one of inputs) one.type === "checkbox" ? one.checked = false : one.value = "";
+    if (percentile) percentile.value = "50";
     answer();
   });
   const start = () => {

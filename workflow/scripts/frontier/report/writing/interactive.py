@@ -22,6 +22,7 @@ from frontier.report.writing.cell_tables import changes, headings
 from frontier.report.writing.load_tables import load_rows
 from frontier.results.columns import StudyRow
 from frontier.results.layout import requests_of
+from frontier.text import visible
 
 TEXTS = 1_200_000
 """Letters of flipped requests in a page; a comparison has an equal share of them."""
@@ -29,7 +30,7 @@ TEXTS = 1_200_000
 
 def data(spec: RenderSpec, naming: Naming, groups: Sequence[Group], cells: Cells) -> dict[str, Any]:
     """All that the script knows."""
-    licences = {one.id: one.licence for one in spec.models if one.licence}
+    licences = {one.id: visible(one.licence, 80) for one in spec.models if one.licence}
     models = {row["variant"]: row["model"] for group in groups for row in group.rows}
     compared = sum(len(group.comparisons) for group in groups)
     share = TEXTS // max(compared, 1)
@@ -76,7 +77,7 @@ def controls(known: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "percentiles": PERCENTILES,
         "tasks": list({task["task"]: task["label"] for task in tasks}.items()),
-        "choices": [(*head, each) for *head, each in choices if len(each) > 1],
+        "choices": [one for one in choices if len(one[2]) > 1],
     }
 
 
@@ -137,7 +138,8 @@ def _stories(group: Group, cells: Cells, naming: Naming, share: int) -> dict[str
 
 def _story(row: StudyRow, facts: Sequence[Any], changed: Mapping[str, Any]) -> dict[str, Any]:
     if row["outcome"] != "measured":
-        return {"reason": f"{row['outcome'].replace('-', ' ')}: {row['reason'] or 'no reason'}"}
+        reason = visible(row["reason"]) or "no reason was given"
+        return {"reason": f"{row['outcome'].replace('-', ' ')}: {reason}"}
     found: dict[str, Any] = {"facts": [fact.text(row) for fact in facts]}
     if row["score"] is not None:
         found["score"] = score_text(row)
