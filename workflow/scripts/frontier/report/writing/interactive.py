@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
+from frontier.errors import UserError
 from frontier.report.deciding.asking import LIMITS, Option
 from frontier.report.deciding.candidates import LIMITABLE, PERCENTILES, candidate
 from frontier.report.deciding.findings import Group, by_task, comparable, score_text
@@ -24,8 +28,18 @@ from frontier.results.columns import StudyRow
 from frontier.results.layout import requests_of
 from frontier.text import visible
 
+SCRIPTS = ("deciding.js", "elements.js", "wording.js", "telling.js", "page.js")
+"""The files of the page's script; each uses those before it."""
 TEXTS = 1_200_000
 """Letters of flipped requests in a page; a comparison has an equal share of them."""
+
+
+def script(folder: Path) -> Markup:
+    """The page's script, which is no template. Raises UserError for a file that is missing."""
+    try:
+        return Markup("\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file") from None
 
 
 def data(spec: RenderSpec, naming: Naming, groups: Sequence[Group], cells: Cells) -> dict[str, Any]:

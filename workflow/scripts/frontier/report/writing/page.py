@@ -178,6 +178,7 @@ def page(
         arrival=captions.arrival(naming),
         recommendations=recommendations(groups, naming, spec.margin),
         drawn=drawn,
+        script=interactive.script(template),
         script_data=script_data,
         decide=interactive.controls(script_data),
         speed=tables.speed_grids(groups, naming, spec.margin),
