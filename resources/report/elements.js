@@ -46,7 +46,7 @@ const drawFrontier = (figure, frontier, chosen, asked) => {
   /** @type {Map<string, [number, number]>} */
   const points = new Map();
   for (const mark of /** @type {NodeListOf<SVGElement>} */ (
-    figure.querySelectorAll("[data-kind=point]"))) {
+    figure.querySelectorAll("[data-kind=symbol]"))) {
     points.set(mark.dataset.variant ?? "", at(mark));
   }
   const right = Math.max(0, ...[...line.dataset.was.matchAll(/[ML]([-\d.e]+),/g)].map(

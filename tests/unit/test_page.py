@@ -46,7 +46,9 @@ PROBE = """<!DOCTYPE html><body style="margin:0"><script>
 const pause = () => new Promise(done => setTimeout(done, 400));
 const frame = document.createElement("iframe");
 frame.style.cssText = "width:WIDTHpx;height:900px;border:0";
-frame.onload = async () => {
+const say = found => fetch("/found", {method: "POST", body: JSON.stringify(found)});
+frame.onload = () => probe().then(say, error => say({error: String(error), at: error.stack}));
+const probe = async () => {
   const inside = frame.contentDocument, all = where => [...inside.querySelectorAll(where)];
   const state = () => ({
     answer: inside.querySelector("#answered").textContent,
@@ -70,11 +72,11 @@ frame.onload = async () => {
   limit.dispatchEvent(new Event("input", {bubbles: true}));
   await pause();
   found.none = state();
-  const mark = inside.querySelector("figure [data-kind=point][data-variant=falcon-int4]");
+  const mark = inside.querySelector("figure [data-kind=symbol][data-variant=falcon-int4]");
   mark.dispatchEvent(new MouseEvent("click", {bubbles: true}));
   found.clicked = state();
   found.focus = inside.activeElement.id;
-  fetch("/found", {method: "POST", body: JSON.stringify(found)});
+  return found;
 };
 frame.src = "/report.html#limits?latency-at-most=0.015&score-at-least=90&device=cpu&follow=falcon-int8";
 document.body.append(frame);
@@ -109,6 +111,7 @@ def test_limits_are_answered_and_a_variant_is_followed(report: Path, width: int)
     visited = browser.visit(report, PROBE.replace("WIDTH", str(width)))
     assert (visited.console, visited.requested) == ([], [])
     found: dict[str, Any] = visited.found
+    assert "error" not in found, found
     assert found["shown"]
     assert (found["images"], found["title"] == "owned") == (0, False)
     opened = found["opened"]
@@ -126,7 +129,7 @@ def test_limits_are_answered_and_a_variant_is_followed(report: Path, width: int)
     assert cleared["line"] != opened["line"]
     assert cleared["link"] in ("", "#decide")
     none = found["none"]
-    assert "None of 3 candidates meets the limits" in none["answer"]
+    assert "None of 4 candidates meets the limits" in none["answer"]
     assert "score-at-least=99.9" in none["link"]
     clicked = found["clicked"]
     assert clicked["story"].startswith("Close")

@@ -44,8 +44,9 @@ def described(svg: str, name: str, title: str, description: str) -> str:
             elif "url(#" in value:
                 element.set(key, re.sub(r"url\(#", f"url(#{name}{SEPARATOR}", value))
     for element in root.iter():
-        if (label := element.attrib.pop("aria-label", None)) is not None:
-            kind = element.attrib.pop("aria-roledescription", "")
+        kind, _, mark = element.get("aria-roledescription", "").partition(" ")
+        if mark == "mark" and (label := element.attrib.pop("aria-label", None)) is not None:
+            del element.attrib["aria-roledescription"]
             element.attrib.pop("role", None)
             if label.startswith("="):
                 element.set("data-drawn", label[1:])

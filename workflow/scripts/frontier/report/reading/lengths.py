@@ -40,7 +40,7 @@ def _parts(frame: pl.DataFrame, time: str, length: str) -> list[tuple[str, str]]
         part = frame.filter(pl.col(length) > below, pl.col(length) <= end)
         below = end
         if part.height >= FEWEST:
-            few, many = part[length].min(), part[length].max()
+            few, many = (int(part[length].quantile(q) or 0) for q in (0, 1))
             name = f"{few} tokens" if few == many else f"{few}–{many} tokens"
             middle = words.seconds(float(part[time].median()))  # type: ignore[arg-type]
             found.append((name, f"median {middle} ({part.height} requests)"))

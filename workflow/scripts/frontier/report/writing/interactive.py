@@ -198,7 +198,7 @@ def _requests(
         found["lengths"] = lengths
     before = (*here[:3], native)
     if native is not None and before in cells.paths:
-        paths = requests_of(cells.paths[before]), requests_of(cells.paths[here])  # type: ignore[index]
+        paths = requests_of(cells.paths[before]), requests_of(cells.paths[here])
         if shown := list(_within(flips(*paths), share)):
             found |= {"native": naming.variant(native), "flips": shown}
     return found
