@@ -25,6 +25,7 @@ from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, sessions
+from frontier.measuring.energy import Energy
 from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
 from frontier.prompts import Question
@@ -119,14 +120,18 @@ def run_cell(
             journal.make_room(model.reserve(list(requests.values())))
             known = scenario.answered(journal, questions)
             if known is None:
-                watch = contention.Watch(settings.accelerator, model.processes())
+                energy = Energy(settings.accelerator)
+                journal.loaded(Run(metered=energy.rest()))
+                watch = contention.Watch(settings.accelerator, model.processes(), energy)
                 paid = bool(spec.costs)
                 bench = Bench(
                     model, requests, journal, watch, pauses, cell, paid, questions, spec.task
                 )
                 journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
-                repeating.timed(scenario, bench)
-                repeating.until_sound(spec, scenario, bench)
+                with energy:
+                    repeating.timed(scenario, bench)
+                    repeating.until_sound(spec, scenario, bench)
+                journal.loaded(Run(metered=energy.facts()))
     except UnsupportedError as error:
         attempt = attempt.ended("unsupported", str(error))
     except (OutOfMemoryError, OutOfTimeError) as error:

@@ -20,6 +20,7 @@ FLOORS = (
     ),
     ("host",),
     ("machine",),
+    ("meters",),
     ("sandbox",),
     ("client",),
     ("serving",),

@@ -65,30 +65,37 @@ def _sliced(handle: Any) -> bool:
         return False
 
 
+def visible_handles() -> list[Any]:
+    """The driver's handles of the GPUs that this process may use, whole ones only.
+
+    The driver's library must be open.
+    """
+    handles = _host_gpus()
+    uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
+    places = visible(os.environ.get(VARIABLE), uuids)
+    return [handles[place] for place in places if not _sliced(handles[place])]
+
+
 def gpus() -> list[Gpu]:
     """The NVIDIA GPUs that this process may use, whole ones only."""
     with _nvml() as present:
         if not present:
             return []
         driver = pynvml.nvmlSystemGetDriverVersion()
-        handles = _host_gpus()
-        uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
         return [
             Gpu(
-                uuid=uuids[place],
-                name=pynvml.nvmlDeviceGetName(handles[place]),
+                uuid=pynvml.nvmlDeviceGetUUID(handle),
+                name=pynvml.nvmlDeviceGetName(handle),
                 memory_bytes=int(memory.total),
                 used_bytes=int(memory.used),
                 driver=driver,
                 processes=tuple(
-                    process.pid
-                    for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handles[place])
+                    process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
                 ),
             )
-            for place in visible(os.environ.get(VARIABLE), uuids)
-            if not _sliced(handles[place])
+            for handle in visible_handles()
             # The second version excludes the memory reserved by the driver.
-            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handles[place], pynvml.nvmlMemory_v2)]
+            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)]
         ]
 
 

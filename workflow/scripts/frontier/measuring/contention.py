@@ -18,12 +18,16 @@ import psutil
 
 from frontier.machine import hardware
 from frontier.measuring.conditions import Log
+from frontier.measuring.energy import Energy
 from frontier.results.recorded import Recorded
 from frontier.results.records import Record
 from frontier.results.session import Conditions, Contention, LoadAverage, SessionLoad
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""
+OVERLAP = 0.01
+"""The share by which requests one after another may seem longer than their window: two clocks."""
+JOULES = ("cpu_joules", "gpu_joules")
 GPU_EVERY_S = 5.0  # querying the driver may take as long as a request
 BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is part of the user's
 
@@ -37,13 +41,19 @@ class Reading:
     clock_s: float
     gpu_processes: int | None = None
     """Other processes on our GPUs; None if not checked."""
+    cpu_joules: float | None = None
+    """The energy of the processors with their memory; None if not counted."""
+    gpu_joules: float | None = None
 
 
 class Watch:
     """Reads the counters while this process times requests."""
 
-    def __init__(self, accelerator: str, own: Collection[int] = ()) -> None:
+    def __init__(
+        self, accelerator: str, own: Collection[int] = (), energy: Energy | None = None
+    ) -> None:
         """Reads nothing yet; `own` are the further processes that do the work."""
+        self._energy = energy
         self._used_s: dict[psutil.Process, float] = {}
         for pid in {*own} - {os.getpid()}:
             with suppress(psutil.NoSuchProcess):
@@ -63,7 +73,10 @@ class Watch:
             self._gpu_s = clock_s
             pids = {pid for one in hardware.gpus() for pid in one.processes}
             strangers = len(pids - self._own)
-        return Reading(busy_s, self._own_s(), clock_s, strangers)
+        joules = self._energy.read() if self._energy else {}
+        return Reading(
+            busy_s, self._own_s(), clock_s, strangers, joules.get("cpu"), joules.get("gpu")
+        )
 
     def _own_s(self) -> float:
         """The processor time of our processes; one that has ended keeps what it had."""
@@ -88,17 +101,56 @@ def loads(begun: Reading, ends: Sequence[Reading], cores: int) -> list[float]:
     WINDOW_S or more; the last window takes the rest. At most the host's `cores`, which a
     rounded counter over a short time could exceed.
     """
-    windows: list[tuple[int, Reading, Reading]] = []
+    return [
+        load
+        for count, start, end in windows(begun, ends)
+        for load in [_foreign(start, end, cores)] * count
+    ]
+
+
+def windows(begun: Reading, ends: Sequence[Reading]) -> list[tuple[int, Reading, Reading]]:
+    """The windows of a process's requests: how many each has, and the readings at its ends."""
+    found: list[tuple[int, Reading, Reading]] = []
     waiting, start = 0, begun
     for end, together in groupby(ends):
         waiting += len(list(together))
         if end.clock_s - start.clock_s >= WINDOW_S:
-            windows.append((waiting, start, end))
+            found.append((waiting, start, end))
             waiting, start = 0, end
     if waiting:
-        before, start, _ = windows.pop() if windows else (0, begun, begun)
-        windows.append((before + waiting, start, ends[-1]))
-    return [load for count, start, end in windows for load in [_foreign(start, end, cores)] * count]
+        before, start, _ = found.pop() if found else (0, begun, begun)
+        found.append((before + waiting, start, ends[-1]))
+    return found
+
+
+def joules(start: Reading, end: Reading) -> dict[str, float | None]:
+    """The energy between two readings; None where it was not counted at both, or not for WINDOW_S,
+    in which a counter has hardly moved."""
+    short = end.clock_s - start.clock_s < WINDOW_S
+    pairs = {name: (getattr(start, name), getattr(end, name)) for name in JOULES}
+    return {
+        name: None if short or None in pair else pair[1] - pair[0] for name, pair in pairs.items()
+    }
+
+
+def energies(
+    begun: Reading, ends: Sequence[Reading], seconds: Sequence[float]
+) -> list[dict[str, float | None]]:
+    """The energy of each request of a process, which took so many `seconds`, one after another.
+
+    The average power of its window for as long as it took. None for requests that overlap: their
+    energy has no parts.
+    """
+    found: list[dict[str, float | None]] = []
+    for count, start, end in windows(begun, ends):
+        taken, wall_s = seconds[len(found) : len(found) + count], end.clock_s - start.clock_s
+        overlap = sum(taken) > wall_s * (1 + OVERLAP)
+        whole = dict.fromkeys(JOULES) if overlap else joules(start, end)
+        found += [
+            {name: None if one is None else one * each / wall_s for name, one in whole.items()}
+            for each in taken
+        ]
+    return found
 
 
 def _foreign(start: Reading, end: Reading, cores: int) -> float:
@@ -109,9 +161,9 @@ def _foreign(start: Reading, end: Reading, cores: int) -> float:
 
 
 def with_loads(recorded: Recorded) -> list[Record]:
-    """The records, each with the cores that others used meanwhile.
+    """The records, each with the cores that others used meanwhile, and the energy.
 
-    Records restored from a finished measurement have it already, and those of a session some of
+    Records restored from a finished measurement have them already, and those of a session some of
     whose requests were asked again.
     """
     cores = psutil.cpu_count() or 1
@@ -122,8 +174,18 @@ def with_loads(recorded: Recorded) -> list[Record]:
             found += records
             continue
         ends = [Reading(**recorded.ended[record.key]) for record in records]
-        known = zip(records, loads(Reading(**begun), ends, cores), strict=True)
-        found += [replace(record, foreign_cores=round(load, 3)) for record, load in known]
+        start = Reading(**begun)
+        seconds = [record.end_ns / 1e9 for record in records]
+        known = zip(records, loads(start, ends, cores), energies(start, ends, seconds), strict=True)
+        found += [
+            replace(
+                record,
+                foreign_cores=round(load, 3),
+                cpu_joules=energy["cpu_joules"],
+                gpu_joules=energy["gpu_joules"],
+            )
+            for record, load, energy in known
+        ]
     return found
 
 

@@ -16,6 +16,7 @@ from frontier.catalogue.question import Config
 from frontier.engines import ENGINES
 from frontier.errors import UserError
 from frontier.identity.code import code
+from frontier.meters import METERS
 from frontier.planning import cells as plan
 from frontier.planning import prices
 from frontier.planning.cells import Cell, HostMemory
@@ -96,6 +97,7 @@ class MeasureSteps(InputSteps):
             ENGINES.module(engine.kind),
             scenarios.module_of(cell.scenario),
             *sorted(quantizers),
+            *map(METERS.module, METERS.names()),
         )
         spec = MeasureSpec(
             cell=cell.key,

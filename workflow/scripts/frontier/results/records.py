@@ -41,7 +41,8 @@ class Record:
     `server`, which asks a request at several rates of arrivals and several times at each:
     arrivals per second, and the number of times that it was asked before at this rate. Where
     there is no rate, it is asked once. An answer that a server's filter withheld has its own
-    `finish_reason`, and a `failure` too if there is no answer at all.
+    `finish_reason`, and a `failure` too if there is no answer at all. `cpu_joules` is the energy of
+    the processors with their memory, `gpu_joules` that of the GPUs, by their own counters.
     """
 
     id: str
@@ -74,6 +75,8 @@ class Record:
     merged: int = 0
     rate: float | None = None
     repetition: int = 0
+    cpu_joules: float | None = None
+    gpu_joules: float | None = None
 
     @property
     def key(self) -> str:

@@ -49,6 +49,9 @@ class Pass(Part):
     foreign_cores: Amount = 0.0
     """The average number of cores that other processes used."""
     foreign_gpu_processes: Count | None = None
+    cpu_joules: Amount | None = None
+    """The energy of the processors with their memory meanwhile; None if it was not counted."""
+    gpu_joules: Amount | None = None
 
 
 class WarmUp(Part):
@@ -74,6 +77,38 @@ class Peaks(Part):
 
     device_peak_bytes: Count | None
     host_peak_bytes: Count | None
+
+
+class GpuUse(Part):
+    """The use of the GPUs while requests were timed, as the driver reports it."""
+
+    readings: Count
+    busy: Amount
+    """The share of the time during which any kernel ran, which does not show how much of a GPU it
+    used; mean over readings and GPUs."""
+    clock_mhz: Amount
+    """The median clock of the multiprocessors."""
+    lowest_clock_mhz: Amount
+    highest_clock_mhz: Amount
+    watts: Amount
+    """The mean power, all GPUs together."""
+
+
+class Metered(Part):
+    """The counters of energy that a session had. The parts of a machine are `cpu`, the processors
+    with their memory, and `gpu`; each is in `counts` or in `missing`."""
+
+    counts: dict[str, str] = Field(default_factory=dict)
+    """The counters of each part, in words."""
+    missing: dict[str, str] = Field(default_factory=dict)
+    """The reasons why the energy of a part is not known."""
+    rest_watts: dict[str, Amount] = Field(default_factory=dict)
+    """The power of each part without a request."""
+    at_rest: str | None = None
+    """The moment at which that was measured."""
+    own_share: Amount | None = None
+    """The processor time of reading counters in between, over that of timing."""
+    gpu: GpuUse | None = None
 
 
 class Served(Part):
@@ -156,6 +191,7 @@ class Run(Loaded):
     again: Again | None = None
     """None for a session that asked what was missing."""
     memory: Peaks | None = None
+    metered: Metered | None = None
     passes: tuple[Pass, ...] = ()
     """The complete passes of a scenario that asks all requests at once."""
 

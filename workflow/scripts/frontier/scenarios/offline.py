@@ -67,6 +67,7 @@ class Asked:
         """The facts of the pass; `first` are the records of the first one."""
         texts = {record.id: record.text for record in first}
         answered = [record for record in self.records if record.failure is None]
+        used = contention.joules(self.begun, self.readings[-1])
         seen = [one.gpu_processes for one in (self.begun, *self.readings)]
         return Pass(
             requests=len(answered),
@@ -80,6 +81,8 @@ class Asked:
                 contention.loads(self.begun, self.readings[-1:], psutil.cpu_count() or 1)[0], 3
             ),
             foreign_gpu_processes=max((one for one in seen if one is not None), default=None),
+            cpu_joules=used["cpu_joules"],
+            gpu_joules=used["gpu_joules"],
         )
 
 
