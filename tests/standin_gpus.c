@@ -1,8 +1,10 @@
 /* A stand-in for NVIDIA's libnvidia-ml.so.1: the GPUs that the file in STAND_IN_GPUS lists, a line
-   each: index, total bytes, used bytes, the pids that compute on it. */
+   each: index, total bytes, used bytes, the pids that compute on it. STAND_IN_USE: a file with
+   watts, percent busy and MHz of each GPU; without it they report none of it, nor their energy. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define MOST 16
 typedef struct { unsigned long long total, used; unsigned pids[8], processes; } Gpu;
@@ -66,4 +68,41 @@ int nvmlDeviceGetComputeRunningProcesses_v3(Gpu *one, unsigned *count, Process *
         found[i].pid = one->pids[i];
     }
     return 0;
+}
+
+typedef struct { unsigned gpu, memory; } Utilization;
+static int use_of(Gpu *one, double *watts, unsigned *busy, unsigned *mhz) {
+    const char *path = getenv("STAND_IN_USE");
+    FILE *file = path ? fopen(path, "r") : NULL;
+    int found = 0;
+    if (!file) return 3;
+    for (long at = 0; at <= one - gpus; at++)
+        found = fscanf(file, "%lf %u %u", watts, busy, mhz) == 3;
+    fclose(file);
+    return found ? 0 : 3;
+}
+int nvmlDeviceGetTotalEnergyConsumption(Gpu *one, unsigned long long *millijoules) {
+    double watts; unsigned busy, mhz;
+    struct timespec now;
+    int code = use_of(one, &watts, &busy, &mhz);
+    if (code) return code;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    *millijoules = watts * (now.tv_sec * 1e3 + now.tv_nsec / 1e6);
+    return 0;
+}
+int nvmlDeviceGetUtilizationRates(Gpu *one, Utilization *found) {
+    double watts; unsigned mhz;
+    found->memory = 0;
+    return use_of(one, &watts, &found->gpu, &mhz);
+}
+int nvmlDeviceGetClockInfo(Gpu *one, unsigned kind, unsigned *mhz) {
+    double watts; unsigned busy;
+    (void)kind;
+    return use_of(one, &watts, &busy, mhz);
+}
+int nvmlDeviceGetPowerUsage(Gpu *one, unsigned *milliwatts) {
+    double watts; unsigned busy, mhz;
+    int code = use_of(one, &watts, &busy, &mhz);
+    if (!code) *milliwatts = watts * 1e3;
+    return code;
 }

@@ -22,6 +22,8 @@ class StandIns:
     count: int
     used_bytes: dict[int, int] = field(default_factory=dict)
     processes: dict[int, list[int]] = field(default_factory=dict)
+    use: list[tuple[float, int, int]] = field(default_factory=list)
+    """The watts, the percentage of time busy and the clock in MHz of each; none report nothing."""
 
     def __post_init__(self) -> None:
         """Compiles the library and list the GPUs."""
@@ -39,6 +41,8 @@ class StandIns:
         )
         text = "".join(" ".join(map(str, row)) + "\n" for row in rows)
         (self.folder / "gpus.txt").write_text(text, encoding="utf-8")
+        used = "".join(f"{watts} {busy} {mhz}\n" for watts, busy, mhz in self.use)
+        (self.folder / "use.txt").write_text(used, encoding="utf-8")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -47,6 +51,7 @@ class StandIns:
         return {
             "LD_LIBRARY_PATH": f"{self.folder}:{before}" if before else str(self.folder),
             "STAND_IN_GPUS": str(self.folder / "gpus.txt"),
+            "STAND_IN_USE": str(self.folder / "use.txt"),
             "TMPDIR": str(self.folder),
         }
 

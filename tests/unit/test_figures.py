@@ -36,7 +36,16 @@ SPEC = ScoreSpec.model_construct(
     device=ScoredDevice(max_background_cores=1, bandwidth_gb_s=50, price_per_hour=3.6),
     model=ScoredModel(),
 )
+METERED = {
+    "counts": {"cpu": "RAPL", "gpu": "NVML"}, "rest_watts": {"cpu": 9.5, "gpu": 60.0},
+    "at_rest": "before", "own_share": 0.001,
+    "gpu": {
+        "readings": 40, "busy": 0.9, "clock_mhz": 1400, "lowest_clock_mhz": 1350,
+        "highest_clock_mhz": 1410, "watts": 240.0,
+    },
+}  # fmt: skip
 FACTS: dict[str, Any] = {
+    "sessions": [session(0, loaded={"warmup": WARM_UP, "metered": METERED}), session(1)],
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
     "batching": "padded",
     "spec": {"task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}}},
@@ -52,6 +61,7 @@ RECORDS = [
         f"r{n}", "", "yes", 5, 20, "stop", n * 10**9, n * 10**9,
         [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
         4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5, lost_shots=2 * (n < 3),
+        cpu_joules=0.1 + n % 7 / 100, gpu_joules=1.0 + n % 5 / 10,
     )
     for n in range(400)
 ]  # fmt: skip
@@ -71,9 +81,18 @@ CHOSEN = [
 ]  # fmt: skip
 """Choices by likelihood: faster than any of the texts, so that a mixture would show."""
 ALL = Measured(MEASUREMENT, SPEC, RECORDS, score=SCORE, chosen=CHOSEN, sampled_from=9_000)
-PASS = {"requests": 400, "tokens": 2000, "seconds": 0.5, "changed": 1}
+PASS = {
+    "requests": 400,
+    "tokens": 2000,
+    "seconds": 0.5,
+    "changed": 1,
+    "cpu_joules": 40.0,
+    "gpu_joules": 400.0,
+}
 AT_ONCE = Measured(
-    a_measurement(**FACTS, sessions=[session(0, loaded={"warmup": WARM_UP, "passes": [PASS] * 3})]),
+    a_measurement(
+        **FACTS | {"sessions": [session(0, loaded={"warmup": WARM_UP, "passes": [PASS] * 3})]}
+    ),
     SPEC,
     RECORDS,
     chosen=CHOSEN,
@@ -115,6 +134,57 @@ def test_contract(name: str) -> None:
             letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.LATENCIES)))
         )
         assert written.text(row(figures.values(None))) == "–"
+
+
+def energies(measured: Measured) -> dict[str, Any]:
+    """The cell's figures of energy, as numbers."""
+    found = figures.values(measured, Needs.LATENCIES)
+    return {
+        name: one["value"] if isinstance(one, dict) else one
+        for name, one in found.items()
+        if "joules" in name
+    }
+
+
+def test_energy_is_the_total_over_requests_and_over_tokens() -> None:
+    """Ratios of totals, so that a long answer counts by its tokens."""
+    found = energies(ALL)
+    total = sum(one.gpu_joules or 0 for one in RECORDS)
+    assert found["gpu_joules_per_request"] == pytest.approx(total / 400)
+    assert found["gpu_joules_per_token"] == pytest.approx(total / 2000)
+    passes = energies(AT_ONCE)
+    assert passes["cpu_joules_per_request"] == pytest.approx(0.1)
+    assert passes["cpu_joules_per_token"] == pytest.approx(0.02)
+
+
+def test_energy_of_some_requests_is_none() -> None:
+    """One request whose counter was lost: no mean of the others."""
+    some = [replace(RECORDS[0], cpu_joules=None), *RECORDS[1:]]
+    found = energies(replace(ALL, records=some))
+    assert found["cpu_joules_per_request"] is None
+    assert found["gpu_joules_per_request"] is not None
+
+
+def test_no_counter_is_a_reason_and_never_zero() -> None:
+    """The condition says why."""
+    none = {"missing": {"cpu": "no RAPL counter", "gpu": "NVML: no driver"}}
+    for metered, reason in ((none, "missing: no RAPL counter"), ({}, "an endpoint's hardware")):
+        loaded = {"warmup": WARM_UP, "metered": metered}
+        measurement = a_measurement(**FACTS | {"sessions": [session(0, loaded=loaded)]})
+        bare = [replace(one, cpu_joules=None, gpu_joules=None) for one in RECORDS]
+        measured = replace(ALL, measurement=measurement, records=bare)
+        assert set(energies(measured).values()) == {None}
+        found = figures.values(measured, Needs.LATENCIES)
+        assert reason in found["cpu_energy_counter"]
+        assert found["cpu_rest_watts"] is None
+        assert found["gpu_busy"] is None
+
+
+def test_the_cache_is_that_of_the_longest_request() -> None:
+    """Its prompt and its answer, by the bytes of a token."""
+    long = replace(RECORDS[0], prompt_tokens=100, tokens=7)
+    found = figures.values(replace(ALL, records=[long, *RECORDS[1:]]), Needs.LATENCIES)
+    assert found["kv_cache_bytes"] == 256 * 107
 
 
 def test_requests_that_lost_shots_are_counted() -> None:
