@@ -279,7 +279,7 @@ def test_reading_in_between_takes_a_bounded_share(monkeypatch: pytest.MonkeyPatc
         began = time.monotonic()
         assert enough.wait(60)
         passed = time.monotonic() - began
-    assert meter.reads * 0.05 <= passed + 0.05 * 2, "not one directly after the other"
+    assert passed >= 4 * 0.05 / energy.MOST_SHARE, "four readings, and the wait after each"
     facts = found.facts()
     assert facts.own_share is not None
     assert 0 < facts.own_share < 1
@@ -326,6 +326,8 @@ facts = found.rest(0.2)
 began, before = time.monotonic(), found.read()
 with found:
     time.sleep(0.5)
+    while not found.facts().gpu:
+        time.sleep(0.05)
 after, lasted = found.read(), time.monotonic() - began
 joules = {part: after[part] - before[part] for part in after}
 print(json.dumps([found.facts().as_json(), joules, lasted]))
@@ -350,8 +352,10 @@ def test_the_driver_counts_the_gpus(tmp_path: Path) -> None:
     gpus = StandIns(tmp_path, 2, use=[(100.0, 80, 1400), (50.0, 40, 1000)])
     facts, joules, seconds = on_gpus(gpus)
     assert facts["counts"] == {"gpu": "NVML: the GPUs' boards"}
-    assert 0 < joules["gpu"] <= 150 * seconds + 1
-    assert facts["rest_watts"] == {"gpu": pytest.approx(150, rel=0.2)}
+    assert 150 * 0.5 <= joules["gpu"] <= 150 * seconds + 1
+    rest = facts["rest_watts"]
+    assert isinstance(rest, dict)
+    assert rest["gpu"] > 0
     use = facts["gpu"]
     assert isinstance(use, dict)
     assert use["busy"] == pytest.approx(0.6)
