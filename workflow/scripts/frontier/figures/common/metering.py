@@ -68,7 +68,7 @@ def _by_requests(
     timed = dependence(known, records)
 
     def ratio(counts: list[int]) -> Estimate | None:
-        if min(np.count_nonzero(counts), len(counts)) < min(2, len(counts)):
+        if int(np.count_nonzero(counts)) < min(2, len(counts)):
             return None  # the ratio to a single request's tokens has no spread
         totals = np.column_stack([known, counts]).astype(np.float64)
         return jackknife(over, totals, scale=LOG, timed=timed).estimate
