@@ -250,7 +250,8 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "load_s", "requests", "sampled_from", "requests_at_once",
+        "weights_bytes", "load_s", "kv_cache_bytes", "requests", "sampled_from",
+        "requests_at_once",
         "failed_requests", "withheld_answers", "withheld_rate",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
             "lost_shots",

@@ -14,7 +14,7 @@ class KvCacheBytes(Figure):
     like a cache that grows.
     """
 
-    ORDER = 121
+    ORDER = 115
     NEEDS = Needs.ANSWERS
     COLUMNS = (
         Column(
