@@ -53,7 +53,7 @@ class Watch:
         self, accelerator: str, own: Collection[int] = (), energy: Energy | None = None
     ) -> None:
         """Reads nothing yet; `own` are the further processes that do the work."""
-        self._energy = energy
+        self.energy = energy
         self._used_s: dict[psutil.Process, float] = {}
         for pid in {*own} - {os.getpid()}:
             with suppress(psutil.NoSuchProcess):
@@ -73,7 +73,7 @@ class Watch:
             self._gpu_s = clock_s
             pids = {pid for one in hardware.gpus() for pid in one.processes}
             strangers = len(pids - self._own)
-        joules = self._energy.read() if self._energy else {}
+        joules = self.energy.read() if self.energy else {}
         return Reading(
             busy_s, self._own_s(), clock_s, strangers, joules.get("cpu"), joules.get("gpu")
         )

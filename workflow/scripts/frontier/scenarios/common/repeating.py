@@ -99,7 +99,7 @@ def _ask(
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     loaded = Run(**given, again=again)
     journal.another(own.model_copy(update={"started": now, "loaded": loaded}))
-    watch = contention.Watch(spec.device.accelerator, bench.model.processes())
+    watch = contention.Watch(spec.device.accelerator, bench.model.processes(), bench.watch.energy)
     bench = replace(bench, watch=watch, again=frozenset(names))
     journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
     timed(scenario, bench)
