@@ -80,18 +80,17 @@ class Peaks(Part):
 
 
 class GpuUse(Part):
-    """The use of the GPUs while requests were timed, as the driver reports it."""
+    """The use of the GPUs while requests were timed, as the driver reports it: the median clock of
+    the multiprocessors and its range, and the mean power, all GPUs together."""
 
     readings: Count
     busy: Amount
     """The share of the time during which any kernel ran, which does not show how much of a GPU it
     used; mean over readings and GPUs."""
     clock_mhz: Amount
-    """The median clock of the multiprocessors."""
     lowest_clock_mhz: Amount
     highest_clock_mhz: Amount
     watts: Amount
-    """The mean power, all GPUs together."""
 
 
 class Metered(Part):
@@ -103,9 +102,8 @@ class Metered(Part):
     missing: dict[str, str] = Field(default_factory=dict)
     """The reasons why the energy of a part is not known."""
     rest_watts: dict[str, Amount] = Field(default_factory=dict)
-    """The power of each part without a request."""
     at_rest: str | None = None
-    """The moment at which that was measured."""
+    """The moment at which the power of each part at rest was measured."""
     own_share: Amount | None = None
     """The processor time of reading counters in between, over that of timing."""
     gpu: GpuUse | None = None
