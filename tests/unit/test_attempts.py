@@ -76,7 +76,7 @@ def test_only_what_was_disturbed_is_asked_again(cell: Cell, disturb: Disturb) ->
 
 @pytest.mark.parametrize("attempts", [1, 2, 3])
 def test_as_often_as_the_device_says(cell: Cell, disturb: Disturb, attempts: int) -> None:
-    """Then it is invalid, for the same reason; by default nothing is asked again."""
+    """A cell that still fails is invalid for the same reason; by default nothing is asked again."""
     disturb([3], 99)
     folder = cell.measure(8, attempts=attempts)
     assert cell.asked.total() == 8 + attempts - 1
@@ -114,7 +114,7 @@ def test_interrupted_while_asking_again(cell: Cell, disturb: Disturb) -> None:
 
 
 def test_no_time_left_to_ask_again(cell: Cell, disturb: Disturb) -> None:
-    """What was measured before counts, and is invalid; it is not out of time."""
+    """The requests measured before count, and are invalid; the cell is not out of time."""
     disturb([1, 4], 1)
     cell.stop = (8, OutOfTimeError("not finished after 1 minutes"))
     folder = cell.measure(8, attempts=2)

@@ -152,7 +152,7 @@ def test_a_gpu_that_is_hot() -> None:
 
 
 def test_this_machine() -> None:
-    """Whatever it says: what it does not say has a reason, and nothing is judged by it."""
+    """Each condition that it does not report has a reason, and nothing is judged by it."""
     now = conditions.read("cpu")
     unknown = {
         "power": not now.power, "clock": now.clock_mhz is None,

@@ -300,7 +300,7 @@ def test_what_the_machine_does_meanwhile(conditions: dict[str, Any], words: str 
 
 
 def test_settings_that_change_between_sessions() -> None:
-    """And none where a session does not know them, or another asked nothing."""
+    """No change is seen where a session does not know them, or another asked nothing."""
     others = [seen(power={"governor": "powersave"}) | {"session": 1}, session(2)]
     both = [replace(one, session=place % 2) for place, one in enumerate(records())]
     processes = [seen(power={"governor": "performance"}), *others]

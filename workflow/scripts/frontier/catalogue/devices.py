@@ -85,11 +85,11 @@ class Device(Derived):
     max_slowed: Annotated[float, Field(ge=0, le=1), Score] = 0.05
     """The share of the time in which heat, a limit of power or swapping may slow the machine; else
     invalid. At 1, the clock may fall too."""
-    percentile: Annotated[Annotated[float, Field(gt=0, lt=100)] | None, Score] = None
+    percentile: Annotated[Annotated[float, Field(ge=0.01, le=99.99)] | None, Score] = None
     """A percentile of latency that must be known with its interval; else invalid."""
     attempts: Annotated[int, Field(ge=1, le=10), Operate] = 1
-    """How often requests are asked, at most, whose times failed a check that asking again may pass;
-    not where they cost money, and only one at a time (single-stream)."""
+    """The number of times that requests are asked, at most, whose times failed a check;
+    1 where they cost money, and in scenarios other than single-stream."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None

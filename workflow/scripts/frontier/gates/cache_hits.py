@@ -14,7 +14,7 @@ class CacheHits(Gate):
     """Fails if a server had prompts in a cache that it was asked to turn off.
 
     Where a device lets it (`prefix_cache`), where nothing turns it off, and at rates of arrivals,
-    the share of cached prompts is a figure beside the times. Asking again would find more in it.
+    the share of cached prompts is a figure of its own. Asking again would find more in it.
     """
 
     ORDER = 61

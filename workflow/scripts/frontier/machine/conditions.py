@@ -54,7 +54,7 @@ class Reading:
     power: dict[str, str] = field(default_factory=dict)
     """Settings that decide how fast the hardware may run, by name."""
     clock_mhz: float | None = None
-    """Of the GPUs the slowest, of a CPU's cores the fastest: the one that computes."""
+    """The clock of the slowest GPU, or of the fastest core: the one that computes."""
     slowed: dict[str, int] | None = None
     """Counters that grow while the hardware is slowed; those in `_ms` count milliseconds."""
     slowed_by: tuple[str, ...] = ()

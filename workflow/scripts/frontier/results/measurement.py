@@ -158,7 +158,7 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
 
     @property
     def times_asked(self) -> int:
-        """How often requests were asked, at most, since a gate failed."""
+        """The number of times that requests were asked, at most, because a gate failed."""
         return 1 + sum(one.loaded.again is not None for one in self.sessions)
 
     @property
