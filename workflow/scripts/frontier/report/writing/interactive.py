@@ -77,7 +77,13 @@ class LimitInput:
 def controls(known: Mapping[str, Any]) -> dict[str, Any]:
     """The controls for limits, by the script's data: of figures and names that the study has."""
     tasks, variants = known["tasks"], known["variants"]
-    figures = {name for task in tasks for one in task["candidates"] for name in one["figures"]}
+    figures = {
+        name
+        for task in tasks
+        for one in task["candidates"]
+        for name in one["figures"]
+        if name != "rate" or task["rate"]
+    }
     licences = sorted({one["licence"] for one in variants if one["licence"]})
     choices = [
         ("Devices", "device", list(known["devices"].items())),
