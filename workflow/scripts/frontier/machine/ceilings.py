@@ -25,7 +25,7 @@ VERSION = 1
 """Raised where another way to measure gives other figures."""
 BYTES = 2**30
 """What is read at once: several times the largest cache of a processor."""
-SIDE = {"cpu": 2048, "cuda": 8192, "mps": 4096}
+SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """The side of the square matrices that are multiplied."""
 DTYPES = ("float32", "bfloat16", "float16")
 LEAST_S = 1.0
@@ -103,7 +103,7 @@ def _best_s(work: Callable[[], Any], wait: Callable[[], Any], least_s: float) ->
     wait()
     times: list[float] = []
     ends = time.perf_counter() + least_s
-    while len(times) < 3 or time.perf_counter() < ends:
+    while not times or time.perf_counter() < ends:
         began = time.perf_counter()
         work()
         wait()
