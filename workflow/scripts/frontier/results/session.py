@@ -153,7 +153,6 @@ class Conditions(Part):
     """The conditions on the machine while a session timed requests, as far as they can be read."""
 
     intervals: Count
-    """The number of intervals between readings."""
     throttled: Count | None = None
     """Those during which the hardware was slowed, by heat or by power; None if nothing says so."""
     throttled_by: tuple[str, ...] = ()
@@ -165,7 +164,6 @@ class Conditions(Part):
     power: dict[str, str] = Field(default_factory=dict)
     """The settings that decide how fast the hardware may run, at the beginning."""
     changed: dict[str, str] = Field(default_factory=dict)
-    """Those that had another value later, which is given."""
     unknown: dict[str, str] = Field(default_factory=dict)
     """The reasons why something could not be read."""
 
@@ -174,10 +172,9 @@ class Again(Part):
     """The reason why a session asked requests again, and whether their answers were the same."""
 
     reason: str
-    """The words of the gate that failed."""
     requests: Count
     changed: Count | None = None
-    """Answers with another text than before; None if the session was interrupted."""
+    """None if the session was interrupted."""
 
 
 class Run(Loaded):
