@@ -36,8 +36,8 @@ def answers(folder, settings, prompts, tokens):
     found["again"] = engine.generate(Generate(prompts[0], tokens, ())).text
     stop = found["again"][20:23]
     found["stopped"] = engine.generate(Generate(prompts[0], tokens, (stop,))).text
-    found["direct"] = engine.begun(tokens) is not None
-    engine.begun = lambda _: None  # as for a graph that only optimum knows how to feed
+    found["direct"] = engine.begun(tokens, chooser(None)) is not None
+    engine.begun = lambda *_: None  # as for a graph that only optimum knows how to feed
     found["by optimum"] = [engine.generate(Generate(prompt, tokens, ())).text for prompt in prompts]
     found["stopped by optimum"] = engine.generate(Generate(prompts[0], tokens, (stop,))).text
     engine.close()
@@ -46,6 +46,7 @@ def answers(folder, settings, prompts, tokens):
 with contextlib.redirect_stdout(sys.stderr):
     from frontier.conversions import CONVERSIONS
     from frontier.engines import Generate, Settings
+    from frontier.engines.common.choosing import chooser
     from frontier.errors import UnsupportedError
     from frontier.errors import UserError
     from harmed import conversion_refusals
