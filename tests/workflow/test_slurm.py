@@ -277,6 +277,9 @@ def test_snakemake_killed(
         env=os.environ | environment,
     )  # fmt: skip
     measuring(long, running, 30)
+    at_work = program(long, MEASURE)
+    assert at_work is not None
+    at_work.suspend()  # it would end by itself where Snakemake takes longer to start
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     (orphan,) = site.jobs()
