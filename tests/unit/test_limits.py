@@ -73,6 +73,32 @@ print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)
     assert lines(program, tmp_path) == ["enough", "enough", over, "enough", "True"]
 
 
+def test_a_library_does_not_take_them_for_its_own_failures(tmp_path: Path) -> None:
+    """Neither the end of the time nor, on Linux, of the memory is an unreadable configuration."""
+    program = """
+import json
+import transformers
+from frontier.engines.common.loading import check_causal
+from frontier.conversions.common.calibrated import token_blocks
+
+(folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+work = lambda: None
+transformers.AutoConfig.from_pretrained = lambda *_, **__: work()
+for read in (check_causal, lambda checkpoint: token_blocks(checkpoint, [])):
+    work = lambda: hold(1, 20)
+    print(outcome_of(limits.limited_time(1.2), lambda: read(folder)))
+    if sys.platform == "linux":
+        work = lambda: hold(1500, 20)
+        block = limits.limited_memory("cuda", None, limits.OTHERS_BYTES + 1_300_000_000, folder)
+        print(outcome_of(block, lambda: read(folder)))
+"""
+    found = [line.partition(":")[0] for line in lines(program, tmp_path)]
+    expected = (
+        ["OutOfTimeError", "JobMemoryError"] if sys.platform == "linux" else ["OutOfTimeError"]
+    )
+    assert found == 2 * expected
+
+
 def test_what_a_library_swallows_is_raised_again(tmp_path: Path) -> None:
     """Exceeded limits of time and, on Linux, of memory are raised again."""
     program = """

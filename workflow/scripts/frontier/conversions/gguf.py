@@ -29,7 +29,7 @@ from frontier.conversions.common import gguf_file, gguf_layout, gguf_published, 
 from frontier.conversions.common.gguf_file import FAMILIES, WHOLE
 from frontier.conversions.common.weights import STORED, Array, Tensor, tensors
 from frontier.engines.common import llama_log
-from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, one_line
 from frontier.host import caches, files
 from frontier.machine import hardware
 
@@ -96,6 +96,8 @@ def _config(checkpoint: Path) -> Any:
         raise UnsupportedError(f"no conversion to GGUF for the architecture {str(family)[:40]!r}")
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint, trust_remote_code=False)
+    except OutOfMemoryError:
+        raise
     except Exception as error:  # from a configuration's class, which may check keys in any way
         raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:300]}") from error
     _check(config)

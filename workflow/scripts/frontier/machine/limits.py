@@ -27,8 +27,12 @@ AGAIN_S = 5.0  # a library may swallow the first error
 WATCH_S = 0.25
 
 
-class OutOfTimeError(Exception):
-    """The job's time is over."""
+class OutOfTimeError(BaseException):
+    """The job's time is over.
+
+    Raised wherever the program is at that moment, where `except Exception` would take it for the
+    failure of a library.
+    """
 
 
 class JobMemoryError(OutOfMemoryError):

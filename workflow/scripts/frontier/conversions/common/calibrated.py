@@ -16,7 +16,7 @@ import transformers
 
 from frontier.checkpoints import safetensor_files
 from frontier.conversions import ConversionResult, copy_settings
-from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, one_line
 
 BLOCK = 512  # tokens at most
 LEAST = 32  # tokens of all texts together
@@ -41,6 +41,8 @@ def token_blocks(checkpoint: Path, texts: list[str]) -> list[torch.Tensor]:
     try:
         config = transformers.AutoConfig.from_pretrained(checkpoint)
         tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
+    except OutOfMemoryError:
+        raise
     except Exception as error:  # from classes that may check their keys in any way
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     return blocks(tokenizer, texts, getattr(config, "max_position_embeddings", BLOCK))

@@ -11,7 +11,7 @@ from frontier.checkpoints import vocabulary
 from frontier.checkpoints.gguf_header import WEIGHTS
 from frontier.conversions.common.gguf_vocabulary import ALIKE, ids_of, texts_of
 from frontier.engines.common import llama_log
-from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, one_line
 
 
 def check(checkpoint: Path) -> None:
@@ -35,6 +35,8 @@ def check(checkpoint: Path) -> None:
         tokenizer = vocabulary.read(checkpoint, trust_remote_code=False)
         texts = texts_of(tokenizer)
         expected = [tokenizer(text)["input_ids"] for text in texts]
+    except OutOfMemoryError:
+        raise
     except Exception as error:  # tokenizers raises no other
         raise UserError(f"{path}: unreadable tokenizer: {one_line(error)[:300]}") from error
     else:

@@ -21,6 +21,7 @@ import llama_cpp
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.engines.common import llama_log
 from frontier.engines.common.stopping import BROKEN
+from frontier.errors import OutOfMemoryError
 
 Describe = Callable[[gguf.GGUFWriter], None]
 """Adds keys to a file's header."""
@@ -45,6 +46,8 @@ def fitting(checkpoint: Path, rows: int, begun: Callable[[Path], gguf.GGUFWriter
     try:
         tokenizer = vocabulary.read(checkpoint, trust_remote_code=False)
         candidates = list(_candidates(tokenizer, checkpoint, rows))
+    except OutOfMemoryError:
+        raise
     except Exception:  # it is read again for measuring, which reports it
         return _none
     texts = texts_of(tokenizer) if candidates else []

@@ -14,7 +14,6 @@ from frontier.checkpoints.weight_values import check_adapter_values
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.loading import reason, some
 from frontier.errors import OutOfMemoryError, UserError, did_you_mean, one_line
-from frontier.machine.limits import OutOfTimeError
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -35,7 +34,7 @@ def with_adapter(model: Any, adapter: Path) -> Any:
             # Loaded again, because the first load does not report what it ignored; it is small.
             mapping = getattr(model, "_checkpoint_conversion_mapping", {})
             report = changed.load_adapter(adapter, "default", key_mapping=mapping)
-    except (UserError, OutOfMemoryError, OutOfTimeError):
+    except (UserError, OutOfMemoryError):
         raise
     except KeyError as error:  # from a layer that the adapter replaces
         missing = one_line(error).strip("'\"")

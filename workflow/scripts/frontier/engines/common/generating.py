@@ -23,7 +23,6 @@ from frontier.engines.common import choices
 from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
-from frontier.machine.limits import OutOfTimeError
 from frontier.requests import Sampling
 
 OUT_OF_MEMORY = (
@@ -126,7 +125,7 @@ class HfGenerateModel(LoadedModel):
         """
         try:
             yield
-        except (UserError, UnsupportedError, OutOfMemoryError, OutOfTimeError):
+        except (UserError, UnsupportedError, OutOfMemoryError):
             raise
         except Exception as error:
             if self.answered or raised_by_own_code(error):

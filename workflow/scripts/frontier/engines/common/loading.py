@@ -23,7 +23,6 @@ from frontier.checkpoints.weight_values import check_unlocked, same_bytes
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import UNTRUSTED
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
-from frontier.machine.limits import OutOfTimeError
 from frontier.quantizers import Load, Quantizer
 
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias")
@@ -44,8 +43,9 @@ def check_causal(checkpoint: Path, *, trust_remote_code: bool = False) -> None:
         config = transformers.AutoConfig.from_pretrained(
             checkpoint, trust_remote_code=trust_remote_code
         )
-    except Exception as error:
-        # From a configuration's class, which may check its keys in any way.
+    except OutOfMemoryError:
+        raise
+    except Exception as error:  # from a configuration's class, which may check keys in any way
         if "trust_remote_code" in str(error):
             raise UserError(f"{checkpoint}: {UNTRUSTED}") from error
         known = "auto_map" in settings or kind in transformers.CONFIG_MAPPING
@@ -106,7 +106,7 @@ def _load(checkpoint: Path, arguments: dict[str, Any]) -> Any:
                 ignore_mismatched_sizes=True,  # reported and rejected below
                 **arguments,
             )
-    except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
+    except (UnsupportedError, UserError, OutOfMemoryError):
         raise
     except Exception as error:
         # Any exception of modelling code for an untested configuration.
@@ -152,7 +152,7 @@ def no_way(what: str) -> Iterator[None]:
     try:
         with out_of_memory():
             yield
-    except (UnsupportedError, UserError, OutOfMemoryError, OutOfTimeError):
+    except (UnsupportedError, UserError, OutOfMemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:

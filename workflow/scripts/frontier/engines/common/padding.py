@@ -10,7 +10,6 @@ import torch
 
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.errors import Reason, one_line
-from frontier.machine.limits import OutOfTimeError
 from frontier.requests import Due, Generate, Generation
 
 SHARES = (1.0, 0.75, 0.5, 0.25)
@@ -103,8 +102,6 @@ def _change(
     """The largest change of a next token's probabilities in a batch; the error if that fails."""
     try:
         together = next_tokens(prompts)
-    except OutOfTimeError:
-        raise
     except Exception as error:  # an architecture fails in its own way
         if raised_by_own_code(error):
             return f"the checkpoint's own code: {one_line(error)[:100]}"
