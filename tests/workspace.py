@@ -19,12 +19,13 @@ import yaml
 import plan
 from frontier.planning.freshness import Freshness
 from frontier.planning.pending import pending
+from frontier.results import layout
 from warm_snakemake import SNAKEMAKE, Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_BEHIND = shutil.ignore_patterns(
     ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs", "quantized", "adapters", "calibrations",
-    "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
+    "machines", "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
 )  # fmt: skip
 
 CODE = ("workflow", "resources/report")
@@ -48,6 +49,9 @@ def copy_project(target: Path) -> Path:
             else shutil.ignore_patterns("__pycache__")(folder, names)
         ),
     )
+    machines = ROOT / layout.MACHINES  # measured once for all tests
+    machines.mkdir(parents=True, exist_ok=True)
+    target.joinpath(layout.MACHINES).symlink_to(machines)
     return target
 
 

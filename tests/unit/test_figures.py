@@ -33,7 +33,9 @@ from measurements import WARM_UP, a_measurement, session
 CELL = {"variant": "m", "model": "m", "quantization": "native", "device": "cpu", "task": "t"}
 SPEC = ScoreSpec.model_construct(
     cell=Key.model_validate(CELL),
-    device=ScoredDevice(max_background_cores=1, bandwidth_gb_s=50, price_per_hour=3.6),
+    device=ScoredDevice(
+        max_background_cores=1, bandwidth_gb_s=50, tflop_s={"float32": 1.0}, price_per_hour=3.6
+    ),
     model=ScoredModel(),
 )
 METERED = {
@@ -44,8 +46,10 @@ METERED = {
         "highest_clock_mhz": 1410, "watts": 240.0,
     },
 }  # fmt: skip
+CEILINGS = {"read_gb_s": 40.0, "matrix_tflop_s": {"float32": 0.5}, "torch": "2.13.0"}
+LOADED = {"warmup": WARM_UP, "metered": METERED, "ceilings": CEILINGS}
 FACTS: dict[str, Any] = {
-    "sessions": [session(0, loaded={"warmup": WARM_UP, "metered": METERED}), session(1)],
+    "sessions": [session(0, loaded=LOADED), session(1)], "parameters": 1_000_000,
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
     "batching": "padded",
     "spec": {"task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}}},

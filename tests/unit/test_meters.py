@@ -68,7 +68,7 @@ class Played(Meter):
         return (Counter("cpu", "all", value, self.wraps_at),)
 
     def use(self) -> Use | None:
-        """As if it had a GPU."""
+        """The use of a GPU that it seems to have."""
         return Use(0.5, 1000 + self.reads, 200.0)
 
 
@@ -107,7 +107,7 @@ def test_packages_and_memory_are_counted_but_not_their_parts(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("micro", [{}, {"core": 1}, {"dram": 1}])
 def test_without_a_package_there_is_no_counter(tmp_path: Path, micro: dict[str, int]) -> None:
-    """As in a virtual machine: memory or cores alone are not the processors."""
+    """Memory or cores alone are not the processors: a virtual machine has no more."""
     with pytest.raises(NoCounterError, match="no RAPL counter"):
         Rapl(zones(tmp_path, **micro)).open()
 
@@ -132,7 +132,7 @@ def test_a_forbidden_counter_is_a_reason() -> None:
 
 @LINUX
 def test_what_cannot_be_read_is_missing_with_the_reason(tmp_path: Path) -> None:
-    """Neither 0 nor an error: the measurement goes on without it."""
+    """Neither 0 nor an error: the measurement continues without it."""
     zones(tmp_path, package_0=1)
     (tmp_path / "intel-rapl:0/energy_uj").unlink()
     (tmp_path / "intel-rapl:0/energy_uj").mkdir()
@@ -156,7 +156,7 @@ def test_a_counter_that_is_no_number_is_a_reason(tmp_path: Path, text: str) -> N
 
 @LINUX
 def test_files_that_wrap_around_are_summed(tmp_path: Path) -> None:
-    """From shortly before the end of the range to shortly behind its start."""
+    """A counter passes the end of its range: from shortly before it to shortly behind its start."""
     zones(tmp_path, package_0=RANGE_UJ - 2_000_000)
     found = Energy("cpu", [Rapl(tmp_path)])
     assert found.read() == {"cpu": 0.0}
@@ -218,7 +218,7 @@ def test_wrapping_around_loses_nothing(steps: list[float], start: float, wraps_a
 def test_constant_power_is_that_power_times_each_request(
     requests: list[tuple[float, float]], watts: float
 ) -> None:
-    """Whatever the requests' lengths and the gaps between them; or missing in less than a window."""
+    """Requests of any lengths, with any gaps between them; missing in less than a window."""
     ends, now = [], 0.0
     for seconds, gap in requests:
         now += seconds + gap
@@ -236,7 +236,7 @@ def test_constant_power_is_that_power_times_each_request(
 
 @given(st.lists(st.tuples(st.floats(0.01, 3), st.floats(0, 900)), min_size=1, max_size=60))
 def test_energy_is_never_more_than_was_counted(requests: list[tuple[float, float]]) -> None:
-    """With requests back to back all of it belongs to one of them."""
+    """All of it belongs to a request, if one follows the other at once."""
     ends, now, joules = [], 0.0, 0.0
     for seconds, own in requests:
         now, joules = now + seconds, joules + own
@@ -321,7 +321,7 @@ def test_apple_needs_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_meter_that_breaks_the_contract_is_named() -> None:
-    """As with any plug-in."""
+    """The same error as of any plug-in."""
     with pytest.raises(UserError, match="unknown id 'nvmi'"):
         METERS.load("nvmi")
 
@@ -383,7 +383,7 @@ def test_only_visible_gpus_are_counted(tmp_path: Path) -> None:
 
 @LINUX
 def test_gpus_that_count_no_energy_have_a_reason(tmp_path: Path) -> None:
-    """As those before Volta: missing, not 0."""
+    """Missing, not 0: those before Volta."""
     facts, joules, _ = on_gpus(StandIns(tmp_path, 1))
     missing = facts["missing"]
     assert isinstance(missing, dict)

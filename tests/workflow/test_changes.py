@@ -294,6 +294,9 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "ratings of judges": (code(f"{LIBRARY}/tables/ratings.py"), {"compare", "render"}),
     "reading of cells": (code(f"{LIBRARY}/tables/study.py"), SHOW),
     "pins of an environment that the study does not use": (append("workflow/envs/openvino.txt", "six==1.17.0\n"), NOTHING),
+    "how the machine's limits are measured": (edit("machine/ceilings.py", ("LEAST_S = 0.3", "LEAST_S = 0.5")), NOTHING),
+    "the program that measures them": (code("workflow/scripts/measure_ceilings.py"), NOTHING),
+    "what utilization is": (code(f"{LIBRARY}/figures/common/utilization.py"), scores() | LEFT_OUT),
     "code that fetches": (code(f"{LIBRARY}/fetching/hub.py"), NOTHING),
     "command of a rule": (
         lambda place: place.edit("workflow/rules/score.smk", "--cell {output.cell:q}", "--cell  {output.cell:q}"),
@@ -443,7 +446,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         put("models", f"{LLAMA_KEYS}/trust_remote_code", True),
         measures(variants=LLAMA),
     ),
-    "model: parameters that still fit": (put("models", f"{LLAMA_KEYS}/parameters", 1000), NOTHING),
+    "model: parameters that still fit": (put("models", f"{LLAMA_KEYS}/parameters", 1000), scores(variants=LLAMA)),
     "model: parameters that no longer fit": (
         put("models", f"{LLAMA_KEYS}/parameters", 10**15),
         scores(variants=LLAMA),
@@ -473,6 +476,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "device: percentile": (put("devices", f"{CPU}/percentile", 50), scores()),
     "device: attempts": (put("devices", f"{CPU}/attempts", 3), NOTHING),
     "device: bandwidth": (put("devices", f"{CPU}/bandwidth_gb_s", 50), scores()),
+    "device: rate of matrices": (put("devices", f"{CPU}/tflop_s", {"float32": 0.5}), scores()),
     "device: price": (put("devices", f"{CPU}/price_per_hour", 1.5), scores()),
     "device: memory that still fits": (put("devices", f"{CPU}/memory_gb", 500), NOTHING),
     "device: label": (put("devices", f"{CPU}/label", "Here"), {"render"}),

@@ -4,6 +4,9 @@ Inputs: a checkpoint and its adapter, unless an endpoint serves the model; a sam
          environment.
 Outputs: results/VARIANT/DEVICE/TASK/IDENTITY/requests.jsonl (a line a request: text, token times)
          and measurement.json (outcome, load time, memory, hardware, warm-up).
+         The first job on a machine also writes resources/machines/IDENTITY.json: how fast it reads
+         memory and multiplies matrices. Only this job knows on which host of a cluster it runs, and
+         has the device to itself, so this is no rule of its own.
 Steps: load in a fresh process, warm up, time each request alone; resume a killed job.
 """
 
@@ -31,11 +34,12 @@ rule measure:
         python=measuring_python,
         model=folder_option("model"),
         adapter=folder_option("adapter"),
+        machines=layout.MACHINES,
         # Only on demand: otherwise each job's resources would be computed while planning.
         limits=limits_option if in_cluster_job() else "",
     shell:
         located(
             "{params.python} workflow/scripts/measure.py --spec {params.spec:q} {params.model}"
             " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
-            " --measurement {output.measurement:q} {params.limits}"
+            " --measurement {output.measurement:q} --machines {params.machines:q} {params.limits}"
         )

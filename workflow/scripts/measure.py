@@ -24,7 +24,7 @@ from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserErro
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
-from frontier.measuring import contention, reuse, sessions
+from frontier.measuring import contention, reuse, roofline, sessions
 from frontier.measuring.energy import Energy
 from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
@@ -73,9 +73,11 @@ def run_cell(
     questions: dict[str, Question],
     journal: Journal,
     limits: Limits,
+    machines: Path | None = None,
 ) -> tuple[Attempt, int | None]:
     """Loads, warms up and times; returns the outcome, and the session with the facts of loading.
 
+    `machines`: the folder of the limits of machines, which are unknown without it.
     Raises UserError for an outcome that a larger, later attempt may avoid.
     """
     cell = spec.cell.place.name
@@ -102,7 +104,8 @@ def run_cell(
     engine = spec.engine.only("measure")
     engine.prepare()
     start_s = time.time() - psutil.Process().create_time()
-    journal.loaded(Run(start_s=start_s, threads=settings.threads))
+    ceilings = roofline.limits(spec, settings.threads, machines)
+    journal.loaded(Run(start_s=start_s, threads=settings.threads, ceilings=ceilings))
     model: LoadedModel | None = None
     memory = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
     try:
@@ -169,7 +172,9 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
         reuse.take_over(path, spec, questions, here)
     journal = Journal(path, here, spec.digest)
     settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
-    attempt, session = run_cell(spec, settings, arguments.model, questions, journal, limits)
+    attempt, session = run_cell(
+        spec, settings, arguments.model, questions, journal, limits, arguments.machines
+    )
     records = contention.with_loads(journal)
     facts = loaded_in(journal, session, records)
     if settings.budget.spent is not None:
@@ -203,6 +208,9 @@ def main() -> None:
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
+    parser.add_argument(
+        "--machines", type=Path, help="folder of the limits of machines: measured if missing"
+    )
     parser.add_argument(
         "--limits", default="{}", help="a scheduler's limits for this attempt: JSON"
     )

@@ -24,7 +24,7 @@ from frontier.blocks import (
 
 HARDWARE = (
     "gpu", "gpus", "gpu_model", "threads", "dtype", "unsupported_dtypes", "memory_gb",
-    "bandwidth_gb_s",
+    "bandwidth_gb_s", "tflop_s",
 )  # fmt: skip
 """Keys that an endpoint, which runs elsewhere, does not have."""
 ENDPOINT = ("serves", "max_cost")
@@ -94,6 +94,9 @@ class Device(Derived):
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None
     """Peak memory bandwidth in GB/s, all its GPUs together; for MBU."""
+    tflop_s: Annotated[dict[Dtype, Positive], Score] = Field(default_factory=dict)
+    """Peak rates of multiplying dense matrices in 10^12 operations per second, by precision, all
+    its GPUs together; for MFU."""
     price_per_hour: Annotated[Positive | None, Score] = None
     """The price for the cost per thousand requests, in the currency of your choice."""
     max_cost: Annotated[Positive | None, Plan] = None

@@ -91,8 +91,8 @@ class Model(Entry):
     """Arguments of the chat template, such as {enable_thinking: false}."""
     template_date: Annotated[date, Measure] = templates.TODAY
     """Date that chat templates get as today's, so that prompts stay the same."""
-    parameters: Annotated[Count | None, Plan] = None
-    """Number of parameters; with vocabulary, hidden and tied it gives the weights' memory."""
+    parameters: Annotated[Count | None, Score] = None
+    """Number of parameters, for MFU; with vocabulary, hidden and tied for the weights' memory."""
     vocabulary: Annotated[Count | None, Plan] = None
     """Rows of the embedding, which most quantizations do not change."""
     hidden: Annotated[Count | None, Plan] = None

@@ -6,7 +6,7 @@ import numpy as np
 
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
-from frontier.results.columns import with_interval
+from frontier.figures.common import utilization
 from frontier.results.times import tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
@@ -23,20 +23,22 @@ class Mbu(Figure):
 
     ORDER = 100
     NEEDS = Needs.LATENCIES
-    COLUMNS = with_interval(
+    COLUMNS = utilization.columns(
         "mbu",
-        "fraction of the peak",
-        "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT / peak bandwidth",
+        "memory bandwidth utilization: (weight bytes + KV-cache bytes) / TPOT",
+        "peak bandwidth",
     )
-    HEADINGS = (heading("MBU", "mbu", words.percent),)
+    HEADINGS = (
+        heading("MBU", "mbu", words.percent),
+        heading("MBU, of the measured limit", "mbu_measured", words.percent),
+    )
 
     def values(self, measured: Measured) -> Values:
-        """The share; None without further tokens, a known cache or the device's bandwidth."""
-        bandwidth_gb_s = measured.spec.device.bandwidth_gb_s
+        """The shares; None without further tokens, a known cache or the device's bandwidth."""
         cached = measured.measurement.kv_bytes_per_token
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or bandwidth_gb_s is None or cached is None or weights is None:
+        if not tokens or cached is None or weights is None:
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
         middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
@@ -46,8 +48,13 @@ class Mbu(Figure):
         none = "no interval: too few requests"
         median = found or Estimate(float(np.median(times)), None, None, none)
 
-        def share(seconds: float | None) -> float | None:
-            return None if not seconds else moved / seconds / (bandwidth_gb_s * 1e9)
+        def rate(seconds: float | None) -> float | None:
+            return None if not seconds else moved / seconds
 
         method = f"of the median TPOT: {median.method}"
-        return {"mbu": Estimate(share(median.value), share(median.high), share(median.low), method)}
+        reached = Estimate(rate(median.value), rate(median.high), rate(median.low), method)
+        nominal, known = utilization.limits_of_memory(measured)
+        return {
+            "mbu": utilization.scaled(reached, nominal),
+            "mbu_measured": utilization.scaled(reached, known),
+        }

@@ -9,103 +9,182 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
+from frontier.errors import UserError
+from frontier.host import caches
 from frontier.host.files import write_json
-from frontier.machine import hardware, packages
+from frontier.machine import conditions, hardware, packages
+from frontier.machine.limits import free_bytes
 from frontier.values import read_json
 
 Accelerator = Literal["cpu", "cuda", "mps"]
-VERSION = 1
+VERSION = 2
 """Raised where another way to measure gives other figures."""
 BYTES = 2**30
-"""What is read at once: several times the largest cache of a processor."""
+"""The bytes that are read at once: several times the largest cache of most processors."""
+LEAST_FREE_BYTES = 3 * BYTES
+"""Free memory of the host without which nothing is measured: torch takes some as well."""
 SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """The side of the square matrices that are multiplied."""
 DTYPES = ("float32", "bfloat16", "float16")
-LEAST_S = 1.0
+LEAST_S = 0.3
 """The time for which each is repeated; the best repetition counts, as others are disturbed."""
+BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is part of the user's
 
 
-@dataclass(frozen=True)
-class Ceilings:
-    """The limits of this host's device."""
+def identity(accelerator: str, threads: int, gpus: int) -> dict[str, Any]:
+    """Everything that the limits depend on, as far as it can be known.
 
-    read_gb_s: float
-    """10^9 bytes per second, of a sum or of a matrix times a vector, whichever reads faster."""
-    matrix_tflop_s: dict[str, float]
-    """10^12 operations per second by precision; a multiplication and an addition are two."""
-
-
-def identity(accelerator: Accelerator, threads: int) -> dict[str, Any]:
-    """Everything that the limits depend on, as far as it can be known."""
+    The host's name is in it as a digest, so that hosts that share a folder, as in a cluster, never
+    take each other's limits, however alike they are.
+    """
     return {
         "version": VERSION,
+        "host": hashlib.sha256(platform.node().encode()).hexdigest()[:16],
         "accelerator": accelerator,
         "threads": threads,
+        "gpus": gpus,
         "hardware": hardware.describe(),
+        "power": conditions.read(accelerator).power,
         "packages": packages.versions(["torch"]),
     }
 
 
-def cached(folder: Path, accelerator: Accelerator, threads: int) -> tuple[Path, Ceilings]:
-    """The limits from their file in `folder`, measured if there is none for exactly this machine.
-
-    The file's name is the digest of what they depend on; one that was altered is measured again.
-    """
-    known = identity(accelerator, threads)
+def place(folder: Path, known: dict[str, Any]) -> Path:
+    """The file of the limits with this identity: its name is the identity's digest."""
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-    path = folder / f"{digest[:16]}.json"
-    if path.exists():
-        value = read_json(path)
-        if isinstance(value, dict) and value.get("identity") == known:
-            return path, Ceilings(**value["ceilings"])
-    found = measured(accelerator, threads)
-    write_json(path, {"identity": known, "ceilings": asdict(found)})
+    return caches.shared_path(folder) / f"{digest[:16]}.json"
+
+
+def stored(folder: Path, known: dict[str, Any], most_foreign: float) -> dict[str, Any] | None:
+    """The limits with this identity from their file in `folder`.
+
+    None if there is none, if it was altered, or if other processes used more than `most_foreign`
+    cores while it was measured.
+    """
+    path = place(folder, known)
+    if not path.exists():
+        return None
+    value = read_json(path)
+    if not isinstance(value, dict) or value.get("identity") != known:
+        return None
+    found = value.get("ceilings")
+    calm = isinstance(found, dict) and found.get("foreign_cores", 0.0) <= most_foreign
+    return found if calm else None
+
+
+def cached(
+    folder: Path, accelerator: Accelerator, threads: int, gpus: int, most_foreign: float
+) -> tuple[Path, dict[str, Any]]:
+    """The limits from their file in `folder`, measured unless it has them for this very machine.
+
+    Raises UserError if too little memory is free.
+    """
+    known = identity(accelerator, threads, gpus)
+    path = place(folder, known)
+    with caches.locked(path):  # another job of this host may be measuring the same
+        found = stored(folder, known, most_foreign)
+        if found is None:
+            if (free := free_bytes()) < LEAST_FREE_BYTES:
+                raise UserError(f"too little memory to measure the machine: {free / 1e9:.1f} GB")
+            found = measured(accelerator, threads)
+            write_json(path, {"identity": known, "ceilings": found})
     return path, found
 
 
 def measured(
     accelerator: Accelerator, threads: int, size: int = BYTES, least_s: float = LEAST_S
-) -> Ceilings:
-    """Measures the limits; `size`: the bytes to read at once. Takes several seconds."""
+) -> dict[str, Any]:
+    """Measures the limits: the keys of `Ceilings` (frontier/results/part.py). Takes seconds.
+
+    `size`: the bytes to read at once. Several GPUs are measured one after the other, and summed.
+    """
     import torch
 
     torch.set_num_threads(threads)
-    device = torch.device(accelerator)
-    wait: Callable[[], Any] = {
-        "cpu": lambda: None, "cuda": torch.cuda.synchronize, "mps": torch.mps.synchronize,
-    }[accelerator]  # fmt: skip
+    count = torch.cuda.device_count() if accelerator == "cuda" else 1
+    reads: list[float] = []
+    rates: dict[str, float] = dict.fromkeys(DTYPES, 0.0)
+    with torch.inference_mode(), _foreign() as foreign:
+        for number in range(count):
+            name = f"cuda:{number}" if accelerator == "cuda" else accelerator
+            reads.append(_read_gb_s(torch.device(name), size, least_s))
+            for dtype in DTYPES:
+                rates[dtype] += _tflop_s(torch.device(name), dtype, size, least_s)
+    return {
+        "read_gb_s": sum(reads),
+        "matrix_tflop_s": rates,
+        "gpus": count if accelerator != "cpu" else 0,
+        "foreign_cores": foreign[0],
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "torch": torch.__version__,
+    }
+
+
+@contextmanager
+def _foreign() -> Iterator[list[float]]:
+    """Fills the list with the number of cores that other processes use in the block."""
+
+    def now() -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        busy_s = sum(getattr(times, name, 0.0) for name in BUSY)
+        return busy_s, time.process_time(), time.monotonic()
+
+    found: list[float] = []
+    before = now()
+    yield found
+    busy_s, own_s, wall_s = (end - start for start, end in zip(before, now(), strict=True))
+    found.append(max(0.0, (busy_s - own_s) / wall_s))
+
+
+def _read_gb_s(device: Any, size: int, least_s: float) -> float:
+    """The rate of a sum or of a matrix times a vector, whichever reads faster."""
+    import torch
+
     side = int((size / 4) ** 0.5)
-    with torch.inference_mode():
-        weights = torch.rand((side, side), device=device)
-        vector = torch.rand(side, device=device)
-        reads = (weights.sum, partial(torch.mv, weights, vector))
-        best = min(_best_s(one, wait, least_s) for one in reads)
-        read_gb_s = weights.nbytes / best / 1e9
-        rates = {}
-        for name in DTYPES:
-            many = min(SIDE[accelerator], side)
-            matrix = torch.rand((many, many), device=device).to(getattr(torch, name))
-            best = _best_s(partial(torch.mm, matrix, matrix), wait, least_s)
-            rates[name] = 2 * many**3 / best / 1e12
-    return Ceilings(read_gb_s, rates)
+    weights = torch.ones((side, side), device=device)
+    reads = (weights.sum, partial(torch.mv, weights, torch.ones(side, device=device)))
+    best = min(_best_s(one, device, least_s / 2) for one in reads)
+    return weights.nbytes / best / 1e9
 
 
-def _best_s(work: Callable[[], Any], wait: Callable[[], Any], least_s: float) -> float:
-    """The shortest time of several repetitions, the first one left out."""
-    work()
-    wait()
+def _tflop_s(device: Any, dtype: str, size: int, least_s: float) -> float:
+    """The rate of multiplying matrices: a multiplication and an addition are two operations."""
+    import torch
+
+    side = min(SIDE[device.type], int((size / 4) ** 0.5))
+    matrix = torch.rand((side, side), device=device).to(getattr(torch, dtype))
+    return 2 * side**3 / _best_s(partial(torch.mm, matrix, matrix), device, least_s) / 1e12
+
+
+def _best_s(work: Callable[[], Any], device: Any, least_s: float) -> float:
+    """The shortest time of several repetitions, the first one left out unless it takes that long:
+    processors without half precision need a second for one."""
+    import torch
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        elif device.type == "mps":
+            torch.mps.synchronize()
+
     times: list[float] = []
     ends = time.perf_counter() + least_s
-    while not times or time.perf_counter() < ends:
+    while len(times) < 2 or time.perf_counter() < ends:
         began = time.perf_counter()
         work()
         wait()
         times.append(time.perf_counter() - began)
-    return min(times)
+        if times[0] > least_s > 0:
+            return times[0]
+    return min(times[1:])

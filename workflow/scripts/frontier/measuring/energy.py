@@ -191,7 +191,7 @@ class Energy:
         self._meters = []
 
     def facts(self) -> Metered:
-        """What was counted by which counters until now, and what reading them has cost."""
+        """The counters of each part, the power at rest, and the cost of reading until now."""
         return Metered(
             counts={str(part): name for part, name in self._names.items()},
             missing={str(part): reason for part, reason in self._missing.items()},

@@ -1,9 +1,10 @@
 """Meters: counters of energy, and of a GPU's use. One class per file, found by its place.
 
 A meter reads what the hardware counts; it never estimates energy from a power that it samples.
-Zeus (`zeus` on PyPI) has the same counters, but integrates sampled power on GPUs that count no
-energy, adds its own process for RAPL, and brings packages that nothing else here needs. So the
-counters of NVIDIA and RAPL are read here, and only Apple's come through its small library.
+Zeus (0.16.0 on PyPI) has the same counters, but integrates sampled power on GPUs that count no
+energy, polls each RAPL counter in a process of its own, and requires packages that nothing else
+here needs (pandas, scikit-learn, amdsmi, httpx). So the counters of NVIDIA and RAPL are read here,
+and only Apple's come through its small library.
 """
 
 from __future__ import annotations

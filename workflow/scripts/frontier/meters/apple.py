@@ -33,7 +33,7 @@ class Apple(Meter):
 
     @staticmethod
     def parts(system: str, accelerator: str) -> AbstractSet[Energized]:
-        """On a Mac the processors, and the GPU where it computes."""
+        """The processors of a Mac, and its GPU where it computes."""
         if system != "Darwin" or accelerator not in ("cpu", "mps"):
             return set()
         return {"cpu", "gpu"} if accelerator == "mps" else {"cpu"}

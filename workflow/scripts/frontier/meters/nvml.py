@@ -59,7 +59,7 @@ class Nvml(Meter):
         return tuple(Counter("gpu", f"GPU {n}", one * MILLI) for n, one in enumerate(found))
 
     def use(self) -> Use | None:
-        """What the driver reports now; None if it does not report all of it."""
+        """The use that the driver reports now; None if it does not report all of it."""
         try:
             busy = [pynvml.nvmlDeviceGetUtilizationRates(one).gpu / 100 for one in self._gpus]
             clocks = [

@@ -169,5 +169,7 @@ def _scored(placement: Placement) -> ScoredModel:
     model, found = placement.model, ScoredModel()
     if model.active_parameters is not None and model.parameters is not None:
         found = ScoredModel(active_share=model.active_parameters / model.parameters)
+    if used := model.active_parameters or model.parameters:
+        found = found.model_copy(update={"parameters": used})
     prices = token_prices(placement)
     return found.model_copy(update={"prices": prices}) if prices else found

@@ -17,6 +17,7 @@ from frontier.host import caches, locks
 
 RESULTS, RESOURCES = Path("results"), caches.OWN
 FOLDERS = (RESULTS, RESOURCES)
+MACHINES = RESOURCES / "machines"  # their limits, a file for each
 MEASUREMENT, REQUESTS = "measurement.json", "requests.jsonl"
 JOURNAL, JOURNAL_LOCK = "journal.jsonl", "journal.lock"
 SERVER_LOG = "server.log"

@@ -16,12 +16,12 @@ from frontier.errors import UserError
 from frontier.prompts import ShotStyle
 from frontier.results import checksums, layout
 from frontier.results.key import Amount, Count, Digest, MeasureIdentity
+from frontier.results.part import Part
 from frontier.results.session import (
     Adoption,
     Asking,
     Contention,
     Loaded,
-    Part,
     Peaks,
     Served,
     Session,

@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal, Self
+from typing import Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from frontier.results.key import Amount, Block, Count
-
-
-class Part(Block):
-    """A block of measurement.json, without unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
-
-    @classmethod
-    def of(cls, value: object) -> Self:
-        """The block in a value parsed from JSON. Raises ValidationError."""
-        return cls.model_validate_json(json.dumps(value))
-
-    def given(self) -> dict[str, Any]:
-        """The values of the keys that are known, by name."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
-
-    def as_json(self) -> dict[str, Any]:
-        """The JSON-able value that `of` reads, in the order of the keys above."""
-        return self.model_dump(mode="json", exclude_unset=True)
+from frontier.results.key import Amount, Count
+from frontier.results.part import Ceilings, Part
 
 
 class Pass(Part):
@@ -131,6 +112,8 @@ class Loaded(Part):
     start_s: float | None = None
     """The time from the start of the process until loading began."""
     threads: Count | None = None
+    ceilings: Ceilings | None = None
+    """None in a measurement of an earlier release."""
     load_s: Amount | None = None
     """None if the process was paused meanwhile, or an earlier cell had started the server."""
     weights_bytes: Count | None = None
@@ -139,6 +122,8 @@ class Loaded(Part):
     kernel: str | None = None
     simulated: bool = False
     random_weights: bool = False
+    parameters: Count | None = None
+    """The number of parameters, as the checkpoint's lock says."""
     room: Count | None = None
     """The tokens for which room was reserved, if answers and times depend on it."""
     warmup: WarmUp | None = None

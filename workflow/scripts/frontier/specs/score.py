@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from frontier.blocks import TokenPrices
 from frontier.results.key import Identity, Key
 from frontier.scorers import AnyScorer
@@ -13,6 +15,8 @@ class ScoredModel(Spec):
 
     active_share: float = 1.0
     """The share of the weights that is read per token."""
+    parameters: int | None = None
+    """The number of its parameters, of experts only the active ones."""
     prices: TokenPrices | None = None
     """The prices of its tokens at the cell's endpoint."""
 
@@ -25,6 +29,7 @@ class ScoredDevice(Spec):
     max_slowed: float = 1.0
     percentile: float | None = None
     bandwidth_gb_s: float | None = None
+    tflop_s: dict[str, float] = Field(default_factory=dict)
     price_per_hour: float | None = None
 
 
