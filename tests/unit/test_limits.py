@@ -172,3 +172,21 @@ def test_quantizing_in_too_little_memory(tmp_path: Path) -> None:
     assert [path.name for path in output.iterdir()] == ["lock.json"]
     recorded = json.loads((output / "lock.json").read_bytes())
     assert (recorded["outcome"], recorded["reason"]) == ("out-of-memory", words)
+
+
+def test_the_memory_of_children_counts(tmp_path: Path) -> None:
+    """A child that holds memory is part of the host's peak, with what it shares counted once."""
+    program = """
+import subprocess
+from frontier.serving import memory
+
+own = memory.own_peak_bytes()
+held = "held = bytearray(b'x') * 200_000_000; print(flush=True); input()"
+pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+with subprocess.Popen([sys.executable, "-c", held], **pipes) as child:
+    child.stdout.readline()
+    print(memory.own_peak_bytes() - own)
+    child.communicate(b"\\n")
+"""
+    (more,) = lines(program, tmp_path)
+    assert 190_000_000 < int(more) < 300_000_000

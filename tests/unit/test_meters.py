@@ -28,6 +28,7 @@ from frontier.meters import METERS, Counter, Energized, Meter, NoCounterError, U
 from frontier.meters.apple import Apple
 from frontier.meters.rapl import Rapl
 from standin_gpus import StandIns
+from waiting import wait_until
 
 RANGE_UJ = 262_143_328_850
 LINUX = pytest.mark.skipif(platform.system() != "Linux", reason="RAPL's files are Linux's")
@@ -389,3 +390,48 @@ def test_gpus_that_count_no_energy_have_a_reason(tmp_path: Path) -> None:
     assert isinstance(missing, dict)
     assert "counts no energy" in missing["gpu"]
     assert joules == {}
+
+
+class Old(Played):
+    """A GPU that shows its use, but counts no energy."""
+
+    def __init__(self, *, opens: bool) -> None:
+        """Counts nothing from the beginning, or from the second reading on."""
+        super().__init__(1.0)
+        self.opens, self.closed = opens, 0
+
+    def open(self) -> None:
+        """Has no counter."""
+        if not self.opens:
+            raise NoCounterError("counts no energy")
+
+    def read(self) -> tuple[Counter, ...]:
+        """Has a counter once."""
+        if self.reads:
+            raise NoCounterError("counts no energy")
+        return super().read()
+
+    def close(self) -> None:
+        """Ends reading."""
+        self.closed += 1
+
+
+@pytest.mark.parametrize("opens", [False, True])
+def test_the_use_of_a_gpu_does_not_need_its_energy(
+    opens: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its energy is missing with the reason, its use is known."""
+    monkeypatch.setattr(energy, "PERIOD_S", 0.001)
+    meter = Old(opens=opens)
+    counted = energy.Energy("cpu", [meter])
+    facts = counted.rest(0.001)
+    with counted:
+        wait_until(lambda: counted.facts().gpu, "the use of a GPU")
+    facts = counted.facts()
+    assert facts.missing == {"cpu": "counts no energy"}
+    assert facts.counts == {}
+    assert facts.gpu
+    assert facts.gpu.busy == 0.5
+    assert meter.closed == 0
+    counted.close()
+    assert meter.closed == 1

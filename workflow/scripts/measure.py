@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import scenarios
 from frontier.checkpoints.own_code import raised_by_own_code
-from frontier.engines import LoadedModel, Settings, own_peak_bytes
+from frontier.engines import LoadedModel, Settings
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line, run
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
@@ -35,7 +35,7 @@ from frontier.results.measurement import Attempt, Measurement
 from frontier.results.session import Peaks, Run
 from frontier.scenarios import Bench
 from frontier.scenarios.common import asked, repeating
-from frontier.serving import servers
+from frontier.serving import memory, servers
 from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_lines, read_spec, sha256
 
@@ -107,9 +107,9 @@ def run_cell(
     ceilings = roofline.limits(spec, settings.threads, machines)
     journal.loaded(Run(start_s=start_s, threads=settings.threads, ceilings=ceilings))
     model: LoadedModel | None = None
-    memory = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
+    limited = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint
     try:
-        with limited_time(limits.seconds), limited_memory(*memory), pauses:
+        with limited_time(limits.seconds), limited_memory(*limited), pauses:
             started = time.perf_counter_ns()
             model = engine.load(checkpoint, settings) if checkpoint else engine.connect(settings)
             loaded = time.perf_counter_ns()
@@ -149,7 +149,7 @@ def run_cell(
         )
         attempt = attempt.ended("unsupported", reason[:300])
     device_peak_bytes = model.device_peak_bytes() if model else None
-    host_peak_bytes = model.host_peak_bytes() if model else own_peak_bytes()
+    host_peak_bytes = model.host_peak_bytes() if model else memory.own_peak_bytes()
     peaks = Peaks(device_peak_bytes=device_peak_bytes, host_peak_bytes=host_peak_bytes)
     journal.loaded(Run(memory=peaks))
     if model:

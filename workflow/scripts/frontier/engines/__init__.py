@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
-import resource
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +27,7 @@ from frontier.prompts import Prompt, as_chat
 from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
+from frontier.serving import memory
 
 __all__ = [
     "AnyEngine", "Choice", "Choose", "Due", "Engine", "Failed", "Generate", "Generation", "Loaded",
@@ -202,8 +201,8 @@ class LoadedModel(ABC):
         return frozenset({os.getpid()})
 
     def host_peak_bytes(self) -> int | None:
-        """Peak host memory of these processes; None if they run elsewhere."""
-        return own_peak_bytes()
+        """Peak host memory of this process and its children; None if the work is done elsewhere."""
+        return memory.own_peak_bytes()
 
     def device_peak_bytes(self) -> int | None:
         """Peak device memory so far; None if the device shares the host's memory."""
@@ -213,12 +212,6 @@ class LoadedModel(ABC):
         """Releases the weights and the device's memory."""
         vars(self).pop("model", None)
         gc.collect()
-
-
-def own_peak_bytes() -> int:
-    """Peak memory of this process; Linux counts in KiB, macOS in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 class Engine(EngineBlock, ABC):

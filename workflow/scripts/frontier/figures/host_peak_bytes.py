@@ -8,12 +8,15 @@ from frontier.results.columns import Column
 
 
 class HostPeakBytes(Figure):
-    """The process's peak memory on the host."""
+    """The peak memory of the processes on the host: the one that measures, and its children.
+
+    A server's are its own. Shared memory counts once; children that had ended are not in it.
+    """
 
     ORDER = 110
     NEEDS = Needs.MEASUREMENT
     COLUMNS = (
-        Column("host_peak_bytes", "count", "bytes", "peak memory of the process on the host"),
+        Column("host_peak_bytes", "count", "bytes", "peak memory of the processes on the host"),
     )
     HEADINGS = (heading("Host peak", "host_peak_bytes", words.size),)
 

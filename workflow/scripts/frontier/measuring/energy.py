@@ -62,6 +62,7 @@ class Energy:
         self._parts = PARTS.get(accelerator, ("cpu", "gpu"))
         self._missing = {one: unknown_part(one, system, accelerator) for one in self._parts}
         self._meters: list[Meter] = []
+        self._showing: list[Meter] = []  # the use of GPUs, which may count no energy
         self._names: dict[Energized, str] = {}
         self._rest: dict[str, float] = {}
         self._before: dict[tuple[Meter, str], tuple[Counter, float]] = {}
@@ -83,13 +84,16 @@ class Energy:
         try:
             meter.open()
         except NoCounterError as error:
-            meter.close()
             self._missing |= dict.fromkeys(parts, str(error))
-            return
-        self._meters.append(meter)
-        for part in parts:
-            del self._missing[part]
-            self._names[part] = meter.COUNTS
+        else:
+            self._meters.append(meter)
+            for part in parts:
+                del self._missing[part]
+                self._names[part] = meter.COUNTS
+        if meter.use():
+            self._showing.append(meter)
+        elif meter not in self._meters:
+            meter.close()
 
     def read(self) -> dict[Energized, float]:
         """The joules of each part since the first reading; without parts that are not counted."""
@@ -119,7 +123,8 @@ class Energy:
     def _lose(self, meter: Meter, reason: str) -> None:
         """Gives a meter up, for good: half a measurement is none."""
         self._meters.remove(meter)
-        meter.close()
+        if meter not in self._showing:
+            meter.close()
         for part in [one for one, counts in self._names.items() if counts == meter.COUNTS]:
             self._give_up(part, reason)
 
@@ -157,8 +162,8 @@ class Energy:
         return self.facts()
 
     def __enter__(self) -> Self:
-        """Starts the thread, if anything is counted."""
-        if self._meters:
+        """Starts the thread, if there is anything to read."""
+        if self._meters or self._showing:
             self._ended.clear()
             self._began_s = time.monotonic()
             self._thread = threading.Thread(target=self._sample, daemon=True)
@@ -179,16 +184,16 @@ class Energy:
             began_s = time.monotonic()
             self.read()
             with self._lock:
-                self._uses += [use for meter in self._meters if (use := meter.use())]
+                self._uses += [use for meter in self._showing if (use := meter.use())]
             took_s = time.monotonic() - began_s
             wait_s = max(PERIOD_S, took_s / MOST_SHARE)
             self._own_s = time.thread_time()
 
     def close(self) -> None:
         """Closes the meters."""
-        for meter in self._meters:
+        for meter in {*self._meters, *self._showing}:
             meter.close()
-        self._meters = []
+        self._meters, self._showing = [], []
 
     def facts(self) -> Metered:
         """The counters of each part, the power at rest, and the cost of reading until now."""

@@ -63,7 +63,10 @@ class Meter(ABC):
 
     @abstractmethod
     def open(self) -> None:
-        """Prepares reading. Raises NoCounterError if the machine has no such counter."""
+        """Prepares reading. Raises NoCounterError if the machine has no such counter.
+
+        It may show the use of GPUs all the same.
+        """
 
     @abstractmethod
     def read(self) -> tuple[Counter, ...]:
@@ -79,6 +82,11 @@ class Meter(ABC):
 
 
 METERS: Registry[Meter] = Registry("meters", Meter)
+
+
+NOT_COMPUTING = "does not compute here"
+"""The end of the reason for a part that takes no part in computing, so that it uses no energy for
+requests."""
 
 
 def unknown_part(part: Energized, system: str, accelerator: str) -> Reason:

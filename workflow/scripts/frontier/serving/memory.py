@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import re
+import resource
 from collections.abc import Collection
 from pathlib import Path
 
@@ -11,6 +13,17 @@ import psutil
 
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 KIB = 1024
+
+
+def own_peak_bytes() -> int:
+    """The peak memory of this process and of its children, such as those that compile.
+
+    Of children that have ended nothing is known any more. Linux counts in KiB, macOS in bytes.
+    """
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    own = peak if platform.system() == "Darwin" else peak * KIB
+    children = [one.pid for one in psutil.Process().children(recursive=True)]
+    return own + (peak_bytes(children) or 0)
 
 
 def peak_bytes(pids: Collection[int]) -> int | None:

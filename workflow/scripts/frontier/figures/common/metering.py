@@ -9,7 +9,7 @@ import numpy as np
 from frontier import words
 from frontier.figures import Measured
 from frontier.figures.common import throughput
-from frontier.meters import Energized
+from frontier.meters import NOT_COMPUTING, Energized
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record
 from frontier.results.session import Metered, Pass
@@ -39,7 +39,7 @@ def counter(measurement: Measurement, part: Energized) -> str | None:
     counts = [one.counts[part] for one in found if part in one.counts]
     if not reasons and not counts:
         computing = any(one.counts or one.missing for one in found)
-        return f"the {part} does not compute here" if computing else NO_COUNTERS
+        return f"the {part} {NOT_COMPUTING}" if computing else NO_COUNTERS
     ones = dict.fromkeys([*(f"missing: {one}" for one in reasons), *counts])
     return words.join(list(ones))
 

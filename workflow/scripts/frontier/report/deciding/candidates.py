@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from frontier import words
+from frontier.meters import NOT_COMPUTING
 from frontier.report.deciding.findings import comparable, point
 from frontier.report.deciding.limits import Candidate, Figure, Limit
 from frontier.report.deciding.pareto import points_per_unit
@@ -36,8 +37,8 @@ def _times(figure: str, title: str, *prefixes: str) -> dict[str, Limitable]:
 
 
 PERCENTILES = (50, 90, 99)
-PARTS, NOT_COMPUTING = ("cpu", "gpu"), "does not compute here"
-"""The parts whose energy is counted; the counter of one that takes no part in computing."""
+PARTS = ("cpu", "gpu")
+"""The parts whose energy is counted."""
 LIMITABLE: Mapping[str, Limitable] = {
     **_times("latency", "latency", "latency", "choice"),
     **_times("ttft", "time to first token", "ttft"),
