@@ -39,6 +39,8 @@ SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 DTYPES = ("float32", "bfloat16", "float16")
 LEAST_S = 0.3
 """The time for which each is repeated; the best repetition counts, as others are disturbed."""
+AGAIN_S = 300.0
+"""The time after which a machine is measured again that others disturbed."""
 BUSY = ("user", "nice", "system", "irq", "softirq")  # a guest's time is part of the user's
 
 
@@ -70,7 +72,8 @@ def stored(folder: Path, known: dict[str, Any], most_foreign: float) -> dict[str
     """The limits with this identity from their file in `folder`.
 
     None if there is none, if it was altered, or if other processes used more than `most_foreign`
-    cores while it was measured.
+    cores while it was measured; on a machine that stays busy, measuring it for every job is in
+    vain, so such limits are only replaced after AGAIN_S.
     """
     path = place(folder, known)
     if not path.exists():
@@ -79,8 +82,10 @@ def stored(folder: Path, known: dict[str, Any], most_foreign: float) -> dict[str
     if not isinstance(value, dict) or value.get("identity") != known:
         return None
     found = value.get("ceilings")
-    calm = isinstance(found, dict) and found.get("foreign_cores", 0.0) <= most_foreign
-    return found if calm else None
+    if not isinstance(found, dict):
+        return None
+    calm = found.get("foreign_cores", 0.0) <= most_foreign
+    return found if calm or 0 <= time.time() - path.stat().st_mtime < AGAIN_S else None
 
 
 def cached(

@@ -151,9 +151,11 @@ def _bytes(token: float, change: StudyRow, native: StudyRow, here: StudyRow) -> 
         return f", and its weights are {more}{explained}."
     fewer = words.significant(1 / share)
     mbu = ""
-    if here["mbu"] is not None and native["mbu"] is not None:
-        mbu = f" (memory bandwidth used: {words.percent(here['mbu'])} against "
-        mbu += f"{words.percent(native['mbu'])})"
+    for column in ("mbu_measured", "mbu"):  # the nominal one, where both are known
+        known = here.get(column), native.get(column)
+        if None not in known:
+            ours, theirs = map(words.percent, known)
+            mbu = f" (memory bandwidth used: {ours} against {theirs})"
     kernel = f" (kernel: {visible(here['kernel'], 120)})" if here["kernel"] else ""
     return (
         f", though it reads {fewer} times fewer bytes of weights: reading them "
