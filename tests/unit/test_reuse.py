@@ -88,7 +88,9 @@ class Cell:
         } | changes  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         paths = {"requests": folder / "requests.jsonl", "measurement": folder / "measurement.json"}
-        arguments = argparse.Namespace(sample=sample, model=self.checkpoint, adapter=None, **paths)
+        arguments = argparse.Namespace(
+            sample=sample, model=self.checkpoint, adapter=None, machines=None, **paths
+        )
         self.loads, self.asked = 0, Counter()
         measure.measure(arguments, checked_spec(json.dumps(spec), MeasureSpec), Limits())
         (folder / "journal.jsonl").unlink()  # as scoring does
