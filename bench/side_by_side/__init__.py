@@ -1,0 +1,1 @@
+"""This workflow and other tools on the same checkpoint, requests and threads, in turns."""

@@ -1,0 +1,1 @@
+"""Programs of other environments: none imports the project."""
