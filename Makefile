@@ -12,7 +12,7 @@ SIDE_BY_SIDE := --numprocesses logical --no-loadscope-reorder
 DOCUMENTS := document_config document_architecture
 WRITE = for name in $(DOCUMENTS); do $(BIN)/python workflow/scripts/$$name.py || exit 1; done
 
-.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm bubblewrap lint documents picture fix hooks new-model check-models new-task new-engine new-quantizer new-scorer new-figure new-gate clean
+.PHONY: help setup demo fast test test-engines test-servers explore test-slurm environments slurm bubblewrap lint documents picture fix hooks new-model check-models new-task new-engine new-quantizer new-scorer new-figure new-gate bench clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -114,6 +114,12 @@ new-figure: setup ## write a working figure: NAME=mine
 new-gate: setup ## write a working gate: NAME=mine
 new-engine new-quantizer new-scorer new-figure new-gate:
 	$(BIN)/python workflow/scripts/new.py $(@:new-%=%) '$(NAME)'
+
+# Tools that were not built before get environments of their own in resources/envs, 1 GB.
+bench: setup ## compare with lm-eval, optimum-benchmark and others: MODEL=id or folder, TASK=, REQUESTS=, ROUNDS=
+	$(BIN)/python bench/side_by_side $(if $(MODEL),--model '$(MODEL)') $(if $(TASK),--task '$(TASK)') \
+	    $(if $(REQUESTS),--requests '$(REQUESTS)') $(if $(ROUNDS),--rounds '$(ROUNDS)') \
+	    $(if $(OUTPUT),--output '$(OUTPUT)')
 
 # Leaves results alone.
 clean: ## delete .venv and everything in resources/ that can be fetched or rebuilt

@@ -37,7 +37,7 @@ SLOW = {
     "test_freshness", "test_growing", "test_grown_judge", "test_habits", "test_kept_servers",
     "test_killed_servers", "test_leases", "test_limits", "test_moves", "test_mutations",
     "test_new", "test_new_model", "test_new_task",
-    "test_own_code", "test_page", "test_pauses", "test_programs", "test_rated", "test_report", "test_reuse", "test_sandbox", "test_scale",
+    "test_own_code", "test_page", "test_pauses", "test_programs", "test_rated", "test_report", "test_reuse", "test_sandbox", "test_scale", "test_side_by_side",
     "test_report_load", "test_score", "test_server_load", "test_serving", "test_shared_cache", "test_sources", "test_special_tokens",
     "test_transformers_engine", "test_whole_weights",
 }  # fmt: skip

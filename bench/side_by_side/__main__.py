@@ -20,16 +20,15 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parents[1]
-sys.path.insert(0, str(PROJECT / "workflow" / "scripts"))
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from frontier.errors import UserError, run
+from frontier.host import presence
 from frontier.machine import hardware
 from side_by_side import comparing
 from side_by_side.tools.all import TOOLS
-from side_by_side.workspace import Choice, checkout
+from side_by_side.workspace import PROJECT, Choice, checkout
 
 
 def arguments() -> argparse.Namespace:
@@ -44,7 +43,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=hardware.cores())
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tools", nargs="+", choices=list(TOOLS), default=list(TOOLS))
-    parser.add_argument("--output", type=Path, default=PROJECT / "build" / "bench" / "table.md")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=PROJECT / "build" / "bench" / "table.md",
+        help="its folder has all else, the model too",
+    )
     return parser.parse_args()
 
 
@@ -53,8 +57,14 @@ def main() -> None:
     given = arguments()
     if min(given.requests, given.threads, given.rounds) < 1:
         raise UserError("--requests, --threads, --rounds: at least 1")
-    folder = PROJECT / "build" / "bench"
+    folder = given.output.resolve().parent
     folder.mkdir(parents=True, exist_ok=True)
+    with presence.exclusive(folder / "lock", UserError(f"{folder}: another comparison runs here")):
+        compare(given, folder)
+
+
+def compare(given: argparse.Namespace, folder: Path) -> None:
+    """Runs the comparison in a folder, which has the checkout, the model and all output."""
     choice = Choice(given.model, given.task, given.requests, given.threads, given.megabytes)
     names = [name for name in TOOLS if name in {"ours", *given.tools}]
     work = comparing.prepared(checkout(folder, choice), folder)
@@ -62,7 +72,6 @@ def main() -> None:
     pairs = comparing.turns(work, max(1, given.rounds)) if "generate" in names else []
     page = comparing.page(work, rows, pairs)
     print(page)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
     given.output.write_text(page, encoding="utf-8")
     runs = {name: [asdict(one) for one in row.runs] for name, row in rows.items()}
     given.output.with_suffix(".json").write_text(json.dumps(runs), encoding="utf-8")

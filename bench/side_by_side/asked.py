@@ -31,6 +31,8 @@ class Asked:
     stop: Sequence[str]
     ends: Sequence[int]
     stopping: Sequence[int]
+    dtype: str
+    """The precision of the weights, by torch's name."""
 
     def write(self, path: Path) -> None:
         """Writes them as JSON, which the programs of other environments read."""

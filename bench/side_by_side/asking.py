@@ -22,9 +22,8 @@ def asked(folder: Path, sample: Path, checkpoint: Path) -> tuple[Asked, bool, li
     The last are the ids of requests whose text another tool would tokenize into other ids. Raises
     UserError for a task that other tools cannot be asked.
     """
-    spec = MeasureSpec.model_validate_json(
-        json.dumps(measurement.read(folder / "measurement.json").spec)
-    )
+    measured = measurement.read(folder / "measurement.json")
+    spec = MeasureSpec.model_validate_json(json.dumps(measured.spec))
     if not spec.task.max_new_tokens or spec.task.follow_ups or spec.task.samples:
         raise UserError("only tasks with one generated answer to each question are compared")
     model = spec.model
@@ -56,8 +55,9 @@ def asked(folder: Path, sample: Path, checkpoint: Path) -> tuple[Asked, bool, li
         if token not in prompting.eos
         and any(one in prompting.tokenizer.decode([token]) for one in stop)
     ]
-    ends = sorted(prompting.eos)
-    return Asked(requests, spec.task.max_new_tokens, stop, ends, stopping), begins, other
+    ends, dtype = sorted(prompting.eos), measured.dtype or "float32"
+    found = Asked(requests, spec.task.max_new_tokens, stop, ends, stopping, dtype)
+    return found, begins, other
 
 
 def main() -> None:

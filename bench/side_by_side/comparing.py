@@ -77,8 +77,9 @@ def compared(work: Work, tools: Sequence[Tool], rounds: int) -> dict[str, Row]:
 
 
 def _short(error: Exception) -> str:
-    """The last line of a message, without what would end a cell of the table."""
+    """The last error in a message, or its last line, without what would end a table's cell."""
     lines = [line for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if "Error:" in line] or lines
     return (lines[-1] if lines else "no message").replace("|", "/")[:200]
 
 

@@ -15,7 +15,7 @@ import psutil
 
 UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in a unit of ru_maxrss."""
-SHOWN = 12
+SHOWN = 40
 """Lines of a failed program's output that are shown."""
 
 

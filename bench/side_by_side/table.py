@@ -79,7 +79,7 @@ def lines(rows: Mapping[str, Row]) -> list[str]:
         if row.reason:
             found.append([row.tool.name, f"not run: {row.reason}", *[""] * (len(titles) - 2)])
             continue
-        ours = rows.get(row.tool.beside)
+        ours = rows.get(row.tool.against)
         cells = [row.tool.name]
         for name in UNITS:
             own = ours.values(name) if ours and ours is not row and not ours.reason else []

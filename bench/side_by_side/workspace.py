@@ -17,7 +17,7 @@ from frontier.results.measurement import Measurement
 from side_by_side.running import Ran, run
 
 PROJECT = Path(__file__).resolve().parents[2]
-COPIED = ("Snakefile", "workflow", "config", "resources/report", "resources/judging")
+COPIED = ("Snakefile", "workflow", "config", "profiles", "resources/report", "resources/judging")
 DEVICE = "bench"
 LLAMA = "bench-llamacpp"
 OWN = "bench-model"

@@ -24,7 +24,8 @@ def main(checkpoint: str, asked_file: str, output: str, threads: int) -> None:
     torch.set_num_threads(threads)
     asked = json.loads(Path(asked_file).read_text(encoding="utf-8"))
     tokenizer = transformers.AutoTokenizer.from_pretrained(checkpoint)
-    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+    dtype = getattr(torch, asked["dtype"])
+    model = transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=dtype)
     model.eval()
     ends = {*asked["ends"], *asked["stopping"]}
     with_margins = bool(os.environ.get("MARGINS"))

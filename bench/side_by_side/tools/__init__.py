@@ -56,14 +56,15 @@ class Outcome:
     """The sum of the times of all requests, by the tool's own clock."""
     texts: Mapping[str, str] = field(default_factory=dict)
     """The generations by request."""
-    score: float | None = None
+    peak_bytes: int | None = None
+    """The peak by the tool's own account, where its processes are not of its tree."""
 
     @property
     def figures(self) -> Mapping[str, float]:
         """The figures that are compared, medians over requests."""
         found: dict[str, float] = {}
         if self.ran:
-            found |= {"wall": self.ran.wall_s, "memory": float(self.ran.peak_bytes)}
+            found |= {"wall": self.ran.wall_s, "memory": self.peak_bytes or self.ran.peak_bytes}
         for name, values in (("ttft", self.ttft), ("tpot", self.tpot)):
             if values:
                 found[name] = statistics.median(values)
@@ -78,7 +79,7 @@ class Tool(ABC):
     """The meaning of its row, in words."""
     answers: ClassVar[bool] = True
     """Whether it is asked the requests themselves, so that its generations can be compared."""
-    beside: ClassVar[str] = "ours"
+    against: ClassVar[str] = "ours"
     """The tool that it is divided by."""
 
     def prepare(self, work: Work) -> None:  # noqa: B027

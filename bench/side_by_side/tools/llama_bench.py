@@ -17,7 +17,7 @@ class LlamaBench(Tool):
     name = "llama-bench"
     does = "llama-bench's loop: random tokens, nothing sampled"
     answers = False
-    beside = OursLlamaCpp.name
+    against = OursLlamaCpp.name
 
     def prepare(self, work: Work) -> None:
         """Builds the engine's environment. Raises NotHereError without a converted file."""

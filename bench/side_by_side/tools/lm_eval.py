@@ -34,7 +34,8 @@ class LmEval(Tool):
         output = work.folder / f"{NAME}-output"
         shutil.rmtree(output, ignore_errors=True)
         tokens = json.loads(work.asked_file.with_suffix(".tokens.json").read_text("utf-8"))
-        model = f"pretrained={work.checkpoint},dtype=float32,add_bos_token={tokens['begins']}"
+        model = f"pretrained={work.checkpoint},dtype={work.asked.dtype}"
+        model += f",add_bos_token={tokens['begins']}"
         command = [environments.tool("lm_eval"), "-c", START, "run", "--model", "hf"]
         command += ["--model_args", model, "--tasks", TASK, "--batch_size", "1", "--device", "cpu"]
         command += ["--include_path", _folder(work), "--output_path", output, "--log_samples"]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from abc import ABC
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from side_by_side.asked import Asked
-from side_by_side.running import run
+from side_by_side.running import Ran, run
 from side_by_side.tools import Outcome, Tool, Work
 
 PROGRAMS = Path(__file__).resolve().parents[1] / "programs"
@@ -26,15 +27,19 @@ class Loop(Tool, ABC):
         command = [sys.executable, PROGRAMS / self.program, work.checkpoint, work.asked_file]
         command += [output, str(work.threads)]
         ran = run(command, work.folder / f"{self.name}.log", variables=work.variables)
-        answers = json.loads(output.read_text(encoding="utf-8"))
-        times = [one["times"] for one in answers]
-        return Outcome(
-            ran,
-            [one[0] for one in times],
-            [(one[-1] - one[0]) / (len(one) - 1) for one in times if len(one) > 1],
-            sum(one["s"] for one in answers),
-            {one["id"]: cut(one["text"], work.asked) for one in answers},
-        )
+        return outcome(json.loads(output.read_text(encoding="utf-8")), ran, work.asked)
+
+
+def outcome(answers: Sequence[dict[str, Any]], ran: Ran | None, asked: Asked) -> Outcome:
+    """The figures and texts of a program's answers."""
+    times = [one["times"] for one in answers]
+    return Outcome(
+        ran,
+        [one[0] for one in times],
+        [(one[-1] - one[0]) / (len(one) - 1) for one in times if len(one) > 1],
+        sum(one["s"] for one in answers),
+        {one["id"]: cut(one["text"], asked) for one in answers},
+    )
 
 
 def cut(text: str, asked: Asked) -> str:

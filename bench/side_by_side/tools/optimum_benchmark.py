@@ -66,7 +66,7 @@ def configuration(work: Work, output: str) -> dict[str, Any]:
             "model": str(work.checkpoint),
             "task": "text-generation",
             "library": "transformers",
-            "torch_dtype": "float32",
+            "torch_dtype": work.asked.dtype,
             "no_weights": False,
             "intra_op_num_threads": work.threads,
         },

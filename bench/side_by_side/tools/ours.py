@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from frontier.results.records import read
-from frontier.values import read_json
 from side_by_side.tools import Outcome, Tool, Work
 from side_by_side.workspace import DEVICE
 
@@ -21,7 +20,7 @@ class Ours(Tool):
         """Measures and scores the cell from nothing."""
         work.checkout.forget(self.device)
         ran = work.checkout.build(self.device, work.folder / f"{self.name}.log")
-        _, folder = work.checkout.measured(self.device)
+        measured, folder = work.checkout.measured(self.device)
         records = read(folder / "requests.jsonl")
         arrivals = {one.id: one.arrivals for one in records}
         ttft = [one[0].ns / 1e9 for one in arrivals.values()]
@@ -30,12 +29,11 @@ class Ours(Tool):
             for one in arrivals.values()
             if len(one) > 1
         ]
-        score = read_json(work.checkout.summary(self.device))["score"]
         return Outcome(
             ran,
             ttft,
             tpot,
             sum(one.end_ns for one in records) / 1e9,
             {one.id: one.text for one in records},
-            score and score["metrics"][score["primary"]]["value"],
+            measured.memory.host_peak_bytes,
         )

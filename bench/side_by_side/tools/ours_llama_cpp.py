@@ -12,7 +12,7 @@ class OursLlamaCpp(Ours):
     """The product, with llama.cpp as its engine."""
 
     name = "ours-llama.cpp"
-    does = "this workflow on llama.cpp (float32)"
+    does = "this workflow on llama.cpp"
     device = LLAMA
 
     def prepare(self, work: Work) -> None:

@@ -9,7 +9,28 @@ from side_by_side.tools import NotHereError, Outcome, Tool, Work, environments
 from side_by_side.tools.optimum_benchmark import lengths
 
 ENVIRONMENT = "vllm_cpu"
-START = "import sys; from vllm.entrypoints.cli.main import main; sys.exit(main())"
+START = """
+import json, sys
+from pathlib import Path
+
+import numpy
+
+words = json.loads((Path(sys.argv[sys.argv.index("--model") + 1]) / "config.json").read_text())
+draw = numpy.random.randint
+numpy.random.randint = lambda high, *more, **named: draw(
+    min(high, words["vocab_size"]), *more, **named
+)
+
+from vllm.benchmarks import latency
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+if __name__ == "__main__":
+    parser = FlexibleArgumentParser()
+    latency.add_cli_args(parser)
+    latency.main(parser.parse_args())
+"""
+"""The command `vllm bench latency`, whose own start looks for a package of another name. Its random
+prompts have ids up to 10,000, which smaller vocabularies lack."""
 SECONDS = 150
 """The longest that one run may take."""
 
@@ -34,8 +55,9 @@ class VllmBench(Tool):
         """Runs its command line."""
         output = work.folder / f"{self.name}.json"
         prompt, new = lengths(work.asked, work.tokens)
-        command = [environments.engine(ENVIRONMENT), "-c", START, "bench", "latency"]
-        command += ["--model", work.checkpoint, "--dtype", "float32", "--batch-size", "1"]
+        command = [environments.engine(ENVIRONMENT), work.folder / "bench_latency.py"]
+        (work.folder / "bench_latency.py").write_text(START, encoding="utf-8")
+        command += ["--model", work.checkpoint, "--dtype", work.asked.dtype, "--batch-size", "1"]
         command += ["--input-len", str(prompt), "--output-len", str(new), "--enforce-eager"]
         command += ["--num-iters", str(len(work.asked.requests)), "--output-json", output]
         variables = {**work.variables, "VLLM_CPU_KVCACHE_SPACE": "1"}
