@@ -33,7 +33,7 @@ class Ran:
 
 
 def run(
-    command: Sequence[str | Path],
+    command: Sequence[object],
     log: Path,
     folder: Path | None = None,
     variables: Mapping[str, str] | None = None,

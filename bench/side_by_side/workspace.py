@@ -126,8 +126,9 @@ class _edited:  # noqa: N801
         self.path = path
 
     def __enter__(self) -> dict[str, Any]:
-        self.value: dict[str, Any] = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        return self.value
+        value: dict[str, Any] = yaml.safe_load(self.path.read_text(encoding="utf-8"))
+        self.value = value
+        return value
 
     def __exit__(self, failed: object, *_: object) -> None:
         if failed is None:

@@ -55,7 +55,7 @@ class VllmBench(Tool):
         """Runs its command line."""
         output = work.folder / f"{self.name}.json"
         prompt, new = lengths(work.asked, work.tokens)
-        command = [environments.engine(ENVIRONMENT), work.folder / "bench_latency.py"]
+        command: list[object] = [environments.engine(ENVIRONMENT), work.folder / "bench_latency.py"]
         (work.folder / "bench_latency.py").write_text(START, encoding="utf-8")
         command += ["--model", work.checkpoint, "--dtype", work.asked.dtype, "--batch-size", "1"]
         command += ["--input-len", str(prompt), "--output-len", str(new), "--enforce-eager"]
