@@ -35,5 +35,5 @@ class Ours(Tool):
             tpot,
             sum(one.end_ns for one in records) / 1e9,
             {one.id: one.text for one in records},
-            measured.memory and measured.memory.host_peak_bytes,
+            measured.memory.host_peak_bytes if measured.memory else None,
         )
