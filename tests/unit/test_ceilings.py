@@ -30,9 +30,12 @@ FOUND: dict[str, Any] = {
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The threads of each measurement, of which none is made."""
     asked: list[int] = []
-    monkeypatch.setattr(
-        ceilings, "measured", lambda _accelerator, threads: asked.append(threads) or FOUND
-    )
+
+    def measured(accelerator: str, threads: int) -> dict[str, Any]:
+        asked.append(threads)
+        return FOUND if accelerator == "cpu" else FOUND | {"gpus": 1}
+
+    monkeypatch.setattr(ceilings, "measured", measured)
     monkeypatch.setattr(ceilings, "free_bytes", lambda: 2**40)
     return asked
 
@@ -70,19 +73,26 @@ def test_a_disturbed_machine_is_measured_again(tmp_path: Path, measured: list[in
 def test_all_that_decides_is_measured_again(
     tmp_path: Path, measured: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Threads, GPUs, hardware, host: a file of another machine, as in a shared folder, is not
+    """Threads, accelerator, hardware, host: a file of another machine, as in a shared folder, is not
     this one's."""
     paths = {ceilings.cached(tmp_path, "cpu", threads, 0, 0.5)[0] for threads in (1, 2)}
     paths.add(ceilings.cached(tmp_path, "cuda", 2, 1, 0.5)[0])
-    paths.add(ceilings.cached(tmp_path, "cuda", 2, 2, 0.5)[0])
     known = hardware.describe()
     monkeypatch.setattr(hardware, "describe", lambda: known | {"cpu": "another"})
     paths.add(ceilings.cached(tmp_path, "cpu", 2, 0, 0.5)[0])
     monkeypatch.setattr(platform, "node", lambda: "node-2")
     paths.add(ceilings.cached(tmp_path, "cpu", 2, 0, 0.5)[0])
-    assert len(paths) == 6
-    assert measured == [1, 2, 2, 2, 2, 2]
+    assert len(paths) == 5
+    assert measured == [1, 2, 2, 2, 2]
     assert not any("node-2" in path.read_text(encoding="utf-8") for path in paths)
+
+
+def test_other_gpus_than_those_reserved(tmp_path: Path, measured: list[int]) -> None:
+    """The limits of one GPU are not those of two, and those of none are not 0."""
+    ceilings.cached(tmp_path, "cuda", 2, 1, 0.5)
+    with pytest.raises(UserError, match=r"torch finds 1 GPU\(s\) instead of 2"):
+        ceilings.cached(tmp_path, "cuda", 2, 2, 0.5)
+    assert len(list(tmp_path.glob("*.json"))) == 1
 
 
 def test_a_file_of_another_identity_is_not_believed(tmp_path: Path, measured: list[int]) -> None:

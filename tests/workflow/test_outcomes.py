@@ -97,6 +97,18 @@ def test_invalid_keeps_the_score_and_withholds_the_times(place: Workspace) -> No
     ] * 3
 
 
+def test_the_limits_of_the_machine_are_recorded(place: Workspace) -> None:
+    """Measured by the first job on this machine; null with the reason where that is impossible."""
+    found = cell(place, "tiny-llama/cpu/sums")["figures"]
+    if "too little memory" in found["ceilings"]:
+        assert found["mbu_measured"] is found["ceiling_read_gb_s"] is None
+        return
+    assert found["ceilings"].startswith("measured with torch ")
+    assert found["ceiling_read_gb_s"] > 0
+    assert all(found[name]["value"] > 0 for name in ("mbu_measured", "mfu_prefill_measured"))
+    assert list(place.path("resources/machines").glob("*.json"))
+
+
 def test_random_weights_are_timed_and_never_scored(place: Workspace) -> None:
     """A checkpoint converted from them is not scored either; only its shape is used."""
     grow = {**place.get("models", "models/tiny-llama/grow"), "steps": 0}

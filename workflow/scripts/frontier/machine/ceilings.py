@@ -93,7 +93,7 @@ def cached(
 ) -> tuple[Path, dict[str, Any]]:
     """The limits from their file in `folder`, measured unless it has them for this very machine.
 
-    Raises UserError if too little memory is free.
+    Raises UserError if too little memory is free, or if torch finds other GPUs than the driver.
     """
     known = identity(accelerator, threads, gpus)
     path = place(folder, known)
@@ -103,6 +103,8 @@ def cached(
             if (free := free_bytes()) < LEAST_FREE_BYTES:
                 raise UserError(f"too little memory to measure the machine: {free / 1e9:.1f} GB")
             found = measured(accelerator, threads)
+            if accelerator != "cpu" and found["gpus"] != gpus:
+                raise UserError(f"torch finds {found['gpus']} GPU(s) instead of {gpus}")
             write_json(path, {"identity": known, "ceilings": found})
     return path, found
 
