@@ -36,6 +36,10 @@ LEAST_FREE_BYTES = 3 * BYTES
 """Free memory of the host without which nothing is measured: torch takes some as well."""
 SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
 """The side of the square matrices that are multiplied."""
+SMALL_SIDE = 256
+"""The side where a precision is so slow, as half precision is on many processors, that one product
+of the larger ones would take more than SLOW times LEAST_S."""
+SLOW = 3.0
 DTYPES = ("float32", "bfloat16", "float16")
 LEAST_S = 0.3
 """The time for which each is repeated; the best repetition counts, as others are disturbed."""
@@ -169,14 +173,19 @@ def _tflop_s(device: Any, dtype: str, size: int, least_s: float) -> float:
     """The rate of multiplying matrices: a multiplication and an addition are two operations."""
     import torch
 
+    def seconds(side: int, least_s: float) -> float:
+        matrix = torch.rand((side, side), device=device).to(getattr(torch, dtype))
+        return _best_s(partial(torch.mm, matrix, matrix), device, least_s)
+
     side = min(SIDE[device.type], int((size / 4) ** 0.5))
-    matrix = torch.rand((side, side), device=device).to(getattr(torch, dtype))
-    return 2 * side**3 / _best_s(partial(torch.mm, matrix, matrix), device, least_s) / 1e12
+    small = min(SMALL_SIDE, side)
+    if seconds(small, 0.0) * (side / small) ** 3 > SLOW * least_s > 0:
+        side = small
+    return 2 * side**3 / seconds(side, least_s) / 1e12
 
 
 def _best_s(work: Callable[[], Any], device: Any, least_s: float) -> float:
-    """The shortest time of several repetitions, the first one left out unless it takes that long:
-    processors without half precision need a second for one."""
+    """The shortest time of several repetitions, the first one left out."""
     import torch
 
     def wait() -> None:
@@ -192,6 +201,4 @@ def _best_s(work: Callable[[], Any], device: Any, least_s: float) -> float:
         work()
         wait()
         times.append(time.perf_counter() - began)
-        if times[0] > least_s > 0:
-            return times[0]
     return min(times[1:])
