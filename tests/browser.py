@@ -82,7 +82,7 @@ document.body.append(frame);
 
 @dataclass(frozen=True)
 class Visit:
-    """What a probe found, the console's lines, and what was asked for beside the two pages."""
+    """A probe's findings, the console's lines, and what was requested besides the two pages."""
 
     found: dict[str, Any]
     console: list[str]

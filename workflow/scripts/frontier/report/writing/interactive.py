@@ -136,7 +136,7 @@ def _candidate(row: StudyRow) -> dict[str, Any]:
 
 
 def _stories(group: Group, cells: Cells, naming: Naming, share: int) -> dict[str, Any]:
-    """What the page says of each variant of a group."""
+    """The data of each variant of a group."""
     facts = headings()
     changed = {
         row["variant"]: _change(shown)
@@ -169,7 +169,7 @@ def _story(row: StudyRow, facts: Sequence[Any], changed: Mapping[str, Any]) -> d
 
 
 def _change(shown: Any) -> list[tuple[str, str]]:
-    """What a quantization and techniques changed, as names and texts."""
+    """The changes by a quantization and techniques, as names and texts."""
 
     def box(one: Any) -> str:
         return f"{one.text} ({one.interval})" if one.interval else str(one.text)
