@@ -87,9 +87,9 @@ class Device(Derived):
     invalid. At 1, the clock may fall too."""
     percentile: Annotated[Annotated[float, Field(ge=0.01, le=99.99)] | None, Score] = None
     """A percentile of latency that must be known with its interval; else invalid."""
-    attempts: Annotated[int, Field(ge=1, le=10), Operate] = 1
-    """The number of times that requests are asked, at most, whose times failed a check;
-    1 where they cost money, and in scenarios other than single-stream."""
+    attempts: Annotated[int, Field(ge=1, le=10), Operate] = 2
+    """The number of times that requests, whole passes and rates are measured, at most, whose times
+    failed a check; 1 at an endpoint, and where a server may have their prompts in its cache."""
     memory_gb: Annotated[Positive | Literal["auto"], Plan] = "auto"
     """Memory for weights and cache in GB (10^9 bytes), all its GPUs together; auto: the host's."""
     bandwidth_gb_s: Annotated[Positive | None, Score] = None

@@ -21,7 +21,7 @@ from frontier.registry import Registry
 from frontier.results.layout import MEASUREMENT
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record
-from frontier.results.session import Contention, Session
+from frontier.results.session import Contention, Pass, Session
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,10 @@ class Gate(ABC):
         All of them by default, none where that cannot help.
         """
         return timing.records
+
+    def passes(self, timing: Timing) -> Sequence[Pass]:
+        """The passes of a timing that failed to ask again; none where not a single one failed."""
+        return ()
 
 
 GATES: Registry[Gate] = Registry("gates", Gate)

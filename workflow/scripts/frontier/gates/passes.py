@@ -14,8 +14,15 @@ class Passes(Gate):
 
     def reason(self, timing: Timing) -> Reason | None:
         """The reason for the first such pass; None where there are no passes."""
-        passes = [one for session in timing.sessions for one in session.loaded.passes]
-        return next(filter(None, (_fault(one, timing) for one in passes)), None)
+        return next(filter(None, (_fault(one, timing) for one in _passes(timing))), None)
+
+    def passes(self, timing: Timing) -> list[Pass]:
+        """All such passes."""
+        return [one for one in _passes(timing) if _fault(one, timing)]
+
+
+def _passes(timing: Timing) -> list[Pass]:
+    return [one for session in timing.sessions for one in session.loaded.passes]
 
 
 def _fault(one: Pass, timing: Timing) -> Reason | None:

@@ -222,7 +222,9 @@ def summary(
             )
             for number, own in sorted(sessions.items())
         ),
-        foreign_gpu_processes=_most(*recorded.begun.values(), *recorded.ended.values()),
+        foreign_gpu_processes=_most(
+            *(recorded.begun[number] for number in sessions), *recorded.ended.values()
+        ),
     )
 
 

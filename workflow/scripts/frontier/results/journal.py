@@ -14,7 +14,7 @@ from frontier.results import checksums, layout
 from frontier.results.measurement import Measurement
 from frontier.results.recorded import Recorded, closing, finished, opening
 from frontier.results.records import Record
-from frontier.results.session import Peaks, Run, Session
+from frontier.results.session import Pass, Peaks, Run, Session
 
 
 class Journal(Recorded):
@@ -83,7 +83,7 @@ class Journal(Recorded):
 
     def _forget(self, keys: set[str]) -> None:
         self.records = [record for record in self.records if record.key not in keys]
-        self._failed -= keys
+        self.failed -= keys
         for key in keys:
             del self.ended[key]
 
@@ -129,6 +129,47 @@ class Journal(Recorded):
         for number in sessions:
             del self.facts[number], self.begun[number]
         self._forget({record.key for record in self.records if record.session in sessions})
+        self._rewrite()
+
+    def start_over(self) -> None:
+        """Removes all requests and passes; of earlier sessions, only those that asked again stay.
+
+        Their facts say how often it was measured, and why.
+        """
+        self._forget({*self.ended})
+        for number in {*self.facts} - {self.session}:
+            if self.facts[number].loaded.again is None:
+                del self.facts[number]
+                self.begun.pop(number, None)
+        self.without([one for facts in self.facts.values() for one in facts.loaded.passes])
+
+    def without(self, passes: Sequence[Pass]) -> None:
+        """Removes passes, to be repeated."""
+        for number, facts in self.facts.items():
+            left = tuple(one for one in facts.loaded.passes if one not in passes)
+            loaded = facts.loaded.model_copy(update={"passes": left})
+            self.facts[number] = facts.model_copy(update={"loaded": loaded})
+        self._rewrite()
+
+    def state(self) -> Recorded:
+        """A copy of what is known, for `restore`."""
+        found = Recorded()
+        found.records, found.facts = [*self.records], {**self.facts}
+        found.begun, found.ended, found.failed = {**self.begun}, {**self.ended}, {*self.failed}
+        return found
+
+    def restore(self, earlier: Recorded) -> None:
+        """Puts back what was known earlier; of later sessions only the other facts stay."""
+        later = {
+            number: facts.model_copy(
+                update={"loaded": facts.loaded.model_copy(update={"passes": ()})}
+            )
+            for number, facts in self.facts.items()
+            if number not in earlier.facts
+        }
+        self.records, self.ended, self.failed = earlier.records, earlier.ended, earlier.failed
+        self.facts = {**earlier.facts, **later}
+        self.begun = {**self.begun, **earlier.begun}
         self._rewrite()
 
     def peaks(self) -> Peaks:

@@ -19,6 +19,7 @@ from frontier.results.key import Amount, Count, Digest, MeasureIdentity
 from frontier.results.part import Part
 from frontier.results.session import (
     Adoption,
+    Again,
     Asking,
     Contention,
     Loaded,
@@ -157,9 +158,14 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
         ]
 
     @property
+    def again(self) -> list[Again]:
+        """The sessions that asked something again because a gate failed, in order."""
+        return [one.loaded.again for one in self.sessions if one.loaded.again]
+
+    @property
     def times_asked(self) -> int:
         """The number of times that requests were asked, at most, because a gate failed."""
-        return 1 + sum(one.loaded.again is not None for one in self.sessions)
+        return 1 + len(self.again)
 
     @property
     def servers(self) -> list[Served]:

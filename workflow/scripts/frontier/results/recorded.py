@@ -28,7 +28,7 @@ class Recorded:
         self.facts: dict[int, Session] = {}
         self.begun: dict[int, dict[str, Any]] = {}
         self.ended: dict[str, dict[str, Any]] = {}
-        self._failed: set[str] = set()
+        self.failed: set[str] = set()
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -42,7 +42,7 @@ class Recorded:
     @property
     def answered_ids(self) -> set[str]:
         """The requests that have an answer, by their keys."""
-        return self.ended.keys() - self._failed
+        return self.ended.keys() - self.failed
 
     def add(self, record: Record, reading: dict[str, Any]) -> None:
         """Adds a record and the counters after it; it replaces one of a failure."""
@@ -51,7 +51,7 @@ class Recorded:
         self.records.append(record)
         self.ended[record.key] = reading
         failed = record.failure and not record.withheld  # a filter says the same again
-        (self._failed.add if failed else self._failed.discard)(record.key)
+        (self.failed.add if failed else self.failed.discard)(record.key)
 
     def take(self, value: dict[str, Any] | None) -> bool:
         """Adds a line; False if it is not of this measurement, or a duplicate."""
@@ -72,7 +72,7 @@ class Recorded:
             self.facts[session] = facts.model_copy(update={"loaded": Run.of(value["loaded"])})
             return True
         record = Record.of_line(value)
-        again = record is not None and (record.key in self._failed or self._replaces(record))
+        again = record is not None and (record.key in self.failed or self._replaces(record))
         if record is None or (record.key in self.ended and not again):
             return False
         self.add(record, reading)

@@ -11,9 +11,9 @@ import math
 import statistics
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import JsonValue, ValidationError
 
@@ -29,11 +29,14 @@ from frontier.registry import Registry
 from frontier.requests import Request
 from frontier.results.journal import Journal
 from frontier.results.records import Record
-from frontier.results.session import Run, WarmUp
+from frontier.results.session import Pass, Run, WarmUp
 from frontier.scenarios.common import warming
 from frontier.scenarios.common.asked import request_for
 from frontier.specs.measure import MeasuredTask
 from frontier.values import first_fault
+
+if TYPE_CHECKING:
+    from frontier.gates import Timing
 
 NO_CHOICES: Reason = "choices are asked one at a time (single-stream)"
 NO_TURNS: Reason = "the turns of a conversation are asked one at a time (single-stream)"
@@ -157,6 +160,19 @@ class Scenario(Entry, ABC):
     def answered(self, journal: Journal, ids: Collection[str]) -> int | None:
         """The last session with complete facts from loading, if no request is left to ask."""
         return journal.complete() if self.is_complete(journal.records, ids) else None
+
+    def judged(self, timing: Timing) -> Iterator[Timing]:
+        """The timings that gates judge each by itself: one, of all requests."""
+        yield replace(timing, latencies=self.LATENCIES)
+
+    def withdraw(
+        self, journal: Journal, records: Sequence[Record], passes: Sequence[Pass]
+    ) -> int | None:
+        """Removes what failed a gate, so that `measure` asks it again; the number of requests.
+
+        None where requests are replaced one by one instead: those in the bench's `again`.
+        """
+        return None
 
     @abstractmethod
     def measure(self, bench: Bench) -> None:

@@ -31,6 +31,7 @@ from frontier.host.progress import Progress
 from frontier.measuring import contention
 from frontier.measuring.contention import Reading
 from frontier.requests import Request
+from frontier.results.journal import Journal
 from frontier.results.records import Record
 from frontier.results.session import Pass, Run, WarmUp
 from frontier.results.times import tpot_s, ttft_s
@@ -109,7 +110,7 @@ class Offline(Scenario):
             self._rest(bench, {*bench.requests} - known)
             return
         if not done or not known >= bench.requests.keys():
-            journal.drop({*journal.facts} - {journal.session})
+            journal.start_over()
             done = 0
         journal.begin(asdict(bench.watch.read()))
         bench.pauses.beat()
@@ -123,6 +124,14 @@ class Offline(Scenario):
                     journal.append(record, asdict(reading))
             passes.append(found.facts(journal.records))
             journal.loaded(Run(passes=tuple(passes)))
+
+    def withdraw(self, journal: Journal, records: Sequence[Record], passes: Sequence[Pass]) -> int:
+        """Removes the passes that failed, or all if the first did, whose answers are the cell's."""
+        known = [one for facts in journal.facts.values() for one in facts.loaded.passes]
+        first = next(iter(known), None)
+        failed = passes if passes and first not in passes else known
+        journal.without(failed)
+        return len(failed) * len(records)
 
     def _rest(self, bench: Bench, missing: set[str]) -> None:
         """Asks the requests without an answer in one pass, each saved at once."""

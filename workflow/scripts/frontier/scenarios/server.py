@@ -12,10 +12,10 @@ Only complete rates are saved; after an interruption the current one is repeated
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from frontier.blocks import Measure
 from frontier.catalogue.devices import Warmup
@@ -25,15 +25,19 @@ from frontier.errors import UserError
 from frontier.host import presence
 from frontier.host.progress import Progress
 from frontier.requests import Request
+from frontier.results.journal import Journal
 from frontier.results.loads import STOPPED, at_once, loads, rate_at_once
 from frontier.results.records import Record
-from frontier.results.session import WarmUp
+from frontier.results.session import Pass, WarmUp
 from frontier.scenarios import MOST_ATTEMPTS, Bench, Scenario, answers_of
 from frontier.scenarios.common import warming
 from frontier.scenarios.common.recording import recorded
 from frontier.scenarios.common.schedule import SECOND, Arrival, poisson
 from frontier.scenarios.common.search import Tried, next_rate
 from frontier.stats import early_stopping
+
+if TYPE_CHECKING:
+    from frontier.gates import Timing
 
 LEAD_S = 0.5
 """The time from handing over a schedule to its start, to open connections and prepare prompts."""
@@ -98,6 +102,19 @@ class Server(Scenario):
             for one in loads(records)
         ]
         return None if unit is None else next_rate(tried, unit, self.rates)
+
+    def judged(self, timing: Timing) -> Iterator[Timing]:
+        """Each rate; a request without an answer is late there, and no fault of the measurement."""
+        for load in loads(timing.records):
+            asked = [record for record in load.records if record.failure != STOPPED]
+            yield replace(timing, records=asked, max_failed=1.0)
+
+    def withdraw(self, journal: Journal, records: Sequence[Record], passes: Sequence[Pass]) -> int:
+        """Removes the whole rates of these requests."""
+        rates = {record.rate for record in records}
+        failed = [record for record in journal.records if record.rate in rates]
+        journal.discard(failed)
+        return len(failed)
 
     def warm_up(self, model: LoadedModel, requests: Sequence[Request], limits: Warmup) -> WarmUp:
         """Runs rounds of several requests at once, as the first timed ones are asked."""

@@ -15,6 +15,8 @@ from frontier.values import sha256
 
 CONDITIONS = ("hardware", "surroundings", "packages")
 """The parts of a cell's provenance that cells share."""
+AGAIN = ("requests", "changed", "because")
+"""The figures of what was measured again, without their prefix."""
 DIGESTS = ("sample_sha256", "weights_sha256")
 
 
@@ -69,4 +71,5 @@ def _digests(cell: CellResult, path: Path) -> dict[str, Any]:
         "table_sha256": cell.table_sha256,
         "json_sha256": sha256(path),
         "adopted": len(cell.adopted),
+        "again": {name: cell.figures.get(f"repeated_{name}") for name in AGAIN},
     }

@@ -7,8 +7,8 @@ measurement, with the limits of that day.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from frontier import gates, scenarios
@@ -17,7 +17,7 @@ from frontier.machine.limits import OutOfTimeError
 from frontier.measuring import contention
 from frontier.results.journal import Journal
 from frontier.results.records import Record
-from frontier.results.session import Again, Run, Served
+from frontier.results.session import Again, Pass, Run, Served
 from frontier.scenarios import Bench, Scenario
 from frontier.specs.measure import MeasureSpec
 
@@ -34,21 +34,44 @@ def timed(scenario: Scenario, bench: Bench) -> None:
         bench.journal.loaded(Run(server=Served.of(asdict(server))))
 
 
-def until_sound(spec: MeasureSpec, scenario: Scenario, bench: Bench) -> None:
-    """Asks requests again until all gates pass, or the device's `attempts` are over.
+@dataclass(frozen=True)
+class Disturbed:
+    """What failed a gate, and may pass if it is asked again."""
 
-    Each time is a session of its own, after a warm-up. An answer is replaced only by another one.
-    Nothing is asked again that costs money, or in scenarios whose requests depend on each other. If
-    the job's time ends meanwhile, what was measured before it counts.
+    reason: Reason
+    records: Sequence[Record]
+    passes: Sequence[Pass]
+
+
+def until_sound(spec: MeasureSpec, scenario: Scenario, bench: Bench) -> None:
+    """Asks again what failed a gate until all pass, or the device's `attempts` are over.
+
+    Each time is a session of its own, after a warm-up: single requests, whole passes, whole rates.
+    An answer is replaced only by another one. If the job's time ends meanwhile, what was measured
+    before it counts.
     """
-    if bench.paid or not scenario.INDEPENDENT:
+    if not _repeatable(bench):
         return
-    try:
-        while _attempts(bench.journal) < spec.attempts and (found := _disturbed(spec, bench)):
-            _ask(spec, scenario, bench, *found)
-    except OutOfTimeError:
-        bench.journal.loaded(Run(load_average=bench.watch.load_average()))
-        print(f"{bench.label}: no time is left to ask again", file=sys.stderr, flush=True)
+    journal = bench.journal
+    while _attempts(journal) < spec.attempts and (found := _disturbed(spec, scenario, bench)):
+        earlier = journal.state()
+        try:
+            _ask(spec, scenario, bench, found)
+        except OutOfTimeError:
+            if not scenario.INDEPENDENT:
+                journal.restore(earlier)
+            if journal.session in journal.begun:
+                journal.loaded(Run(load_average=bench.watch.load_average()))
+            print(f"{bench.label}: no time is left to ask again", file=sys.stderr, flush=True)
+            return
+
+
+def _repeatable(bench: Bench) -> bool:
+    """Whether requests may be asked again: not where that may cost money, nor where a server may
+    have their prompts in its cache by now."""
+    server = bench.model.loaded.server
+    ours = server is None or (server.base_url is None and server.prefix_cache is False)
+    return ours and not bench.paid
 
 
 def _attempts(journal: Journal) -> int:
@@ -56,11 +79,11 @@ def _attempts(journal: Journal) -> int:
     return 1 + sum(one.loaded.again is not None for one in journal.facts.values())
 
 
-def _disturbed(spec: MeasureSpec, bench: Bench) -> tuple[Reason, list[str]] | None:
-    """The reason of the first gate that fails, and the requests by which it may pass."""
+def _disturbed(spec: MeasureSpec, scenario: Scenario, bench: Bench) -> Disturbed | None:
+    """What fails a gate and may pass another time, with the first reason; None if there is none."""
     journal = bench.journal
     records = contention.with_loads(journal)
-    timing = gates.Timing(
+    whole = gates.Timing(
         records,
         journal.sessions,
         contention.summary(journal, records),
@@ -69,12 +92,17 @@ def _disturbed(spec: MeasureSpec, bench: Bench) -> tuple[Reason, list[str]] | No
         max_drift=spec.max_drift,
         max_slowed=spec.max_slowed,
     )
-    failed = gates.first_failure(timing)
-    wanted = _with_later(bench, failed[0].again(timing)) if failed else []
-    if not failed or not wanted:
+    found = [
+        Disturbed(reason, gate.again(timing), gate.passes(timing))
+        for timing in scenario.judged(whole)
+        if (failure := gates.first_failure(timing))
+        for gate, reason in [failure]
+    ]
+    wanted = [record for one in found for record in one.records]
+    if not wanted:
         return None
     journal.settle(records)
-    return failed[1], wanted
+    return Disturbed(found[0].reason, wanted, [one for each in found for one in each.passes])
 
 
 def _with_later(bench: Bench, records: Iterable[Record]) -> list[str]:
@@ -86,16 +114,17 @@ def _with_later(bench: Bench, records: Iterable[Record]) -> list[str]:
     return [name for name in bench.requests if name in wanted]
 
 
-def _ask(
-    spec: MeasureSpec, scenario: Scenario, bench: Bench, reason: Reason, names: Collection[str]
-) -> None:
-    """Asks these requests again in another session; counts the answers that differ."""
+def _ask(spec: MeasureSpec, scenario: Scenario, bench: Bench, found: Disturbed) -> None:
+    """Asks this again in another session; counts the answers that differ."""
     journal = bench.journal
-    print(f"{bench.label}: {reason}; {len(names)} requests are asked again", file=sys.stderr)
-    before = {one.id: one.text for one in journal.records if one.id in names and not one.failure}
+    names = _with_later(bench, found.records)
+    before = {one.key: one.text for one in journal.records if not one.failure}
+    withdrawn = scenario.withdraw(journal, found.records, found.passes)
+    requests = len(names) if withdrawn is None else withdrawn
+    print(f"{bench.label}: {found.reason}; {requests} requests are asked again", file=sys.stderr)
     own = journal.facts[journal.session]
     given = {name: one for name, one in own.loaded.given().items() if name not in OF_ASKING}
-    again = Again(reason=reason, requests=len(names))
+    again = Again(reason=found.reason, requests=requests)
     now = datetime.now(UTC).isoformat(timespec="microseconds")
     loaded = Run(**given, again=again)
     journal.another(own.model_copy(update={"started": now, "loaded": loaded}))
@@ -103,6 +132,6 @@ def _ask(
     bench = replace(bench, watch=watch, again=frozenset(names))
     journal.loaded(scenarios.warmed(scenario, bench, spec.device.warmup))
     timed(scenario, bench)
-    after = {one.id: one.text for one in journal.records}
-    changed = sum(after[name] != text for name, text in before.items())
+    after = {one.key: one.text for one in journal.records}
+    changed = sum(after.get(key, text) != text for key, text in before.items())
     journal.loaded(Run(again=again.model_copy(update={"changed": changed})))
