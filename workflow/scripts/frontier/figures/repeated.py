@@ -6,6 +6,9 @@ from frontier.figures import Figure, Measured, Needs, Values
 from frontier.results.columns import Column
 
 
+NOTHING = "nothing was repeated"
+
+
 class Repeated(Figure):
     """The device's `attempts` bound how often that is done."""
 
@@ -21,7 +24,7 @@ class Repeated(Figure):
             "requests whose text was another when they were measured again",
         ),
         Column(
-            "repeated_because", "text", "", "checks that had failed; missing: nothing was repeated"
+            "repeated_because", "text", "", "checks that had failed, or that nothing was repeated"
         ),
     )
 
@@ -31,5 +34,5 @@ class Repeated(Figure):
         return {
             "repeated_requests": sum(one.requests for one in again),
             "repeated_changed": sum(one.changed or 0 for one in again),
-            "repeated_because": "; ".join(dict.fromkeys(one.reason for one in again)) or None,
+            "repeated_because": "; ".join(dict.fromkeys(one.reason for one in again)) or NOTHING,
         }

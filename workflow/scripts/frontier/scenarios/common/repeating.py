@@ -36,7 +36,7 @@ def timed(scenario: Scenario, bench: Bench) -> None:
 
 @dataclass(frozen=True)
 class Disturbed:
-    """What failed a gate, and may pass if it is asked again."""
+    """A failure of a gate that another measurement may avoid."""
 
     reason: Reason
     records: Sequence[Record]
@@ -80,7 +80,7 @@ def _attempts(journal: Journal) -> int:
 
 
 def _disturbed(spec: MeasureSpec, scenario: Scenario, bench: Bench) -> Disturbed | None:
-    """What fails a gate and may pass another time, with the first reason; None if there is none."""
+    """The failures of gates that another measurement may avoid, as one; None if there is none."""
     journal = bench.journal
     records = contention.with_loads(journal)
     whole = gates.Timing(
