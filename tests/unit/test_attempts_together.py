@@ -71,7 +71,7 @@ def passes(folder: Path) -> list[int]:
 def test_a_disturbed_pass_is_measured_again(
     cell: Cell, busy: Any, places: list[int], counts: list[int], asked: int
 ) -> None:
-    """That one alone; if it was the first, whose answers are scored, all of them."""
+    """The pass alone; if it was the first, whose answers are scored, all of them."""
     busy(places)
     folder = cell.measure(8, attempts=2, **OFFLINE)
     assert passes(folder) == counts
@@ -144,7 +144,7 @@ class Ends(Queue):
 
 @pytest.mark.parametrize("in_time", [True, False])
 def test_a_disturbed_rate_is_measured_again(tmp_path: Path, in_time: bool) -> None:
-    """That rate alone, by the same schedule; the others and the answers that are scored stay."""
+    """The rate alone, by the same schedule; the others and the answers that are scored stay."""
     ASKED.clear()
     PAUSED.clear()
     PAUSED.add(2)

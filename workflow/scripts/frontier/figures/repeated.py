@@ -5,7 +5,6 @@ from __future__ import annotations
 from frontier.figures import Figure, Measured, Needs, Values
 from frontier.results.columns import Column
 
-
 NOTHING = "nothing was repeated"
 
 
