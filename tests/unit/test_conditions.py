@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,9 @@ from frontier.machine.conditions import Reading
 from frontier.measuring.conditions import EVERY_S, SWAPPING, Log, summary
 from frontier.results.session import Conditions, Contention, Session
 from measurements import WARM_UP, session
+from standin_gpus import StandIns
 
+SCRIPTS = Path(conditions.__file__).parents[2]
 LINUX = pytest.mark.skipif(platform.system() != "Linux", reason="files of Linux")
 
 
@@ -160,3 +165,49 @@ def test_this_machine() -> None:
     }  # fmt: skip
     assert now.unknown.keys() == {name for name, missing in unknown.items() if missing}
     assert all(now.unknown.values())
+
+
+GPUS = """
+import json, os, sys
+from pathlib import Path
+from frontier.machine import conditions
+from frontier.measuring.conditions import summary
+readings, file = [], Path(os.environ["STAND_IN_HEAT"])
+for second, line in enumerate(sys.argv[1:]):
+    if line:
+        file.write_text(line)
+    readings.append((5.0 * second, conditions.read("cuda")))
+print(summary(readings).model_dump_json())
+"""
+
+
+def on_gpus(gpus: StandIns, *lines: str) -> Conditions:
+    """The conditions seen by a process that reads them after each change of the driver's counts."""
+    known = gpus.environment | {"STAND_IN_HEAT": str(gpus.folder / "heat.txt")}
+    done = subprocess.run(
+        [sys.executable, "-c", GPUS, *lines], env={**os.environ, **known, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return Conditions.model_validate_json(done.stdout)
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (["0 0\n0 0", "0 0\n0 900000000", "0 0\n0 900000000"], "throttling: the hardware was slowed in 50% of the time (GPU 1: heat_ms)"),
+        (["0 0\n0 0", "0 0\n0 9000000", "0 0\n0 9000000"], None),
+        (["0 0\n0 0", "0 0\n64 0", "0 0\n0 0"], "throttling: the hardware was slowed in 50% of the time (GPU: heat, by hardware)"),
+        (["", "", ""], None),
+    ],
+    ids=["between two readings", "too short", "at a reading", "it counts none"],
+)  # fmt: skip
+def test_the_driver_counts_how_long_heat_slowed_a_gpu(
+    tmp_path: Path, lines: list[str], words: str | None
+) -> None:
+    """The counter shows what no reading saw."""
+    gpus = StandIns(tmp_path, 2, use=[(100.0, 80, 1400), (50.0, 40, 1000)])
+    found = on_gpus(gpus, *lines)
+    assert reason(found) == words
+    assert found.power["GPU 1 power limit"] == "300 W"
+    assert "GPU" not in found.unknown

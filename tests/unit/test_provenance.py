@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cells import Cell, write
-from frontier.machine import surroundings
+from frontier.machine import conditions, surroundings
 from frontier.report.writing.provenance import provenance
 from frontier.values import sha256
 
@@ -66,12 +66,12 @@ def test_without_git_the_commit_is_not_known(
 
 
 def test_governors_are_those_that_the_system_names(tmp_path: Path) -> None:
-    assert surroundings.governor(tmp_path) is None
+    assert conditions.setting("governor", tmp_path) is None
     for cpu, governor in enumerate(("powersave", "performance", "powersave")):
-        folder = tmp_path / f"cpu{cpu}" / "cpufreq"
+        folder = tmp_path / "devices" / "system" / "cpu" / f"cpu{cpu}" / "cpufreq"
         folder.mkdir(parents=True)
         (folder / "scaling_governor").write_text(f"{governor}\n", encoding="utf-8")
-    assert surroundings.governor(tmp_path) == "performance, powersave"
+    assert conditions.setting("governor", tmp_path) == "performance, powersave"
 
 
 def test_a_container_is_named_by_its_kind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def read(accelerator: str, root: Path = SYS) -> Reading:
     """The current conditions of the hardware that computes. `root`: the place of Linux's /sys."""
     if platform.system() == "Darwin":
         return _mac()
-    power = {name: one for name, files in SETTINGS.items() if (one := _setting(root, files))}
+    power = {name: one for name in SETTINGS if (one := setting(name, root))}
     with suppress(AttributeError, OSError):
         if (battery := psutil.sensors_battery()) is not None:
             power["supply"] = "mains" if battery.power_plugged else "battery"
@@ -80,8 +80,9 @@ def read(accelerator: str, root: Path = SYS) -> Reading:
     clock_mhz = max(clocks, default=0) / 1000 or None
     by: tuple[str, ...] = ()
     if accelerator == "cuda":
-        clock_mhz, by, limits, missing = _gpus()
+        clock_mhz, by, limits, counters, missing = _gpus()
         power |= limits
+        slowed |= counters
         unknown |= missing
         if not missing:
             unknown.pop("throttling", None)
@@ -96,13 +97,16 @@ def read(accelerator: str, root: Path = SYS) -> Reading:
     return Reading(power, clock_mhz, slowed if known else None, by, swapped, unknown)
 
 
-def _setting(root: Path, files: str) -> str:
-    """The values of a setting's files, each once; empty if there are none."""
+def setting(name: str, root: Path = SYS) -> str | None:
+    """The values of one of Linux's SETTINGS on all cores, each once; None if it names none.
+
+    A virtual machine often has no governor of its own, and other systems have none.
+    """
     found = set()
-    for path in root.glob(files):
-        with suppress(OSError):
-            found.add(path.read_text().strip())
-    return ", ".join(sorted(found))
+    for path in root.glob(SETTINGS[name]):
+        with suppress(OSError, UnicodeDecodeError):
+            found.add(path.read_text(encoding="utf-8").strip())
+    return ", ".join(sorted(found)) or None
 
 
 def _slowed(root: Path) -> Iterator[tuple[str, int]]:
@@ -132,15 +136,17 @@ def _swapped() -> int | None:
     return int(swap.sin) + int(swap.sout)
 
 
-def _gpus() -> tuple[float | None, tuple[str, ...], dict[str, str], dict[str, str]]:
-    """The slowest clock in MHz, what slows a GPU, the limits of power, and what is unknown."""
+def _gpus() -> tuple[float | None, tuple[str, ...], dict[str, str], dict[str, int], dict[str, str]]:
+    """The slowest clock in MHz, what slows a GPU, power limits, counters, and what is unknown."""
     clocks: list[int] = []
     by: set[str] = set()
     limits: dict[str, str] = {}
+    counters: dict[str, int] = {}
+    unknown: dict[str, str] = {}
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        return None, (), {}, {"GPU": f"the driver does not answer: {error}"}
+        return None, (), {}, {}, {"GPU": f"the driver does not answer: {error}"}
     try:
         for number, one in enumerate(_visible_gpus()):
             clocks.append(pynvml.nvmlDeviceGetClockInfo(one, pynvml.NVML_CLOCK_SM))
@@ -148,11 +154,22 @@ def _gpus() -> tuple[float | None, tuple[str, ...], dict[str, str], dict[str, st
             by |= {words for name, words in REASONS.items() if bits & getattr(pynvml, name)}
             limit = pynvml.nvmlDeviceGetEnforcedPowerLimit(one)
             limits[f"GPU {number} power limit"] = f"{limit / 1000:g} W"
+            with suppress(pynvml.NVMLError):  # not every GPU counts it
+                counters[f"GPU {number}: heat_ms"] = _heat_ms(one)
     except pynvml.NVMLError as error:
-        return min(clocks, default=None), tuple(sorted(by)), limits, {"GPU": str(error)}
+        unknown = {"GPU": str(error)}
     finally:
         pynvml.nvmlShutdown()
-    return min(clocks, default=None), tuple(sorted(by)), limits, {}
+    return min(clocks, default=None), tuple(sorted(by)), limits, counters, unknown
+
+
+def _heat_ms(handle: Any) -> int:
+    """Milliseconds for which heat slowed a GPU so far: also what is over before a reading.
+
+    Source: NVIDIA, "NVML API Reference", nvmlViolationTime_t, which counts nanoseconds.
+    """
+    status = pynvml.nvmlDeviceGetViolationStatus(handle, pynvml.NVML_PERF_POLICY_THERMAL)
+    return int(status.violationTime) // 1_000_000
 
 
 def _visible_gpus() -> list[Any]:

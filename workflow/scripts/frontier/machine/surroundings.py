@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from frontier.machine.conditions import setting
+
 ROOT = Path(__file__).resolve().parents[4]
 """The folder of the project."""
-CPUS = Path("/sys/devices/system/cpu")
 FILES = {"docker": Path("/.dockerenv"), "podman": Path("/run/.containerenv")}
 VARIABLES = {
     "kubernetes": "KUBERNETES_SERVICE_HOST",
@@ -27,7 +28,7 @@ WAIT_S = 20.0
 
 def describe() -> dict[str, Any]:
     """The surroundings; what is not known is null."""
-    return {**commit(ROOT), "governor": governor(CPUS), "container": container(os.environ)}
+    return {**commit(ROOT), "governor": setting("governor"), "container": container(os.environ)}
 
 
 def commit(folder: Path) -> dict[str, Any]:
@@ -56,20 +57,6 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-def governor(cpus: Path) -> str | None:
-    """The governors of the processor's frequency, each once; None where the system names none.
-
-    Only Linux names them; a virtual machine often has none of its own.
-    """
-    found = set()
-    for path in cpus.glob("cpu[0-9]*/cpufreq/scaling_governor"):
-        try:
-            found.add(path.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError):
-            continue
-    return ", ".join(sorted(found)) or None
 
 
 def container(environment: Mapping[str, str]) -> str | None:
