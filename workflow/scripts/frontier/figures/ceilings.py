@@ -1,4 +1,4 @@
-"""The measured limits of the machine."""
+"""The origin of the measured limits of the machine."""
 
 from __future__ import annotations
 
@@ -10,34 +10,19 @@ EARLIER = "missing: measured by an earlier release"
 
 
 class CeilingsOfMachine(Figure):
-    """The limits with which utilization is compared: those that torch reaches on this host.
+    """The origin of the limits with which utilization is compared, or why there are none."""
 
-    Measured once for each machine, before the first model is loaded: a sum over 1 GiB or a matrix
-    times a vector, and products of square matrices; the best of several repetitions.
-    """
-
-    ORDER = 108
+    ORDER = 208
     NEEDS = Needs.MEASUREMENT
     CONDITION = True
     COLUMNS = (
         Column("ceilings", "text", "", "where the limits of the machine come from, or why none"),
-        Column("ceiling_read_gb_s", "number", "GB/s", "rate at which torch reads memory"),
-        Column(
-            "ceiling_tflop_s",
-            "number",
-            "TFLOP/s",
-            "rate at which torch multiplies matrices in the precision of activations",
-        ),
     )
 
     def values(self, measured: Measured) -> Values:
-        """The limits, and the reason if there are none."""
+        """The version of torch that reached them, or the reason if there are none."""
         found = utilization.ceilings(measured)
         if found is None or found.missing:
             return {"ceilings": f"missing: {found.missing}" if found else EARLIER}
         gpus = f", {found.gpus} GPU(s)" if found.gpus else ""
-        return {
-            "ceilings": f"measured with torch {found.torch}{gpus}",
-            "ceiling_read_gb_s": found.read_gb_s,
-            "ceiling_tflop_s": found.matrix_tflop_s.get(measured.measurement.dtype),
-        }
+        return {"ceilings": f"measured with torch {found.torch}{gpus}"}
