@@ -1,4 +1,4 @@
-"""A report in a real browser: the time to open it and to filter its cells."""
+"""A report in a real browser: the time to open it, to filter its cells, and to follow limits."""
 
 from __future__ import annotations
 
@@ -67,6 +67,34 @@ frame.onload = async () => {
   }
   await settled();
   found.scroll_task_ms = Math.max(0, ...long);
+  inside.querySelector("#decide").scrollIntoView();
+  await settled();
+  const answers = inside.querySelector("#answered");
+  const asked = async (key, value) => {
+    const input = inside.querySelector(`[data-key=${key}]`);
+    const said = new Promise(done => new MutationObserver((_, seen) => {
+      seen.disconnect();
+      done();
+    }).observe(answers, {childList: true}));
+    const before = performance.now();
+    input.value = value;
+    input.dispatchEvent(new Event("input", {bubbles: true}));
+    await said;
+    await painted();
+    return performance.now() - before;
+  };
+  const limits = [];
+  for (const value of ["70", "90", ""]) limits.push(await asked("score-at-least", value));
+  found.limit_ms = Math.max(...limits);
+  const clicks = [];
+  for (const where of ["tr.one .follow", "figure [data-kind=symbol]", "#story-close"]) {
+    await settled();
+    const before = performance.now();
+    inside.querySelector(where).dispatchEvent(new MouseEvent("click", {bubbles: true}));
+    await painted();
+    clicks.push(performance.now() - before);
+  }
+  found.follow_ms = Math.max(...clicks);
   for (const select of inside.querySelectorAll(".filters select")) {
     select.selectedIndex = 1;
     const name = select.parentElement.textContent.trim().split(" ")[0];
@@ -91,6 +119,9 @@ class Visit:
 
 def behaviour(report: Path, timeout_s: float = 120) -> dict[str, Any]:
     """Milliseconds to open a report, for the slowest answer of each choice, and for a scroll's frame.
+
+    For the slowest answer to a limit (`limit_ms`, from the input to the frame that shows it) and to a
+    click on a variant (`follow_ms`) as well.
 
     Also how many cells the first option of each choice leaves. Raises queue.Empty where the
     browser does not answer in time.

@@ -30,14 +30,28 @@ const at = mark => {
 
 /** Draws the Pareto line and the ring of what meets the limits; as rendered without any.
  * @param {HTMLElement} figure @param {Candidate[]} frontier @param {string | undefined} chosen
- * @param {boolean} asked */
-const drawFrontier = (figure, frontier, chosen, asked) => {
+ * @param {string | null} ringed the label of the chosen variant; null without limits */
+const drawFrontier = (figure, frontier, chosen, ringed) => {
   const line = /** @type {SVGElement | null} */ (figure.querySelector("[data-drawn=front]"));
   const ring = /** @type {SVGElement | null} */ (figure.querySelector("[data-drawn=ring]"));
   if (!line || !ring) return;
+  const words = [...figure.querySelectorAll("svg :is(text, tspan)")].find(
+    one => one.textContent?.startsWith("Ring, "));
+  if (words instanceof SVGElement) {
+    words.dataset.words ??= words.textContent ?? "";
+    words.textContent = ringed === null ? words.dataset.words : `Ring, by your limits: ${ringed}`;
+  }
+  const caption = figure.querySelector("figcaption"), remark = caption?.querySelector(".limited");
+  if (ringed === null) remark?.remove();
+  else if (caption && !remark) {
+    const added = element("strong",
+      "The line and the ring follow your limits; the band and this text do not. ");
+    added.className = "limited";
+    caption.prepend(added);
+  }
   line.dataset.was ??= line.getAttribute("d") ?? "";
   ring.dataset.was ??= ring.getAttribute("transform") ?? "";
-  if (!asked) {
+  if (ringed === null) {
     line.setAttribute("d", line.dataset.was);
     ring.setAttribute("transform", ring.dataset.was);
     ring.removeAttribute("visibility");

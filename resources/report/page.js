@@ -29,9 +29,23 @@
       task: one.dataset.task ?? null,
     }));
 
-  /** Every row and mark of a variant: in which place, and whose.
-   * @type {{what: Element, place: string, variant: string}[]} */
-  const traced = [];
+  /** Rows and marks by place and variant, all that is of a variant, and the buttons that follow it.
+   * @type {Map<string, Element[]>[]} */
+  const [placed, traced, buttons] = [new Map(), new Map(), new Map()];
+  /** @param {Map<string, Element[]>} among @param {string} key @param {Element} what */
+  const add = (among, key, what) => {
+    const found = among.get(key);
+    if (found) found.push(what);
+    else among.set(key, [what]);
+  };
+  /** @param {Element} what @param {string} place @param {string} variant */
+  const trace = (what, place, variant) => {
+    add(placed, `${place}|${variant}`, what);
+    add(traced, variant, what);
+  };
+  /** The boxes of the two tables by place, with their marks as rendered.
+   * @type {Map<string, {box: HTMLElement, variant: string, was: {chosen: boolean, best: boolean}}[]>} */
+  const boxes = new Map();
   const byLabel = new Map(data.variants.map(one => [one.label, one.id]));
   for (const head of document.querySelectorAll("main tbody th[scope=row]")) {
     const variant = byLabel.get((head.firstChild?.textContent ?? "").trim());
@@ -40,19 +54,33 @@
     const button = element("button", ...head.childNodes);
     button.className = "follow";
     button.dataset.follow = variant;
+    button.setAttribute("aria-pressed", "false");
     head.append(button);
+    add(buttons, variant, button);
     const place = /** @type {HTMLElement | null} */ (row.closest("[data-place]"))?.dataset.place;
-    traced.push({what: row, place: place ?? "", variant});
+    trace(row, place ?? "", variant);
     for (const box of /** @type {NodeListOf<HTMLElement>} */ (row.querySelectorAll("td[data-place]"))) {
-      traced.push({what: box, place: box.dataset.place ?? "", variant});
+      const was = {chosen: box.matches(".chosen"), best: box.matches(".best")};
+      trace(box, box.dataset.place ?? "", variant);
+      const column = boxes.get(box.dataset.place ?? "") ?? [];
+      column.push({box, variant, was});
+      boxes.set(box.dataset.place ?? "", column);
     }
   }
   const figuresOf = [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("figure"))];
   for (const figure of figuresOf) {
     for (const mark of /** @type {NodeListOf<SVGElement>} */ (figure.querySelectorAll("[data-variant]"))) {
-      traced.push({what: mark, place: figure.dataset.place ?? "", variant: mark.dataset.variant ?? ""});
+      trace(mark, figure.dataset.place ?? "", mark.dataset.variant ?? "");
     }
   }
+  /** @type {Map<string, HTMLElement[]>} */
+  const frontiers = new Map();
+  for (const figure of figuresOf.filter(one => one.id.startsWith("frontier"))) {
+    frontiers.set(figure.dataset.place ?? "", [figure]);
+  }
+  /** @type {Map<string, Shown>} */
+  const shownAt = new Map(data.tasks.flatMap(task => task.candidates.map(
+    one => [`${task.file}/${one.device}|${one.variant}`, one])));
 
   /** @type {Map<string, string[]>} */
   let missed = new Map();
@@ -67,6 +95,7 @@
     const among = one => (!devices.size || devices.has(one.device))
       && (!wanted.size || wanted.has(licences.get(one.variant) ?? ""));
     const answers = byId("answered"), shown = document.createDocumentFragment();
+    const before = missed;
     missed = new Map();
     /** @type {Map<string, Task[]>} */
     const pools = new Map();
@@ -74,7 +103,9 @@
       const about = set.filter(one => one.task === null || one.task === task.task);
       const foreign = about.find(limit => !applies(limit, task));
       if (foreign) {
-        shown.append(element("p", `${task.label}: left out: it cannot have a ${inWords(foreign)}.`));
+        const line = element("p", `${task.label}: left out: it cannot have a ${inWords(foreign)}.`);
+        line.className = "remark";
+        shown.append(line);
       }
       const candidates = foreign ? [] : task.candidates.filter(among);
       const made = deciding.decide(candidates, about, data.margin, surely);
@@ -90,12 +121,18 @@
             ...(surely ? deciding.doubtful(one, about) : [])].map(inWords);
         if (faults.length) missed.set(`${task.file}/${one.device}|${one.variant}`, faults);
       }
-      for (const figure of figuresOf.filter(one => one.id.startsWith("frontier"))) {
-        const device = (figure.dataset.place ?? "").slice(task.file.length + 1);
-        if (figure.dataset.place !== `${task.file}/${device}`) continue;
+      for (const device of Object.keys(data.devices)) {
+        const place = `${task.file}/${device}`;
         const here = deciding.decide(
           candidates.filter(one => one.device === device), about, data.margin, surely);
-        drawFrontier(figure, here.frontier, here.answer?.variant, asked);
+        const ringed = here.answer?.variant;
+        for (const figure of frontiers.get(place) ?? []) {
+          drawFrontier(figure, here.frontier, ringed, asked ? labels.get(ringed ?? "") ?? "none" : null);
+        }
+        for (const {box, variant, was} of boxes.get(place) ?? []) {
+          box.classList.toggle("chosen", asked ? variant === ringed : was.chosen);
+          box.classList.toggle("best", asked ? variant === here.best?.variant : was.best);
+        }
       }
     }
     if (checkbox("over-tasks")?.checked) {
@@ -108,10 +145,15 @@
           title, candidates, deciding.decide(candidates, about, data.margin, surely), about));
       }
     }
-    answers.replaceChildren(...(asked ? [shown]
+    const terms = [...set.map(inWords),
+      ...[...devices].map(one => `on ${data.devices[one]}`), ...[...wanted].map(one => `licence ${one}`),
+      ...(surely ? ["by whole 95 % intervals"] : [])];
+    const line = element("p", terms.length ? `Asked for: ${terms.join("; ")}.` : "");
+    answers.replaceChildren(...(asked ? [line, shown]
       : [element("p", "Set a limit: the answer, the charts and the tables follow it.")]));
-    for (const {what, place, variant} of traced) {
-      what.classList.toggle("unmet", missed.has(`${place}|${variant}`));
+    for (const key of new Set([...before.keys(), ...missed.keys()])) {
+      if (before.has(key) === missed.has(key)) continue;
+      for (const what of placed.get(key) ?? []) what.classList.toggle("unmet");
     }
     keep();
     tell();
@@ -131,16 +173,26 @@
 
   /** Follows a variant through the page, or none. @param {string | null} variant */
   const follow = variant => {
-    followed = variant !== null && labels.has(variant) ? variant : null;
-    document.body.classList.toggle("following", followed !== null);
-    for (const one of traced) one.what.classList.toggle("followed", one.variant === followed);
-    for (const button of /** @type {NodeListOf<HTMLElement>} */ (
-      document.querySelectorAll("[data-follow]"))) {
-      button.setAttribute("aria-pressed", String(button.dataset.follow === followed));
+    for (const on of [false, true]) {
+      if (on) followed = variant !== null && labels.has(variant) ? variant : null;
+      for (const what of traced.get(followed ?? "") ?? []) what.classList.toggle("followed", on);
+      for (const button of buttons.get(followed ?? "") ?? []) {
+        button.setAttribute("aria-pressed", String(on));
+      }
     }
+    document.body.classList.toggle("following", followed !== null);
+    pointed(followed);
     tell();
     keep();
   };
+
+  /** A variant with its figures, and the limits that it misses. @param {string} place @param {string} variant */
+  const said = (place, variant) => {
+    const one = shownAt.get(`${place}|${variant}`), faults = missed.get(`${place}|${variant}`);
+    return [`${labels.get(variant)}${one ? `: ${one.speed}, ${one.said}` : ""}`,
+      ...(faults ? [`outside your limits: ${faults.join("; ")}`] : [])].join("; ");
+  };
+  const pointed = pointing(figuresOf, said, follow, () => story.focus());
 
   const PREFIX = "#limits?";
 
@@ -159,9 +211,9 @@
     }
   };
 
-  /** Reads the question of a link. */
+  /** Reads the question of a link; the variant to follow. */
   const read = () => {
-    if (!location.hash.startsWith(PREFIX)) return;
+    if (!location.hash.startsWith(PREFIX)) return followed;
     const query = new URLSearchParams(location.hash.slice(PREFIX.length));
     for (const one of inputs) {
       const given = query.getAll(one.dataset.key ?? "");
@@ -172,13 +224,13 @@
       percentile.value = query.get("percentile") ?? "50";
       if (percentile.selectedIndex < 0) percentile.value = "50";
     }
-    followed = query.get("follow");
+    return query.get("follow");
   };
 
   let waiting = 0;
   panel.addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(answer, 150);
+    waiting = setTimeout(answer, 60);
   });
   document.addEventListener("click", event => {
     const target = /** @type {Element} */ (event.target);
@@ -196,8 +248,7 @@
     answer();
   });
   const start = () => {
-    read();
-    follow(followed);
+    follow(read());
     answer();
   };
   addEventListener("hashchange", start);

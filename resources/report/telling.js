@@ -5,8 +5,8 @@
  */
 const telling = data => {
   /** A list of names and texts. @param {string[][]} pairs */
-  const list = pairs => element("dl", ...pairs.flatMap(
-    ([name, text]) => [element("dt", name), element("dd", text)]));
+  const list = pairs => element("dl", ...pairs.map(
+    ([name, text]) => element("div", element("dt", name), element("dd", text))));
 
   /** The requests that flipped, side by side. @param {Story} one @param {string} label */
   const flipped = (one, label) => {
@@ -40,11 +40,12 @@ const telling = data => {
    * @param {Map<string, string[]>} missed the limits that it misses, by place and variant
    */
   return (variant, label, missed) => {
-    const parts = [];
+    const told = [];
     for (const {place, title, variants} of data.stories) {
       const one = variants[variant];
       if (!one) continue;
-      parts.push(element("h3", title));
+      /** @type {HTMLElement[]} */
+      const parts = [];
       const faults = missed.get(`${place}|${variant}`);
       if (faults) parts.push(element("p", `Outside your limits: ${faults.join("; ")}.`));
       if (one.reason) parts.push(element("p", one.reason));
@@ -57,7 +58,11 @@ const telling = data => {
       if (one.lengths) parts.push(element("h4", "By length"), list(one.lengths));
       if (one.load) parts.push(element("h4", "Under load"), list(one.load));
       if (one.flips) parts.push(element("h4", `Requests that flipped (the first ${one.flips.length})`), flipped(one, label));
+      const cell = document.createElement("details");
+      cell.open = !told.length;
+      cell.append(element("summary", element("h3", title)), ...parts);
+      told.push(cell);
     }
-    return parts;
+    return told;
   };
 };

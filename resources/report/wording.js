@@ -16,13 +16,21 @@ const wording = data => {
   const applies = (limit, task) => /^(latency|ttft|tpot)_/.test(limit.figure) ? !task.rate
     : limit.figure !== "rate" || task.rate;
 
-  /** @param {number} value */
-  const digits = value => String(Number(value.toPrecision(3)));
+  /** Three significant digits, as frontier/words.py writes them. @param {number} value */
+  const digits = value => value === 0 ? "0"
+    : value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value)))));
+  /** @type {[number, string][]} */
+  const SIZES = [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]];
+  /** @param {number} count */
+  const size = count => {
+    const [factor, unit] = SIZES.find(([least]) => count >= least) ?? [1, "B"];
+    return `${factor === 1 ? count.toFixed(0) : digits(count / factor)} ${unit}`;
+  };
   /** @param {string} figure @param {number} value */
   const amount = (figure, value) => {
     const unit = data.figures[figure][1];
     if (unit === "s") return value < 1 ? `${digits(value * 1e3)} ms` : `${digits(value)} s`;
-    return unit === "bytes" ? `${digits(value / 1e9)} GB` : `${digits(value)} ${unit}`.trim();
+    return unit === "bytes" ? size(value) : `${digits(value)} ${unit}`.trim();
   };
   /** @param {Limit} limit */
   const inWords = limit => `${data.figures[limit.figure][0]} at ${limit.bound} `

@@ -74,6 +74,7 @@ def test_charts_of_a_line_a_variant_stay_charts(report: Path) -> None:
     assert html.count("Shows 60 of its 500 variants") == 2 * 2
     assert len(list((report.parent / "charts").iterdir())) == 2 * 3 * 2
     assert html.count('<tr class="one ') == 1000
+    assert len(html.encode()) < 10_000 * 1000
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="no chromium found on the PATH")
@@ -83,3 +84,4 @@ def test_a_report_of_a_thousand_cells_opens_and_filters_without_stutter(report: 
     assert found["rows"] == {"Device": 500, "Model": 10, "Quantization": 200}
     assert found["open_ms"] < 30_000, found
     assert max(found["filters"].values()) < 3000, found
+    assert max(found["limit_ms"], found["follow_ms"]) < 5000, found

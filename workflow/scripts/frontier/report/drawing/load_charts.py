@@ -108,6 +108,7 @@ def _point(rate: Rate, bound: Bound) -> dict[str, Any]:
 def _hollow(encoding: Json) -> Json:
     """The points at which the limits did not hold, or were not known to hold, drawn hollow."""
     here = {name: one for name, one in encoding.items() if name != "color"}
+    here["shape"] = {**here["shape"], "legend": None}  # its symbols would be white on white
     marked = layer("point", {**here, "color": {"value": "white"}}, filled=True, size=22, opacity=1)
     return {**marked, "transform": [{"filter": "!datum.holds"}]}
 

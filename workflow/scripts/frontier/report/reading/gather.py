@@ -31,7 +31,7 @@ from frontier.results.session import Adoption
 from frontier.text import visible
 
 Key = tuple[str, str, str, str]
-BLOCKS = ("hardware", "packages")
+BLOCKS = ("hardware", "surroundings", "packages")
 """The keys of a cell's provenance that are conditions; the others are figures."""
 
 

@@ -28,12 +28,13 @@ class Answers:
     """Answers that changed from pass to pass, of the same requests at once."""
 
 
-def answers(groups: Sequence[Group], naming: Naming) -> list[tuple[str, str, list[Answers]]]:
-    """Task, device, and a row per variant, for each group with such comparisons."""
+def answers(groups: Sequence[Group], naming: Naming) -> list[tuple[str, str, str, list[Answers]]]:
+    """Task, device, the group's place, and a row per variant, of groups with such comparisons."""
     return [
         (
             naming.task(group.task, group.scenario),
             naming.devices.label(group.device),
+            group.place,
             list(_rows(group, naming)),
         )
         for group in groups

@@ -20,6 +20,8 @@ SHOWN = 20
 class Ranked:
     """A variant with the parts of its balanced score, and its ranks."""
 
+    place: str
+    """Its group's name in the page."""
     variant: str
     device: str
     frontier: bool
@@ -70,7 +72,7 @@ def balance(groups: Sequence[Group], naming: Naming, share: float) -> Balance:
                 TaskBalance(
                     naming.task(here[0].task, here[0].scenario),
                     _leads(cells, naming),
-                    list(_rows(order[:SHOWN], cells, naming, share)),
+                    list(_rows(here[0].file, order[:SHOWN], cells, naming, share)),
                     len(cells) - len(order[:SHOWN]),
                 )
             )
@@ -78,7 +80,7 @@ def balance(groups: Sequence[Group], naming: Naming, share: float) -> Balance:
 
 
 def _rows(
-    shown: Sequence[Parts], cells: Sequence[Parts], naming: Naming, share: float
+    file: str, shown: Sequence[Parts], cells: Sequence[Parts], naming: Naming, share: float
 ) -> Iterator[Ranked]:
     orders = [ranked(cells, at) for at in SHARES]
     places = [{point(one.row).name: rank for rank, one in enumerate(order, 1)} for order in orders]
@@ -86,6 +88,7 @@ def _rows(
     for one in shown:
         name = point(one.row).name
         yield Ranked(
+            f"{file}/{one.row['device']}",
             naming.variant(one.row["variant"]),
             naming.devices.label(one.row["device"]),
             name in line,

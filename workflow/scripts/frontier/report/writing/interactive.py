@@ -28,7 +28,7 @@ from frontier.results.columns import StudyRow
 from frontier.results.layout import requests_of
 from frontier.text import visible
 
-SCRIPTS = ("deciding.js", "elements.js", "wording.js", "telling.js", "page.js")
+SCRIPTS = ("deciding.js", "elements.js", "wording.js", "telling.js", "pointing.js", "page.js")
 """The files of the page's script; each uses those before it."""
 TEXTS = 1_200_000
 """Letters of flipped requests in a page; a comparison has an equal share of them."""

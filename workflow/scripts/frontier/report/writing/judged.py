@@ -25,6 +25,7 @@ class JudgedTable:
 
     task: str
     device: str
+    place: str
     judge: str
     rows: list[tuple[str, list[Box], str]]
     """A variant, its figures, and remarks."""
@@ -45,6 +46,7 @@ def _tables(groups: Sequence[Group], naming: Naming) -> Iterator[JudgedTable]:
             yield JudgedTable(
                 naming.task(group.task, group.scenario),
                 naming.devices.label(group.device),
+                group.place,
                 f"{_variant(judge, naming)} on {naming.devices.label(device)}, {how}",
                 [(_variant(row["variant"], naming), _boxes(row), _remarks(row)) for row in rows],
             )

@@ -49,6 +49,7 @@ class MetricsTable:
 
     task: str
     device: str
+    place: str
     headings: list[str]
     rows: list[tuple[str, list[Box]]]
     notes: list[str]
@@ -73,6 +74,7 @@ def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> lis
             MetricsTable(
                 naming.task(group.task, group.scenario),
                 naming.devices.label(group.device),
+                group.place,
                 [visible(words.metric(name), 60) for name in ordered],
                 rows,
                 [MEANINGS[name] for name in names if name in MEANINGS],

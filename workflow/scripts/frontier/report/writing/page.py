@@ -48,11 +48,13 @@ Draw = Callable[[Group, str], dict[str, Any] | None]
 
 @dataclass(frozen=True)
 class RenderedChart:
-    """A chart: its names, its SVG as a file and in the page, and its caption."""
+    """A chart: its names, its SVG as a file and in the page, and its words."""
 
     name: str
     place: str
     task: str
+    title: str
+    description: str
     svg: str
     inline: Markup
     caption: str
@@ -107,9 +109,12 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
             name = layout.chart(kind, group.file, group.device)
             image = svg.render(figure)
             described = captions.described(kind, shown, naming, margin)
-            inline = Markup(svg.described(image, name, f"{kind}: {title}", described))
+            named = f"{kind}: {title}"
+            inline = Markup(svg.described(image, name, named, described))
             line = caption(shown, naming) + cap_variants.omission_note(shown, group)
-            drawn[kind].append(RenderedChart(name, group.place, task, image, inline, line))
+            drawn[kind].append(
+                RenderedChart(name, group.place, task, named, described, image, inline, line)
+            )
     return drawn
 
 
@@ -126,12 +131,13 @@ def _examples(
 
 def _changes(
     groups: Sequence[Group], naming: Naming
-) -> list[tuple[str, str, Verdicts, list[cell_tables.Change]]]:
-    """The task, device, verdicts and figures of each group with comparisons."""
+) -> list[tuple[str, str, str, Verdicts, list[cell_tables.Change]]]:
+    """The task, device, place, verdicts and figures of each group with comparisons."""
     tests = sum(row["p"] is not None for group in groups for row in group.comparisons)
     return [
         (
             *_labels(group, naming),
+            group.place,
             verdicts(group, naming, tests),
             cell_tables.changes(group, naming),
         )

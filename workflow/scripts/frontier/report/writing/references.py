@@ -20,6 +20,8 @@ PREFIX = "reference_"
 class Referred:
     """A variant against the reference."""
 
+    place: str
+    """Its group's name in the page."""
     variant: str
     device: str
     where: str
@@ -75,6 +77,7 @@ def _referred(here: Sequence[Group], naming: Naming) -> Iterator[Referred]:
                 continue
             one = _plain(row)
             yield Referred(
+                group.place,
                 naming.variant(row["variant"]),
                 naming.devices.label(row["device"]),
                 naming.devices.label(row["reference_device"]),
