@@ -70,7 +70,7 @@ def compared(work: Work, tools: Sequence[Tool], rounds: int) -> dict[str, Row]:
                 say(f"{row.tool.name}: {error}")
                 continue
             ran = row.runs[-1].ran
-            seconds = f"{ran.wall_s:.1f} s, others {ran.foreign_cores:.2f} cores" if ran else ""
+            seconds = f"{ran.wall_s:.1f} s" if ran else ""
             say(f"round {number + 1} of {rounds}: {row.tool.name}: {seconds}")
     _compare_answers(work, rows)
     return rows
@@ -138,7 +138,18 @@ def turns(work: Work, rounds: int) -> list[tuple[float, float]]:
 def page(work: Work, rows: Mapping[str, Row], pairs: Sequence[tuple[float, float]]) -> str:
     """The table with its conditions, and the aims."""
     rounds = max(len(row.runs) for row in rows.values())
-    foreign = [one.ran.foreign_cores for row in rows.values() for one in row.runs if one.ran]
+    # Processes that are not of a tool's tree, as our measuring one, would count as others.
+    foreign = [
+        one.ran.foreign_cores
+        for row in rows.values()
+        for one in row.runs
+        if one.ran and one.peak_bytes is None
+    ]
+    others = (
+        f"{statistics.median(foreign):.2f} (median; at most {max(foreign):.2f} during a run)"
+        if foreign
+        else "an unknown number"
+    )
     size = sum(path.stat().st_size for path in work.checkpoint.glob("*.safetensors"))
     return "\n".join(
         [
@@ -146,8 +157,7 @@ def page(work: Work, rows: Mapping[str, Row], pairs: Sequence[tuple[float, float
             "",
             f"{len(work.asked.requests)} requests, {work.threads} threads, {rounds} rounds; "
             f"checkpoint of {size / 1e6:.0f} MB; {hardware.cpu_name()}, {os.cpu_count()} cores, "
-            f"of which other processes used {statistics.median(foreign):.2f} (median; at most "
-            f"{max(foreign):.2f} during a run).",
+            f"of which other processes used {others}.",
             "",
             *table.lines(rows),
             "",

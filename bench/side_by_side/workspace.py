@@ -14,6 +14,7 @@ import yaml
 from frontier.errors import UserError
 from frontier.results import measurement
 from frontier.results.measurement import Measurement
+from frontier.values import read_json, sha256
 from side_by_side.running import Ran, run
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,19 +69,21 @@ class Checkout:
         return self.root / "results" / self.model / device / f"{self.task}.json"
 
     def sample(self) -> Path:
-        """The rows of the task."""
-        [path] = (self.root / "resources" / "samples" / self.task).glob("*/sample.jsonl")
-        return path
+        """The rows of the task, of those that earlier comparisons have left too."""
+        wanted = self.measured(DEVICE)[0].sample_sha256
+        found = (self.root / "resources" / "samples" / self.task).glob("*/sample.jsonl")
+        return next(path for path in found if sha256(path) == wanted)
 
     def checkpoint(self) -> Path:
-        """The folder of the model as it was locked."""
-        [path] = (self.root / "resources" / "models" / self.model).glob("*/lock.json")
-        return path.parent
+        """The folder of the model as it was locked, of those that earlier comparisons have left."""
+        wanted = self.measured(DEVICE)[0].weights_sha256
+        found = (self.root / "resources" / "models" / self.model).glob("*/lock.json")
+        return next(one.parent for one in found if read_json(one)["weights_sha256"] == wanted)
 
     def gguf(self) -> Path | None:
-        """The model as llama.cpp's file, if it has been converted."""
-        found = sorted((self.root / "resources" / "quantized").glob(f"{self.model}/*/*/model.gguf"))
-        return found[-1] if found else None
+        """The model as llama.cpp's file, the newest, if it has been converted."""
+        found = (self.root / "resources" / "quantized").glob(f"{self.model}/*/*/model.gguf")
+        return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def checkout(folder: Path, choice: Choice) -> Checkout:

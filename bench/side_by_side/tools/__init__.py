@@ -23,7 +23,6 @@ class Work:
     """The task of a tool: a checkpoint, requests, threads, and a folder of its own."""
 
     checkpoint: Path
-
     asked: Asked
     asked_file: Path
     threads: int
