@@ -10,8 +10,9 @@ from typing import Literal
 Kind = Literal[
     "equal", "missing", "white space", "stop text", "tokenization", "rounding tie", "unexplained"
 ]
-TIE = 1e-3
-"""The largest difference of two logits, in float32, that rounding may turn around."""
+TIES = {"float32": 1e-3, "float16": 0.032, "bfloat16": 0.25}
+"""The largest difference of two logits that rounding may turn around, by precision: two units in
+the last place of logits up to 32 in half precision, and more in float32."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,12 @@ def kind(
     *,
     other_ids: bool = False,
     steps: Steps | None = None,
+    tie: float = TIES["float32"],
 ) -> Kind:
-    """The kind of a difference; `other_ids`: the prompt has other token ids there."""
+    """The kind of a difference; `other_ids`: the prompt has other token ids there.
+
+    `tie` is the largest lead that rounding may turn around.
+    """
     if theirs is None:
         return "missing"
     if ours == theirs:
@@ -42,7 +47,7 @@ def kind(
         return "stop text"
     if other_ids:
         return "tokenization"
-    if steps and _leads_elsewhere(steps, theirs) <= TIE:
+    if steps and _leads_elsewhere(steps, theirs) <= tie:
         return "rounding tie"
     return "unexplained"
 
@@ -69,6 +74,7 @@ def agreement(
     stop: Sequence[str],
     other_ids: Collection[str] = (),
     steps: Mapping[str, Steps] | None = None,
+    dtype: str = "float32",
 ) -> dict[str, Kind]:
     """The kind of each request's difference."""
     return {
@@ -78,6 +84,7 @@ def agreement(
             stop,
             other_ids=name in other_ids,
             steps=(steps or {}).get(name),
+            tie=TIES.get(dtype, TIES["float32"]),
         )
         for name, text in ours.items()
     }

@@ -95,7 +95,9 @@ def _compare_answers(work: Work, rows: Mapping[str, Row]) -> None:
             continue
         kinds = agreement.agreement(own, texts, stop, tokens["other"])
         if "unexplained" in kinds.values():
-            kinds = agreement.agreement(own, texts, stop, tokens["other"], _steps(work))
+            kinds = agreement.agreement(
+                own, texts, stop, tokens["other"], _steps(work), work.asked.dtype
+            )
         row.agreement = agreement.words(kinds)
         _show(row, kinds, own, texts)
         theirs = scored(work.checkout, texts)

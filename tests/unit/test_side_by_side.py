@@ -64,7 +64,7 @@ def test_a_tie_is_where_the_texts_part(text: str, place: int, margin: float) -> 
     margins = [1.0] * len(text)
     margins[place] = margin
     steps = Steps([text[: step + 1] for step in range(len(text))], margins)
-    expected = "rounding tie" if margin <= agreement.TIE else "unexplained"
+    expected = "rounding tie" if margin <= agreement.TIES["float32"] else "unexplained"
     assert kind(text, other, ["\n"], steps=steps) == expected
     assert kind(text, other, ["\n"]) == "unexplained"
     assert kind(text, other, ["\n"], other_ids=True, steps=steps) == "tokenization"
