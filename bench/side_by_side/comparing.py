@@ -127,17 +127,21 @@ def _steps(work: Work) -> dict[str, Steps]:
     return {one["id"]: Steps(one["texts"], one["margins"]) for one in found}
 
 
-def turns(work: Work, rounds: int) -> list[tuple[float, float]]:
-    """Seconds per token of our engine and of a bare `generate`, request by request."""
+def turns(work: Work, rounds: int) -> list[list[float]]:
+    """Seconds per token of our engine and of a bare `generate`, request by request.
+
+    Then the processor's seconds of both.
+    """
     own = work.checkout.measured(DEVICE)[1]
     output = work.folder / "turns.json"
     command = [sys.executable, "-m", "side_by_side.in_turns", own, work.checkpoint]
     command += [work.asked_file, output, str(rounds), work.checkout.sample()]
     run(command, work.folder / "turns.log", variables={**work.variables, **OURS})
-    return [(one, other) for one, other in json.loads(output.read_text(encoding="utf-8"))]
+    found: list[list[float]] = json.loads(output.read_text(encoding="utf-8"))
+    return found
 
 
-def page(work: Work, rows: Mapping[str, Row], pairs: Sequence[tuple[float, float]]) -> str:
+def page(work: Work, rows: Mapping[str, Row], pairs: Sequence[Sequence[float]]) -> str:
     """The table with its conditions, and the aims."""
     rounds = max(len(row.runs) for row in rows.values())
     # Processes that are not of a tool's tree, as our measuring one, would count as others.
@@ -167,6 +171,7 @@ def page(work: Work, rows: Mapping[str, Row], pairs: Sequence[tuple[float, float
             "(aim: at most 0.30)",
             f"- TPOT in one process, in turns: our engine / generate: {table.in_turns(pairs)} "
             "(aim: 0.99 to 1.01)",
+            f"- processor time of a request, in the same turns: {table.in_turns(pairs, 2)}",
             *(f"- {row.tool.name}: {row.tool.does}" for row in rows.values()),
             "",
         ]

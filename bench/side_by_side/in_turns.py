@@ -3,13 +3,17 @@
     python -m side_by_side.in_turns MEASUREMENT CHECKPOINT ASKED OUTPUT ROUNDS SAMPLE
 
 Two processes with the same program differ by some per cent, from their memory's layout; here
-nothing differs but the code around the model. Writes seconds per token, in pairs.
+nothing differs but the code around the model. Writes pairs of seconds per token, and of processor
+seconds for whole requests, texts to text, which other processes disturb less.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -25,16 +29,25 @@ from side_by_side.programs.generate import Clock
 
 def bare(model: BatchedModel, request: Request, asked: Asked) -> list[float]:
     """The times of the tokens of a bare `generate`."""
-    clock = Clock()
+    clock, tokenizer = Clock(), model.prompting.tokenizer
+    tokenizer(request.prompt, add_special_tokens=False)
     ids = torch.tensor([request.ids])
-    model.model.generate(
+    made = model.model.generate(
         input_ids=ids,
         attention_mask=torch.ones_like(ids),
         max_new_tokens=asked.max_new_tokens,
         eos_token_id=[*asked.ends, *asked.stopping] or None,
         streamer=clock,
     )
+    tokenizer.decode(made[0, ids.shape[1] :], skip_special_tokens=True)
     return clock.times[1:]
+
+
+def used(ask: Callable[[], list[float]]) -> tuple[list[float], float]:
+    """The times of the tokens, and the seconds of the processor."""
+    start = time.process_time()
+    times = ask()
+    return times, time.process_time() - start
 
 
 def per_token(times: list[float]) -> float | None:
@@ -66,11 +79,12 @@ def main() -> None:
     pairs = []
     for number in range(int(sys.argv[5]) + 1):
         for place, request in enumerate(asked.requests):
+            asks = partial(ours, request), partial(bare, model, request, asked)
             if (number + place) % 2:
-                theirs, own = bare(model, request, asked), ours(request)
+                (theirs, their_cpu), (own, cpu) = used(asks[1]), used(asks[0])
             else:
-                own, theirs = ours(request), bare(model, request, asked)
-            pair = per_token(own), per_token(theirs)
+                (own, cpu), (theirs, their_cpu) = used(asks[0]), used(asks[1])
+            pair = per_token(own), per_token(theirs), cpu, their_cpu
             if number and len(own) == len(theirs) and None not in pair:  # the first warms up
                 pairs.append(pair)
     output.write_text(json.dumps(pairs), encoding="utf-8")

@@ -99,9 +99,9 @@ def both(rows: Mapping[str, Row]) -> str:
     return ratio(walls[0], [first + second for first, second in zip(*walls[1:], strict=True)])
 
 
-def in_turns(pairs: Sequence[tuple[float, float]]) -> str:
+def in_turns(pairs: Sequence[Sequence[float]], place: int = 0) -> str:
     """The median of requests' ratios, our engine / bare `generate`, by order statistics."""
-    ratios = [own / other for own, other in pairs]
+    ratios = [one[place] / one[place + 1] for one in pairs]
     found = quantile_interval(ratios, 0.5)
     if found is None or found.low is None or found.high is None:
         return NOTHING
