@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from frontier.measuring.pauses import SECOND, Pauses
+from frontier.results.journal import Journal
+from measurements import a_session
 from waiting import PATIENCE_S, wait_until
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow" / "scripts"
@@ -131,6 +133,76 @@ def test_a_request_during_which_the_process_was_stopped_is_timed_again(
         assert all(end < begin or start > over for begin, over in stops), record
     # A machine that lets a process wait for a second adds to the two.
     assert 2 <= sum(record["attempts"] - 1 for record in records) <= 4
+
+
+AGAIN = """
+import os, signal, sys, time
+from pathlib import Path
+from types import SimpleNamespace
+from frontier import scenarios
+from frontier.arrivals import one_by_one
+from frontier.catalogue.devices import Warmup
+from frontier.engines import Generate, Generation, Loaded, LoadedModel
+from frontier.measuring import sessions
+from frontier.measuring.contention import Watch
+from frontier.measuring.pauses import Pauses
+from frontier.results.journal import Journal
+from frontier.scenarios import Bench
+from frontier.scenarios.common import repeating
+from frontier.scenarios.single_stream import SingleStream
+from frontier.specs.measure import MeasureSpec
+
+class Model(LoadedModel):
+    loaded = Loaded(None, None, None)
+    stops = 0
+
+    def render(self, prompt):
+        return prompt
+
+    def generate(self, request):
+        start = time.perf_counter_ns()
+        time.sleep(0.02)
+        if request.prompt == "3" and self.stops < 3:
+            self.stops += 1
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return Generation("x", 1, "stop", start, one_by_one([1]), time.perf_counter_ns() - start)
+
+limits = Warmup(minimum=2, maximum=4, tolerance=100)
+spec = MeasureSpec.model_construct(
+    max_background_cores=1e6, max_drift=None, max_slowed=1.0, attempts=2,
+    engine=SimpleNamespace(slice=lambda step: {}),
+    device=SimpleNamespace(accelerator="cpu", warmup=limits),
+)
+journal = Journal(Path(sys.argv[1]), sessions.here(None, None, ()))
+requests = {f"r{number}": Generate(str(number), 1) for number in range(8)}
+with Pauses() as pauses:
+    bench = Bench(Model(), requests, journal, Watch("cpu"), pauses, "cell")
+    journal.loaded(scenarios.warmed(SingleStream(), bench, limits))
+    repeating.timed(SingleStream(), bench)
+    repeating.until_sound(spec, SingleStream(), bench)
+"""
+
+
+def test_a_request_that_was_stopped_each_time_is_asked_in_another_session(tmp_path: Path) -> None:
+    """Three stops by a real signal are all attempts of one request, whose gate then fails."""
+    path = tmp_path / "journal.jsonl"
+    running = subprocess.Popen(
+        [sys.executable, "-c", AGAIN, path], env=os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    )
+    process = psutil.Process(running.pid)
+    for _ in range(3):
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, "it stops", running)
+        time.sleep(0.9)
+        running.send_signal(signal.SIGCONT)
+        wait_until(lambda: process.status() != psutil.STATUS_STOPPED, "it continues")
+    assert running.wait(PATIENCE_S) == 0
+    found = Journal(path, a_session())
+    [again] = [one.loaded.again for one in found.sessions if one.loaded.again]
+    assert again.reason.startswith("pause: the process was paused during")
+    assert again.changed == 0
+    assert len(found.records) == 8
+    assert [one.session for one in found.records if one.id == "r3"] == [1]
+    assert [one.paused for one in found.records if one.id == "r3"] == [False]
 
 
 ALONE = """
