@@ -13,6 +13,8 @@ import polars as pl
 import pytest
 
 from cells import ROOT, Cell, write
+from frontier.results import checksums
+from frontier.values import sha256
 
 LLAMA = Cell("llama", requests=40, identity={"digest": "a"})
 FALCON = Cell("falcon", "int8", requests=40)
@@ -162,3 +164,53 @@ def test_bad_input_is_one_line(
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["demo-sentiment.json", "demo-sentiment.parquet"])
+def test_altered_files_may_not_be_compared(one: Path, tmp_path: Path, name: str) -> None:
+    """They have the digests that score.py writes; the others of the two results still may be."""
+    other = tmp_path / "other"
+    for cell in (LLAMA, FALCON):
+        path = write(other, cell)
+        table = sha256(path.with_suffix(".parquet"))
+        checksums.write(path, json.loads(path.read_bytes()) | {"table_sha256": table})
+    assert "2 of 2 pairs may be compared" in compared(one, other).stdout
+    path = other / "llama" / "cpu" / name
+    if path.suffix == ".json":
+        path.write_text(path.read_text(encoding="utf-8").replace("demo", "Demo"), encoding="utf-8")
+    else:
+        pl.read_parquet(path).with_columns(prediction=pl.lit("x")).write_parquet(path)
+    done = compared(one, other)
+    assert done.returncode == 3
+    assert f"the second was altered since it was written: {name}" in done.stdout
+    assert "1 of 2 pairs may be compared" in done.stdout
+
+
+def test_another_layout_or_no_cell_is_one_line(one: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "other", LLAMA)
+    value = json.loads(path.read_bytes())
+    path.write_text(json.dumps(value | {"layout": 99}), encoding="utf-8")
+    done = compared(one / "llama" / "cpu" / "demo-sentiment.json", path)
+    assert done.returncode == 1
+    assert "layout" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_other_settings_engines_and_gpus_are_named(tmp_path: Path) -> None:
+    """Of one variant: the precision, the version of what answered, the GPU; all may be compared."""
+    first = write(tmp_path / "one", replace(LLAMA, identity=record()))
+    spec = record()
+    spec["upstream"]["measurement"]["spec"]["dtype"] = "bfloat16"
+    spec["inputs"] = {"measurement": json.dumps(spec["upstream"]["measurement"]["spec"])}
+    elsewhere = {"hardware": {**HARDWARE, "gpus": ["NVIDIA H100"]}, "packages": {"vllm": "0.20.0"}}
+    figures = {"dtype": "bfloat16"}
+    second = write(
+        tmp_path / "other", replace(LLAMA, identity=spec, provenance=elsewhere, figures=figures)
+    )
+    rows = pl.read_parquet(second.with_suffix(".parquet"))
+    rows.with_columns(pl.col("prompt_tokens") + 1).write_parquet(second.with_suffix(".parquet"))
+    done = compared(first, second)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in ("dtype", "bfloat16", "GPU: ", "NVIDIA H100", "vllm: none → 0.20.0",
+                  "differs: 40 of 40 prompts have another number of tokens"):  # fmt: skip
+        assert words in done.stdout

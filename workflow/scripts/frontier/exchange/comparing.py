@@ -18,17 +18,17 @@ from frontier import figures, scenarios
 from frontier.exchange.conflicts import HARDWARE
 from frontier.explaining.difference_lines import line
 from frontier.explaining.differences import Difference, Key, differences, leaves, of_an_update
-from frontier.results import layout
+from frontier.results import checksums, layout
 from frontier.results.cell import CellResult, Provenance, read_cell
 from frontier.results.outputs import read_requests
 from frontier.stats.jackknife import Tested
 from frontier.tables.sides import join_requests, latency_ratio
 from frontier.text import visible
-from frontier.values import read_json
+from frontier.values import read_json, sha256
 
 ANSWERED = ("measured", "invalid")
 """Outcomes with answers; only the first has times."""
-COLUMNS = ("id", "input", "prediction", "score", "latency_s", "tokens")
+COLUMNS = ("id", "input", "prediction", "score", "latency_s", "tokens", "prompt_tokens")
 SURROUNDINGS = {"commit": "commit", "governor": "governor", "container": "container"}
 ASKED = ("task", "model")
 """The parts of a measurement's specification that are about what was asked, but for its `dtype`."""
@@ -73,7 +73,9 @@ def compare(name: str, one: Path, other: Path) -> Compared:
     """The comparison of two cells. Raises UserError for a file that is not one."""
     cells = read_cell(one), read_cell(other)
     found = list(leaves(differences(*(_identity(path) for path in (one, other)))))
-    forbidding = [*_outcomes(cells), *_inputs(cells), *_asked(found, cells)]
+    paths = zip(("first", "second"), (one, other), cells, strict=True)
+    altered = [reason for which, path, cell in paths for reason in _altered(which, path, cell)]
+    forbidding = [*altered, *_outcomes(cells), *_inputs(cells), *_asked(found, cells)]
     differing = _once([*_conditions(cells), *_made(found, cells)])
     if forbidding:
         return Compared(name, _once(forbidding), differing, None)
@@ -81,6 +83,9 @@ def compare(name: str, one: Path, other: Path) -> Compared:
     if others := joined.filter(pl.col("input").ne_missing(pl.col("input_right"))).height:
         reason = f"other questions: {others} of {joined.height} requests"
         return Compared(name, (reason,), differing, None)
+    if lengths := joined.filter(pl.col("prompt_tokens") != pl.col("prompt_tokens_right")).height:
+        words = "prompts have another number of tokens: another chat template or tokenizer"
+        differing = (*differing, f"{lengths} of {joined.height} {words}")
     untimed = _untimed(cells)
     return Compared(
         name,
@@ -109,6 +114,16 @@ def _identity(path: Path) -> Mapping[str, Any]:
     value = read_json(path)
     found = value.get("identity") if isinstance(value, dict) else None
     return found if isinstance(found, dict) else {}
+
+
+def _altered(which: str, path: Path, cell: CellResult) -> Iterator[str]:
+    """The files of a cell that are not as they were written, if they say how they were."""
+    content = path.read_bytes()
+    if checksums.has_one(content) and checksums.read(content) is None:
+        yield f"the {which} was altered since it was written: {path.name}"
+    table = layout.requests_of(path)
+    if cell.table_sha256 and table.exists() and sha256(table) != cell.table_sha256:
+        yield f"the {which} was altered since it was written: {table.name}"
 
 
 def _outcomes(cells: tuple[CellResult, CellResult]) -> Iterator[str]:
