@@ -28,6 +28,7 @@ import choices
 import corpora
 import judged
 import populations
+import published
 
 from frontier.results.columns import SIGNIFICANT
 from frontier.stats.intervals import Estimate, wilson
@@ -45,6 +46,8 @@ def conditions(
         *(p.means, p.quantiles, p.rates, p.ratios, p.f1_scores, p.mean_scores, p.passes),
         *(choices.accuracies, choices.shares, choices.divergences),
         *(judged.mean_ratings, judged.win_rates, judged.arenas, judged.lengths),
+        *(published.proportions, published.flips, published.costs, published.throughputs),
+        *(published.queues, published.judges, published.ranges, published.drifts),
     )
     for group in groups:
         yield from (each for each in group() if not figures or each.figure in figures)
@@ -101,13 +104,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     started = time.monotonic()
-    print(f"{'figure':13}{'condition':36}{'n':>5}{'held, of 95 %':>21}{'none':>6}{'width':>8}"
+    print(f"{'figure':16}{'condition':36}{'n':>5}{'held, of 95 %':>21}{'none':>6}{'width':>8}"
           f"{'found, %':>20}")  # fmt: skip
     for condition in conditions(arguments.texts, arguments.figures):
         for n in arguments.requests:
             line = simulate(condition, n, arguments.studies, arguments.seed)
             found = share(line.found) + (" =" if condition.null else "")
-            print(f"{condition.figure:13}{condition.name:36}{n:5}{share(line.held):>21}"
+            print(f"{condition.figure:16}{condition.name:36}{n:5}{share(line.held):>21}"
                   f"{line.none:6.0%}{line.width:8.3f}{found:>20}", flush=True)  # fmt: skip
     print(f"{arguments.studies} studies a line, {time.monotonic() - started:.0f} s")
 

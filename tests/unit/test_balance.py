@@ -36,11 +36,15 @@ def test_the_formula_by_hand() -> None:
     assert cells["both"].at(0.3) == pytest.approx(100 * (0.3 * 0.5 + 0.7 * 0.875))
 
 
-def test_the_ends_hold_both_parts_at_theirs() -> None:
+def test_the_range_holds_all_figures_at_their_ends() -> None:
+    """Those of the firsts too, by which they are divided."""
     cells = by_name(parts([row("one", 0.1, 0.8, 0.1), row("two", 0.2, 0.4, 0.1)]))
     low, high = cells["two"].ends(0.5)
-    assert low == pytest.approx(50 * (0.1 / 0.22 + 0.36 / 0.8))
-    assert high == pytest.approx(50 * (0.1 / 0.18 + 0.44 / 0.8))
+    assert low == pytest.approx(50 * (0.09 / 0.22 + 0.36 / 0.88))
+    assert high == pytest.approx(50 * (0.11 / 0.18 + 0.44 / 0.72))
+    low, high = cells["one"].ends(0.5)
+    assert low == pytest.approx(50 * (0.09 / 0.11 + 0.72 / 0.88))
+    assert high == pytest.approx(100)
     assert by_name(parts([row("one", 0.1, 0.8, score_low=None)]))["one"].ends(0.5)[0] is None
 
 
@@ -50,7 +54,7 @@ def test_a_throughput_is_a_speed_too() -> None:
         parts([row("a", 1, 0.5, requests_per_s=10.0, **rate), row("b", 1, 1, requests_per_s=40.0, **rate)])
     )  # fmt: skip
     assert cells["a"].speed.value == pytest.approx(0.25)
-    assert cells["a"].speed.low == pytest.approx(0.2)
+    assert cells["a"].speed.low == pytest.approx(8 / 12)  # both rows have the same ends
 
 
 def test_what_was_not_published_or_all_wrong_has_none() -> None:

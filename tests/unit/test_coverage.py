@@ -21,6 +21,7 @@ import corpora
 import coverage
 import judged
 import populations
+import published
 
 from frontier.stats.bootstrap import bootstrap, mean
 
@@ -42,6 +43,14 @@ CONDITIONS = {
         judged.win_rates(),
         judged.arenas(),
         judged.lengths(),
+        published.proportions(),
+        published.flips(),
+        published.costs(),
+        published.throughputs(),
+        published.queues(),
+        published.judges(),
+        published.ranges(),
+        published.drifts(),
         corpora.corpora(corpora.references(None, 1000)),
     )
     for each in group
@@ -92,10 +101,30 @@ def held(condition: populations.Condition, n: int, studies: int = STUDIES) -> fl
         ("arena: player a", 80),
         ("arena: player c", 80),
         ("arena: most answers are equal", 80),
+        ("proportion: 90%", 50),
+        ("accuracy change: 10% lost, 5% gained", 100),
+        ("energy: of a request, lag-1 0.6", 100),
+        ("energy: of a token, lag-1 0", 50),
+        ("cost: of the tokens of a request", 50),
+        ("throughput: 3 passes, 2% noise", 50),
+        ("first placed: verdicts of a pair independent", 50),
     ],
 )
 def test_an_interval_holds_the_truth_as_often_as_it_says(condition: str, n: int) -> None:
     assert 0.925 <= held(CONDITIONS[condition], n) <= 0.98
+
+
+@pytest.mark.parametrize(
+    "condition", ["goodput: 90 % within, load 0.3", "under load: median, load 0.6"]
+)
+def test_behind_a_queue_an_interval_is_held(condition: str) -> None:
+    """Goodput whose requests count as independent is held in 50 to 85 % of such studies."""
+    assert 0.92 <= held(CONDITIONS[condition], 500, 300) <= 0.99
+
+
+def test_a_range_is_wider_than_an_interval() -> None:
+    for condition in ("range: mean score over 3 tasks", "range: balanced score of one of 3"):
+        assert held(CONDITIONS[condition], 50, 200) >= 0.97
 
 
 def test_a_rate_at_equal_lengths_is_held_where_it_has_an_interval() -> None:
@@ -116,6 +145,10 @@ def test_tests_find_nothing_where_nothing_is() -> None:
         ("chrF2 change: equally good", 20),
         ("ratio: no change, lag-1 0.3", 100),
         ("score change: 20% change, by 0", 20),
+        ("accuracy change: 10% lost, 10% gained", 100),
+        ("Holm: any of 10 without a change", 100),
+        ("drift: lag-1 0.8, spread 0.1", 30),
+        ("drift: lag-1 0.8, spread 0.3", 60),
     ):
         found = coverage.simulate(CONDITIONS[name], n, STUDIES).found
         assert found.value is not None

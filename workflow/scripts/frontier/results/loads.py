@@ -49,10 +49,9 @@ class Load:
         """True if it was stopped, because the queue grew without end."""
         return any(record.failure == STOPPED for record in self.records)
 
-    def within(self, limits: Limits) -> int:
-        """The number of requests within both limits."""
-        late = (over_ttft(one, limits) or over_tpot(one, limits) for one in self.records)
-        return len(self.records) - sum(late)
+    def kept(self, limits: Limits) -> list[bool]:
+        """Whether each request was within both limits."""
+        return [not (over_ttft(one, limits) or over_tpot(one, limits)) for one in self.records]
 
     def holds(self, limits: Limits, rates: Rates) -> bool | None:
         """Whether both limits are known to hold, by MLPerf's early stopping.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from frontier.gates import Timing, first_reason
 from frontier.results.cell_load import Bound, Cached, Loads, Quantiles, Rate
 from frontier.results.loads import STOPPED, Load, answered, rate_at_once
@@ -17,7 +19,9 @@ from frontier.results.times import SECOND, cached_share, latency_s, tpot_s, ttft
 from frontier.scenarios.common.search import Tried, bracket
 from frontier.scoring.latency import QUANTILES, dependence
 from frontier.stats import early_stopping
+from frontier.stats.batch_means import inflation, queued
 from frontier.stats.intervals import quantile_interval, wilson
+from frontier.stats.serial import FEWEST_WORTH, Serial
 
 NEVER = 1e8
 """Seconds; the time of a request without an answer."""
@@ -60,7 +64,8 @@ def reason(loads: Loads) -> str | None:
 
 def _rate(load: Load, keys: ServerKeys, unit: float | None, invalid: str | None) -> Rate:
     """The figures of one rate, without its times if they are `invalid`."""
-    count, within = len(load.records), load.within(keys.limits)
+    kept = load.kept(keys.limits)
+    count = len(kept)
     ends = [one.start_ns + one.end_ns for one in load.records if answered(one)]
     seconds = (max(ends) - load.records[0].due_ns) / SECOND if ends else 0.0
     found = Rate(
@@ -68,7 +73,7 @@ def _rate(load: Load, keys: ServerKeys, unit: float | None, invalid: str | None)
         share=load.rate / unit if unit else None,
         requests=count,
         answered=len(ends),
-        within=within,
+        within=sum(kept),
         seconds=seconds,
         holds=None if invalid else load.holds(keys.limits, keys.rates),
         stopped=load.stopped,
@@ -78,7 +83,7 @@ def _rate(load: Load, keys: ServerKeys, unit: float | None, invalid: str | None)
         return found
     tokens = sum(one.tokens for one in load.records if answered(one))
     update = {
-        "goodput": _goodput(within, count, seconds),
+        "goodput": goodput(kept, seconds, _together(load.records)),
         "output_tokens_per_s": tokens / seconds,
         "cached_prompt_share": cached_share(load.records),
         "latency": _quantiles(latency_s, load.records),
@@ -100,15 +105,34 @@ def _cached(measured: Measurement, rates: Sequence[Rate]) -> Cached | None:
     return "may be cached" if None in settings else None
 
 
-def _goodput(within: int, count: int, seconds: float) -> Bound:
-    """Requests within the limits per second; the interval is that of their share."""
-    share, rate = wilson(within, count), count / seconds
+def goodput(kept: Sequence[bool], seconds: float, timed: Serial) -> Bound:
+    """Requests within the limits per second; the interval is that of their share.
+
+    `kept`: whether each request was, in the order of arrival. Those of one queue are late together,
+    so that they are worth fewer independent ones.
+    """
+    count, within = len(kept), sum(kept)
+    rate, inside = count / seconds, min(max(within, 0.5), count - 0.5) / count
+    together = max(timed.of_quantile(inside), inflation(np.array(kept, dtype=np.float64)))
+    worth = count / together
+    if worth < FEWEST_WORTH:
+        return Bound(value=within / seconds, method=f"no interval: {timed.worth(worth, count)}")
+    share = wilson(worth * (within / count), worth)
     assert share.low is not None
     assert share.high is not None
-    method = f"the share within the limits, {share.method}, of {rate:.4g} requests/s"
+    method = (
+        f"the share within the limits, {share.method}, of {rate:.4g} requests/s; in one queue, "
+        f"worth {worth:.3g} of {count} requests"
+    )
     return Bound(
         value=within / seconds, low=share.low * rate, high=share.high * rate, method=method
     )
+
+
+def _together(records: Sequence[Record]) -> Serial:
+    """The autocorrelation of the end-to-end times, which share a queue."""
+    times = [_time(latency_s, one) or NEVER for one in records]
+    return queued(dependence(times, records), times)
 
 
 def _quantiles(time: Callable[[Record], float | None], records: Sequence[Record]) -> Quantiles:
@@ -127,7 +151,7 @@ def _bound(values: Sequence[float], q: float, records: Sequence[Record]) -> Boun
     percentile = round(100 * q, 6)
     if len(values) < early_stopping.required(1, percentile):
         return None
-    found = quantile_interval(values, q, timed=dependence(values, records))
+    found = quantile_interval(values, q, timed=queued(dependence(values, records), values))
     longest = max((value for value in values if value < NEVER), default=0.0)
     if found is None or (value := _finite(found.value, longest)) is None:
         return None

@@ -81,7 +81,7 @@ def _inflation(first: Floats, last: Floats, begins: Sequence[int]) -> float:
     within = np.concatenate([part - part.mean() - slope * place for part, slope in parts])
     if float(np.abs(within).max()) <= ROUNDING:
         return 1.0
-    found = neighbours(normal_scores(within), tuple(begins))
+    found = neighbours(normal_scores(within), tuple(begins), parts=2, slopes=True)
     # Half a standard error more, as in `serial`.
     lag1 = min(found + (math.sqrt((1 - found**2) / n) / 2 if found else 0.0), STRONGEST)
     lags = np.arange(1, third)

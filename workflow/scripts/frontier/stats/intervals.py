@@ -34,7 +34,7 @@ def percent(confidence: float) -> str:
     return f"{100 * confidence:g} %"
 
 
-def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Estimate:
+def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Estimate:
     """A proportion with Wilson's score interval, without continuity correction.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference",

@@ -105,13 +105,17 @@ def normal_scores(values: ArrayLike) -> Floats:
     return scores
 
 
-def neighbours(series: Floats, begins: Sequence[int] = ()) -> float:
+def neighbours(
+    series: Floats, begins: Sequence[int] = (), *, parts: int = 1, slopes: bool = False
+) -> float:
     """The lag-1 autocorrelation of values in order of time; 0 if negative.
 
     Values at `begins` are not neighbours of those before them.
 
     Removing the mean biases the estimate by -(1 + 3 lag1) / n, which is added back. Source:
-    Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41 (1954).
+    Kendall, "Note on bias in the estimation of autocorrelation", Biometrika 41 (1954). Of each of
+    several equal `parts` a mean was removed; with `slopes` a slope too, which biases it by about
+    -(2 + 4 lag1) / n (bench/coverage.py simulates the test of drift, which depends on it).
     """
     n, centred = len(series), series - series.mean()
     whole = float(centred @ centred)
@@ -121,7 +125,9 @@ def neighbours(series: Floats, begins: Sequence[int] = ()) -> float:
     if begins:
         products = np.delete(centred[1:] * centred[:-1], [place - 1 for place in begins])
         found = float(products.mean()) * (n - 1) / whole if len(products) else 0.0
-    return min(max((found + 1 / n) / (1 - 3 / n), 0.0), STRONGEST)
+    each, removed = n / parts, (2, 4) if slopes else (1, 3)
+    corrected = (found + removed[0] / each) / (1 - removed[1] / each)
+    return min(max(corrected, 0.0), STRONGEST)
 
 
 def serial(

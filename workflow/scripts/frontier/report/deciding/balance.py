@@ -11,7 +11,7 @@ is weak about such a number; the Pareto frontier, which is recommended, needs no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from frontier.report.deciding.findings import comparable, point
@@ -56,10 +56,10 @@ class Parts:
         return 100 * (share * self.speed.value + (1 - share) * self.quality.value)
 
     def ends(self, share: float) -> tuple[float | None, float | None]:
-        """The ends of the balanced score: both parts at their lower ends, and at their higher ones.
+        """The range of the balanced score: both parts at their lower ends, or their higher ones.
 
-        No narrower than a 95 % interval, whether or not the two depend on each other. The
-        uncertainty of the firsts, by which they are divided, is not in it.
+        It is wider than a 95 % interval, whether or not the figures depend on each other, and
+        holds the uncertainty of the firsts by which they are divided (bench/coverage.py).
         """
         pairs = (self.speed.low, self.quality.low), (self.speed.high, self.quality.high)
         low, high = (
@@ -80,26 +80,49 @@ def parts(rows: Iterable[StudyRow]) -> list[Parts]:
     best = max((point(row).score for row in cells), default=0.0)
     if best <= 0:
         return []
-    fewest = min(point(row).latency for row in cells)
-    return [Parts(row, _speed(row, fewest), _quality(row, best)) for row in cells]
+    bounds = [(_seconds(row), _score(row)) for row in cells]
+    fewest = _first([seconds for seconds, _ in bounds], min)
+    highest = _first([score for _, score in bounds], max)
+    return [
+        Parts(row, _relative(fewest, seconds), _relative(score, highest))
+        for row, (seconds, score) in zip(cells, bounds, strict=True)
+    ]
 
 
-def _speed(row: StudyRow, fewest: float) -> Part:
+def _seconds(row: StudyRow) -> Part:
     speed = speed_of(row)
     low, high = speed.bounds(row)
-    if not speed.rate:  # the most seconds are the lowest speed
-        low, high = (None if end is None else 1 / end for end in (high, low))
-    ends = (None if end is None else min(1.0, fewest * end) for end in (low, high))
-    return Part(fewest / speed.seconds(row), *ends)
+    if speed.rate:  # the highest rate has the fewest seconds
+        low, high = (1 / end if end else None for end in (high, low))
+    return Part(point(row).latency, low, high)
 
 
-def _quality(row: StudyRow, best: float) -> Part:
+def _score(row: StudyRow) -> Part:
     factor = points_per_unit(row["score_unit"])
-    ends = (
-        None if end is None else max(0.0, end * factor / best)
+    low, high = (
+        None if end is None else max(0.0, end * factor)
         for end in (row["score_low"], row["score_high"])
     )
-    return Part(max(0.0, point(row).score / best), *ends)
+    return Part(max(0.0, point(row).score), low, high)
+
+
+def _first(figures: Sequence[Part], first: Callable[[Iterable[float]], float]) -> Part:
+    """The first of several figures; an end is None if that of any is, which may be the first."""
+    lows, highs = [one.low for one in figures], [one.high for one in figures]
+    low, high = (
+        None if None in ends else first(end for end in ends if end is not None)
+        for ends in (lows, highs)
+    )
+    return Part(first(one.value for one in figures), low, high)
+
+
+def _relative(part: Part, whole: Part) -> Part:
+    """The share of one figure in another, which is never above 1, nor are its ends."""
+    low = None if part.low is None or not whole.high else min(1.0, part.low / whole.high)
+    high = None if part.high is None or whole.low is None else 1.0
+    if part.high is not None and whole.low:
+        high = min(1.0, part.high / whole.low)
+    return Part(part.value / whole.value, low, high)
 
 
 def ranked(cells: Iterable[Parts], share: float) -> list[Parts]:
