@@ -80,13 +80,13 @@ def costs() -> Iterator[Condition]:
                 tokens, times = answered(rng, n, lag1, 0.3)
                 energy = 40 * times * rng.normal(1, 0.05, n)  # of a counter
                 each = tokens if per == "token" else np.ones(n)
-                return untested(_ratio(energy, each, serial(energy, [tokens])))
+                return untested(_ratio(energy.tolist(), each.tolist(), serial(energy, [tokens])))
 
             yield Condition("energy", f"of a {per}, lag-1 {lag1:g}", 40 * seconds / count, joules)
 
     def price(rng: np.random.Generator, n: int) -> Tested:
         prompts, tokens = rng.lognormal(5, 0.8, n).round(), rng.geometric(1 / 60, n)
-        return untested(_ratio(1e-6 * prompts + 4e-6 * tokens, np.ones(n)))
+        return untested(_ratio((1e-6 * prompts + 4e-6 * tokens).tolist(), [1] * n))
 
     # The mean of a lognormal count, and of a geometric one.
     truth = 1e-6 * float(np.exp(5 + 0.8**2 / 2)) + 4e-6 * 60
@@ -100,13 +100,16 @@ def throughputs() -> Iterator[Condition]:
         def rate(
             rng: np.random.Generator, n: int, count: int = count, noise: float = noise
         ) -> Tested:
-            return untested(stats_passes.rate([n] * count, n * rng.lognormal(0, noise, count)))
+            seconds: list[float] = (n * rng.lognormal(0, noise, count)).tolist()
+            return untested(stats_passes.rate([n] * count, seconds))
 
         truth = float(np.exp(-(noise**2) / 2)) if noise > 0.1 else 1.0
         yield Condition("throughput", f"{count} passes, {noise:.0%} noise", truth, rate)
 
     def ratio(rng: np.random.Generator, n: int) -> Tested:
-        one, other = (stats_passes.rate([n] * 3, n * rng.lognormal(0, 0.05, 3)) for _ in range(2))
+        one, other = (
+            stats_passes.rate([n] * 3, (n * rng.lognormal(0, 0.05, 3)).tolist()) for _ in range(2)
+        )
         found = throughput_ratio(*(Stored(**vars(each)) for each in (one, other)))
         value, low, high = (found[f"throughput_ratio{end}"] for end in ("", "_low", "_high"))
         return untested(Estimate(value, low, high, ""))
@@ -136,12 +139,16 @@ def queues() -> Iterator[Condition]:
         ) -> Tested:
             times = waits(rng, n, load)
             # Under the arrivals that were drawn, which are the same for every variant.
-            found = goodput((times <= limit).tolist(), n / load, queued(serial(times), times))
+            found = goodput(
+                (times <= limit).tolist(), n / load, queued(serial(times), times.tolist())
+            )
             return untested(Estimate(found.value, found.low, found.high, found.method or ""))
 
         def median(rng: np.random.Generator, n: int, load: float = load) -> Tested:
             times = waits(rng, n, load)
-            return untested(quantile_interval(times, 0.5, timed=queued(serial(times), times)))
+            return untested(
+                quantile_interval(times, 0.5, timed=queued(serial(times), times.tolist()))
+            )
 
         yield Condition("goodput", f"90 % within, load {load:g}", 0.9 * load, kept)
         yield Condition("under load", f"median, load {load:g}", float(np.median(long)), median)
