@@ -37,16 +37,20 @@ from frontier.engines.loaded.server import ServerModel
 from frontier.engines.loaded.serving import limits
 from frontier.engines.server import Server
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError
+from frontier.gates import Timing
+from frontier.gates.cache_hits import CacheHits
 from frontier.host import presence
 from frontier.measuring import sessions
 from frontier.measuring.contention import Watch
 from frontier.measuring.pauses import Pauses
 from frontier.prompts import Chat, Shot
 from frontier.results.journal import Journal
+from frontier.results.session import Contention
 from frontier.scenarios import Bench
 from frontier.scenarios.common import asked
 from frontier.scenarios.single_stream import SingleStream
 from frontier.specs.measure import MeasuredTask
+from measurements import WARM_UP, a_session
 from quantizing import quantizer
 
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
@@ -735,6 +739,20 @@ def test_hits_of_a_prefix_cache_are_read(spoken: Spoken) -> None:
     """Those that the usage has; otherwise they are unknown."""
     assert spoken("vllm", reports_cached=3).generate(Generate("abc", 9)).cached_tokens == 3
     assert spoken("vllm").generate(Generate("abc", 9)).cached_tokens is None
+
+
+def test_hits_of_a_cache_that_is_off_fail_the_gate(spoken: Spoken, tmp_path: Path) -> None:
+    """The server's own counts, read from its answers, withhold the times."""
+    model = spoken("vllm", reports_cached=3)
+    requests = {f"r{number}": Generate(f"abc {number}", 9) for number in range(3)}
+    loaded = {"warmup": WARM_UP, "server": {"name": "vllm", "prefix_cache": False}}
+    journal = Journal(tmp_path / "journal.jsonl", a_session(loaded=loaded))
+    with Pauses() as pauses:
+        SingleStream().measure(Bench(model, requests, journal, Watch("cpu"), pauses, "cell"))
+    load = Contention(foreign_cores=0, foreign_gpu_processes=None)
+    timing = Timing(journal.records, journal.sessions, load, 64)
+    assert str(CacheHits().reason(timing)).startswith("cache: 3 of 3 requests had a part of")
+    assert CacheHits().again(timing) == []
 
 
 def test_what_answers_say_of_the_server_is_known(spoken: Spoken) -> None:
