@@ -76,6 +76,9 @@ lint: setup ## check format, lint, types and the rules; change nothing
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/mypy
+	@if command -v tsc > /dev/null; then tsc --checkJs --allowJs --strict --noEmit --target es2022 \
+	    --lib es2022,dom,dom.iterable resources/report/*.js; \
+	else echo 'the types of the report'"'"'s script are not checked: there is no tsc on the PATH'; fi
 	$(BIN)/python -m pytest -q tests/workflow/test_lint.py # Snakemake's linter, with our exceptions
 
 documents: setup ## write the generated documents: config/schema.json, ARCHITECTURE.md, …
