@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
+from frontier.catalogue import configuration
 from frontier.errors import UserError, run
 from frontier.report.deciding import asking
 from frontier.report.deciding.answers import Answer, Terms, answers, pooled
@@ -76,6 +77,12 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def licences() -> dict[str, str]:
+    """The licences of today's catalogue, by model. Raises UserError."""
+    models = configuration.read_catalogue(configuration.catalogue_folder()).models
+    return {name: model.licence for name, model in models.items() if model.licence}
+
+
 def found(args: argparse.Namespace) -> list[Answer]:
     """The answers. Raises UserError for an unknown name, or for limits that apply to no task."""
     if not args.within >= 0:
@@ -83,7 +90,7 @@ def found(args: argparse.Namespace) -> list[Answer]:
     rows = read_study(args.results, names(columns()))
     if args.chosen is not None:
         asking.known(args.chosen, {f"{row['variant']}/{row['device']}" for row in rows}, "--chosen")
-    rows = asking.selected(rows, args)
+    rows = asking.selected(rows, args, licences)
     limits = asking.limits(vars(args), rows)
     terms = Terms(tuple(limits), args.within, args.surely, args.chosen)
     given, apart = answers(rows, terms)

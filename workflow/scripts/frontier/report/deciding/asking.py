@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from frontier.catalogue import configuration
 from frontier.errors import UserError, did_you_mean
 from frontier.report.deciding.limits import Bound, Limit
 from frontier.report.deciding.pareto import PROPORTION
@@ -90,8 +89,13 @@ def _check_points(limit: Limit, rows: Iterable[StudyRow]) -> None:
         )
 
 
-def selected(rows: Sequence[StudyRow], args: argparse.Namespace) -> list[StudyRow]:
-    """The rows of the wanted tasks, scenarios, devices and licences. Raises UserError."""
+def selected(
+    rows: Sequence[StudyRow], args: argparse.Namespace, licences: Callable[[], Mapping[str, str]]
+) -> list[StudyRow]:
+    """The rows of the wanted tasks, scenarios, devices and licences. Raises UserError.
+
+    `licences` gives those of the models, by name; it is asked only if licences are wanted.
+    """
     found = list(rows)
     for axis in ("task", "scenario", "device"):
         if wanted := getattr(args, axis):
@@ -99,17 +103,18 @@ def selected(rows: Sequence[StudyRow], args: argparse.Namespace) -> list[StudyRo
                 known(name, {row[axis] for row in rows}, f"--{axis}")
             found = [row for row in found if row[axis] in wanted]
     if args.licence:
-        found = _licensed(found, args.licence)
+        found = _licensed(found, args.licence, licences())
     if not found:
         raise UserError("the study has no cell of these tasks, scenarios, devices and licences")
     return found
 
 
-def _licensed(rows: Iterable[StudyRow], wanted: Iterable[str]) -> list[StudyRow]:
-    """The rows of models whose licence the catalogue names among those wanted."""
-    models = configuration.read_catalogue(configuration.catalogue_folder()).models
-    licences = {name: (model.licence or "").casefold() for name, model in models.items()}
+def _licensed(
+    rows: Iterable[StudyRow], wanted: Iterable[str], licences: Mapping[str, str]
+) -> list[StudyRow]:
+    """The rows of models whose licence is among those wanted, in any case."""
+    own = {name: licence.casefold() for name, licence in licences.items()}
     names = [name.casefold() for name in wanted]
     for name in names:
-        known(name, {one for one in licences.values() if one}, "--licence")
-    return [row for row in rows if licences.get(row["model"]) in names]
+        known(name, set(own.values()), "--licence")
+    return [row for row in rows if own.get(row["model"]) in names]
