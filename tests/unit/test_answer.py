@@ -133,6 +133,9 @@ def test_over_tasks_there_is_one_answer(study: Path) -> None:
         (("--score-at-least", "demo-sentimant=90"), "did you mean 'demo-sentiment'?"),
         (("--score-at-least", "much"), "'much' is not a number"),
         (("--score-at-least", "nan"), "must be a number from 0"),
+        (("--score-at-least", "90%"), "'90%' is not a number, nor TASK=NUMBER"),
+        (("--device", "cpus"), "did you mean 'cpu'?"),
+        (("--results", "elsewhere"), "elsewhere/study.parquet: no such file; run the study first"),
         (("--latency-at-most", "1", "--latency-at-most", "2"), "given twice for all tasks"),
         (("--task", "zh-ne"), "did you mean 'zh-en'?"),
         (("--chosen", "big-int4/cpu"), "did you mean 'big-int8/cpu'?"),
@@ -157,5 +160,12 @@ def test_a_table_that_is_altered_or_old_is_not_answered_from(study: Path, tmp_pa
     table = tmp_path / "results" / "study.parquet"
     table.write_bytes(table.read_bytes() + b" ")
     assert "altered" in program(tmp_path, "answer").stderr
+    copied = tmp_path / "results"
+    shutil.copy(study / "results" / "study.parquet", table)
+    (copied / "study.lock.json").write_text("{", encoding="utf-8")
+    done = program(tmp_path, "answer")
+    assert done.returncode == 1
+    assert "study.lock.json" in done.stderr
+    assert "Traceback" not in done.stderr
     shutil.rmtree(tmp_path / "results")
     assert "run the study first" in program(tmp_path, "answer").stderr
