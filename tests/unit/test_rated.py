@@ -231,6 +231,7 @@ def test_the_report_shows_ratings_with_what_is_known_of_the_judge(tmp_path: Path
         "--charts", tmp_path / "charts", "--output", page, "--lock", locks[2])  # fmt: skip
     html = page.read_text(encoding="utf-8")
     assert '<h2 id="judged">Judged</h2>' in html
+    assert '<div class="scroll" data-place="demo-sentiment/cpu"' in html.partition('id="judged"')[2]
     assert "100.0 % of 20" in html
     assert "The judge judges itself: by how much it favours itself is not known." in html
     assert "The judge is of the same model" in html

@@ -90,6 +90,8 @@ def test_rates_are_drawn_and_listed(built: Path) -> None:
     for kind in ("load", "throughput"):
         [chart] = (built / "charts").glob(f"{kind}-*.svg")
         assert chart.stat().st_size > 5000
+        legend = chart.read_text(encoding="utf-8").split("role-legend-symbol")[1:]
+        assert not any('fill="white"' in one.partition("</g>")[0] for one in legend)
     assert html.partition("<script")[0].count("stopped: the queue grew without end") == 3
     assert "TTFT" in html
     assert "99.88 %" in html
