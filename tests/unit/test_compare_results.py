@@ -197,7 +197,7 @@ def test_another_layout_or_no_cell_is_one_line(one: Path, tmp_path: Path) -> Non
 
 
 def test_other_settings_engines_and_gpus_are_named(tmp_path: Path) -> None:
-    """Of one variant: the precision, the version of what answered, the GPU; all may be compared."""
+    """The differences of one variant: the precision, the version of what answered, the GPU; all may be compared."""
     first = write(tmp_path / "one", replace(LLAMA, identity=record()))
     spec = record()
     spec["upstream"]["measurement"]["spec"]["dtype"] = "bfloat16"
