@@ -103,6 +103,16 @@ def test_what_was_asked_or_scored_otherwise_may_not_be_compared(
     assert "times:" not in done.stdout
 
 
+def test_cells_without_answers_on_either_side_forbid_nothing(one: Path, tmp_path: Path) -> None:
+    for folder in (one, tmp_path / "other"):
+        write(folder, replace(FALCON, outcome="unsupported", reason="no such kernel"))
+    write(tmp_path / "other", LLAMA)
+    done = compared(one, tmp_path / "other", "--same-answers")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "falcon-int8/cpu/demo-sentiment: neither has answers: unsupported" in done.stdout
+    assert "1 of 1 pair may be compared; 0 of 40 answers differ" in done.stdout
+
+
 def test_other_questions_are_seen_even_where_no_identity_says_so(one: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "other", LLAMA)
     table = path.with_suffix(".parquet")

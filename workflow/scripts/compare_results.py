@@ -87,7 +87,8 @@ def show(found: Compared, most: int) -> None:
 
 def shared(compared: Sequence[Compared]) -> list[str]:
     """The differences that every comparison has, in order."""
-    return [one for one in compared[0].differing if all(one in each.differing for each in compared)]
+    first = compared[0].differing if compared else ()
+    return [one for one in first if all(one in each.differing for each in compared)]
 
 
 def main() -> None:
@@ -95,6 +96,10 @@ def main() -> None:
     args = arguments()
     found, alone = pairs(args.one, args.other)
     compared = [compare(*one) for one in found]
+    for one in compared:
+        if one.empty:
+            say(f"{one.name}: neither has answers: {one.empty}")
+    compared = [one for one in compared if not one.empty]
     everywhere = shared(compared)
     for line in everywhere:
         say(f"differs: {line}")

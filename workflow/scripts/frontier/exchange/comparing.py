@@ -67,6 +67,8 @@ class Compared:
     """Requests that only one of them has."""
     times: Tested | None = field(default=None, compare=False)
     """The median over the requests of the second's latency over the first's."""
+    empty: str | None = None
+    """The outcome of both, where neither has answers."""
 
 
 def compare(name: str, one: Path, other: Path) -> Compared:
@@ -75,6 +77,9 @@ def compare(name: str, one: Path, other: Path) -> Compared:
     found = list(leaves(differences(*(_identity(path) for path in (one, other)))))
     paths = zip(("first", "second"), (one, other), cells, strict=True)
     altered = [reason for which, path, cell in paths for reason in _altered(which, path, cell)]
+    outcome = cells[0].outcome
+    if outcome == cells[1].outcome and outcome not in ANSWERED and not altered:
+        return Compared(name, (), (), None, empty=outcome)
     forbidding = [*altered, *_outcomes(cells), *_inputs(cells), *_asked(found, cells)]
     differing = _once([*_conditions(cells), *_made(found, cells)])
     if forbidding:
