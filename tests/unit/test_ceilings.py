@@ -115,11 +115,16 @@ def test_too_little_memory(
     assert measured == []
 
 
-def asked(folder: Path | None, accelerator: str = "cpu", most: float = 64.0) -> Ceilings:
+def asked(
+    folder: Path | None,
+    accelerator: str = "cpu",
+    most: float = 64.0,
+    job_bytes: int | None = None,
+) -> Ceilings:
     """The limits that a session of two threads records."""
     device = SimpleNamespace(accelerator=accelerator, gpus=0)
     spec = SimpleNamespace(device=device, max_background_cores=most)
-    return roofline.limits(cast("MeasureSpec", spec), 2, folder)
+    return roofline.limits(cast("MeasureSpec", spec), 2, folder, job_bytes)
 
 
 PROGRAM = """
@@ -157,6 +162,8 @@ def test_a_session_without_limits_has_the_reason(
     """Never a number that was not measured, and never the end of the job."""
     assert asked(tmp_path, "remote").missing == "an endpoint's hardware is unknown"
     assert "--machines" in (asked(None).missing or "")
+    small = asked(tmp_path, job_bytes=2_000_000_000)
+    assert small.missing == "not measured: the job has only 2.0 GB"
     for then, words in {
         "sys.exit('error: no such device')": "not measured: no such device",
         "sys.exit(3)": "not measured: ended with 3",

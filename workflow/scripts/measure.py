@@ -104,7 +104,7 @@ def run_cell(
     engine = spec.engine.only("measure")
     engine.prepare()
     start_s = time.time() - psutil.Process().create_time()
-    ceilings = roofline.limits(spec, settings.threads, machines)
+    ceilings = roofline.limits(spec, settings.threads, machines, limits.memory_bytes)
     journal.loaded(Run(start_s=start_s, threads=settings.threads, ceilings=ceilings))
     model: LoadedModel | None = None
     limited = settings.accelerator, spec.memory_bytes, limits.memory_bytes, checkpoint

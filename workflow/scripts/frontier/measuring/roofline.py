@@ -24,8 +24,13 @@ LONGEST_S = 120.0
 """Time after which measuring them is given up."""
 
 
-def limits(spec: MeasureSpec, threads: int | None, folder: Path | None) -> Ceilings:
-    """The limits of this host's device, or the reason why they are unknown."""
+def limits(
+    spec: MeasureSpec, threads: int | None, folder: Path | None, job_bytes: int | None = None
+) -> Ceilings:
+    """The limits of this host's device, or the reason why they are unknown.
+
+    `job_bytes`: the memory of this job, beyond which its scheduler ends all of it.
+    """
     device, most = spec.device, spec.max_background_cores
     if device.accelerator == "remote":
         return Ceilings(missing="an endpoint's hardware is unknown")
@@ -37,6 +42,8 @@ def limits(spec: MeasureSpec, threads: int | None, folder: Path | None) -> Ceili
     known = ceilings.identity(device.accelerator, threads, device.gpus)
     found = ceilings.stored(folder, known, most)
     if found is None:
+        if job_bytes is not None and job_bytes < ceilings.LEAST_FREE_BYTES:
+            return Ceilings(missing=f"not measured: the job has only {job_bytes / 1e9:.1f} GB")
         servers.end_kept()  # it holds the device
         if missing := _measure(spec, threads, folder):
             return Ceilings(missing=f"not measured: {missing}")
