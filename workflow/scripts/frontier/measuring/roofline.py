@@ -13,7 +13,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from frontier.errors import UserError, one_line
 from frontier.machine import ceilings, hardware
 from frontier.results.part import Ceilings
 from frontier.serving import servers
@@ -71,7 +70,7 @@ def _measure(spec: MeasureSpec, threads: int, folder: Path) -> str | None:
     except subprocess.TimeoutExpired:
         return f"not finished after {LONGEST_S:.0f} s"
     except OSError as error:
-        return one_line(UserError(error.strerror))
+        return f"the program did not start: {error.strerror}"
     if done.returncode == 0:
         return None
     said = done.stderr.strip().splitlines()
