@@ -85,7 +85,7 @@ documents: setup ## write the generated documents: config/schema.json, ARCHITECT
 	$(WRITE)
 
 picture: demo ## draw the README's picture of the demo's report with chromium
-	chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,1180 \
+	chromium --headless --no-sandbox --hide-scrollbars --window-size=1000,1790 \
 	    --screenshot=docs/report.png "file://$(CURDIR)/results/report.html"
 
 fix: setup ## fix format and lint, and write the generated documents
