@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -46,6 +47,8 @@ ANY_TIME: dict[str, Any] = {
 settings.register_profile("repeatable", **ANY_TIME, derandomize=True, database=None)
 settings.register_profile("explore", **ANY_TIME, derandomize=False)
 settings.load_profile("repeatable")
+# Hypothesis also draws constants from the modules that happen to be imported, which differ by worker.
+providers._get_local_constants = providers.Constants
 
 
 @pytest.fixture(scope="session")
