@@ -32,7 +32,7 @@ from frontier.planning.steps import Steps
 from frontier.results import checksums, layout
 from frontier.results.records import Record
 from frontier.specs.score import ScoreSpec
-from tiny import recipe
+from tiny import BUSY, recipe
 from workspace import copy_project
 
 QUANTIZATIONS = {
@@ -40,7 +40,7 @@ QUANTIZATIONS = {
     **{width: {"method": "quanto", "weights": width} for width in ("int8", "int4", "int2")},
     "float8": {"method": "quanto", "weights": "float8"},
 }
-CPU = {"accelerator": "cpu", "max_background_cores": 64, "max_drift": 1000, "max_slowed": 1}
+CPU = {"accelerator": "cpu", **BUSY}
 DEVICES = {"cpu": CPU | {"threads": 2}, "cpu-one": CPU | {"threads": 1}}
 SENTIMENT = {"kind": "classification", "labels": ["negative", "positive"], "positive": "positive"}
 KINDS = {

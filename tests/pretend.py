@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import tiny
 from workspace import Workspace
 
 ENGINE = '''"""An endpoint that answers at once, always the same."""
@@ -84,9 +85,7 @@ DEVICE: dict[str, Any] = {
     "accelerator": "remote",
     "engine": "pretend",
     "warmup": {"minimum": 1, "maximum": 2, "tolerance": 100},
-    "max_background_cores": 64,
-    "max_drift": 1000,
-    "max_slowed": 1,
+    **tiny.BUSY,
 }
 
 

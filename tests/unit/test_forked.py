@@ -63,7 +63,7 @@ class Run:
         (folder / "elsewhere").mkdir()
         self.library = folder / "elsewhere" / "sitecustomize.py"
         self.library.write_text("import os\n")
-        wait = "import time; time.sleep(600)"
+        wait = "import time; time.sleep(3600)"
         self.process = subprocess.Popen([sys.executable, "-c", wait, "snakemake"])
         self.environment = os.environ | {
             "LLM_FRONTIER_RUNNER": str(self.process.pid), "OMP_NUM_THREADS": "1",
@@ -76,6 +76,7 @@ class Run:
 
     def start(self, text: str, *before: str, **environment: str) -> subprocess.Popen[str]:
         """Runs a program of that text, by forked.py unless `before` says how else."""
+        assert self.process.poll() is None, "something else has ended the run"
         program = self.folder / "program.py"
         program.write_text(text, encoding="utf-8")
         return subprocess.Popen(
@@ -100,6 +101,7 @@ class Run:
         """Whether a program now runs in a copy."""
         done = self.run("import psutil; print(*psutil.Process().cmdline())", **environment)
         assert done[0] == 0, done
+        print((self.folder / ".snakemake" / "forked.log").read_text(encoding="utf-8"))
         return "forking.py" in done[1]
 
 

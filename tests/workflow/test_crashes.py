@@ -105,13 +105,7 @@ def study(place: Workspace, server: Server) -> Workspace:
     source = {"url": f"http://127.0.0.1:{server.port}/files/reviews.zip"}
     place.set("tasks", "datasets/reviews/source", source)
     # Two threads would wait for each other where something else runs at the same time.
-    for key, value in {
-        "max_background_cores": 64,
-        "max_drift": 1000,
-        "max_slowed": 1,
-        "threads": 1,
-        "gpus": 1,
-    }.items():
+    for key, value in {**tiny.BUSY, "threads": 1, "gpus": 1}.items():
         place.set("devices", f"devices/cpu/{key}", value)
     return place
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import real_servers
+import tiny
 from real_servers import TASKS
 from workspace import Workspace, copy_project
 
@@ -20,9 +21,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The project with its demo as it is, except that other tests may run alongside it."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("demo") / "checkout"))
     place.share_environments()
-    place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/max_drift", 1000)
-    place.set("devices", "devices/cpu/max_slowed", 1)
+    for key, value in tiny.BUSY.items():
+        place.set("devices", f"devices/cpu/{key}", value)
     place.set("devices", "devices/cpu/threads", 1)  # the least that others slow down
     return place
 

@@ -46,14 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     for task in ("sentiment", "translation", "arithmetic"):
         place.set("tasks", f"tasks/demo-{task}/sample/size", 8)
     warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
-    busy = {
-        "accelerator": "cpu",
-        "threads": 1,
-        "warmup": warmup,
-        "max_background_cores": 64,
-        "max_drift": 1000,
-        "max_slowed": 1,
-    }
+    busy = {"accelerator": "cpu", "threads": 1, "warmup": warmup, **tiny.BUSY}
     place.set("devices", "devices/cpu", busy)
     study = {
         "models": ["demo-llama"], "quantizations": ["native", "int8"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import real_servers
+import tiny
 from workspace import Workspace, copy_project
 
 
@@ -13,9 +14,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The project, with the answers of transformers to the demo's tasks."""
     place = Workspace(copy_project(tmp_path_factory.mktemp("servers") / "checkout"))
     place.share_environments()
-    place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/max_drift", 1000)
-    place.set("devices", "devices/cpu/max_slowed", 1)
+    for key, value in tiny.BUSY.items():
+        place.set("devices", f"devices/cpu/{key}", value)
     place.set("devices", "devices/cpu/threads", 1)  # the least that others slow down
     place.build(*real_servers.cells("cpu"))
     return place

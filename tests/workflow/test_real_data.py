@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
+import tiny
 from stories import stories260k
 from workspace import Workspace, copy_project
 
@@ -34,10 +35,8 @@ def study(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspac
     for task, size in TASKS.items():
         place.set("tasks", f"tasks/{task}/sample/size", size)
         place.set("tasks", f"tasks/{task}/max_new_tokens", 12)
-    # Other tests may run alongside this one: their load must not make cells invalid here.
-    place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/max_drift", 1000)
-    place.set("devices", "devices/cpu/max_slowed", 1)
+    for key, value in tiny.BUSY.items():
+        place.set("devices", f"devices/cpu/{key}", value)
     place.set("devices", "devices/cpu/warmup", {"tolerance": 50.0})
     axes = {"models": ["stories"], "quantizations": ["native", "int8"], "devices": ["cpu"]}
     place.set("config", "study", {**axes, "tasks": list(TASKS)})

@@ -75,8 +75,8 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     devices = yaml.safe_load(place.path("config/devices.yaml").read_text())["devices"]
     for device in {device for _, device in CELLS}:
         # The other tests run alongside this one, and nothing is concluded from times here.
-        relaxed = {"max_background_cores": 64, "max_drift": 1000, "max_slowed": 1, "threads": 1}
-        relaxed["warmup"] = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
+        warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
+        relaxed = {**tiny.BUSY, "threads": 1, "warmup": warmup}
         place.set("devices", f"devices/{device}", devices[device] | relaxed)
     measured = [name for name in STUDY["quantizations"] if name not in SIBLINGS]
     study = {**STUDY, "models": [MODEL], "tasks": ["sums"], "quantizations": measured}

@@ -49,11 +49,7 @@ def served(finished: Path, folder: Path, size: int = 8, **changes: Any) -> Works
     place.set("engines", "engines/conform", engine(**changes))
     warmup = {"minimum": 1, "maximum": 2, "tolerance": 100}
     cpu = {"accelerator": "cpu", "engine": "conform", "threads": 1, "warmup": warmup}
-    place.set(
-        "devices",
-        "devices/cpu-served",
-        cpu | {"max_background_cores": 64, "max_drift": 1000, "max_slowed": 1},
-    )
+    place.set("devices", "devices/cpu-served", cpu | tiny.BUSY)
     place.set("tasks", "tasks/sums/sample/size", size)
     return place
 

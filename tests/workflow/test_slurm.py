@@ -65,9 +65,8 @@ def on_slurm(place: Workspace) -> None:
     place.set("devices", "devices/cpu/gpu", "A6000")
     place.set("devices", "devices/cpu/gpu_model", "a6000")
     place.set("devices", "devices/cpu/threads", 1)
-    place.set("devices", "devices/cpu/max_background_cores", 64)
-    place.set("devices", "devices/cpu/max_drift", 1000)
-    place.set("devices", "devices/cpu/max_slowed", 1)
+    for key, value in tiny.BUSY.items():
+        place.set("devices", f"devices/cpu/{key}", value)
 
 
 def measurements(place: Workspace) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ from typing import Any, TextIO
 
 RUNNER = "LLM_FRONTIER_RUNNER"  # frontier/host/presence.py's, which this may not import
 FOLDER = Path(".snakemake")
+LOG = FOLDER / "forked.log"  # what the forking process fails with
 SERVER = Path(__file__).with_name("forking.py")
 GONE_S = 10.0
 LENGTH_BYTES, READY = 8, b".."
@@ -124,10 +125,11 @@ def connect(connection: socket.socket) -> bool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if connection.connect_ex(path) == 0:
             return True
-        null = subprocess.DEVNULL
-        server = subprocess.Popen(
-            [sys.executable, SERVER, path], stdin=null, stdout=subprocess.PIPE, stderr=null
-        )
+        with LOG.open("ab") as log:
+            server = subprocess.Popen(
+                [sys.executable, SERVER, path],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+            )  # fmt: skip
         assert server.stdout
         with server.stdout as ready:
             return ready.read() == READY and connection.connect_ex(path) == 0
