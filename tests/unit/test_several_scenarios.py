@@ -120,8 +120,8 @@ def test_the_study_has_a_row_for_each(built: Path) -> None:
 
 
 def test_comparisons_pair_within_one(built: Path) -> None:
-    found = pl.read_parquet(built / "comparisons.parquet").drop_nulls("native_variant")
-    assert found.select("scenario", "variant", "native_variant").rows() == [
+    found = pl.read_parquet(built / "comparisons.parquet").drop_nulls("parent_variant")
+    assert found.select("scenario", "variant", "parent_variant").rows() == [
         ("offline", "llama-int8", "llama"), ("single-stream", "llama-int8", "llama"),
     ]  # fmt: skip
     for row, (native, other) in zip(

@@ -34,6 +34,8 @@ from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.requests import Sampling
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
+from frontier.techniques import Technique, technique_of
+from frontier.techniques import block_of as way_of
 from frontier.text import shown
 from frontier.values import first_fault
 
@@ -52,6 +54,20 @@ def _quantizer(value: object) -> Quantizer:
 
 AnyQuantizer = Annotated[Quantizer, PlainValidator(_quantizer), PlainSerializer(block_of)]
 """A block of config/quantizations.yaml as JSON, with the defaults of all keys."""
+
+
+def _technique(value: object) -> Technique:
+    """The technique for a block with its kind. Raises ValueError for an invalid one."""
+    if isinstance(value, Technique):
+        return value
+    try:
+        return technique_of(value if isinstance(value, dict) else {})
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+AnyTechnique = Annotated[Technique, PlainValidator(_technique), PlainSerializer(way_of)]
+"""A block of config/techniques.yaml as JSON, with the defaults of all keys."""
 
 
 class MeasuredModel(Spec):
@@ -217,6 +233,7 @@ class MeasureSpec(Spec):
     attempts: int = 1
     model: MeasuredModel
     quantization: AnyQuantizer
+    techniques: tuple[AnyTechnique, ...] = ()
     device: MeasuredDevice
     engine: AnyEngine
     engine_id: str

@@ -23,12 +23,38 @@ from frontier.errors import Reason, UnsupportedError, one_line
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
 from frontier.requests import Request
+from frontier.techniques import Technique
 
 LEAST_CACHE = 256  # tokens; a compiled model's cache has this length, or doublings of it
 
 
 class TransformersModel(BatchedModel):
     """A causal language model on one accelerator, or spread over several GPUs."""
+
+    def __init__(
+        self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str,
+        techniques: Sequence[Technique] = (), draft: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(model, prompting, loaded, accelerator)
+        self.techniques, self.draft = techniques, draft
+        self.checked = not techniques
+
+    def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
+        """The techniques' arguments."""
+        return self.techniques_arguments()
+
+    def techniques_arguments(self) -> dict[str, Any]:
+        """The arguments of `generate` for the techniques with which it runs."""
+        given = (one.transformers_generating(self.model, self.draft) for one in self.techniques)
+        return {name: value for one in given for name, value in one.items()}
+
+    def look(self, cache: Any) -> None:
+        """Raises UnsupportedError if a technique changed nothing."""
+        super().look(cache)
+        for one in self.techniques:
+            if reason := one.idle_in_transformers(self.model, cache):
+                raise UnsupportedError(f"{one.kind} changed nothing: {reason}")
+        self.checked = True
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
@@ -67,8 +93,11 @@ class CompiledModel(TransformersModel):
     fixed_rows = True
     first_failure: Reason = "torch.compile failed"
 
-    def __init__(self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str) -> None:
-        super().__init__(model, prompting, loaded, accelerator)
+    def __init__(
+        self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str,
+        techniques: Sequence[Technique] = (), draft: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(model, prompting, loaded, accelerator, techniques, draft)
         # reduce-overhead uses CUDA graphs; without the flag `generate` compiles for GPUs only.
         mode = "reduce-overhead" if accelerator == "cuda" else "default"
         config = transformers.CompileConfig(mode=mode, dynamic=False)
@@ -106,7 +135,7 @@ class CompiledModel(TransformersModel):
             cache = transformers.StaticCache(self.model.config, max_cache_len=self.length)
             self.caches[rows] = cache
         self.caches[rows].reset()
-        return {"past_key_values": self.caches[rows]}
+        return {**super().arguments(tokens, rows), "past_key_values": self.caches[rows]}
 
     def generate(self, request: Generate) -> Generation:
         """Greedy completion. Raises UnsupportedError too if the model cannot be compiled."""
@@ -189,10 +218,16 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
         # Before any forward pass, since some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
     model.eval()
+    for one in settings.techniques:
+        one.change_transformers(model)
     if compiled:
         check_compilable(model, settings)
+    draft = _draft(settings)
+    models = [one for one in (model, draft) if one is not None]
     loaded = Loaded(
-        weights_bytes=stored_bytes([*model.parameters(), *model.buffers()]),
+        weights_bytes=stored_bytes(
+            [tensor for one in models for tensor in (*one.parameters(), *one.buffers())]
+        ),
         quantized_layers=loader.quantized_layers(model),
         kv_bytes_per_token=None,  # known from the cache of the first request
         kernel=loader.kernel(model),
@@ -201,7 +236,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
         what = f"{settings.published}, as published," if published else settings.quantizer.method
         raise UnsupportedError(f"{what} quantized no layer of {type(model).__name__}")
     kind = CompiledModel if compiled else TransformersModel
-    return kind(model, prompting, loaded, settings.accelerator)
+    return kind(model, prompting, loaded, settings.accelerator, settings.techniques, draft)
 
 
 def expects_quantized(settings: Settings, published: type[Quantizer] | None) -> bool:
@@ -209,6 +244,24 @@ def expects_quantized(settings: Settings, published: type[Quantizer] | None) -> 
     if published:
         return published is not type(settings.quantizer)
     return settings.quantizer.expects_quantized()
+
+
+def _draft(settings: Settings) -> Any:
+    """The second model that a technique loads, in the first one's precision; None without one."""
+    if settings.draft is None:
+        return None
+    loading.check_causal(settings.draft, trust_remote_code=False)
+    with out_of_memory():
+        draft = loading.load_whole(
+            settings.draft, dtype=getattr(torch, settings.dtype), device_map=_placed(settings)
+        )
+    loading.check_range(draft)
+    return draft.eval()
+
+
+def _placed(settings: Settings) -> Any:
+    """transformers' `device_map`."""
+    return "auto" if settings.gpus > 1 else {"": settings.accelerator}
 
 
 def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | None) -> Any:
@@ -219,8 +272,10 @@ def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | No
         own = {
             "dtype": dtype,
             "trust_remote_code": settings.trust_remote_code,
-            "device_map": "auto" if settings.gpus > 1 else {"": settings.accelerator},
+            "device_map": _placed(settings),
         }
+        for one in settings.techniques:
+            own |= one.transformers_loading()
         return loading.load_whole(checkpoint, **own | arguments)
 
     with out_of_memory():
