@@ -227,6 +227,8 @@ def main() -> None:
         raise UserError(f"--model: {what}")
     device, name = spec.device, spec.cell.device
     hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    if reason := spec.engine.why_not_here(device.accelerator):
+        raise UserError(f"device {name!r}: {reason}")
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything is local; a timed job uses no network
     folders = (arguments.sample.parent, arguments.model, arguments.adapter, arguments.draft)
     for folder in folders:

@@ -145,6 +145,13 @@ class EngineBlock(Derived):
     def require(self, name: str) -> None:
         """Raises UserError if the engine of that id lacks something here, such as a key."""
 
+    def why_not_here(self, accelerator: str) -> Reason | None:
+        """The reason why its library, as installed here, cannot compute on an accelerator.
+
+        None if it can, or if that only shows while loading.
+        """
+        return None
+
     def threads_on(self, cores: int) -> int:
         """The number of threads where a device's `threads` are `auto`."""
         return cores

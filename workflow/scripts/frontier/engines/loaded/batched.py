@@ -1,4 +1,4 @@
-"""Batches through transformers' `generate`, on cpu, cuda and mps."""
+"""Batches through transformers' `generate`, on all accelerators."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from frontier.engines.common.batches import BatchClock, Batches
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
 from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
+from frontier.machine import torch_devices
 from frontier.machine.limits import free_bytes
 
 ACTIVATIONS = 32
@@ -102,24 +103,10 @@ class BatchedModel(HfGenerateModel):
 
     def free_bytes(self) -> int:
         """Memory that can still be allocated; of several GPUs that of the fullest, for each."""
-        if self.accelerator == "cuda":
-            gpus = range(torch.cuda.device_count())
-            free = (
-                torch.cuda.mem_get_info(gpu)[0]
-                + torch.cuda.memory_reserved(gpu)
-                - torch.cuda.memory_allocated(gpu)
-                for gpu in gpus
-            )
-            return min(free) * len(gpus)
-        if self.accelerator == "mps":
-            most: int = torch.mps.recommended_max_memory()
-            return max(0, most - torch.mps.driver_allocated_memory())
-        return free_bytes()
+        free = torch_devices.free_bytes(self.accelerator)
+        return free_bytes() if free is None else free
 
     def release(self) -> None:
         """Returns what a failed batch has allocated."""
         gc.collect()
-        if self.accelerator == "cuda":
-            torch.cuda.empty_cache()
-        elif self.accelerator == "mps":
-            torch.mps.empty_cache()
+        torch_devices.empty_cache(self.accelerator)

@@ -1,4 +1,4 @@
-"""Hugging Face transformers on cpu, cuda and mps, as its users run it: through `generate`."""
+"""Hugging Face transformers on all accelerators, as its users run it: through `generate`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.loaded.batched import BatchedModel
 from frontier.errors import Reason, UnsupportedError, one_line
+from frontier.machine import torch_devices
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
 from frontier.requests import Request
@@ -58,28 +59,16 @@ class TransformersModel(BatchedModel):
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
-        if self.accelerator == "cuda":
-            torch.cuda.synchronize()
-        elif self.accelerator == "mps":
-            torch.mps.synchronize()
+        torch_devices.synchronize(self.accelerator)
 
     def device_peak_bytes(self) -> int | None:
         """Peak device memory so far; on mps, which records no peak, the current use."""
-        if self.accelerator == "cuda":
-            return sum(
-                torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count())
-            )
-        if self.accelerator == "mps":
-            return torch.mps.driver_allocated_memory()
-        return None
+        return torch_devices.peak_bytes(self.accelerator)
 
     def close(self) -> None:
         """Releases the weights and the device's memory."""
         super().close()
-        if self.accelerator == "cuda":
-            torch.cuda.empty_cache()
-        elif self.accelerator == "mps":
-            torch.mps.empty_cache()
+        torch_devices.empty_cache(self.accelerator)
 
 
 class CompiledModel(TransformersModel):
@@ -99,7 +88,7 @@ class CompiledModel(TransformersModel):
     ) -> None:  # fmt: skip
         super().__init__(model, prompting, loaded, accelerator, techniques, draft)
         # reduce-overhead uses CUDA graphs; without the flag `generate` compiles for GPUs only.
-        mode = "reduce-overhead" if accelerator == "cuda" else "default"
+        mode = "reduce-overhead" if torch_devices.captures(accelerator) else "default"
         config = transformers.CompileConfig(mode=mode, dynamic=False)
         config._compile_all_devices = True
         model.generation_config.compile_config = config
@@ -253,15 +242,12 @@ def _draft(settings: Settings) -> Any:
     loading.check_causal(settings.draft, trust_remote_code=False)
     with out_of_memory():
         draft = loading.load_whole(
-            settings.draft, dtype=getattr(torch, settings.dtype), device_map=_placed(settings)
+            settings.draft,
+            dtype=getattr(torch, settings.dtype),
+            device_map=torch_devices.device_map(settings.accelerator, settings.gpus),
         )
     loading.check_range(draft)
     return draft.eval()
-
-
-def _placed(settings: Settings) -> Any:
-    """transformers' `device_map`."""
-    return "auto" if settings.gpus > 1 else {"": settings.accelerator}
 
 
 def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | None) -> Any:
@@ -272,7 +258,7 @@ def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | No
         own = {
             "dtype": dtype,
             "trust_remote_code": settings.trust_remote_code,
-            "device_map": _placed(settings),
+            "device_map": torch_devices.device_map(settings.accelerator, settings.gpus),
         }
         for one in settings.techniques:
             own |= one.transformers_loading()
