@@ -50,7 +50,7 @@ def test_answers_are_the_parents(place: Workspace, variant: str) -> None:
 
 
 def test_it_is_compared_with_its_parent(place: Workspace) -> None:
-    """With the variant of the same quantization, without it."""
+    """The parent is the variant of the same quantization, without it."""
     rows = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
     parents = {row["variant"]: row["parent_variant"] for row in rows}
     assert parents == {
@@ -73,7 +73,7 @@ def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
 
 
 def test_what_cannot_run_is_refused_while_planning(place: Workspace) -> None:
-    """With the reason; a mistyped name with the nearest one."""
+    """A mistyped name is refused with the nearest one."""
     unknown = place.snakemake("results/tiny-llama+lokup/cpu/sums.json")
     refused(unknown, "technique", "'lokup'", "did you mean 'lookup'")
     place.set("config", "study/techniques", ["lokup"])

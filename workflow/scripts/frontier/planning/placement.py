@@ -31,6 +31,7 @@ from frontier.quantizers import (
 from frontier.quantizers.common.published import refusal
 from frontier.techniques import Technique
 
+Ids = tuple[str, ...]
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 
@@ -215,15 +216,10 @@ class Placement:
 
 
 def placed(
-    catalogue: Catalogue,
-    model: str,
-    quantization: str,
-    device: str,
-    techniques: tuple[str, ...] = (),
+    catalogue: Catalogue, model: str, quantization: str, device: str, techniques: Ids = ()
 ) -> Placement:
     """The placement for these ids."""
-    quantizer = catalogue.quantizations[quantization]
-    place = catalogue.devices[device]
+    quantizer, place = catalogue.quantizations[quantization], catalogue.devices[device]
     engine = catalogue.engines[place.engine]
     name = served_name(catalogue, model, device) if engine.remote else None
     ways = tuple(catalogue.techniques[one] for one in techniques)
