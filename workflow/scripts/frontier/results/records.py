@@ -43,6 +43,7 @@ class Record:
     there is no rate, it is asked once. An answer that a server's filter withheld has its own
     `finish_reason`, and a `failure` too if there is no answer at all. `cpu_joules` is the energy of
     the processors with their memory, `gpu_joules` that of the GPUs, by their own counters.
+    `drafted_tokens` were drafted by speculative decoding; the answer has `accepted_tokens` of them.
     """
 
     id: str
@@ -77,6 +78,8 @@ class Record:
     repetition: int = 0
     cpu_joules: float | None = None
     gpu_joules: float | None = None
+    drafted_tokens: int | None = None
+    accepted_tokens: int | None = None
 
     @property
     def key(self) -> str:

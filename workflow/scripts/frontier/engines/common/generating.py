@@ -112,7 +112,12 @@ class HfGenerateModel(LoadedModel):
             self.synchronize()
         if unknown:
             self.look(getattr(output, "past_key_values", None))
-        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+        answer = self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+        return self.counted(answer, clock.tokens)
+
+    def counted(self, answer: Generation, tokens: Sequence[int]) -> Generation:
+        """The answer of these tokens with what is known of the steps in which they came."""
+        return answer
 
     def look(self, cache: Any) -> None:
         """Records the facts that the cache of a first request shows."""
