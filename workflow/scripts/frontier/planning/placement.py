@@ -146,6 +146,8 @@ class Placement:
             return unfit
         if reason := self.engine.why_not(self.device.accelerator, self.dtype):
             return reason
+        if reason := self.engine.why_not_architecture(self.architecture):
+            return reason
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
         if self.model.adapter and not self.engine.adapters:
