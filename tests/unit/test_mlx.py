@@ -374,7 +374,7 @@ def test_what_it_cannot_do_is_reported(name: str, words: str, found: dict[str, A
 
 
 def test_random_tokens_are_those_of_the_temperature(built: Path, found: dict[str, Any]) -> None:
-    """As few of the likeliest as have `top_p` together, by the probabilities after it."""
+    """No more of the likeliest than have `top_p` together, by the probabilities after it."""
     model = transformers.AutoModelForCausalLM.from_pretrained(built / "llama")
     with torch.no_grad():
         logits = model(torch.tensor([IDS])).logits[0, -1].numpy()
