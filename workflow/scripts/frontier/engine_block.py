@@ -160,6 +160,10 @@ class EngineBlock(Derived):
         """True if it can quantize while loading, given all the keys of the quantization's block."""
         return self.runs_quantizers
 
+    def runs_technique(self, technique: Mapping[str, JsonValue]) -> bool:
+        """True if it runs a technique by its own settings, given all the keys of its block."""
+        return False
+
     def why_not_cached(self) -> Reason | None:
         """The reason why it cannot answer from cached prefixes of prompts; None if it can."""
         return None if self.caches_prefixes else "runs no server, so there is no such cache"

@@ -13,7 +13,6 @@ import transformers
 from frontier.engines import Due, Failed, Generation, Loaded
 from frontier.engines.common.batches import BatchClock, Batches
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
-from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
 from frontier.machine import torch_devices
@@ -75,10 +74,10 @@ class BatchedModel(HfGenerateModel):
                 min_new_tokens=STEPS,
                 output_logits=True,
                 return_dict_in_generate=True,
+                **self.techniques_arguments(),
             )
-        if self.loaded.kv_bytes_per_token is None:
-            cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
-            self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
+        if self.loaded.kv_bytes_per_token is None or not self.checked:
+            self.look(getattr(output, "past_key_values", None))
         steps = torch.stack([one.float().softmax(dim=-1) for one in output.logits])
         return [steps[:, row].cpu() for row in range(len(prompts))]
 
@@ -91,6 +90,10 @@ class BatchedModel(HfGenerateModel):
         mask = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         tensors = (torch.tensor(rows, device=self.model.device) for rows in (ids, mask))
         return dict(zip(("input_ids", "attention_mask"), tensors, strict=True), pad_token_id=pad)
+
+    def techniques_arguments(self) -> dict[str, Any]:
+        """Further arguments of `generate` for the techniques with which it runs."""
+        return {}
 
     def bytes_per_token(self) -> int:
         """Memory of a token in a batch, roughly: its cache, and while its prompt is read."""
