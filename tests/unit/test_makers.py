@@ -88,7 +88,7 @@ def refused(host: Makers, accelerator: str, count: int, **more: str) -> str:
 
 
 def test_amds_gpus(amd: Makers) -> None:
-    """In the runtime's order; a process that only has a GPU open does not compute on it."""
+    """They are in the runtime's order; a process that only has a GPU open does not compute on it."""
     assert amd.amd
     amd.amd[0].processes = {4242: 5 * GB, 77: 4096}
     amd.amd[0].used = 6 * GB
@@ -122,7 +122,7 @@ VISIBLE: list[tuple[dict[str, str], list[str]]] = [
 
 
 def test_leases_of_amds(amd: Makers) -> None:
-    """What is set is respected; then only the runtime's variable is, by UUIDs."""
+    """The variables are respected; then only the runtime's variable is, by UUIDs."""
     asked = [[variables, len(uuids)] for variables, uuids in VISIBLE]
     for (variables, uuids), (held, left) in zip(
         VISIBLE, said(amd, LEASES, json.dumps(asked)), strict=True
@@ -249,7 +249,7 @@ def test_as_torch_counts_them(packages: Path, tmp_path: Path, hierarchy: str) ->
     "value", [None, "0", "1,0", " 1 ", "1,1", "-1", "7", "0.1", "x", "0,x", "-1,0"]
 )
 def test_the_mask(value: str | None) -> None:
-    """As torch reads it."""
+    """Torch reads it the same."""
     given = {} if value is None else {"ZE_AFFINITY_MASK": value}
     with mock.patch.dict(os.environ, given):
         theirs = [one for one in torch.xpu._parse_visible_devices() if one < 3]
@@ -257,7 +257,7 @@ def test_the_mask(value: str | None) -> None:
 
 
 def test_a_lease_of_intels(intel: Makers) -> None:
-    """By numbers; one that is in use is passed over, and why too few are left is said."""
+    """They have numbers; one that is in use is passed over, and why too few are left is said."""
     assert said(intel, LEASE, "xpu", "2") == [[ARC, OTHER], {"ZE_AFFINITY_MASK": "0,1"}]
     assert said(intel, LEASE, "xpu", "1", ZE_AFFINITY_MASK="1")[0] == [OTHER]
     words = refused(intel, "xpu", 2, ZE_AFFINITY_MASK="1")
@@ -285,7 +285,7 @@ def test_without_intels_library(tmp_path: Path) -> None:
 
 
 def test_a_job_without_gpus_sees_none(intel: Makers) -> None:
-    """Of no maker."""
+    """Each maker's are hidden."""
     held, left = said(intel, LEASE, "cpu", "0")
     assert held == []
     assert left == {
@@ -397,7 +397,7 @@ def test_amds_energy_is_missing_rather_than_wrong(
 def test_intels_energy_is_missing_with_the_reason(
     tmp_path: Path, card: IntelCard, mask: str, words: str | None
 ) -> None:
-    """Where the driver shows none, or counts more than what computes; without activity no use."""
+    """The driver shows none, or counts more than what computes; without activity no use."""
     host = Makers(tmp_path / "host", intel=[card])
     facts, joules, _ = said(host, METER, "xpu", "intel", ZE_AFFINITY_MASK=mask)
     assert facts["missing"].get("gpu") == words
@@ -466,13 +466,13 @@ def test_what_slows_intels(intel: Makers, reasons: Sequence[int], words: str | N
 
 @pytest.mark.parametrize("accelerator", ["cuda", "rocm", "xpu"])
 def test_a_meter_for_each_part(accelerator: str) -> None:
-    """One meter counts the GPUs of a maker, and one the processors beside them."""
+    """One meter counts the GPUs of a maker, and one the processors."""
     counted = [part for one in METERS.all().values() for part in one.parts("Linux", accelerator)]
     assert sorted(counted) == sorted(PARTS.get(accelerator, ("cpu", "gpu")))
 
 
 def test_a_library_is_asked_only_where_its_gpus_are(tmp_path: Path) -> None:
-    """Without any library, the host has no GPU of these makers, and nothing is printed."""
+    """A host without any library has no GPU of these makers, and nothing is printed."""
     program = "from frontier.machine import hardware; assert not hardware.gpus()"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True,

@@ -110,7 +110,7 @@ def _processes(handle: Any) -> dict[int, int] | None:
 
 
 def metrics(handle: Any) -> dict[str, int]:
-    """What a GPU's firmware counts of heat, by the library's names; without what it does not.
+    """The counts of heat of a GPU's firmware, by the library's names; without those it lacks.
 
     Read as the library has it, since its package makes yes or no of the bits.
     """
@@ -164,7 +164,7 @@ class Amd(Maker):
         return described
 
     def why_none(self) -> Reason:
-        """That the library is missing, that GPUs are cut into parts, or the variables."""
+        """The missing library, GPUs that are cut into parts, or the variables."""
         try:
             host = _host()
         except LookupError as error:

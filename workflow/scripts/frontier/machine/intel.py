@@ -181,7 +181,7 @@ class Intel(Maker):
         return described
 
     def why_none(self) -> Reason:
-        """That the library is missing, or the variable."""
+        """The missing library, or the variable."""
         try:
             host = _host()
         except LookupError as error:

@@ -124,7 +124,7 @@ class Power(_Described):
 
 
 class PowerDomain(_Described):
-    """What a domain of power is the power of."""
+    """The kind of a domain of power."""
 
     KIND = 0x28
     _fields_ = [*_HEAD, ("domain", c_int32), ("default", c_void_p)]
@@ -210,7 +210,7 @@ def every(name: str, owner: c_void_p | None = None) -> list[c_void_p]:
 
 
 def filled(name: str, handle: c_void_p, found: Any, further: Any = None) -> Any:
-    """What a handle says, with a `further` structure that is filled too; None if it does not."""
+    """A structure as a handle fills it, and a `further` one; None if it does not."""
     if further is not None:
         found.next = ctypes.cast(ctypes.pointer(further), c_void_p)
     return found if function(name)(handle, ctypes.byref(found)) == SUCCESS else None
