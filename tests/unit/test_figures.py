@@ -274,6 +274,7 @@ def test_what_there_is_decides_what_is_known() -> None:
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
         "unscored_answers", "unscored_reason", "cut_questions",
+        "green_share", "green_expected", "watermark_p",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}

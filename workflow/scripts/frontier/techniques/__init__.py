@@ -62,6 +62,13 @@ class Technique(Block, ABC):
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream", "offline", "server")
     """The scenarios in which engines of this process run it."""
 
+    OWN_CACHE: ClassVar[bool] = False
+    """Whether it replaces transformers' key-value cache; at most one of a variant's can."""
+    SPECULATES: ClassVar[bool] = False
+    """Whether it takes rejected tokens back, which only a cache that grows can do."""
+    COMPILES: ClassVar[bool] = False
+    """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
+
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
