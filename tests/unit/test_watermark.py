@@ -66,7 +66,7 @@ def test_it_costs_nothing_of_a_draft(stories: Path) -> None:
 
 
 def test_a_bias_that_no_logit_shows_is_unsupported(stories: Path) -> None:
-    """In fp32 it is too small to change any number."""
+    """A number in fp32 is the same with it."""
     with pytest.raises(UnsupportedError, match="watermark changed nothing: no token"):
         answer(stories, {"kind": "watermark", "bias": 1e-12})
 
