@@ -1,0 +1,76 @@
+"""Whether a variant can run with its techniques: what is impossible is refused before any job."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+from frontier.catalogue.entries import Catalogue, Task
+from frontier.errors import Reason
+from frontier.planning.placement import Placement, placed
+from frontier.techniques import Context, Technique, block_of
+
+
+def why_not_with(
+    found: Placement, catalogue: Catalogue, task: Task, scenario: str
+) -> Reason | None:
+    """The reason why a variant's techniques cannot run in a cell; None if they can."""
+    context = Context(
+        engine=found.engine.kind,
+        accelerator=found.device.accelerator,
+        dtype=found.dtype,
+        quantizer=found.quantizer.method,
+        architecture=found.architecture,
+        asks="choose" if task.choices else "generate",
+        scenario=scenario,
+        samples=task.samples is not None,
+    )
+    for one in found.techniques:
+        if reason := _alone(one, found, context):
+            return reason
+        if reason := _draft(one, found, catalogue):
+            return reason
+    for one, other in combinations(found.techniques, 2):
+        if reason := one.clashes(other) or other.clashes(one) or _both(one, other):
+            return reason
+    return None
+
+
+def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
+    """The reason why a technique cannot run in a cell, whatever the others are."""
+    if not one.CHOOSES and context.asks == "choose":
+        return f"{one.kind} changes only how texts are generated, and nothing is generated here"
+    if found.engine.runs_technique(block_of(one)):
+        return None
+    if context.engine not in one.ENGINES:
+        return f"{found.device.engine} has no {one.kind} with these keys"
+    if context.scenario not in one.SCENARIOS:
+        return f"{context.engine} does not run {one.kind} in the scenario {context.scenario}"
+    return one.unsupported(context)
+
+
+def _draft(one: Technique, found: Placement, catalogue: Catalogue) -> Reason | None:
+    """The reason why a technique's second model cannot be loaded next to the first."""
+    if one.draft_model is None:
+        return None
+    draft = catalogue.models[one.draft_model]
+    device = next(name for name, other in catalogue.devices.items() if other == found.device)
+    reason = placed(catalogue, one.draft_model, "native", device).unsupported()
+    if reason:
+        return f"its draft, {one.draft_model}: {reason}"
+    if draft == found.model:
+        return f"{one.draft_model} is the model itself, which is no draft of its own"
+    return None
+
+
+def _both(one: Technique, other: Technique) -> Reason | None:
+    """The reason why two techniques do not run together, by what they replace."""
+    if one.kind == other.kind:
+        return f"{one.kind} twice: the second would replace the first"
+    if one.SPECULATES and other.SPECULATES:
+        return f"{one.kind} and {other.kind} would each draft the next tokens"
+    for cached, speculating in ((one, other), (other, one)):
+        if cached.OWN_CACHE and speculating.SPECULATES:
+            return f"the cache of {cached.kind} cannot take back what {speculating.kind} drafts"
+    if one.OWN_CACHE and other.OWN_CACHE:
+        return f"{one.kind} and {other.kind} each bring a cache of their own"
+    return None
