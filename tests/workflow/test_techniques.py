@@ -14,6 +14,14 @@ from workspace import Workspace, refused
 
 LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
 DRAFT = {"kind": "draft", "draft": "tiny-draft", "tokens": 3}
+TECHNIQUES = {
+    "lookup": LOOKUP,
+    "draft": DRAFT,
+    "static": {"kind": "static_cache"},
+    "eager": {"kind": "attention", "implementation": "eager", "label": "Eager"},
+    "sdpa": {"kind": "attention", "implementation": "sdpa"},
+    "flash": {"kind": "attention", "implementation": "flash_attention_2"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +30,14 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
     place = tiny.grown(finished, tmp_path_factory.mktemp("techniques"))
     grow = tiny.recipe("llama") | {"steps": 4}
     place.set("models", "models/tiny-draft", {"grow": grow})
-    place.set("techniques", "techniques", {"lookup": LOOKUP, "draft": DRAFT})
+    place.set("techniques", "techniques", TECHNIQUES)
     place.set(
         "config",
         "study",
         {
             "models": ["tiny-llama"], "quantizations": ["native", "int8"], "devices": ["cpu"],
-            "tasks": ["sums"], "techniques": ["lookup", "draft"],
+            "tasks": ["sums"],
+            "techniques": ["lookup", "draft", "sdpa", "eager+lookup", "static+lookup", "flash"],
         },
     )  # fmt: skip
     place.build()
@@ -59,6 +68,8 @@ def test_drafts_are_figures_of_the_study(place: Workspace) -> None:
     """Of techniques that draft; nobody else's cells have any, and no utilization is wrong."""
     rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
     for row in rows:
+        if row["techniques"] not in (None, "lookup", "draft"):
+            continue
         mine = requests(place, row["variant"])
         drafted = sum(one.get("drafted_tokens", 0) for one in mine)
         assert row["drafted_tokens"] == (drafted if row["techniques"] else None)
@@ -82,14 +93,40 @@ def test_it_is_compared_with_its_parent(place: Workspace) -> None:
     """The parent is the variant of the same quantization, without it."""
     rows = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
     parents = {row["variant"]: row["parent_variant"] for row in rows}
+    parent = {"lookup": "", "draft": "", "eager": "", "eager+lookup": "+eager", "static": ""}
     assert parents == {
         "tiny-llama-int8": "tiny-llama",
-        "tiny-llama+lookup": "tiny-llama",
-        "tiny-llama-int8+lookup": "tiny-llama-int8",
-        "tiny-llama+draft": "tiny-llama",
-        "tiny-llama-int8+draft": "tiny-llama-int8",
+        **{
+            f"{base}+{name}": f"{base}{other}"
+            for base in ("tiny-llama", "tiny-llama-int8")
+            for name, other in parent.items()
+        },
     }
     assert {row["changed"] for row in rows if row["techniques"]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        ("tiny-llama+sdpa", "attention changed nothing: sdpa is the default of LlamaForCausalLM"),
+        ("tiny-llama+flash", "flash_attention_2 has kernels for CUDA only, not for cpu"),
+        ("tiny-llama+static+lookup",
+         "the cache of static_cache cannot take back what prompt_lookup drafts"),
+    ],
+)  # fmt: skip
+def test_what_changes_nothing_or_cannot_run_is_unsupported(
+    place: Workspace, variant: str, reason: str
+) -> None:
+    """It is no copy of its parent under another name."""
+    cell = json.loads(place.path(f"results/{variant}/cpu/sums.json").read_text(encoding="utf-8"))
+    assert (cell["outcome"], cell["reason"]) == ("unsupported", reason)
+
+
+def test_the_report_names_them(place: Workspace) -> None:
+    """Each has a label of its own, and is compared with the variant without it."""
+    page = place.path("results/report.html").read_text(encoding="utf-8")
+    assert "INT8 + Eager + lookup" in page
+    assert "without its last technique" in page
 
 
 def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
@@ -108,7 +145,9 @@ def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
     place.set("techniques", "techniques/lookup/tokens", LOOKUP["tokens"])
     assert place.jobs() == set()
     assert measured == {
-        f"measure {variant}+lookup sums" for variant in ("tiny-llama", "tiny-llama-int8")
+        f"measure {base}{techniques}+lookup sums"
+        for base in ("tiny-llama", "tiny-llama-int8")
+        for techniques in ("", "+eager")
     }
 
 
@@ -118,8 +157,8 @@ def test_what_cannot_run_is_refused_while_planning(place: Workspace) -> None:
     refused(unknown, "technique", "'lokup'", "did you mean 'lookup'")
     place.set("config", "study/techniques", ["lokup"])
     refused(place.snakemake("--dry-run"), "study.techniques", "'lookup'")
-    place.set("config", "study/techniques", ["lookup", "draft"])
     place.set("techniques", "techniques/draft/draft", "tiny-drift")
     mistyped = place.snakemake("--dry-run")
     refused(mistyped, "techniques.draft.draft", "'tiny-drift'", "did you mean 'tiny-draft'")
     place.set("techniques", "techniques/draft/draft", "tiny-draft")
+    place.set("config", "study/techniques", ["lookup", "draft"])

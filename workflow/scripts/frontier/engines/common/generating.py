@@ -113,10 +113,10 @@ class HfGenerateModel(LoadedModel):
         if unknown:
             self.look(getattr(output, "past_key_values", None))
         answer = self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
-        return self.counted(answer, clock.tokens)
+        return self.traced(answer, ids, clock.tokens)
 
-    def counted(self, answer: Generation, tokens: Sequence[int]) -> Generation:
-        """The answer of these tokens with what is known of the steps in which they came."""
+    def traced(self, answer: Generation, ids: Sequence[int], tokens: Sequence[int]) -> Generation:
+        """An answer with the traces of techniques in its tokens; its times are known by then."""
         return answer
 
     def look(self, cache: Any) -> None:

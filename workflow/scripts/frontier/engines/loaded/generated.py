@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from frontier.engines import Generate, Generation, Loaded
@@ -47,10 +48,6 @@ class TransformersModel(BatchedModel):
             self.drafts.forget()
         return super().generate(request)
 
-    def counted(self, answer: Generation, tokens: Sequence[int]) -> Generation:
-        """The answer with the number of drafted tokens, where a technique drafts some."""
-        return self.drafts.counted(answer, tokens) if self.drafts else answer
-
     def look(self, cache: Any) -> None:
         """Raises UnsupportedError if a technique changed nothing."""
         super().look(cache)
@@ -58,6 +55,12 @@ class TransformersModel(BatchedModel):
             if reason := one.idle_in_transformers(self.model, cache):
                 raise UnsupportedError(f"{one.kind} changed nothing: {reason}")
         self.checked = True
+
+    def traced(self, answer: Generation, ids: Sequence[int], tokens: Sequence[int]) -> Generation:
+        """An answer with the traces of techniques in its tokens; its times are known by then."""
+        for one in self.techniques:
+            answer = replace(answer, **one.seen_in_transformers(self.model, ids, tokens))
+        return self.drafts.counted(answer, tokens) if self.drafts else answer
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
