@@ -125,7 +125,7 @@ def test_accepted_tokens(
 
 
 def test_what_is_behind_the_end_was_drafted_in_vain(stories: Path) -> None:
-    """Also where the model accepted it: the answer ends at a stop text before."""
+    """Even if the model accepted it: the answer ends at a stop text before."""
     fast = loaded(stories, DRAFT, draft=stories)
     found = fast.generate(Generate(ONCE, 60, (", ",)))
     assert (found.tokens, found.drafted_tokens, found.accepted_tokens) == (2, 4, 2)
@@ -143,7 +143,7 @@ def test_a_useless_draft(stories: Path, tmp_path: Path) -> None:
 
 
 def test_lookup_is_counted_too(stories: Path) -> None:
-    """Of the repeated words some follow again; without a repetition nothing is drafted."""
+    """Some of the repeated words follow again; without a repetition nothing is drafted."""
     fast = loaded(stories, PromptLookup(tokens=3, ngram=1))
     found = fast.generate(Generate(f"{ONCE}, there was a little girl. {ONCE}", 9))
     assert found.drafted_tokens > found.accepted_tokens > 0
@@ -186,7 +186,7 @@ def test_another_vocabulary_is_unsupported(stories: Path, tmp_path: Path) -> Non
 
 
 def test_a_draft_of_fewer_positions(stories: Path, tmp_path: Path) -> None:
-    """What fits is answered; the first request that does not fit is the reason."""
+    """Shorter requests are answered; the first request that does not fit is the reason."""
     shutil.copytree(stories, tmp_path, dirs_exist_ok=True)
     config = json.loads(tmp_path.joinpath("config.json").read_text("utf-8"))
     config["max_position_embeddings"] = 20

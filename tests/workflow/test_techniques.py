@@ -65,7 +65,7 @@ def test_answers_are_the_parents(place: Workspace, variant: str, technique: str)
 
 
 def test_drafts_are_figures_of_the_study(place: Workspace) -> None:
-    """Of techniques that draft; nobody else's cells have any, and no utilization is wrong."""
+    """Only of techniques that draft; nobody else's cells have any, and no utilization is wrong."""
     rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
     for row in rows:
         if row["techniques"] not in (None, "lookup", "draft"):
