@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "simulated", "flag", "",
-        "true where weights were only rounded as if quantized: a score, but no latency of its own",
+        "true where weights were only rounded or set to zero: a score, but no latency of its own",
     ),
     Column("random_weights", "flag", "", "true where nothing was learned: latency, but no score"),
     _text("score_metric", "the metric by which variants are compared on this task"),
