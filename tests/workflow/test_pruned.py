@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import tiny
-from workspace import Workspace
 
 pytestmark = pytest.mark.timeout(900)
 
