@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from frontier.answers import constrained
 from frontier.engines import Generate, Generation, Settings
 from frontier.engines.common.server_keys import RunsTechnique
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UserError
 from frontier.techniques import Context, Technique, block_of, technique_of
+from frontier.techniques.common import fitting
 from quantizing import quantizer
 from stories import stories260k
 
@@ -68,7 +68,7 @@ def answer(stories: Path, *ways: Technique) -> Generation:
 @pytest.mark.parametrize("key", CONSTRAINTS)
 def test_answers_fit_and_end(stories: Path, key: str) -> None:
     """An answer fits, and ends by itself where nothing more can follow; its parent's does not."""
-    fits = constrained.fits(block_of(guided(key)))
+    fits = fitting.fits(block_of(guided(key)))
     found = answer(stories, guided(key))
     assert fits(found.text), found.text
     assert found.finish_reason == "stop"
@@ -85,7 +85,7 @@ def test_drafted_tokens_are_taken_back(stories: Path, key: str) -> None:
 @pytest.mark.parametrize("key", CONSTRAINTS)
 def test_what_fits_is_decided_apart_from_decoding(key: str) -> None:
     """The check of answers of any engine: the whole answer counts, and spaces around it do not."""
-    fits = constrained.fits(block_of(guided(key)))
+    fits = fitting.fits(block_of(guided(key)))
     assert fits(FITTING[key])
     assert fits(f" {FITTING[key]}\n")
     assert not any(map(fits, UNFIT[key]))
@@ -94,8 +94,8 @@ def test_what_fits_is_decided_apart_from_decoding(key: str) -> None:
 def test_an_ignored_constraint_is_found_out() -> None:
     """A complete answer that does not fit shows it, with the answer."""
     block = block_of(guided("regex"))
-    assert constrained.ignored(block, ["Tom, 12"], ["Tom"]) is None
-    reason = constrained.ignored(block, ["Tom, 12", "Once upon"], [])
+    assert fitting.ignored(block, ["Tom, 12"], ["Tom"]) is None
+    reason = fitting.ignored(block, ["Tom, 12", "Once upon"], [])
     assert reason is not None
     assert "1 of 2 complete answers" in reason
     assert "Once upon" in reason
@@ -108,10 +108,10 @@ def test_an_ignored_constraint_is_found_out() -> None:
 def test_answers_that_are_cut_off_show_what_they_began_with(key: str, begun: str) -> None:
     """None of them could have fitted if the constraint was ignored; one that could is enough."""
     block = block_of(guided(key))
-    assert constrained.ignored(block, [], ["Once upon", begun]) is None
-    assert "no answer fits" in (constrained.ignored(block, [], ["Once upon a", "\ufffd" * 9]) or "")
-    assert constrained.ignored(block, [], [" ", "\ufffd"]) is None
-    assert constrained.ignored(block, [], []) is None
+    assert fitting.ignored(block, [], ["Once upon", begun]) is None
+    assert "no answer fits" in (fitting.ignored(block, [], ["Once upon a", "\ufffd" * 9]) or "")
+    assert fitting.ignored(block, [], [" ", "\ufffd"]) is None
+    assert fitting.ignored(block, [], []) is None
 
 
 @pytest.mark.parametrize(

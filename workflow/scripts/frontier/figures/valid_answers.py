@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from frontier import words
-from frontier.answers.constrained import fits
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.results.columns import with_interval
 from frontier.stats.intervals import wilson
+from frontier.techniques.common.fitting import fits
 
 
 class ValidAnswers(Figure):

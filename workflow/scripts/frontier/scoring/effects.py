@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from frontier.answers.constrained import ignored
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record
+from frontier.techniques.common.fitting import ignored
 
 
 def without(measured: Measurement, records: Sequence[Record]) -> dict[str, str]:

@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import AfterValidator, model_validator
 
 from frontier import patterns
-from frontier.answers.constrained import grammar_of
 from frontier.blocks import Arguments, Measure, Text
 from frontier.chosen import explicit
 from frontier.errors import Reason, one_line
 from frontier.techniques import Context, Technique
+from frontier.techniques.common.fitting import grammar_of
 
 KEYS = ("json_schema", "regex", "grammar")
 

@@ -1,4 +1,4 @@
-"""Whether answers fit the constraint with which they were generated (techniques/guided.py).
+"""Whether answers fit the constraint of guided decoding with which they were generated.
 
 JSON schemas are checked by jsonschema, regular expressions by `regex`, grammars by llguidance:
 none of them by an engine that was measured, except grammars where that is transformers.
