@@ -245,7 +245,7 @@ def test_rows_that_groups_do_not_divide(facts: Any) -> None:
         (("bitsandbytes", {"weights": "nf4"}), Target("llama", "xpu", TRANSFORMERS), None),
         (("torchao", {"weights": "int8"}), Target("llama", "rocm", TRANSFORMERS), "cpu and cuda"),
         (("hqq", {"bits": 4}), Target("llama", "xpu", TRANSFORMERS), "cpu and cuda"),
-        (("gptq", {"bits": 4}), Target("llama", "rocm", TRANSFORMERS), "not tested on rocm"),
+        (("gptq", {"bits": 4, "calibration": "demo"}), Target("llama", "rocm", TRANSFORMERS), "not tested on rocm"),
         (("torchao", {"weights": "int4"}), Target("llama", "cuda", TRANSFORMERS), "cpu"),
         (("torchao", {"weights": "fp8"}), Target("llama", "cuda", TRANSFORMERS), None),
         (("torchao", {"weights": "int4"}), Target("llama", "cpu", TRANSFORMERS, hidden=96), "96"),
