@@ -240,6 +240,11 @@ def adapter(model: str, identity: str) -> Path:
     return RESOURCES / "adapters" / model / identity / locks.NAME
 
 
+def merged(model: str, identity: str) -> Path:
+    """The lock of a model's checkpoint with its adapter in the weights."""
+    return RESOURCES / "merged" / model / identity / locks.NAME
+
+
 def quantized(variant: str, format: str, identity: str) -> Path:
     """The lock of a checkpoint converted from a model's own, by the format that it is in."""
     return RESOURCES / "quantized" / variant / format / identity / locks.NAME

@@ -13,7 +13,7 @@ import transformers.modeling_utils  # takes most of a second, which is not part 
 
 from frontier.engines import Generate, Generation, Loaded, Settings
 from frontier.engines.common import loading
-from frontier.engines.common.adapted import with_adapter
+from frontier.engines.common.adapted import virtual_tokens, with_adapter
 from frontier.engines.common.batches import BatchClock
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.padding import Row
@@ -142,6 +142,8 @@ def _compiling() -> Iterator[None]:
 
 def check_compilable(model: Any, settings: Settings) -> None:
     """Raises UnsupportedError for models that `generate` would only warn about and not compile."""
+    if virtual_tokens(model):
+        raise UnsupportedError("a compiled model has no room in its cache for an adapter's tokens")
     quantizer = getattr(model, "hf_quantizer", None)
     if not model._can_compile_fullgraph or (quantizer and not quantizer.is_compileable):
         what = f"{settings.quantizer.method} layers" if quantizer else type(model).__name__
@@ -188,6 +190,8 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     if settings.adapter:
         # Before any forward pass, since some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
+        if prompting.positions:
+            prompting.positions -= virtual_tokens(model)
     model.eval()
     if compiled:
         check_compilable(model, settings)
