@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 # Everything is local: no network access, and no telemetry.
 os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -36,6 +37,16 @@ def main() -> None:
     identity = values.recorded_identity(args.spec)
     for folder in (args.model, args.adapter):
         locks.check_lock(folder)
+    with files.replaced_folder(args.output) as new:
+        lock = merge(args.model, args.adapter, new)
+        files.write_json(new / locks.NAME, lock | {"identity": identity})
+
+
+def merge(model: Path, adapter: Path, new: Path) -> dict[str, Any]:
+    """Writes a model's checkpoint with the adapter in its weights; gives the facts for its lock.
+
+    Raises UserError if it cannot be merged, or changes no weight.
+    """
     # Imported late: they take seconds.
     from transformers.utils import logging
 
@@ -43,23 +54,16 @@ def main() -> None:
     from frontier.fetching import checkpoints
 
     logging.disable_progress_bar()
-    model = adapted.with_adapter(loading.load_whole(args.model, dtype="auto"), args.adapter)
-    model = adapted.merged(model, args.adapter)
-    with files.replaced_folder(args.output) as new:
-        model.save_pretrained(new)
-        check_changed(args.model, new, args.adapter)
-        for path in args.model.iterdir():
-            if checkpoints.is_setting(path.name) and not (new / path.name).exists():
-                files.write_bytes(new / path.name, path.read_bytes())  # the tokenizer's
-        lock = {
-            "source": {"merged": True},
-            **checkpoints.describe(new),
-            "random_weights": values.read_json(args.model / "lock.json").get(
-                "random_weights", False
-            ),
-            "identity": identity,
-        }
-        files.write_json(new / "lock.json", lock)
+    changed = adapted.with_adapter(loading.load_whole(model, dtype="auto"), adapter)
+    adapted.merged(changed, adapter).save_pretrained(new)
+    check_changed(model, new, adapter)
+    for path in model.iterdir():
+        if checkpoints.is_setting(path.name) and not (new / path.name).exists():
+            files.write_bytes(new / path.name, path.read_bytes())  # the tokenizer's
+    own = model / locks.NAME  # a checkpoint placed by hand has none, and counts as trained
+    known = values.read_json(own) if own.exists() else {}
+    facts = {"random_weights": known.get("random_weights", False)}
+    return {"source": {"merged": True}, **checkpoints.describe(new), **facts}
 
 
 def check_changed(before: Path, after: Path, adapter: Path) -> None:

@@ -25,8 +25,8 @@ class Adapter(Entry):
     grow: Annotated[AdapterRecipe | None, Fetch] = None
     """Recipe to train it here, on a model that is grown too."""
     merged: Annotated[bool, Measure] = False
-    """Add it to the weights, in a checkpoint of its own, which any engine loads and any quantization
-    changes. Otherwise it stays next to them and is computed for each token."""
+    """Add it to the weights, in a checkpoint of its own that any engine and quantization can take.
+    Otherwise it stays next to them and is computed for each token."""
 
     @model_validator(mode="after")
     def _one_origin(self) -> Adapter:
