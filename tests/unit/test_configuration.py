@@ -355,7 +355,7 @@ def test_ambiguous_variant(config: Path) -> None:
         ({"study": {"models": []}}, r"study\.models: is empty, so the study has no cell"),
         ({"study": {"models": ["gpt2", "gpt2"]}}, "names an id twice: 'gpt2'"),
         ({"study": {"also": [{"devices": ["mps", "mps"]}]}}, r"study\.also\.0\.devices: names an id twice: 'mps'"),
-        ({"study": {"also": [{}]}}, r"study\.also\.0: gives neither models nor"),
+        ({"study": {"also": [{}]}}, r"study\.also\.0: gives no models, quantizations"),
         ({"study": {"models": [123]}}, r"study\.models\.0: .*string \(found 123\): put text in quotes"),
         ({"study": {"models": "gpt2"}}, r"study\.models: Input should be a valid array \(found 'gpt2'\)"),
         ({"study": {"models": ["x" * 5000]}}, r"unknown id 'x+\.\.\.x+'$"),

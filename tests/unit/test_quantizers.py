@@ -145,7 +145,7 @@ def test_stored_bytes_are_expected(
     parameters = sum(weight.numel() for weight in load_file(file).values())
     sizes = Sizes(parameters, vocabulary * hidden, tied, hidden)
     found = facts(quantization, kind, dtype)
-    for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "native_bytes")):
+    for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "parent_bytes")):
         expected = quantizer(method, **keys).stored_bytes(sizes, dtype, TRANSFORMERS)
         assert expected == pytest.approx(found[stored], rel=0.1)
 
@@ -156,7 +156,7 @@ def test_every_layer_is_quantized(facts: Any, quantization: tuple[str, Any], kin
     """All matrices of all blocks, and the logits differ, but not by much."""
     found = facts(quantization, kind)
     assert found["layers"] == 2 * (7 if kind == "wide" else 4)
-    assert found["bytes"] < 0.55 * found["native_bytes"]
+    assert found["bytes"] < 0.55 * found["parent_bytes"]
     # Unrelated logits would err by 1.41 of their spread.
     assert 0 < found["error"] < 1.3 * found["spread"]
 

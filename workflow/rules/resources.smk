@@ -37,7 +37,7 @@ def measure_minutes(wildcards, attempt):
 
 
 def preparation_memory(wildcards, attempt):
-    model, _ = cells.parts(CATALOGUE, wildcards.variant)
+    model = cells.parts(CATALOGUE, wildcards.variant).model
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
 
 

@@ -40,7 +40,9 @@ from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_lines, read_spec, sha256
 
 
-def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settings:
+def settings_of(
+    spec: MeasureSpec, adapter: Path | None, folder: Path, draft: Path | None = None
+) -> Settings:
     """The engine's settings from a cell's specification; `folder`: that of its measurement."""
     model, device = spec.model, spec.device
     return Settings(
@@ -61,6 +63,8 @@ def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settin
         system=spec.task.system or model.system,
         prefix_cache=device.prefix_cache,
         engine_id=spec.engine_id,
+        techniques=spec.techniques,
+        draft=draft,
         log=folder / layout.SERVER_LOG,
         budget=spec.budget(folder),
     )
@@ -171,7 +175,8 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
         reuse.take_over(path, spec, questions, here)
     journal = Journal(path, here, spec.digest)
-    settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
+    folder = arguments.requests.parent
+    settings = settings_of(spec, arguments.adapter, folder, arguments.draft)
     attempt, session = run_cell(
         spec, settings, arguments.model, questions, journal, limits, arguments.machines
     )
@@ -205,6 +210,7 @@ def main() -> None:
         "--model", type=Path, help="checkpoint folder; none for an endpoint's model"
     )
     parser.add_argument("--adapter", type=Path, help="PEFT adapter folder")
+    parser.add_argument("--draft", type=Path, help="checkpoint folder of a technique's draft")
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
@@ -221,8 +227,11 @@ def main() -> None:
         raise UserError(f"--model: {what}")
     device, name = spec.device, spec.cell.device
     hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    if reason := spec.engine.why_not_here(device.accelerator):
+        raise UserError(f"device {name!r}: {reason}")
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything is local; a timed job uses no network
-    for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
+    folders = (arguments.sample.parent, arguments.model, arguments.adapter, arguments.draft)
+    for folder in folders:
         if folder:
             locks.check_lock(folder)
     limits = Limits(**read_spec(arguments.limits))

@@ -145,6 +145,13 @@ class EngineBlock(Derived):
     def require(self, name: str) -> None:
         """Raises UserError if the engine of that id lacks something here, such as a key."""
 
+    def why_not_here(self, accelerator: str) -> Reason | None:
+        """The reason why its library, as installed here, cannot compute on an accelerator.
+
+        None if it can, or if that only shows while loading.
+        """
+        return None
+
     def threads_on(self, cores: int) -> int:
         """The number of threads where a device's `threads` are `auto`."""
         return cores
@@ -152,6 +159,10 @@ class EngineBlock(Derived):
     def quantizes_by(self, quantization: Mapping[str, JsonValue]) -> bool:
         """True if it can quantize while loading, given all the keys of the quantization's block."""
         return self.runs_quantizers
+
+    def runs_technique(self, technique: Mapping[str, JsonValue]) -> bool:
+        """True if it runs a technique by its own settings, given all the keys of its block."""
+        return False
 
     def why_not_cached(self) -> Reason | None:
         """The reason why it cannot answer from cached prefixes of prompts; None if it can."""

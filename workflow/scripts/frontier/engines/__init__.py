@@ -28,6 +28,7 @@ from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
 from frontier.serving import memory
+from frontier.techniques import Technique
 
 __all__ = [
     "AnyEngine", "Choice", "Choose", "Due", "Engine", "Failed", "Generate", "Generation", "Loaded",
@@ -65,6 +66,9 @@ class Settings:
     """The engine's id in engines.yaml, for messages."""
     log: Path = Path("server.log")
     """The file for the output of a server that is started."""
+    techniques: tuple[Technique, ...] = ()
+    draft: Path | None = None
+    """The folder of the second model that a technique loads, in the hub's layout."""
     budget: Budget = field(default_factory=Budget)
     """The money left; every request to an endpoint reserves some before it is sent."""
 

@@ -1,4 +1,4 @@
-"""Hugging Face transformers on cpu, cuda and mps, as its users run it: through `generate`."""
+"""Hugging Face transformers on all accelerators, as its users run it: through `generate`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Annotated, ClassVar
 
 from frontier.blocks import Measure
 from frontier.engines import Engine, LoadedModel, Settings
+from frontier.errors import Reason
+from frontier.machine import torch_devices
 
 
 class Transformers(Engine):
@@ -21,6 +23,10 @@ class Transformers(Engine):
     def samples(self) -> bool:
         """True if it can choose tokens at random."""
         return True
+
+    def why_not_here(self, accelerator: str) -> Reason | None:
+        """The reason why the installed torch cannot compute on an accelerator; None if it can."""
+        return torch_devices.why_not_built(accelerator)
 
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""

@@ -15,7 +15,7 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "measure": {
         ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
         ("device",): "devices/{device}", ("engine",): "engines/{engine}",
-        ("task",): "tasks/{task}",
+        ("task",): "tasks/{task}", ("techniques",): "techniques",
     },
     "score": {
         ("scorer", "options"): "tasks/{task}/scorer", ("scorer",): "tasks/{task}/scorer",
@@ -68,7 +68,8 @@ def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[
     """The differences of a job, with the catalogue's names for keys that it has."""
     names = dict(job.names)
     if "variant" in names:
-        names["model"], names["quantization"] = cells.parts(catalogue, names["variant"])
+        parts = cells.parts(catalogue, names["variant"])
+        names |= {"model": parts.model, "quantization": parts.quantization}
     if "device" in names:
         names["engine"] = catalogue.devices[names["device"]].engine
     if "task" in names:

@@ -131,14 +131,14 @@ class InputSteps(ModelSteps):
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """The job that produces a variant's checkpoint; None if the engine loads the model's."""
-        model, quantization = cells.parts(self.catalogue, variant)
+        model, quantization, _ = cells.parts(self.catalogue, variant)
         quantizer = self.catalogue.quantizations[quantization]
         facts = engine_facts(self.catalogue.engines[engine])
         return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
     def format(self, variant: str, engine: str) -> str | None:
         """The format of the checkpoint that the engine loads; None: it quantizes while loading."""
-        _, quantization = cells.parts(self.catalogue, variant)
+        quantization = cells.parts(self.catalogue, variant).quantization
         quantizer = self.catalogue.quantizations[quantization]
         return quantizer.makes(engine_facts(self.catalogue.engines[engine]))
 
@@ -160,7 +160,7 @@ class InputSteps(ModelSteps):
         if prepared is None:
             return None
         spec = QuantizeSpec(conversion=prepared.conversion, options=dict(prepared.options))
-        model, _ = cells.parts(self.catalogue, variant)
+        model = cells.parts(self.catalogue, variant).model
         inputs: dict[str, Known] = {
             "weights": self.weights(model),
             "calibration": prepared.calibration and self.calibration(prepared.calibration),

@@ -126,7 +126,7 @@ class Jobs:
 
     def _checkpoint(self, variant: str, format: str, identity: str) -> Job:
         prepared, step = self.steps.produced(variant, format, identity)
-        model, _ = cells.parts(self.steps.catalogue, variant)
+        model = cells.parts(self.steps.catalogue, variant).model
         reads = {"model": self.model(model), **self._environments(prepared.environment)}
         if prepared.calibration:
             reads["texts"] = self.calibration(prepared.calibration)
@@ -170,8 +170,10 @@ class Jobs:
         placement = self.steps.placement(cell.model, cell.quantization, cell.device)
         reads = {"sample": sample, **self._environments(placement.environment)}
         if placement.served is None:
-            checkpoint = self.quantized(cell.variant, engine) or self.model(cell.model)
+            checkpoint = self.quantized(cell.base, engine) or self.model(cell.model)
             reads = {"model": checkpoint, **reads, **self.adapters(cell.model)}
+            if draft := self.steps.draft(cell):
+                reads["draft"] = self.model(draft)
         return reads
 
     def score(self, cell: Cell) -> Job:

@@ -30,7 +30,9 @@ from frontier.quantizers import (
     published_loaders,
 )
 from frontier.quantizers.common.published import refusal
+from frontier.techniques import Technique
 
+Ids = tuple[str, ...]
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 
@@ -56,6 +58,7 @@ class Placement:
     engine: Engine
     served: str | None = None
     """The model's name at an endpoint that runs elsewhere; None: its checkpoint is loaded here."""
+    techniques: tuple[Technique, ...] = ()
 
     @property
     def architecture(self) -> str | None:
@@ -210,13 +213,15 @@ class Placement:
         return None
 
 
-def placed(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
+def placed(
+    catalogue: Catalogue, model: str, quantization: str, device: str, techniques: Ids = ()
+) -> Placement:
     """The placement for these ids."""
-    quantizer = catalogue.quantizations[quantization]
-    place = catalogue.devices[device]
+    quantizer, place = catalogue.quantizations[quantization], catalogue.devices[device]
     engine = catalogue.engines[place.engine]
     name = served_name(catalogue, model, device) if engine.remote else None
-    return Placement(quantizer, catalogue.models[model], place, engine, name)
+    ways = tuple(catalogue.techniques[one] for one in techniques)
+    return Placement(quantizer, catalogue.models[model], place, engine, name, ways)
 
 
 def served_name(catalogue: Catalogue, model: str, device: str) -> str | None:

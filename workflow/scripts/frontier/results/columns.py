@@ -157,7 +157,7 @@ ALONE: tuple[Column, ...] = (
 COMPARISONS: tuple[Column, ...] = (
     *(column for column in COLUMNS if column.name in (*NAMES, "simulated")),
     _text(
-        "native_variant",
+        "parent_variant",
         "the model's native variant, which this one is compared with; missing: only with the "
         "reference",
     ),
@@ -222,9 +222,9 @@ COMPARISONS: tuple[Column, ...] = (
         "throughput_ratio", "×",
         "requests_per_s over that of the native variant, where all requests are asked at once",
     ),
-    Column("native_bytes", "count", "bytes", "bytes of the native weights as stored"),
+    Column("parent_bytes", "count", "bytes", "bytes of the native weights as stored"),
     Column("bytes", "count", "bytes", "bytes of this variant's weights as stored"),
-    Column("bytes_ratio", "number", "×", "bytes over native_bytes"),
+    Column("bytes_ratio", "number", "×", "bytes over parent_bytes"),
     *REFERENCE,
     *ALONE,
 )  # fmt: skip

@@ -27,8 +27,10 @@ from frontier.checkpoints.adapter_files import (
 from frontier.checkpoints.weight_values import check_adapter_values
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.loading import reason, some
+from frontier.engines.common.prompting import Prompting
 from frontier.errors import (
     OutOfMemoryError,
+    Reason,
     UnsupportedError,
     UserError,
     did_you_mean,
@@ -36,6 +38,7 @@ from frontier.errors import (
 )
 
 CAUSAL = "CAUSAL_LM"
+ALONE: Reason = "an adapter's tokens before each prompt were not tried with anything else"
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
@@ -57,10 +60,18 @@ def with_adapter(model: Any, adapter: Path) -> Any:
     return _with_peft(model, adapter, found)
 
 
-def virtual_tokens(model: Any) -> int:
-    """The tokens that a model's adapter puts before each prompt."""
+def check_tokens(model: Any, prompting: Prompting, *, alone: bool) -> None:
+    """Takes positions away from prompts, for the tokens that an adapter puts before each.
+
+    `alone`: nothing else changes the model. Raises UnsupportedError for such tokens otherwise: a
+    compiled model's cache has no room for them, and no technique was tried with them.
+    """
     configs = getattr(model, "peft_config", None) or {}
-    return sum(getattr(one, "num_virtual_tokens", None) or 0 for one in configs.values())
+    tokens = sum(getattr(one, "num_virtual_tokens", None) or 0 for one in configs.values())
+    if tokens and not alone:
+        raise UnsupportedError(ALONE)
+    if prompting.positions:
+        prompting.positions -= tokens
 
 
 def merged(model: Any, adapter: Path) -> Any:

@@ -43,16 +43,30 @@ class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
     pass late. Fetching the token waits for the device, so the time is the token's own.
     """
 
-    def __init__(self, prompting: Prompting, start_ns: int, stop: tuple[str, ...]) -> None:
-        self.prompting, self.start_ns, self.stop = prompting, start_ns, stop
+    def __init__(self, prompting: Prompting, start_ns: int, request: Generate, seen: int) -> None:
+        """`seen`: the tokens of the prompt."""
+        self.prompting, self.start_ns, self.request = prompting, start_ns, request
+        self.seen = seen
         self.token_ns: list[int] = []
         self.tokens: list[int] = []
 
     def __call__(self, input_ids: torch.Tensor, _scores: Any, **_kwargs: Any) -> torch.Tensor:
-        self.tokens.append(int(input_ids[0, -1].item()))
-        self.token_ns.append(time.perf_counter_ns() - self.start_ns)
-        stopped = self.prompting.stopped(self.tokens, self.stop)
-        return torch.full((1,), stopped, dtype=torch.bool, device=input_ids.device)
+        # A speculative step adds several tokens, those behind the answer's end among them.
+        new: list[int] = input_ids[0, self.seen :].tolist()
+        ns = time.perf_counter_ns() - self.start_ns
+        self.seen += len(new)
+        ended = any(self._ends(token, ns) for token in new)
+        return torch.full((1,), ended, dtype=torch.bool, device=input_ids.device)
+
+    def _ends(self, token: int, ns: int) -> bool:
+        """Adds a token; returns whether the answer ends with it."""
+        self.tokens.append(token)
+        self.token_ns.append(ns)
+        return (
+            token in self.prompting.eos
+            or len(self.tokens) >= self.request.max_new_tokens
+            or self.prompting.stopped(self.tokens, self.request.stop)
+        )
 
 
 class HfGenerateModel(LoadedModel):
@@ -66,6 +80,8 @@ class HfGenerateModel(LoadedModel):
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
         self.model, self.prompting, self.loaded = model, prompting, loaded
         self.answered = False
+        self.checked = True
+        """Whether the effect of the techniques is known; a first request shows it."""
         pad = prompting.tokenizer.pad_token_id
         # A checkpoint's own sampling and penalties would make its answers incomparable.
         own = transformers.GenerationConfig(
@@ -84,9 +100,9 @@ class HfGenerateModel(LoadedModel):
         start = time.perf_counter_ns()
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
         inputs = torch.tensor([ids], device=self.model.device)
-        clock = TokenClock(self.prompting, start, request.stop)
+        clock = TokenClock(self.prompting, start, request, len(ids))
         with self._first(), out_of_memory(self.allocation_errors):
-            unknown = self.loaded.kv_bytes_per_token is None
+            unknown = self.loaded.kv_bytes_per_token is None or not self.checked
             output = self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -98,9 +114,12 @@ class HfGenerateModel(LoadedModel):
             )
             self.synchronize()
         if unknown:
-            cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
-            self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
+            self.look(getattr(output, "past_key_values", None))
         return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+
+    def look(self, cache: Any) -> None:
+        """Records the facts that the cache of a first request shows."""
+        self.loaded = replace(self.loaded, kv_bytes_per_token=kv_bytes_per_token(cache))
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import transformers
 
 from frontier import templates
-from frontier.arrivals import one_by_one
+from frontier.arrivals import by_steps
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings
@@ -213,7 +213,7 @@ class Prompting:
             prompt_tokens=prompt_tokens,
             finish_reason="stop" if ended else "length",
             start_ns=start_ns,
-            arrivals=one_by_one(token_ns),
+            arrivals=by_steps(token_ns),
             end_ns=end - start_ns,
         )
 

@@ -26,6 +26,7 @@ from frontier.serving import servers
 from frontier.serving.commands import Command
 from frontier.serving.plans import Plan
 from frontier.serving.server import Server as Running
+from frontier.techniques import block_of as way_of
 from frontier.text import shown, visible
 
 NAME = "model"
@@ -42,12 +43,14 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         raise UnsupportedError("an endpoint serves models by name, not checkpoints")
     prompting = Prompting.of(checkpoint, settings)
     quantizes = block.quantized(block_of(settings.quantizer))
-    changes = [change for change in (_cache(block, settings), quantizes) if change]
+    techniques = [block.technique(way_of(one)) for one in settings.techniques]
+    changes = [one for one in (_cache(block, settings), quantizes, *techniques) if one]
     arguments = tuple(one for change in changes for one in change.arguments)
     variables = {name: one for change in changes for name, one in change.variables.items()}
     context = min(block.context, prompting.positions or block.context)
     values = {
         "checkpoint": checkpoint.absolute(),
+        "draft": settings.draft and settings.draft.absolute(),
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
         "accelerator": settings.accelerator,
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),

@@ -51,7 +51,7 @@ def verdicts(group: Group, naming: Naming, tests: int) -> Verdicts:
         [
             f"{_name(row, naming)} {reason(row, by_variant)}"
             for row in slower
-            if row["native_variant"] in by_variant
+            if row["parent_variant"] in by_variant
         ],
     )
 
@@ -98,7 +98,7 @@ def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
 
     `by_variant` are the study's rows of the same task, scenario and device.
     """
-    native, here = by_variant[change["native_variant"]], by_variant[change["variant"]]
+    native, here = by_variant[change["parent_variant"]], by_variant[change["variant"]]
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
     sentences = [
         f"takes {words.significant(change['latency_ratio'])} times as long as native for a request"

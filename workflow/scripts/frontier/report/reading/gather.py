@@ -168,7 +168,7 @@ def groups(
             device,
             rows,
             [entry(row, cells) for row in rows if timed(row)],
-            comparisons=_given(rows, compared, "native_variant"),
+            comparisons=_given(rows, compared, "parent_variant"),
             references=_given(rows, compared, "reference_variant"),
             alone=_given(rows, compared, "alone_answers"),
             ratings=[

@@ -1,0 +1,81 @@
+"""Techniques, through the real Snakemake: planned, measured, compared with their parent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import tiny
+from workspace import Workspace, refused
+
+LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
+
+
+@pytest.fixture(scope="module")
+def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The tiny study of one model with a technique."""
+    place = tiny.grown(finished, tmp_path_factory.mktemp("techniques"))
+    place.set("techniques", "techniques", {"lookup": LOOKUP})
+    place.set(
+        "config",
+        "study",
+        {
+            "models": ["tiny-llama"], "quantizations": ["native", "int8"], "devices": ["cpu"],
+            "tasks": ["sums"], "techniques": ["lookup"],
+        },
+    )  # fmt: skip
+    place.build()
+    return place
+
+
+def requests(place: Workspace, variant: str) -> list[dict[str, Any]]:
+    """The records of a variant."""
+    (path,) = place.path(f"results/{variant}/cpu/sums").glob("*/requests.jsonl")
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("variant", ["tiny-llama", "tiny-llama-int8"])
+def test_answers_are_the_parents(place: Workspace, variant: str) -> None:
+    """Each token is one that the model itself would generate; several arrive at once."""
+    alone, fast = requests(place, variant), requests(place, f"{variant}+lookup")
+    assert [one["text"] for one in fast] == [one["text"] for one in alone]
+    assert {tokens for one in alone for _, tokens in one["arrivals"]} == {1}
+    assert max(tokens for one in fast for _, tokens in one["arrivals"]) > 1
+    for one, other in zip(alone, fast, strict=True):
+        assert sum(n for _, n in one["arrivals"]) == sum(n for _, n in other["arrivals"])
+
+
+def test_it_is_compared_with_its_parent(place: Workspace) -> None:
+    """The parent is the variant of the same quantization, without it."""
+    rows = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
+    parents = {row["variant"]: row["parent_variant"] for row in rows}
+    assert parents == {
+        "tiny-llama-int8": "tiny-llama",
+        "tiny-llama+lookup": "tiny-llama",
+        "tiny-llama-int8+lookup": "tiny-llama-int8",
+    }
+    assert {row["changed"] for row in rows if row["techniques"]} == {0}
+
+
+def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
+    """A key of the technique is in no other identity."""
+    place.set("techniques", "techniques/lookup/tokens", 4)
+    measured = {job for job in place.jobs() if job.startswith("measure ")}
+    place.set("techniques", "techniques/lookup/tokens", LOOKUP["tokens"])
+    assert place.jobs() == set()
+    assert measured == {
+        f"measure {variant}+lookup sums" for variant in ("tiny-llama", "tiny-llama-int8")
+    }
+
+
+def test_what_cannot_run_is_refused_while_planning(place: Workspace) -> None:
+    """A mistyped name is refused with the nearest one."""
+    unknown = place.snakemake("results/tiny-llama+lokup/cpu/sums.json")
+    refused(unknown, "technique", "'lokup'", "did you mean 'lookup'")
+    place.set("config", "study/techniques", ["lokup"])
+    refused(place.snakemake("--dry-run"), "study.techniques", "'lookup'")
+    place.set("config", "study/techniques", ["lookup"])

@@ -1,0 +1,55 @@
+"""A model of transformers that answers through `generate`, on all accelerators."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from frontier.engines import Loaded
+from frontier.engines.common.prompting import Prompting
+from frontier.engines.loaded.batched import BatchedModel
+from frontier.errors import UnsupportedError
+from frontier.machine import torch_devices
+from frontier.techniques import Technique
+
+
+class TransformersModel(BatchedModel):
+    """A causal language model on one accelerator, or spread over several GPUs."""
+
+    def __init__(
+        self, model: Any, prompting: Prompting, loaded: Loaded, accelerator: str,
+        techniques: Sequence[Technique] = (), draft: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__(model, prompting, loaded, accelerator)
+        self.techniques, self.draft = techniques, draft
+        self.checked = not techniques
+
+    def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
+        """The techniques' arguments."""
+        return self.techniques_arguments()
+
+    def techniques_arguments(self) -> dict[str, Any]:
+        """The arguments of `generate` for the techniques with which it runs."""
+        given = (one.transformers_generating(self.model, self.draft) for one in self.techniques)
+        return {name: value for one in given for name, value in one.items()}
+
+    def look(self, cache: Any) -> None:
+        """Raises UnsupportedError if a technique changed nothing."""
+        super().look(cache)
+        for one in self.techniques:
+            if reason := one.idle_in_transformers(self.model, cache):
+                raise UnsupportedError(f"{one.kind} changed nothing: {reason}")
+        self.checked = True
+
+    def synchronize(self) -> None:
+        """Waits until the accelerator has finished its work; a CPU needs no waiting."""
+        torch_devices.synchronize(self.accelerator)
+
+    def device_peak_bytes(self) -> int | None:
+        """Peak device memory so far; on mps, which records no peak, the current use."""
+        return torch_devices.peak_bytes(self.accelerator)
+
+    def close(self) -> None:
+        """Releases the weights and the device's memory."""
+        super().close()
+        torch_devices.empty_cache(self.accelerator)
