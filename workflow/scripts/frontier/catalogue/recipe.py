@@ -102,6 +102,7 @@ class AdapterRecipe(BaseModel):
     @model_validator(mode="after")
     def _keys_of_the_method(self) -> AdapterRecipe:
         for key, method in {"rank": "lora", "virtual_tokens": "prompt"}.items():
-            if key in self.model_fields_set and self.method != method:
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.method != method:
                 raise ValueError(f"{key}: only with method: {method} (found {self.method!r})")
         return self
