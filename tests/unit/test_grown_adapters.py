@@ -20,7 +20,7 @@ from conftest import ROOT
 from frontier.catalogue.checking import check
 from frontier.catalogue.models import Model
 from frontier.catalogue.recipe import AdapterRecipe, Recipe
-from frontier.engines import Generate, Settings
+from frontier.engines import Due, Generate, Generation, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from frontier.growing import adapt, train
@@ -168,6 +168,20 @@ def test_trained_tokens_come_before_the_prompt(base: Path, adapters: dict[str, P
         loaded.generate(Generate("47 + 38 =", 46, ()))
     with pytest.raises(UnsupportedError, match="not tried with anything else"):
         engine.load(base, replace(SETTINGS, adapter=adapter), compiled=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_batches_answer_as_single_requests(
+    method: str, base: Path, adapters: dict[str, Path]
+) -> None:
+    """Of prompts of different lengths, padded in front of which trained tokens stand."""
+    loaded = engine.load(base, replace(SETTINGS, adapter=adapters[method]))
+    asked = {name: Generate(f"{name} =", 5, ()) for name in ("47 + 38", "12 , 9", "5")}
+    alone = {name: loaded.generate(one).text for name, one in asked.items()}
+    due = [Due(name, one, 0) for name, one in asked.items()]
+    together = {name: one.text for name, one in loaded.answer(due) if isinstance(one, Generation)}
+    assert together == alone
+    assert len(set(alone.values())) > 1
 
 
 @pytest.mark.parametrize(("method", "value"), [("lora", 0.0), ("ia3", 1.0), ("bitfit", 0.0)])
