@@ -98,7 +98,7 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
                 "dtypes": ["float32", "float16"], "cache": {"falcon": "broadcast"}, "own_code": True,
                 "scenarios": ["single-stream"], "asks": ["generate"], "adapters": True, "label": "T",
             },
-            "mine": {"like": "transformers", "compile": True, "cache": "grouped"},
+            "mine": {"like": "transformers", "cache": "grouped"},
             "cpp": {
                 "kind": "llama_cpp", "reads": ["gguf"], "accelerators": ["cpu"],
                 "environment": "llama_cpp",

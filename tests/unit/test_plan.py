@@ -233,14 +233,13 @@ def test_engines_that_read_the_same_share_a_checkpoint() -> None:
     jobs = producing(CATALOGUE)
     gptq = jobs.quantized("gpt2-xl-gptq4", "transformers")
     assert gptq
-    assert gptq is jobs.quantized("gpt2-xl-gptq4", "transformers-compiled")
     assert gptq.names == {"variant": "gpt2-xl-gptq4", "format": "gptq"}
     assert gptq.output == layout.quantized("gpt2-xl-gptq4", "gptq", gptq.step.identity)
     llama = jobs.quantized("gpt2-xl", "llama_cpp")
     assert llama
     assert llama is not jobs.quantized("gpt2-xl", "onnxruntime")
     assert llama.names["format"] == "gguf"
-    assert jobs.quantized("gpt2-xl", "transformers-compiled") is None
+    assert jobs.quantized("gpt2-xl", "transformers") is None
 
 
 def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
@@ -286,12 +285,12 @@ def test_a_checkpoint_that_nothing_produces_is_refused() -> None:
 
 def test_an_engines_key_is_named_where_it_stands() -> None:
     """The key's path has the id of the device's engine."""
-    study = {"models": ["gpt2"], "devices": ["cpu-compiled"], "tasks": ["sst2"]}
+    study = {"models": ["gpt2"], "devices": ["cpu-llamacpp"], "tasks": ["sst2"]}
     steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
     job = Jobs(steps).measure(steps.cells[0])
-    (found,) = keys.named([Key(("engine", "compile"), False, True)], job, CATALOGUE)
+    (found,) = keys.named([Key(("engine", "threads"), False, True)], job, CATALOGUE)
     assert isinstance(found, Key)
-    assert found.path == ("engines", "transformers-compiled", "compile")
+    assert found.path == ("engines", "llama_cpp", "threads")
     (found,) = keys.general([found])
     assert isinstance(found, Key)
-    assert found.path == ("engines", "ENGINE", "compile")
+    assert found.path == ("engines", "ENGINE", "threads")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from frontier.blocks import Measure
 from frontier.engines import Engine, LoadedModel, Settings
 from frontier.errors import Reason
 from frontier.machine import torch_devices
@@ -13,9 +12,6 @@ from frontier.machine import torch_devices
 
 class Transformers(Engine):
     """Keys of a `transformers` block."""
-
-    compile: Annotated[bool, Measure] = False
-    """torch.compile with a static key-value cache."""
 
     runs_quantizers: ClassVar[bool] = True
 
@@ -36,4 +32,4 @@ class Transformers(Engine):
         """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
         from frontier.engines.loaded import transformers
 
-        return transformers.load(checkpoint, settings, compiled=self.compile)
+        return transformers.load(checkpoint, settings)

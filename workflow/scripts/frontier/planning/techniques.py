@@ -30,7 +30,7 @@ def why_not_with(
         if reason := _draft(one, found, catalogue):
             return reason
     for one, other in combinations(found.techniques, 2):
-        if reason := one.clashes(other) or other.clashes(one) or _same(one, other):
+        if reason := one.clashes(other) or other.clashes(one) or _both(one, other):
             return reason
     return None
 
@@ -64,10 +64,15 @@ def _draft(one: Technique, found: Placement, catalogue: Catalogue) -> Reason | N
     return None
 
 
-def _same(one: Technique, other: Technique) -> Reason | None:
-    """The reason why two techniques of a kind, or with a draft each, do not run together."""
+def _both(one: Technique, other: Technique) -> Reason | None:
+    """The reason why two techniques do not run together, by what they replace."""
     if one.kind == other.kind:
         return f"{one.kind} twice: the second would replace the first"
-    if one.draft_model and other.draft_model:
-        return f"{one.kind} and {other.kind} would each load a draft"
+    if one.SPECULATES and other.SPECULATES:
+        return f"{one.kind} and {other.kind} would each draft the next tokens"
+    for cached, speculating in ((one, other), (other, one)):
+        if cached.OWN_CACHE and speculating.SPECULATES:
+            return f"the cache of {cached.kind} cannot take back what {speculating.kind} drafts"
+    if one.OWN_CACHE and other.OWN_CACHE:
+        return f"{one.kind} and {other.kind} each bring a cache of their own"
     return None

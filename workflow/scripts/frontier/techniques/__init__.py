@@ -13,7 +13,7 @@ A file imports no engine at the top, since planning reads it in the core's envir
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -62,6 +62,13 @@ class Technique(Block, ABC):
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream", "offline", "server")
     """The scenarios in which engines of this process run it."""
 
+    OWN_CACHE: ClassVar[bool] = False
+    """Whether it replaces transformers' key-value cache; at most one of a variant's can."""
+    SPECULATES: ClassVar[bool] = False
+    """Whether it takes rejected tokens back, which only a cache that grows can do."""
+    COMPILES: ClassVar[bool] = False
+    """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
+
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
 
@@ -103,6 +110,15 @@ class Technique(Block, ABC):
         `cache`: the key-value cache of that request, None where `generate` returns none.
         """
         return None
+
+    def seen_in_transformers(
+        self, model: Any, prompt: Sequence[int], tokens: Sequence[int]
+    ) -> Mapping[str, Any]:
+        """Its traces in an answer, as fields of a `Generation`; computed after the clock is read.
+
+        `prompt`, `tokens`: the ids of the prompt and the answer.
+        """
+        return {}
 
 
 TECHNIQUES: Registry[Technique] = Registry("techniques", Technique, mark=Measure)

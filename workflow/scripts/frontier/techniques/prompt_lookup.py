@@ -21,6 +21,7 @@ class PromptLookup(Technique):
 
     ENGINES: ClassVar[tuple[str, ...]] = ("transformers",)
     CHOOSES: ClassVar[bool] = False
+    SPECULATES: ClassVar[bool] = True
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream",)
 
     tokens: Annotated[int, Field(ge=1, le=100), Measure] = 5

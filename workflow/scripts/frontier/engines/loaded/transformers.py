@@ -36,8 +36,8 @@ def stored_bytes(tensors: list[torch.Tensor]) -> int:
     return sum(seen.values())
 
 
-def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> TransformersModel:
-    """Loads a variant, `compiled` if requested.
+def load(checkpoint: Path, settings: Settings) -> TransformersModel:
+    """Loads a variant.
 
     Raises UnsupportedError, OutOfMemoryError or UserError (unreadable).
     """
@@ -57,7 +57,7 @@ def load(checkpoint: Path, settings: Settings, *, compiled: bool = False) -> Tra
     model.eval()
     for one in settings.techniques:
         one.change_transformers(model)
-    if compiled:
+    if compiled := any(one.COMPILES for one in settings.techniques):
         check_compilable(model, settings)
     draft = _draft(settings)
     models = [one for one in (model, draft) if one is not None]
