@@ -26,6 +26,7 @@ from frontier.errors import UnsupportedError, UserError
 from frontier.growing import adapt, train
 from frontier.planning import cells
 from frontier.results import layout
+from frontier.techniques.compile import Compile
 from quantizing import quantizer
 
 SETTINGS = Settings("cpu", "float32", 1, "plain", quantizer("native"))
@@ -166,8 +167,8 @@ def test_trained_tokens_come_before_the_prompt(base: Path, adapters: dict[str, P
     assert loaded.prompting.tokenizer.decode(known, skip_special_tokens=True) == found.text
     with pytest.raises(UnsupportedError, match="48 positions"):
         loaded.generate(Generate("47 + 38 =", 46, ()))
-    with pytest.raises(UnsupportedError, match="not tried with anything else"):
-        engine.load(base, replace(SETTINGS, adapter=adapter), compiled=True)
+    with pytest.raises(UnsupportedError, match="not tried with techniques"):
+        engine.load(base, replace(SETTINGS, adapter=adapter, techniques=(Compile(),)))
 
 
 @pytest.mark.parametrize("method", METHODS)

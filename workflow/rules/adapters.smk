@@ -53,7 +53,7 @@ rule merge_adapter:
     input:
         unpack(merge_inputs),
     output:
-        lock=layout.merged("{model}", "{identity}"),
+        lock=layout.model("{model}", "{identity}", merged=True),
     resources:
         # Like quantize_model, which needs about as much memory.
         machine=51,

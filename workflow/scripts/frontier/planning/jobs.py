@@ -82,7 +82,7 @@ class Jobs:
         step = self.steps.model(model)
         reads, output = (
             {"model": published, "adapter": adapter},
-            layout.merged(model, step.identity),
+            layout.model(model, step.identity, merged=True),
         )
         return Job("merge_adapter", {"model": model}, step, output, reads)
 

@@ -230,19 +230,14 @@ def calibration(name: str, identity: str) -> Path:
     return RESOURCES / "calibrations" / name / identity / "texts.jsonl"
 
 
-def model(name: str, identity: str) -> Path:
-    """The lock of a checkpoint."""
-    return RESOURCES / "models" / name / identity / locks.NAME
+def model(name: str, identity: str, *, merged: bool = False) -> Path:
+    """The lock of a checkpoint; `merged` with its adapter in the weights."""
+    return RESOURCES / ("merged" if merged else "models") / name / identity / locks.NAME
 
 
 def adapter(model: str, identity: str) -> Path:
     """The lock of a model's adapter."""
     return RESOURCES / "adapters" / model / identity / locks.NAME
-
-
-def merged(model: str, identity: str) -> Path:
-    """The lock of a model's checkpoint with its adapter in the weights."""
-    return RESOURCES / "merged" / model / identity / locks.NAME
 
 
 def quantized(variant: str, format: str, identity: str) -> Path:

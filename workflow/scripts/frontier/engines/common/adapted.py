@@ -38,7 +38,7 @@ from frontier.errors import (
 )
 
 CAUSAL = "CAUSAL_LM"
-ALONE: Reason = "an adapter's tokens before each prompt were not tried with anything else"
+ALONE: Reason = "an adapter's tokens before each prompt were not tried with techniques"
 
 
 def with_adapter(model: Any, adapter: Path) -> Any:
@@ -63,8 +63,8 @@ def with_adapter(model: Any, adapter: Path) -> Any:
 def check_tokens(model: Any, prompting: Prompting, *, alone: bool) -> None:
     """Takes positions away from prompts, for the tokens that an adapter puts before each.
 
-    `alone`: nothing else changes the model. Raises UnsupportedError for such tokens otherwise: a
-    compiled model's cache has no room for them, and no technique was tried with them.
+    `alone`: no technique changes the model. Raises UnsupportedError for such tokens otherwise: a
+    static cache has no room for them, and no technique was tried with them.
     """
     configs = getattr(model, "peft_config", None) or {}
     tokens = sum(getattr(one, "num_virtual_tokens", None) or 0 for one in configs.values())

@@ -53,7 +53,7 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
     if settings.adapter:
         # Before any forward pass, since some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
-        check_tokens(model, prompting, alone=not (compiled or settings.techniques))
+        check_tokens(model, prompting, alone=not settings.techniques)
     model.eval()
     for one in settings.techniques:
         one.change_transformers(model)
