@@ -20,7 +20,8 @@ from conftest import ROOT
 from frontier.catalogue.checking import check
 from frontier.catalogue.models import Model
 from frontier.catalogue.recipe import AdapterRecipe, Recipe
-from frontier.engines import Due, Generate, Generation, Settings
+from frontier.engines import Generate, Settings
+from frontier.engines.common.padding import try_ways
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
 from frontier.growing import adapt, train
@@ -61,7 +62,13 @@ def grow(base: Path, folder: Path, method: str, **changes: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return grow_base(tmp_path_factory.mktemp("grown") / "base", "gpt2")
+    """It never ends an answer: the end's embedding, which is the head's too, is zero."""
+    folder = grow_base(tmp_path_factory.mktemp("grown") / "base", "gpt2")
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[model.config.eos_token_id] = 0
+    model.save_pretrained(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +162,7 @@ def test_trained_tokens_come_before_the_prompt(base: Path, adapters: dict[str, P
     loaded = engine.load(base, replace(SETTINGS, adapter=adapter))
     assert loaded.prompting.positions == 64 - 16
     found = loaded.generate(Generate("47 + 38 =", 6, ()))
+    assert found.tokens == 6
     model = transformers.AutoModelForCausalLM.from_pretrained(base)
     ids = transformers.AutoTokenizer.from_pretrained(base)("47 + 38 =", return_tensors="pt")
     tokens = load_file(adapter / "adapter_model.safetensors")["prompt_embeddings"]
@@ -172,24 +180,22 @@ def test_trained_tokens_come_before_the_prompt(base: Path, adapters: dict[str, P
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_batches_answer_as_single_requests(
+def test_batches_compute_as_single_requests(
     method: str, base: Path, adapters: dict[str, Path]
 ) -> None:
-    """Of prompts of different lengths, padded in front of which trained tokens stand."""
+    """Padding behind trained tokens changes answers, so only equal lengths share a batch then."""
     loaded = engine.load(base, replace(SETTINGS, adapter=adapters[method]))
-    asked = {name: Generate(f"{name} =", 5, ()) for name in ("47 + 38", "12 , 9", "5")}
-    alone = {name: loaded.generate(one).text for name, one in asked.items()}
-    due = [Due(name, one, 0) for name, one in asked.items()]
-    together = {name: one.text for name, one in loaded.answer(due) if isinstance(one, Generation)}
-    assert together == alone
-    assert len(set(alone.values())) > 1
+    ids = loaded.prompting.encode("47 + 38 =", 5)
+    way = try_ways(loaded.next_tokens, ids, exact=True)
+    assert way.together
+    assert way.padded == (method != "prompt")
 
 
 @pytest.mark.parametrize(("method", "value"), [("lora", 0.0), ("ia3", 1.0), ("bitfit", 0.0)])
 def test_an_adapter_that_changes_nothing_is_refused(
     method: str, value: float, base: Path, adapters: dict[str, Path], tmp_path: Path
 ) -> None:
-    """As peft initialises it: one of LoRA's factors is zero, IA3's are all one."""
+    """It is as peft initialises it: one of LoRA's factors is zero, IA3's are all one."""
     for name in ("adapter_config.json", "adapter_model.safetensors"):
         (tmp_path / name).write_bytes((adapters[method] / name).read_bytes())
     path = tmp_path / "adapter_model.safetensors"
@@ -229,7 +235,7 @@ def test_differences_of_another_model_are_refused(
 def test_a_checkpoints_own_decoding_never_applies(
     task: str | None, base: Path, tmp_path: Path
 ) -> None:
-    """With an adapter on, whatever its task is: a request is greedy, and ends at our ends only."""
+    """A request is greedy with any adapter on, whatever its task is."""
     own = tmp_path / "base"
     transformers.AutoTokenizer.from_pretrained(base).save_pretrained(own)
     torch.manual_seed(0)
@@ -297,7 +303,7 @@ def test_merged_adapters_run_wherever_a_checkpoint_does() -> None:
 
 
 def test_others_are_refused_while_planning() -> None:
-    """With the way out, if there is one."""
+    """The reason names the way out, if there is one."""
     found = reasons({"grow": recipe("lora")})
     assert found["m cpu"] is found["m-int8 cpu"] is None
     assert str(found["m cpu-llamacpp"]).endswith("one with merged: true can be used")

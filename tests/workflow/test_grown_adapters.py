@@ -66,7 +66,7 @@ def test_both_answer_alike_and_differ_from_their_base(built: Workspace) -> None:
 
 
 def test_each_is_compared_with_its_base(built: Workspace) -> None:
-    """On the same requests, by score and latency."""
+    """The comparisons have its score and latency on the same requests."""
     found = pl.read_parquet(built.path("results/comparisons.parquet"))
     assert set(found.select("variant", "parent_variant").iter_rows()) == {
         ("tiny-lora", "tiny-llama"), ("tiny-merged", "tiny-llama"),
@@ -91,7 +91,7 @@ def test_what_changes_runs_again(built: Workspace) -> None:
 
 
 def test_a_merged_one_is_quantized_like_any_checkpoint(built: Workspace) -> None:
-    """And an adapter that cannot be merged is refused before anything is grown for it."""
+    """One that cannot be merged is refused before anything is grown for it."""
     grow = built.get("models", "models/tiny-llama/grow")
     trained = {"grow": ADAPTER | {"method": "prompt"}, "merged": True}
     built.set("models", "models/tiny-prompt", {"grow": grow, "adapter": trained})
