@@ -206,8 +206,9 @@ class Placement:
                 return (
                     f"published quantized: {self.published}, which {self.engine.kind} does not read"
                 )
-            if self.device.accelerator == "mps" and not self.model.gguf:
-                return f"published quantized: {self.published}, which is not tested on mps"
+            where = self.device.accelerator
+            if self.engine.runs_quantizers and where not in ("cpu", "cuda") and not self.model.gguf:
+                return f"published quantized: {self.published}, which is not tested on {where}"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
             return f"its weights are published in {bits} bits and cannot be quantized again"
