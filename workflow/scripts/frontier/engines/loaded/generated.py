@@ -8,9 +8,10 @@ from typing import Any
 
 import transformers
 
-from frontier.engines import Generation, Loaded
-from frontier.engines.common.prompting import Prompting
+from frontier.engines import Generate, Generation, Loaded
+from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.batched import BatchedModel
+from frontier.engines.loaded.drafting import Drafts
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
 from frontier.techniques import Technique
@@ -26,12 +27,19 @@ class TransformersModel(BatchedModel):
         super().__init__(model, prompting, loaded, accelerator)
         self.techniques, self.draft = techniques, draft
         self.checked = not techniques
+        self.most = draft and positions(draft.config)
+        self.drafts = Drafts(model) if any(one.SPECULATES for one in techniques) else None
         logits = model.get_input_embeddings().weight.shape[0]
         made = (one.transformers_processing(prompting, logits) for one in techniques)
         self.processing = [one for one in made if one is not None]
 
     def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
-        """The techniques' arguments."""
+        """The techniques' arguments. Raises UnsupportedError if the draft model has no room."""
+        if self.most and tokens > self.most:
+            raise UnsupportedError(
+                f"a request of {tokens} tokens, new ones included, is longer than the draft "
+                f"model's {self.most} positions"
+            )
         return self.techniques_arguments()
 
     def techniques_arguments(self) -> dict[str, Any]:
@@ -42,6 +50,12 @@ class TransformersModel(BatchedModel):
             processors = [make() for make in self.processing]
             found["logits_processor"] = transformers.LogitsProcessorList(processors)
         return found
+
+    def generate(self, request: Generate) -> Generation:
+        """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        if self.drafts:
+            self.drafts.forget()
+        return super().generate(request)
 
     def look(self, cache: Any) -> None:
         """Raises UnsupportedError if a technique changed nothing."""
@@ -55,7 +69,7 @@ class TransformersModel(BatchedModel):
         """An answer with the traces of techniques in its tokens; its times are known by then."""
         for one in self.techniques:
             answer = replace(answer, **one.seen_in_transformers(self.model, ids, tokens))
-        return answer
+        return self.drafts.counted(answer, tokens) if self.drafts else answer
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
@@ -67,5 +81,6 @@ class TransformersModel(BatchedModel):
 
     def close(self) -> None:
         """Releases the weights and the device's memory."""
+        self.draft = self.drafts = None
         super().close()
         torch_devices.empty_cache(self.accelerator)

@@ -1,1 +1,1 @@
-"""Shared by techniques, in the environments of their engines."""
+"""Shared by techniques."""
