@@ -1,10 +1,10 @@
-"""The recipe of a grown model: with the code and the platform it determines the checkpoint."""
+"""The recipes of grown models and adapters: with code and platform they determine the weights."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from frontier import templates
 from frontier.errors import did_you_mean
@@ -13,6 +13,7 @@ from frontier.grammars import GRAMMARS
 # Limits for small models, so that a typo does not train until the memory is full.
 Count = Annotated[int, Field(ge=1, le=10**7)]
 Width = Annotated[int, Field(ge=1, le=2**16)]
+Method = Literal["lora", "ia3", "prompt", "bitfit"]
 
 
 class Corpus(BaseModel):
@@ -28,6 +29,23 @@ class Corpus(BaseModel):
     """Examples per training step."""
     by_length: bool = False
     """Examples of like length in each step, for corpora whose lengths differ much."""
+
+
+def _check_corpora(corpora: dict[str, Corpus]) -> dict[str, Corpus]:
+    """Raises ValueError for a grammar that does not exist, or a prompt that does not suit it."""
+    for name, corpus in corpora.items():
+        known = GRAMMARS.names()
+        if name not in known:
+            raise ValueError(f"there is no grammar {name!r}{did_you_mean(name, known)}")
+        fields = GRAMMARS.load(name).FIELDS
+        try:
+            templates.check(corpus.prompt, fields)
+        except ValueError as error:
+            raise ValueError(f"{name}.prompt: {error}") from None
+    return corpora
+
+
+Corpora = Annotated[dict[str, Corpus], Field(min_length=1), AfterValidator(_check_corpora)]
 
 
 class Recipe(BaseModel):
@@ -49,7 +67,7 @@ class Recipe(BaseModel):
     """The longest text, in tokens."""
     vocabulary: Annotated[int, Field(ge=300, le=10**6)] = 1024
     """Upper limit of the byte-level BPE tokenizer, which is trained on the same corpora."""
-    corpora: Annotated[dict[str, Corpus], Field(min_length=1)]
+    corpora: Corpora
     """The corpora by the names of their grammars, modules of frontier/grammars."""
     steps: Annotated[int, Field(ge=0, le=10**7)]
     """0: the weights stay random; such a model is timed for its shape, and never scored."""
@@ -77,17 +95,31 @@ class Recipe(BaseModel):
         """The heads with keys and values of their own."""
         return 1 if self.architecture == "falcon" else self.kv_heads or self.heads
 
+
+class AdapterRecipe(BaseModel):
+    """A small PEFT adapter on a grown model, its corpora and its training."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    method: Method
+    """`lora`: low-rank matrices next to each linear layer; `ia3`: a factor for each key, value and
+    inner activation of an MLP; `prompt`: trained tokens before each prompt; `bitfit`: a difference
+    for each bias, of which only a grown GPT-2 has any."""
+    rank: Annotated[int, Field(ge=1, le=1024)] = 8
+    """LoRA's rank; its updates are scaled by 2, whatever the rank is."""
+    virtual_tokens: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Number of trained tokens, with `method: prompt`."""
+    corpora: Corpora
+    """The corpora by the names of their grammars; the model need not know them."""
+    steps: Annotated[int, Field(ge=1, le=10**7)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    """Peak, by the schedule of a model's recipe; IA³ and trained tokens need more than LoRA."""
+    seed: int = 0
+
     @model_validator(mode="after")
-    def _corpora_exist(self) -> Recipe:
-        for name, corpus in self.corpora.items():
-            known = GRAMMARS.names()
-            if name not in known:
-                raise ValueError(
-                    f"corpora: there is no grammar {name!r}{did_you_mean(name, known)}"
-                )
-            fields = GRAMMARS.load(name).FIELDS
-            try:
-                templates.check(corpus.prompt, fields)
-            except ValueError as error:
-                raise ValueError(f"corpora.{name}.prompt: {error}") from None
+    def _keys_of_the_method(self) -> AdapterRecipe:
+        for key, method in {"rank": "lora", "virtual_tokens": "prompt"}.items():
+            default = type(self).model_fields[key].default
+            if getattr(self, key) != default and self.method != method:
+                raise ValueError(f"{key}: only with method: {method} (found {self.method!r})")
         return self

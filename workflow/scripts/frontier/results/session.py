@@ -236,7 +236,7 @@ class Contention(Part):
     sessions: tuple[SessionLoad, ...] = ()
     """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
-    """The largest number seen at once; None without a GPU."""
+    """The largest number seen at once; None without a GPU, or if its driver does not list them."""
 
 
 class Asking(Part):
