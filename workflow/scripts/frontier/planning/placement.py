@@ -202,11 +202,9 @@ class Placement:
                 return reason
             if self.preparation and self.preparation.conversion == self.published.method:
                 changed = False  # the file that the engine reads is checked, and used as it is
+            where, kind = self.device.accelerator, self.engine.kind
             if changed or self.published.method not in self.engine.reads:
-                return (
-                    f"published quantized: {self.published}, which {self.engine.kind} does not read"
-                )
-            where = self.device.accelerator
+                return f"published quantized: {self.published}, which {kind} does not read"
             if self.engine.runs_quantizers and where not in ("cpu", "cuda") and not self.model.gguf:
                 return f"published quantized: {self.published}, which is not tested on {where}"
         elif self.model.published_bits and changed:
