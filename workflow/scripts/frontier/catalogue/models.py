@@ -133,6 +133,14 @@ class Model(Entry):
         local = self.path is not None and self.path.suffix.lower() == ENDING
         return self.file is not None or local
 
+    @property
+    def attention_heads(self) -> dict[str, int]:
+        """Its attention heads, and those with keys and values of their own; none if unknown."""
+        if self.grow:
+            return {"heads": self.grow.heads, "kv_heads": self.grow.cached_heads}
+        heads = self.heads or (self.hidden or 0) // (self.head_dim or 1)
+        return {"heads": heads, "kv_heads": self.kv_heads} if heads and self.kv_heads else {}
+
     @model_validator(mode="after")
     def _keys_of_a_file(self) -> Model:
         if self.file and not self.hub:

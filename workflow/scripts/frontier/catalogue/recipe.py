@@ -27,6 +27,8 @@ class Corpus(BaseModel):
     """Number of different training examples, which are repeated in rounds."""
     rows: Count
     """Examples per training step."""
+    by_length: bool = False
+    """Examples of like length in each step, for corpora whose lengths differ much."""
 
 
 def _check_corpora(corpora: dict[str, Corpus]) -> dict[str, Corpus]:
@@ -57,6 +59,8 @@ class Recipe(BaseModel):
     """Width of the residual stream: a multiple of twice `heads`, since positions rotate pairs."""
     layers: Annotated[int, Field(ge=1, le=1000)]
     heads: Width
+    kv_heads: Width | None = None
+    """Heads with keys and values of their own (llama; falcon has 1): by default all of them."""
     intermediate: Width
     """Width inside the MLP."""
     positions: Annotated[int, Field(ge=1, le=2**20)] = 512
@@ -77,6 +81,19 @@ class Recipe(BaseModel):
         if self.hidden % (2 * self.heads):
             raise ValueError(f"hidden {self.hidden} is not a multiple of twice heads {self.heads}")
         return self
+
+    @model_validator(mode="after")
+    def _heads_are_shared(self) -> Recipe:
+        if self.kv_heads is not None and self.architecture != "llama":
+            raise ValueError(f"kv_heads: only of llama; {self.architecture} fixes their number")
+        if self.heads % self.cached_heads:
+            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        return self
+
+    @property
+    def cached_heads(self) -> int:
+        """The heads with keys and values of their own."""
+        return 1 if self.architecture == "falcon" else self.kv_heads or self.heads
 
 
 class AdapterRecipe(BaseModel):

@@ -58,7 +58,12 @@ def adapt(checkpoint: Path, recipe: AdapterRecipe, progress: Callable[[float], N
     torch.use_deterministic_algorithms(True)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     streams = {
-        name: batches(encode(texts(name, corpus, recipe.seed), tokenizer), corpus.rows, recipe.seed)
+        name: batches(
+            encode(texts(name, corpus, recipe.seed), tokenizer),
+            corpus.rows,
+            recipe.seed,
+            corpus.by_length,
+        )
         for name, corpus in sorted(recipe.corpora.items())
     }
     bare: PreTrainedModel = AutoModelForCausalLM.from_pretrained(checkpoint)

@@ -119,6 +119,9 @@ class Loaded(Part):
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
     kv_bytes_per_token: Count | None = None
+    kv_windows: tuple[tuple[Count, Count], ...] = ()
+    """The most tokens that layers with a sliding window hold, with these layers' share of the bytes
+    per token."""
     kernel: str | None = None
     simulated: bool = False
     random_weights: bool = False
@@ -132,6 +135,16 @@ class Loaded(Part):
     a server decides it."""
     server: Served | None = None
     """None for an engine in the measuring process."""
+
+    def cache_bytes(self, tokens: float) -> float | None:
+        """The key-value cache of a text of so many tokens; None if that of one is unknown.
+
+        Layers with a sliding window hold no more than its tokens.
+        """
+        if self.kv_bytes_per_token is None:
+            return None
+        outside = sum(max(0, tokens - most) * each for most, each in self.kv_windows)
+        return self.kv_bytes_per_token * tokens - outside
 
 
 class Conditions(Part):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, LoadedModel
 from frontier.engines.common import choices
-from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token, kv_windows
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.requests import Sampling
@@ -124,7 +124,8 @@ class HfGenerateModel(LoadedModel):
 
     def look(self, cache: Any) -> None:
         """Records the facts that the cache of a first request shows."""
-        self.loaded = replace(self.loaded, kv_bytes_per_token=kv_bytes_per_token(cache))
+        each, windows = kv_bytes_per_token(cache), kv_windows(cache)
+        self.loaded = replace(self.loaded, kv_bytes_per_token=each, kv_windows=windows)
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""
