@@ -111,6 +111,8 @@ class Loaded:
     kv_bytes_per_token: int | None
     """None if the key-value cache does not grow with each token, or, before the first
     request, if only the cache itself shows it."""
+    kv_windows: tuple[tuple[int, int], ...] = ()
+    """The most tokens that layers with a sliding window hold, with their share of these bytes."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
     batching: str | None = None

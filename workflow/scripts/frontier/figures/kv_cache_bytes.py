@@ -10,8 +10,8 @@ from frontier.results.columns import Column
 class KvCacheBytes(Figure):
     """The key-value cache at the end of the longest request, by the shapes of its tensors.
 
-    What the model needs for that request alone; an engine may reserve more. A sliding window counts
-    like a cache that grows.
+    What the model needs for that request alone; an engine may reserve more. Layers with a sliding
+    window hold no more than its tokens.
     """
 
     ORDER = 115
@@ -21,15 +21,15 @@ class KvCacheBytes(Figure):
             "kv_cache_bytes",
             "count",
             "bytes",
-            "key-value cache at the end of the longest request: its tokens times the bytes of each",
+            "key-value cache at the end of the longest request: tokens times the bytes of each; "
+            "layers with a sliding window hold no more than its tokens",
         ),
     )
     HEADINGS = (heading("KV-cache", "kv_cache_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
         """The bytes; None if the cache of a token is unknown, as at a server."""
-        each = measured.measurement.kv_bytes_per_token
         asked = [*measured.records, *measured.chosen]
-        if each is None or not asked:
-            return {}
-        return {"kv_cache_bytes": each * max(one.prompt_tokens + one.tokens for one in asked)}
+        longest = max((one.prompt_tokens + one.tokens for one in asked), default=0)
+        found = measured.measurement.cache_bytes(longest)
+        return {"kv_cache_bytes": int(found)} if asked and found is not None else {}

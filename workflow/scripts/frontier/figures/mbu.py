@@ -36,15 +36,15 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without further tokens, a known cache or the device's bandwidth."""
-        cached = measured.measurement.kv_bytes_per_token
+        middles = [one.prompt_tokens + one.tokens / 2 for one in measured.records]
+        cached = [measured.measurement.cache_bytes(tokens) for tokens in middles]
+        known = [one for one in cached if one is not None]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or cached is None or weights is None or drafts(measured.records):
+        if not tokens or not known or weights is None or drafts(measured.records):
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
-        middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
-        read = weights * measured.spec.model.active_share
-        moved = read + cached * float(middle)
+        moved = weights * measured.spec.model.active_share + float(np.mean(known))
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"
         median = found or Estimate(float(np.median(times)), None, None, none)
@@ -54,8 +54,8 @@ class Mbu(Figure):
 
         method = f"of the median TPOT: {median.method}"
         reached = Estimate(rate(median.value), rate(median.high), rate(median.low), method)
-        nominal, known = utilization.limits_of_memory(measured)
+        nominal, reachable = utilization.limits_of_memory(measured)
         return {
             "mbu": utilization.scaled(reached, nominal),
-            "mbu_measured": utilization.scaled(reached, known),
+            "mbu_measured": utilization.scaled(reached, reachable),
         }

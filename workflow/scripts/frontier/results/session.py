@@ -118,7 +118,12 @@ class Loaded(Part):
     """None if the process was paused meanwhile, or an earlier cell had started the server."""
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
+    zeros: Amount | None = None
+    """The share of zeros among the layers' weights; None if no pruning was to set any."""
     kv_bytes_per_token: Count | None = None
+    kv_windows: tuple[tuple[Count, Count], ...] = ()
+    """The most tokens that layers with a sliding window hold, with these layers' share of the bytes
+    per token."""
     kernel: str | None = None
     simulated: bool = False
     random_weights: bool = False
@@ -132,6 +137,16 @@ class Loaded(Part):
     a server decides it."""
     server: Served | None = None
     """None for an engine in the measuring process."""
+
+    def cache_bytes(self, tokens: float) -> float | None:
+        """The key-value cache of a text of so many tokens; None if that of one is unknown.
+
+        Layers with a sliding window hold no more than its tokens.
+        """
+        if self.kv_bytes_per_token is None:
+            return None
+        outside = sum(max(0, tokens - most) * each for most, each in self.kv_windows)
+        return self.kv_bytes_per_token * tokens - outside
 
 
 class Conditions(Part):
@@ -223,7 +238,7 @@ class Contention(Part):
     sessions: tuple[SessionLoad, ...] = ()
     """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
-    """The largest number seen at once; None without a GPU."""
+    """The largest number seen at once; None without a GPU, or if its driver does not list them."""
 
 
 class Asking(Part):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, LoadedModel
 from frontier.engines.common import choices
-from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common.kv_cache import kv_bytes_per_token, kv_windows
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.requests import Sampling
@@ -84,12 +84,15 @@ class HfGenerateModel(LoadedModel):
         """Whether the effect of the techniques is known; a first request shows it."""
         pad = prompting.tokenizer.pad_token_id
         # A checkpoint's own sampling and penalties would make its answers incomparable.
-        model.generation_config = transformers.GenerationConfig(
+        own = transformers.GenerationConfig(
             do_sample=False,
             num_beams=1,
             eos_token_id=list(prompting.eos) or None,
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
+        # An adapter's model around it passes on its own, or nothing, by kind and task.
+        bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+        model.generation_config = bare.generation_config = own
 
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
@@ -121,7 +124,8 @@ class HfGenerateModel(LoadedModel):
 
     def look(self, cache: Any) -> None:
         """Records the facts that the cache of a first request shows."""
-        self.loaded = replace(self.loaded, kv_bytes_per_token=kv_bytes_per_token(cache))
+        each, windows = kv_bytes_per_token(cache), kv_windows(cache)
+        self.loaded = replace(self.loaded, kv_bytes_per_token=each, kv_windows=windows)
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -22,13 +22,31 @@ def kv_bytes_per_token(cache: Any) -> int | None:
     """The bytes per token of transformers' cache after a request; None if it has no such tensors.
 
     Its keys and values have the shape batch · heads · tokens · head_dim, with the heads that are
-    really cached. A sliding window counts like a cache that grows.
+    really cached. Layers with a sliding window count too (see `kv_windows`).
     """
-    found = 0
+    return sum(map(_bytes_per_token, getattr(cache, "layers", ()))) or None
+
+
+def kv_windows(cache: Any) -> tuple[tuple[int, int], ...]:
+    """The windows of transformers' cache after a request: the most tokens that layers hold, with
+    the bytes per token of these layers.
+
+    None if all layers grow. Those of a static cache, which is allocated whole, are not known.
+    """
+    found: dict[int, int] = {}
     for layer in getattr(cache, "layers", ()):
-        for name in ("keys", "values"):
-            part: Any = getattr(layer, name, None)
-            if getattr(part, "ndim", 0) == 4:
-                _, heads, _, head_dim = part.shape
-                found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
-    return found or None
+        window = getattr(layer, "sliding_window", None)
+        if getattr(layer, "is_sliding", False) and isinstance(window, int) and window > 1:
+            held = window - 1  # the newest token is attended to, but not yet stored
+            found[held] = found.get(held, 0) + _bytes_per_token(layer)
+    return tuple(sorted(found.items()))
+
+
+def _bytes_per_token(layer: Any) -> int:
+    found = 0
+    for name in ("keys", "values"):
+        part: Any = getattr(layer, name, None)
+        if getattr(part, "ndim", 0) == 4:
+            _, heads, _, head_dim = part.shape
+            found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
+    return found
