@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
+from frontier.figures.common.cached import cache_bytes
 from frontier.results.columns import Column
 
 
 class KvCacheBytes(Figure):
     """The key-value cache at the end of the longest request, by the shapes of its tensors.
 
-    What the model needs for that request alone; an engine may reserve more. A sliding window counts
-    like a cache that grows.
+    What the model needs for that request alone; an engine may reserve more. A bounded cache has no
+    more tokens than it holds; a sliding window in some of the layers only counts as if it grew. A
+    quantized cache has the latest tokens in full precision. For a simulated technique it is the
+    size that the cache would have.
     """
 
     ORDER = 115
@@ -28,8 +31,9 @@ class KvCacheBytes(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The bytes; None if the cache of a token is unknown, as at a server."""
-        each = measured.measurement.kv_bytes_per_token
-        asked = [*measured.records, *measured.chosen]
-        if each is None or not asked:
-            return {}
-        return {"kv_cache_bytes": each * max(one.prompt_tokens + one.tokens for one in asked)}
+        known = (
+            cache_bytes(measured.measurement, one.prompt_tokens, one.tokens)
+            for one in (*measured.records, *measured.chosen)
+        )
+        sizes = [int(size) for size in known if size is not None]
+        return {"kv_cache_bytes": max(sizes)} if sizes else {}

@@ -7,6 +7,7 @@ import numpy as np
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.figures.common import utilization
+from frontier.figures.common.cached import cache_bytes
 from frontier.results.times import tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
@@ -35,15 +36,15 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without further tokens, a known cache or the device's bandwidth."""
-        cached = measured.measurement.kv_bytes_per_token
+        middle = [(one.prompt_tokens, one.tokens / 2) for one in measured.records]
+        cached = [cache_bytes(measured.measurement, *one) for one in middle]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or cached is None or weights is None:
+        if not tokens or None in cached or weights is None:
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
-        middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
         read = weights * measured.spec.model.active_share
-        moved = read + cached * float(middle)
+        moved = read + float(np.mean(np.array(cached, dtype=np.float64)))
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"
         median = found or Estimate(float(np.median(times)), None, None, none)

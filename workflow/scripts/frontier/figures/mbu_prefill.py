@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frontier.figures import Figure, Measured, Needs, Values
 from frontier.figures.common import utilization
+from frontier.figures.common.cached import cache_bytes
 
 
 class MbuPrefill(Figure):
@@ -24,11 +25,12 @@ class MbuPrefill(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without the bytes or the limit, and for experts."""
-        cached, weights = (
-            measured.measurement.kv_bytes_per_token,
-            measured.measurement.weights_bytes,
-        )
-        if cached is None or weights is None or measured.spec.model.active_share != 1.0:
+        weights = measured.measurement.weights_bytes
+        if weights is None or measured.spec.model.active_share != 1.0:
             return {}
-        work = [(one, weights + cached * n, s) for one, n, s in utilization.prompts(measured)]
+        work = [
+            (one, weights + cached, s)
+            for one, n, s in utilization.prompts(measured)
+            if (cached := cache_bytes(measured.measurement, n, 0)) is not None
+        ]
         return utilization.shares("mbu_prefill", work, utilization.limits_of_memory(measured))

@@ -119,6 +119,10 @@ class Loaded(Part):
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
     kv_bytes_per_token: Count | None = None
+    kv_most_tokens: Count | None = None
+    """The most tokens that the cache holds; None if it grows with each."""
+    kv_waiting: tuple[Count, Count] | None = None
+    """The most tokens that wait until they are quantized, and the bytes that each has more."""
     kernel: str | None = None
     simulated: bool = False
     random_weights: bool = False

@@ -46,6 +46,8 @@ class Context:
     """The method of the quantization."""
     architecture: str | None = None
     """transformers' model_type; None if unknown before the checkpoint is fetched."""
+    head_dim: int | None = None
+    """The size of an attention head; None likewise."""
     asks: Asked = "generate"
     scenario: str = "single-stream"
     samples: bool = False

@@ -15,6 +15,9 @@ from frontier.blocks import Measure
 from frontier.errors import Reason
 from frontier.techniques import Context, Technique
 
+STATES = ("mamba", "mamba2", "rwkv", "falcon_mamba")
+"""Architectures with a state of fixed size instead of a key-value cache."""
+
 
 class PromptLookup(Technique):
     """Keys of a `prompt_lookup` block."""
@@ -40,6 +43,6 @@ class PromptLookup(Technique):
 
 def no_rollback(architecture: str | None) -> Reason | None:
     """The reason why rejected tokens cannot be removed from an architecture's state."""
-    if architecture in ("mamba", "mamba2", "rwkv", "falcon_mamba", "jamba", "bamba", "zamba"):
+    if architecture in (*STATES, "jamba", "bamba", "zamba"):
         return f"the state of {architecture} cannot take back rejected tokens"
     return None

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from frontier.techniques.common import quantized_cache
+
 
 def bytes_per_token(shapes: Iterable[Sequence[int | None]], width: int) -> int | None:
     """The bytes by which tensors grow with each token, with `width` bytes per number.
@@ -22,13 +24,37 @@ def kv_bytes_per_token(cache: Any) -> int | None:
     """The bytes per token of transformers' cache after a request; None if it has no such tensors.
 
     Its keys and values have the shape batch · heads · tokens · head_dim, with the heads that are
-    really cached. A sliding window counts like a cache that grows.
+    really cached. A sliding window counts like a cache that grows. Of a quantized cache these are
+    the bytes that are stored, scales included; its latest tokens may wait in full precision.
     """
-    found = 0
+    found = 0.0
     for layer in getattr(cache, "layers", ()):
+        quantized = [*quantized_cache.quantized_parts(layer)]
+        found += sum(map(quantized_cache.bytes_per_token, quantized))
+        if quantized:
+            continue
         for name in ("keys", "values"):
             part: Any = getattr(layer, name, None)
             if getattr(part, "ndim", 0) == 4:
                 _, heads, _, head_dim = part.shape
                 found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
-    return found or None
+    return round(found) or None
+
+
+def most_tokens(cache: Any) -> int | None:
+    """The most tokens that a cache holds; None if a layer of it grows without end."""
+    layers = [one for one in getattr(cache, "layers", ()) if hasattr(one, "keys")]
+    windows = {getattr(one, "sliding_window", None) for one in layers}
+    return max((one for one in windows if one), default=None) if None not in windows else None
+
+
+def waiting(cache: Any) -> tuple[int, int] | None:
+    """How many tokens wait at most until they are quantized, and the bytes that each has more.
+
+    None of a cache without such tokens.
+    """
+    most = max(
+        (getattr(one, "residual_length", 0) for one in getattr(cache, "layers", ())), default=0
+    )
+    sizes = quantized_cache.sizes(cache)
+    return (most - 1, round(sizes[1] - sizes[0])) if most and sizes else None

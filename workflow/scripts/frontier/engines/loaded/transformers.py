@@ -18,22 +18,9 @@ from frontier.engines.loaded.compiled import CompiledModel, check_compilable
 from frontier.engines.loaded.generated import TransformersModel
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
+from frontier.machine.tensors import stored_bytes
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
-
-
-def stored_bytes(tensors: list[torch.Tensor]) -> int:
-    """The bytes stored by tensors: shared storage once, quantized tensors by their parts."""
-    seen: dict[tuple[str, int], int] = {}
-    waiting = list(tensors)
-    while waiting:
-        tensor = waiting.pop()
-        if hasattr(tensor, "__tensor_flatten__"):
-            waiting.extend(getattr(tensor, name) for name in tensor.__tensor_flatten__()[0])
-        else:
-            key = (str(tensor.device), tensor.untyped_storage().data_ptr())
-            seen[key] = tensor.untyped_storage().nbytes()
-    return sum(seen.values())
 
 
 def load(checkpoint: Path, settings: Settings) -> TransformersModel:
