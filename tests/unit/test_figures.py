@@ -52,7 +52,10 @@ FACTS: dict[str, Any] = {
     "sessions": [session(0, loaded=LOADED), session(1)], "parameters": 1_000_000,
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
     "batching": "padded",
-    "spec": {"task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}}},
+    "spec": {
+        "task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}},
+        "techniques": [{"kind": "watermark", "greenlist_ratio": 0.25}],
+    },
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,
@@ -66,6 +69,7 @@ RECORDS = [
         [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
         4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5, lost_shots=2 * (n < 3),
         cpu_joules=0.1 + n % 7 / 100, gpu_joules=1.0 + n % 5 / 10,
+        watermark=(3, 5),
     )
     for n in range(400)
 ]  # fmt: skip
@@ -121,6 +125,14 @@ def row(found: dict[str, Any]) -> dict[str, Any]:
     """A row of the study with these figures."""
     known = {name: one["value"] if isinstance(one, dict) else one for name, one in found.items()}
     return {"simulated": False} | known
+
+
+def test_equal_answers_are_one_trace_of_a_watermark() -> None:
+    """400 times the same answer says no more than once: three of five tokens are green."""
+    found = figures.values(ALL, Needs.ANSWERS)
+    assert found["green_share"]["value"] == 0.6
+    # P(3) + P(4) + P(5) of five tokens, each green with probability 1/4
+    assert found["watermark_p"] == pytest.approx((10 * 9 + 5 * 3 + 1) / 4**5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -262,6 +274,7 @@ def test_what_there_is_decides_what_is_known() -> None:
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
         "unscored_answers", "unscored_reason", "cut_questions",
+        "green_share", "green_expected", "watermark_p",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}

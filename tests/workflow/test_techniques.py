@@ -13,19 +13,26 @@ import tiny
 from workspace import Workspace, refused
 
 LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
+TECHNIQUES = {
+    "lookup": LOOKUP,
+    "static": {"kind": "static_cache"},
+    "eager": {"kind": "attention", "implementation": "eager", "label": "Eager"},
+    "sdpa": {"kind": "attention", "implementation": "sdpa"},
+    "flash": {"kind": "attention", "implementation": "flash_attention_2"},
+}
 
 
 @pytest.fixture(scope="module")
 def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The tiny study of one model with a technique."""
     place = tiny.grown(finished, tmp_path_factory.mktemp("techniques"))
-    place.set("techniques", "techniques", {"lookup": LOOKUP})
+    place.set("techniques", "techniques", TECHNIQUES)
     place.set(
         "config",
         "study",
         {
             "models": ["tiny-llama"], "quantizations": ["native", "int8"], "devices": ["cpu"],
-            "tasks": ["sums"], "techniques": ["lookup"],
+            "tasks": ["sums"], "techniques": ["lookup", "sdpa", "eager+lookup", "static+lookup", "flash"],
         },
     )  # fmt: skip
     place.build()
@@ -53,12 +60,40 @@ def test_it_is_compared_with_its_parent(place: Workspace) -> None:
     """The parent is the variant of the same quantization, without it."""
     rows = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
     parents = {row["variant"]: row["parent_variant"] for row in rows}
+    parent = {"lookup": "", "eager": "", "eager+lookup": "+eager", "static": ""}
     assert parents == {
         "tiny-llama-int8": "tiny-llama",
-        "tiny-llama+lookup": "tiny-llama",
-        "tiny-llama-int8+lookup": "tiny-llama-int8",
+        **{
+            f"{base}+{name}": f"{base}{other}"
+            for base in ("tiny-llama", "tiny-llama-int8")
+            for name, other in parent.items()
+        },
     }
     assert {row["changed"] for row in rows if row["techniques"]} == {0}
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        ("tiny-llama+sdpa", "attention changed nothing: sdpa is the default of LlamaForCausalLM"),
+        ("tiny-llama+flash", "flash_attention_2 has kernels for CUDA only, not for cpu"),
+        ("tiny-llama+static+lookup",
+         "the cache of static_cache cannot take back what prompt_lookup drafts"),
+    ],
+)  # fmt: skip
+def test_what_changes_nothing_or_cannot_run_is_unsupported(
+    place: Workspace, variant: str, reason: str
+) -> None:
+    """It is no copy of its parent under another name."""
+    cell = json.loads(place.path(f"results/{variant}/cpu/sums.json").read_text(encoding="utf-8"))
+    assert (cell["outcome"], cell["reason"]) == ("unsupported", reason)
+
+
+def test_the_report_names_them(place: Workspace) -> None:
+    """Each has a label of its own, and is compared with the variant without it."""
+    page = place.path("results/report.html").read_text(encoding="utf-8")
+    assert "INT8 + Eager + lookup" in page
+    assert "without its last technique" in page
 
 
 def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
@@ -68,7 +103,9 @@ def test_only_its_own_cells_are_measured_again(place: Workspace) -> None:
     place.set("techniques", "techniques/lookup/tokens", LOOKUP["tokens"])
     assert place.jobs() == set()
     assert measured == {
-        f"measure {variant}+lookup sums" for variant in ("tiny-llama", "tiny-llama-int8")
+        f"measure {base}{techniques}+lookup sums"
+        for base in ("tiny-llama", "tiny-llama-int8")
+        for techniques in ("", "+eager")
     }
 
 

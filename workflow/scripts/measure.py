@@ -241,7 +241,7 @@ def main() -> None:
     busy = UserError(f"{folder}: another process is measuring this cell")
     with (
         presence.exclusive(folder / layout.JOURNAL_LOCK, busy),
-        gpus.reserved(f"device {name!r}", device.gpu, count),
+        gpus.reserved(f"device {name!r}", device.gpu, count, device.accelerator),
     ):
         measure(arguments, spec, limits)
 

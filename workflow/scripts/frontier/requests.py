@@ -60,7 +60,7 @@ class Generation:
 
     `arrivals` has all generated tokens (including end-of-text), each at the time at which the host
     received it. `end_ns` is the time at which the text was complete. The fields with a default are
-    known only of a server's answers.
+    known only of a server's answers, or of a technique's.
     """
 
     text: str
@@ -86,6 +86,8 @@ class Generation:
     """The bounds of its times' errors, as the client of a server knows them: each of the start, the
     arrivals and the end may have been up to this long before its time; the start, after it. Empty
     for an engine in this process."""
+    watermark: tuple[int, ...] = ()
+    """Its tokens that belong to a watermark, and all that were tested; empty without one."""
 
     @property
     def tokens(self) -> int:

@@ -91,7 +91,8 @@ class Study(Entry):
     def ids(self, axis: str) -> tuple[str, ...]:
         """All ids of an axis, in order of appearance."""
         parts = (self, *self.also) if axis != "tasks" else (self,)
-        return tuple(dict.fromkeys(name for part in parts for name in getattr(part, axis)))
+        given = (name for part in parts for name in getattr(part, axis))
+        return tuple(dict.fromkeys(name for one in given for name in one.split("+")))
 
 
 class Weights(Entry):

@@ -16,7 +16,7 @@ REMOTE = (
     "An endpoint that runs elsewhere, on unknown hardware and software: those below are of the "
     "machine that asked it."
 )
-AXES = ("models", "quantizations", "devices", "tasks")
+AXES = ("models", "quantizations", "techniques", "devices", "tasks")
 
 
 class Labelled(Protocol):

@@ -13,7 +13,7 @@ A file imports no engine at the top, since planning reads it in the core's envir
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -112,6 +112,15 @@ class Technique(Block, ABC):
         `cache`: the key-value cache of that request, None where `generate` returns none.
         """
         return None
+
+    def seen_in_transformers(
+        self, model: Any, prompt: Sequence[int], tokens: Sequence[int]
+    ) -> Mapping[str, Any]:
+        """Its traces in an answer, as fields of a `Generation`; computed after the clock is read.
+
+        `prompt`, `tokens`: the ids of the prompt and the answer.
+        """
+        return {}
 
 
 TECHNIQUES: Registry[Technique] = Registry("techniques", Technique, mark=Measure)

@@ -111,7 +111,12 @@ class HfGenerateModel(LoadedModel):
             self.synchronize()
         if unknown:
             self.look(getattr(output, "past_key_values", None))
-        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+        answer = self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+        return self.traced(answer, ids, clock.tokens)
+
+    def traced(self, answer: Generation, ids: Sequence[int], tokens: Sequence[int]) -> Generation:
+        """An answer with the traces of techniques in its tokens; its times are known by then."""
+        return answer
 
     def look(self, cache: Any) -> None:
         """Records the facts that the cache of a first request shows."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from frontier.engines import Loaded
+from frontier.engines import Generation, Loaded
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.loaded.batched import BatchedModel
 from frontier.errors import UnsupportedError
@@ -40,6 +41,12 @@ class TransformersModel(BatchedModel):
             if reason := one.idle_in_transformers(self.model, cache):
                 raise UnsupportedError(f"{one.kind} changed nothing: {reason}")
         self.checked = True
+
+    def traced(self, answer: Generation, ids: Sequence[int], tokens: Sequence[int]) -> Generation:
+        """An answer with the traces of techniques in its tokens; its times are known by then."""
+        for one in self.techniques:
+            answer = replace(answer, **one.seen_in_transformers(self.model, ids, tokens))
+        return answer
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""

@@ -130,7 +130,7 @@ class LlamaCppModel(LoadedModel):
 
         The current value is the peak, since llama.cpp releases nothing before it is closed.
         """
-        return held({os.getpid()}) if self.settings.accelerator == "cuda" else None
+        return held(self.settings.accelerator, {os.getpid()})
 
     def close(self) -> None:
         """Releases the weights and the cache."""

@@ -229,7 +229,7 @@ class ServerModel(LoadedModel):
 
     def device_peak_bytes(self) -> int | None:
         """The server's memory on its GPUs now: servers allocate once, and release at their end."""
-        return held(self.server.pids()) if self.server and self.accelerator == "cuda" else None
+        return held(self.accelerator, self.server.pids()) if self.server else None
 
     def close(self) -> None:
         """Ends the client, then the server, unless the next cell of the run may need the same one.

@@ -154,4 +154,4 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
         for row in group.comparisons
         if row["difference"] is not None
     )
-    return f"Change against the native model. {text}."
+    return f"Change against the native model, or without the last technique. {text}."
