@@ -49,7 +49,7 @@ def most_tokens(cache: Any) -> int | None:
 
 
 def waiting(cache: Any) -> tuple[int, int] | None:
-    """How many tokens wait at most until they are quantized, and the bytes that each has more.
+    """The most tokens that wait until they are quantized, and the bytes that each has more.
 
     None of a cache without such tokens.
     """
