@@ -84,6 +84,15 @@ class Technique(Block, ABC):
         """The id of a second model whose checkpoint it loads; None by default."""
         return None
 
+    @property
+    def cached_tokens(self) -> int | None:
+        """The most tokens that its key-value cache holds; None if it grows with each."""
+        return None
+
+    def simulates(self, architecture: str | None) -> bool:
+        """True if it only shows the cost in accuracy, so that times say nothing; by default not."""
+        return False
+
     def unsupported(self, context: Context) -> Reason | None:
         """The reason, known in advance, why it is impossible in this process; None by default."""
         return None

@@ -53,6 +53,9 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         ),
         quantized_layers=loader.quantized_layers(model),
         kv_bytes_per_token=None,  # known from the cache of the first request
+        simulated=any(
+            one.simulates(model.config.get_text_config().model_type) for one in settings.techniques
+        ),
         kernel=loader.kernel(model),
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):
