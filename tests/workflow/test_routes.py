@@ -39,6 +39,7 @@ SIBLINGS = {
     "int4", "int2", "float8", "nf4-double", "fp4", "ao-int8-dynamic", "ao-fp8", "ao-int4", "hqq8",
     "hqq2", "rtn8-tensor", "rtn8-channel", "rtn4-channel", "kmeans8", "kmeans2", "gptq8-demo",
     "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4",
+    "mlx8",
 }  # fmt: skip
 # Transformers decompresses them on the first call.
 DENSE = {"llmcompressor"}
@@ -199,7 +200,13 @@ def test_a_sibling_of_each_is_measured() -> None:
 
 def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
     """The same weights say the same, and every engine counts the same tokens."""
-    variants = {"cpu": "-fp32", "cpu-llamacpp": "-fp32", "cpu-onnxruntime": "", "cpu-openvino": ""}
+    variants = {
+        "cpu": "-fp32",
+        "cpu-llamacpp": "-fp32",
+        "cpu-onnxruntime": "",
+        "cpu-openvino": "",
+        "cpu-mlx": "-fp32",
+    }
     answers = {
         device: pl.read_parquet(tour.path(f"results/{MODEL}{variant}/{device}/sums.parquet"))
         for device, variant in variants.items()

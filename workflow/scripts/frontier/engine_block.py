@@ -44,7 +44,7 @@ class EngineBlock(Derived):
     Its pins count, not its name: other pins repeat all measurements."""
     reads: Formats
     """Formats of checkpoints: `hub` (safetensors), `gptq`, `awq`, `compressed-tensors`, `gguf`,
-    `onnx`, `openvino`, or another method that checkpoints are published quantized by."""
+    `onnx`, `openvino`, `mlx`, or another method that checkpoints are published quantized by."""
     accelerators: Annotated[tuple[Accelerator, ...], Field(min_length=1), Plan]
     """Hardware that it computes on; `remote` alone for an endpoint that runs elsewhere."""
     dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1), Plan] = (
@@ -140,6 +140,10 @@ class EngineBlock(Derived):
             return f"{self.kind} runs on {' or '.join(self.accelerators)}, not on {accelerator}"
         if dtype and dtype not in self.dtypes:
             return f"{self.kind} computes in {' or '.join(self.dtypes)}, not in {dtype}"
+        return None
+
+    def why_not_architecture(self, architecture: str | None) -> Reason | None:
+        """The reason why it cannot run a model of transformers' `model_type`; None if it may."""
         return None
 
     def require(self, name: str) -> None:

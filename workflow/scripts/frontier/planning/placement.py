@@ -147,7 +147,8 @@ class Placement:
             return self._not_read()
         if unfit := self._published_unfit():
             return unfit
-        if reason := self.engine.why_not(self.device.accelerator, self.dtype):
+        reason = self.engine.why_not(self.device.accelerator, self.dtype)
+        if reason := reason or self.engine.why_not_architecture(self.architecture):
             return reason
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
