@@ -39,7 +39,7 @@ def window(size: int, sinks: int = 0) -> Forget:
 
 
 def heaviest(heavy: int, recent: int) -> Forget:
-    """Without room, the token with the least attention goes, but for the last ones."""
+    """The token with the least attention goes once there is no room, but for the last ones."""
 
     def forget(held: list[list[int]], scores: list[list[float]], at: int) -> list[list[int]]:
         stay = []
