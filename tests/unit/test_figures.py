@@ -62,6 +62,7 @@ FACTS: dict[str, Any] = {
         "sessions": [{"session": 0, "requests": 200, "foreign_cores": 0.0}],
     },
 }  # fmt: skip
+SERVED = {"warmup": WARM_UP, "server": {"name": "llama-server"}}
 MEASUREMENT = a_measurement(**FACTS)
 RECORDS = [
     Record(
@@ -118,6 +119,13 @@ LOADS = Loads.model_validate_json(json.dumps({
     "fails_at": 9.5, "prompts": "may be cached", "rates": [RATE],
 }))  # fmt: skip
 UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS, chosen=CHOSEN, sampled_from=9_000)
+DRAFTED = replace(
+    ALL,
+    records=[
+        replace(one, drafted_tokens=6 + n % 3, accepted_tokens=2 + n % 2)
+        for n, one in enumerate(RECORDS)
+    ],
+)
 NAMES = FIGURES.names()
 
 
@@ -141,14 +149,16 @@ def test_contract(name: str) -> None:
     figure: Figure = FIGURES.load(name)()
     assert figure.COLUMNS
     assert all(column.description for column in figure.COLUMNS)
-    known = {**figure.values(ALL), **figure.values(AT_ONCE), **figure.values(UNDER_LOAD)}
+    every = (DRAFTED, ALL, AT_ONCE, UNDER_LOAD)
+    known = dict(one for measured in every for one in figure.values(measured).items())
     assert set(known) == set(figures.whole(figure.COLUMNS))
     assert None not in known.values()
     assert figure.__doc__
+    shown = figures.values(DRAFTED, Needs.LATENCIES)
+    of_all = figures.values(ALL, Needs.LATENCIES)
+    shown |= {name: one for name, one in of_all.items() if one is not None}
     for written in figure.HEADINGS:
-        assert any(
-            letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.LATENCIES)))
-        )
+        assert any(letter.isdigit() for letter in written.text(row(shown)))
         assert written.text(row(figures.values(None))) == "–"
 
 
@@ -201,6 +211,40 @@ def test_the_cache_is_that_of_the_longest_request() -> None:
     long = replace(RECORDS[0], prompt_tokens=100, tokens=7)
     found = figures.values(replace(ALL, records=[long, *RECORDS[1:]]), Needs.LATENCIES)
     assert found["kv_cache_bytes"] == 256 * 107
+
+
+def test_drafts_are_ratios_of_totals() -> None:
+    """Each with an interval over requests; no utilization of the bandwidth is known of steps."""
+    found = figures.values(DRAFTED, Needs.LATENCIES)
+    drafted, accepted = (
+        sum(getattr(one, f"{name}_tokens") or 0 for one in DRAFTED.records)
+        for name in ("drafted", "accepted")
+    )
+    assert found["drafted_tokens"] == drafted
+    share, step = found["accepted_share"], found["tokens_per_step"]
+    assert share["value"] == pytest.approx(accepted / drafted)
+    assert 0 < share["low"] < share["value"] < share["high"] < 1
+    assert (step["value"], step["low"]) == (pytest.approx(5 / 3), None), "all steps are alike"
+    assert found["mbu"] is None
+    (shown,) = FIGURES.load("speculation").HEADINGS
+    assert shown.text(row(found)) == f"1.67 tokens/step; 36 % of {drafted} accepted"
+    served = a_measurement(**FACTS | {"sessions": [session(0, loaded=SERVED)]})
+    server = replace(DRAFTED, measurement=served)
+    of_chunks = figures.values(server, Needs.ANSWERS)
+    assert of_chunks["tokens_per_step"] is None
+    assert of_chunks["accepted_share"] == share
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"), [((0, 0), "none drafted"), ((4, 0), "0 % of 1600 accepted")]
+)
+def test_useless_drafts_are_shown(tokens: tuple[int, int], text: str) -> None:
+    """Nothing was accepted, or even drafted: the cell says which."""
+    drafted, accepted = tokens
+    records = [replace(one, drafted_tokens=drafted, accepted_tokens=accepted) for one in RECORDS]
+    found = figures.values(replace(DRAFTED, records=records), Needs.LATENCIES)
+    (shown,) = FIGURES.load("speculation").HEADINGS
+    assert shown.text(row(found)) == f"1.67 tokens/step; {text}"
 
 
 def test_requests_that_lost_shots_are_counted() -> None:
@@ -260,7 +304,7 @@ def test_what_there_is_decides_what_is_known() -> None:
         for measured, given in (
             (None, Needs.LATENCIES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS),
             (ALL, Needs.TIMES), (ALL, Needs.LATENCIES), (AT_ONCE, Needs.TIMES),
-            (UNDER_LOAD, Needs.TIMES),
+            (UNDER_LOAD, Needs.TIMES), (DRAFTED, Needs.ANSWERS),
         )
     ]  # fmt: skip
     assert known[0] == set()
@@ -279,7 +323,9 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}
     assert {"max_rate_per_s", "server_ttft_p99_s"} <= known[6] - known[4] - known[5]
-    assert known[4] | known[5] | known[6] == set(figures.whole(figures.columns()))
+    speculation = {"tokens_per_step", "accepted_share", "drafted_tokens"}
+    assert known[7] - known[2] == speculation
+    assert known[4] | known[5] | known[6] | speculation == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)

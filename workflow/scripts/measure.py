@@ -24,7 +24,7 @@ from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserErro
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
-from frontier.measuring import contention, reuse, roofline, sessions
+from frontier.measuring import contention, reuse, roofline, sessions, speculation
 from frontier.measuring.energy import Energy
 from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
@@ -181,6 +181,7 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
         spec, settings, arguments.model, questions, journal, limits, arguments.machines
     )
     records = contention.with_loads(journal)
+    attempt = speculation.checked(attempt, settings.techniques, records)
     facts = loaded_in(journal, session, records)
     if settings.budget.spent is not None:
         facts["spent"] = settings.budget.spent
@@ -206,9 +207,7 @@ def main() -> None:
     """Reads the arguments, reserves the device, measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
-    parser.add_argument(
-        "--model", type=Path, help="checkpoint folder; none for an endpoint's model"
-    )
+    parser.add_argument("--model", type=Path, help="checkpoint folder; none for an endpoint")
     parser.add_argument("--adapter", type=Path, help="PEFT adapter folder")
     parser.add_argument("--draft", type=Path, help="checkpoint folder of a technique's draft")
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")

@@ -78,6 +78,10 @@ class Generation:
     """The first token behind the thoughts; None without thoughts, or without an answer."""
     cached_tokens: int | None = None
     """Tokens of the prompt that came from a prefix cache, if the server reports them."""
+    drafted_tokens: int | None = None
+    """Tokens that speculative decoding drafted; None without it, or if the engine does not say."""
+    accepted_tokens: int | None = None
+    """Those of them that the answer has."""
     retries: int = 0
     """Attempts before this one, which failed before their first byte."""
     doubts: tuple[str, ...] = ()

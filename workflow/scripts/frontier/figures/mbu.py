@@ -8,7 +8,7 @@ from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.figures.common import utilization
 from frontier.figures.common.cached import cache_bytes
-from frontier.results.times import tpot_s
+from frontier.results.times import drafts, tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
 
@@ -18,8 +18,9 @@ class Mbu(Figure):
 
     The weights are those read per token, for experts only the active share. The cache is that in
     the middle of an average request: prompt and half of the generated tokens. TPOT is the median
-    over requests, and gives the interval. Source: Databricks, "LLM inference performance
-    engineering: best practices" (2023).
+    over requests, and gives the interval. Missing where tokens are drafted: a step reads the
+    weights once for several tokens, and those of a draft model more often. Source: Databricks,
+    "LLM inference performance engineering: best practices" (2023).
     """
 
     ORDER = 100
@@ -40,7 +41,7 @@ class Mbu(Figure):
         cached = [cache_bytes(measured.measurement, *one) for one in middle]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or None in cached or weights is None:
+        if not tokens or None in cached or weights is None or drafts(measured.records):
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
         read = weights * measured.spec.model.active_share

@@ -15,6 +15,7 @@ from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.engine_block import Asked, Part
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.planning import chat_files
+from frontier.planning.drafting import draft_bytes
 from frontier.planning.placement import Placement, kv_cache_bytes, placed
 from frontier.planning.techniques import why_not_with
 from frontier.results.key import Key
@@ -189,7 +190,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     cache = kv_cache_bytes(found.model, found.engine, found.dtype, new)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
-        needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
+        needed = found.weight_bytes + draft_bytes(found, catalogue) + (cache or 0) + MARGIN_BYTES
         if needed > memory:
             reason = f"needs {needed / 1e9:.1f} GB, device has {memory / 1e9:.1f} GB"
             return named(outcome="does-not-fit", reason=reason)

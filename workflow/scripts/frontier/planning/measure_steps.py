@@ -33,7 +33,7 @@ from frontier.specs.measure import (
     MeasuredTask,
     MeasureSpec,
 )
-from frontier.techniques import block_of as way_of
+from frontier.techniques import identity_of
 
 ASKED = ("prompt", "system")
 """The keys of a model that decide how an endpoint is asked for it."""
@@ -96,7 +96,7 @@ class MeasureSteps(InputSteps):
             "scenario": cell.scenario,
         }
         if placement.techniques:
-            identity_spec["techniques"] = [way_of(one) for one in placement.techniques]
+            identity_spec["techniques"] = [identity_of(one) for one in placement.techniques]
         quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
         ways = {type(one).__module__ for one in placement.techniques}
         plugins = (

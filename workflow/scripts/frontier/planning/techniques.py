@@ -6,7 +6,8 @@ from itertools import combinations
 
 from frontier.catalogue.entries import Catalogue, Task
 from frontier.errors import Reason
-from frontier.planning.placement import Placement, placed
+from frontier.planning.drafting import why_not_drafted
+from frontier.planning.placement import Placement
 from frontier.techniques import Context, Technique, block_of
 
 
@@ -28,8 +29,8 @@ def why_not_with(
     for one in found.techniques:
         if reason := _alone(one, found, context):
             return reason
-        if reason := _draft(one, found, catalogue):
-            return reason
+    if reason := why_not_drafted(found, catalogue):
+        return reason
     for one, other in combinations(found.techniques, 2):
         if one.kind == other.kind:
             return f"{one.kind} twice: the second would replace the first"
@@ -58,20 +59,6 @@ def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
     if context.scenario not in one.SCENARIOS:
         return f"{context.engine} does not run {one.kind} in the scenario {context.scenario}"
     return one.unsupported(context)
-
-
-def _draft(one: Technique, found: Placement, catalogue: Catalogue) -> Reason | None:
-    """The reason why a technique's second model cannot be loaded next to the first."""
-    if one.draft_model is None:
-        return None
-    draft = catalogue.models[one.draft_model]
-    device = next(name for name, other in catalogue.devices.items() if other == found.device)
-    reason = placed(catalogue, one.draft_model, "native", device).unsupported()
-    if reason:
-        return f"its draft, {one.draft_model}: {reason}"
-    if draft == found.model:
-        return f"{one.draft_model} is the model itself, which is no draft of its own"
-    return None
 
 
 def _both(one: Technique, other: Technique) -> Reason | None:

@@ -44,6 +44,7 @@ class Record:
     has its own `finish_reason`, and a `failure` too if there is no answer at all. `cpu_joules` is
     the energy of the processors with their memory, `gpu_joules` that of the GPUs, by their own
     counters. `watermark` are the tokens that belong to a watermark, and all that were tested.
+    `drafted_tokens` were drafted by speculative decoding; the answer has `accepted_tokens` of them.
     """
 
     id: str
@@ -78,6 +79,8 @@ class Record:
     repetition: int = 0
     cpu_joules: float | None = None
     gpu_joules: float | None = None
+    drafted_tokens: int | None = None
+    accepted_tokens: int | None = None
     watermark: tuple[int, ...] = ()
 
     @property

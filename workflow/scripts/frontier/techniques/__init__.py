@@ -81,8 +81,8 @@ class Technique(Block, ABC):
 
     @property
     def draft_model(self) -> str | None:
-        """The id of a second model whose checkpoint it loads; None by default."""
-        return None
+        """The id of a second model whose checkpoint it loads: its key `draft`, if it has that."""
+        return getattr(self, DRAFT, None)
 
     @property
     def cached_tokens(self) -> int | None:
@@ -108,6 +108,9 @@ class Technique(Block, ABC):
     def change_transformers(self, model: Any) -> None:
         """Changes the loaded model in place. Raises UnsupportedError where it has no effect."""
 
+    def change_transformers_draft(self, draft: Any) -> None:
+        """Changes the loaded `draft_model` in place."""
+
     def transformers_generating(self, model: Any, draft: Any) -> dict[str, Any]:
         """Further arguments of transformers' `generate`, for each request.
 
@@ -132,12 +135,19 @@ class Technique(Block, ABC):
         return {}
 
 
+DRAFT = "draft"
+"""The key with the id of a technique's draft model."""
 TECHNIQUES: Registry[Technique] = Registry("techniques", Technique, mark=Measure)
 
 
 def block_of(technique: Technique) -> dict[str, JsonValue]:
     """All keys that decide a measurement, including defaults, as `technique_of` reads them."""
     return {"kind": technique.kind, **explicit(technique, Technique.model_fields)}
+
+
+def identity_of(technique: Technique) -> dict[str, JsonValue]:
+    """All keys that decide a measurement, but for a draft's id: its weights decide, by any name."""
+    return {name: one for name, one in block_of(technique).items() if name != DRAFT}
 
 
 def technique_of(block: Mapping[str, JsonValue]) -> Technique:

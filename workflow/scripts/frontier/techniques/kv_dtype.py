@@ -8,7 +8,7 @@ from frontier.blocks import Measure
 from frontier.errors import Reason
 from frontier.techniques import Context, Technique
 from frontier.techniques.common import quantized_cache
-from frontier.techniques.prompt_lookup import STATES
+from frontier.techniques.common.states import STATES
 
 HERE = {"transformers": ("fp8_e4m3",)}
 """The formats that engines of this process have."""

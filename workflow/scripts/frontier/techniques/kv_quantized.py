@@ -15,7 +15,7 @@ from frontier.blocks import Measure
 from frontier.errors import Reason, UnsupportedError
 from frontier.techniques import Context, Technique
 from frontier.techniques.common import quantized_cache
-from frontier.techniques.prompt_lookup import STATES
+from frontier.techniques.common.states import STATES
 
 
 class KvQuantized(Technique):

@@ -14,9 +14,7 @@ from pydantic import Field
 from frontier.blocks import Measure
 from frontier.errors import Reason
 from frontier.techniques import Context, Technique
-
-STATES = ("mamba", "mamba2", "rwkv", "falcon_mamba")
-"""Architectures with a state of fixed size instead of a key-value cache."""
+from frontier.techniques.common.speculating import no_rollback
 
 
 class PromptLookup(Technique):
@@ -39,10 +37,3 @@ class PromptLookup(Technique):
     def transformers_generating(self, model: Any, draft: Any) -> dict[str, Any]:
         """The numbers of `generate`."""
         return {"prompt_lookup_num_tokens": self.tokens, "max_matching_ngram_size": self.ngram}
-
-
-def no_rollback(architecture: str | None) -> Reason | None:
-    """The reason why rejected tokens cannot be removed from an architecture's state."""
-    if architecture in (*STATES, "jamba", "bamba", "zamba"):
-        return f"the state of {architecture} cannot take back rejected tokens"
-    return None

@@ -43,6 +43,12 @@ class Pair(NamedTuple):
     """Whether the text's first token has the end of the prompt too."""
 
 
+def positions(config: Any) -> int | None:
+    """The longest text of a model, in tokens; None if nothing limits it."""
+    most: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return most
+
+
 class Prompting:
     """A checkpoint's tokenizer, prompt style and end tokens."""
 
@@ -87,9 +93,7 @@ class Prompting:
         )
         self._endings: dict[tuple[str, ...], Endings] = {}
         self.beginning, self.closing = special_tokens.frame(self.tokenizer)
-        self.positions: int | None = getattr(
-            self.config.get_text_config(), "max_position_embeddings", None
-        )
+        self.positions = positions(self.config)
         _check_vocabulary(self.tokenizer, self.config, checkpoint)
 
     @classmethod

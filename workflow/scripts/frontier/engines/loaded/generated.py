@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded
-from frontier.engines.common.prompting import Prompting
+from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.batched import BatchedModel
+from frontier.engines.loaded.drafting import Drafts
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
 from frontier.requests import Request
@@ -25,9 +26,16 @@ class TransformersModel(BatchedModel):
         super().__init__(model, prompting, loaded, accelerator)
         self.techniques, self.draft = techniques, draft
         self.checked = not techniques
+        self.most = draft and positions(draft.config)
+        self.drafts = Drafts(model) if any(one.SPECULATES for one in techniques) else None
 
     def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
-        """The techniques' arguments."""
+        """The techniques' arguments. Raises UnsupportedError if the draft model has no room."""
+        if self.most and tokens > self.most:
+            raise UnsupportedError(
+                f"a request of {tokens} tokens, new ones included, is longer than the draft "
+                f"model's {self.most} positions"
+            )
         return self.techniques_arguments()
 
     def techniques_arguments(self) -> dict[str, Any]:
@@ -60,6 +68,12 @@ class TransformersModel(BatchedModel):
             self._check(None)
         return found
 
+    def generate(self, request: Generate) -> Generation:
+        """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
+        if self.drafts:
+            self.drafts.forget()
+        return super().generate(request)
+
     def look(self, cache: Any) -> None:
         """Raises UnsupportedError if a technique changed nothing."""
         super().look(cache)
@@ -78,7 +92,7 @@ class TransformersModel(BatchedModel):
         """An answer with the traces of techniques in its tokens; its times are known by then."""
         for one in self.techniques:
             answer = replace(answer, **one.seen_in_transformers(self.model, ids, tokens))
-        return answer
+        return self.drafts.counted(answer, tokens) if self.drafts else answer
 
     def synchronize(self) -> None:
         """Waits until the accelerator has finished its work; a CPU needs no waiting."""
@@ -90,5 +104,6 @@ class TransformersModel(BatchedModel):
 
     def close(self) -> None:
         """Releases the weights and the device's memory."""
+        self.draft = self.drafts = None
         super().close()
         torch_devices.empty_cache(self.accelerator)

@@ -15,6 +15,7 @@ from frontier.engines.common.adapted import with_adapter
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.loaded.compiled import CompiledModel, check_compilable
+from frontier.engines.loaded.drafting import load_draft
 from frontier.engines.loaded.generated import TransformersModel
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
@@ -45,7 +46,7 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         one.change_transformers(model)
     if compiled := any(one.COMPILES for one in settings.techniques):
         check_compilable(model, settings)
-    draft = _draft(settings)
+    draft = load_draft(settings, model, prompting)
     models = [one for one in (model, draft) if one is not None]
     loaded = Loaded(
         weights_bytes=stored_bytes(
@@ -70,21 +71,6 @@ def expects_quantized(settings: Settings, published: type[Quantizer] | None) -> 
     if published:
         return published is not type(settings.quantizer)
     return settings.quantizer.expects_quantized()
-
-
-def _draft(settings: Settings) -> Any:
-    """The second model that a technique loads, in the first one's precision; None without one."""
-    if settings.draft is None:
-        return None
-    loading.check_causal(settings.draft, trust_remote_code=False)
-    with out_of_memory():
-        draft = loading.load_whole(
-            settings.draft,
-            dtype=getattr(torch, settings.dtype),
-            device_map=torch_devices.device_map(settings.accelerator, settings.gpus),
-        )
-    loading.check_range(draft)
-    return draft.eval()
 
 
 def _model(checkpoint: Path, settings: Settings, published: type[Quantizer] | None) -> Any:

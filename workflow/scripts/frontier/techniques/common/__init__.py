@@ -1,1 +1,1 @@
-"""Shared by several techniques."""
+"""Shared by techniques."""

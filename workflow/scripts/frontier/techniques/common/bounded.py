@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from frontier.errors import Reason
 from frontier.techniques import Context, Technique
-from frontier.techniques.prompt_lookup import STATES
+from frontier.techniques.common.states import STATES
 
 OTHERWISE = ("falcon", "bloom", "mpt", "gptj", "codegen")
 """Architectures whose attention transformers computes by code of their own."""
