@@ -164,8 +164,9 @@ def test_answers_are_those_of_a_cache_that_forgets(
         found = generated(model, prompt)
         assert found == removing(checkpoint, ids, len(found), forget)
         assert found != generated(plain, prompt)
-    assert model.loaded.kv_most_tokens == technique.cached_tokens
-    assert model.loaded.kv_bytes_per_token == plain.loaded.kv_bytes_per_token
+    each = plain.loaded.kv_bytes_per_token
+    assert model.loaded.kv_bytes_per_token == each
+    assert model.loaded.kv_windows == ((technique.cached_tokens, each),)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,8 @@ def test_a_window_of_transformers_own_is_real(kind: str, tmp_path: Path, test_da
     model = loaded(tmp_path, SlidingWindow(window=7))
     found = generated(model)
     assert found == removing(tmp_path, model.prompting.encode(PROMPT, NEW), len(found), window(7))
-    assert (model.loaded.simulated, model.loaded.kv_most_tokens) == (False, 7)
+    each = model.loaded.kv_bytes_per_token
+    assert (model.loaded.simulated, model.loaded.kv_windows) == (False, ((6, each),))
     config.sliding_window = 7
     transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
     with pytest.raises(UnsupportedError, match="a window of 7 tokens without it"):

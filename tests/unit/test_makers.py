@@ -104,7 +104,8 @@ def test_amds_gpus(amd: Makers) -> None:
 LEASES = """
 import json, os, sys
 from frontier.machine import gpus
-names, found = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"), []
+names = ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+found = []
 for variables, count in json.loads(sys.argv[1]):
     for name in names:
         os.environ.pop(name, None)
@@ -122,13 +123,13 @@ VISIBLE: list[tuple[dict[str, str], list[str]]] = [
 
 
 def test_leases_of_amds(amd: Makers) -> None:
-    """The variables are respected; then only the runtime's variable is, by UUIDs."""
+    """The variables are respected; then only the runtime's is set, by UUIDs, and others' hide all."""
     asked = [[variables, len(uuids)] for variables, uuids in VISIBLE]
     for (variables, uuids), (held, left) in zip(
         VISIBLE, said(amd, LEASES, json.dumps(asked)), strict=True
     ):
         assert held == uuids, variables
-        assert left == {"ROCR_VISIBLE_DEVICES": ",".join(uuids)}
+        assert left == {"ROCR_VISIBLE_DEVICES": ",".join(uuids), "ZE_AFFINITY_MASK": "127"}
 
 
 @pytest.mark.parametrize(
@@ -156,7 +157,8 @@ def test_why_amds_are_too_few(amd: Makers) -> None:
     amd.amd[1].mode, amd.amd[0].serial = "CPX", "0"
     amd.tell()
     assert "; 1 GPU(s) are cut into parts (not SPX)" in refused(amd, "rocm", 2)
-    assert said(amd, LEASE, "rocm", "1") == [["AMD-1"], {"ROCR_VISIBLE_DEVICES": "1"}]
+    held, left = said(amd, LEASE, "rocm", "1")
+    assert (held, left["ROCR_VISIBLE_DEVICES"]) == (["AMD-1"], "1")
 
 
 def test_a_gpu_of_amds_in_use_is_passed_over(amd: Makers) -> None:
@@ -258,7 +260,8 @@ def test_the_mask(value: str | None) -> None:
 
 def test_a_lease_of_intels(intel: Makers) -> None:
     """They have numbers; one that is in use is passed over, and why too few are left is said."""
-    assert said(intel, LEASE, "xpu", "2") == [[ARC, OTHER], {"ZE_AFFINITY_MASK": "0,1"}]
+    hidden = {"CUDA_VISIBLE_DEVICES": "", "ROCR_VISIBLE_DEVICES": ""}
+    assert said(intel, LEASE, "xpu", "2") == [[ARC, OTHER], hidden | {"ZE_AFFINITY_MASK": "0,1"}]
     assert said(intel, LEASE, "xpu", "1", ZE_AFFINITY_MASK="1")[0] == [OTHER]
     words = refused(intel, "xpu", 2, ZE_AFFINITY_MASK="1")
     assert (
@@ -298,7 +301,8 @@ def test_a_job_without_gpus_sees_none(intel: Makers) -> None:
 
 def test_a_job_on_a_cpu_may_reserve_any(intel: Makers) -> None:
     """Those of the first maker that has any here."""
-    assert said(intel, LEASE, "cpu", "1") == [[ARC], {"ZE_AFFINITY_MASK": "0"}]
+    held, left = said(intel, LEASE, "cpu", "1")
+    assert (held, left["ZE_AFFINITY_MASK"]) == ([ARC], "0")
 
 
 WATCH = """

@@ -44,6 +44,12 @@ def preparation_memory(wildcards, attempt):
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
 
 
+def merging_memory(wildcards, attempt):
+    return (
+        estimates.preparation_bytes(CATALOGUE.models[wildcards.model], attempt) // 10**6
+    )
+
+
 def preparation_minutes(wildcards, attempt):
     return attempt * estimates.PREPARATION_MINUTES
 

@@ -23,7 +23,7 @@ from frontier.blocks import Decides
 from frontier.catalogue import devices, entries, examples, loads, models, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
-from frontier.catalogue.recipe import Recipe
+from frontier.catalogue.recipe import AdapterRecipe, Recipe
 from frontier.datasets import LOADERS
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES
@@ -180,7 +180,7 @@ def readme(text: str) -> str:
         dialects, containers, server_keys, entries, examples, models, devices, loads, engine_block,
         blocks, quantizers, question, techniques,
     )  # fmt: skip
-    kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
+    kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe, "AdapterRecipe": AdapterRecipe}
     for module in modules:
         kinds |= vars(module)
 

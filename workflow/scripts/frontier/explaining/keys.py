@@ -37,6 +37,8 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "grow_model": {(): "models/{model}/grow"},
     "fetch_model": {(): "models/{model}"},
     "fetch_adapter": {(): "models/{model}/adapter"},
+    "grow_adapter": {(): "models/{model}/adapter/grow"},
+    "merge_adapter": {(): "models/{model}/adapter"},
     "calibrate": {("draws",): "draws", (): "calibrations/{calibration}"},
     "quantize_model": {("options",): "quantizations/{quantization}"},
 }  # fmt: skip

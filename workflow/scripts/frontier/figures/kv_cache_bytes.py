@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
-from frontier.figures.common.cached import cache_bytes
 from frontier.results.columns import Column
 
 
 class KvCacheBytes(Figure):
     """The key-value cache at the end of the longest request, by the shapes of its tensors.
 
-    What the model needs for that request alone; an engine may reserve more. A bounded cache has no
-    more tokens than it holds; a sliding window in some of the layers only counts as if it grew. A
-    quantized cache has the latest tokens in full precision. For a simulated technique it is the
-    size that the cache would have.
+    What the model needs for that request alone; an engine may reserve more. Layers with a sliding
+    window hold no more than its tokens, a bounded cache no more than it has room for. A quantized
+    one has the latest tokens in full precision. For a simulated technique it is the size that the
+    cache would have.
     """
 
     ORDER = 115
@@ -24,7 +23,8 @@ class KvCacheBytes(Figure):
             "kv_cache_bytes",
             "count",
             "bytes",
-            "key-value cache at the end of the longest request: its tokens times the bytes of each",
+            "key-value cache at the end of the longest request: tokens times the bytes of each; "
+            "layers with a sliding window hold no more than its tokens",
         ),
     )
     HEADINGS = (heading("KV-cache", "kv_cache_bytes", words.size),)
@@ -32,7 +32,7 @@ class KvCacheBytes(Figure):
     def values(self, measured: Measured) -> Values:
         """The bytes; None if the cache of a token is unknown, as at a server."""
         known = (
-            cache_bytes(measured.measurement, one.prompt_tokens, one.tokens)
+            measured.measurement.cache_bytes(one.prompt_tokens + one.tokens, one.tokens)
             for one in (*measured.records, *measured.chosen)
         )
         sizes = [int(size) for size in known if size is not None]

@@ -7,7 +7,6 @@ import numpy as np
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.figures.common import utilization
-from frontier.figures.common.cached import cache_bytes
 from frontier.results.times import drafts, tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
@@ -37,15 +36,15 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without further tokens, a known cache or the device's bandwidth."""
-        middle = [(one.prompt_tokens, one.tokens / 2) for one in measured.records]
-        cached = [cache_bytes(measured.measurement, *one) for one in middle]
+        middles = [(one.prompt_tokens + one.tokens / 2, one.tokens / 2) for one in measured.records]
+        cached = [measured.measurement.cache_bytes(*middle) for middle in middles]
+        known = [one for one in cached if one is not None]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or None in cached or weights is None or drafts(measured.records):
+        if not tokens or not known or weights is None or drafts(measured.records):
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
-        read = weights * measured.spec.model.active_share
-        moved = read + float(np.mean(np.array(cached, dtype=np.float64)))
+        moved = weights * measured.spec.model.active_share + float(np.mean(known))
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"
         median = found or Estimate(float(np.median(times)), None, None, none)
@@ -55,8 +54,8 @@ class Mbu(Figure):
 
         method = f"of the median TPOT: {median.method}"
         reached = Estimate(rate(median.value), rate(median.high), rate(median.low), method)
-        nominal, known = utilization.limits_of_memory(measured)
+        nominal, reachable = utilization.limits_of_memory(measured)
         return {
             "mbu": utilization.scaled(reached, nominal),
-            "mbu_measured": utilization.scaled(reached, known),
+            "mbu_measured": utilization.scaled(reached, reachable),
         }

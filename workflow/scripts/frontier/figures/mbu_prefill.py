@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from frontier.figures import Figure, Measured, Needs, Values
 from frontier.figures.common import utilization
-from frontier.figures.common.cached import cache_bytes
 
 
 class MbuPrefill(Figure):
@@ -25,12 +24,11 @@ class MbuPrefill(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without the bytes or the limit, and for experts."""
-        weights = measured.measurement.weights_bytes
-        if weights is None or measured.spec.model.active_share != 1.0:
+        cached, weights = measured.measurement.cache_bytes, measured.measurement.weights_bytes
+        if cached(0) is None or weights is None or measured.spec.model.active_share != 1.0:
             return {}
         work = [
-            (one, weights + cached, s)
-            for one, n, s in utilization.prompts(measured)
-            if (cached := cache_bytes(measured.measurement, n, 0)) is not None
+            (one, weights + (cached(tokens) or 0), seconds)
+            for one, tokens, seconds in utilization.prompts(measured)
         ]
         return utilization.shares("mbu_prefill", work, utilization.limits_of_memory(measured))

@@ -94,8 +94,8 @@ def prepare(recipe: Recipe) -> Lessons:
     tokenizer = train_tokenizer(corpora, recipe)
     # Sorted by name, so that the order of a recipe's keys does not matter.
     streams = {
-        name: batches(encode(corpora[name], tokenizer), recipe.corpora[name].rows, recipe.seed)
-        for name in sorted(corpora)
+        name: batches(encode(corpora[name], tokenizer), corpus.rows, recipe.seed, corpus.by_length)
+        for name, corpus in sorted(recipe.corpora.items())
     }
     return Lessons(tokenizer, streams)
 

@@ -14,19 +14,25 @@ from frontier.machine import hardware
 def reserved(
     user: str, gpu: str | None, count: int, accelerator: str = "cuda"
 ) -> Iterator[list[str]]:
-    """Reserves `count` GPUs whose name contains `gpu`, and hides their maker's others.
+    """Reserves `count` GPUs whose name contains `gpu`, and hides all others.
 
     Yields their ids; a job without any sees none. Waits while other jobs of ours hold them.
     Raises UserError if the host has too few, or other processes use them.
     """
     if not count:
-        for one in hardware.MAKERS.values():
-            one.hide()
+        _hide_all()
         yield []
         return
     maker = hardware.maker(accelerator)
     fitting = {one.uuid: one for one in hardware.fitting(user, gpu, count, accelerator)}
     names = {uuid: one.name for uuid, one in fitting.items()}
     with leases.leased(user, names, count, partial(hardware.foreign_use, maker)) as held:
+        _hide_all()
         maker.show([fitting[uuid].shown_as for uuid in held])
         yield held
+
+
+def _hide_all() -> None:
+    """Leaves no maker's GPUs visible."""
+    for one in hardware.MAKERS.values():
+        one.hide()

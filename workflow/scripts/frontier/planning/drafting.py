@@ -43,7 +43,7 @@ def why_not_drafted(found: Placement, catalogue: Catalogue) -> Reason | None:
 
 def _not_plain(draft: Placement) -> Reason | None:
     """The reason why a draft would be another model than its block says."""
-    if draft.model.adapter:
+    if draft.model.applied:
         return "no adapter is put on a draft model"
     if draft.model.trust_remote_code:
         return "a draft model's own code (trust_remote_code) is not run"

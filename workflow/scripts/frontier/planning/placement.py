@@ -18,6 +18,7 @@ from frontier.conversions import plain_formats
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES, Engine
 from frontier.errors import Reason
+from frontier.planning.adapting import why_not_adapted
 from frontier.quantizers import (
     BYTES,
     EngineFacts,
@@ -152,12 +153,9 @@ class Placement:
             return reason
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
-        if self.model.adapter and not self.engine.adapters:
-            return f"{engine} does not support adapters"
-        if self.model.adapter and self.preparation:
-            return (
-                "an adapter is applied while loading, but this method writes a separate checkpoint"
-            )
+        prepares = self.preparation is not None
+        if reason := why_not_adapted(self.model, self.engine, self.published, prepares=prepares):
+            return reason
         other = self.preparation and self.preparation.environment
         if self.model.trust_remote_code and (other or not self.engine.own_code):
             where = f"in {other}'s environment" if other else f"on {engine}"
@@ -166,7 +164,7 @@ class Placement:
             self.architecture,
             self.device.accelerator,
             self.facts,
-            adapter=self.model.adapter is not None,
+            adapter=self.model.applied is not None,
             hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
         )
         return self.quantizer.unsupported(target)
@@ -204,12 +202,11 @@ class Placement:
                 return reason
             if self.preparation and self.preparation.conversion == self.published.method:
                 changed = False  # the file that the engine reads is checked, and used as it is
+            where, kind = self.device.accelerator, self.engine.kind
             if changed or self.published.method not in self.engine.reads:
-                return (
-                    f"published quantized: {self.published}, which {self.engine.kind} does not read"
-                )
-            if self.device.accelerator == "mps" and not self.model.gguf:
-                return f"published quantized: {self.published}, which is not tested on mps"
+                return f"published quantized: {self.published}, which {kind} does not read"
+            if self.engine.runs_quantizers and where not in ("cpu", "cuda") and not self.model.gguf:
+                return f"published quantized: {self.published}, which is not tested on {where}"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
             return f"its weights are published in {bits} bits and cannot be quantized again"

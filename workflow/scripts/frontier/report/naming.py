@@ -49,6 +49,20 @@ class Named(BaseModel):
     label: str | None = None
     note: str | None = None
     licence: str | None = None
+    heads: int | None = None
+    """A model's attention heads."""
+    kv_heads: int | None = None
+    """Those of them that have keys and values of their own."""
+
+    @property
+    def attention(self) -> str | None:
+        """Multi-head, grouped-query or multi-query attention, by the heads; None if unknown."""
+        if not self.heads or not self.kv_heads:
+            return None
+        if self.kv_heads == self.heads:
+            return f"MHA, {self.heads} heads"
+        kind = "MQA" if self.kv_heads == 1 else "GQA"
+        return f"{kind}, {self.kv_heads} KV of {self.heads} heads"
 
 
 class RenderSpec(BaseModel):
@@ -74,6 +88,7 @@ class Axis:
         entries = {entry.id: entry for entry in named}
         present = set(found)
         self.ids = [id_ for id_ in entries if id_ in present] + sorted(present - set(entries))
+        self.entries = {id_: entries[id_] for id_ in self.ids if id_ in entries}
         self.notes = {id_: visible(entry.note) for id_, entry in entries.items() if entry.note}
         labels = {id_: visible(entry.label or id_, 80) for id_, entry in entries.items()}
         shared = Counter(labels.values())
@@ -171,6 +186,11 @@ class Naming:
     def model(self, variant: str) -> str:
         """The label of a variant's model."""
         return self.models.label(self._variants[variant][0])
+
+    def attention(self, variant: str) -> str | None:
+        """The kind of attention of a variant's model; None if it is not known."""
+        entry = self.models.entries.get(self._variants[variant][0])
+        return entry.attention if entry else None
 
     def quantization(self, variant: str) -> str:
         """The label of a variant's quantization and techniques."""

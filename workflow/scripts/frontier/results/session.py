@@ -119,8 +119,8 @@ class Loaded(Part):
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
     kv_bytes_per_token: Count | None = None
-    kv_most_tokens: Count | None = None
-    """The most tokens that the cache holds; None if it grows with each."""
+    kv_windows: tuple[tuple[Count, Count], ...] = ()
+    """The most tokens that layers hold, with these layers' share of the bytes per token."""
     kv_waiting: tuple[Count, Count] | None = None
     """The most tokens that wait until they are quantized, and the bytes that each has more."""
     kernel: str | None = None
@@ -136,6 +136,18 @@ class Loaded(Part):
     a server decides it."""
     server: Served | None = None
     """None for an engine in the measuring process."""
+
+    def cache_bytes(self, tokens: float, new: float = 0) -> float | None:
+        """The key-value cache of a text of so many tokens; None if that of one is unknown.
+
+        Layers with a sliding window hold no more than its tokens. Of the `new` tokens, which were
+        generated, the last ones wait in full precision in a cache that quantizes.
+        """
+        if self.kv_bytes_per_token is None:
+            return None
+        outside = sum(max(0, tokens - most) * each for most, each in self.kv_windows)
+        most, more = self.kv_waiting or (0, 0)
+        return self.kv_bytes_per_token * tokens - outside + min(new, most) * more
 
 
 class Conditions(Part):
@@ -227,7 +239,7 @@ class Contention(Part):
     sessions: tuple[SessionLoad, ...] = ()
     """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
-    """The largest number seen at once; None without a GPU."""
+    """The largest number seen at once; None without a GPU, or if its driver does not list them."""
 
 
 class Asking(Part):

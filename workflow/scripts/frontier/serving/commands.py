@@ -17,7 +17,7 @@ PLACEHOLDERS = {
     "host": "the address to listen on, 127.0.0.1",
     "port": "the port to listen on",
     "metrics_port": "another free port, for servers that insist on one",
-    "accelerator": "cpu, cuda or mps",
+    "accelerator": "cpu, cuda (for rocm too, as torch has it), mps or xpu",
     "dtype": "the precision, as the block spells it",
     "gpus": "the number of GPUs; absent on a CPU",
     "threads": "processor threads of the server",

@@ -45,8 +45,9 @@ class Loaded:
     kv_bytes_per_token: int | None
     """None if the key-value cache does not grow with each token, or, before the first
     request, if only the cache itself shows it."""
-    kv_most_tokens: int | None = None
-    """The most tokens that the cache holds; None if it grows with each."""
+    kv_windows: tuple[tuple[int, int], ...] = ()
+    """The most tokens that layers with a sliding window hold, with their share of these bytes; of a
+    bounded cache, those of all layers."""
     kv_waiting: tuple[int, int] | None = None
     """The most generated tokens that wait until the cache quantizes them, and the bytes that each
     has more until then; None for other caches."""

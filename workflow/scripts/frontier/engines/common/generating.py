@@ -83,12 +83,15 @@ class HfGenerateModel(LoadedModel):
         """Whether the effect of the techniques is known; a first request shows it."""
         pad = prompting.tokenizer.pad_token_id
         # A checkpoint's own sampling and penalties would make its answers incomparable.
-        model.generation_config = transformers.GenerationConfig(
+        own = transformers.GenerationConfig(
             do_sample=False,
             num_beams=1,
             eos_token_id=list(prompting.eos) or None,
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
+        # An adapter's model around it passes on its own, or nothing, by kind and task.
+        bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+        model.generation_config = bare.generation_config = own
 
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
@@ -123,7 +126,7 @@ class HfGenerateModel(LoadedModel):
         self.loaded = replace(
             self.loaded,
             kv_bytes_per_token=kv_cache.kv_bytes_per_token(cache),
-            kv_most_tokens=kv_cache.most_tokens(cache),
+            kv_windows=kv_cache.kv_windows(cache),
             kv_waiting=kv_cache.waiting(cache),
         )
 

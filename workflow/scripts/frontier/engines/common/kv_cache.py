@@ -24,28 +24,25 @@ def kv_bytes_per_token(cache: Any) -> int | None:
     """The bytes per token of transformers' cache after a request; None if it has no such tensors.
 
     Its keys and values have the shape batch · heads · tokens · head_dim, with the heads that are
-    really cached. A sliding window counts like a cache that grows. Of a quantized cache these are
-    the bytes that are stored, scales included; its latest tokens may wait in full precision.
+    really cached. Layers with a sliding window count too (see `kv_windows`). Of a quantized cache
+    these are the bytes that are stored, scales included; its latest tokens wait in full precision.
     """
-    found = 0.0
+    return round(sum(map(_bytes_per_token, getattr(cache, "layers", ())))) or None
+
+
+def kv_windows(cache: Any) -> tuple[tuple[int, int], ...]:
+    """The windows of transformers' cache after a request: the most tokens that layers hold, with
+    the bytes per token of these layers.
+
+    None if all layers grow. Those of a static cache, which is allocated whole, are not known.
+    """
+    found: dict[int, int] = {}
     for layer in getattr(cache, "layers", ()):
-        quantized = [*quantized_cache.quantized_parts(layer)]
-        found += sum(map(quantized_cache.bytes_per_token, quantized))
-        if quantized:
-            continue
-        for name in ("keys", "values"):
-            part: Any = getattr(layer, name, None)
-            if getattr(part, "ndim", 0) == 4:
-                _, heads, _, head_dim = part.shape
-                found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
-    return round(found) or None
-
-
-def most_tokens(cache: Any) -> int | None:
-    """The most tokens that a cache holds; None if a layer of it grows without end."""
-    layers = [one for one in getattr(cache, "layers", ()) if hasattr(one, "keys")]
-    windows = {getattr(one, "sliding_window", None) for one in layers}
-    return max((one for one in windows if one), default=None) if None not in windows else None
+        window = getattr(layer, "sliding_window", None)
+        if getattr(layer, "is_sliding", False) and isinstance(window, int) and window > 1:
+            held = window - 1  # the newest token is attended to, but not yet stored
+            found[held] = found.get(held, 0) + round(_bytes_per_token(layer))
+    return tuple(sorted(found.items()))
 
 
 def waiting(cache: Any) -> tuple[int, int] | None:
@@ -58,3 +55,15 @@ def waiting(cache: Any) -> tuple[int, int] | None:
     )
     sizes = quantized_cache.sizes(cache)
     return (most - 1, round(sizes[1] - sizes[0])) if most and sizes else None
+
+
+def _bytes_per_token(layer: Any) -> float:
+    if quantized := [*quantized_cache.quantized_parts(layer)]:
+        return sum(map(quantized_cache.bytes_per_token, quantized))
+    found = 0
+    for name in ("keys", "values"):
+        part: Any = getattr(layer, name, None)
+        if getattr(part, "ndim", 0) == 4:
+            _, heads, _, head_dim = part.shape
+            found += bytes_per_token([(None, heads, None, head_dim)], part.itemsize) or 0
+    return found

@@ -78,8 +78,9 @@ class TransformersModel(BatchedModel):
         """Raises UnsupportedError if a technique changed nothing."""
         super().look(cache)
         for one in self.techniques:
-            if one.cached_tokens:
-                self.loaded = replace(self.loaded, kv_most_tokens=one.cached_tokens)
+            if one.cached_tokens and self.loaded.simulated and self.loaded.kv_bytes_per_token:
+                windows = ((one.cached_tokens, self.loaded.kv_bytes_per_token),)
+                self.loaded = replace(self.loaded, kv_windows=windows)
         self._check(cache)
 
     def _check(self, cache: Any) -> None:

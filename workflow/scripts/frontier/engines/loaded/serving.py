@@ -21,6 +21,7 @@ from frontier.engines.common.server_keys import Change
 from frontier.engines.loaded.server import ServerModel
 from frontier.engines.server import Server
 from frontier.errors import UnsupportedError, UserError, did_you_mean
+from frontier.machine.torch_devices import NAMES
 from frontier.quantizers import block_of
 from frontier.serving import servers
 from frontier.serving.commands import Command
@@ -52,7 +53,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         "checkpoint": checkpoint.absolute(),
         "draft": settings.draft and settings.draft.absolute(),
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
-        "accelerator": settings.accelerator,
+        "accelerator": NAMES[settings.accelerator],
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
         # A job on a CPU may reserve some all the same, on which nothing is computed.
         "gpus": settings.gpus or None if settings.accelerator != "cpu" else None,

@@ -11,7 +11,7 @@ import transformers.modeling_utils  # takes most of a second, which is not part 
 
 from frontier.engines import Loaded, Settings
 from frontier.engines.common import loading
-from frontier.engines.common.adapted import with_adapter
+from frontier.engines.common.adapted import check_tokens, with_adapter
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.loaded.compiled import CompiledModel, check_compilable
@@ -41,6 +41,7 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
     if settings.adapter:
         # Before any forward pass, since some kernels repack their weights on the first.
         model = with_adapter(model, settings.adapter)
+        check_tokens(model, prompting, alone=not settings.techniques)
     model.eval()
     for one in settings.techniques:
         one.change_transformers(model)
