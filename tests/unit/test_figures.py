@@ -54,7 +54,9 @@ FACTS: dict[str, Any] = {
     "batching": "padded",
     "spec": {
         "task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}},
-        "techniques": [{"kind": "watermark", "greenlist_ratio": 0.25}],
+        "techniques": [
+            {"kind": "watermark", "greenlist_ratio": 0.25}, {"kind": "guided", "regex": "yes|no"},
+        ],
     },
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
@@ -318,7 +320,7 @@ def test_what_there_is_decides_what_is_known() -> None:
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
         "unscored_answers", "unscored_reason", "cut_questions",
-        "green_share", "green_expected", "watermark_p",
+        "green_share", "green_expected", "watermark_p", "valid_answers",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}

@@ -76,7 +76,7 @@ def test_a_bias_that_no_logit_shows_is_unsupported(stories: Path) -> None:
     [
         ({"context_width": 4}, "lefthash reads one token"),
         ({"seeding_scheme": "selfhash"}, "greenlist_ratio: must be at least 0.41"),
-        ({"greenlist_ratio": 1.0}, "less than 1"),
+        ({"greenlist_ratio": 1.0}, "less than or equal to 0.99"),
     ],
 )
 def test_keys_that_transformers_would_ignore_are_refused(keys: dict[str, Any], words: str) -> None:

@@ -33,7 +33,7 @@ from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, Score, ScoredItem
-from frontier.scoring import counted, judged, latency, load
+from frontier.scoring import counted, effects, judged, latency, load
 from frontier.scoring.provenance import provenance
 from frontier.scoring.rows import asked_rows, scored_items
 from frontier.specs.score import LeftOutSpec, ScoreSpec
@@ -140,11 +140,11 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     result = outcome(measured.outcome, measured.reason)
     result["requests_sha256"] = measured.requests_sha256
     result["provenance"] = provenance(measured)
-    if measured.outcome != "measured":
+    every = latency.in_order(read(inputs.requests))
+    result |= effects.without(measured, every)
+    if result["outcome"] != "measured":
         result["figures"] = figures.values(Measured(measured, spec))
         return result, pl.DataFrame()
-
-    every = latency.in_order(read(inputs.requests))
     records, at_rates = at_once(every), loads(every)
     rows = asked_rows(read_lines(inputs.sample), measured)
     if rows.keys() != {record.id for record in records}:

@@ -28,6 +28,8 @@ def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]
         "simulated": rounded or loaded.simulated,
         "random_weights": origin.get("random_weights", False),
     }
+    if origin.get("zeros") is not None:
+        facts["zeros"] = origin["zeros"]
     if "parameters" in origin:
         facts["parameters"] = origin["parameters"]
     if loaded.quantized_layers is None:

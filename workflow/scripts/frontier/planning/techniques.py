@@ -25,6 +25,7 @@ def why_not_with(
         asks="choose" if task.choices else "generate",
         scenario=scenario,
         samples=task.samples is not None,
+        environment=found.environment,
     )
     for one in found.techniques:
         if reason := _alone(one, found, context):

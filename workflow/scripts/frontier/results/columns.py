@@ -15,7 +15,7 @@ OUTCOMES = {
     "does-not-fit": "planned out: weights, cache and margin exceed the device's memory",
     "out-of-memory": "tried, and the memory of the device, or of a scheduler's job, ran out",
     "out-of-time": "tried, and not finished in the time that a scheduler gave, the last time too",
-    "unsupported": "this engine cannot run this variant, or the quantization changed nothing",
+    "unsupported": "this engine cannot run this variant, or its way to run changed nothing",
     "invalid": "ran, but a check on the measurement failed; no timing is published",
 }
 
@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "simulated", "flag", "",
-        "true where weights were only rounded as if quantized: a score, but no latency of its own",
+        "true where weights were only rounded or set to zero: a score, but no latency of its own",
     ),
     Column("random_weights", "flag", "", "true where nothing was learned: latency, but no score"),
     _text("score_metric", "the metric by which variants are compared on this task"),

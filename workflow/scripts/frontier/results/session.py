@@ -118,6 +118,8 @@ class Loaded(Part):
     """None if the process was paused meanwhile, or an earlier cell had started the server."""
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
+    zeros: Amount | None = None
+    """The share of zeros among the layers' weights; None if no pruning was to set any."""
     kv_bytes_per_token: Count | None = None
     kv_windows: tuple[tuple[Count, Count], ...] = ()
     """The most tokens that layers hold, with these layers' share of the bytes per token."""

@@ -13,7 +13,7 @@ A file imports no engine at the top, since planning reads it in the core's envir
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -52,6 +52,8 @@ class Context:
     scenario: str = "single-stream"
     samples: bool = False
     """Whether tokens are chosen at random."""
+    environment: str | None = None
+    """workflow/envs/ENVIRONMENT.txt in which the engine runs; None: the core's own."""
 
 
 class Technique(Block, ABC):
@@ -118,6 +120,13 @@ class Technique(Block, ABC):
         """
         return {}
 
+    def transformers_processing(self, prompting: Any, vocabulary: int) -> Callable[[], Any] | None:
+        """A function that makes a logits processor of `generate` for each request; None: no such.
+
+        `prompting`: the checkpoint's tokenizer and ends; `vocabulary`: the number of logits.
+        """
+        return None
+
     def idle_in_transformers(self, model: Any, cache: Any) -> Reason | None:
         """The reason why a first request shows that it changed nothing; None if it did.
 
@@ -143,6 +152,16 @@ TECHNIQUES: Registry[Technique] = Registry("techniques", Technique, mark=Measure
 def block_of(technique: Technique) -> dict[str, JsonValue]:
     """All keys that decide a measurement, including defaults, as `technique_of` reads them."""
     return {"kind": technique.kind, **explicit(technique, Technique.model_fields)}
+
+
+def check_keys(block: Mapping[str, JsonValue]) -> None:
+    """Raises UserError for keys or values that no block of the kind has; some may be missing."""
+    keys = {name: value for name, value in block.items() if name != "kind"}
+    try:
+        TECHNIQUES.load(str(block.get("kind", ""))).model_validate(keys, strict=True)
+    except ValidationError as invalid:
+        if any(one["loc"] and one["type"] != "missing" for one in invalid.errors()):
+            raise UserError(first_fault(invalid)) from None
 
 
 def identity_of(technique: Technique) -> dict[str, JsonValue]:

@@ -34,11 +34,11 @@ class Watermark(Technique):
     CHOOSES: ClassVar[bool] = False
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream",)
 
-    greenlist_ratio: Annotated[float, Field(gt=0, lt=1), Measure] = 0.25
+    greenlist_ratio: Annotated[float, Field(gt=0, le=0.99), Measure] = 0.25
     """The share of the vocabulary that is green."""
-    bias: Annotated[float, Field(gt=0), Measure] = 2.0
+    bias: Annotated[float, Field(gt=0, le=100), Measure] = 2.0
     """Added to the logits of green tokens."""
-    hashing_key: Annotated[int, Field(ge=1, lt=2**31), Measure] = 15485863
+    hashing_key: Annotated[int, Field(ge=1, le=2**31 - 1), Measure] = 15485863
     """The secret by which the watermark is found again."""
     seeding_scheme: Annotated[Literal["lefthash", "selfhash"], Measure] = "lefthash"
     """`lefthash`: the token before decides which tokens are green; `selfhash`: the token itself

@@ -13,7 +13,7 @@ from frontier.blocks import Arguments, Block
 from frontier.client.origin import can_be_set
 from frontier.errors import UserError
 from frontier.quantizers import quantizer_of
-from frontier.techniques import technique_of
+from frontier.techniques import check_keys
 
 Template = str | tuple[str, ...]
 """An argument, or several that are left out together where a placeholder in them has no value."""
@@ -58,7 +58,7 @@ class Quantizes(Change):
 def _technique(block: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Raises ValueError for keys that are no technique's."""
     try:
-        technique_of(block)
+        check_keys(block)
     except UserError as error:
         raise ValueError(str(error)) from None
     return block
@@ -91,22 +91,26 @@ class RunsTechnique(Change):
             update={
                 "arguments": _with(self.arguments, block),
                 "variables": _with(self.variables, block),
-                "fields": _with(self.fields, block),
+                "fields": _with(self.fields, block, whole=True),
             }
         )
 
 
-def _with(value: Any, block: Mapping[str, JsonValue]) -> Any:
+def _with(value: Any, block: Mapping[str, JsonValue], *, whole: bool = False) -> Any:
     """Nested values with the placeholders of a technique's keys filled in; `{draft}` stays.
 
-    A text is filled in as it is, a number or a truth value as in JSON.
+    A text is filled in as it is, another value as in JSON; `whole`: as the value that it is, where
+    there is nothing but its placeholder.
     """
     if isinstance(value, Mapping):
-        return {name: _with(one, block) for name, one in value.items()}
+        return {name: _with(one, block, whole=whole) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_with(one, block) for one in value)
+        return type(value)(_with(one, block, whole=whole) for one in value)
     if not isinstance(value, str):
         return value
+    only = re.fullmatch(r"\{([a-z_]+)\}", value)
+    if whole and only and only[1] in block:
+        return block[only[1]]
 
     def text(found: re.Match[str]) -> str:
         name = found[1]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import transformers
+
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded
 from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.batched import BatchedModel
@@ -28,6 +30,9 @@ class TransformersModel(BatchedModel):
         self.checked = not techniques
         self.most = draft and positions(draft.config)
         self.drafts = Drafts(model) if any(one.SPECULATES for one in techniques) else None
+        logits = model.get_input_embeddings().weight.shape[0]
+        made = (one.transformers_processing(prompting, logits) for one in techniques)
+        self.processing = [one for one in made if one is not None]
 
     def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
         """The techniques' arguments. Raises UnsupportedError if the draft model has no room."""
@@ -41,7 +46,11 @@ class TransformersModel(BatchedModel):
     def techniques_arguments(self) -> dict[str, Any]:
         """The arguments of `generate` for the techniques with which it runs."""
         given = (one.transformers_generating(self.model, self.draft) for one in self.techniques)
-        return {name: value for one in given for name, value in one.items()}
+        found = {name: value for one in given for name, value in one.items()}
+        if self.processing:
+            processors = [make() for make in self.processing]
+            found["logits_processor"] = transformers.LogitsProcessorList(processors)
+        return found
 
     def reserve(self, requests: Sequence[Request]) -> int | None:
         """Raises UnsupportedError if a bounded cache has room for each request: nothing changes."""
