@@ -82,7 +82,7 @@ def layers(tensors: dict[str, torch.Tensor], architecture: str) -> dict[str, tor
 @pytest.mark.parametrize("score", ["magnitude", "wanda"])
 @pytest.mark.parametrize("architecture", FAMILIES)
 def test_two_of_every_four(folder: Path, tmp_path: Path, architecture: str, score: str) -> None:
-    """Of every four neighbours of a row; what stays is as it was, and so is the rest of the model."""
+    """Two of every four neighbours of a row are left, as they were, and so is the rest."""
     before = load_file(folder / architecture / "model.safetensors")
     after, built = pruned(folder / architecture, tmp_path / "to", score=score, pattern="2:4")
     matrices = layers(after, architecture)
@@ -212,7 +212,7 @@ def halves(matrix: torch.Tensor) -> torch.Tensor:
 def test_what_was_not_pruned_is_found_out(
     folder: Path, tmp_path: Path, change: Any, pattern: str, message: str
 ) -> None:
-    """By the files: a job that changed nothing, or something else, ends as unsupported."""
+    """Read from the files, a job that changed nothing, or something else, ends as unsupported."""
     with pytest.raises(UnsupportedError, match=message):
         zeros.result_of(folder / "llama", written(folder, tmp_path, change), pattern, 0.5)
 
