@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from frontier.results.key import Amount, Count
-from frontier.results.part import Ceilings, Part
+from frontier.results.part import Ceilings, LoadAverage, Part
 
 
 class Pass(Part):
@@ -44,13 +44,6 @@ class WarmUp(Part):
     last_change: Amount | None
     """The relative change between the last two rounds; None after a single round."""
     seconds: Amount
-
-
-class LoadAverage(Part):
-    """The host's load averages over 1, 5 and 15 minutes."""
-
-    before: tuple[Amount, ...] = ()
-    after: tuple[Amount, ...] = ()
 
 
 class Peaks(Part):
