@@ -20,6 +20,7 @@ import shipped
 from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
+from frontier.dialects.common import events
 from frontier.engines import (
     Choice,
     Choose,
@@ -789,3 +790,18 @@ def test_a_key_is_in_no_message(status: int, spoken: Spoken) -> None:
     with pytest.raises(UserError, match=r"HTTP 401.*OPENAI_API_KEY") as refused:
         wrong.generate(Generate("a", 9))
     assert "wrong-key-1" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("timings", "drafts"),
+    [
+        ({"draft_n": 12, "draft_n_accepted": 9}, (12, 9)),
+        ({"predicted_n": 16}, (0, 0)),
+        (None, None),
+    ],
+)
+def test_llama_cpps_drafts(timings: dict[str, int] | None, drafts: tuple[int, int] | None) -> None:
+    """Its last event's timings have them, unless nothing was drafted."""
+    usage = {"completion_tokens": 16, "prompt_tokens": 4, "total_tokens": 20}
+    counts = events.shared({"usage": usage, **({"timings": timings} if timings else {})})["counts"]
+    assert (counts.drafted, counts.accepted) == (drafts or (None, None))

@@ -294,3 +294,23 @@ def test_an_engines_key_is_named_where_it_stands() -> None:
     (found,) = keys.general([found])
     assert isinstance(found, Key)
     assert found.path == ("engines", "ENGINE", "threads")
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "reason"),
+    [
+        ("demo-llama+draft", "cpu", None),
+        ("demo-falcon+draft", "cpu", None),
+        ("demo-llama+draft", "cpu-vllm", None),
+        ("demo-llama+lookup", "cpu-llama-server", None),
+        ("demo-llama+draft", "cpu-llama-server", "llama-server-cpu has no draft with these keys"),
+        ("demo-judge+draft", "cpu", "was grown on other corpora, so its vocabulary is another"),
+        ("demo-draft+draft", "cpu", "demo-draft is the model itself"),
+        ("demo-llama+draft+lookup", "cpu", "would each draft the next tokens"),
+    ],
+)
+def test_drafts_are_of_the_models_tokens(variant: str, device: str, reason: str | None) -> None:
+    """Known while planning where both are grown here."""
+    found = cell(variant, device, "demo-translation")
+    assert found.outcome == ("unsupported" if reason else "planned")
+    assert (reason or "") in (found.reason or "")

@@ -88,7 +88,9 @@ def table(
                 "id": record.id,
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
-                "kv_cache_bytes": measured.cache_bytes(record.prompt_tokens + record.tokens),
+                "kv_cache_bytes": measured.cache_bytes(
+                    record.prompt_tokens + record.tokens, record.tokens
+                ),
                 "finish_reason": record.finish_reason,
                 **{time.column: time.of(record) for time in times},
                 "input": next(iter(item.fields.values()), ""),

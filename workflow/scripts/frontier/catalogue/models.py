@@ -172,6 +172,15 @@ class Model(Entry):
         return self
 
     @model_validator(mode="after")
+    def _grown_is_published_as_it_is_written(self) -> Model:
+        written = "bitnet" if self.grow and self.grow.ternary else None
+        if self.grow and self.published != written:
+            if written:
+                raise ValueError("published: a model with ternary weights says `published: bitnet`")
+            raise ValueError(f"published: this recipe writes no {self.published} weights")
+        return self
+
+    @model_validator(mode="after")
     def _parts_of_the_parameters(self) -> Model:
         if self.parameters is None:
             return self

@@ -9,6 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from frontier import templates
 from frontier.errors import did_you_mean
 from frontier.grammars import GRAMMARS
+from frontier.quantizers.common.linears import why_not_quantizable
+from frontier.quantizers.rounding import Rounding
+
+TERNARY = "ternary"
+PACKED_ROWS = 4  # rows of ternary weights in one of bytes
 
 # Limits for small models, so that a typo does not train until the memory is full.
 Count = Annotated[int, Field(ge=1, le=10**7)]
@@ -48,6 +53,20 @@ def _check_corpora(corpora: dict[str, Corpus]) -> dict[str, Corpus]:
 Corpora = Annotated[dict[str, Corpus], Field(min_length=1), AfterValidator(_check_corpora)]
 
 
+class QuantizationAware(BaseModel):
+    """Training with rounded weights; the gradient passes the rounding unchanged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    weights: Literal["ternary"] | Rounding
+    """`ternary`: BitNet b1.58, with activations of 8 bits; the checkpoint has the weights packed in
+    2 bits, and its model's block says `published: bitnet`. Or the keys of a `rounding`
+    quantization: the checkpoint has the rounded weights, in full precision, and a quantization with
+    the same keys, if symmetric, changes none of them."""
+    after: Annotated[float, Field(ge=0, le=0.99)] = 0
+    """Share of the steps that come before, in full precision."""
+
+
 class Recipe(BaseModel):
     """A small model, its corpora and its training."""
 
@@ -75,11 +94,34 @@ class Recipe(BaseModel):
     """Peak; it rises over the first twentieth of the steps, then falls to 1 % by cosine."""
     weight_decay: Annotated[float, Field(ge=0, le=10)] = 0.01
     seed: int = 0
+    quantization_aware: QuantizationAware | None = None
+    """Train the layers with rounded weights."""
+
+    @property
+    def ternary(self) -> bool:
+        """True if its checkpoint has ternary weights, packed as BitNet's."""
+        return self.quantization_aware is not None and self.quantization_aware.weights == TERNARY
 
     @model_validator(mode="after")
     def _heads_divide(self) -> Recipe:
         if self.hidden % (2 * self.heads):
             raise ValueError(f"hidden {self.hidden} is not a multiple of twice heads {self.heads}")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_rounded(self) -> Recipe:
+        asked = self.quantization_aware
+        if asked and (reason := why_not_quantizable("quantization_aware", self.architecture)):
+            raise ValueError(reason)
+        if not self.ternary:
+            return self
+        if self.architecture != "llama":
+            raise ValueError(f"ternary weights are for llama, not {self.architecture}")
+        for key in ("hidden", "intermediate"):
+            if getattr(self, key) % PACKED_ROWS:
+                raise ValueError(f"{key}: ternary rows are packed in fours: a multiple of 4")
+        if (rows := self.hidden // self.heads * self.cached_heads) % PACKED_ROWS:
+            raise ValueError(f"kv_heads: ternary keys have {rows} rows, which is no multiple of 4")
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,9 @@ class KvCacheBytes(Figure):
     """The key-value cache at the end of the longest request, by the shapes of its tensors.
 
     What the model needs for that request alone; an engine may reserve more. Layers with a sliding
-    window hold no more than its tokens.
+    window hold no more than its tokens, a bounded cache no more than it has room for. A quantized
+    one has the latest tokens in full precision. For a simulated technique it is the size that the
+    cache would have.
     """
 
     ORDER = 115
@@ -29,7 +31,9 @@ class KvCacheBytes(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The bytes; None if the cache of a token is unknown, as at a server."""
-        asked = [*measured.records, *measured.chosen]
-        longest = max((one.prompt_tokens + one.tokens for one in asked), default=0)
-        found = measured.measurement.cache_bytes(longest)
-        return {"kv_cache_bytes": int(found)} if asked and found is not None else {}
+        known = (
+            measured.measurement.cache_bytes(one.prompt_tokens + one.tokens, one.tokens)
+            for one in (*measured.records, *measured.chosen)
+        )
+        sizes = [int(size) for size in known if size is not None]
+        return {"kv_cache_bytes": max(sizes)} if sizes else {}

@@ -36,8 +36,8 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without further tokens, a known cache or the device's bandwidth."""
-        middles = [one.prompt_tokens + one.tokens / 2 for one in measured.records]
-        cached = [measured.measurement.cache_bytes(tokens) for tokens in middles]
+        middles = [(one.prompt_tokens + one.tokens / 2, one.tokens / 2) for one in measured.records]
+        cached = [measured.measurement.cache_bytes(*middle) for middle in middles]
         known = [one for one in cached if one is not None]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]

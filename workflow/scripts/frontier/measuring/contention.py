@@ -19,9 +19,10 @@ import psutil
 from frontier.machine import hardware
 from frontier.measuring.conditions import Log
 from frontier.measuring.energy import Energy
+from frontier.results.part import LoadAverage
 from frontier.results.recorded import Recorded
 from frontier.results.records import Record
-from frontier.results.session import Conditions, Contention, LoadAverage, SessionLoad
+from frontier.results.session import Conditions, Contention, SessionLoad
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""

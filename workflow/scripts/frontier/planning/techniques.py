@@ -21,6 +21,7 @@ def why_not_with(
         dtype=found.dtype,
         quantizer=found.quantizer.method,
         architecture=found.architecture,
+        head_dim=_head_dim(found),
         asks="choose" if task.choices else "generate",
         scenario=scenario,
         samples=task.samples is not None,
@@ -32,9 +33,20 @@ def why_not_with(
     if reason := why_not_drafted(found, catalogue):
         return reason
     for one, other in combinations(found.techniques, 2):
-        if reason := one.clashes(other) or other.clashes(one) or _both(one, other):
+        if one.kind == other.kind:
+            return f"{one.kind} twice: the second would replace the first"
+        if reason := one.clashes(other) or other.clashes(one):
+            return reason
+        here = [not found.engine.runs_technique(block_of(each)) for each in (one, other)]
+        if any(here) and (reason := _both(one, other)):
             return reason
     return None
+
+
+def _head_dim(found: Placement) -> int | None:
+    """The size of a model's attention heads, if known before the checkpoint is fetched."""
+    grow = found.model.grow
+    return grow.hidden // grow.heads if grow else found.model.head_dim
 
 
 def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
@@ -51,9 +63,7 @@ def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
 
 
 def _both(one: Technique, other: Technique) -> Reason | None:
-    """The reason why two techniques do not run together, by what they replace."""
-    if one.kind == other.kind:
-        return f"{one.kind} twice: the second would replace the first"
+    """The reason why two techniques do not run together in this process, by what they replace."""
     if one.SPECULATES and other.SPECULATES:
         return f"{one.kind} and {other.kind} would each draft the next tokens"
     for cached, speculating in ((one, other), (other, one)):

@@ -17,7 +17,7 @@ from frontier.quantizers import BYTES, HUB, EngineFacts, Load, Preparation, Quan
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-WRITTEN_IN = {"gguf": "llama_cpp", "onnx": "onnxruntime", "openvino": "openvino", "mlx": "mlx"}
+WRITTEN_IN = {"gguf": "llama_cpp", "onnx": "onnxruntime", "openvino": "openvino"}
 """The environments in which formats are written, whichever engine reads them."""
 INTEGRATIONS = "transformers.integrations."
 """The modules of transformers' own layers with packed weights."""
@@ -82,7 +82,10 @@ class Native(Quantizer):
 
     @classmethod
     def kernel(cls, model: PreTrainedModel) -> str | None:
-        """The precision, if transformers dequantized packed weights."""
+        """The precision, if transformers dequantized packed weights, or does so at each use."""
+        dtype = str(model.dtype).removeprefix("torch.")
+        if any(type(part).__name__ == "BitLinear" for part in model.modules()):
+            return f"ternary weights unpacked to {dtype} at each use, activations rounded to int8"
         if not getattr(model, "weights_were_unpacked", False):
             return None
-        return f"weights dequantized to {str(model.dtype).removeprefix('torch.')} while loading"
+        return f"weights dequantized to {dtype} while loading"

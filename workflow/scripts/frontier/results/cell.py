@@ -18,7 +18,8 @@ from frontier.results import layout
 from frontier.results.cell_load import Loads
 from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
-from frontier.results.session import Adoption, Asking, LoadAverage, Served
+from frontier.results.part import LoadAverage
+from frontier.results.session import Adoption, Asking, Served
 from frontier.scorers import CHOSEN, Scorer
 from frontier.unicode import parse_json, well_formed
 from frontier.values import first_fault

@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "simulated", "flag", "",
-        "true where weights were only rounded as if quantized: a score, but no latency of its own",
+        "true where weights were only rounded or set to zero: a score, but no latency of its own",
     ),
     Column("random_weights", "flag", "", "true where nothing was learned: latency, but no score"),
     _text("score_metric", "the metric by which variants are compared on this task"),
@@ -180,7 +180,8 @@ COMPARISONS: tuple[Column, ...] = (
     *with_interval("flips", "", "lost and gained together, as a share of the requests"),
     Column(
         "changed", "count", "answers",
-        "answers whose text differs, right or wrong; of choices: another likeliest one",
+        "answers whose text differs, right or wrong; of choices: another likeliest one. Where a "
+        "technique computes the same in another way, as with drafts, rounding chose",
     ),
     *with_interval(
         "kl_divergence", "nats",

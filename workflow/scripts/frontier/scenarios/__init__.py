@@ -196,6 +196,7 @@ def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
         warmup=found,
         kv_bytes_per_token=shown.kv_bytes_per_token,
         kv_windows=shown.kv_windows,
+        kv_waiting=shown.kv_waiting,
         batching=shown.batching,
     )
 

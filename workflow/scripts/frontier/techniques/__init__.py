@@ -46,6 +46,8 @@ class Context:
     """The method of the quantization."""
     architecture: str | None = None
     """transformers' model_type; None if unknown before the checkpoint is fetched."""
+    head_dim: int | None = None
+    """The size of an attention head; None likewise."""
     asks: Asked = "generate"
     scenario: str = "single-stream"
     samples: bool = False
@@ -83,6 +85,15 @@ class Technique(Block, ABC):
     def draft_model(self) -> str | None:
         """The id of a second model whose checkpoint it loads: its key `draft`, if it has that."""
         return getattr(self, DRAFT, None)
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """The most tokens that its key-value cache holds; None if it grows with each."""
+        return None
+
+    def simulates(self, architecture: str | None) -> bool:
+        """True if it only shows the cost in accuracy, so that times say nothing; by default not."""
+        return False
 
     def unsupported(self, context: Context) -> Reason | None:
         """The reason, known in advance, why it is impossible in this process; None by default."""

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, LoadedModel
-from frontier.engines.common import choices
-from frontier.engines.common.kv_cache import kv_bytes_per_token, kv_windows
+from frontier.engines.common import choices, kv_cache
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.requests import Sampling
@@ -124,8 +123,12 @@ class HfGenerateModel(LoadedModel):
 
     def look(self, cache: Any) -> None:
         """Records the facts that the cache of a first request shows."""
-        each, windows = kv_bytes_per_token(cache), kv_windows(cache)
-        self.loaded = replace(self.loaded, kv_bytes_per_token=each, kv_windows=windows)
+        self.loaded = replace(
+            self.loaded,
+            kv_bytes_per_token=kv_cache.kv_bytes_per_token(cache),
+            kv_windows=kv_cache.kv_windows(cache),
+            kv_waiting=kv_cache.waiting(cache),
+        )
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""

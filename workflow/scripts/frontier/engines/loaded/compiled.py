@@ -52,6 +52,7 @@ class CompiledModel(TransformersModel):
 
         The whole cache is read for each token, even of a short request.
         """
+        super().reserve(requests)
         generated = [one for one in requests if isinstance(one, Generate)]
         if not generated:  # choices need no cache
             return None

@@ -8,12 +8,13 @@ from typing import Any
 
 import transformers
 
-from frontier.engines import Generate, Generation, Loaded
+from frontier.engines import Choice, Choose, Generate, Generation, Loaded
 from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.batched import BatchedModel
 from frontier.engines.loaded.drafting import Drafts
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
+from frontier.requests import Request
 from frontier.techniques import Technique
 
 
@@ -51,6 +52,31 @@ class TransformersModel(BatchedModel):
             found["logits_processor"] = transformers.LogitsProcessorList(processors)
         return found
 
+    def reserve(self, requests: Sequence[Request]) -> int | None:
+        """Raises UnsupportedError if a bounded cache has room for each request: nothing changes."""
+        held = [(one, one.cached_tokens) for one in self.techniques if one.cached_tokens]
+        longest = max(map(self._tokens, requests), default=0) if held else 0
+        for one, tokens in held:
+            if tokens >= longest:
+                raise UnsupportedError(
+                    f"{one.kind} changed nothing: its {tokens} tokens have room for each request, "
+                    f"of at most {longest}"
+                )
+        return None
+
+    def _tokens(self, request: Request) -> int:
+        """The most tokens of a request and its answer."""
+        if isinstance(request, Generate):
+            return len(self._ids(request)) + request.max_new_tokens
+        return max(len(pair.before) + len(pair.after) for pair in self._pairs(request))
+
+    def choose(self, request: Choose) -> Choice:
+        """The choices' log-likelihoods. Raises UnsupportedError too if a technique is idle."""
+        found = super().choose(request)
+        if not self.checked:
+            self._check(None)
+        return found
+
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
         if self.drafts:
@@ -60,6 +86,13 @@ class TransformersModel(BatchedModel):
     def look(self, cache: Any) -> None:
         """Raises UnsupportedError if a technique changed nothing."""
         super().look(cache)
+        for one in self.techniques:
+            if one.cached_tokens and self.loaded.simulated and self.loaded.kv_bytes_per_token:
+                windows = ((one.cached_tokens, self.loaded.kv_bytes_per_token),)
+                self.loaded = replace(self.loaded, kv_windows=windows)
+        self._check(cache)
+
+    def _check(self, cache: Any) -> None:
         for one in self.techniques:
             if reason := one.idle_in_transformers(self.model, cache):
                 raise UnsupportedError(f"{one.kind} changed nothing: {reason}")

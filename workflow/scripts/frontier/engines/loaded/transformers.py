@@ -19,22 +19,9 @@ from frontier.engines.loaded.drafting import load_draft
 from frontier.engines.loaded.generated import TransformersModel
 from frontier.errors import UnsupportedError
 from frontier.machine import torch_devices
+from frontier.machine.tensors import stored_bytes
 from frontier.quantizers import Quantizer
 from frontier.quantizers.common.published import loader_of
-
-
-def stored_bytes(tensors: list[torch.Tensor]) -> int:
-    """The bytes stored by tensors: shared storage once, quantized tensors by their parts."""
-    seen: dict[tuple[str, int], int] = {}
-    waiting = list(tensors)
-    while waiting:
-        tensor = waiting.pop()
-        if hasattr(tensor, "__tensor_flatten__"):
-            waiting.extend(getattr(tensor, name) for name in tensor.__tensor_flatten__()[0])
-        else:
-            key = (str(tensor.device), tensor.untyped_storage().data_ptr())
-            seen[key] = tensor.untyped_storage().nbytes()
-    return sum(seen.values())
 
 
 def load(checkpoint: Path, settings: Settings) -> TransformersModel:
@@ -68,6 +55,9 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         ),
         quantized_layers=loader.quantized_layers(model),
         kv_bytes_per_token=None,  # known from the cache of the first request
+        simulated=any(
+            one.simulates(model.config.get_text_config().model_type) for one in settings.techniques
+        ),
         kernel=loader.kernel(model),
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):

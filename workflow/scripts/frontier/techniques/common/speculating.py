@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from frontier.errors import Reason
+from frontier.techniques.common.states import STATES
 
-WITH_A_STATE = ("mamba", "mamba2", "rwkv", "falcon_mamba", "jamba", "bamba", "zamba")
+WITH_A_STATE = (*STATES, "jamba", "bamba", "zamba")
 """Architectures whose state is overwritten by each token."""
 
 
