@@ -116,7 +116,7 @@ def test_the_rounding_of_the_training_is_the_quantizers(tmp_path: Path) -> None:
 
 
 def test_rounding_begins_where_the_recipe_says() -> None:
-    """Before, training is that of the recipe without the key, to the last bit."""
+    """Training before that is that of the recipe without the key, to the last bit."""
     losses = {}
     for name, changes in {
         "plain": {},
@@ -176,7 +176,7 @@ def test_recipes_that_cannot_work(changes: dict[str, Any], message: str) -> None
 def test_a_block_says_what_the_recipe_writes(
     weights: str | None, keys: dict[str, Any], message: str
 ) -> None:
-    """Else a cell would be planned that loading refuses."""
+    """Otherwise a cell would be planned that loading refuses."""
     asked = json.loads(recipe().model_dump_json(exclude_none=True))
     asked |= {"quantization_aware": {"weights": weights}} if weights else {}
     with pytest.raises(ValidationError, match=message):
