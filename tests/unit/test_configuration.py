@@ -235,7 +235,7 @@ BAD: dict[str, tuple[str, str, str, str]] = {
     "answers without an end": ("tasks", "max_new_tokens: 8", "max_new_tokens: 1_000_000_000", r"max_new_tokens: .* 1000000"),
     "escape in a label": ("models", "label: Llama 2 7B chat", 'label: "a\\\\e[31m"', r"label: must be one line without control"),
     "GPU's name for a shell": ("devices", "gpu: A6000", "gpu_model: 'a; ls'", r"a6000: gpu_model: String should match pattern"),
-    "calibration by no name": ("quantizations", "calibration: study", "calibration: ''", r"gptq8\.calibration: unknown id ''"),
+    "calibration by no name": ("quantizations", "calibration: study", "calibration: ''", r"calibration: unknown id ''"),
     "loader of a dataset without tasks": ("tasks", "datasets:\n", "datasets:\n  spare: {loader: sst, source: {generator: demo}}\n", r"datasets\.spare\.loader: unknown id 'sst' \(did you mean 'sst2'\?\)"),
     "long word": ("tasks", "grammar: sentiment", f"grammar: {'x' * 300}", r"grammar: there is no grammar 'x{80}… \(220 more characters\)'"),
     "empty label": ("models", "label: Llama 2 7B chat", "label: ''", r"label: .* at least 1 character"),

@@ -63,7 +63,7 @@ class QuantizationAware(BaseModel):
     2 bits, and its model's block says `published: bitnet`. Or the keys of a `rounding`
     quantization: the checkpoint has the rounded weights, in full precision, and a quantization with
     the same keys, if symmetric, changes none of them."""
-    after: Annotated[float, Field(ge=0, lt=1)] = 0
+    after: Annotated[float, Field(ge=0, le=0.99)] = 0
     """Share of the steps that come before, in full precision."""
 
 

@@ -1,4 +1,4 @@
-"""Orders in words, whose right answer is JSON: small models make mistakes in its form.
+"""Orders in words, whose right answer is JSON.
 
 The fields are a customer, a whole number and a thing, in the order of the schema of the task
 demo-orders.

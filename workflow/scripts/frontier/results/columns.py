@@ -180,7 +180,8 @@ COMPARISONS: tuple[Column, ...] = (
     *with_interval("flips", "", "lost and gained together, as a share of the requests"),
     Column(
         "changed", "count", "answers",
-        "answers whose text differs, right or wrong; of choices: another likeliest one",
+        "answers whose text differs, right or wrong; of choices: another likeliest one. Where a "
+        "technique computes the same in another way, as with drafts, rounding chose",
     ),
     *with_interval(
         "kl_divergence", "nats",

@@ -35,7 +35,7 @@ class Draft(Technique):
     """`constant`: a step drafts `tokens`. `heuristic_transient`: that is where each request begins;
     two more behind a step that accepted all, one fewer behind any other. transformers' `heuristic`
     is not there: it continues from one request to the next, so that times depend on their order."""
-    confidence: Annotated[float, Field(ge=0, lt=1), Measure] = 0.0
+    confidence: Annotated[float, Field(ge=0, le=0.99), Measure] = 0.0
     """A draft ends at a token that the draft model gives a lower probability; transformers adapts
     the limit during a request. At 0 it does not ask: each draft has all its tokens."""
 

@@ -26,7 +26,7 @@ class Pruned(Prepared, ABC):
     pattern: Annotated[Literal["unstructured", "2:4"], Measure] = "unstructured"
     """`2:4`: two of every four neighbours in a row, which NVIDIA's sparse tensor cores can skip;
     unstructured: wherever the scores are least."""
-    sparsity: Annotated[Annotated[float, Field(gt=0, lt=1)], Measure] = 0.5
+    sparsity: Annotated[Annotated[float, Field(gt=0, le=0.99)], Measure] = 0.5
     """The share of a matrix that becomes zero."""
 
     @model_validator(mode="after")
