@@ -103,6 +103,11 @@ class Technique(Block, ABC):
         """The reason why it cannot run together with another one; None by default."""
         return None
 
+    @property
+    def llama_cpp_cache(self) -> str | None:
+        """The type of llama.cpp's key-value cache, as ggml names it; None: its own choice."""
+        return None
+
     def transformers_loading(self) -> dict[str, Any]:
         """Further arguments of transformers' `from_pretrained`."""
         return {}
