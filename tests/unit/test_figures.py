@@ -51,7 +51,7 @@ LOADED = {"warmup": WARM_UP, "metered": METERED, "ceilings": CEILINGS}
 FACTS: dict[str, Any] = {
     "sessions": [session(0, loaded=LOADED), session(1)], "parameters": 1_000_000,
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
-    "batching": "padded",
+    "batching": "padded", "zeros": 0.5,
     "spec": {
         "task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}},
         "techniques": [
@@ -312,7 +312,7 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "load_s", "kv_cache_bytes", "requests", "sampled_from",
+        "weights_bytes", "zero_share", "load_s", "kv_cache_bytes", "requests", "sampled_from",
         "requests_at_once",
         "failed_requests", "withheld_answers", "withheld_rate",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",

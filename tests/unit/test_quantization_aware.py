@@ -157,7 +157,7 @@ def test_training_for_few_bits_helps_at_few_bits() -> None:
         ({"architecture": "falcon", "quantization_aware": {"weights": "ternary"}}, "for llama"),
         ({"intermediate": 66, "quantization_aware": {"weights": "ternary"}}, "multiple of 4"),
         ({"quantization_aware": {"weights": {"bits": 9}}}, "less than or equal to 8"),
-        ({"quantization_aware": {"weights": "ternary", "after": 1}}, "less than 1"),
+        ({"quantization_aware": {"weights": "ternary", "after": 1}}, "equal to 0.99"),
     ],
 )
 def test_recipes_that_cannot_work(changes: dict[str, Any], message: str) -> None:

@@ -9,7 +9,7 @@ from frontier.results.columns import Column
 class ZeroShare(Figure):
     """The share of zeros among the layers' weights, counted in the files that the pruning wrote."""
 
-    ORDER = 11
+    ORDER = 12
     NEEDS = Needs.ANSWERS
     COLUMNS = (
         Column(
