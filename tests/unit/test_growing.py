@@ -234,7 +234,7 @@ def test_every_parameter_has_one_optimizer() -> None:
         ({"corpora": {"sentimant": {"prompt": "", "examples": 1, "rows": 1}}}, "'sentiment'"),
         (
             {"corpora": {"sentiment": {"prompt": "{text}", "examples": 1, "rows": 1}}},
-            r"corpora.sentiment.prompt: no field 'text'",
+            r"sentiment.prompt: no field 'text'",
         ),
     ],
 )
