@@ -30,8 +30,7 @@ class TransformersModel(BatchedModel):
         self.checked = not techniques
         self.most = draft and positions(draft.config)
         self.drafts = Drafts(model) if any(one.SPECULATES for one in techniques) else None
-        logits = model.get_input_embeddings().weight.shape[0]
-        made = (one.transformers_processing(prompting, logits) for one in techniques)
+        made = (one.transformers_processing(prompting, _logits(model)) for one in techniques)
         self.processing = [one for one in made if one is not None]
 
     def arguments(self, tokens: int, rows: int = 1) -> dict[str, Any]:
@@ -117,3 +116,9 @@ class TransformersModel(BatchedModel):
         self.draft = self.drafts = None
         super().close()
         torch_devices.empty_cache(self.accelerator)
+
+
+def _logits(model: Any) -> int:
+    """The number of logits, which may be larger than the vocabulary."""
+    rows: int = model.get_input_embeddings().weight.shape[0]
+    return rows
