@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch.utils import file_baton
 
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
@@ -46,6 +47,18 @@ def test_a_quantized_cache_has_the_bytes_that_are_stored(
     groups = 5 * 4 * 2
     assert model.loaded.kv_bytes_per_token == groups * (packed + 4 + 4)
     assert model.loaded.kv_waiting == (3, PLAIN - groups * (packed + 8))
+
+
+def test_it_takes_over_the_lock_of_a_killed_compilation(stories: Path, tmp_path: Path) -> None:
+    """quanto compiles an extension on first use, where torch would wait for ever."""
+    with_one(stories, KvQuantized(group_size=8))
+    lock = tmp_path / "build" / "lock"
+    lock.parent.mkdir()
+    lock.touch()
+    baton = file_baton.FileBaton(str(lock))
+    assert baton.try_acquire()
+    baton.release()
+    assert not lock.exists()
 
 
 def test_groups_that_do_not_divide_a_head_are_refused(stories: Path) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from frontier.blocks import Measure
 from frontier.errors import Reason, UnsupportedError
+from frontier.host import extensions
 from frontier.techniques import Context, Technique
 from frontier.techniques.common import quantized_cache
 from frontier.techniques.common.states import STATES
@@ -39,7 +40,11 @@ class KvQuantized(Technique):
         return self._undivided(context.head_dim)
 
     def change_transformers(self, model: Any) -> None:
-        """Raises UnsupportedError if the heads of the loaded model are of another size."""
+        """Raises UnsupportedError if the heads of the loaded model are of another size.
+
+        The first request compiles quanto's extension.
+        """
+        extensions.end_locks_with_their_jobs()
         config = model.config.get_text_config()
         heads = getattr(config, "num_attention_heads", None)
         hidden = getattr(config, "hidden_size", None)
