@@ -57,6 +57,8 @@ from quantizing import quantizer
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
 SPOKEN = {
     "vllm-cpu": "vllm",
+    "vllm-rocm": "vllm",
+    "vllm-xpu": "vllm",
     "vllm-chat": "vllm",
     "llama-server-cpu": "llama-server",
     "openvino-model-server": "ovms",
@@ -635,7 +637,15 @@ def logprobs_of(*texts: str) -> list[float]:
 
 def test_which_servers_give_likelihoods() -> None:
     """The documented ones; the others are only asked for texts."""
-    assert {"vllm", "vllm-cpu", "tgi", "sglang", "llama-cpp-python"} == CHOOSING - BY_TOP
+    assert {
+        "vllm",
+        "vllm-cpu",
+        "vllm-rocm",
+        "vllm-xpu",
+        "tgi",
+        "sglang",
+        "llama-cpp-python",
+    } == CHOOSING - BY_TOP
     assert {"llama-server", "llama-server-cpu", "openai", "azure"} == BY_TOP
 
 

@@ -206,7 +206,9 @@ def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason
 def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
     """Engines that do not read the hub's format get a model converted in the format's environment."""
     engine = CATALOGUE.engines[name]
-    hardware = {"cpu": "cpu", "cuda": "a6000", "mps": "mps"}[engine.accelerators[0]]
+    hardware = {"cpu": "cpu", "cuda": "a6000", "mps": "mps", "rocm": "mi300x", "xpu": "max-1550"}[
+        engine.accelerators[0]
+    ]
     device = CATALOGUE.devices[hardware].model_copy(update={"engine": name})
     here = CATALOGUE.model_copy(update={"devices": {"here": device}})
     found = placed(here, "gpt2", "native", "here")

@@ -38,7 +38,7 @@ TRANSLATED = frozenset({
 """Settings that `settings_of` and `window_of` treat."""
 
 
-def why_not(architecture: str | None) -> Reason | None:
+def unreadable(architecture: str | None) -> Reason | None:
     """The reason why a model of that architecture does not run; None if it does, or is unknown."""
     if architecture is None or architecture in FAMILIES:
         return None

@@ -34,7 +34,7 @@ class Mlx(Engine):
 
     def why_not_architecture(self, architecture: str | None) -> Reason | None:
         """The reason for an architecture whose answers are not tested to be transformers'."""
-        return mlx_settings.why_not(architecture)
+        return mlx_settings.unreadable(architecture)
 
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""

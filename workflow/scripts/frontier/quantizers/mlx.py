@@ -35,7 +35,7 @@ class Mlx(Prepared):
                 f"MLX packs rows in groups of {self.group_size}; the model's rows have "
                 f"{target.hidden} weights"
             )
-        return mlx_settings.why_not(target.architecture)
+        return mlx_settings.unreadable(target.architecture)
 
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
         """The job that packs the weights, in MLX's environment."""

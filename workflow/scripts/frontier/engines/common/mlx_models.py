@@ -82,7 +82,7 @@ def _config(checkpoint: Path) -> Any:
         raise
     except Exception as error:  # from a configuration's class, which may check keys in any way
         raise UserError(f"{checkpoint}: unreadable config: {one_line(error)[:SHOWN]}") from error
-    if reason := mlx_settings.why_not(config.model_type):
+    if reason := mlx_settings.unreadable(config.model_type):
         raise UnsupportedError(reason)
     return config
 
