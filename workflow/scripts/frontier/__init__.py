@@ -28,7 +28,6 @@ FLOORS = (
     ("checkpoints",),
     ("datasets",),
     ("quantizers",),
-    ("techniques",),
     ("stats",),
     ("answers",),
     ("judging",),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from frontier.checkpoints.adapter_files import CONFIG, WEIGHTS
 from frontier.errors import UserError
 
-READ = (CONFIG, WEIGHTS)
+READ = ("adapter_config.json", "adapter_model.safetensors")
 
 
 def read_files(folder: Path) -> tuple[str, ...]:

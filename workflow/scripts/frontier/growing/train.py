@@ -18,7 +18,6 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from frontier import values
 from frontier.catalogue.recipe import Recipe
-from frontier.growing import quantization_aware, ternary
 from frontier.growing.architectures import build
 from frontier.growing.corpus import IGNORED, batches, encode, texts, train_tokenizer
 from frontier.host import files
@@ -42,8 +41,6 @@ class Grown:
     """Each grammar's cross entropy in nats per token of the answers, mean of the last tenth."""
     seconds: float
     """Duration of the training."""
-    ternary: bool = False
-    """The layers' weights have three values, and are saved packed."""
 
 
 def schedule(step: int, steps: int) -> float:
@@ -97,8 +94,8 @@ def prepare(recipe: Recipe) -> Lessons:
     tokenizer = train_tokenizer(corpora, recipe)
     # Sorted by name, so that the order of a recipe's keys does not matter.
     streams = {
-        name: batches(encode(corpora[name], tokenizer), corpus.rows, recipe.seed, corpus.by_length)
-        for name, corpus in sorted(recipe.corpora.items())
+        name: batches(encode(corpora[name], tokenizer), recipe.corpora[name].rows, recipe.seed)
+        for name in sorted(corpora)
     }
     return Lessons(tokenizer, streams)
 
@@ -113,11 +110,9 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
     torch.use_deterministic_algorithms(True)
     tokenizer = lessons.tokenizer
     model = build(recipe, len(tokenizer), tokenizer.eos_token_id).train()
-    quantization_aware.prepare(model, recipe)
     steppers = optimizers(model, recipe)
     history: list[dict[str, float]] = []
     for step in range(recipe.steps):
-        quantization_aware.begin(model, recipe, step)
         losses = {}
         for name, stream in lessons.streams.items():
             loss = answer_loss(model, *next(stream))
@@ -135,15 +130,12 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
     means = {
         name: sum(losses[name] for losses in last) / len(last) for name in lessons.streams if last
     }
-    quantization_aware.finish(model, recipe)
-    return Grown(model.eval(), tokenizer, means, time.monotonic() - started, recipe.ternary)
+    return Grown(model.eval(), tokenizer, means, time.monotonic() - started)
 
 
 def save(grown: Grown, folder: Path) -> None:
     """Writes a checkpoint in the hub's layout: config, safetensors, tokenizer."""
     grown.model.save_pretrained(folder)
-    if grown.ternary:
-        ternary.pack(grown.model, folder)
     grown.tokenizer.save_pretrained(folder)
     # transformers 5 writes the name of a class that version 4 lacks, with which many servers run.
     path = folder / "tokenizer_config.json"

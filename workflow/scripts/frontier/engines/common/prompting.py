@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import transformers
 
 from frontier import templates
-from frontier.arrivals import by_steps
+from frontier.arrivals import one_by_one
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings
@@ -41,12 +41,6 @@ class Pair(NamedTuple):
     after: list[int]
     merged: bool
     """Whether the text's first token has the end of the prompt too."""
-
-
-def positions(config: Any) -> int | None:
-    """The longest text of a model, in tokens; None if nothing limits it."""
-    most: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return most
 
 
 class Prompting:
@@ -93,7 +87,9 @@ class Prompting:
         )
         self._endings: dict[tuple[str, ...], Endings] = {}
         self.beginning, self.closing = special_tokens.frame(self.tokenizer)
-        self.positions = positions(self.config)
+        self.positions: int | None = getattr(
+            self.config.get_text_config(), "max_position_embeddings", None
+        )
         _check_vocabulary(self.tokenizer, self.config, checkpoint)
 
     @classmethod
@@ -217,7 +213,7 @@ class Prompting:
             prompt_tokens=prompt_tokens,
             finish_reason="stop" if ended else "length",
             start_ns=start_ns,
-            arrivals=by_steps(token_ns),
+            arrivals=one_by_one(token_ns),
             end_ns=end - start_ns,
         )
 
