@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 FLAGS = ("--profile", "slurm", "--slurm-status-command", "squeue", "--latency-wait", "10",
          "--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "2")  # fmt: skip
 REQUESTS = 100
-MINUTES = 3
+MINUTES = 4
 """The time of jobs that are to be too slow."""
 MEASURE, QUANTIZE = "workflow/scripts/measure.py", "workflow/scripts/quantize_model.py"
 ACCOUNT = ("--default-resources", "attempts=3", "cpus_per_task=1", "runtime=30", "mem_mb=4000",
