@@ -126,4 +126,4 @@ bench: setup ## compare with lm-eval, optimum-benchmark and others: MODEL=id or 
 
 # Leaves results alone.
 clean: ## delete .venv and everything in resources/ that can be fetched or rebuilt
-	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs models quantized samples)
+	rm -rf .venv $(addprefix resources/,adapters calibrations datasets downloads envs merged models quantized samples)

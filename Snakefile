@@ -8,6 +8,7 @@ Any cell of the catalogue can be requested by its path: results/VARIANT/DEVICE/T
 include: "workflow/rules/common.smk"
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/adapters.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/score.smk"

@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import little
 from frontier.engines import Due, Generate, Settings
 from frontier.engines.loaded import transformers as engine
+from frontier.engines.loaded.generated import TransformersModel
 from quantizing import quantizer
 
 SIZES = {
@@ -53,7 +54,7 @@ def plain(model: object, tokenizer: object, prompts: Sequence[str], new: int, ro
     return count
 
 
-def ours(model: engine.TransformersModel, prompts: Sequence[str], new: int) -> int:
+def ours(model: TransformersModel, prompts: Sequence[str], new: int) -> int:
     """The same by the engine; returns the tokens."""
     now = time.perf_counter_ns()
     stop = ("\n\n\n",)

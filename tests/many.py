@@ -79,6 +79,7 @@ def project(folder: Path, cells: int, requests: int) -> Path:
     for name, content in {
         "models": {"models": blocks},
         "quantizations": {"quantizations": QUANTIZATIONS},
+        "techniques": {"techniques": {}},
         "devices": {"devices": DEVICES},
         "tasks": {"datasets": datasets, "tasks": tasks},
         "config": {"title": "Many cells", "study": study},

@@ -70,6 +70,16 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
             "adapter": {"hub": "org/adapter", "revision": "b" * 40},
         },
         "local": {"path": str(data)},
+        "adapted": {
+            "grow": tiny.recipe("gpt2"), "base": "local",
+            "adapter": {
+                "merged": True,
+                "grow": {
+                    "method": "lora", "rank": 4, "steps": 2, "learning_rate": 0.01, "seed": 1,
+                    "corpora": {"arithmetic": {"prompt": "{question}", "examples": 9, "rows": 3}},
+                },
+            },
+        },
         "named": {
             "served": "named-1", "endpoints": ["far"], "shutdown": "2027-01-14", "prompt": "chat",
             "system": "Be brief.", "label": "N",
@@ -88,7 +98,7 @@ def whole(data: Path) -> dict[str, dict[str, Any]]:
                 "dtypes": ["float32", "float16"], "cache": {"falcon": "broadcast"}, "own_code": True,
                 "scenarios": ["single-stream"], "asks": ["generate"], "adapters": True, "label": "T",
             },
-            "mine": {"like": "transformers", "compile": True, "cache": "grouped"},
+            "mine": {"like": "transformers", "cache": "grouped"},
             "cpp": {
                 "kind": "llama_cpp", "reads": ["gguf"], "accelerators": ["cpu"],
                 "environment": "llama_cpp",

@@ -32,7 +32,7 @@ def _examine(method: str, keys: dict[str, Any], folder: str, dtype: str) -> dict
     of_quantized, true = _logits(found.model), _logits(native.model)
     return {
         "bytes": found.loaded.weights_bytes,
-        "native_bytes": native.loaded.weights_bytes,
+        "parent_bytes": native.loaded.weights_bytes,
         "layers": found.loaded.quantized_layers,
         "error": float((of_quantized - true).square().mean().sqrt()),
         "spread": float(true.std()),

@@ -63,6 +63,7 @@ def catalogue(data: Path) -> dict[str, dict[str, Any]]:
     return {
         "models": {"models": models},
         "quantizations": {"quantizations": quantizations},
+        "techniques": {"techniques": {}},
         "devices": {"devices": {"cpu": cpu}},
         "tasks": {"datasets": datasets, "tasks": tasks},
         "config": {"title": "Tiny", "study": study},

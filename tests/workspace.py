@@ -24,7 +24,7 @@ from warm_snakemake import SNAKEMAKE, Warm
 
 ROOT = Path(__file__).resolve().parent.parent
 LEFT_BEHIND = shutil.ignore_patterns(
-    ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs", "quantized", "adapters", "calibrations",
+    ".venv", ".git", ".snakemake", "results", "datasets", "downloads", "models", "samples", "envs", "quantized", "merged", "adapters", "calibrations",
     "machines", "digests.json", "__pycache__", ".*_cache", ".hypothesis", "tests",
 )  # fmt: skip
 

@@ -67,7 +67,7 @@ def _grown(architecture: str, steps: int) -> dict[str, Any]:
 
 
 def catalogue(accelerator: str, *, small: bool, requests: int) -> dict[str, dict[str, Any]]:
-    """The files of config/ by their names: device `cpu`, `here`, and `compiled`."""
+    """The files of config/ by their names: devices `cpu` and `here`, technique `compiled`."""
     # A small shape checks that all this works and not how fast: no time for latency to settle.
     warmup = {"minimum": 2, "maximum": 4 if small else 30, "tolerance": 50.0 if small else 0.25}
     cpu = {"accelerator": "cpu", "warmup": warmup, "threads": 1 if small else "auto"}
@@ -100,11 +100,11 @@ def catalogue(accelerator: str, *, small: bool, requests: int) -> dict[str, dict
             }
         },
         "quantizations": {"quantizations": QUANTIZATIONS},
+        "techniques": {"techniques": {"compiled": {"kind": "compile"}}},
         "devices": {
             "devices": {
                 "cpu": cpu,
                 "here": here,
-                "compiled": here | {"engine": "transformers-compiled"},
             }
         },
         "tasks": {

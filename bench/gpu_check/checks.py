@@ -42,15 +42,15 @@ class GpuChecks:
         yield "checkpoints", self.checkpoints
         quick = [name for name in cells.QUANTIZATIONS if name not in cells.COMPILES]
         for quantization in quick:
-            yield _name(quantization), partial(self.route, quantization, "here")
+            yield _name(quantization), partial(self.route, quantization)
         yield "memory", self.memory
         yield "answers", self.answers
         yield "leases", lambda: sharing.leases(*self.shared)
         yield "others", lambda: sharing.others(*self.shared)
         yield "attention", self.attention
-        yield "bf16 compiled", partial(self.route, "native", "compiled")
+        yield "bf16 compiled", partial(self.route, "native", ("compiled",))
         for quantization in cells.COMPILES:
-            yield _name(quantization), partial(self.route, quantization, "here")
+            yield _name(quantization), partial(self.route, quantization)
 
     @property
     def shared(self) -> tuple[Workbench, Path, str]:
@@ -85,16 +85,16 @@ class GpuChecks:
         planned = cells.parameters(self.shape)
         yield row("checkpoints", built == planned, parameters=built, grown=len(grown))
 
-    def route(self, quantization: str, device: str) -> Iterator[Finding]:
+    def route(self, quantization: str, techniques: tuple[str, ...] = ()) -> Iterator[Finding]:
         """Latency next to what bandwidth allows, and peak memory next to the plan's."""
-        name = _name(quantization) + (" compiled" if device == "compiled" else "")
+        name = " ".join([_name(quantization), *techniques])
         method = cells.QUANTIZATIONS[quantization]["method"]
         wheel = cells.WHEELS.get(method)
         if wheel and not _has(wheel):
             yield Finding(name, "skipped", f"{wheel} is not installed")
             return
-        variant = planning.variant_id("shaped", quantization)
-        cell = self.bench.cell(variant, device, "long")
+        variant = planning.variant_id("shaped", quantization, techniques)
+        cell = self.bench.cell(variant, "here", "long")
         if not cell.planned:
             yield Finding(name, "skipped", f"{cell.outcome}: {cell.reason}")
             return
@@ -109,7 +109,7 @@ class GpuChecks:
         yield row(name, len(run.records) == self.requests, **self.latency(run))
         peak = run.facts["memory"]["device_peak_bytes"]
         if peak is not None:
-            placement = self.bench.steps.placement("shaped", quantization, device)
+            placement = self.bench.steps.placement("shaped", quantization, "here")
             planned = self.planned(placement)
             yield row(
                 f"{name}: the plan's memory",

@@ -127,8 +127,10 @@ def limited(most: int, program: list[str]) -> None:
     whole = gpus.reserved
 
     @contextmanager
-    def part(user: str, gpu: str | None, count: int) -> Iterator[list[str]]:
-        with whole(user, gpu, count) as held:
+    def part(
+        user: str, gpu: str | None, count: int, accelerator: str = "cuda"
+    ) -> Iterator[list[str]]:
+        with whole(user, gpu, count, accelerator) as held:
             share = most / torch.cuda.get_device_properties(0).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, share))
             yield held

@@ -108,7 +108,7 @@ HARMS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "an unknown kind": (reconfigure(peft_type="XYZ"), ("XYZ",)),
     "no configuration": (
         lambda folder: (folder / "adapter_config.json").write_text("{"),
-        ("does not fit",),
+        ("adapter_config.json", "not valid JSON"),
     ),
     "NaN": (scaled(float("nan")), ("NaN", "lm_head")),
     "cut off": (

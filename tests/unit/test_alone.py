@@ -51,7 +51,7 @@ def test_throughputs_are_compared_where_there_is_no_latency(tmp_path: Path) -> N
     rates = [cells.summary(cell, frame(cell))["figures"]["requests_per_s"]["value"]
              for cell in (OFFLINE, INT8)]  # fmt: skip
     assert row["throughput_ratio"] == pytest.approx(rates[1] / rates[0])
-    assert found.filter(variant="llama", scenario="offline")["native_variant"].item() is None
+    assert found.filter(variant="llama", scenario="offline")["parent_variant"].item() is None
 
 
 def test_the_ratio_of_throughputs_has_an_interval() -> None:

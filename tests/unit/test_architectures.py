@@ -16,6 +16,7 @@ import harmed
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
+from frontier.results.session import Loaded as Facts
 from quantizing import quantizer
 
 NATIVE = Settings("cpu", "float32", 1, "plain", quantizer("native"))
@@ -54,6 +55,9 @@ def config(kind: str) -> Any:
             **small, num_attention_heads=2, intermediate_size=64, lru_width=32
         ),
         "gemma2": lambda: transformers.Gemma2Config(**small, **HEADS, head_dim=16),
+        "gemma2-window": lambda: transformers.Gemma2Config(
+            **small, **HEADS, head_dim=16, sliding_window=6
+        ),
         "deepseek": lambda: transformers.DeepseekV3Config(**small, **LATENT),
         "llama": lambda: transformers.LlamaConfig(**small, **HEADS),
         "gpt2": lambda: transformers.GPT2Config(
@@ -133,6 +137,21 @@ def test_cache_bytes_are_those_of_the_cache(kind: str, tmp_path: Path) -> None:
     loaded = engine.load(write(tmp_path / kind, kind), NATIVE)
     loaded.generate(Generate("w5 w7 w9", 3, ()))
     assert loaded.loaded.kv_bytes_per_token == held(6) - held(5)
+
+
+def test_a_window_bounds_the_bytes_of_the_cache(tmp_path: Path) -> None:
+    """Those of transformers' own cache, of one token and of more than the window's."""
+    model = transformers.AutoModelForCausalLM.from_config(config("gemma2-window")).eval()
+    loaded = engine.load(write(tmp_path / "gemma", "gemma2-window"), NATIVE)
+    loaded.generate(Generate("w5 w7 w9", 3, ()))
+    facts = loaded.loaded
+    known = Facts(kv_bytes_per_token=facts.kv_bytes_per_token, kv_windows=facts.kv_windows)
+    for tokens in (1, 5, 6, 7, 20):
+        with torch.no_grad():
+            cache = model(torch.arange(tokens)[None], use_cache=True).past_key_values
+        held = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
+        assert known.cache_bytes(tokens) == held
+    assert [window for window, _ in facts.kv_windows] == [5]
 
 
 @pytest.mark.parametrize(

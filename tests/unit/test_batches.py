@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from frontier.engines.common.padding import try_ways
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import OutOfMemoryError
 from frontier.machine import limits
+from frontier.techniques.compile import Compile
 
 PADDED = "padded on the left"
 PROMPTS = [
@@ -175,7 +177,7 @@ def test_a_batch_that_fails_is_not_tried_again() -> None:
 def test_compiled_batches_have_one_shape(tmp_path: Path) -> None:
     """Nothing is compiled again for the last, smaller one."""
     folder = little.checkpoint(tmp_path / "little", num_hidden_layers=1)
-    compiled = engine.load(folder, NATIVE, compiled=True)
+    compiled = engine.load(folder, replace(NATIVE, techniques=(Compile(),)))
     eager = engine.load(tmp_path / "little", NATIVE)
     requests = [Generate(f"word {at} " * (at + 1), 4) for at in range(4)]
     answers = asked(compiled, requests)

@@ -96,7 +96,7 @@ def test_a_model_is_compared_with_its_base(tmp_path: Path) -> None:
     cells = [NATIVE, WORSE_ONE, published, Cell("llama-gptq", "int8", quality=0.7)]
     paths = [write(tmp_path, cell) for cell in cells]
     rows = {row["variant"]: row for row in table(paths, (), {"llama-gptq": "llama"}).to_dicts()}
-    natives = {name: row["native_variant"] for name, row in rows.items()}
+    natives = {name: row["parent_variant"] for name, row in rows.items()}
     assert natives == {"llama-int4": "llama", "llama-gptq": "llama", "llama-gptq-int8": "llama-gptq"}  # fmt: skip
     before, after = frame(NATIVE)["score"].to_numpy(), frame(published)["score"].to_numpy()
     assert rows["llama-gptq"]["difference"] == pytest.approx(100 * (after.mean() - before.mean()))
@@ -328,7 +328,7 @@ def test_latency_and_bytes_are_ratios_to_native(compared: pl.DataFrame) -> None:
     assert "order statistics" in row["latency_method"]
     assert "lag-1 autocorrelation" in row["latency_method"]
     assert row["bytes_ratio"] == pytest.approx(700 / 4000)
-    assert (row["native_bytes"], row["bytes"]) == (4_000_000, 700_000)
+    assert (row["parent_bytes"], row["bytes"]) == (4_000_000, 700_000)
     assert row["latency_verdict"] == SLOWER
     assert row_of(compared, "llama-int8")["latency_verdict"] == FASTER
     assert row_of(compared, "llama-int8")["verdict"] == NO_DIFFERENCE

@@ -129,6 +129,33 @@ def test_gpus_and_other_runtimes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert apptainer.processes("n") == set()
 
 
+@pytest.mark.parametrize(
+    ("held", "files", "variable", "flags"),
+    [
+        ({"ROCR_VISIBLE_DEVICES": "GPU-1", "ZE_AFFINITY_MASK": "127"}, "--device /dev/kfd --device /dev/dri", "ROCR_VISIBLE_DEVICES", ["--rocm"]),
+        ({"ROCR_VISIBLE_DEVICES": "", "ZE_AFFINITY_MASK": "0,1"}, "--device /dev/dri", "ZE_AFFINITY_MASK", []),
+    ],
+    ids=["AMD", "Intel"],
+)  # fmt: skip
+def test_gpus_of_other_makers(
+    held: dict[str, str], files: str, variable: str, flags: list[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """All are seen inside; the variable that leaves the job's own visible is passed on."""
+    for name, value in ({"CUDA_VISIBLE_DEVICES": ""} | held).items():
+        monkeypatch.setenv(name, value)
+
+    def words(container: Container) -> str:
+        return " ".join(container.command(["serve"], [], "n", 8000, [], tmp_path))
+
+    assert f" {files} --group-add video --env {variable} --mount " in words(DOCKER)
+    podman = Container(image="i", runtime="podman")
+    assert f" {files} --group-add keep-groups --env {variable} --mount " in words(podman)
+    bind = ["--bind", f"{tmp_path}:{tmp_path}"]
+    inside = words(Container(image="i.sif", runtime="apptainer"))
+    assert inside == " ".join(["apptainer", "exec", *flags, *bind, "i.sif", "serve"])
+
+
 @pytest.mark.parametrize("image", ["", "--privileged", "a b"])
 def test_an_image_is_no_option(image: str) -> None:
     """It would be one of the runtime's."""

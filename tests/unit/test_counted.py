@@ -106,12 +106,13 @@ LOOKING = {
 # These look at a library's function, and send sources to an interpreter, which passes words over.
 LOOKING_ELSEWHERE = {
     ("inspect.signature", "frontier.engines.common.generating"),
+    ("inspect.signature", "frontier.engines.common.mlx_models"),
     ("inspect.getsource", "frontier.sandbox.commands"),
 }
 # These read the texts of libraries' exceptions; we raise none of those there ourselves.
 READING_TEXTS = {
     ("frontier.engines.common.generating", "out_of_memory"), ("frontier.engines.common.prompting", "Prompting"),
-    ("frontier.engines.common.loading", "check_causal"),
+    ("frontier.engines.common.loading", "check_causal"), ("frontier.engines.common.mlx_models", "out_of_memory"),
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ import shipped
 from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
+from frontier.dialects.common import events
 from frontier.engines import (
     Choice,
     Choose,
@@ -56,6 +57,8 @@ from quantizing import quantizer
 BLOCKS = {name: one for name, one in shipped.engines().items() if isinstance(one, Server)}
 SPOKEN = {
     "vllm-cpu": "vllm",
+    "vllm-rocm": "vllm",
+    "vllm-xpu": "vllm",
     "vllm-chat": "vllm",
     "llama-server-cpu": "llama-server",
     "openvino-model-server": "ovms",
@@ -634,7 +637,15 @@ def logprobs_of(*texts: str) -> list[float]:
 
 def test_which_servers_give_likelihoods() -> None:
     """The documented ones; the others are only asked for texts."""
-    assert {"vllm", "vllm-cpu", "tgi", "sglang", "llama-cpp-python"} == CHOOSING - BY_TOP
+    assert {
+        "vllm",
+        "vllm-cpu",
+        "vllm-rocm",
+        "vllm-xpu",
+        "tgi",
+        "sglang",
+        "llama-cpp-python",
+    } == CHOOSING - BY_TOP
     assert {"llama-server", "llama-server-cpu", "openai", "azure"} == BY_TOP
 
 
@@ -789,3 +800,18 @@ def test_a_key_is_in_no_message(status: int, spoken: Spoken) -> None:
     with pytest.raises(UserError, match=r"HTTP 401.*OPENAI_API_KEY") as refused:
         wrong.generate(Generate("a", 9))
     assert "wrong-key-1" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("timings", "drafts"),
+    [
+        ({"draft_n": 12, "draft_n_accepted": 9}, (12, 9)),
+        ({"predicted_n": 16}, (0, 0)),
+        (None, None),
+    ],
+)
+def test_llama_cpps_drafts(timings: dict[str, int] | None, drafts: tuple[int, int] | None) -> None:
+    """Its last event's timings have them, unless nothing was drafted."""
+    usage = {"completion_tokens": 16, "prompt_tokens": 4, "total_tokens": 20}
+    counts = events.shared({"usage": usage, **({"timings": timings} if timings else {})})["counts"]
+    assert (counts.drafted, counts.accepted) == (drafts or (None, None))

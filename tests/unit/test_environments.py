@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shutil
 import subprocess
@@ -188,6 +189,9 @@ def test_an_environment_that_lacks_a_pin_is_not_finished() -> None:
     found = {"Foo_Bar": "1.0", "torch": "2.13.0+cpu"}
     assert installed.lacking(["foo.bar==1.0", "torch==2.13.0"], found) is None
     assert installed.lacking(["foo-bar==1.1 \\", "--config-settings=x"], found) == "foo-bar==1.1"
+    for system, lacks in (("Plan9", None), (platform.system(), "of-one-system==1.0")):
+        pin = f'of-one-system==1.0; platform_system == "{system}"'
+        assert str(installed.lacking([pin], found)).partition(";")[0] == str(lacks)
 
 
 def test_machines_with_other_processors_share_a_folder(

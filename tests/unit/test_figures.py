@@ -51,14 +51,20 @@ LOADED = {"warmup": WARM_UP, "metered": METERED, "ceilings": CEILINGS}
 FACTS: dict[str, Any] = {
     "sessions": [session(0, loaded=LOADED), session(1)], "parameters": 1_000_000,
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
-    "batching": "padded",
-    "spec": {"task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}}},
+    "batching": "padded", "zeros": 0.5,
+    "spec": {
+        "task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}},
+        "techniques": [
+            {"kind": "watermark", "greenlist_ratio": 0.25}, {"kind": "guided", "regex": "yes|no"},
+        ],
+    },
     "memory": {"host_peak_bytes": 9_000_000, "device_peak_bytes": 8_000_000},
     "contention": {
         "foreign_cores": 0.0, "foreign_gpu_processes": None,
         "sessions": [{"session": 0, "requests": 200, "foreign_cores": 0.0}],
     },
 }  # fmt: skip
+SERVED = {"warmup": WARM_UP, "server": {"name": "llama-server"}}
 MEASUREMENT = a_measurement(**FACTS)
 RECORDS = [
     Record(
@@ -66,6 +72,7 @@ RECORDS = [
         [Arrival(10**6 + 7 * (n * 37 % 200), 2), Arrival(3 * 10**6, 1), Arrival(4 * 10**6, 2)],
         4 * 10**6 + 11 * (n * 91 % 200), 0, cached_tokens=5, lost_shots=2 * (n < 3),
         cpu_joules=0.1 + n % 7 / 100, gpu_joules=1.0 + n % 5 / 10,
+        watermark=(3, 5),
     )
     for n in range(400)
 ]  # fmt: skip
@@ -114,6 +121,13 @@ LOADS = Loads.model_validate_json(json.dumps({
     "fails_at": 9.5, "prompts": "may be cached", "rates": [RATE],
 }))  # fmt: skip
 UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS, chosen=CHOSEN, sampled_from=9_000)
+DRAFTED = replace(
+    ALL,
+    records=[
+        replace(one, drafted_tokens=6 + n % 3, accepted_tokens=2 + n % 2)
+        for n, one in enumerate(RECORDS)
+    ],
+)
 NAMES = FIGURES.names()
 
 
@@ -123,20 +137,30 @@ def row(found: dict[str, Any]) -> dict[str, Any]:
     return {"simulated": False} | known
 
 
+def test_equal_answers_are_one_trace_of_a_watermark() -> None:
+    """400 times the same answer says no more than once: three of five tokens are green."""
+    found = figures.values(ALL, Needs.ANSWERS)
+    assert found["green_share"]["value"] == 0.6
+    # P(3) + P(4) + P(5) of five tokens, each green with probability 1/4
+    assert found["watermark_p"] == pytest.approx((10 * 9 + 5 * 3 + 1) / 4**5)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_contract(name: str) -> None:
     """A figure knows all of its columns of a whole measurement, one by one or all at once."""
     figure: Figure = FIGURES.load(name)()
     assert figure.COLUMNS
     assert all(column.description for column in figure.COLUMNS)
-    known = {**figure.values(ALL), **figure.values(AT_ONCE), **figure.values(UNDER_LOAD)}
+    every = (DRAFTED, ALL, AT_ONCE, UNDER_LOAD)
+    known = dict(one for measured in every for one in figure.values(measured).items())
     assert set(known) == set(figures.whole(figure.COLUMNS))
     assert None not in known.values()
     assert figure.__doc__
+    shown = figures.values(DRAFTED, Needs.LATENCIES)
+    of_all = figures.values(ALL, Needs.LATENCIES)
+    shown |= {name: one for name, one in of_all.items() if one is not None}
     for written in figure.HEADINGS:
-        assert any(
-            letter.isdigit() for letter in written.text(row(figures.values(ALL, Needs.LATENCIES)))
-        )
+        assert any(letter.isdigit() for letter in written.text(row(shown)))
         assert written.text(row(figures.values(None))) == "–"
 
 
@@ -189,6 +213,40 @@ def test_the_cache_is_that_of_the_longest_request() -> None:
     long = replace(RECORDS[0], prompt_tokens=100, tokens=7)
     found = figures.values(replace(ALL, records=[long, *RECORDS[1:]]), Needs.LATENCIES)
     assert found["kv_cache_bytes"] == 256 * 107
+
+
+def test_drafts_are_ratios_of_totals() -> None:
+    """Each with an interval over requests; no utilization of the bandwidth is known of steps."""
+    found = figures.values(DRAFTED, Needs.LATENCIES)
+    drafted, accepted = (
+        sum(getattr(one, f"{name}_tokens") or 0 for one in DRAFTED.records)
+        for name in ("drafted", "accepted")
+    )
+    assert found["drafted_tokens"] == drafted
+    share, step = found["accepted_share"], found["tokens_per_step"]
+    assert share["value"] == pytest.approx(accepted / drafted)
+    assert 0 < share["low"] < share["value"] < share["high"] < 1
+    assert (step["value"], step["low"]) == (pytest.approx(5 / 3), None), "all steps are alike"
+    assert found["mbu"] is None
+    (shown,) = FIGURES.load("speculation").HEADINGS
+    assert shown.text(row(found)) == f"1.67 tokens/step; 36 % of {drafted} accepted"
+    served = a_measurement(**FACTS | {"sessions": [session(0, loaded=SERVED)]})
+    server = replace(DRAFTED, measurement=served)
+    of_chunks = figures.values(server, Needs.ANSWERS)
+    assert of_chunks["tokens_per_step"] is None
+    assert of_chunks["accepted_share"] == share
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"), [((0, 0), "none drafted"), ((4, 0), "0 % of 1600 accepted")]
+)
+def test_useless_drafts_are_shown(tokens: tuple[int, int], text: str) -> None:
+    """Nothing was accepted, or even drafted: the cell says which."""
+    drafted, accepted = tokens
+    records = [replace(one, drafted_tokens=drafted, accepted_tokens=accepted) for one in RECORDS]
+    found = figures.values(replace(DRAFTED, records=records), Needs.LATENCIES)
+    (shown,) = FIGURES.load("speculation").HEADINGS
+    assert shown.text(row(found)) == f"1.67 tokens/step; {text}"
 
 
 def test_requests_that_lost_shots_are_counted() -> None:
@@ -248,13 +306,13 @@ def test_what_there_is_decides_what_is_known() -> None:
         for measured, given in (
             (None, Needs.LATENCIES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS),
             (ALL, Needs.TIMES), (ALL, Needs.LATENCIES), (AT_ONCE, Needs.TIMES),
-            (UNDER_LOAD, Needs.TIMES),
+            (UNDER_LOAD, Needs.TIMES), (DRAFTED, Needs.ANSWERS),
         )
     ]  # fmt: skip
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "load_s", "kv_cache_bytes", "requests", "sampled_from",
+        "weights_bytes", "zero_share", "load_s", "kv_cache_bytes", "requests", "sampled_from",
         "requests_at_once",
         "failed_requests", "withheld_answers", "withheld_rate",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
@@ -262,11 +320,14 @@ def test_what_there_is_decides_what_is_known() -> None:
         "retried_requests",
         "empty_answers", "cut_off_answers", "unparsable_answers",
         "unscored_answers", "unscored_reason", "cut_questions",
+        "green_share", "green_expected", "watermark_p", "valid_answers",
     }  # fmt: skip
     assert known[4] - known[3] >= {"latency_p50_s", "ttft_mean_s", "tpot_p99_s", "itl_p50_s", "mbu"}
     assert known[5] - known[3] == {"passes", "passes_changed"}
     assert {"max_rate_per_s", "server_ttft_p99_s"} <= known[6] - known[4] - known[5]
-    assert known[4] | known[5] | known[6] == set(figures.whole(figures.columns()))
+    speculation = {"tokens_per_step", "accepted_share", "drafted_tokens"}
+    assert known[7] - known[2] == speculation
+    assert known[4] | known[5] | known[6] | speculation == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)

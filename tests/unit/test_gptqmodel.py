@@ -262,8 +262,8 @@ def test_unfit_checkpoints_are_not_quantized(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["gptq4", "awq4"])
-def test_published_ones_run_as_the_native_variant(name: str, found: dict[str, Any]) -> None:
+def test_published_ones_run_as_the_parent_variant(name: str, found: dict[str, Any]) -> None:
     """A checkpoint quantized elsewhere is loaded like those converted here."""
-    own, native_variant = found[name], found[f"{name} published"]
+    own, parent_variant = found[name], found[f"{name} published"]
     for fact in ("layers", "bytes", "kernel", "logits"):
-        assert native_variant[fact] == own[fact]
+        assert parent_variant[fact] == own[fact]

@@ -179,6 +179,31 @@ def test_a_round_of_batches_has_each_text_at_most_once(count: int, rows: int, se
     assert all(torch.equal(inputs, targets) for inputs, targets in batches)
 
 
+@given(lengths=st.lists(st.integers(1, 99), min_size=1, max_size=60), rows=st.integers(1, 20))
+def test_batches_by_length_are_padded_least(lengths: list[int], rows: int) -> None:
+    """A round has the batches of the sorted lengths in random order, each padded to its longest."""
+    count = len(lengths)
+    numbers = torch.arange(count)[:, None].expand(count, 99)
+    encoded = corpus.Encoded(numbers, numbers, torch.tensor(lengths))
+    rows = min(rows, count)
+    batches = list(islice(corpus.batches(encoded, rows, 0, by_length=True), count // rows))
+    drawn = [sorted(lengths[row] for row in inputs[:, 0].tolist()) for inputs, _ in batches]
+    ordered = sorted(lengths)
+    starts = range(0, count - rows + 1, rows)
+    assert sorted(drawn) == [ordered[start : start + rows] for start in starts]
+    assert [inputs.shape[1] for inputs, _ in batches] == [one[-1] for one in drawn]
+    seen = [row for inputs, _ in batches for row in inputs[:, 0].tolist()]
+    assert len(seen) == len({*seen})
+
+
+@pytest.mark.parametrize("kv_heads", [None, 2, 1])
+def test_a_llama_shares_its_keys_among_heads(kv_heads: int | None) -> None:
+    recipe = small(heads=4, kv_heads=kv_heads)
+    config = build(recipe, 300, 0).config
+    assert config.num_key_value_heads == (kv_heads or 4) == recipe.cached_heads
+    assert small(architecture="falcon").cached_heads == 1
+
+
 @given(steps=st.integers(1, 500))
 def test_the_learning_rate_rises_and_falls(steps: int) -> None:
     shares = [train.schedule(step, steps) for step in range(steps)]
@@ -209,7 +234,7 @@ def test_every_parameter_has_one_optimizer() -> None:
         ({"corpora": {"sentimant": {"prompt": "", "examples": 1, "rows": 1}}}, "'sentiment'"),
         (
             {"corpora": {"sentiment": {"prompt": "{text}", "examples": 1, "rows": 1}}},
-            r"corpora.sentiment.prompt: no field 'text'",
+            r"sentiment.prompt: no field 'text'",
         ),
     ],
 )

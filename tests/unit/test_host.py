@@ -30,6 +30,7 @@ PROGRAMS = {
     "measure": ("engines", "quantizers", "scenarios"), "score": ("scorers", "gates", "figures", "scenarios"), "sample": ("datasets", "grammars"),
     "calibrate": ("datasets", "grammars"), "quantize_model": ("conversions",),
     "grow_model": ("grammars",), "fetch_dataset": (), "fetch_model": (), "fetch_adapter": (),
+    "grow_adapter": ("grammars",), "merge_adapter": (),
     "aggregate": ("figures",), "compare": (), "render": ("figures",),
 }  # fmt: skip
 # What a function of the host may give to code that counts: nothing, a place, whether to continue.

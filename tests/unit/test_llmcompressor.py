@@ -261,7 +261,7 @@ def test_unfit_checkpoints_are_not_quantized(built: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["w8a8", "fp8", "w4a16"])
-def test_published_ones_run_as_the_native_variant(name: str, folder: Path, loaded: Any) -> None:
+def test_published_ones_run_as_the_parent_variant(name: str, folder: Path, loaded: Any) -> None:
     """A checkpoint compressed elsewhere is loaded like those converted here."""
     asked = Settings(
         "cpu", "float32", 1, "plain", quantizer("native"), published="compressed-tensors"

@@ -185,7 +185,7 @@ def test_it_is_what_new_writes(path: str, project: Workspace) -> None:
         ("engine", "two__lines", ["lower-case letters"]),
         ("engine", "class", ["is a Python keyword"]),
         ("engine", "common", ["already exists"]),
-        ("engine", "transformers-compiled", ["lower-case letters"]),
+        ("engine", "two-words", ["lower-case letters"]),
         ("scorer", "mathematics", ["already exists"]),
     ],
 )

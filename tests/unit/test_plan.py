@@ -129,8 +129,10 @@ def test_unknown_ids_name_the_nearest() -> None:
 
 def test_what_there_is_not_yet_is_refused() -> None:
     """A technique and a scenario, each by its name: no id is split by guess."""
-    with pytest.raises(UserError, match=r"there is no technique 'kv-int8' .*: falcon7b-int8\)"):
-        cell("falcon7b-int8+kv-int8", "cpu")
+    with pytest.raises(
+        UserError, match=r"falcon7b-int8\+lokup'?: technique: .*did you mean 'lookup'"
+    ):
+        cell("falcon7b-int8+lokup", "cpu")
     with pytest.raises(UserError, match=r"scenario: unknown id 'multi-stream' .*single-stream"):
         cell("falcon7b", "cpu", "sst2.multi-stream")
 
@@ -204,7 +206,9 @@ def test_an_engine_reads_and_a_quantizer_makes(variant: str, device: str, reason
 def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
     """Engines that do not read the hub's format get a model converted in the format's environment."""
     engine = CATALOGUE.engines[name]
-    hardware = "cpu" if "cpu" in engine.accelerators else "a6000"
+    hardware = {"cpu": "cpu", "cuda": "a6000", "mps": "mps", "rocm": "mi300x", "xpu": "max-1550"}[
+        engine.accelerators[0]
+    ]
     device = CATALOGUE.devices[hardware].model_copy(update={"engine": name})
     here = CATALOGUE.model_copy(update={"devices": {"here": device}})
     found = placed(here, "gpt2", "native", "here")
@@ -231,14 +235,13 @@ def test_engines_that_read_the_same_share_a_checkpoint() -> None:
     jobs = producing(CATALOGUE)
     gptq = jobs.quantized("gpt2-xl-gptq4", "transformers")
     assert gptq
-    assert gptq is jobs.quantized("gpt2-xl-gptq4", "transformers-compiled")
     assert gptq.names == {"variant": "gpt2-xl-gptq4", "format": "gptq"}
     assert gptq.output == layout.quantized("gpt2-xl-gptq4", "gptq", gptq.step.identity)
     llama = jobs.quantized("gpt2-xl", "llama_cpp")
     assert llama
     assert llama is not jobs.quantized("gpt2-xl", "onnxruntime")
     assert llama.names["format"] == "gguf"
-    assert jobs.quantized("gpt2-xl", "transformers-compiled") is None
+    assert jobs.quantized("gpt2-xl", "transformers") is None
 
 
 def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
@@ -284,12 +287,32 @@ def test_a_checkpoint_that_nothing_produces_is_refused() -> None:
 
 def test_an_engines_key_is_named_where_it_stands() -> None:
     """The key's path has the id of the device's engine."""
-    study = {"models": ["gpt2"], "devices": ["cpu-compiled"], "tasks": ["sst2"]}
+    study = {"models": ["gpt2"], "devices": ["cpu-llamacpp"], "tasks": ["sst2"]}
     steps = Steps(CATALOGUE, Config.model_validate({"study": study}), host(64))
     job = Jobs(steps).measure(steps.cells[0])
-    (found,) = keys.named([Key(("engine", "compile"), False, True)], job, CATALOGUE)
+    (found,) = keys.named([Key(("engine", "threads"), False, True)], job, CATALOGUE)
     assert isinstance(found, Key)
-    assert found.path == ("engines", "transformers-compiled", "compile")
+    assert found.path == ("engines", "llama_cpp", "threads")
     (found,) = keys.general([found])
     assert isinstance(found, Key)
-    assert found.path == ("engines", "ENGINE", "compile")
+    assert found.path == ("engines", "ENGINE", "threads")
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "reason"),
+    [
+        ("demo-llama+draft", "cpu", None),
+        ("demo-falcon+draft", "cpu", None),
+        ("demo-llama+draft", "cpu-vllm", None),
+        ("demo-llama+lookup", "cpu-llama-server", None),
+        ("demo-llama+draft", "cpu-llama-server", "llama-server-cpu has no draft with these keys"),
+        ("demo-judge+draft", "cpu", "was grown on other corpora, so its vocabulary is another"),
+        ("demo-draft+draft", "cpu", "demo-draft is the model itself"),
+        ("demo-llama+draft+lookup", "cpu", "would each draft the next tokens"),
+    ],
+)
+def test_drafts_are_of_the_models_tokens(variant: str, device: str, reason: str | None) -> None:
+    """Known while planning where both are grown here."""
+    found = cell(variant, device, "demo-translation")
+    assert found.outcome == ("unsupported" if reason else "planned")
+    assert (reason or "") in (found.reason or "")

@@ -145,7 +145,7 @@ def test_stored_bytes_are_expected(
     parameters = sum(weight.numel() for weight in load_file(file).values())
     sizes = Sizes(parameters, vocabulary * hidden, tied, hidden)
     found = facts(quantization, kind, dtype)
-    for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "native_bytes")):
+    for (method, keys), stored in ((quantization, "bytes"), (NATIVE, "parent_bytes")):
         expected = quantizer(method, **keys).stored_bytes(sizes, dtype, TRANSFORMERS)
         assert expected == pytest.approx(found[stored], rel=0.1)
 
@@ -156,7 +156,7 @@ def test_every_layer_is_quantized(facts: Any, quantization: tuple[str, Any], kin
     """All matrices of all blocks, and the logits differ, but not by much."""
     found = facts(quantization, kind)
     assert found["layers"] == 2 * (7 if kind == "wide" else 4)
-    assert found["bytes"] < 0.55 * found["native_bytes"]
+    assert found["bytes"] < 0.55 * found["parent_bytes"]
     # Unrelated logits would err by 1.41 of their spread.
     assert 0 < found["error"] < 1.3 * found["spread"]
 
@@ -240,6 +240,12 @@ def test_rows_that_groups_do_not_divide(facts: Any) -> None:
         (("bitsandbytes", {"weights": "nf4"}), Target("llama", "mps", TRANSFORMERS), "mps"),
         (("torchao", {"weights": "int8"}), Target("llama", "mps", TRANSFORMERS), "cuda"),
         (("hqq", {"bits": 4}), Target("llama", "mps", TRANSFORMERS), "cuda"),
+        (("quanto", {"weights": "int8"}), Target("llama", "rocm", TRANSFORMERS), None),
+        (("bitsandbytes", {"weights": "nf4"}), Target("llama", "rocm", TRANSFORMERS), None),
+        (("bitsandbytes", {"weights": "nf4"}), Target("llama", "xpu", TRANSFORMERS), None),
+        (("torchao", {"weights": "int8"}), Target("llama", "rocm", TRANSFORMERS), "cpu and cuda"),
+        (("hqq", {"bits": 4}), Target("llama", "xpu", TRANSFORMERS), "cpu and cuda"),
+        (("gptq", {"bits": 4, "calibration": "demo"}), Target("llama", "rocm", TRANSFORMERS), "not tested on rocm"),
         (("torchao", {"weights": "int4"}), Target("llama", "cuda", TRANSFORMERS), "cpu"),
         (("torchao", {"weights": "fp8"}), Target("llama", "cuda", TRANSFORMERS), None),
         (("torchao", {"weights": "int4"}), Target("llama", "cpu", TRANSFORMERS, hidden=96), "96"),

@@ -62,7 +62,7 @@ def test_each_variant_is_compared_once_with_each(paths: list[Path]) -> None:
     found = compared(paths)
     assert found.height == 6
     one = row(found, variant="llama-int4")
-    assert one["native_variant"] == "llama"
+    assert one["parent_variant"] == "llama"
     assert (one["reference_variant"], one["reference_device"]) == ("gpt-4o", "openai")
     assert one["reference_outcome"] == "measured"
     assert one["difference"] != one["reference_difference"]
@@ -74,7 +74,7 @@ def test_each_variant_is_compared_once_with_each(paths: list[Path]) -> None:
     assert one["reference_p"] <= one["reference_p_holm"]
     assert one["reference_latency_ratio"] == pytest.approx(0.01 / 0.5, rel=0.3)
     native = row(found, variant="llama", task="demo-sentiment", device="gpu")
-    assert native["native_variant"] is None
+    assert native["parent_variant"] is None
     assert native["requests"] is None
     assert native["score"] is not None
     assert not found.filter(pl.col("variant").is_in(["gpt-4o", "llama-broken"])).height

@@ -452,7 +452,7 @@ def verdict_on(**change: object) -> str:
         "output_tokens_per_s": 80.0, "requests_per_s": 10.0, "mbu": None, "kernel": None,
     }  # fmt: skip
     compared = {
-        "variant": "v", "native_variant": "n", "bytes_ratio": 0.5,
+        "variant": "v", "parent_variant": "n", "techniques": None, "bytes_ratio": 0.5,
         "latency_ratio": 2.0, "latency_ratio_low": 1.9, "latency_ratio_high": 2.1,
     }  # fmt: skip
     compared |= {name: value for name, value in change.items() if name in compared}

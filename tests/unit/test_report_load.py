@@ -100,8 +100,10 @@ def test_rates_are_drawn_and_listed(built: Path) -> None:
 
 def test_other_studies_have_no_such_section(tmp_path: Path) -> None:
     html = (rendered(tmp_path, [NATIVE, INT8]) / "report.html").read_text(encoding="utf-8")
-    assert 'id="load"' not in html
-    assert not list((tmp_path / "results/charts").glob("load-*"))
+    charts = tmp_path / "results/charts"
+    for section in ("load", "lengths"):  # and their prompts have like lengths
+        assert f'id="{section}"' not in html
+        assert not list(charts.glob(f"{section}-*"))
 
 
 def test_a_rate_of_cached_prompts_is_marked(tmp_path: Path) -> None:

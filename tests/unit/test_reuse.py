@@ -89,7 +89,7 @@ class Cell:
         folder.mkdir(parents=True, exist_ok=True)
         paths = {"requests": folder / "requests.jsonl", "measurement": folder / "measurement.json"}
         arguments = argparse.Namespace(
-            sample=sample, model=self.checkpoint, adapter=None, machines=None, **paths
+            sample=sample, model=self.checkpoint, adapter=None, draft=None, machines=None, **paths
         )
         self.loads, self.asked = 0, Counter()
         measure.measure(arguments, checked_spec(json.dumps(spec), MeasureSpec), Limits())

@@ -120,8 +120,8 @@ def test_the_study_has_a_row_for_each(built: Path) -> None:
 
 
 def test_comparisons_pair_within_one(built: Path) -> None:
-    found = pl.read_parquet(built / "comparisons.parquet").drop_nulls("native_variant")
-    assert found.select("scenario", "variant", "native_variant").rows() == [
+    found = pl.read_parquet(built / "comparisons.parquet").drop_nulls("parent_variant")
+    assert found.select("scenario", "variant", "parent_variant").rows() == [
         ("offline", "llama-int8", "llama"), ("single-stream", "llama-int8", "llama"),
     ]  # fmt: skip
     for row, (native, other) in zip(
@@ -226,11 +226,18 @@ def test_a_cell_given_twice_is_named_with_its_scenario(tmp_path: Path) -> None:
         study.table([*paths, paths[1]])
 
 
-def test_what_this_release_lacks_is_refused(tmp_path: Path) -> None:
-    technique = cells.write(tmp_path, replace(NATIVE, techniques=("kv-int8",)))
-    assert technique == tmp_path / "llama+kv-int8/cpu/demo-sentiment.json"
-    with pytest.raises(UserError, match="there is no technique 'kv-int8'"):
-        comparisons.table([technique])
+def test_a_technique_is_compared_with_the_variant_without_it(tmp_path: Path) -> None:
+    """The native one is not its parent; where that is missing, there is no comparison."""
+    fast = cells.write(tmp_path, replace(NATIVE, techniques=("lookup",)))
+    faster = cells.write(tmp_path, replace(NATIVE, techniques=("lookup", "kv-int8")))
+    assert faster == tmp_path / "llama+lookup+kv-int8/cpu/demo-sentiment.json"
+    native = cells.write(tmp_path, NATIVE)
+    found = comparisons.table([fast, faster, native]).to_dicts()
+    assert {row["variant"]: row["parent_variant"] for row in found} == {
+        "llama+lookup": "llama",
+        "llama+lookup+kv-int8": "llama+lookup",
+    }
+    assert comparisons.table([native, faster]).is_empty()
 
 
 def test_bundles_have_cells_of_every_scenario(

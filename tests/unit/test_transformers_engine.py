@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from torch.utils import file_baton
 from frontier.engines import Generate, Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError, UserError
+from frontier.techniques.compile import Compile
 from quantizing import quantizer
 from stories import stories260k
 
@@ -103,7 +105,7 @@ def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
     """Prompts of any length that was reserved for run what the first request compiled."""
     prompts = ["Once upon a time", "One day, Lily and Ben went to the big park to play", "The"]
     eager = engine.load(stories, settings())
-    compiled = engine.load(stories, settings(), compiled=True)
+    compiled = engine.load(stories, replace(settings(), techniques=(Compile(),)))
     assert isinstance(compiled, engine.CompiledModel)
     compiled.reserve([Generate(prompt, 270) for prompt in prompts])
     first = compiled.generate(Generate(prompts[0], 30, ()))
@@ -121,15 +123,16 @@ def test_compiled_answers_the_same_and_compiles_once(stories: Path) -> None:
     compiled.close()
 
 
-def test_compiling_needs_a_compiler(stories: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compiling_needs_a_compiler(stories: Path) -> None:
     """Reported in one line, before the first request."""
-    monkeypatch.setattr("torch._inductor.config.cpp.cxx", ("no-such-compiler",))
-    with pytest.raises(UnsupportedError, match=r"C\+\+ compiler"):
-        engine.load(stories, settings(), compiled=True)
+    asked = replace(settings(), techniques=(Compile(),))
+    absent = torch._inductor.config.patch("cpp.cxx", ("no-such-compiler",))
+    with absent, pytest.raises(UnsupportedError, match=r"C\+\+ compiler"):
+        engine.load(stories, asked)
 
 
 def test_what_cannot_be_compiled_is_unsupported(stories: Path) -> None:
     """`generate` would only warn, and the cell would be a copy of the eager one."""
     quanto = settings("quanto", weights="int8")
     with pytest.raises(UnsupportedError, match="cannot compile quanto layers"):
-        engine.load(stories, quanto, compiled=True)
+        engine.load(stories, replace(quanto, techniques=(Compile(),)))

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from frontier import techniques
 from frontier.catalogue.configuration import FILES, read_catalogue, read_study
 from frontier.catalogue.entries import Catalogue
 from frontier.chosen import explicit
@@ -91,6 +92,8 @@ def blocks(catalogue: Catalogue) -> dict[str, Any]:
     found = catalogue.model_dump(mode="json")
     for name, one in catalogue.quantizations.items():
         found["quantizations"][name] = block_of(one)
+    for name, technique in catalogue.techniques.items():
+        found["techniques"][name] = techniques.block_of(technique)
     for name, task in catalogue.tasks.items():
         own = explicit(catalogue.loaders[name])
         found["tasks"][name]["sample"] = [task.sample.size, task.sample.seed, own]
@@ -103,7 +106,7 @@ def said(section: str, catalogue: Catalogue) -> dict[str, Any]:
     found = {}
     for name, block in getattr(catalogue, section).items():
         found[name] = block.model_dump(mode="json", by_alias=True)
-        if section == "engines":
+        if section in ("engines", "techniques"):
             found[name]["kind"] = block.kind
         if section == "quantizations":
             found[name] |= {"method": block.method}

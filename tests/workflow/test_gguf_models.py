@@ -79,7 +79,7 @@ def test_it_is_compared_with_its_base(built: Workspace) -> None:
     built.set("config", "study", study)
     built.build()
     found = pl.read_parquet(built.path("results/comparisons.parquet"))
-    pairs = set(found.select("variant", "native_variant").iter_rows())
+    pairs = set(found.select("variant", "parent_variant").iter_rows())
     assert ("own", "tiny-llama") in pairs, pairs
     assert ("tiny-llama-q8-0", "tiny-llama") in pairs
     assert cell(built, "own-q8-0")["outcome"] == "unsupported"

@@ -10,6 +10,7 @@ import pytest
 
 import tiny
 from standin_gpus import StandIns, never_two_at_once, spans
+from standin_makers import IntelCard, Makers
 from workspace import Workspace
 
 
@@ -49,6 +50,24 @@ def test_a_host_with_too_few_is_reported_before_any_job(place: Workspace, tmp_pa
     done = place.snakemake("--cores", "8", **gpus.environment, CUDA_VISIBLE_DEVICES="1")
     assert done.returncode != 0
     assert "error: device 'pair' needs 2 NVIDIA GPU(s) named 'A6000'; this host has" in done.stderr
+    assert not place.path("resources/models").exists()
+
+
+@pytest.mark.parametrize(("accelerator", "words"), [("cuda", "CUDA"), ("xpu", "Intel's XPU")])
+def test_a_torch_for_others_is_reported_before_any_job(
+    place: Workspace, tmp_path: Path, accelerator: str, words: str
+) -> None:
+    """Nothing is grown for a device that the installed torch cannot compute on."""
+    shutil.rmtree(place.path("resources/models"))
+    device = place.get("devices", "devices/pair") | {"accelerator": accelerator, "gpu": "Stand-in"}
+    place.set("devices", "devices/pair", device)
+    nvidia = StandIns(tmp_path / "gpus", 2)
+    intel = Makers(tmp_path / "gpus", intel=[IntelCard(), IntelCard()])
+    shown = {"STAND_IN_CARDS": intel.environment["STAND_IN_CARDS"]} | nvidia.environment
+    done = place.snakemake("--cores", "8", "results/tiny-llama/pair/reviews.json", **shown)
+    assert done.returncode != 0
+    needs = f"error: device 'pair': accelerator {accelerator} needs a torch built for {words}; "
+    assert needs in done.stderr
     assert not place.path("resources/models").exists()
 
 

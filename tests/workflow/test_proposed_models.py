@@ -112,6 +112,6 @@ def test_they_run_and_are_compared_with_their_base(built: Workspace) -> None:
         )
         assert ours["weights_bytes"] == other["weights_bytes"], name
         (row,) = rows.filter(variant=name).to_dicts()
-        assert row["native_variant"] == "tiny-llama"
+        assert row["parent_variant"] == "tiny-llama"
         assert row["requests"] == 8
         assert row["difference"] is not None

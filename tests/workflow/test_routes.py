@@ -38,7 +38,8 @@ STUDY = read_yaml(ROOT / TOUR)["study"]
 SIBLINGS = {
     "int4", "int2", "float8", "nf4-double", "fp4", "ao-int8-dynamic", "ao-fp8", "ao-int4", "hqq8",
     "hqq2", "rtn8-tensor", "rtn8-channel", "rtn4-channel", "kmeans8", "kmeans2", "gptq8-demo",
-    "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4",
+    "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4", "magnitude50", "wanda50-demo",
+    "mlx8", "rtn3-channel",
 }  # fmt: skip
 # Transformers decompresses them on the first call.
 DENSE = {"llmcompressor"}
@@ -199,7 +200,13 @@ def test_a_sibling_of_each_is_measured() -> None:
 
 def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
     """The same weights say the same, and every engine counts the same tokens."""
-    variants = {"cpu": "-fp32", "cpu-llamacpp": "-fp32", "cpu-onnxruntime": "", "cpu-openvino": ""}
+    variants = {
+        "cpu": "-fp32",
+        "cpu-llamacpp": "-fp32",
+        "cpu-onnxruntime": "",
+        "cpu-openvino": "",
+        "cpu-mlx": "-fp32",
+    }
     answers = {
         device: pl.read_parquet(tour.path(f"results/{MODEL}{variant}/{device}/sums.parquet"))
         for device, variant in variants.items()
@@ -239,8 +246,9 @@ ON_LLAMA = dict.fromkeys(("", "-fp32", "-fp16", "-q4-k-m"), "gguf")
 CALIBRATED = {
     "-gptq4-demo": "gptq", "-gptq4-act-order-demo": "gptq", "-awq4-demo": "awq",
     "-w8a8-demo": "compressed-tensors", "-w4a16-demo": "compressed-tensors",
+    "-wanda-2-4-demo": "hub", "-sparsegpt-2-4-demo": "hub",
 }  # fmt: skip
-COMPRESSED = CALIBRATED | {"-fp8-dynamic": "compressed-tensors"}
+COMPRESSED = CALIBRATED | {"-fp8-dynamic": "compressed-tensors", "-magnitude-2-4": "hub"}
 TABLES = {"aggregate", "compare", "render"}
 
 

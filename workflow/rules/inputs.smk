@@ -61,6 +61,18 @@ def calibration_inputs(wildcards):
 
 
 @report_user_errors
+def adapter_inputs(wildcards):
+    job = JOBS.adapter_files(wildcards.model)
+    return inputs_of(job, needed=to_make(job.output))
+
+
+@report_user_errors
+def merge_inputs(wildcards):
+    job = JOBS.model(wildcards.model)
+    return inputs_of(job, needed=to_make(job.output))
+
+
+@report_user_errors
 def preparation_inputs(wildcards):
     job = checkpoint_of(wildcards)
     return inputs_of(job, needed=to_make(job.output))

@@ -34,12 +34,13 @@ rule measure:
         python=measuring_python,
         model=folder_option("model"),
         adapter=folder_option("adapter"),
+        draft=folder_option("draft"),
         machines=layout.MACHINES,
         # Only on demand: otherwise each job's resources would be computed while planning.
         limits=limits_option if in_cluster_job() else "",
     shell:
         located(
             "{params.python} workflow/scripts/measure.py --spec {params.spec:q} {params.model}"
-            " {params.adapter} --sample {input.sample:q} --requests {output.requests:q}"
+            " {params.adapter} {params.draft} --sample {input.sample:q} --requests {output.requests:q}"
             " --measurement {output.measurement:q} --machines {params.machines:q} {params.limits}"
         )

@@ -1,9 +1,8 @@
 """Checkpoints.
 
-Inputs: a model's origin (a hub, a local folder, a recipe to grow it), an adapter's.
+Inputs: a model's origin: a hub, a local folder, a recipe to grow it.
 Outputs: resources/models/MODEL/IDENTITY/: a checkpoint in the hub's layout, safetensors only,
          and lock.json: facts that later steps can read without opening the weights;
-         resources/adapters/MODEL/IDENTITY/: a PEFT adapter and lock.json;
          resources/quantized/VARIANT/FORMAT/IDENTITY/: the quantized checkpoint, and lock.json.
 Steps: fetch at the pinned revision, or link a local folder, or train from scratch; quantize, or
        convert to an engine's own format, if that is a separate job. On a cluster a job that is too
@@ -25,7 +24,7 @@ rule fetch_model:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
+        spec=lambda wildcards: STEPS.published(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         located(
@@ -42,26 +41,11 @@ rule grow_model:
     resources:
         machine=1,
     params:
-        spec=lambda wildcards: STEPS.model(wildcards.model).spec_with_identity,
+        spec=lambda wildcards: STEPS.published(wildcards.model).spec_with_identity,
         folder=subpath(output.lock, parent=True),
     shell:
         located(
             "python workflow/scripts/grow_model.py --spec {params.spec:q} --output {params.folder:q}"
-        )
-
-
-rule fetch_adapter:
-    output:
-        lock=layout.adapter("{model}", "{identity}"),
-    localrule: True
-    resources:
-        machine=1,
-    params:
-        spec=lambda wildcards: STEPS.adapter(wildcards.model).spec_with_identity,
-        folder=subpath(output.lock, parent=True),
-    shell:
-        located(
-            "python workflow/scripts/fetch_adapter.py --spec {params.spec:q} --output {params.folder:q}"
         )
 
 

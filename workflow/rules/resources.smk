@@ -14,7 +14,10 @@ def machine_of(device):
 def preparation_gpus(wildcards):
     """The number of GPUs to quantize on: one if there are any and texts are run through the model."""
     devices = [CATALOGUE.devices[name] for name in CONFIG.study.ids("devices")]
-    on_gpu = hardware.gpus() or any(one.accelerator == "cuda" for one in devices)
+    fit = ("cuda", "rocm")  # torch calls both "cuda", on which these libraries compute
+    on_gpu = any(map(hardware.gpus, fit)) or any(
+        one.accelerator in fit for one in devices
+    )
     return int(bool(preparation_of(wildcards).calibration and on_gpu))
 
 
@@ -37,8 +40,14 @@ def measure_minutes(wildcards, attempt):
 
 
 def preparation_memory(wildcards, attempt):
-    model, _ = cells.parts(CATALOGUE, wildcards.variant)
+    model = cells.parts(CATALOGUE, wildcards.variant).model
     return estimates.preparation_bytes(CATALOGUE.models[model], attempt) // 10**6
+
+
+def merging_memory(wildcards, attempt):
+    return (
+        estimates.preparation_bytes(CATALOGUE.models[wildcards.model], attempt) // 10**6
+    )
 
 
 def preparation_minutes(wildcards, attempt):
@@ -52,7 +61,13 @@ def check_host():
     for name in sorted({job.wildcards.device for job in asking}):
         device = CATALOGUE.devices[name]
         hardware.require(name, device.accelerator, device.gpu, device.gpus)
-        CATALOGUE.engines[device.engine].require(device.engine)
+        engine = CATALOGUE.engines[device.engine]
+        engine.require(device.engine)
+        # What a separate environment will have installed, its job finds out.
+        if not engine.environment and (
+            reason := engine.why_not_here(device.accelerator)
+        ):
+            raise UserError(f"device {name!r}: {reason}")
     for name in sorted({job.wildcards.model for job in jobs_to_run("fetch_model")}):
         model = CATALOGUE.models[name]
         if model.gated and model.hub:

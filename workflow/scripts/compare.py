@@ -60,7 +60,7 @@ def main() -> None:
     cells = {layout.name_of(path): sha256(path) for path in paths}
     identity = recorded_identity(args.spec)
     write_lock(args.lock, identity, written, cells=cells)
-    print(f"{args.parquet}: {counted(comparisons, 'native_variant', 'verdict')}")
+    print(f"{args.parquet}: {counted(comparisons, 'parent_variant', 'verdict')}")
     if args.ratings and rated.height:
         known = rated["rating"].drop_nulls().len()
         print(f"{args.ratings}: {rated.height} judged variants, {known} of them rated")

@@ -18,12 +18,12 @@ from pydantic.json_schema import models_json_schema
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
-from frontier import blocks, dialects, engine_block, quantizers
+from frontier import blocks, dialects, engine_block, quantizers, techniques
 from frontier.blocks import Decides
 from frontier.catalogue import devices, entries, examples, loads, models, question
 from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.question import Config
-from frontier.catalogue.recipe import Recipe
+from frontier.catalogue.recipe import AdapterRecipe, Recipe
 from frontier.datasets import LOADERS
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES
@@ -33,6 +33,7 @@ from frontier.quantizers import QUANTIZERS, Quantizer
 from frontier.registry import Registry
 from frontier.scorers import SCORERS
 from frontier.serving import containers
+from frontier.techniques import TECHNIQUES, Technique
 
 SCHEMA, README = Path("config/schema.json"), Path("config/README.md")
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -40,13 +41,17 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "datasets": LOADERS,
     "engines": ENGINES,
     "scorers": SCORERS,
+    "techniques": TECHNIQUES,
 }
-SHARED: dict[str, type[BaseModel]] = {"quantizers": Quantizer, "engines": EngineBlock}
+SHARED: dict[str, type[BaseModel]] = {
+    "quantizers": Quantizer, "engines": EngineBlock, "techniques": Technique,
+}  # fmt: skip
 """The base classes whose keys have their own table."""
 PLUGINS = {
     "quantizers": ("Quantizer", "method"),
     "engines": ("Engine", "kind"),
     "scorers": ("ScorerKeys", "kind"),
+    "techniques": ("Technique", "kind"),
 }
 LIKE = "like"
 REDONE = {
@@ -173,9 +178,9 @@ def readme(text: str) -> str:
     """The README with its tables regenerated between their markers."""
     modules = (
         dialects, containers, server_keys, entries, examples, models, devices, loads, engine_block,
-        blocks, quantizers, question,
+        blocks, quantizers, question, techniques,
     )  # fmt: skip
-    kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe}
+    kinds: dict[str, type[BaseModel]] = {"Recipe": Recipe, "AdapterRecipe": AdapterRecipe}
     for module in modules:
         kinds |= vars(module)
 

@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
-from frontier.catalogue.models import Adapter
+from frontier.catalogue.adapters import Adapter
 from frontier.errors import Reason, run
 from frontier.fetching import adapters, hub
 from frontier.host import files

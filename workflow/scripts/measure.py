@@ -24,7 +24,7 @@ from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserErro
 from frontier.host import locks, presence
 from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
-from frontier.measuring import contention, reuse, roofline, sessions
+from frontier.measuring import contention, reuse, roofline, sessions, speculation
 from frontier.measuring.energy import Energy
 from frontier.measuring.facts import loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
@@ -40,7 +40,9 @@ from frontier.specs.measure import MeasureSpec
 from frontier.values import checked_spec, read_lines, read_spec, sha256
 
 
-def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settings:
+def settings_of(
+    spec: MeasureSpec, adapter: Path | None, folder: Path, draft: Path | None = None
+) -> Settings:
     """The engine's settings from a cell's specification; `folder`: that of its measurement."""
     model, device = spec.model, spec.device
     return Settings(
@@ -61,6 +63,8 @@ def settings_of(spec: MeasureSpec, adapter: Path | None, folder: Path) -> Settin
         system=spec.task.system or model.system,
         prefix_cache=device.prefix_cache,
         engine_id=spec.engine_id,
+        techniques=spec.techniques,
+        draft=draft,
         log=folder / layout.SERVER_LOG,
         budget=spec.budget(folder),
     )
@@ -171,11 +175,13 @@ def measure(arguments: argparse.Namespace, spec: MeasureSpec, limits: Limits) ->
     if apart and not path.exists() and not arguments.requests.exists():  # else it is timed again
         reuse.take_over(path, spec, questions, here)
     journal = Journal(path, here, spec.digest)
-    settings = settings_of(spec, arguments.adapter, arguments.requests.parent)
+    folder = arguments.requests.parent
+    settings = settings_of(spec, arguments.adapter, folder, arguments.draft)
     attempt, session = run_cell(
         spec, settings, arguments.model, questions, journal, limits, arguments.machines
     )
     records = contention.with_loads(journal)
+    attempt = speculation.checked(attempt, settings.techniques, records)
     facts = loaded_in(journal, session, records)
     if settings.budget.spent is not None:
         facts["spent"] = settings.budget.spent
@@ -201,10 +207,9 @@ def main() -> None:
     """Reads the arguments, reserves the device, measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--spec", required=True, help="the cell's specification: JSON, or a file")
-    parser.add_argument(
-        "--model", type=Path, help="checkpoint folder; none for an endpoint's model"
-    )
+    parser.add_argument("--model", type=Path, help="checkpoint folder; none for an endpoint")
     parser.add_argument("--adapter", type=Path, help="PEFT adapter folder")
+    parser.add_argument("--draft", type=Path, help="checkpoint folder of a technique's draft")
     parser.add_argument("--sample", required=True, type=Path, help="sample.jsonl")
     parser.add_argument("--requests", required=True, type=Path, help="requests.jsonl to write")
     parser.add_argument("--measurement", required=True, type=Path, help="measurement.json to write")
@@ -221,8 +226,11 @@ def main() -> None:
         raise UserError(f"--model: {what}")
     device, name = spec.device, spec.cell.device
     hardware.require(name, device.accelerator, device.gpu, device.gpus)
+    if reason := spec.engine.why_not_here(device.accelerator):
+        raise UserError(f"device {name!r}: {reason}")
     os.environ["HF_HUB_OFFLINE"] = "1"  # everything is local; a timed job uses no network
-    for folder in (arguments.sample.parent, arguments.model, arguments.adapter):
+    folders = (arguments.sample.parent, arguments.model, arguments.adapter, arguments.draft)
+    for folder in folders:
         if folder:
             locks.check_lock(folder)
     limits = Limits(**read_spec(arguments.limits))
@@ -232,7 +240,7 @@ def main() -> None:
     busy = UserError(f"{folder}: another process is measuring this cell")
     with (
         presence.exclusive(folder / layout.JOURNAL_LOCK, busy),
-        gpus.reserved(f"device {name!r}", device.gpu, count),
+        gpus.reserved(f"device {name!r}", device.gpu, count, device.accelerator),
     ):
         measure(arguments, spec, limits)
 

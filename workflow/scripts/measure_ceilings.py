@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
@@ -22,7 +23,7 @@ from frontier.words import significant
 def main() -> None:
     """Prints the limits, and where they are."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accelerator", choices=("cpu", "cuda", "mps"), default="cpu")
+    parser.add_argument("--accelerator", choices=get_args(ceilings.Accelerator), default="cpu")
     parser.add_argument("--threads", type=int, default=hardware.cores(), help="default: all cores")
     parser.add_argument("--gpus", type=int, help="default: one, none on a CPU")
     parser.add_argument("--folder", type=Path, default=layout.MACHINES)

@@ -26,7 +26,7 @@ from frontier.checkpoints.weight_values import check_unlocked
 from frontier.conversions import CONVERSIONS
 from frontier.errors import OutOfMemoryError, UnsupportedError, UserError, run
 from frontier.host import caches, files, locks, presence
-from frontier.machine import gpus
+from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_time, watched_memory
 from frontier.specs.inputs import QuantizeSpec
 
@@ -79,7 +79,9 @@ def main() -> None:
         files.write_json(new / "lock.json", lock)
 
     what = f"quantizing by {spec.conversion}"
-    with gpus.reserved(what, None, args.gpus):
+    # Quantizing libraries compute on torch's "cuda", which AMD's GPUs are too.
+    accelerator = next((one for one in ("cuda", "rocm") if hardware.gpus(one)), "cuda")
+    with gpus.reserved(what, None, args.gpus, accelerator):
         try:
             with limited_time(limits.seconds), watched_memory(limits.memory_bytes):
                 caches.build_once(args.output, make)

@@ -27,13 +27,14 @@ from frontier.judging import games
 from frontier.judging.asking import Inquiry
 from frontier.judging.reading import Said
 from frontier.results import checksums, layout, measurement
-from frontier.results.cell import CellResult, Provenance
+from frontier.results.cell import CellResult
 from frontier.results.columns import LOGPROBS
 from frontier.results.loads import at_once, loads
 from frontier.results.measurement import Measurement
 from frontier.results.records import Record, read
 from frontier.scorers import CHOSEN, Score, ScoredItem
-from frontier.scoring import counted, judged, latency, load
+from frontier.scoring import counted, effects, judged, latency, load
+from frontier.scoring.provenance import provenance
 from frontier.scoring.rows import asked_rows, scored_items
 from frontier.specs.score import LeftOutSpec, ScoreSpec
 from frontier.values import checked_spec, read_json, read_lines, sha256
@@ -65,9 +66,14 @@ def scored(
 
 
 def table(
-    records: list[Record], items: list[ScoredItem], own: list[dict[str, Any]], has_times: bool
+    measured: Measurement,
+    records: list[Record],
+    items: list[ScoredItem],
+    own: list[dict[str, Any]],
+    has_times: bool,
 ) -> pl.DataFrame:
-    """A row per request, in order of time: its times, its answer, the scorer's columns.
+    """A row per request, in order of time: its times, its cache at the end, its answer, the
+    scorer's columns.
 
     A simulated cell has no times, since those measured are of other arithmetic, nor one whose
     requests were not timed by themselves.
@@ -82,6 +88,9 @@ def table(
                 "id": record.id,
                 "tokens": record.tokens,
                 "prompt_tokens": record.prompt_tokens,
+                "kv_cache_bytes": measured.cache_bytes(
+                    record.prompt_tokens + record.tokens, record.tokens
+                ),
                 "finish_reason": record.finish_reason,
                 **{time.column: time.of(record) for time in times},
                 "input": next(iter(item.fields.values()), ""),
@@ -96,6 +105,7 @@ def table(
         infer_schema_length=None,
         schema_overrides={
             **dict.fromkeys((*(time.column for time in times), "score"), pl.Float64),
+            "kv_cache_bytes": pl.Int64,
             **({LOGPROBS: pl.List(pl.Float64)} if likelihoods else {}),
             **({games.COLUMN: GAMES} if judged else {}),
         },
@@ -103,22 +113,6 @@ def table(
     if has_times:
         return requests
     return requests.with_columns(pl.lit(None, pl.Float64).alias(time.column) for time in times)
-
-
-def provenance(measured: Measurement) -> dict[str, Any]:
-    """The hardware and software of the generations."""
-    last = measured.sessions[-1]
-    shared = Provenance.model_fields.keys() & Measurement.model_fields.keys()
-    return {
-        **{name: one for name, one in measured.as_json().items() if name in shared},
-        "hardware": last.hardware,
-        "packages": last.packages,
-        "surroundings": last.surroundings,
-        "sessions": [one.as_json() for one in measured.asking],
-        "servers": [one.as_json() for one in measured.servers],
-        "repeatable": False if any(one.base_url for one in measured.servers) else None,
-        "adopted": [one.as_json() for one in measured.adopted],
-    }
 
 
 def outcome(name: str, reason: str | None) -> dict[str, Any]:
@@ -146,11 +140,11 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     result = outcome(measured.outcome, measured.reason)
     result["requests_sha256"] = measured.requests_sha256
     result["provenance"] = provenance(measured)
-    if measured.outcome != "measured":
+    every = latency.in_order(read(inputs.requests))
+    result |= effects.without(measured, every)
+    if result["outcome"] != "measured":
         result["figures"] = figures.values(Measured(measured, spec))
         return result, pl.DataFrame()
-
-    every = latency.in_order(read(inputs.requests))
     records, at_rates = at_once(every), loads(every)
     rows = asked_rows(read_lines(inputs.sample), measured)
     if rows.keys() != {record.id for record in records}:
@@ -205,7 +199,7 @@ def cell(spec: ScoreSpec, inputs: argparse.Namespace) -> tuple[dict[str, Any], p
     cut = sum("cut" in row for row in rows.values())
     given = Measured(measured, spec, generated, failed, under_load, found, cut, chosen, of)
     result["figures"] = figures.values(given, has)
-    return result, table(records, items, own, latencies and not result["simulated"])
+    return result, table(measured, records, items, own, latencies and not result["simulated"])
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ FLOORS = (
     ("checkpoints",),
     ("datasets",),
     ("quantizers",),
+    ("techniques",),
     ("stats",),
     ("answers",),
     ("judging",),

@@ -7,6 +7,7 @@ one token at a time, a server's chunk or a speculative step may hold several.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from typing import NamedTuple
 
 
@@ -22,3 +23,8 @@ class Arrival(NamedTuple):
 def one_by_one(times_ns: Iterable[int]) -> list[Arrival]:
     """The arrivals of tokens that arrive one at a time."""
     return [Arrival(ns, 1) for ns in times_ns]
+
+
+def by_steps(times_ns: Iterable[int]) -> list[Arrival]:
+    """The arrivals of tokens at their times; those of one step have the same."""
+    return [Arrival(ns, len(list(same))) for ns, same in groupby(times_ns)]

@@ -51,7 +51,7 @@ Price = Annotated[float, Field(ge=0, le=1e9)]
 Count = Annotated[int, Field(gt=0, le=10**15)]
 Rows = Annotated[int, Field(gt=0, le=10**7)]
 Dtype = Literal["float32", "bfloat16", "float16"]
-Accelerator = Literal["cpu", "cuda", "mps", "remote"]
+Accelerator = Literal["cpu", "cuda", "rocm", "mps", "xpu", "remote"]
 """`remote`: an endpoint that runs elsewhere, on hardware that nobody names."""
 
 

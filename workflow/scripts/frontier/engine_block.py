@@ -44,7 +44,7 @@ class EngineBlock(Derived):
     Its pins count, not its name: other pins repeat all measurements."""
     reads: Formats
     """Formats of checkpoints: `hub` (safetensors), `gptq`, `awq`, `compressed-tensors`, `gguf`,
-    `onnx`, `openvino`, or another method that checkpoints are published quantized by."""
+    `onnx`, `openvino`, `mlx`, or another method that checkpoints are published quantized by."""
     accelerators: Annotated[tuple[Accelerator, ...], Field(min_length=1), Plan]
     """Hardware that it computes on; `remote` alone for an endpoint that runs elsewhere."""
     dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1), Plan] = (
@@ -142,8 +142,19 @@ class EngineBlock(Derived):
             return f"{self.kind} computes in {' or '.join(self.dtypes)}, not in {dtype}"
         return None
 
+    def why_not_architecture(self, architecture: str | None) -> Reason | None:
+        """The reason why it cannot run a model of transformers' `model_type`; None if it may."""
+        return None
+
     def require(self, name: str) -> None:
         """Raises UserError if the engine of that id lacks something here, such as a key."""
+
+    def why_not_here(self, accelerator: str) -> Reason | None:
+        """The reason why its library, as installed here, cannot compute on an accelerator.
+
+        None if it can, or if that only shows while loading.
+        """
+        return None
 
     def threads_on(self, cores: int) -> int:
         """The number of threads where a device's `threads` are `auto`."""
@@ -152,6 +163,10 @@ class EngineBlock(Derived):
     def quantizes_by(self, quantization: Mapping[str, JsonValue]) -> bool:
         """True if it can quantize while loading, given all the keys of the quantization's block."""
         return self.runs_quantizers
+
+    def runs_technique(self, technique: Mapping[str, JsonValue]) -> bool:
+        """True if it runs a technique by its own settings, given all the keys of its block."""
+        return False
 
     def why_not_cached(self) -> Reason | None:
         """The reason why it cannot answer from cached prefixes of prompts; None if it can."""

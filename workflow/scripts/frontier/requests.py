@@ -60,7 +60,7 @@ class Generation:
 
     `arrivals` has all generated tokens (including end-of-text), each at the time at which the host
     received it. `end_ns` is the time at which the text was complete. The fields with a default are
-    known only of a server's answers.
+    known only of a server's answers, or of a technique's.
     """
 
     text: str
@@ -78,6 +78,10 @@ class Generation:
     """The first token behind the thoughts; None without thoughts, or without an answer."""
     cached_tokens: int | None = None
     """Tokens of the prompt that came from a prefix cache, if the server reports them."""
+    drafted_tokens: int | None = None
+    """Tokens that speculative decoding drafted; None without it, or if the engine does not say."""
+    accepted_tokens: int | None = None
+    """Those of them that the answer has."""
     retries: int = 0
     """Attempts before this one, which failed before their first byte."""
     doubts: tuple[str, ...] = ()
@@ -86,6 +90,8 @@ class Generation:
     """The bounds of its times' errors, as the client of a server knows them: each of the start, the
     arrivals and the end may have been up to this long before its time; the start, after it. Empty
     for an engine in this process."""
+    watermark: tuple[int, ...] = ()
+    """Its tokens that belong to a watermark, and all that were tested; empty without one."""
 
     @property
     def tokens(self) -> int:

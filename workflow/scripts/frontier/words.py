@@ -28,6 +28,12 @@ def metric(name: str | None) -> str:
     return METRICS.get(name or "", (name or "score").replace("_", " "))
 
 
+def natural(text: str) -> list[tuple[int, str]]:
+    """The sort key by which "256 words" comes before "1024 words"."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", text)
+    return [(int(digits), "") if digits else (-1, other) for digits, other in parts]
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A number to so many significant digits, or that it is missing."""
     return MISSING if value is None else significant(value, digits)

@@ -28,11 +28,13 @@ from frontier.engines import ENGINES, Engine
 from frontier.errors import UserError, did_you_mean
 from frontier.quantizers import QUANTIZERS, Quantizer
 from frontier.scorers import SCORERS, Scorer
+from frontier.techniques import TECHNIQUES, Technique, TechniqueKind
 from frontier.text import visible
 
 FILES = {
     "models": ("models",),
     "quantizations": ("quantizations", "calibrations"),
+    "techniques": ("techniques",),
     "engines": ("engines",),
     "devices": ("devices",),
     "tasks": ("datasets", "tasks"),
@@ -91,9 +93,15 @@ def _quantizer(block: Any, where: str, line: Line) -> Quantizer:
     return plugin_of(QUANTIZERS, QuantizerMethod, block, where, line)
 
 
+def _technique(block: Any, where: str, line: Line) -> Technique:
+    """A technique's block as the class of its kind."""
+    return plugin_of(TECHNIQUES, TechniqueKind, block, where, line)
+
+
 READERS: dict[type[BaseModel], Callable[..., BaseModel]] = {
     Engine: _engine,
     Quantizer: _quantizer,
+    Technique: _technique,
 }
 """Readers of the blocks that are plug-ins, by section."""
 
@@ -114,7 +122,8 @@ def read_catalogue(folder: Path) -> Catalogue:
     sections: dict[str, Any] = {}
     for stem, expected in FILES.items():
         path = folder / f"{stem}.yaml"
-        content = read_yaml(path)
+        optional = not any(Catalogue.model_fields[key].is_required() for key in expected)
+        content = {} if optional and not path.exists() else read_yaml(path)
         for key in content:
             if key not in expected:
                 hint = did_you_mean(key, expected)
@@ -166,6 +175,15 @@ def read_study(files: Sequence[Path], settings: Sequence[str], catalogue: Catalo
     return read_config(values, catalogue, where, line)
 
 
+def _check_techniques(given: Sequence[str], catalogue: Catalogue, where: str) -> None:
+    """Raises UserError for an unknown technique, and for one that is twice in a combination."""
+    for one in given:
+        names = one.split("+")
+        all_of(names, catalogue.techniques, where)
+        if len({*names}) < len(names):
+            raise UserError(f"{where}: {visible(one, 80)}: has a technique twice")
+
+
 def _line(path: Path, parents: tuple[str, ...], keys: tuple[str, ...]) -> int | None:
     return line_of(path, (*parents, *keys))
 
@@ -187,6 +205,7 @@ def read_config(
         all_of(names, getattr(catalogue, axis), f"{where}: study.{axis}")
         if not names:
             raise UserError(f"{where}: study.{axis}: is empty, so the study has no cells")
+    _check_techniques(study.techniques, catalogue, f"{where}: study.techniques")
     all_of(study.scenarios, scenarios(), f"{where}: study.scenarios")
     if not study.scenarios:
         raise UserError(f"{where}: study.scenarios: is empty, so the study has no cells")
@@ -194,6 +213,7 @@ def read_config(
         for axis in ("models", "quantizations", "devices"):
             known = getattr(catalogue, axis)
             all_of(getattr(part, axis), known, f"{where}: study.also.{number}.{axis}")
+        _check_techniques(part.techniques, catalogue, f"{where}: study.also.{number}.techniques")
     for name in config.sources:
         one_of(name, catalogue.datasets, f"{where}: sources")
     return config

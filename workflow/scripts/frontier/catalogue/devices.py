@@ -106,7 +106,7 @@ class Device(Derived):
 
     @model_validator(mode="after")
     def _gpus_where_gpus_are(self) -> Device:
-        if self.accelerator in ("cuda", "mps") and self.gpus == 0:
+        if self.accelerator not in ("cpu", "remote") and self.gpus == 0:
             raise ValueError(f"gpus: must be at least 1 for accelerator {self.accelerator}")
         return self
 

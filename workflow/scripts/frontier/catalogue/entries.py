@@ -31,6 +31,7 @@ from frontier.datasets import Loader
 from frontier.engines import Engine
 from frontier.quantizers import Quantizer
 from frontier.scorers import Scorer
+from frontier.techniques import Technique
 
 
 class QuantizerMethod(Plugin):
@@ -179,11 +180,12 @@ class Task(Entry):
 
 
 class Catalogue(Entry):
-    """config/{models,quantizations,engines,devices,tasks}.yaml together."""
+    """config/{models,quantizations,techniques,engines,devices,tasks}.yaml together."""
 
     models: dict[str, Model]
     quantizations: dict[str, Quantizer]
     calibrations: dict[str, Calibration] = Field(default_factory=dict)
+    techniques: dict[str, Technique] = Field(default_factory=dict)
     engines: dict[str, Engine]
     devices: dict[str, Device]
     datasets: dict[str, Dataset]

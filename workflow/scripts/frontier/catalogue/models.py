@@ -23,29 +23,10 @@ from frontier.blocks import (
     Text,
     TokenPrices,
 )
+from frontier.catalogue.adapters import Adapter
 from frontier.catalogue.origins import GgufFile, HubId, LocalPath, Revision
 from frontier.catalogue.recipe import Recipe
 from frontier.checkpoints.gguf_header import ENDING, METHOD
-
-
-class Adapter(Entry):
-    """A LoRA or other PEFT adapter: from a hub or a local folder."""
-
-    hub: HubId | None = None
-    """Hub id."""
-    revision: Revision | None = None
-    """Full commit hash."""
-    path: LocalPath | None = None
-    """Local adapter folder. The content that is read counts, not its place."""
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> Adapter:
-        if (self.hub is None) == (self.path is None):
-            raise ValueError("give exactly one of hub, path")
-        if (self.hub is None) != (self.revision is None):
-            raise ValueError("hub and revision go together")
-        return self
-
 
 ORIGINS = ("hub", "path", "grow", "served")
 OF_CHECKPOINTS = (
@@ -53,6 +34,8 @@ OF_CHECKPOINTS = (
     "published_bits", "gated",
 )  # fmt: skip
 """Keys that say something of a checkpoint's files."""
+WITH_BIASES = "gpt2"
+"""The only architecture that is grown with biases."""
 OF_NAMES = ("endpoints", "shutdown")
 """Keys that only a model behind a name has."""
 
@@ -78,7 +61,7 @@ class Model(Entry):
     shutdown: Annotated[date | None, Plan] = None
     """Date from which it is no longer served, as published; the plan says when it is near."""
     adapter: Adapter | None = None
-    """A PEFT adapter to apply; it is fetched, or read from a folder, like the model itself."""
+    """A PEFT adapter to apply; it is fetched, read from a folder, or grown, like the model."""
     trust_remote_code: Annotated[bool, Measure] = False
     """Fetch the checkpoint's own Python modules too, and run them while loading."""
     dtype: Annotated[Dtype, Measure] = "float32"
@@ -140,10 +123,23 @@ class Model(Entry):
         return self
 
     @property
+    def applied(self) -> Adapter | None:
+        """The adapter to be applied while loading; None if it is merged into the checkpoint."""
+        return None if self.adapter and self.adapter.merged else self.adapter
+
+    @property
     def gguf(self) -> bool:
         """True if its checkpoint is a single GGUF file."""
         local = self.path is not None and self.path.suffix.lower() == ENDING
         return self.file is not None or local
+
+    @property
+    def attention_heads(self) -> dict[str, int]:
+        """Its attention heads, and those with keys and values of their own; none if unknown."""
+        if self.grow:
+            return {"heads": self.grow.heads, "kv_heads": self.grow.cached_heads}
+        heads = self.heads or (self.hidden or 0) // (self.head_dim or 1)
+        return {"heads": heads, "kv_heads": self.kv_heads} if heads and self.kv_heads else {}
 
     @model_validator(mode="after")
     def _keys_of_a_file(self) -> Model:
@@ -163,6 +159,25 @@ class Model(Entry):
             if self.says(name):
                 what = "a model with `served` has no checkpoint" if self.served else "needs served"
                 raise ValueError(f"{name}: {what}")
+        return self
+
+    @model_validator(mode="after")
+    def _adapter_suits(self) -> Model:
+        grown = self.adapter and self.adapter.grow
+        if grown and not self.grow:
+            raise ValueError("adapter.grow: only on a model that is grown too")
+        family = self.grow.architecture if self.grow else WITH_BIASES
+        if grown and grown.method == "bitfit" and family != WITH_BIASES:
+            raise ValueError(f"adapter.grow.method: a {family} that is grown here has no biases")
+        return self
+
+    @model_validator(mode="after")
+    def _grown_is_published_as_it_is_written(self) -> Model:
+        written = "bitnet" if self.grow and self.grow.ternary else None
+        if self.grow and self.published != written:
+            if written:
+                raise ValueError("published: a model with ternary weights says `published: bitnet`")
+            raise ValueError(f"published: this recipe writes no {self.published} weights")
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, model_validator
@@ -9,6 +10,8 @@ from pydantic import Field, model_validator
 from frontier.blocks import Entry, Label, Positive
 from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.catalogue.source import Source
+
+Techniques = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class CrossProduct(Entry):
@@ -20,11 +23,13 @@ class CrossProduct(Entry):
     """Ids of quantizations.yaml."""
     devices: tuple[str, ...] = ()
     """Ids of devices.yaml."""
+    techniques: tuple[Techniques, ...] = ()
+    """Ids of techniques.yaml, or several joined by +."""
 
     @model_validator(mode="after")
     def _adds_something(self) -> CrossProduct:
-        if not (self.models or self.quantizations or self.devices):
-            raise ValueError("gives neither models nor quantizations nor devices")
+        if not (self.models or self.quantizations or self.devices or self.techniques):
+            raise ValueError("gives no models, quantizations, devices or techniques")
         return self
 
 
@@ -44,6 +49,9 @@ class Study(Entry):
     """Ids of models.yaml."""
     quantizations: tuple[str, ...] = ("native",)
     """Ids of quantizations.yaml; the others are compared with `native`."""
+    techniques: tuple[Techniques, ...] = ()
+    """Ids of techniques.yaml, or several joined by +: each variant is measured without any, and
+    with each of these; with `a+b` also with `a`, with which that is compared."""
     devices: tuple[str, ...]
     """Ids of devices.yaml."""
     tasks: tuple[str, ...]
@@ -62,8 +70,8 @@ class Study(Entry):
 
     @property
     def products(self) -> tuple[CrossProduct, ...]:
-        """All of its cross products, each with all three axes."""
-        axes = ("models", "quantizations", "devices")
+        """All of its cross products, each with all axes."""
+        axes = ("models", "quantizations", "devices", "techniques")
         own = {axis: getattr(self, axis) for axis in axes}
         return (
             CrossProduct(**own),
@@ -73,10 +81,18 @@ class Study(Entry):
             ),
         )
 
+    def combinations(self, given: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+        """The ids of techniques that run together: none, those given, and what they are compared
+        with, each once."""
+        found = [tuple(one.split("+")) for one in given]
+        parts = (one[:end] for one in found for end in range(len(one) + 1))
+        return tuple(dict.fromkeys([(), *parts]))
+
     def ids(self, axis: str) -> tuple[str, ...]:
         """All ids of an axis, in order of appearance."""
         parts = (self, *self.also) if axis != "tasks" else (self,)
-        return tuple(dict.fromkeys(name for part in parts for name in getattr(part, axis)))
+        given = (name for part in parts for name in getattr(part, axis))
+        return tuple(dict.fromkeys(name for one in given for name in one.split("+")))
 
 
 class Weights(Entry):

@@ -19,6 +19,7 @@ def check_references(catalogue: Catalogue) -> None:
     _check_devices(catalogue)
     _check_endpoints(catalogue)
     _check_bases(catalogue)
+    _check_drafts(catalogue)
 
 
 def _check_quantizations(catalogue: Catalogue) -> None:
@@ -76,3 +77,11 @@ def _check_bases(catalogue: Catalogue) -> None:
         if model.base is not None:
             where = f"config/models.yaml: models.{name}.base"
             one_of(model.base, catalogue.models.keys() - {name}, where)
+
+
+def _check_drafts(catalogue: Catalogue) -> None:
+    """Raises UserError for a technique's draft that is no model."""
+    for name, technique in catalogue.techniques.items():
+        if technique.draft_model is not None:
+            where = f"config/techniques.yaml: techniques.{name}.draft"
+            one_of(technique.draft_model, catalogue.models, where)

@@ -31,6 +31,8 @@ class ConversionResult:
     """Matrices whose stored form differs from the model's; 0 for a change of format."""
     simulated_bytes: int | None = None
     """The bytes of the weights if they were packed; set if they are only rounded."""
+    zeros: float | None = None
+    """The share of zeros among the weights of the layers, counted in the files; set by pruning."""
 
 
 class Conversion(Block, ABC):

@@ -1,35 +1,18 @@
-"""Checkpoints in compressed-tensors' format by llmcompressor: GPTQ, SmoothQuant, 8-bit floats.
-
-It calibrates layer by layer on cuda if available, else on the CPU. The same texts give the
-same weights on one machine.
-"""
+"""Checkpoints in compressed-tensors' format by llmcompressor: GPTQ, SmoothQuant, 8-bit floats."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
-os.environ["LLM_COMPRESSOR_LOG_LEVEL"] = "ERROR"
-
-import torch
-import transformers
-from llmcompressor import oneshot
-from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModifier
-from llmcompressor.modifiers.smoothquant import SmoothQuantModifier
-from torch.utils.data import DataLoader
-
 from frontier.blocks import Dtype
 from frontier.conversions import Conversion, ConversionResult
-from frontier.conversions.common.calibrated import (
-    assemble,
-    check_rows,
-    result_of,
-    scratch_folder,
-    token_blocks,
-)
-from frontier.engines.common.loading import check_causal, load_whole, no_way
-from frontier.quantizers.common.linears import plain_linear_layers
+from frontier.conversions.common.calibrated import assemble, result_of
+from frontier.conversions.common.oneshot import compressed
+
+# isort: split
+from llmcompressor.modifiers.quantization import GPTQModifier, QuantizationModifier
+from llmcompressor.modifiers.smoothquant import SmoothQuantModifier
 
 SMOOTHING = 0.8  # share of the outliers moved into weights; llmcompressor's own for Llama
 
@@ -48,23 +31,9 @@ class LlmCompressor(Conversion):
         Raises UserError for an unreadable checkpoint, rows that groups do not fit, texts of too few
         tokens.
         """
-        torch.manual_seed(0)
-        transformers.utils.logging.disable_progress_bar()
         checkpoint, output = checkpoint.absolute(), output.absolute()
-        calibrating: dict[str, Any] = {}
-        if self.scheme != "FP8_DYNAMIC":
-            samples: Any = [{"input_ids": block} for block in token_blocks(checkpoint, texts)]
-            calibrating = {
-                "dataset": DataLoader(samples, batch_size=None),
-                "num_calibration_samples": len(samples),
-                "shuffle_calibration_samples": False,
-            }
-        model = _load(checkpoint, self.dtype)
-        check_rows(model, self.group_size)
-        with scratch_folder() as folder:
-            with no_way("llmcompressor cannot quantize it"):
-                oneshot(model=model, recipe=self._recipe(), **calibrating)
-            model.save_pretrained(folder, save_compressed=True)
+        needed = None if self.scheme == "FP8_DYNAMIC" else texts
+        with compressed(checkpoint, self.dtype, self.group_size, self._recipe(), needed) as folder:
             assemble(folder, checkpoint, output)
         return result_of(output, ".weight_scale")
 
@@ -75,10 +44,3 @@ class LlmCompressor(Conversion):
             return [QuantizationModifier(**layers)]
         smoothing = [SmoothQuantModifier(smoothing_strength=SMOOTHING)] if self.smoothquant else []
         return [*smoothing, GPTQModifier(**layers)]
-
-
-def _load(checkpoint: Path, dtype: str) -> Any:
-    """The model. Raises UserError, UnsupportedError."""
-    check_causal(checkpoint)
-    with plain_linear_layers():
-        return load_whole(checkpoint, dtype=getattr(torch, dtype))

@@ -118,6 +118,10 @@ class Counts:
     """Those of the prompt that came from a prefix cache."""
     thinking: int | None = None
     """Those generated that are thoughts, which an endpoint may count and not show."""
+    drafted: int | None = None
+    """Those drafted by speculative decoding, by llama.cpp's `timings`, which leave out 0."""
+    accepted: int | None = None
+    """Those of them that the model accepted."""
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from frontier import templates
 from frontier.blocks import Decides
 from frontier.chosen import Chosen
 from frontier.engine_block import EngineBlock
+from frontier.engines.common.facts import Loaded, ServerFacts
 from frontier.errors import Reason, UnsupportedError, UserError
 from frontier.host.budget import Budget
 from frontier.prompts import Prompt, as_chat
@@ -28,10 +29,11 @@ from frontier.quantizers import Quantizer
 from frontier.registry import Registry
 from frontier.requests import Choice, Choose, Due, Failed, Generate, Generation, Request
 from frontier.serving import memory
+from frontier.techniques import Technique
 
 __all__ = [
     "AnyEngine", "Choice", "Choose", "Due", "Engine", "Failed", "Generate", "Generation", "Loaded",
-    "LoadedModel", "Settings",
+    "LoadedModel", "ServerFacts", "Settings",
 ]  # fmt: skip
 """All that an engine's file needs, the shapes of frontier/requests.py included."""
 
@@ -65,55 +67,11 @@ class Settings:
     """The engine's id in engines.yaml, for messages."""
     log: Path = Path("server.log")
     """The file for the output of a server that is started."""
+    techniques: tuple[Technique, ...] = ()
+    draft: Path | None = None
+    """The folder of the second model that a technique loads, in the hub's layout."""
     budget: Budget = field(default_factory=Budget)
     """The money left; every request to an endpoint reserves some before it is sent."""
-
-
-@dataclass(frozen=True)
-class ServerFacts:
-    """The facts about a server, as far as it reports them or the client sees them."""
-
-    name: str
-    """The id of its block."""
-    base_url: str | None = None
-    """An endpoint's; None for a server that was started for the cell."""
-    version: str | None = None
-    start_s: float | None = None
-    """The time from its command to its first answer."""
-    kept: bool = False
-    """Whether it was started for an earlier cell of the run."""
-    models: tuple[str, ...] = ()
-    """The model's name in its answers, each once, in order of appearance."""
-    fingerprints: tuple[str, ...] = ()
-    """The `system_fingerprint` of its answers, likewise."""
-    prefix_cache: bool | None = None
-    """Whether it reuses the cached prefix of earlier prompts; None if unknown."""
-    greedy: bool = True
-    """Whether each request asked for the likeliest token; an endpoint may refuse to."""
-    template: Literal["checkpoint", "server", "none"] = "none"
-    """The source of the chat template."""
-    client: Mapping[str, Any] = field(default_factory=dict)
-    """The client's own load and scheduling, which decide how exact its times are."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """Facts about a loaded model."""
-
-    weights_bytes: int | None
-    """None for a model behind a name, whose weights nobody sees."""
-    quantized_layers: int | None
-    """None if only the job that produced the checkpoint knows."""
-    kv_bytes_per_token: int | None
-    """None if the key-value cache does not grow with each token, or, before the first
-    request, if only the cache itself shows it."""
-    kernel: str | None = None
-    """The kernel in use, as text; None if there is no choice."""
-    batching: str | None = None
-    """The way in which several requests are computed together, known after the first such ones;
-    None if they never are, or if that is a server's own affair."""
-    server: ServerFacts | None = None
-    """The facts about the server that answers; None for an engine in this process."""
 
 
 class LoadedModel(ABC):

@@ -19,7 +19,14 @@ from frontier.dialects import PROTOCOLS, Dialect
 from frontier.dialects.common.fields import is_greedy
 from frontier.engine_block import Part
 from frontier.engines import Engine, LoadedModel, Settings
-from frontier.engines.common.server_keys import Change, Key, PrefixCache, Quantizes, Template
+from frontier.engines.common.server_keys import (
+    Change,
+    Key,
+    PrefixCache,
+    Quantizes,
+    RunsTechnique,
+    Template,
+)
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.quantizers import block_of, quantizer_of
 from frontier.serving.commands import Command
@@ -66,6 +73,8 @@ class Server(Engine):
     """The switch of its prefix cache, which a device uses (off, if it can be)."""
     quantizes: Annotated[tuple[Quantizes, ...], Measure] = ()
     """Quantizations that it makes itself."""
+    techniques: Annotated[tuple[RunsTechnique, ...], Measure] = ()
+    """Techniques that it runs by its own settings."""
     connections: Annotated[Annotated[int, Field(gt=0, le=10**5)] | None, Measure] = None
     """The most requests at once; unset: as many as a scenario sends."""
     key: Annotated[Key | None, Operate] = None
@@ -126,7 +135,8 @@ class Server(Engine):
 
     def _changes(self) -> list[Change]:
         cache = (self.prefix_caching.disable, self.prefix_caching.enable)
-        return [*(one for one in cache if one), *self.quantizes]
+        techniques = [one.filled(dict.fromkeys(one.placeholders(), 1)) for one in self.techniques]
+        return [*(one for one in cache if one), *self.quantizes, *techniques]
 
     def _command(self, change: Change) -> None:
         """Raises ValueError if the command, so changed, would not start a server of ours."""
@@ -161,6 +171,15 @@ class Server(Engine):
             if block_of(quantizer_of(one.quantization)) == dict(quantization):
                 return one
         return None
+
+    def runs_technique(self, technique: Mapping[str, JsonValue]) -> bool:
+        """True if it runs a technique by its own settings, given all the keys of its block."""
+        return any(one.stands_for(technique) for one in self.techniques)
+
+    def technique(self, technique: Mapping[str, JsonValue]) -> RunsTechnique:
+        """The change for a technique that it runs."""
+        found = next(one for one in self.techniques if one.stands_for(technique))
+        return found.filled(technique)
 
     def reported(self, model: str) -> str | None:
         """The name that answers must have, as another model may answer at an endpoint; or None."""

@@ -1,19 +1,17 @@
-"""Hugging Face transformers on cpu, cuda and mps, as its users run it: through `generate`."""
+"""Hugging Face transformers on all accelerators, as its users run it: through `generate`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from frontier.blocks import Measure
 from frontier.engines import Engine, LoadedModel, Settings
+from frontier.errors import Reason
+from frontier.machine import torch_devices
 
 
 class Transformers(Engine):
     """Keys of a `transformers` block."""
-
-    compile: Annotated[bool, Measure] = False
-    """torch.compile with a static key-value cache."""
 
     runs_quantizers: ClassVar[bool] = True
 
@@ -21,6 +19,10 @@ class Transformers(Engine):
     def samples(self) -> bool:
         """True if it can choose tokens at random."""
         return True
+
+    def why_not_here(self, accelerator: str) -> Reason | None:
+        """The reason why the installed torch cannot compute on an accelerator; None if it can."""
+        return torch_devices.why_not_built(accelerator)
 
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
@@ -30,4 +32,4 @@ class Transformers(Engine):
         """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
         from frontier.engines.loaded import transformers
 
-        return transformers.load(checkpoint, settings, compiled=self.compile)
+        return transformers.load(checkpoint, settings)

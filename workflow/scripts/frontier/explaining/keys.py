@@ -15,7 +15,7 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "measure": {
         ("model",): "models/{model}", ("quantization",): "quantizations/{quantization}",
         ("device",): "devices/{device}", ("engine",): "engines/{engine}",
-        ("task",): "tasks/{task}",
+        ("task",): "tasks/{task}", ("techniques",): "techniques",
     },
     "score": {
         ("scorer", "options"): "tasks/{task}/scorer", ("scorer",): "tasks/{task}/scorer",
@@ -37,6 +37,8 @@ PLACES: dict[str, dict[tuple[str, ...], str]] = {
     "grow_model": {(): "models/{model}/grow"},
     "fetch_model": {(): "models/{model}"},
     "fetch_adapter": {(): "models/{model}/adapter"},
+    "grow_adapter": {(): "models/{model}/adapter/grow"},
+    "merge_adapter": {(): "models/{model}/adapter"},
     "calibrate": {("draws",): "draws", (): "calibrations/{calibration}"},
     "quantize_model": {("options",): "quantizations/{quantization}"},
 }  # fmt: skip
@@ -66,7 +68,8 @@ def named(found: Iterable[Difference], job: Job, catalogue: Catalogue) -> tuple[
     """The differences of a job, with the catalogue's names for keys that it has."""
     names = dict(job.names)
     if "variant" in names:
-        names["model"], names["quantization"] = cells.parts(catalogue, names["variant"])
+        parts = cells.parts(catalogue, names["variant"])
+        names |= {"model": parts.model, "quantization": parts.quantization}
     if "device" in names:
         names["engine"] = catalogue.devices[names["device"]].engine
     if "task" in names:

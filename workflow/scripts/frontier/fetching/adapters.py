@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from frontier.checkpoints.adapter_files import CONFIG, WEIGHTS
 from frontier.errors import UserError
 
-READ = ("adapter_config.json", "adapter_model.safetensors")
+READ = (CONFIG, WEIGHTS)
 
 
 def read_files(folder: Path) -> tuple[str, ...]:

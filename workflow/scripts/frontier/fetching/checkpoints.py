@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from frontier.checkpoints import weight_values
+from frontier.checkpoints.published import published
 from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
 from frontier.errors import UserError
 from frontier.fetching import contents, own_code
@@ -47,6 +48,10 @@ DTYPES = {
 }
 # Stored, but not parameters: GPT-2's causal masks and the rotary frequencies.
 BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
+
+SCALE = re.compile(r"\.weight_scale$")
+TERNARY = {"U8": 4}
+"""Weights in a byte of BitNet."""
 
 
 def read_files(folder: Path, trusted: bool = False) -> list[str]:
@@ -93,7 +98,9 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
         )
     weight_values.check_values(folder)
     weights = chosen(folder).files
-    parameters, dtype = _parameters([tensors for _, tensors in headers(folder)])
+    found = published(folder)
+    packed = TERNARY if found and found.method == "bitnet" else {}
+    parameters, dtype = _parameters([tensors for _, tensors in headers(folder)], packed)
     shas = {name: contents.digest(folder / name) for name in names}
     return {
         "files": {
@@ -110,13 +117,19 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     }
 
 
-def _parameters(headers: list[dict[str, TensorHeader]]) -> tuple[int, str]:
-    """The number of parameters, and the dtype of most of them."""
+def _parameters(
+    headers: list[dict[str, TensorHeader]], packed: Mapping[str, int]
+) -> tuple[int, str]:
+    """The number of parameters, and the dtype of most of them.
+
+    `packed`: how many one stored number of a dtype has.
+    """
     counts: Counter[str] = Counter()
     for tensors in headers:
         for name, tensor in tensors.items():
             if not BUFFER.search(name):
-                counts[tensor.dtype] += math.prod(tensor.shape)
+                number = math.prod(tensor.shape) * packed.get(tensor.dtype, 1)
+                counts[tensor.dtype] += 0 if packed and SCALE.search(name) else number
     if not counts:
         return 0, "float32"
     dtype = counts.most_common(1)[0][0]

@@ -64,9 +64,11 @@ def take(pins: Iterable[str], packages: Path, linked: bool) -> set[str]:
 
 
 def lacking(pins: Iterable[str], found: Mapping[str, str]) -> str | None:
-    """The first pin that packages (versions by name) do not satisfy."""
+    """The first pin for this platform that packages (versions by name) do not satisfy."""
     versions = {canonicalize_name(name): version for name, version in found.items()}
     for parsed in filter(None, map(requirement, pins)):
+        if parsed.marker and not parsed.marker.evaluate():
+            continue
         version = versions.get(canonicalize_name(parsed.name))
         if version is None or not parsed.specifier.contains(version, prereleases=True):
             return str(parsed)

@@ -10,8 +10,10 @@ from frontier.results.columns import Column
 class KvCacheBytes(Figure):
     """The key-value cache at the end of the longest request, by the shapes of its tensors.
 
-    What the model needs for that request alone; an engine may reserve more. A sliding window counts
-    like a cache that grows.
+    What the model needs for that request alone; an engine may reserve more. Layers with a sliding
+    window hold no more than its tokens, a bounded cache no more than it has room for. A quantized
+    one has the latest tokens in full precision. For a simulated technique it is the size that the
+    cache would have.
     """
 
     ORDER = 115
@@ -21,15 +23,17 @@ class KvCacheBytes(Figure):
             "kv_cache_bytes",
             "count",
             "bytes",
-            "key-value cache at the end of the longest request: its tokens times the bytes of each",
+            "key-value cache at the end of the longest request: tokens times the bytes of each; "
+            "layers with a sliding window hold no more than its tokens",
         ),
     )
     HEADINGS = (heading("KV-cache", "kv_cache_bytes", words.size),)
 
     def values(self, measured: Measured) -> Values:
         """The bytes; None if the cache of a token is unknown, as at a server."""
-        each = measured.measurement.kv_bytes_per_token
-        asked = [*measured.records, *measured.chosen]
-        if each is None or not asked:
-            return {}
-        return {"kv_cache_bytes": each * max(one.prompt_tokens + one.tokens for one in asked)}
+        known = (
+            measured.measurement.cache_bytes(one.prompt_tokens + one.tokens, one.tokens)
+            for one in (*measured.records, *measured.chosen)
+        )
+        sizes = [int(size) for size in known if size is not None]
+        return {"kv_cache_bytes": max(sizes)} if sizes else {}

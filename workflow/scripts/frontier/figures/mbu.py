@@ -7,7 +7,7 @@ import numpy as np
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.figures.common import utilization
-from frontier.results.times import tpot_s
+from frontier.results.times import drafts, tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
 
@@ -17,8 +17,9 @@ class Mbu(Figure):
 
     The weights are those read per token, for experts only the active share. The cache is that in
     the middle of an average request: prompt and half of the generated tokens. TPOT is the median
-    over requests, and gives the interval. Source: Databricks, "LLM inference performance
-    engineering: best practices" (2023).
+    over requests, and gives the interval. Missing where tokens are drafted: a step reads the
+    weights once for several tokens, and those of a draft model more often. Source: Databricks,
+    "LLM inference performance engineering: best practices" (2023).
     """
 
     ORDER = 100
@@ -35,15 +36,15 @@ class Mbu(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without further tokens, a known cache or the device's bandwidth."""
-        cached = measured.measurement.kv_bytes_per_token
+        middles = [(one.prompt_tokens + one.tokens / 2, one.tokens / 2) for one in measured.records]
+        cached = [measured.measurement.cache_bytes(*middle) for middle in middles]
+        known = [one for one in cached if one is not None]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or cached is None or weights is None:
+        if not tokens or not known or weights is None or drafts(measured.records):
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
-        middle = np.mean([one.prompt_tokens + one.tokens / 2 for one in measured.records])
-        read = weights * measured.spec.model.active_share
-        moved = read + cached * float(middle)
+        moved = weights * measured.spec.model.active_share + float(np.mean(known))
         found = quantile_interval(times, 0.5, timed=dependence(times, tokens))
         none = "no interval: too few requests"
         median = found or Estimate(float(np.median(times)), None, None, none)
@@ -53,8 +54,8 @@ class Mbu(Figure):
 
         method = f"of the median TPOT: {median.method}"
         reached = Estimate(rate(median.value), rate(median.high), rate(median.low), method)
-        nominal, known = utilization.limits_of_memory(measured)
+        nominal, reachable = utilization.limits_of_memory(measured)
         return {
             "mbu": utilization.scaled(reached, nominal),
-            "mbu_measured": utilization.scaled(reached, known),
+            "mbu_measured": utilization.scaled(reached, reachable),
         }

@@ -24,11 +24,11 @@ class MbuPrefill(Figure):
 
     def values(self, measured: Measured) -> Values:
         """The shares; None without the bytes or the limit, and for experts."""
-        cached, weights = (
-            measured.measurement.kv_bytes_per_token,
-            measured.measurement.weights_bytes,
-        )
-        if cached is None or weights is None or measured.spec.model.active_share != 1.0:
+        cached, weights = measured.measurement.cache_bytes, measured.measurement.weights_bytes
+        if cached(0) is None or weights is None or measured.spec.model.active_share != 1.0:
             return {}
-        work = [(one, weights + cached * n, s) for one, n, s in utilization.prompts(measured)]
+        work = [
+            (one, weights + (cached(tokens) or 0), seconds)
+            for one, tokens, seconds in utilization.prompts(measured)
+        ]
         return utilization.shares("mbu_prefill", work, utilization.limits_of_memory(measured))

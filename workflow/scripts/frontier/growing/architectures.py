@@ -56,7 +56,7 @@ def _llama(recipe: Recipe, common: dict[str, Any]) -> PreTrainedModel:
             hidden_size=recipe.hidden,
             num_hidden_layers=recipe.layers,
             num_attention_heads=recipe.heads,
-            num_key_value_heads=recipe.heads,
+            num_key_value_heads=recipe.cached_heads,
             intermediate_size=recipe.intermediate,
             max_position_embeddings=recipe.positions,
             **common,

@@ -113,14 +113,23 @@ def encode(pairs: Sequence[Text], tokenizer: PreTrainedTokenizerFast) -> Encoded
     return Encoded(torch.tensor(inputs), torch.tensor(targets), torch.tensor(lengths))
 
 
-def batches(encoded: Encoded, rows: int, seed: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Endless batches of inputs and targets (rows, longest); each text at most once a round."""
+def batches(
+    encoded: Encoded, rows: int, seed: int, by_length: bool = False
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Endless batches of inputs and targets (rows, longest); each text at most once a round.
+
+    `by_length`: a batch has texts of like length, with less padding.
+    """
     rng = random.Random(seed)
     count = len(encoded.lengths)
     rows = min(rows, count)
     while True:
         order = sorted(range(count), key=lambda _: rng.random())
-        for start in range(0, count - rows + 1, rows):
+        starts = list(range(0, count - rows + 1, rows))
+        if by_length:
+            order.sort(key=encoded.lengths.__getitem__)
+            starts.sort(key=lambda _: rng.random())
+        for start in starts:
             chosen = torch.tensor(order[start : start + rows])
             width = int(encoded.lengths[chosen].max())
             yield encoded.inputs[chosen, :width], encoded.targets[chosen, :width]

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from frontier import values
 from frontier.catalogue.recipe import Recipe
+from frontier.growing import quantization_aware, ternary
 from frontier.growing.architectures import build
 from frontier.growing.corpus import IGNORED, batches, encode, texts, train_tokenizer
 from frontier.host import files
@@ -41,6 +42,8 @@ class Grown:
     """Each grammar's cross entropy in nats per token of the answers, mean of the last tenth."""
     seconds: float
     """Duration of the training."""
+    ternary: bool = False
+    """The layers' weights have three values, and are saved packed."""
 
 
 def schedule(step: int, steps: int) -> float:
@@ -94,8 +97,8 @@ def prepare(recipe: Recipe) -> Lessons:
     tokenizer = train_tokenizer(corpora, recipe)
     # Sorted by name, so that the order of a recipe's keys does not matter.
     streams = {
-        name: batches(encode(corpora[name], tokenizer), recipe.corpora[name].rows, recipe.seed)
-        for name in sorted(corpora)
+        name: batches(encode(corpora[name], tokenizer), corpus.rows, recipe.seed, corpus.by_length)
+        for name, corpus in sorted(recipe.corpora.items())
     }
     return Lessons(tokenizer, streams)
 
@@ -110,9 +113,11 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
     torch.use_deterministic_algorithms(True)
     tokenizer = lessons.tokenizer
     model = build(recipe, len(tokenizer), tokenizer.eos_token_id).train()
+    quantization_aware.prepare(model, recipe)
     steppers = optimizers(model, recipe)
     history: list[dict[str, float]] = []
     for step in range(recipe.steps):
+        quantization_aware.begin(model, recipe, step)
         losses = {}
         for name, stream in lessons.streams.items():
             loss = answer_loss(model, *next(stream))
@@ -130,12 +135,15 @@ def grow(recipe: Recipe, lessons: Lessons, progress: Callable[[float], None]) ->
     means = {
         name: sum(losses[name] for losses in last) / len(last) for name in lessons.streams if last
     }
-    return Grown(model.eval(), tokenizer, means, time.monotonic() - started)
+    quantization_aware.finish(model, recipe)
+    return Grown(model.eval(), tokenizer, means, time.monotonic() - started, recipe.ternary)
 
 
 def save(grown: Grown, folder: Path) -> None:
     """Writes a checkpoint in the hub's layout: config, safetensors, tokenizer."""
     grown.model.save_pretrained(folder)
+    if grown.ternary:
+        ternary.pack(grown.model, folder)
     grown.tokenizer.save_pretrained(folder)
     # transformers 5 writes the name of a class that version 4 lacks, with which many servers run.
     path = folder / "tokenizer_config.json"

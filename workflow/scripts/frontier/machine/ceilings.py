@@ -23,19 +23,19 @@ import psutil
 from frontier.errors import UserError
 from frontier.host import caches
 from frontier.host.files import write_json
-from frontier.machine import conditions, hardware, packages
+from frontier.machine import conditions, hardware, packages, torch_devices
 from frontier.machine.limits import free_bytes
 from frontier.values import read_json
 
-Accelerator = Literal["cpu", "cuda", "mps"]
+Accelerator = Literal["cpu", "cuda", "rocm", "mps", "xpu"]
 VERSION = 2
 """Raised where another way to measure gives other figures."""
 BYTES = 2**30
 """The bytes that are read at once: several times the largest cache of most processors."""
 LEAST_FREE_BYTES = 3 * BYTES
 """Free memory of the host without which nothing is measured: torch takes some as well."""
-SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096}
-"""The side of the square matrices that are multiplied."""
+SIDE = {"cpu": 1024, "cuda": 8192, "mps": 4096, "xpu": 8192}
+"""The side of the square matrices that are multiplied, by torch's name of the accelerator."""
 SMALL_SIDE = 256
 """The side where a precision is so slow, as half precision is on many processors, that one product
 of the larger ones would take more than SLOW times LEAST_S."""
@@ -123,19 +123,17 @@ def measured(
     import torch
 
     torch.set_num_threads(threads)
-    count = torch.cuda.device_count() if accelerator == "cuda" else 1
     reads: list[float] = []
     rates: dict[str, float] = dict.fromkeys(DTYPES, 0.0)
     with torch.inference_mode(), _foreign() as foreign:
-        for number in range(count):
-            name = f"cuda:{number}" if accelerator == "cuda" else accelerator
+        for name in torch_devices.devices(accelerator):
             reads.append(_read_gb_s(torch.device(name), size, least_s))
             for dtype in DTYPES:
                 rates[dtype] += _tflop_s(torch.device(name), dtype, size, least_s)
     return {
         "read_gb_s": sum(reads),
         "matrix_tflop_s": rates,
-        "gpus": count if accelerator != "cpu" else 0,
+        "gpus": len(reads) if accelerator != "cpu" else 0,
         "foreign_cores": foreign[0],
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "torch": torch.__version__,
@@ -186,19 +184,11 @@ def _tflop_s(device: Any, dtype: str, size: int, least_s: float) -> float:
 
 def _best_s(work: Callable[[], Any], device: Any, least_s: float) -> float:
     """The shortest time of several repetitions, the first one left out."""
-    import torch
-
-    def wait() -> None:
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        elif device.type == "mps":
-            torch.mps.synchronize()
-
     times: list[float] = []
     ends = time.perf_counter() + least_s
     while len(times) < 2 or time.perf_counter() < ends:
         began = time.perf_counter()
         work()
-        wait()
+        torch_devices.synchronize(device.type, device)
         times.append(time.perf_counter() - began)
     return min(times[1:])

@@ -1,12 +1,11 @@
 """The conditions on this machine: its power settings, its clocks, what slows it, its swap.
 
-Linux says them in /sys and by NVIDIA's driver, macOS by `pmset` (not tried here). What cannot be
-read is named with the reason, and never taken for undisturbed.
+Linux says them in /sys and by the drivers of GPUs, macOS by `pmset` (not tried here). What cannot
+be read is named with the reason, and never taken for undisturbed.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import subprocess
@@ -14,12 +13,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
-import pynvml
 
-from frontier.machine.visible_gpus import VARIABLE, visible
+from frontier.machine.hardware import MAKERS
+from frontier.machine.maker import Readings
 
 SYS = Path("/sys")
 CPUS = "devices/system/cpu"
@@ -37,14 +35,6 @@ SLOWED = (
     "core_throttle_count", "package_throttle_count",
 )  # fmt: skip
 """The counters of a core, the best first of each kind."""
-REASONS = {
-    "nvmlClocksThrottleReasonHwSlowdown": "GPU: hardware slowdown",
-    "nvmlClocksThrottleReasonHwThermalSlowdown": "GPU: heat, by hardware",
-    "nvmlClocksThrottleReasonSwThermalSlowdown": "GPU: heat, by the driver",
-    "nvmlClocksThrottleReasonHwPowerBrakeSlowdown": "GPU: power brake",
-}
-"""The driver's reasons that count. That a GPU stays at its own power limit (SwPowerCap) is how one
-works under load, and no disturbance: what it costs shows in the drift and in the clock."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +68,13 @@ def read(accelerator: str, root: Path = SYS) -> Reading:
         unknown["throttling"] = "the system has no counters of a slowed processor"
     clocks = _numbers(root.glob(f"{CPUS}/cpu[0-9]*/cpufreq/scaling_cur_freq"))
     clock_mhz = max(clocks, default=0) / 1000 or None
-    by: tuple[str, ...] = ()
-    if accelerator == "cuda":
-        clock_mhz, by, limits, counters, missing = _gpus()
-        power |= limits
-        slowed |= counters
-        unknown |= missing
-        if not missing:
+    gpus = MAKERS[accelerator].readings() if accelerator in MAKERS else Readings()
+    if accelerator in MAKERS:
+        clock_mhz = min(gpus.clocks_mhz, default=None)
+        power |= gpus.limits
+        slowed |= gpus.counters
+        unknown |= gpus.unknown
+        if not gpus.unknown:
             unknown.pop("throttling", None)
     if clock_mhz is None:
         unknown["clock"] = "the system does not say the clock"
@@ -93,7 +83,8 @@ def read(accelerator: str, root: Path = SYS) -> Reading:
     swapped = _swapped()
     if swapped is None:
         unknown["swapping"] = "the system does not count it"
-    known = bool(slowed) or (accelerator == "cuda" and "GPU" not in unknown)
+    known = bool(slowed) or (accelerator in MAKERS and "GPU" not in unknown)
+    by = tuple(sorted(gpus.slowed_by))
     return Reading(power, clock_mhz, slowed if known else None, by, swapped, unknown)
 
 
@@ -134,50 +125,6 @@ def _swapped() -> int | None:
     except (OSError, RuntimeError, ValueError):
         return None
     return int(swap.sin) + int(swap.sout)
-
-
-def _gpus() -> tuple[float | None, tuple[str, ...], dict[str, str], dict[str, int], dict[str, str]]:
-    """The slowest clock in MHz, what slows a GPU, power limits, counters, and what is unknown."""
-    clocks: list[int] = []
-    by: set[str] = set()
-    limits: dict[str, str] = {}
-    counters: dict[str, int] = {}
-    unknown: dict[str, str] = {}
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as error:
-        return None, (), {}, {}, {"GPU": f"the driver does not answer: {error}"}
-    try:
-        for number, one in enumerate(_visible_gpus()):
-            clocks.append(pynvml.nvmlDeviceGetClockInfo(one, pynvml.NVML_CLOCK_SM))
-            bits = pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(one)
-            by |= {words for name, words in REASONS.items() if bits & getattr(pynvml, name)}
-            limit = pynvml.nvmlDeviceGetEnforcedPowerLimit(one)
-            limits[f"GPU {number} power limit"] = f"{limit / 1000:g} W"
-            with suppress(pynvml.NVMLError):  # not every GPU counts it
-                counters[f"GPU {number}: heat_ms"] = _heat_ms(one)
-    except pynvml.NVMLError as error:
-        unknown = {"GPU": str(error)}
-    finally:
-        pynvml.nvmlShutdown()
-    return min(clocks, default=None), tuple(sorted(by)), limits, counters, unknown
-
-
-def _heat_ms(handle: Any) -> int:
-    """Milliseconds for which heat slowed a GPU so far: also what is over before a reading.
-
-    Source: NVIDIA, "NVML API Reference", nvmlViolationTime_t, which counts nanoseconds.
-    """
-    status = pynvml.nvmlDeviceGetViolationStatus(handle, pynvml.NVML_PERF_POLICY_THERMAL)
-    return int(status.violationTime) // 1_000_000
-
-
-def _visible_gpus() -> list[Any]:
-    """The driver's handles of the GPUs that this process may use."""
-    count = pynvml.nvmlDeviceGetCount()
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-    uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
-    return [handles[place] for place in visible(os.environ.get(VARIABLE), uuids)]
 
 
 def _mac() -> Reading:

@@ -9,106 +9,38 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import psutil
-import pynvml
 
 from frontier.errors import Reason, UserError
-from frontier.machine.visible_gpus import VARIABLE, names_slices, visible
+from frontier.machine.amd import Amd
+from frontier.machine.intel import Intel
+from frontier.machine.maker import Gpu, Maker
+from frontier.machine.nvidia import Nvidia
 
 # A desktop draws on its GPU with less than this share of the memory; a model takes more.
 TAKEN = 0.05
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """An NVIDIA GPU as its driver reports it; `processes` are the pids computing on it."""
-
-    uuid: str
-    name: str
-    memory_bytes: int
-    used_bytes: int
-    driver: str
-    processes: tuple[int, ...]
+MAKERS: Mapping[str, Maker] = {one.ACCELERATOR: one for one in (Nvidia(), Amd(), Intel())}
+"""The makers of GPUs, by the accelerator that theirs are."""
 
 
-@contextmanager
-def _nvml() -> Iterator[bool]:
-    """Opens the driver's library for the block; yields False if there is no driver."""
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        pynvml.nvmlShutdown()
+def gpus(accelerator: str | None = None) -> list[Gpu]:
+    """The GPUs that this process may use, whole ones only: an accelerator's, or all makers'."""
+    if accelerator is None:
+        return [gpu for maker in MAKERS.values() for gpu in maker.gpus()]
+    return MAKERS[accelerator].gpus() if accelerator in MAKERS else []
 
 
-def _host_gpus() -> list[Any]:
-    """The driver's handles of this host's GPUs, in the driver's order."""
-    count = pynvml.nvmlDeviceGetCount()
-    return [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(count)]
-
-
-def _sliced(handle: Any) -> bool:
-    """True if a GPU is partitioned (MIG), so that nothing can run on it as a whole."""
-    try:
-        return bool(pynvml.nvmlDeviceGetMigMode(handle)[0])
-    except pynvml.NVMLError:  # most GPUs do not support it
-        return False
-
-
-def visible_handles() -> list[Any]:
-    """The driver's handles of the GPUs that this process may use, whole ones only.
-
-    The driver's library must be open.
-    """
-    handles = _host_gpus()
-    uuids = [pynvml.nvmlDeviceGetUUID(handle) for handle in handles]
-    places = visible(os.environ.get(VARIABLE), uuids)
-    return [handles[place] for place in places if not _sliced(handles[place])]
-
-
-def gpus() -> list[Gpu]:
-    """The NVIDIA GPUs that this process may use, whole ones only."""
-    with _nvml() as present:
-        if not present:
-            return []
-        driver = pynvml.nvmlSystemGetDriverVersion()
-        return [
-            Gpu(
-                uuid=pynvml.nvmlDeviceGetUUID(handle),
-                name=pynvml.nvmlDeviceGetName(handle),
-                memory_bytes=int(memory.total),
-                used_bytes=int(memory.used),
-                driver=driver,
-                processes=tuple(
-                    process.pid for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
-                ),
-            )
-            for handle in visible_handles()
-            # The second version excludes the memory reserved by the driver.
-            for memory in [pynvml.nvmlDeviceGetMemoryInfo(handle, pynvml.nvmlMemory_v2)]
-        ]
-
-
-def _why_none() -> Reason:
-    """The reason why this host's GPUs are not usable; empty if there is none to give."""
-    if names_slices(value := os.environ.get(VARIABLE)):
-        return f"; {VARIABLE} names slices (MIG), which are not supported yet: {value}"
-    with _nvml() as present:
-        handles = _host_gpus() if present else []
-        sliced = sum(map(_sliced, handles))
-    if sliced:
-        return f"; {sliced} GPU(s) are cut into slices (MIG), which are not supported yet"
-    return f"; {VARIABLE} is {value!r}" if handles and value is not None else ""
+def maker(accelerator: str) -> Maker:
+    """The maker of an accelerator's GPUs; for one that needs none, the first that has any here."""
+    if accelerator in MAKERS:
+        return MAKERS[accelerator]
+    return next((one for one in MAKERS.values() if one.gpus()), MAKERS["cuda"])
 
 
 def has_mps() -> bool:
@@ -119,7 +51,7 @@ def has_mps() -> bool:
 def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
     """Raises UserError, with the requirement and what was found, if this host lacks the device."""
     if accelerator != "mps":
-        fitting(f"device {device!r}", gpu, count)
+        fitting(f"device {device!r}", gpu, count, accelerator)
     elif not has_mps():
         raise UserError(
             f"device {device!r} needs a Mac with Apple silicon; this host is "
@@ -127,37 +59,42 @@ def require(device: str, accelerator: str, gpu: str | None, count: int) -> None:
         )
 
 
-def fitting(user: str, gpu: str | None, count: int) -> list[Gpu]:
+def fitting(user: str, gpu: str | None, count: int, accelerator: str) -> list[Gpu]:
     """The GPUs whose name contains `gpu`, for a `user` who needs `count` (UserError: too few)."""
     if not count:
         return []
-    found = gpus()
+    made_by = maker(accelerator)
+    found = made_by.gpus()
     named = [one for one in found if gpu is None or gpu.lower() in one.name.lower()]
     if len(named) < count:
-        wanted = f"{count} NVIDIA GPU(s)" + (f" named {gpu!r}" if gpu else "")
+        wanted = f"{count} {made_by.NAME} GPU(s)" + (f" named {gpu!r}" if gpu else "")
         names = ", ".join(one.name for one in found) or "none"
-        raise UserError(f"{user} needs {wanted}; this host has {names}{_why_none()}")
+        raise UserError(f"{user} needs {wanted}; this host has {names}{made_by.why_none()}")
     return named
 
 
-def foreign_use(uuid: str) -> Reason | None:
+def foreign_use(made_by: Maker, uuid: str) -> Reason | None:
     """The use of a GPU that none of our jobs holds; None if it is free.
 
     In a container the driver lists no processes, but it always reports the memory in use.
     """
-    (one,) = (one for one in gpus() if one.uuid == uuid)
+    (one,) = (one for one in made_by.gpus() if one.uuid == uuid)
     if one.processes:
         return f"is in use by process {', '.join(map(str, one.processes))}"
-    if one.used_bytes > TAKEN * one.memory_bytes:
+    if one.used_bytes is not None and one.used_bytes > TAKEN * (one.memory_bytes or 0):
         return f"has {one.used_bytes / 1e9:.1f} GB of its memory in use"
     return None
 
 
 def memory_bytes(accelerator: str, count: int) -> int | None:
-    """Memory for weights and cache on an accelerator of this host; None if it lacks it."""
-    if accelerator == "cuda":
-        found = gpus()
-        return sum(one.memory_bytes for one in found[:count]) if len(found) >= count else None
+    """Memory for weights and cache on an accelerator of this host.
+
+    None if the host lacks it, or its driver does not report the memory.
+    """
+    if accelerator in MAKERS:
+        each = [one.memory_bytes for one in gpus(accelerator)[:count]]
+        known = [one for one in each if one is not None]
+        return sum(known) if len(known) == count else None
     if accelerator == "mps" and not has_mps():
         return None
     return int(psutil.virtual_memory().total)

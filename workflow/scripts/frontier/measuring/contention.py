@@ -19,9 +19,10 @@ import psutil
 from frontier.machine import hardware
 from frontier.measuring.conditions import Log
 from frontier.measuring.energy import Energy
+from frontier.results.part import LoadAverage
 from frontier.results.recorded import Recorded
 from frontier.results.records import Record
-from frontier.results.session import Conditions, Contention, LoadAverage, SessionLoad
+from frontier.results.session import Conditions, Contention, SessionLoad
 
 WINDOW_S = 1.0
 """Kernels count in hundredths of a second: over shorter times the load is mostly rounding."""
@@ -59,7 +60,7 @@ class Watch:
             with suppress(psutil.NoSuchProcess):
                 self._used_s[psutil.Process(pid)] = 0.0
         self._own = {os.getpid(), *own}
-        self._gpu, self._gpu_s = accelerator == "cuda", -GPU_EVERY_S
+        self._accelerator, self._gpu_s = accelerator, -GPU_EVERY_S
         self._log = Log(accelerator)
         self.load_before = psutil.getloadavg()
 
@@ -69,14 +70,20 @@ class Watch:
         self._log.look(clock_s)
         busy_s = sum(getattr(times, name, 0.0) for name in BUSY)
         strangers: int | None = None
-        if self._gpu and clock_s - self._gpu_s >= GPU_EVERY_S:
+        if self._accelerator in hardware.MAKERS and clock_s - self._gpu_s >= GPU_EVERY_S:
             self._gpu_s = clock_s
-            pids = {pid for one in hardware.gpus() for pid in one.processes}
-            strangers = len(pids - self._own)
+            strangers = self._strangers()
         joules = self.energy.read() if self.energy else {}
         return Reading(
             busy_s, self._own_s(), clock_s, strangers, joules.get("cpu"), joules.get("gpu")
         )
+
+    def _strangers(self) -> int | None:
+        """The other processes on our GPUs; None if a driver does not list them."""
+        found = [one.processes for one in hardware.gpus(self._accelerator)]
+        known = [pids for pids in found if pids is not None]
+        others = {pid for pids in known for pid in pids} - self._own
+        return len(others) if len(known) == len(found) else None
 
     def _own_s(self) -> float:
         """The processor time of our processes; one that has ended keeps what it had."""

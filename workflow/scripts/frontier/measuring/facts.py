@@ -23,15 +23,18 @@ def lock_of(checkpoint: Path | None) -> dict[str, Any]:
 
 def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
     """The facts in a checkpoint's lock that only its job knows."""
+    rounded = origin.get("simulated_bytes") is not None
     facts: dict[str, Any] = {
-        "simulated": origin.get("simulated_bytes") is not None,
+        "simulated": rounded or loaded.simulated,
         "random_weights": origin.get("random_weights", False),
     }
+    if origin.get("zeros") is not None:
+        facts["zeros"] = origin["zeros"]
     if "parameters" in origin:
         facts["parameters"] = origin["parameters"]
     if loaded.quantized_layers is None:
         facts["quantized_layers"] = origin.get("quantized_layers")
-    if facts["simulated"]:
+    if rounded:
         # The weights are only rounded; these are their bytes if they were packed.
         facts |= {"weights_bytes": origin["simulated_bytes"]}
         facts |= {"quantized_layers": origin["quantized_layers"]}

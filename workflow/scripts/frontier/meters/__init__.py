@@ -3,8 +3,8 @@
 A meter reads what the hardware counts; it never estimates energy from a power that it samples.
 Zeus (0.16.0 on PyPI) has the same counters, but integrates sampled power on GPUs that count no
 energy, polls each RAPL counter in a process of its own, and requires packages that nothing else
-here needs (pandas, scikit-learn, amdsmi, httpx). So the counters of NVIDIA and RAPL are read here,
-and only Apple's come through its small library.
+here needs (pandas, scikit-learn, amdsmi, httpx). So the counters are read here, and only Apple's
+come through its small library.
 """
 
 from __future__ import annotations

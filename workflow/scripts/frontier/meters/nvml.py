@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pynvml
 
-from frontier.machine import hardware
+from frontier.machine import nvidia
 from frontier.meters import Counter, Energized, Meter, NoCounterError, Use
 
 MILLI = 1e-3
@@ -41,7 +41,7 @@ class Nvml(Meter):
             raise NoCounterError(f"NVML: no driver ({error})") from None
         self._opened = True
         try:
-            self._gpus = hardware.visible_handles()
+            self._gpus = nvidia.visible_handles()
         except pynvml.NVMLError as error:
             raise NoCounterError(f"NVML: {error}") from None
         if not self._gpus:

@@ -30,7 +30,7 @@ class Rapl(Meter):
     @staticmethod
     def parts(system: str, accelerator: str) -> AbstractSet[Energized]:
         """The processors, on Linux."""
-        return {"cpu"} if system == "Linux" and accelerator in ("cpu", "cuda") else set()
+        return {"cpu"} if system == "Linux" and accelerator not in ("mps", "remote") else set()
 
     def open(self) -> None:
         """Finds the zones. Raises NoCounterError if there are none, or one cannot be read."""

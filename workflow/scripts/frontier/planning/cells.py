@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 from frontier import scenarios as scenario_kinds
 from frontier.catalogue.checking import one_of, scenarios
@@ -14,7 +15,9 @@ from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.engine_block import Asked, Part
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.planning import chat_files
+from frontier.planning.drafting import draft_bytes
 from frontier.planning.placement import Placement, kv_cache_bytes, placed
+from frontier.planning.techniques import why_not_with
 from frontier.results.key import Key
 from frontier.results.layout import Place
 from frontier.text import shown
@@ -54,6 +57,11 @@ class Cell:
         return Place(self.variant, self.device, self.task, self.scenario)
 
     @property
+    def base(self) -> str:
+        """The variant without its techniques, whose checkpoint it loads."""
+        return variant_id(self.model, self.quantization)
+
+    @property
     def planned(self) -> bool:
         """True if the cell will be measured."""
         return self.outcome == "planned"
@@ -65,8 +73,21 @@ def variant_id(model: str, quantization: str, techniques: Iterable[str] = ()) ->
     return "+".join((base, *techniques))
 
 
+class Parts(NamedTuple):
+    """The ids that a variant's name joins."""
+
+    model: str
+    quantization: str
+    techniques: tuple[str, ...] = ()
+
+    @property
+    def base(self) -> str:
+        """The variant without techniques, whose checkpoint it loads."""
+        return variant_id(self.model, self.quantization)
+
+
 def variants(catalogue: Catalogue) -> dict[str, tuple[str, str]]:
-    """Every variant id of the catalogue with its model and quantization."""
+    """Every variant id of the catalogue, without techniques, with its model and quantization."""
     return {
         variant_id(model, quantization): (model, quantization)
         for model in catalogue.models
@@ -83,25 +104,24 @@ def device_bytes(device: Device, host_memory: HostMemory) -> int | None:
     return round(device.memory_gb * 1e9)
 
 
-def parts(catalogue: Catalogue, variant: str) -> tuple[str, str]:
-    """A variant's model and quantization. Raises UserError with the nearest name if unknown.
+def parts(catalogue: Catalogue, variant: str) -> Parts:
+    """The parts of a variant's name. Raises UserError with the nearest name if one is unknown.
 
-    No id has a "+", so the text after one is a technique, of which there are none yet.
+    No id has a "+", so the texts after one are techniques.
     """
     base, *techniques = variant.split("+")
-    if techniques:
-        without = f" (without it: {base})" if base in variants(catalogue) else ""
-        raise UserError(
-            f"variant {shown(variant)}: there is no technique {shown(techniques[0])}{without}"
-        )
+    for name in techniques:
+        one_of(name, catalogue.techniques, f"variant {shown(variant)}: technique")
+    if len({*techniques}) < len(techniques):
+        raise UserError(f"variant {shown(variant)}: has a technique twice")
     # Both may contain dashes, so each split is tried; listing all variants takes longer.
-    dashes = (place for place, letter in enumerate(variant) if letter == "-")
-    cuts = ((variant[:dash], variant[dash + 1 :]) for dash in dashes)
-    for model, quantization in ((variant, "native"), *cuts):
+    dashes = (place for place, letter in enumerate(base) if letter == "-")
+    cuts = ((base[:dash], base[dash + 1 :]) for dash in dashes)
+    for model, quantization in ((base, "native"), *cuts):
         known = model in catalogue.models and quantization in catalogue.quantizations
-        if known and variant_id(model, quantization) == variant:
-            return model, quantization
-    raise UserError(f"unknown variant {shown(variant)}{did_you_mean(variant, variants(catalogue))}")
+        if known and variant_id(model, quantization) == base:
+            return Parts(model, quantization, tuple(techniques))
+    raise UserError(f"unknown variant {shown(base)}{did_you_mean(base, variants(catalogue))}")
 
 
 def why_not_asked(found: Placement, task: Task) -> Reason | None:
@@ -142,14 +162,18 @@ def why_not_sampled(found: Placement, scenario: str) -> Reason | None:
 def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     """The cell of that place. Raises UserError with the nearest name for an unknown id."""
     variant, device, task = place.variant, place.device, place.task
-    model, quantization = parts(catalogue, variant)
+    model, quantization, techniques = parts(catalogue, variant)
     one_of(device, catalogue.devices, "device")
     one_of(task, catalogue.tasks, "task")
     one_of(place.scenario, scenarios(), "scenario")
-    names = (variant, model, quantization, device, task)
-    found = placed(catalogue, model, quantization, device)
+    named = partial(
+        Cell, variant, model, quantization, device, task,
+        techniques=techniques, scenario=place.scenario,
+    )  # fmt: skip
+    found = placed(catalogue, model, quantization, device, techniques)
     reason = found.unsupported()
     reason = reason or why_not_asked(found, catalogue.tasks[task])
+    reason = reason or why_not_with(found, catalogue, catalogue.tasks[task], place.scenario)
     if place.scenario not in found.engine.scenarios:
         reason = f"{found.device.engine} does not support the scenario {place.scenario}"
     elif catalogue.tasks[task].choices and not scenario_kinds.load(place.scenario).CHOICES:
@@ -159,15 +183,15 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     if catalogue.tasks[task].follow_ups and place.scenario != SINGLE_STREAM:
         reason = reason or scenario_kinds.NO_TURNS
     if reason:
-        return Cell(*names, "unsupported", reason, scenario=place.scenario)
+        return named(outcome="unsupported", reason=reason)
     if found.engine.remote:
-        return Cell(*names, scenario=place.scenario)
+        return named()
     new = catalogue.tasks[task].new_tokens * catalogue.tasks[task].turns
     cache = kv_cache_bytes(found.model, found.engine, found.dtype, new)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
-        needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
+        needed = found.weight_bytes + draft_bytes(found, catalogue) + (cache or 0) + MARGIN_BYTES
         if needed > memory:
             reason = f"needs {needed / 1e9:.1f} GB, device has {memory / 1e9:.1f} GB"
-            return Cell(*names, "does-not-fit", reason, scenario=place.scenario)
-    return Cell(*names, scenario=place.scenario)
+            return named(outcome="does-not-fit", reason=reason)
+    return named()

@@ -18,6 +18,8 @@ TOKEN_S = 0.03  # overhead of a token apart from reading the weights
 BANDWIDTH_BYTES_S = {
     "cpu": 20e9,
     "cuda": 400e9,
+    "rocm": 400e9,
+    "xpu": 400e9,
     "mps": 60e9,
     "remote": 400e9,
 }  # if the device gives none

@@ -1,4 +1,4 @@
-"""The steps for a cell's inputs: datasets, samples, models, calibrations, checkpoints.
+"""The steps for a cell's inputs: datasets, samples, calibrations, converted checkpoints.
 
 Nothing here runs a job or imports an engine.
 """
@@ -10,16 +10,16 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from frontier import blocks, templates
+from frontier import templates
 from frontier.catalogue.entries import Catalogue, Dataset
 from frontier.catalogue.question import Config
 from frontier.conversions import CONVERSIONS
 from frontier.datasets import LOADERS, Loader
 from frontier.datasets.common import files
 from frontier.errors import UserError
-from frontier.fetching import adapters, checkpoints, contents
-from frontier.grammars import GRAMMARS
-from frontier.planning import cells, chat_files, local_data
+from frontier.fetching import contents
+from frontier.planning import cells, local_data
+from frontier.planning.model_steps import ModelSteps
 from frontier.planning.placement import engine_facts
 from frontier.planning.step import Known, Step, environment_step, step
 from frontier.quantizers import Preparation
@@ -27,30 +27,21 @@ from frontier.results import layout
 from frontier.sampling.calibration import CalibrationSpec, Draw
 from frontier.sampling.drawing import SampleSpec
 from frontier.sampling.shots import ShotsSpec, TaskSample
-from frontier.specs.inputs import DatasetSpec, ModelSpec, QuantizeSpec
-
-"""Returns the names of the files in a folder that are read."""
+from frontier.specs.inputs import DatasetSpec, QuantizeSpec
 
 
-class InputSteps:
+class InputSteps(ModelSteps):
     """The steps for cells' inputs; each is computed once, on demand."""
 
     def __init__(self, catalogue: Catalogue, config: Config) -> None:
         """Nothing is computed or read yet."""
-        self.catalogue, self.config = catalogue, config
+        super().__init__(catalogue)
+        self.config = config
         self.dataset = cache(self._dataset)
         self.sample = cache(self._sample)
-        self.model = cache(self._model)
-        self.adapter = cache(self._adapter)
         self.calibration = cache(self._calibration)
         self.quantized = cache(self._quantized)
         self.produced = cache(self._produced)
-        self.weights = cache(self._weights)
-        self.slice = cache(self._slice)
-
-    def _slice(self, axis: str, name: str, stage: blocks.Stage) -> dict[str, JsonValue]:
-        block: blocks.Entry = getattr(self.catalogue, axis)[name]
-        return block.slice(stage)
 
     def source(self, dataset: str) -> Dataset:
         """The dataset, with the study's source if it names another."""
@@ -118,60 +109,6 @@ class InputSteps:
         loader = self.catalogue.loaders[task]
         return SampleSpec(loader=loader, size=keys.size, seed=keys.seed, shares=keys.shares)
 
-    def _model(self, model: str) -> Step:
-        block = self.catalogue.models[model]
-        if block.grow:
-            grammars = map(GRAMMARS.module, sorted(block.grow.corpora))
-            return step("grow_model", block.grow.model_dump(mode="json"), {}, *grammars)
-        # Without the key, the checkpoint's own code is not fetched.
-        code: dict[str, JsonValue] = {"trust_remote_code": True} if block.trust_remote_code else {}
-        if block.path:
-            local = ModelSpec.model_validate({"path": block.path, **code})
-            return step("fetch_model", local, {"content": self._weights(model)}, identity_spec=code)
-        pinned = {**block.slice("fetch"), **code}
-        spec = ModelSpec.model_validate({**pinned, "gated": block.gated})
-        return step("fetch_model", spec, {}, identity_spec=pinned)
-
-    def _check_chat(self, model: str, folder: Path) -> None:
-        """Checks the chat template of a local checkpoint, unless its own code decides."""
-        block = self.catalogue.models[model]
-        if block.prompt == "chat" and not block.trust_remote_code and folder.is_dir():
-            try:
-                chat_files.check(folder, block)
-            except UserError as error:
-                raise UserError(f"config/models.yaml: models.{model}: {error}") from None
-
-    def _check_file(self, model: str, path: Path) -> None:
-        """Checks that a local GGUF file is whole, and has what its model's block needs."""
-        try:
-            chat_files.check_file(path, self.catalogue.models[model])
-        except UserError as error:
-            raise UserError(f"config/models.yaml: models.{model}: {error}") from None
-
-    def _weights(self, model: str) -> Known:
-        """The pinned revision or digest that identifies a checkpoint's content."""
-        block = self.catalogue.models[model]
-        if block.path and block.gguf:
-            self._check_file(model, block.path)
-            return contents.of_source(block.path, f"models.{model}", None)
-        if block.path:
-            self._check_chat(model, block.path)
-            read = partial(checkpoints.read_files, trusted=block.trust_remote_code)
-            return contents.of_source(block.path, f"models.{model}", read)
-        return block.slice("fetch") if block.hub else self.model(model)
-
-    def _adapter(self, model: str) -> Step | None:
-        adapter = self.catalogue.models[model].adapter
-        if adapter is None:
-            return None
-        if adapter.path:
-            content = contents.of_source(
-                adapter.path, f"models.{model}.adapter", adapters.read_files
-            )
-            place, read = {"path": str(adapter.path)}, {"content": content}
-            return step("fetch_adapter", place, read, identity_spec={})
-        return step("fetch_adapter", adapter.model_dump(mode="json", exclude_none=True), {})
-
     def _calibration(self, name: str) -> Step:
         block = self.catalogue.calibrations[name]
         draws = tuple(map(self._draw, block.tasks))
@@ -194,14 +131,14 @@ class InputSteps:
 
     def preparation(self, variant: str, engine: str) -> Preparation | None:
         """The job that produces a variant's checkpoint; None if the engine loads the model's."""
-        model, quantization = cells.parts(self.catalogue, variant)
+        model, quantization, _ = cells.parts(self.catalogue, variant)
         quantizer = self.catalogue.quantizations[quantization]
         facts = engine_facts(self.catalogue.engines[engine])
         return quantizer.preparation(facts, self.catalogue.models[model].dtype)
 
     def format(self, variant: str, engine: str) -> str | None:
         """The format of the checkpoint that the engine loads; None: it quantizes while loading."""
-        _, quantization = cells.parts(self.catalogue, variant)
+        quantization = cells.parts(self.catalogue, variant).quantization
         quantizer = self.catalogue.quantizations[quantization]
         return quantizer.makes(engine_facts(self.catalogue.engines[engine]))
 
@@ -223,7 +160,7 @@ class InputSteps:
         if prepared is None:
             return None
         spec = QuantizeSpec(conversion=prepared.conversion, options=dict(prepared.options))
-        model, _ = cells.parts(self.catalogue, variant)
+        model = cells.parts(self.catalogue, variant).model
         inputs: dict[str, Known] = {
             "weights": self.weights(model),
             "calibration": prepared.calibration and self.calibration(prepared.calibration),

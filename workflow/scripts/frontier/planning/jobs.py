@@ -48,6 +48,7 @@ class Jobs:
         self.dataset = cache(self._dataset)
         self.sample = cache(self._sample)
         self.model = cache(self._model)
+        self.published = cache(self._published)
         self.environment = cache(self._environment)
         self.adapters = cache(self._adapters)
         self.calibration = cache(self._calibration)
@@ -75,17 +76,39 @@ class Jobs:
         return Job("sample", {"task": task}, step, output, reads)
 
     def _model(self, model: str) -> Job:
+        adapter, published = self.adapter_files(model), self.published(model)
+        if adapter is None or self.steps.adapter(model):
+            return published
         step = self.steps.model(model)
+        reads, output = (
+            {"model": published, "adapter": adapter},
+            layout.model(model, step.identity, merged=True),
+        )
+        return Job("merge_adapter", {"model": model}, step, output, reads)
+
+    def _published(self, model: str) -> Job:
+        """The job for the checkpoint without an adapter, which models with adapters share."""
+        step, name = self.steps.published(model), self.steps.grown_as(model)
         rule = "grow_model" if self.steps.catalogue.models[model].grow else "fetch_model"
-        output = layout.model(model, step.identity)
-        return Job(rule, {"model": model}, step, output)
+        return Job(rule, {"model": name}, step, layout.model(name, step.identity))
 
     def _adapters(self, model: str) -> dict[str, Job]:
-        step = self.steps.adapter(model)
-        if step is None:
-            return {}
-        output = layout.adapter(model, step.identity)
-        return {"adapter": Job("fetch_adapter", {"model": model}, step, output)}
+        """The job for the adapter that is applied while loading, if there is one."""
+        job = self.adapter_files(model) if self.steps.adapter(model) else None
+        return {"adapter": job} if job else {}
+
+    def adapter_files(self, model: str) -> Job | None:
+        """The job for an adapter's files, which models with the same grown one share."""
+        step, adapter = self.steps.adapter_files(model), self.steps.catalogue.models[model].adapter
+        if step is None or adapter is None:
+            return None
+        if not adapter.grow:
+            output = layout.adapter(model, step.identity)
+            return Job("fetch_adapter", {"model": model}, step, output)
+        name, reads = self.steps.adapted_as(model), {"model": self.published(model)}
+        return Job(
+            "grow_adapter", {"model": name}, step, layout.adapter(name, step.identity), reads
+        )
 
     def _calibration(self, name: str) -> Job:
         step, tasks = self.steps.calibration(name), self.steps.catalogue.calibrations[name].tasks
@@ -103,7 +126,7 @@ class Jobs:
 
     def _checkpoint(self, variant: str, format: str, identity: str) -> Job:
         prepared, step = self.steps.produced(variant, format, identity)
-        model, _ = cells.parts(self.steps.catalogue, variant)
+        model = cells.parts(self.steps.catalogue, variant).model
         reads = {"model": self.model(model), **self._environments(prepared.environment)}
         if prepared.calibration:
             reads["texts"] = self.calibration(prepared.calibration)
@@ -147,8 +170,10 @@ class Jobs:
         placement = self.steps.placement(cell.model, cell.quantization, cell.device)
         reads = {"sample": sample, **self._environments(placement.environment)}
         if placement.served is None:
-            checkpoint = self.quantized(cell.variant, engine) or self.model(cell.model)
+            checkpoint = self.quantized(cell.base, engine) or self.model(cell.model)
             reads = {"model": checkpoint, **reads, **self.adapters(cell.model)}
+            if draft := self.steps.draft(cell):
+                reads["draft"] = self.model(draft)
         return reads
 
     def score(self, cell: Cell) -> Job:

@@ -19,7 +19,7 @@ from frontier.identity.code import code
 from frontier.meters import METERS
 from frontier.planning import cells as plan
 from frontier.planning import prices
-from frontier.planning.cells import Cell, HostMemory
+from frontier.planning.cells import Cell, HostMemory, Parts
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import Placement, placed
 from frontier.planning.step import Known, Measuring, Step, step
@@ -33,6 +33,7 @@ from frontier.specs.measure import (
     MeasuredTask,
     MeasureSpec,
 )
+from frontier.techniques import identity_of
 
 ASKED = ("prompt", "system")
 """The keys of a model that decide how an endpoint is asked for it."""
@@ -47,7 +48,9 @@ class MeasureSteps(InputSteps):
         self.host_memory = memory = cache(host_memory)
         self.cell_at = cache(lambda place: plan.cell(catalogue, place, memory))
         self.placement = cache(
-            lambda model, quantization, device: placed(catalogue, model, quantization, device)
+            lambda model, quantization, device, techniques=(): placed(
+                catalogue, model, quantization, device, techniques
+            )
         )
         self.measure = cache(self._measure)
         # Blocks of specifications, which thousands of cells share.
@@ -80,7 +83,7 @@ class MeasureSteps(InputSteps):
         """The step that asks a variant for a sample by a task, whose `keys` are in identities."""
         device = self.catalogue.devices[cell.device]
         engine = self.catalogue.engines[device.engine]
-        placement = self.placement(cell.model, cell.quantization, cell.device)
+        placement = self.placement(cell.model, cell.quantization, cell.device, cell.techniques)
         published = placement.published.method if placement.published else None
         names = cell.model, published, placement.served
         identity_spec: dict[str, JsonValue] = {
@@ -92,11 +95,14 @@ class MeasureSteps(InputSteps):
             "task": {**keys, **self.scenario_keys(cell)},
             "scenario": cell.scenario,
         }
+        if placement.techniques:
+            identity_spec["techniques"] = [identity_of(one) for one in placement.techniques]
         quantizers = {type(placement.quantizer).__module__, placement.loader.__module__}
+        ways = {type(one).__module__ for one in placement.techniques}
         plugins = (
             ENGINES.module(engine.kind),
             scenarios.module_of(cell.scenario),
-            *sorted(quantizers),
+            *sorted(quantizers | ways),
             *map(METERS.module, METERS.names()),
         )
         spec = MeasureSpec(
@@ -118,15 +124,19 @@ class MeasureSteps(InputSteps):
         )
         if own := self.scenario_keys(cell):
             spec = spec.model_copy(update={"scenario_keys": own})
+        if placement.techniques:
+            spec = spec.model_copy(update={"techniques": placement.techniques})
         if paid := self._costs(cell, placement):
             spec = spec.model_copy(update={"costs": paid})
         inputs: dict[str, Known] = {"sample": sample}
         fetched = {}
         if placement.served is None:
-            prepared = self.quantized(cell.variant, device.engine)
+            prepared = self.quantized(cell.base, device.engine)
             inputs["weights"] = prepared or self.weights(cell.model)
             inputs["adapter"] = self.adapter(cell.model)
             fetched["model"] = self.model(cell.model)
+            if draft := self.draft(cell):
+                inputs["draft"], fetched["draft"] = self.weights(draft), self.model(draft)
         base = step(
             "measure",
             spec,
@@ -146,6 +156,11 @@ class MeasureSteps(InputSteps):
     def scenario(self, cell: Cell) -> Scenario:
         """The scenario of a cell, with its task's keys."""
         return scenarios.load(cell.scenario, self.scenario_keys(cell))
+
+    def draft(self, cell: Cell) -> str | None:
+        """The id of the second model that a cell's techniques load, if any does."""
+        techniques = (self.catalogue.techniques[one] for one in cell.techniques)
+        return next(filter(None, (one.draft_model for one in techniques)), None)
 
     def measurement(self, cell: Cell) -> Path:
         """The path of a planned cell's measurement."""
@@ -172,17 +187,18 @@ class MeasureSteps(InputSteps):
         """
         study = self.config.study
         wanted = [
-            (model, quantization, device)
+            (Parts(model, quantization, techniques), device)
             for part in study.products
             for model in part.models
             for quantization in part.quantizations
+            for techniques in study.combinations(part.techniques)
             for device in part.devices
         ]
         if self.reference:
-            wanted += [(*self.reference, device) for device in study.ids("devices")]
+            wanted += [(self.reference, device) for device in study.ids("devices")]
         places = dict.fromkeys(
-            Place(plan.variant_id(model, quantization), device, task, scenario)
-            for model, quantization, device in wanted
+            Place(plan.variant_id(model, quantization, techniques), device, task, scenario)
+            for (model, quantization, techniques), device in wanted
             if self.placement(model, quantization, device).runs
             for task in study.tasks
             for scenario in study.scenarios
@@ -190,8 +206,8 @@ class MeasureSteps(InputSteps):
         return [self.cell_at(place) for place in places]
 
     @cached_property
-    def reference(self) -> tuple[str, str] | None:
-        """The model and quantization of the study's reference, if it has one."""
+    def reference(self) -> Parts | None:
+        """The parts of the study's reference, if it has one."""
         variant = self.config.study.reference
         try:
             return plan.parts(self.catalogue, variant) if variant else None

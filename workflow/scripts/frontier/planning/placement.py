@@ -18,6 +18,7 @@ from frontier.conversions import plain_formats
 from frontier.engine_block import EngineBlock
 from frontier.engines import ENGINES, Engine
 from frontier.errors import Reason
+from frontier.planning.adapting import why_not_adapted
 from frontier.quantizers import (
     BYTES,
     EngineFacts,
@@ -29,7 +30,9 @@ from frontier.quantizers import (
     published_loaders,
 )
 from frontier.quantizers.common.published import refusal
+from frontier.techniques import Technique
 
+Ids = tuple[str, ...]
 PROMPT_TOKENS = 1024  # room for a prompt in the cache
 
 
@@ -55,6 +58,7 @@ class Placement:
     engine: Engine
     served: str | None = None
     """The model's name at an endpoint that runs elsewhere; None: its checkpoint is loaded here."""
+    techniques: tuple[Technique, ...] = ()
 
     @property
     def architecture(self) -> str | None:
@@ -144,16 +148,14 @@ class Placement:
             return self._not_read()
         if unfit := self._published_unfit():
             return unfit
-        if reason := self.engine.why_not(self.device.accelerator, self.dtype):
+        reason = self.engine.why_not(self.device.accelerator, self.dtype)
+        if reason := reason or self.engine.why_not_architecture(self.architecture):
             return reason
         if self.dtype in self.device.unsupported_dtypes:
             return f"the device does not compute in {self.dtype}"
-        if self.model.adapter and not self.engine.adapters:
-            return f"{engine} does not support adapters"
-        if self.model.adapter and self.preparation:
-            return (
-                "an adapter is applied while loading, but this method writes a separate checkpoint"
-            )
+        prepares = self.preparation is not None
+        if reason := why_not_adapted(self.model, self.engine, self.published, prepares=prepares):
+            return reason
         other = self.preparation and self.preparation.environment
         if self.model.trust_remote_code and (other or not self.engine.own_code):
             where = f"in {other}'s environment" if other else f"on {engine}"
@@ -162,7 +164,7 @@ class Placement:
             self.architecture,
             self.device.accelerator,
             self.facts,
-            adapter=self.model.adapter is not None,
+            adapter=self.model.applied is not None,
             hidden=self.model.grow.hidden if self.model.grow else self.model.hidden,
         )
         return self.quantizer.unsupported(target)
@@ -200,25 +202,26 @@ class Placement:
                 return reason
             if self.preparation and self.preparation.conversion == self.published.method:
                 changed = False  # the file that the engine reads is checked, and used as it is
+            where, kind = self.device.accelerator, self.engine.kind
             if changed or self.published.method not in self.engine.reads:
-                return (
-                    f"published quantized: {self.published}, which {self.engine.kind} does not read"
-                )
-            if self.device.accelerator == "mps" and not self.model.gguf:
-                return f"published quantized: {self.published}, which is not tested on mps"
+                return f"published quantized: {self.published}, which {kind} does not read"
+            if self.engine.runs_quantizers and where not in ("cpu", "cuda") and not self.model.gguf:
+                return f"published quantized: {self.published}, which is not tested on {where}"
         elif self.model.published_bits and changed:
             bits = self.model.published_bits
             return f"its weights are published in {bits} bits and cannot be quantized again"
         return None
 
 
-def placed(catalogue: Catalogue, model: str, quantization: str, device: str) -> Placement:
+def placed(
+    catalogue: Catalogue, model: str, quantization: str, device: str, techniques: Ids = ()
+) -> Placement:
     """The placement for these ids."""
-    quantizer = catalogue.quantizations[quantization]
-    place = catalogue.devices[device]
+    quantizer, place = catalogue.quantizations[quantization], catalogue.devices[device]
     engine = catalogue.engines[place.engine]
     name = served_name(catalogue, model, device) if engine.remote else None
-    return Placement(quantizer, catalogue.models[model], place, engine, name)
+    ways = tuple(catalogue.techniques[one] for one in techniques)
+    return Placement(quantizer, catalogue.models[model], place, engine, name, ways)
 
 
 def served_name(catalogue: Catalogue, model: str, device: str) -> str | None:

@@ -16,7 +16,7 @@ REMOTE = (
     "An endpoint that runs elsewhere, on unknown hardware and software: those below are of the "
     "machine that asked it."
 )
-AXES = ("models", "quantizations", "devices", "tasks")
+AXES = ("models", "quantizations", "techniques", "devices", "tasks")
 
 
 class Labelled(Protocol):
@@ -70,4 +70,5 @@ def _shown(block: Labelled) -> dict[str, JsonValue]:
         notes = [REMOTE]
     shown: dict[str, JsonValue] = {"label": block.label, "note": "; ".join(notes) or None}
     licence = getattr(block, "licence", None)
-    return {**shown, "licence": licence} if licence else shown
+    own: dict[str, JsonValue] = {"licence": licence} if licence else {}
+    return {**shown, **own, **getattr(block, "attention_heads", {})}

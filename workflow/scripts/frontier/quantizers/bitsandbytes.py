@@ -1,4 +1,4 @@
-"""bitsandbytes: LLM.int8() and the 4-bit types of QLoRA, packed while loading; on cpu and cuda.
+"""bitsandbytes: LLM.int8() and the 4-bit types of QLoRA, packed while loading; not on mps.
 
 All layers' matrices are quantized, including GPT-2's; embeddings, norms and the head stay in the
 native precision. On a CPU with AVX512-BF16 its 4-bit kernel multiplies in bfloat16 for any native

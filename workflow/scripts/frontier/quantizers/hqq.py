@@ -29,8 +29,8 @@ class Hqq(WhileLoading):
     """Weights per scale and zero point."""
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Rejects families without nn.Linear layers, and mps."""
-        if target.accelerator == "mps":
+        """Rejects families without nn.Linear layers, and other accelerators."""
+        if target.accelerator not in ("cpu", "cuda"):
             return "hqq is for cpu and cuda"
         return why_not_quantizable("hqq", target.architecture)
 

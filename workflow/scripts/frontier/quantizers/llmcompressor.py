@@ -50,8 +50,8 @@ class LlmCompressor(Prepared):
 
     def unsupported(self, target: Target) -> Reason | None:
         """Rejects families without nn.Linear layers or of unknown order, and unfit rows."""
-        if target.accelerator == "mps":
-            return "llmcompressor's checkpoints are not tested on mps"
+        if target.accelerator not in ("cpu", "cuda"):
+            return f"llmcompressor's checkpoints are not tested on {target.accelerator}"
         if self.smoothquant and target.architecture not in {None, *SMOOTHED}:
             return f"SmoothQuant is for {', '.join(sorted(SMOOTHED))}, not {target.architecture}"
         group, rows = GROUPS[self.scheme], target.hidden

@@ -82,7 +82,10 @@ class Native(Quantizer):
 
     @classmethod
     def kernel(cls, model: PreTrainedModel) -> str | None:
-        """The precision, if transformers dequantized packed weights."""
+        """The precision, if transformers dequantized packed weights, or does so at each use."""
+        dtype = str(model.dtype).removeprefix("torch.")
+        if any(type(part).__name__ == "BitLinear" for part in model.modules()):
+            return f"ternary weights unpacked to {dtype} at each use, activations rounded to int8"
         if not getattr(model, "weights_were_unpacked", False):
             return None
-        return f"weights dequantized to {str(model.dtype).removeprefix('torch.')} while loading"
+        return f"weights dequantized to {dtype} while loading"

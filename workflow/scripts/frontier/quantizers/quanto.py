@@ -1,4 +1,4 @@
-"""optimum-quanto: integer or 8-bit float weights, packed while loading; on cpu, cuda and mps.
+"""optimum-quanto: integer or 8-bit float weights, packed while loading; anywhere.
 
 Only `nn.Linear` layers other than the output head are quantized; embeddings, norms and the head
 stay in the native precision.

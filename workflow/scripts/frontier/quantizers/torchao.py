@@ -43,8 +43,8 @@ class TorchAo(WhileLoading):
         return self
 
     def unsupported(self, target: Target) -> Reason | None:
-        """Rejects families without nn.Linear layers, mps, and rows unfit for the 4-bit layout."""
-        if target.accelerator == "mps":
+        """Rejects families without nn.Linear layers, accelerators, rows unfit for 4 bits."""
+        if target.accelerator not in ("cpu", "cuda"):
             return "torchao is for cpu and cuda"
         if self.weights == "int4" and target.accelerator == "cuda":
             return (

@@ -2,8 +2,8 @@
 
 Scenarios are named where a study has several.
 
-A model has one colour and a quantization one shape, the same in every chart. With a single model
-a quantization has a colour as well: 9 colours and 16 shapes make 144 different marks.
+A model has one colour, and a quantization with its techniques one shape, the same in every chart.
+With a single model it has a colour as well: 9 colours and 16 shapes make 144 different marks.
 """
 
 from __future__ import annotations
@@ -49,6 +49,20 @@ class Named(BaseModel):
     label: str | None = None
     note: str | None = None
     licence: str | None = None
+    heads: int | None = None
+    """A model's attention heads."""
+    kv_heads: int | None = None
+    """Those of them that have keys and values of their own."""
+
+    @property
+    def attention(self) -> str | None:
+        """Multi-head, grouped-query or multi-query attention, by the heads; None if unknown."""
+        if not self.heads or not self.kv_heads:
+            return None
+        if self.kv_heads == self.heads:
+            return f"MHA, {self.heads} heads"
+        kind = "MQA" if self.kv_heads == 1 else "GQA"
+        return f"{kind}, {self.kv_heads} KV of {self.heads} heads"
 
 
 class RenderSpec(BaseModel):
@@ -59,6 +73,7 @@ class RenderSpec(BaseModel):
     note: str | None = None
     models: tuple[Named, ...] = ()
     quantizations: tuple[Named, ...] = ()
+    techniques: tuple[Named, ...] = ()
     devices: tuple[Named, ...] = ()
     tasks: tuple[Named, ...] = ()
     margin: float = 2.0
@@ -73,6 +88,7 @@ class Axis:
         entries = {entry.id: entry for entry in named}
         present = set(found)
         self.ids = [id_ for id_ in entries if id_ in present] + sorted(present - set(entries))
+        self.entries = {id_: entries[id_] for id_ in self.ids if id_ in entries}
         self.notes = {id_: visible(entry.note) for id_, entry in entries.items() if entry.note}
         labels = {id_: visible(entry.label or id_, 80) for id_, entry in entries.items()}
         shared = Counter(labels.values())
@@ -91,6 +107,16 @@ class Axis:
         return self._rank[id_]
 
 
+def techniques(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The ids of the techniques of a row's variant, in their order."""
+    return tuple(row["techniques"].split("+")) if row["techniques"] else ()
+
+
+def way_of(row: Mapping[str, Any]) -> str:
+    """The quantization and techniques of a row's variant, as one name."""
+    return "+".join((row["quantization"], *techniques(row)))
+
+
 class Naming:
     """Labels, order, colours and shapes of everything in a study.
 
@@ -102,9 +128,12 @@ class Naming:
         self.models = Axis(spec.models, (row["model"] for row in cells))
         natives = [entry for entry in spec.quantizations if entry.id == "native"]
         quantized = [entry for entry in spec.quantizations if entry.id != "native"]
-        self.quantizations = Axis(
+        self._plain = Axis(
             [*(natives or [Named(id="native")]), *quantized], (row["quantization"] for row in cells)
         )
+        self._techniques = Axis(spec.techniques, (one for row in cells for one in techniques(row)))
+        self.quantizations = self._ways(cells)
+        """Quantizations, each alone and with the techniques that run with it."""
         self.devices = Axis(spec.devices, (row["device"] for row in cells))
         self.tasks = Axis(spec.tasks, (row["task"] for row in cells))
         ordered = (*(spec.study.scenarios if spec.study else ()), SINGLE_STREAM)
@@ -113,8 +142,23 @@ class Naming:
         )
         # Cells measured here come last, so that their names win over those from elsewhere.
         cells.sort(key=lambda row: "@" not in row["device"])
-        self._variants = {row["variant"]: (row["model"], row["quantization"]) for row in cells}
-        self._techniques = {row["variant"]: row["techniques"] for row in cells}
+        self._variants = {row["variant"]: (row["model"], way_of(row)) for row in cells}
+
+    def _ways(self, cells: Iterable[Mapping[str, Any]]) -> Axis:
+        """The axis of quantizations and techniques, those without techniques first."""
+        found = {way_of(row): (row["quantization"], techniques(row)) for row in cells}
+
+        def place(way: str) -> tuple[int, list[int]]:
+            quantization, names = found[way]
+            return self._plain.rank(quantization), [self._techniques.rank(one) for one in names]
+
+        named = []
+        for way in sorted(found, key=place):
+            quantization, names = found[way]
+            labels = self._plain.label(quantization), *map(self._techniques.label, names)
+            note = None if names else self._plain.notes.get(quantization)
+            named.append(Named(id=way, label=" + ".join(labels), note=note))
+        return Axis(named, found)
 
     @cached_property
     def variants(self) -> list[str]:
@@ -143,19 +187,22 @@ class Naming:
         """The label of a variant's model."""
         return self.models.label(self._variants[variant][0])
 
+    def attention(self, variant: str) -> str | None:
+        """The kind of attention of a variant's model; None if it is not known."""
+        entry = self.models.entries.get(self._variants[variant][0])
+        return entry.attention if entry else None
+
     def quantization(self, variant: str) -> str:
-        """The label of a variant's quantization."""
+        """The label of a variant's quantization and techniques."""
         return self.quantizations.label(self._variants[variant][1])
 
     def variant(self, variant: str) -> str:
         """A variant's label: its model's, unless native its quantization's, and its techniques."""
-        native = self._variants[variant][1] == "native"
-        techniques = self._techniques[variant]
-        return (
-            self.model(variant)
-            + ("" if native else f" {self.quantization(variant)}")
-            + (f" + {visible(techniques, 80)}" if techniques else "")
-        )
+        quantization, *names = self._variants[variant][1].split("+")
+        label = self.model(variant)
+        if quantization != "native":
+            label += f" {self._plain.label(quantization)}"
+        return " + ".join((label, *map(self._techniques.label, names)))
 
     @property
     def several_scenarios(self) -> bool:

@@ -18,9 +18,9 @@ from frontier.results import layout
 from frontier.results.cell_load import Loads
 from frontier.results.columns import OUTCOMES, MetricNote
 from frontier.results.key import Amount, Block, Count, Digest, Key
-from frontier.results.session import Adoption, Asking, LoadAverage, Served
+from frontier.results.part import LoadAverage
+from frontier.results.session import Adoption, Asking, Served
 from frontier.scorers import CHOSEN, Scorer
-from frontier.text import shown
 from frontier.unicode import parse_json, well_formed
 from frontier.values import first_fault
 
@@ -167,13 +167,8 @@ class CellResult(Block):
 
 
 def check_known(names: Key, path: Path) -> None:
-    """Raises UserError for a scenario or a technique that this release does not have.
-
-    `Key.native` and the pairing of comparisons do not take techniques into account yet.
-    """
+    """Raises UserError for a scenario that this release does not have."""
     one_of(names.scenario, scenarios(), f"{path}: scenario")
-    if names.techniques:
-        raise UserError(f"{path}: there is no technique {shown(names.techniques[0])}")
 
 
 def read_cell(path: Path) -> CellResult:

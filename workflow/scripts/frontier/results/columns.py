@@ -15,7 +15,7 @@ OUTCOMES = {
     "does-not-fit": "planned out: weights, cache and margin exceed the device's memory",
     "out-of-memory": "tried, and the memory of the device, or of a scheduler's job, ran out",
     "out-of-time": "tried, and not finished in the time that a scheduler gave, the last time too",
-    "unsupported": "this engine cannot run this variant, or the quantization changed nothing",
+    "unsupported": "this engine cannot run this variant, or its way to run changed nothing",
     "invalid": "ran, but a check on the measurement failed; no timing is published",
 }
 
@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "simulated", "flag", "",
-        "true where weights were only rounded as if quantized: a score, but no latency of its own",
+        "true where weights were only rounded or set to zero: a score, but no latency of its own",
     ),
     Column("random_weights", "flag", "", "true where nothing was learned: latency, but no score"),
     _text("score_metric", "the metric by which variants are compared on this task"),
@@ -153,18 +153,18 @@ ALONE: tuple[Column, ...] = (
 )  # fmt: skip
 """The comparison of a cell under load with the same variant asked one request at a time."""
 
-# The changes of each quantized variant against its native one: same device, task and scenario.
+# The changes of each variant against its parent: same device, task and scenario.
 COMPARISONS: tuple[Column, ...] = (
     *(column for column in COLUMNS if column.name in (*NAMES, "simulated")),
     _text(
-        "native_variant",
-        "the model's native variant, which this one is compared with; missing: only with the "
-        "reference",
+        "parent_variant",
+        "the variant with which this one is compared: without its last technique, else the "
+        "model's native one; missing: only with the reference",
     ),
     Column("requests", "count", "requests", "requests that both have, scored in both if scored"),
     _text("score_metric", "the metric by which the two are compared"),
     _text("score_unit", "unit of score and native_score"),
-    Column("native_score", "number", "see score_unit", "score of the native variant"),
+    Column("native_score", "number", "see score_unit", "score of parent_variant"),
     Column("score", "number", "see score_unit", "score of this variant"),
     *with_interval(
         "difference", "points",
@@ -180,11 +180,12 @@ COMPARISONS: tuple[Column, ...] = (
     *with_interval("flips", "", "lost and gained together, as a share of the requests"),
     Column(
         "changed", "count", "answers",
-        "answers whose text differs, right or wrong; of choices: another likeliest one",
+        "answers whose text differs, right or wrong; of choices: another likeliest one. Where a "
+        "technique computes the same in another way, as with drafts, rounding chose",
     ),
     *with_interval(
         "kl_divergence", "nats",
-        "mean over the requests of KL(native || this) between the probabilities of the choices, "
+        "mean over the requests of KL(parent || this) between the probabilities of the choices, "
         "each normalised to a sum of 1, over those with numbers in both; missing where texts are "
         "generated",
     ),
@@ -202,7 +203,7 @@ COMPARISONS: tuple[Column, ...] = (
     ),
     *with_interval(
         "latency_ratio", "×",
-        "median over the requests of each one's latency over its latency in the native variant",
+        "median over the requests of each one's latency over its latency in parent_variant",
     ),
     _text("latency_method", "method of the interval of latency_ratio"),
     Column(
@@ -220,11 +221,11 @@ COMPARISONS: tuple[Column, ...] = (
     ),
     *with_interval(
         "throughput_ratio", "×",
-        "requests_per_s over that of the native variant, where all requests are asked at once",
+        "requests_per_s over that of parent_variant, where all requests are asked at once",
     ),
-    Column("native_bytes", "count", "bytes", "bytes of the native weights as stored"),
+    Column("parent_bytes", "count", "bytes", "bytes of the weights of parent_variant as stored"),
     Column("bytes", "count", "bytes", "bytes of this variant's weights as stored"),
-    Column("bytes_ratio", "number", "×", "bytes over native_bytes"),
+    Column("bytes_ratio", "number", "×", "bytes over parent_bytes"),
     *REFERENCE,
     *ALONE,
 )  # fmt: skip

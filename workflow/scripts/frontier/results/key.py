@@ -38,8 +38,14 @@ class Key(Block):
 
     @property
     def native(self) -> bool:
-        """True if the variant is the model as published."""
-        return self.quantization == "native" or self.variant == self.model
+        """True if the variant is the model as published, without techniques."""
+        plain = self.quantization == "native" or self.variant == self.model
+        return plain and not self.techniques
+
+    @property
+    def parent(self) -> str:
+        """The variant with which it is compared: without its last technique, else its model's."""
+        return self.variant.rpartition("+")[0] if self.techniques else self.model
 
 
 class Identity(BaseModel):

@@ -230,9 +230,9 @@ def calibration(name: str, identity: str) -> Path:
     return RESOURCES / "calibrations" / name / identity / "texts.jsonl"
 
 
-def model(name: str, identity: str) -> Path:
-    """The lock of a checkpoint."""
-    return RESOURCES / "models" / name / identity / locks.NAME
+def model(name: str, identity: str, *, merged: bool = False) -> Path:
+    """The lock of a checkpoint; `merged` with its adapter in the weights."""
+    return RESOURCES / ("merged" if merged else "models") / name / identity / locks.NAME
 
 
 def adapter(model: str, identity: str) -> Path:

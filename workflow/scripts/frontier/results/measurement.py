@@ -69,6 +69,7 @@ class _Spec(BaseModel):
 
     task: _Task
     scenario_keys: ServerKeys = ServerKeys()
+    techniques: tuple[dict[str, JsonValue], ...] = ()
     identity: MeasureIdentity | None = None
 
 
@@ -147,6 +148,11 @@ class Measurement(Loaded, Attempt):  # the keys of the last class come first
     def server_keys(self) -> ServerKeys:
         """The limits and the rates of the scenario `server`."""
         return _Spec.model_validate_json(json.dumps(self.spec)).scenario_keys
+
+    def technique(self, kind: str) -> dict[str, JsonValue] | None:
+        """The block of a kind of technique, all keys included; None if it ran without one."""
+        found = _Spec.model_validate_json(json.dumps(self.spec)).techniques
+        return next((one for one in found if one.get("kind") == kind), None)
 
     @property
     def asking(self) -> list[Asking]:

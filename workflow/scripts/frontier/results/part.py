@@ -45,3 +45,10 @@ class Ceilings(Part):
     when: str | None = None
     torch: str | None = None
     missing: str | None = None
+
+
+class LoadAverage(Part):
+    """The host's load averages over 1, 5 and 15 minutes."""
+
+    before: tuple[Amount, ...] = ()
+    after: tuple[Amount, ...] = ()

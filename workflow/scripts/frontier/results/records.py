@@ -31,18 +31,20 @@ class Record:
     it, in the chat template or in the user's. `input_sha256` is that of the task's own prompt, by
     which another sample's measurement finds it.
 
-    The fields from `thinking` on are mostly a `Generation`'s, which only servers give; a line
-    has those that are known. `failure` is the reason why there is no answer: such a record has
-    no text, no token and no time that counts. `lost_shots` are the worked examples that its prompt
-    lacks because the model had no room for them. `choices` are the answers whose likelihoods were
-    asked for: ln p of each is in `logprobs` (None if it is not a number), its tokens are counted in
-    `choice_tokens`; `merged` of them begin within a token that has the prompt's end too. Nothing is
-    generated then, and `text` is the likeliest choice. `rate` and `repetition` are of the scenario
-    `server`, which asks a request at several rates of arrivals and several times at each:
-    arrivals per second, and the number of times that it was asked before at this rate. Where
-    there is no rate, it is asked once. An answer that a server's filter withheld has its own
-    `finish_reason`, and a `failure` too if there is no answer at all. `cpu_joules` is the energy of
-    the processors with their memory, `gpu_joules` that of the GPUs, by their own counters.
+    The fields from `thinking` on are mostly a `Generation`'s, which only servers or techniques
+    give; a line has those that are known. `failure` is the reason why there is no answer: such a
+    record has no text, no token and no time that counts. `lost_shots` are the worked examples that
+    its prompt lacks because the model had no room for them. `choices` are the answers whose
+    likelihoods were asked for: ln p of each is in `logprobs` (None if it is not a number), its
+    tokens are counted in `choice_tokens`; `merged` of them begin within a token that has the
+    prompt's end too. Nothing is generated then, and `text` is the likeliest choice. `rate` and
+    `repetition` are of the scenario `server`, which asks a request at several rates of arrivals and
+    several times at each: arrivals per second, and the number of times that it was asked before at
+    this rate. Where there is no rate, it is asked once. An answer that a server's filter withheld
+    has its own `finish_reason`, and a `failure` too if there is no answer at all. `cpu_joules` is
+    the energy of the processors with their memory, `gpu_joules` that of the GPUs, by their own
+    counters. `watermark` are the tokens that belong to a watermark, and all that were tested.
+    `drafted_tokens` were drafted by speculative decoding; the answer has `accepted_tokens` of them.
     """
 
     id: str
@@ -77,6 +79,9 @@ class Record:
     repetition: int = 0
     cpu_joules: float | None = None
     gpu_joules: float | None = None
+    drafted_tokens: int | None = None
+    accepted_tokens: int | None = None
+    watermark: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -124,7 +129,7 @@ _SERVED = {field.name: field.default for field in fields(Record) if field.name n
 """The keys that a line may lack, with the values that are not written."""
 CHOSEN = "chosen"
 """The finish reason of a choice."""
-LISTED = ("doubts", "late_ns", "choices", "logprobs", "choice_tokens")
+LISTED = ("doubts", "late_ns", "choices", "logprobs", "choice_tokens", "watermark")
 FORMER = "token_ns"  # a time per token, which earlier releases wrote instead of arrivals
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from frontier.results.key import Amount, Count
-from frontier.results.part import Ceilings, Part
+from frontier.results.part import Ceilings, LoadAverage, Part
 
 
 class Pass(Part):
@@ -44,13 +44,6 @@ class WarmUp(Part):
     last_change: Amount | None
     """The relative change between the last two rounds; None after a single round."""
     seconds: Amount
-
-
-class LoadAverage(Part):
-    """The host's load averages over 1, 5 and 15 minutes."""
-
-    before: tuple[Amount, ...] = ()
-    after: tuple[Amount, ...] = ()
 
 
 class Peaks(Part):
@@ -118,7 +111,13 @@ class Loaded(Part):
     """None if the process was paused meanwhile, or an earlier cell had started the server."""
     weights_bytes: Count | None = None
     quantized_layers: Count | None = None
+    zeros: Amount | None = None
+    """The share of zeros among the layers' weights; None if no pruning was to set any."""
     kv_bytes_per_token: Count | None = None
+    kv_windows: tuple[tuple[Count, Count], ...] = ()
+    """The most tokens that layers hold, with these layers' share of the bytes per token."""
+    kv_waiting: tuple[Count, Count] | None = None
+    """The most tokens that wait until they are quantized, and the bytes that each has more."""
     kernel: str | None = None
     simulated: bool = False
     random_weights: bool = False
@@ -132,6 +131,18 @@ class Loaded(Part):
     a server decides it."""
     server: Served | None = None
     """None for an engine in the measuring process."""
+
+    def cache_bytes(self, tokens: float, new: float = 0) -> float | None:
+        """The key-value cache of a text of so many tokens; None if that of one is unknown.
+
+        Layers with a sliding window hold no more than its tokens. Of the `new` tokens, which were
+        generated, the last ones wait in full precision in a cache that quantizes.
+        """
+        if self.kv_bytes_per_token is None:
+            return None
+        outside = sum(max(0, tokens - most) * each for most, each in self.kv_windows)
+        most, more = self.kv_waiting or (0, 0)
+        return self.kv_bytes_per_token * tokens - outside + min(new, most) * more
 
 
 class Conditions(Part):
@@ -223,7 +234,7 @@ class Contention(Part):
     sessions: tuple[SessionLoad, ...] = ()
     """One for each session that timed some of the requests."""
     foreign_gpu_processes: Count | None
-    """The largest number seen at once; None without a GPU."""
+    """The largest number seen at once; None without a GPU, or if its driver does not list them."""
 
 
 class Asking(Part):

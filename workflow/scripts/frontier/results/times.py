@@ -64,3 +64,9 @@ def cached_share(records: Iterable[Record]) -> float | None:
     counted = [record for record in records if record.cached_tokens is not None]
     prompts = sum(record.prompt_tokens for record in counted)
     return sum(record.cached_tokens or 0 for record in counted) / prompts if prompts else None
+
+
+def drafts(records: Iterable[Record]) -> int | None:
+    """The tokens drafted for all requests; None if nothing reports any, or nothing drafts them."""
+    known = [one.drafted_tokens for one in records if one.drafted_tokens is not None]
+    return sum(known) if known else None

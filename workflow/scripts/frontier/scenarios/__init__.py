@@ -192,7 +192,13 @@ def warmed(scenario: Scenario, bench: Bench, limits: Warmup) -> Run:
     requests = warming.unlike(bench.model, first)
     found = scenario.warm_up(bench.model, requests, limits)
     shown = bench.model.loaded
-    return Run(warmup=found, kv_bytes_per_token=shown.kv_bytes_per_token, batching=shown.batching)
+    return Run(
+        warmup=found,
+        kv_bytes_per_token=shown.kv_bytes_per_token,
+        kv_windows=shown.kv_windows,
+        kv_waiting=shown.kv_waiting,
+        batching=shown.batching,
+    )
 
 
 SCENARIOS: Registry[Scenario] = Registry("scenarios", Scenario, mark=Decides)

@@ -1,8 +1,9 @@
 """JSON as the answer: its fields are compared with the reference's, nested ones too.
 
 `exact_match`, the primary metric, is the share of answers in which all compared fields are right;
-`fields_right` the share of fields, over all answers. An answer without JSON has none right. Fields
-that the reference does not have do not count.
+`fields_right` the share of fields, over all answers; `valid` the share of answers that are JSON as
+a whole, without other text. An answer without JSON has no field right. Fields that the reference
+does not have do not count.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from frontier.errors import UserError, did_you_mean
 from frontier.scorers import PROPORTION, Metric, Score, ScoredItem, Scorer
 from frontier.scorers.common.proportions import Verdict, references, scored
 from frontier.stats.bootstrap import bootstrap, ratio
+from frontier.stats.intervals import wilson
 from frontier.text import shown
 from frontier.values import NO_VALUE, at
 
@@ -53,7 +55,12 @@ class Json(Scorer):
         details = {"fields": {path: [right[path], asked[path]] for path in sorted(asked)}}
         found = scored(self.PRIMARY, items, verdicts, reads_answers=True, details=details)
         share = bootstrap(ratio, counts)
-        metrics = {**found.metrics, "fields_right": Metric.of(share, PROPORTION)}
+        whole = [json_values.whole(item.prediction) is not NO_VALUE for item in items]
+        metrics = {
+            **found.metrics,
+            "fields_right": Metric.of(share, PROPORTION),
+            "valid": Metric.of(wilson(sum(whole), len(whole)), PROPORTION),
+        }
         return replace(found, metrics=metrics)
 
     def _reference(self, text: str) -> Any:

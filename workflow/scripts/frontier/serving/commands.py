@@ -13,10 +13,11 @@ from frontier.errors import UserError, did_you_mean
 PLACEHOLDERS = {
     "checkpoint": "the folder of the checkpoint",
     "file": "the only file of weights in it, such as a GGUF",
+    "draft": "the folder of the checkpoint of a technique's draft",
     "host": "the address to listen on, 127.0.0.1",
     "port": "the port to listen on",
     "metrics_port": "another free port, for servers that insist on one",
-    "accelerator": "cpu, cuda or mps",
+    "accelerator": "cpu, cuda (for rocm too, as torch has it), mps or xpu",
     "dtype": "the precision, as the block spells it",
     "gpus": "the number of GPUs; absent on a CPU",
     "threads": "processor threads of the server",

@@ -16,10 +16,17 @@ import psutil
 from pydantic import Field
 
 from frontier.blocks import Block
-from frontier.machine.visible_gpus import VARIABLE
+from frontier.machine.hardware import MAKERS
 from frontier.serving import ports
 
 EVERYWHERE = "0.0.0.0"
+FLAGS = {"cuda": "--nv", "rocm": "--rocm"}
+"""Apptainer's options for GPUs; Intel's need none."""
+DEVICES = {
+    "rocm": ("--device", "/dev/kfd", "--device", "/dev/dri"),
+    "xpu": ("--device", "/dev/dri"),
+}
+"""The files of GPUs that a container gets as they are. Source: ROCm's and Intel's documentation."""
 ASK_S = 10.0
 """The time for a runtime to answer a question."""
 
@@ -62,7 +69,7 @@ class Container(Block):
         seen = real_places(mounts)
         if not self.detached:
             binds = [f"{path}:{path}:ro" for path in seen] + [f"{folder}:{folder}"]
-            gpus = ["--nv"] if os.environ.get(VARIABLE) else []
+            gpus = [FLAGS[one] for one in FLAGS if _held(one)]
             shown = [part for bind in binds for part in ("--bind", bind)]
             return ["apptainer", "exec", *gpus, *shown, *self.options, self.image, *arguments]
         shown = [
@@ -84,8 +91,15 @@ class Container(Block):
         ]  # fmt: skip
 
     def _gpus(self) -> list[str]:
-        """The options for the GPUs that this job holds."""
-        held = [one for one in os.environ.get(VARIABLE, "").split(",") if one]
+        """The options for the GPUs that this job holds.
+
+        AMD's and Intel's are all seen inside, so the variable that hides the others is passed on.
+        """
+        held = _held("cuda")
+        for name, options in DEVICES.items():
+            if _held(name):
+                groups = ["--group-add", "keep-groups" if self.runtime == "podman" else "video"]
+                return [*options, *groups, "--env", MAKERS[name].VARIABLE]
         if self.runtime == "podman":
             return [part for one in held for part in ("--device", f"nvidia.com/gpu={one}")]
         return ["--gpus", f'"device={",".join(held)}"'] if held else []
@@ -108,6 +122,13 @@ class Container(Block):
             return {first.pid, *(one.pid for one in first.children(recursive=True))}
         except (OSError, subprocess.SubprocessError, ValueError, psutil.Error):
             return set()
+
+
+def _held(accelerator: str) -> list[str]:
+    """The GPUs of an accelerator that this job holds, as its variable has them."""
+    maker = MAKERS[accelerator]
+    value = os.environ.get(maker.VARIABLE, maker.NONE)
+    return [] if value == maker.NONE else [one for one in value.split(",") if one]
 
 
 def _shares_the_network() -> bool:

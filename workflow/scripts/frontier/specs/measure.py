@@ -16,9 +16,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     JsonValue,
-    PlainSerializer,
-    PlainValidator,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
@@ -30,28 +27,11 @@ from frontier.engines import AnyEngine
 from frontier.errors import UserError, did_you_mean
 from frontier.host.budget import LEDGER, Budget, Limit
 from frontier.prompts import Form, Question, ShotStyle, choices_of, question, sample_ids, turn_ids
-from frontier.quantizers import Quantizer, block_of, quantizer_of
 from frontier.requests import Sampling
 from frontier.results.key import Key, MeasureIdentity
 from frontier.specs import Spec
+from frontier.specs.ways import AnyQuantizer, AnyTechnique
 from frontier.text import shown
-from frontier.values import first_fault
-
-
-def _quantizer(value: object) -> Quantizer:
-    """The quantizer for a block with its method. Raises ValueError for an invalid one."""
-    if isinstance(value, Quantizer):
-        return value
-    try:
-        return quantizer_of(value if isinstance(value, dict) else {})
-    except UserError as error:
-        raise ValueError(str(error)) from None
-    except ValidationError as invalid:
-        raise ValueError(first_fault(invalid)) from None
-
-
-AnyQuantizer = Annotated[Quantizer, PlainValidator(_quantizer), PlainSerializer(block_of)]
-"""A block of config/quantizations.yaml as JSON, with the defaults of all keys."""
 
 
 class MeasuredModel(Spec):
@@ -217,6 +197,7 @@ class MeasureSpec(Spec):
     attempts: int = 1
     model: MeasuredModel
     quantization: AnyQuantizer
+    techniques: tuple[AnyTechnique, ...] = ()
     device: MeasuredDevice
     engine: AnyEngine
     engine_id: str

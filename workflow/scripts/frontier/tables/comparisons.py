@@ -1,4 +1,8 @@
-"""Comparison of each quantized variant with its native one, on the same requests."""
+"""Comparison of each variant with its parent, on the same requests.
+
+The parent of a variant with techniques is the one without the last of them; that of a quantized
+variant is the native one.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +33,15 @@ from frontier.tables.study import named
 NO_BASES: Mapping[str, str] = {}
 
 
-def pair_with_native(
+def pair_with_parent(
     paths: Iterable[Path], bases: Mapping[str, str] = NO_BASES
 ) -> list[tuple[ComparedCell, ComparedCell]]:
-    """Each variant with generations and its native one in the same place; pairs of one in a row.
+    """Each variant with generations and its parent in the same place; pairs of one in a row.
 
     The native variant of a model with a base is paired with its base's.
     Raises UserError for a file that is not a cell.
     """
+    found: dict[tuple[str, str, str, str], ComparedCell] = {}
     natives: dict[tuple[str, str, str, str], ComparedCell] = {}
     others: list[ComparedCell] = []
     for path in paths:
@@ -44,64 +49,63 @@ def pair_with_native(
         if cell.outcome not in GENERATED:
             continue
         side = side_of(path, cell)
-        if not side.names.native:
+        found[_place(side, side.names.variant)] = side
+        if not side.names.native or side.names.variant in bases:
             others.append(side)
-            continue
-        if side.names.variant in bases:
-            others.append(side)
-        place = _place(side)
+        place = _place(side, side.names.model)
         # Others are compared with the model's own variant, or with another native one if that is
         # missing.
-        if place not in natives or side.names.variant == side.names.model:
+        if side.names.native and (place not in natives or side.names.variant == side.names.model):
             natives[place] = side
-    found = [(natives.get(_compared_with(side, bases)), side) for side in others]
-    pairs = [(native, side) for native, side in found if native is not None]
-    pairs.sort(key=lambda pair: (*_place(pair[0]), pair[1].names.variant))
+    pairs = []
+    for side in others:
+        if side.names.techniques:
+            parent = found.get(_place(side, side.names.parent))
+        else:
+            base = bases.get(side.names.variant, side.names.model)
+            parent = natives.get(_place(side, base if side.names.native else side.names.model))
+        if parent is not None:
+            pairs.append((parent, side))
+    pairs.sort(key=lambda pair: (*_place(pair[0], pair[0].names.variant), pair[1].names.variant))
     return pairs
 
 
-def _compared_with(side: ComparedCell, bases: Mapping[str, str]) -> tuple[str, str, str, str]:
-    """The place of the native variant with which a cell is compared: its model's or its base's."""
-    *place, model = _place(side)
-    base = bases.get(side.names.variant, model) if side.names.native else model
-    return place[0], place[1], place[2], base
+def _place(side: ComparedCell, variant: str) -> tuple[str, str, str, str]:
+    """The place at which another variant is compared with a cell."""
+    return side.names.task, side.names.scenario, side.names.device, variant
 
 
-def _place(side: ComparedCell) -> tuple[str, str, str, str]:
-    return side.names.task, side.names.scenario, side.names.device, side.names.model
-
-
-def _row(native: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
+def _row(parent: ComparedCell, other: ComparedCell, pairs: pl.DataFrame) -> dict[str, Any]:
     """One comparison, without the columns that need all of them."""
     row: dict[str, Any] = named(other.names)
     row |= {
-        "native_variant": native.names.variant,
+        "parent_variant": parent.names.variant,
         "simulated": other.simulated,
         "requests": pairs.height,
         "changed": int((pairs["prediction"] != pairs["prediction_right"]).sum()),
-        "native_bytes": native.weights_bytes,
+        "parent_bytes": parent.weights_bytes,
         "bytes": other.weights_bytes,
         **divergence(pairs),
-        **scores(native, other, pairs),
+        **scores(parent, other, pairs),
     }
-    if native.timed and other.timed:
+    if parent.timed and other.timed:
         ratio, p = latency_ratio(pairs)
         row |= {"latency_ratio": ratio.value, "latency_ratio_low": ratio.low}
         row |= {"latency_ratio_high": ratio.high, "latency_p": p, "latency_method": ratio.method}
-    if native.throughput and other.throughput:
-        row |= throughput_ratio(native.throughput, other.throughput)
-    if native.weights_bytes and other.weights_bytes:
-        row["bytes_ratio"] = other.weights_bytes / native.weights_bytes
+    if parent.throughput and other.throughput:
+        row |= throughput_ratio(parent.throughput, other.throughput)
+    if parent.weights_bytes and other.weights_bytes:
+        row["bytes_ratio"] = other.weights_bytes / parent.weights_bytes
     return row
 
 
 def rows(paths: Iterable[Path], bases: Mapping[str, str] = NO_BASES) -> Iterator[dict[str, Any]]:
     """All comparisons among the cells; holds two cells' requests in memory at a time."""
     latest: tuple[Path, pl.DataFrame] | None = None
-    for native, other in pair_with_native(paths, bases):
-        if latest is None or latest[0] != native.path:
-            latest = native.path, requests_of(native)
-        yield _row(native, other, join_requests(latest[1], requests_of(other)))
+    for parent, other in pair_with_parent(paths, bases):
+        if latest is None or latest[0] != parent.path:
+            latest = parent.path, requests_of(parent)
+        yield _row(parent, other, join_requests(latest[1], requests_of(other)))
 
 
 def corrected(found: list[dict[str, Any]]) -> None:

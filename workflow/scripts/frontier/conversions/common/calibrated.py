@@ -91,7 +91,8 @@ def assemble(written: Path, checkpoint: Path, output: Path) -> None:
         shutil.move(written / name, output / name)
     own = json.loads((written / "config.json").read_text(encoding="utf-8"))
     config = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))
-    config["quantization_config"] = own["quantization_config"]
+    if "quantization_config" in own:  # pruning has none
+        config["quantization_config"] = own["quantization_config"]
     config.pop("transformers_weights", None)  # refers to the original's files
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False)
     (output / "config.json").write_text(text + "\n", encoding="utf-8")

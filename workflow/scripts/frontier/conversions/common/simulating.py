@@ -12,6 +12,7 @@ import re
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -28,8 +29,8 @@ ROUTERS = (".gate.weight", ".router.weight")
 COMPUTED = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq")  # in old files
 TRANSPOSED = ("gpt2",)  # families whose matrices are stored input first
 
-RoundMatrix = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
-"""Maps a matrix [out, in] in float32 to the rounded one and the bytes of its packed form."""
+ChangeMatrix = Callable[[str, torch.Tensor], tuple[torch.Tensor, int]]
+"""Maps a name and a matrix [out, in] in float32 to the changed one and its bytes if packed."""
 
 
 class Simulation(Conversion, ABC):
@@ -44,7 +45,7 @@ class Simulation(Conversion, ABC):
         torch.set_num_threads(1)
         size = {"tensor": None, "channel": 0, "group": self.group_size}[self.granularity]
 
-        def change(matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
+        def change(name: str, matrix: torch.Tensor) -> tuple[torch.Tensor, int]:
             rounded, groups = by_group(matrix, size, self.rounded)
             return rounded, -(-matrix.numel() * self.bits // 8) + groups * self.group_bytes()
 
@@ -59,7 +60,7 @@ class Simulation(Conversion, ABC):
         """The packed bytes of a group apart from its weights' bits."""
 
 
-def simulate(checkpoint: Path, output: Path, change: RoundMatrix) -> ConversionResult:
+def simulate(checkpoint: Path, output: Path, change: ChangeMatrix) -> ConversionResult:
     """Writes CHECKPOINT with changed matrices to OUTPUT; counts them and the packed bytes.
 
     Raises UserError for an unreadable checkpoint, UnsupportedError for one with unknown matrices.
@@ -72,9 +73,9 @@ def simulate(checkpoint: Path, output: Path, change: RoundMatrix) -> ConversionR
             for name, tensor in tensors.items():
                 if name.endswith(COMPUTED):
                     continue
-                if _is_layer(name, tensor.shape):
+                if is_layer(name, tensor.shape):
                     layers += 1
-                    packed += _rewrite(copy, tensor, change, transposed)
+                    packed += _rewrite(copy, tensor, partial(change, name), transposed)
                 else:
                     packed += tensor.end - tensor.begin
     except ValueError as error:
@@ -114,14 +115,19 @@ def by_group(
     return torch.cat(changed, dim=1), sum(len(part) for part in parts)
 
 
-def _is_layer(name: str, shape: tuple[int, ...]) -> bool:
+def is_layer(name: str, shape: tuple[int, ...]) -> bool:
     """True if a tensor is a matrix that multiplies activations."""
     if len(shape) == 3 and ".experts." in name:
         raise UnsupportedError(f"{name} contains several experts, whose orientation is unknown")
     return len(shape) == 2 and bool(IN_BLOCK.search(name)) and not name.endswith(ROUTERS)
 
 
-def _rewrite(path: Path, tensor: TensorHeader, change: RoundMatrix, transposed: bool) -> int:
+def _rewrite(
+    path: Path,
+    tensor: TensorHeader,
+    change: Callable[[torch.Tensor], tuple[torch.Tensor, int]],
+    transposed: bool,
+) -> int:
     """Changes one matrix within its file; returns the bytes of its packed form."""
     length = tensor.end - tensor.begin
     if tensor.dtype not in DTYPES:

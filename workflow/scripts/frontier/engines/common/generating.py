@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from frontier.checkpoints.own_code import raised_by_own_code
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded, LoadedModel
-from frontier.engines.common import choices
-from frontier.engines.common.kv_cache import kv_bytes_per_token
+from frontier.engines.common import choices, kv_cache
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError, Reason, UnsupportedError, UserError, one_line
 from frontier.requests import Sampling
@@ -43,16 +42,30 @@ class TokenClock(transformers.StoppingCriteria):  # type: ignore[misc]
     pass late. Fetching the token waits for the device, so the time is the token's own.
     """
 
-    def __init__(self, prompting: Prompting, start_ns: int, stop: tuple[str, ...]) -> None:
-        self.prompting, self.start_ns, self.stop = prompting, start_ns, stop
+    def __init__(self, prompting: Prompting, start_ns: int, request: Generate, seen: int) -> None:
+        """`seen`: the tokens of the prompt."""
+        self.prompting, self.start_ns, self.request = prompting, start_ns, request
+        self.seen = seen
         self.token_ns: list[int] = []
         self.tokens: list[int] = []
 
     def __call__(self, input_ids: torch.Tensor, _scores: Any, **_kwargs: Any) -> torch.Tensor:
-        self.tokens.append(int(input_ids[0, -1].item()))
-        self.token_ns.append(time.perf_counter_ns() - self.start_ns)
-        stopped = self.prompting.stopped(self.tokens, self.stop)
-        return torch.full((1,), stopped, dtype=torch.bool, device=input_ids.device)
+        # A speculative step adds several tokens, those behind the answer's end among them.
+        new: list[int] = input_ids[0, self.seen :].tolist()
+        ns = time.perf_counter_ns() - self.start_ns
+        self.seen += len(new)
+        ended = any(self._ends(token, ns) for token in new)
+        return torch.full((1,), ended, dtype=torch.bool, device=input_ids.device)
+
+    def _ends(self, token: int, ns: int) -> bool:
+        """Adds a token; returns whether the answer ends with it."""
+        self.tokens.append(token)
+        self.token_ns.append(ns)
+        return (
+            token in self.prompting.eos
+            or len(self.tokens) >= self.request.max_new_tokens
+            or self.prompting.stopped(self.tokens, self.request.stop)
+        )
 
 
 class HfGenerateModel(LoadedModel):
@@ -66,14 +79,19 @@ class HfGenerateModel(LoadedModel):
     def __init__(self, model: Any, prompting: Prompting, loaded: Loaded) -> None:
         self.model, self.prompting, self.loaded = model, prompting, loaded
         self.answered = False
+        self.checked = True
+        """Whether the effect of the techniques is known; a first request shows it."""
         pad = prompting.tokenizer.pad_token_id
         # A checkpoint's own sampling and penalties would make its answers incomparable.
-        model.generation_config = transformers.GenerationConfig(
+        own = transformers.GenerationConfig(
             do_sample=False,
             num_beams=1,
             eos_token_id=list(prompting.eos) or None,
             pad_token_id=pad if pad is not None else next(iter(prompting.eos), None),
         )
+        # An adapter's model around it passes on its own, or nothing, by kind and task.
+        bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+        model.generation_config = bare.generation_config = own
 
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
@@ -81,9 +99,9 @@ class HfGenerateModel(LoadedModel):
         start = time.perf_counter_ns()
         ids = self.prompting.encode(request.prompt, request.max_new_tokens)
         inputs = torch.tensor([ids], device=self.model.device)
-        clock = TokenClock(self.prompting, start, request.stop)
+        clock = TokenClock(self.prompting, start, request, len(ids))
         with self._first(), out_of_memory(self.allocation_errors):
-            unknown = self.loaded.kv_bytes_per_token is None
+            unknown = self.loaded.kv_bytes_per_token is None or not self.checked
             output = self.model.generate(
                 input_ids=inputs,
                 attention_mask=torch.ones_like(inputs),
@@ -95,9 +113,22 @@ class HfGenerateModel(LoadedModel):
             )
             self.synchronize()
         if unknown:
-            cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
-            self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
-        return self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+            self.look(getattr(output, "past_key_values", None))
+        answer = self.prompting.answer(len(ids), clock.tokens, clock.token_ns, start, request.stop)
+        return self.traced(answer, ids, clock.tokens)
+
+    def traced(self, answer: Generation, ids: Sequence[int], tokens: Sequence[int]) -> Generation:
+        """An answer with the traces of techniques in its tokens; its times are known by then."""
+        return answer
+
+    def look(self, cache: Any) -> None:
+        """Records the facts that the cache of a first request shows."""
+        self.loaded = replace(
+            self.loaded,
+            kv_bytes_per_token=kv_cache.kv_bytes_per_token(cache),
+            kv_windows=kv_cache.kv_windows(cache),
+            kv_waiting=kv_cache.waiting(cache),
+        )
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -4,21 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from frontier.machine.hardware import MAKERS
 
-def held(pids: Collection[int]) -> int | None:
-    """Bytes that these processes hold on all GPUs; None if unknown, as in containers."""
-    import pynvml
 
-    pynvml.nvmlInit()
-    try:
-        found = [
-            process.usedGpuMemory
-            for index in range(pynvml.nvmlDeviceGetCount())
-            for process in pynvml.nvmlDeviceGetComputeRunningProcesses(
-                pynvml.nvmlDeviceGetHandleByIndex(index)
-            )
-            if process.pid in pids and process.usedGpuMemory is not None
-        ]
-    finally:
-        pynvml.nvmlShutdown()
-    return sum(found) or None
+def held(accelerator: str, pids: Collection[int]) -> int | None:
+    """Bytes that these processes hold on an accelerator's GPUs; None if unknown, or without any."""
+    return MAKERS[accelerator].held(pids) if accelerator in MAKERS else None

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import transformers
 
 from frontier import templates
-from frontier.arrivals import one_by_one
+from frontier.arrivals import by_steps
 from frontier.checkpoints import special_tokens, vocabulary
 from frontier.checkpoints.chat import ChatTemplate, default_template
 from frontier.engines import Generation, Settings
@@ -41,6 +41,12 @@ class Pair(NamedTuple):
     after: list[int]
     merged: bool
     """Whether the text's first token has the end of the prompt too."""
+
+
+def positions(config: Any) -> int | None:
+    """The longest text of a model, in tokens; None if nothing limits it."""
+    most: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return most
 
 
 class Prompting:
@@ -87,9 +93,7 @@ class Prompting:
         )
         self._endings: dict[tuple[str, ...], Endings] = {}
         self.beginning, self.closing = special_tokens.frame(self.tokenizer)
-        self.positions: int | None = getattr(
-            self.config.get_text_config(), "max_position_embeddings", None
-        )
+        self.positions = positions(self.config)
         _check_vocabulary(self.tokenizer, self.config, checkpoint)
 
     @classmethod
@@ -213,7 +217,7 @@ class Prompting:
             prompt_tokens=prompt_tokens,
             finish_reason="stop" if ended else "length",
             start_ns=start_ns,
-            arrivals=one_by_one(token_ns),
+            arrivals=by_steps(token_ns),
             end_ns=end - start_ns,
         )
 

@@ -1,9 +1,11 @@
-"""Blocks within a server's block: its switches, its own quantizations, and the name of its key."""
+"""Blocks within a server's block: its switches, its own ways, and the name of its key."""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
@@ -11,6 +13,7 @@ from frontier.blocks import Arguments, Block
 from frontier.client.origin import can_be_set
 from frontier.errors import UserError
 from frontier.quantizers import quantizer_of
+from frontier.techniques import check_keys
 
 Template = str | tuple[str, ...]
 """An argument, or several that are left out together where a placeholder in them has no value."""
@@ -50,6 +53,73 @@ class Quantizes(Change):
 
     quantization: Annotated[Arguments, AfterValidator(_known)]
     """The keys of blocks in quantizations.yaml that it stands for, `method` among them."""
+
+
+def _technique(block: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Raises ValueError for keys that are no technique's."""
+    try:
+        check_keys(block)
+    except UserError as error:
+        raise ValueError(str(error)) from None
+    return block
+
+
+class RunsTechnique(Change):
+    """A technique that the server runs by its own settings.
+
+    Every key of the technique stands in `technique` with the value that it must have, or in an
+    argument, variable or field as a placeholder, such as {tokens}: none is ignored.
+    """
+
+    technique: Annotated[Arguments, AfterValidator(_technique)]
+    """The keys of blocks in techniques.yaml that it stands for, `kind` among them."""
+
+    def stands_for(self, block: Mapping[str, JsonValue]) -> bool:
+        """True if it runs a technique, given all the keys of its block."""
+        if any(block.get(name) != one for name, one in self.technique.items()):
+            return False
+        return {*block} <= {*self.technique, *self.placeholders()}
+
+    def placeholders(self) -> set[str]:
+        """The keys that it uses in braces; `draft` is the folder of that model's checkpoint."""
+        texts = json.dumps([self.arguments, self.variables, self.fields])
+        return {*re.findall(r"\{([a-z_]+)\}", texts)}
+
+    def filled(self, block: Mapping[str, JsonValue]) -> RunsTechnique:
+        """The change with the values of the technique's keys; paths are filled in later."""
+        return self.model_copy(
+            update={
+                "arguments": _with(self.arguments, block),
+                "variables": _with(self.variables, block),
+                "fields": _with(self.fields, block, whole=True),
+            }
+        )
+
+
+def _with(value: Any, block: Mapping[str, JsonValue], *, whole: bool = False) -> Any:
+    """Nested values with the placeholders of a technique's keys filled in; `{draft}` stays.
+
+    A text is filled in as it is, another value as in JSON; `whole`: as the value that it is, where
+    there is nothing but its placeholder.
+    """
+    if isinstance(value, Mapping):
+        return {name: _with(one, block, whole=whole) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_with(one, block, whole=whole) for one in value)
+    if not isinstance(value, str):
+        return value
+    only = re.fullmatch(r"\{([a-z_]+)\}", value)
+    if whole and only and only[1] in block:
+        return block[only[1]]
+
+    def text(found: re.Match[str]) -> str:
+        name = found[1]
+        if name == "draft" or name not in block:
+            return found[0]
+        one = block[name]
+        return one if isinstance(one, str) else json.dumps(one)
+
+    return re.sub(r"\{([a-z_]+)\}", text, value)
 
 
 class Key(Block):

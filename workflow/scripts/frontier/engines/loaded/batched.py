@@ -1,4 +1,4 @@
-"""Batches through transformers' `generate`, on cpu, cuda and mps."""
+"""Batches through transformers' `generate`, on all accelerators."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import transformers
 from frontier.engines import Due, Failed, Generation, Loaded
 from frontier.engines.common.batches import BatchClock, Batches
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
-from frontier.engines.common.kv_cache import kv_bytes_per_token
 from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
+from frontier.machine import torch_devices
 from frontier.machine.limits import free_bytes
 
 ACTIVATIONS = 32
@@ -74,10 +74,10 @@ class BatchedModel(HfGenerateModel):
                 min_new_tokens=STEPS,
                 output_logits=True,
                 return_dict_in_generate=True,
+                **self.techniques_arguments(),
             )
-        if self.loaded.kv_bytes_per_token is None:
-            cached = kv_bytes_per_token(getattr(output, "past_key_values", None))
-            self.loaded = replace(self.loaded, kv_bytes_per_token=cached)
+        if self.loaded.kv_bytes_per_token is None or not self.checked:
+            self.look(getattr(output, "past_key_values", None))
         steps = torch.stack([one.float().softmax(dim=-1) for one in output.logits])
         return [steps[:, row].cpu() for row in range(len(prompts))]
 
@@ -91,6 +91,10 @@ class BatchedModel(HfGenerateModel):
         tensors = (torch.tensor(rows, device=self.model.device) for rows in (ids, mask))
         return dict(zip(("input_ids", "attention_mask"), tensors, strict=True), pad_token_id=pad)
 
+    def techniques_arguments(self) -> dict[str, Any]:
+        """Further arguments of `generate` for the techniques with which it runs."""
+        return {}
+
     def bytes_per_token(self) -> int:
         """Memory of a token in a batch, roughly: its cache, and while its prompt is read."""
         hidden = getattr(self.model.config.get_text_config(), "hidden_size", None) or HIDDEN
@@ -99,24 +103,10 @@ class BatchedModel(HfGenerateModel):
 
     def free_bytes(self) -> int:
         """Memory that can still be allocated; of several GPUs that of the fullest, for each."""
-        if self.accelerator == "cuda":
-            gpus = range(torch.cuda.device_count())
-            free = (
-                torch.cuda.mem_get_info(gpu)[0]
-                + torch.cuda.memory_reserved(gpu)
-                - torch.cuda.memory_allocated(gpu)
-                for gpu in gpus
-            )
-            return min(free) * len(gpus)
-        if self.accelerator == "mps":
-            most: int = torch.mps.recommended_max_memory()
-            return max(0, most - torch.mps.driver_allocated_memory())
-        return free_bytes()
+        free = torch_devices.free_bytes(self.accelerator)
+        return free_bytes() if free is None else free
 
     def release(self) -> None:
         """Returns what a failed batch has allocated."""
         gc.collect()
-        if self.accelerator == "cuda":
-            torch.cuda.empty_cache()
-        elif self.accelerator == "mps":
-            torch.mps.empty_cache()
+        torch_devices.empty_cache(self.accelerator)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ CONTEXT = 4096  # tokens; the cache is allocated at once, and a model may have 1
 OUT_OF_MEMORY = ("allocate", "out of memory")
 ALLOCATION_FAILED = -2  # llama_decode's
 CACHE_WIDTH = 2  # bytes; llama.cpp caches in float16
+PLACE = 12  # bytes of a saved token's position and sequence, next to its keys and values
 
 
 class LlamaCppModel(LoadedModel):
@@ -55,6 +57,18 @@ class LlamaCppModel(LoadedModel):
             quantized_layers=None,
             kv_bytes_per_token=_cache_bytes(model, prompting.config),
         )
+
+    def measure_cache(self) -> None:
+        """Reads the bytes of a token from the cache. Raises UnsupportedError if it has no fewer."""
+        sizes = []
+        for _ in range(2):
+            self._logits([0])
+            sizes.append(llama_cpp.llama_state_seq_get_size(self.context, 0))
+        llama_cpp.llama_memory_clear(self.memory, False)
+        each, plain = sizes[1] - sizes[0] - PLACE, self.loaded.kv_bytes_per_token
+        if plain is None or each >= plain:
+            raise UnsupportedError(f"the cache is no smaller: {each} bytes for a token, of {plain}")
+        self.loaded = replace(self.loaded, kv_bytes_per_token=each)
 
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
@@ -130,7 +144,7 @@ class LlamaCppModel(LoadedModel):
 
         The current value is the peak, since llama.cpp releases nothing before it is closed.
         """
-        return held({os.getpid()}) if self.settings.accelerator == "cuda" else None
+        return held(self.settings.accelerator, {os.getpid()})
 
     def close(self) -> None:
         """Releases the weights and the cache."""
@@ -185,8 +199,18 @@ def load(checkpoint: Path, settings: Settings) -> LlamaCppModel:
     use.n_ctx = use.n_batch = _room(model)
     use.n_outputs_max = 1
     use.n_threads = use.n_threads_batch = settings.threads
+    cached = [one.llama_cpp_cache for one in settings.techniques if one.llama_cpp_cache]
+    for name in cached:
+        use.type_k = use.type_v = getattr(llama_cpp, f"GGML_TYPE_{name}")
+        use.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED  # which such values need
     context = llama_cpp.llama_init_from_model(model, use)
     if not context:
         llama_cpp.llama_model_free(model)
-        raise _refused(path)
-    return LlamaCppModel(model, context, prompting, settings)
+        refused = _refused(path)
+        if cached and isinstance(refused, UserError):
+            raise UnsupportedError(f"no cache in {cached[-1]}: {llama_log.last()}")
+        raise refused
+    loaded = LlamaCppModel(model, context, prompting, settings)
+    if cached:
+        loaded.measure_cache()
+    return loaded

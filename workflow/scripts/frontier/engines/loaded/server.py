@@ -54,6 +54,7 @@ class ServerModel(LoadedModel):
         self.headers = {"Content-Type": "application/json", **headers}
         self.budget, self.loaded, self.server = settings.budget, loaded, server
         self.accelerator = settings.accelerator
+        self.speculates = any(one.SPECULATES for one in settings.techniques)
         self.path = sending.protocol.PATH + (f"?{block.query}" if block.query else "")
         self._asking = self._unsure = False
         self.answers = 0
@@ -167,6 +168,9 @@ class ServerModel(LoadedModel):
         self._know(noted, stream)
         doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
         doubts += (*reading.cache_doubts(read, self.loaded.server),)
+        if self.speculates:
+            counts = stream.counts
+            read = replace(read, drafted_tokens=counts.drafted, accepted_tokens=counts.accepted)
         return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
     def answered(self) -> None:
@@ -229,7 +233,7 @@ class ServerModel(LoadedModel):
 
     def device_peak_bytes(self) -> int | None:
         """The server's memory on its GPUs now: servers allocate once, and release at their end."""
-        return held(self.server.pids()) if self.server and self.accelerator == "cuda" else None
+        return held(self.accelerator, self.server.pids()) if self.server else None
 
     def close(self) -> None:
         """Ends the client, then the server, unless the next cell of the run may need the same one.

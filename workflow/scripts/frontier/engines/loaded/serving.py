@@ -21,11 +21,13 @@ from frontier.engines.common.server_keys import Change
 from frontier.engines.loaded.server import ServerModel
 from frontier.engines.server import Server
 from frontier.errors import UnsupportedError, UserError, did_you_mean
+from frontier.machine.torch_devices import NAMES
 from frontier.quantizers import block_of
 from frontier.serving import servers
 from frontier.serving.commands import Command
 from frontier.serving.plans import Plan
 from frontier.serving.server import Server as Running
+from frontier.techniques import block_of as way_of
 from frontier.text import shown, visible
 
 NAME = "model"
@@ -42,14 +44,16 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
         raise UnsupportedError("an endpoint serves models by name, not checkpoints")
     prompting = Prompting.of(checkpoint, settings)
     quantizes = block.quantized(block_of(settings.quantizer))
-    changes = [change for change in (_cache(block, settings), quantizes) if change]
+    techniques = [block.technique(way_of(one)) for one in settings.techniques]
+    changes = [one for one in (_cache(block, settings), quantizes, *techniques) if one]
     arguments = tuple(one for change in changes for one in change.arguments)
     variables = {name: one for change in changes for name, one in change.variables.items()}
     context = min(block.context, prompting.positions or block.context)
     values = {
         "checkpoint": checkpoint.absolute(),
+        "draft": settings.draft and settings.draft.absolute(),
         "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
-        "accelerator": settings.accelerator,
+        "accelerator": NAMES[settings.accelerator],
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
         # A job on a CPU may reserve some all the same, on which nothing is computed.
         "gpus": settings.gpus or None if settings.accelerator != "cpu" else None,

@@ -30,8 +30,8 @@ class ByGptqmodel(Prepared, ABC):
     @classmethod
     def unfit(cls, size: int, target: Target) -> Reason | None:
         """Rejects rows that groups of that size do not divide, and cases without a kernel."""
-        if target.accelerator == "mps":
-            return f"{cls.NAME} is not tested on mps"
+        if target.accelerator not in ("cpu", "cuda"):
+            return f"{cls.NAME} is not tested on {target.accelerator}"
         if target.architecture in cls.UNFIT:
             return cls.UNFIT[target.architecture]
         if size > 0 and target.hidden is not None and target.hidden % size:

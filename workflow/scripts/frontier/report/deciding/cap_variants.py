@@ -31,6 +31,7 @@ def cap_variants(group: Group) -> Group:
         group,
         entries=[entry for entry in group.entries if entry.variant in best],
         comparisons=[row for row in group.comparisons if row["variant"] in best],
+        lengths={variant: one for variant, one in group.lengths.items() if variant in best},
     )
 
 

@@ -6,6 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from frontier.report.deciding.pareto import Point
+from frontier.stats.intervals import Estimate
+
+FEWEST = 6
+"""Requests of which a median has an interval by order statistics."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,21 @@ class PlottedVariant:
     latency_ends: tuple[float | None, float | None]
     score_ends: tuple[float | None, float | None]
     quantiles: Mapping[str, Mapping[str, float] | None]
+
+
+@dataclass(frozen=True)
+class LengthPoint:
+    """A variant's requests with prompts of like length: their figures, None where unknown."""
+
+    tokens: float
+    """The median of the prompts' tokens."""
+    requests: int
+    ttft: Estimate | None
+    """The median in seconds."""
+    cache_bytes: float | None
+    """The median of the key-value caches at the requests' ends."""
+    score: Estimate | None
+    """The share of right answers, where each is right or wrong."""
 
 
 def points(entries: Iterable[PlottedVariant]) -> list[Point]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from frontier import words
-from frontier.report.deciding.entries import PlottedVariant
+from frontier.report.deciding.entries import LengthPoint, PlottedVariant
 from frontier.report.deciding.pareto import ROUNDING, Point, best, fastest_within, points_per_unit
 from frontier.report.deciding.speed import LATENCY, speed_of
 from frontier.report.naming import Naming
@@ -41,6 +41,8 @@ class Group:
     """The rows of ratings.parquet."""
     loads: Mapping[str, Loads] = field(default_factory=dict)
     """The rates of arrivals by variant, in the scenario `server`."""
+    lengths: Mapping[str, Sequence[LengthPoint]] = field(default_factory=dict)
+    """Figures by the length of prompts and by variant, where prompts differ enough in it."""
 
     @property
     def file(self) -> str:

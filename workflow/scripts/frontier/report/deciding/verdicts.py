@@ -6,12 +6,12 @@ study (see frontier.results.columns).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from frontier import words
 from frontier.report.deciding.findings import Group
-from frontier.report.naming import Naming
+from frontier.report.naming import Naming, techniques
 from frontier.results.columns import BETTER, NO_DIFFERENCE, SLOWER, WORSE, StudyRow
 from frontier.text import visible
 
@@ -47,11 +47,11 @@ def verdicts(group: Group, naming: Naming, tests: int) -> Verdicts:
     return Verdicts(
         changed,
         _rest(group.comparisons, naming),
-        f"Slower than native: {words.join(named)}." if slower else "",
+        f"Slower than {compared_with(slower)}: {words.join(named)}." if slower else "",
         [
             f"{_name(row, naming)} {reason(row, by_variant)}"
             for row in slower
-            if row["native_variant"] in by_variant
+            if row["parent_variant"] in by_variant
         ],
     )
 
@@ -74,13 +74,19 @@ def _change(row: StudyRow, naming: Naming, tests: int) -> tuple[str, str]:
     return f"{_name(row, naming)} {verb} {abs(row['difference']):.1f} points", f"({inside})."
 
 
+def compared_with(rows: Iterable[StudyRow]) -> str:
+    """The parents of compared variants, in words."""
+    return words.join([*dict.fromkeys(map(_parent, rows))])
+
+
 def _rest(comparisons: Sequence[StudyRow], naming: Naming) -> list[str]:
     """Sentences on variants without a significant difference, and on those without a test."""
     sentences = []
     alike = [row for row in comparisons if row["verdict"] == NO_DIFFERENCE]
     if same := [row for row in alike if row["changed"] == 0]:
         named = words.join([_name(row, naming) for row in same])
-        sentences.append(f"The same answer to every request as native: {named}.")
+        parents = compared_with(same)
+        sentences.append(f"The same answer to every request as {parents}: {named}.")
     if unclear := [row for row in alike if row["changed"] > 0]:
         named = words.join([_name(row, naming) for row in unclear])
         sentences.append(f"No significant difference: {named}.")
@@ -98,11 +104,11 @@ def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
 
     `by_variant` are the study's rows of the same task, scenario and device.
     """
-    native, here = by_variant[change["native_variant"]], by_variant[change["variant"]]
+    native, here = by_variant[change["parent_variant"]], by_variant[change["variant"]]
     ends = words.interval((change["latency_ratio_low"], change["latency_ratio_high"]))
     sentences = [
-        f"takes {words.significant(change['latency_ratio'])} times as long as native for a request"
-        + (f" ({ends})." if ends else ".")
+        f"takes {words.significant(change['latency_ratio'])} times as long as "
+        f"{_parent(change)} for a request" + (f" ({ends})." if ends else ".")
     ]
     token = _clearly_longer(native, here, "tpot")
     if token:
@@ -117,12 +123,17 @@ def reason(change: StudyRow, by_variant: Mapping[str, StudyRow]) -> str:
     lengths = [_tokens(row) for row in (here, native)]
     if lengths[0] and lengths[1] and lengths[0] > MORE_TOKENS * lengths[1]:
         sentences.append(
-            f"It writes more: {lengths[0]:.1f} tokens a request on average, native "
+            f"It writes more: {lengths[0]:.1f} tokens a request on average, {_parent(change)} "
             f"{lengths[1]:.1f}."
         )
     if len(sentences) == 1:
         sentences.append("The figures do not show why.")
     return " ".join(sentences)
+
+
+def _parent(change: StudyRow) -> str:
+    """The parent of one compared variant, in words."""
+    return "without its last technique" if techniques(change) else "native"
 
 
 def _clearly_longer(native: StudyRow, here: StudyRow, figure: str) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frontier import words
 from frontier.catalogue.ids import SINGLE_STREAM
-from frontier.report.deciding.entries import PlottedVariant, points
+from frontier.report.deciding.entries import FEWEST, PlottedVariant, points
 from frontier.report.deciding.findings import Group
 from frontier.report.deciding.pareto import fastest_within, front
 from frontier.report.drawing import rating_chart
@@ -112,6 +112,22 @@ def throughput(group: Group, naming: Naming) -> str:
     )
 
 
+def lengths(group: Group, naming: Naming) -> str:
+    """The caption of the prompts' lengths: the models' attention, and what it does not show."""
+    kinds = {
+        naming.model(variant): naming.attention(variant)
+        for variant in group.lengths
+        if naming.attention(variant)
+    }
+    attention = "; ".join(f"{model}: {kind}" for model, kind in kinds.items())
+    return (
+        f"{_requests(group)}, in parts by the length of their prompts. KV cache: at the end of a "
+        "request, by the shapes of its tensors; layers with a sliding window hold no more than its "
+        f"tokens.{f' Attention: {attention}.' if attention else ''} Does not show: parts of fewer "
+        f"than {FEWEST} requests, or what an engine reserves beyond a request's need."
+    )
+
+
 def _on_line(group: Group) -> list[PlottedVariant]:
     line = {point.name for point in front(points(group.entries))}
     on_it = [entry for entry in group.entries if entry.variant in line]
@@ -137,6 +153,17 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
             for variant, one in group.loads.items()
         )
         return f"Highest rate of arrivals at which the limits hold. {text}."
+    if kind == "lengths":
+        text = "; ".join(
+            f"{naming.variant(variant)}: "
+            + ", ".join(
+                f"{words.seconds(one.ttft.value if one.ttft else None)} and "
+                f"{words.size(one.cache_bytes)} at {one.tokens:.0f} tokens"
+                for one in (points[0], points[-1])
+            )
+            for variant, points in group.lengths.items()
+        )
+        return f"Median TTFT and KV cache of the shortest and the longest prompts. {text}."
     if kind == "ratings":
         text = "; ".join(
             f"{naming.variant(row['variant'])}: {row['rating']:.0f}"
@@ -154,4 +181,4 @@ def described(kind: str, group: Group, naming: Naming, margin: float) -> str:
         for row in group.comparisons
         if row["difference"] is not None
     )
-    return f"Change against the native model. {text}."
+    return f"Change against the native model, or without the last technique. {text}."

@@ -14,7 +14,7 @@ from frontier.report.drawing.charts import (
     variants_axis,
 )
 from frontier.report.drawing.style import QUIET, Json, colour, nominal, quantitative, shape
-from frontier.report.naming import Naming
+from frontier.report.naming import Naming, techniques
 from frontier.results.columns import StudyRow
 
 
@@ -41,6 +41,12 @@ def _panel(
     ]
     size = {"width": (WIDTH - 80) / 3, "height": {"step": 21}}
     return {"layer": layers, **data(rows), **size}
+
+
+def compared_with(changes: Sequence[StudyRow]) -> str:
+    """The chart's subtitle."""
+    parent = "the variant without it" if any(map(techniques, changes)) else "the native model"
+    return f"Change and ratios against {parent}"
 
 
 def quantization(changes: Sequence[StudyRow], naming: Naming, title: str) -> Json | None:
@@ -73,6 +79,4 @@ def quantization(changes: Sequence[StudyRow], naming: Naming, title: str) -> Jso
         _panel(rows(figure), naming, order, called, rule, labels=place == 0)
         for place, (called, rule, figure) in enumerate(columns)
     ]
-    return finished(
-        {"hconcat": panels, "spacing": 14}, title, "Change and ratios against the native model"
-    )
+    return finished({"hconcat": panels, "spacing": 14}, title, compared_with(changes))

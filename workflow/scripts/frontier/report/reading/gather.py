@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from frontier import figures
+from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.errors import UserError
 from frontier.report.deciding.entries import PlottedVariant
-from frontier.report.deciding.findings import Group, comparable, point, timed
-from frontier.report.deciding.pareto import Point, points_per_unit
+from frontier.report.deciding.findings import Group, timed
+from frontier.report.deciding.pareto import points_per_unit
 from frontier.report.deciding.speed import LATENCY
 from frontier.report.naming import Naming
 from frontier.report.reading.distributions import quantiles
+from frontier.report.reading.prompt_lengths import by_prompt
 from frontier.results.cell import CellResult, Metric, read_cell
 from frontier.results.cell import Provenance as CellProvenance
 from frontier.results.cell_load import Loads
@@ -28,7 +28,6 @@ from frontier.results.columns import KEY, MetricNote, StudyRow
 from frontier.results.layout import requests_of
 from frontier.results.outputs import described, read_requests
 from frontier.results.session import Adoption
-from frontier.text import visible
 
 Key = tuple[str, str, str, str]
 BLOCKS = ("hardware", "surroundings", "packages")
@@ -168,7 +167,7 @@ def groups(
             device,
             rows,
             [entry(row, cells) for row in rows if timed(row)],
-            comparisons=_given(rows, compared, "native_variant"),
+            comparisons=_given(rows, compared, "parent_variant"),
             references=_given(rows, compared, "reference_variant"),
             alone=_given(rows, compared, "alone_answers"),
             ratings=[
@@ -179,6 +178,13 @@ def groups(
             loads={
                 row["variant"]: cells.loads[key(row)] for row in rows if key(row) in cells.loads
             },
+            lengths=by_prompt(
+                {
+                    row["variant"]: requests_of(cells.paths[key(row)])
+                    for row in rows
+                    if row["outcome"] == "measured" and scenario == SINGLE_STREAM
+                }
+            ),
         )
         for (task, scenario, device), rows in found.items()
     ]
@@ -190,56 +196,3 @@ def _given(
     """The comparisons of these cells in which a column is known."""
     found = (compared.get(key(row)) for row in rows)
     return [one for one in found if one is not None and one[column] is not None]
-
-
-@dataclass(frozen=True)
-class Example:
-    """One request with some variants' answers; control characters visible, HTML not escaped."""
-
-    id: str
-    input: str
-    reference: str
-    answers: list[tuple[str, str, float | None]]  # variant's label, prediction, score
-
-
-EXAMPLES = 4
-SHOWN_VARIANTS = 4
-
-
-def examples(group: Group, cells: Cells, naming: Naming) -> list[Example]:
-    """Requests of one group with the answers of up to four variants.
-
-    The first two of the sample, then two on which the variants' scores differ, if there are any.
-    The variants: the best and the worst by score, the fastest, and the next best.
-    """
-    rows = {row["variant"]: row for row in group.rows if comparable(row)}
-    known = {variant: point(row) for variant, row in rows.items()}
-    scored = [Point(variant, one.latency, one.score) for variant, one in known.items()]
-    by_score = sorted(scored, key=lambda point: (-point.score, point.name))
-    fastest = min(scored, key=lambda point: point.latency)
-    wanted = [by_score[0], by_score[-1], fastest, *by_score[1:]]
-    chosen = set(list(dict.fromkeys(point.name for point in wanted))[:SHOWN_VARIANTS])
-    variants = [variant for variant in rows if variant in chosen]
-    frames = {}
-    for variant in variants:
-        path = requests_of(cells.paths[group.task, group.scenario, group.device, variant])
-        frames[variant] = read_requests(path, ["id", "input", "reference", "prediction", "score"])
-    scores = pl.concat([frame.select("id", "score") for frame in frames.values()])
-    spread = scores.group_by("id", maintain_order=True).agg(
-        (pl.col("score").max() - pl.col("score").min()).alias("spread")
-    )
-    first = spread["id"].head(EXAMPLES // 2).to_list()
-    # A stable sort, so that of equals the first of the sample comes first.
-    apart = spread.filter(pl.col("spread") > 0, ~pl.col("id").is_in(first))
-    apart = apart.sort("spread", descending=True, maintain_order=True)
-    shown = first + apart["id"].head(EXAMPLES - len(first)).to_list()
-    return [_example(id_, frames, naming) for id_ in shown]
-
-
-def _example(id_: str, frames: Mapping[str, pl.DataFrame], naming: Naming) -> Example:
-    asked, reference, answers = "", "", []
-    for variant, frame in frames.items():
-        for row in frame.filter(pl.col("id") == id_).head(1).iter_rows(named=True):
-            asked, reference = visible(row["input"]), visible(row["reference"])
-            answers.append((naming.variant(variant), visible(row["prediction"]), row["score"]))
-    return Example(visible(id_, 80), asked, reference, answers)

@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from frontier import words
+from frontier.report.deciding.entries import FEWEST
 from frontier.results.outputs import read_requests
 
-FEWEST = 6
-"""Requests of which a median has an interval by order statistics."""
 PARTS = 3
 TIMES = (("ttft_s", "prompt_tokens", "TTFT, prompts of"), ("tpot_s", "tokens", "TPOT, outputs of"))
 

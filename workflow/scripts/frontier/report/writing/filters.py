@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from frontier.report.deciding.findings import Group
-from frontier.report.naming import Axis, Naming
+from frontier.report.naming import Axis, Naming, way_of
 from frontier.results.columns import StudyRow
 
 
@@ -47,6 +47,6 @@ def of_row(row: StudyRow, naming: Naming) -> str:
     """The CSS classes of a cell's row."""
     model, quantization = (
         naming.models.rank(row["model"]),
-        naming.quantizations.rank(row["quantization"]),
+        naming.quantizations.rank(way_of(row)),
     )
     return f"m{model} q{quantization} o-{row['outcome']}"

@@ -142,7 +142,7 @@ def _stories(group: Group, cells: Cells, naming: Naming, share: int) -> dict[str
         row["variant"]: _change(shown)
         for row, shown in zip(group.comparisons, changes(group, naming), strict=True)
     }
-    natives = {row["variant"]: row["native_variant"] for row in group.comparisons}
+    natives = {row["variant"]: row["parent_variant"] for row in group.comparisons}
     device = naming.devices.label(group.device)
     return {
         "place": group.place,

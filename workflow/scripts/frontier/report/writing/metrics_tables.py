@@ -61,7 +61,8 @@ def metrics_tables(groups: Sequence[Group], cells: Cells, naming: Naming) -> lis
     for group in groups:
         scored = [(row, cells.scores.get(key(row), {})) for row in group.rows]
         primary = next((row["score_metric"] for row, _ in scored if row["score_metric"]), None)
-        names = sorted({name for _, metrics in scored for name in metrics if name != primary})
+        every = {name for _, metrics in scored for name in metrics if name != primary}
+        names = sorted(every, key=words.natural)
         if primary is None or not names:
             continue
         ordered = [primary, *names]

@@ -20,13 +20,22 @@ from frontier.report.drawing import (
     captions,
     change_chart,
     charts,
+    length_charts,
     load_charts,
     rating_chart,
     svg,
 )
 from frontier.report.naming import Naming, RenderSpec
-from frontier.report.reading.gather import Cells, Example, examples
-from frontier.report.writing import cell_tables, filters, interactive, load_tables, tables
+from frontier.report.reading.examples import Example, examples
+from frontier.report.reading.gather import Cells
+from frontier.report.writing import (
+    cell_tables,
+    filters,
+    interactive,
+    length_tables,
+    load_tables,
+    tables,
+)
 from frontier.report.writing.adopted import adopted_cells
 from frontier.report.writing.alone import answers
 from frontier.report.writing.balance import balance
@@ -95,6 +104,10 @@ def draw(groups: Sequence[Group], naming: Naming, margin: float) -> dict[str, li
         "throughput": (
             lambda group, title: load_charts.throughput(group.loads, naming, title),
             captions.throughput,
+        ),
+        "lengths": (
+            lambda group, title: length_charts.lengths(group.lengths, naming, title),
+            captions.lengths,
         ),
     }
     drawn: dict[str, list[RenderedChart]] = {kind: [] for kind in kinds}
@@ -195,6 +208,8 @@ def page(
         judged_headings=HEADINGS,
         loads=load_tables.load_tables(groups, naming),
         load_headings=load_tables.HEADINGS,
+        lengths=length_tables.length_tables(groups, naming),
+        length_headings=length_tables.HEADINGS,
         changes=_changes(groups, naming),
         reference=reference(groups, naming, spec.study.reference if spec.study else None),
         alone=answers(groups, naming),

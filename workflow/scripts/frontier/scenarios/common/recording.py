@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 ANSWERED = (
     "text", "tokens", "prompt_tokens", "finish_reason", "arrivals", "counted_by", "thinking",
-    "first_answer_ns", "cached_tokens", "doubts", "late_ns",
+    "first_answer_ns", "cached_tokens", "drafted_tokens", "accepted_tokens", "doubts", "late_ns",
+    "watermark",
 )  # fmt: skip
 """The facts of an answer that a record has under the same name."""
 

@@ -1,0 +1,23 @@
+"""The end of a measurement with speculative decoding that drafted nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from frontier.results.measurement import Attempt
+from frontier.results.records import Record
+from frontier.results.times import drafts
+from frontier.techniques import Technique
+
+
+def checked(
+    attempt: Attempt, techniques: Iterable[Technique], records: Sequence[Record]
+) -> Attempt:
+    """The attempt, which is unsupported if no step of any request had a draft to verify.
+
+    The cell would be a copy of its parent. Drafts of which none was accepted are a result.
+    """
+    kinds = " and ".join(one.kind for one in techniques if one.SPECULATES)
+    if attempt.outcome == "measured" and kinds and drafts(records) == 0:
+        return attempt.ended("unsupported", f"{kinds} changed nothing: no step verified a draft")
+    return attempt
