@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from frontier.checkpoints import weight_values
+from frontier.checkpoints.experts import COUNTS, USED
 from frontier.checkpoints.published import published
 from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
 from frontier.errors import UserError
@@ -172,8 +173,8 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": hidden,
         "vocabulary": first("vocab_size"),
         "context": context,
-        "experts": first("num_local_experts"),
-        "experts_per_token": first("num_experts_per_tok"),
+        "experts": first(*COUNTS),
+        "experts_per_token": first(*USED),
     }
 
 
