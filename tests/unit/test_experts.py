@@ -81,7 +81,7 @@ def used_bytes(folder: Path) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", ["mixtral", "qwen2_moe", "qwen3_moe"])
 def test_active_weights_are_those_that_compute(name: str, saved: dict[str, Path]) -> None:
-    """By names in the files, by those in memory, and by hooks on the experts, for every token."""
+    """Names in the files, names in memory, and hooks on the experts agree, for every token."""
     found, facts = experts.of_checkpoint(saved[name]), checkpoints.describe(saved[name])
     assert found
     model = transformers.AutoModelForCausalLM.from_pretrained(saved[name])

@@ -72,7 +72,7 @@ def test_what_is_not_computed_does_not_count() -> None:
 
 
 MIXTURE = {"count": 8, "used": 2, "bytes": 3_200_000, "parameters": 800_000}
-"""Of the 4 MB, of which 6 of 8 rest for each token."""
+"""Experts of 3.2 of the 4 MB; 6 of 8 rest for each token."""
 
 APART = [record(start_ns=n * 10**9) for n in range(8)]
 
