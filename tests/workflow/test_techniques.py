@@ -169,8 +169,8 @@ def test_what_cannot_run_is_refused_while_planning(place: Workspace) -> None:
 def test_llama_cpps_server_drafts(
     finished: Path, tmp_path: Path, environment: Callable[[str], Path]
 ) -> None:
-    """With n-grams, and with a draft model that is converted as its model is; a cell is idle where
-    no step has a draft."""
+    """N-grams, or a draft model that is converted as its model is, draft; a cell in which nothing
+    could be drafted is no copy of its parent."""
     environment("llama_server")
     place = tiny.grown(finished, tmp_path)
     place.share_environments()
