@@ -12,6 +12,7 @@ import pytest
 
 import tiny
 from frontier import words
+from frontier.figures import FIGURES
 from workspace import Workspace, refused
 
 LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
@@ -191,7 +192,6 @@ def test_llama_cpps_server_drafts(
     place.build()
     rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
     compared = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
-    page = place.path("results/report.html").read_text(encoding="utf-8")
     by_name = {(row["variant"], row["task"]): row for row in rows}
     alone = requests(place, "tiny-llama")
     assert "drafted_tokens" not in alone[0]
@@ -206,7 +206,8 @@ def test_llama_cpps_server_drafts(
         assert 0 < accepted <= drafted
         assert row["drafted_tokens"] == drafted
         assert row["tokens_per_step"] == pytest.approx(tokens / (tokens - accepted))
-        assert f"{words.number(row['tokens_per_step'])} tokens/step" in page
+        (shown,) = FIGURES.load("speculation").HEADINGS
+        assert shown.text(row).startswith(f"{words.number(row['tokens_per_step'])} tokens/step; ")
         (changed,) = (
             one["changed"] for one in compared
             if (one["variant"], one["task"]) == (f"tiny-llama+{name}", "sums")
