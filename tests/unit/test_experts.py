@@ -102,6 +102,7 @@ def test_a_measurement_has_them(saved: dict[str, Path]) -> None:
     model = engine.load(saved["mixtral"], replace(CPU, dtype="bfloat16"))
     model.generate(Generate("Once upon a time", 2))
     facts = expert_facts(saved["mixtral"], model.loaded)
+    assert Run.of(asdict(model.loaded) | facts).experts
     files = experts.of_checkpoint(saved["mixtral"])
     assert files
     assert facts["experts"] == asdict(replace(files, bytes=(files.bytes or 0) // 2))
@@ -144,7 +145,10 @@ def test_nothing_is_guessed(saved: dict[str, Path], tmp_path: Path) -> None:
     assert "does not say" in reason("router", says, layer | router)
     assert "format" in reason("openvino", {"text_config": says}, {})
     packed = {name: one.to(torch.uint8) for name, one in layer.items()}
-    assert "packed" in reason("packed", says, packed)
+    assert "unknown number of bits" in reason("packed", says, packed)
+    gptq = {"quantization_config": {"quant_method": "gptq", "bits": 4}}
+    assert reason("in four bits", says | gptq, packed) == ""
+    assert experts.of_checkpoint(tmp_path / "in four bits") == Experts(2, 1, 8, 16)
 
 
 def test_a_lost_expert_of_a_real_checkpoint(saved: dict[str, Path], tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from frontier.checkpoints import gguf_header
+from frontier.checkpoints import gguf_header, published
 from frontier.checkpoints.gguf_header import GgufHeader
+from frontier.checkpoints.parameters import counted, packed_bits
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.errors import Reason, UserError
 
@@ -29,7 +30,6 @@ STACKED = re.compile(
 )
 """A tensor of all experts of a layer, one after the other."""
 IN_GGUF = "_exps."
-FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Experts:
     bytes: int | None = None
     """The bytes of all, as they are stored."""
     parameters: int | None = None
-    """The parameters of all; None if they are packed."""
+    """The parameters of all; None if they are packed in an unknown number of bits."""
     missing: Reason | None = None
     """The reason why something is not known."""
 
@@ -102,17 +102,14 @@ def of_checkpoint(folder: Path) -> Experts | None:
         return Experts(count, used, missing=missing_count)
     try:
         shapes = {name: one.shape for name, one in tensors.items()}
-        theirs = [tensors[name] for name in routed(shapes, count or 0)]
+        theirs = {name: tensors[name] for name in routed(shapes, count or 0)}
     except UserError as error:
         return Experts(count, used, missing=str(error))
-    packed = any(one.dtype not in FLOATS for one in theirs)
-    return Experts(
-        count,
-        used,
-        sum(one.end - one.begin for one in theirs),
-        None if packed else sum(math.prod(one.shape) for one in theirs),
-        "they are packed, so their parameters are not known" if packed else None,
-    )
+    bits = packed_bits(published.settings(config))
+    parameters = counted(theirs, bits, tied=False).total
+    unknown = "they are packed in an unknown number of bits" if parameters is None else None
+    stored = sum(one.end - one.begin for one in theirs.values())
+    return Experts(count, used, stored, parameters, unknown)
 
 
 def _of_gguf(header: GgufHeader) -> Experts | None:

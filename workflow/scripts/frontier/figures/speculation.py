@@ -29,9 +29,9 @@ class Speculation(Figure):
         *with_interval(
             "tokens_per_step",
             "tokens",
-            "generated tokens over the steps of the model in which they were verified, where "
-            "tokens are drafted by an engine of the measuring process; a server's chunks are no "
-            "steps",
+            "generated tokens over the steps of the model in which they were verified; those of "
+            "a server that reports its drafts, whose chunks are no steps, are as many as its "
+            "tokens without the accepted ones",
         ),
         *with_interval(
             "accepted_share",
@@ -58,14 +58,19 @@ class Speculation(Figure):
             counts = np.column_stack([accepted, drafted])
             share = jackknife(_ratio, counts, scale=logit_up_to(1)).estimate
             found["accepted_share"] = share
-        if not measured.measurement.servers:
-            found["tokens_per_step"] = _per_step(known)
+        found["tokens_per_step"] = _per_step(known, bool(measured.measurement.servers))
         return found
 
 
-def _per_step(records: Sequence[Record]) -> Estimate | None:
-    """The tokens of a step: those of one arrive together."""
-    steps = [len(one.arrivals) for one in records]
+def _per_step(records: Sequence[Record], served: bool) -> Estimate | None:
+    """The tokens of a step: those of one arrive together, but for a server's.
+
+    Each step has one token that was not drafted.
+    """
+    if served:
+        steps = [one.tokens and max(1, one.tokens - (one.accepted_tokens or 0)) for one in records]
+    else:
+        steps = [len(one.arrivals) for one in records]
     if not any(steps):
         return None
     counts = np.column_stack([[one.tokens for one in records], steps])

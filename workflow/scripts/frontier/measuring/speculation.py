@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from frontier.results.measurement import Attempt
 from frontier.results.records import Record
-from frontier.results.times import drafts
 from frontier.techniques import Technique
 
 
@@ -16,8 +15,10 @@ def checked(
     """The attempt, which is unsupported if no step of any request had a draft to verify.
 
     The cell would be a copy of its parent. Drafts of which none was accepted are a result.
+    Nothing is known of a cell whose engine does not say how many tokens it drafted for an answer.
     """
     kinds = " and ".join(one.kind for one in techniques if one.SPECULATES)
-    if attempt.outcome == "measured" and kinds and drafts(records) == 0:
+    drafted = [one.drafted_tokens for one in records if one.arrivals]
+    if attempt.outcome == "measured" and kinds and drafted and set(drafted) == {0}:
         return attempt.ended("unsupported", f"{kinds} changed nothing: no step verified a draft")
     return attempt
