@@ -31,6 +31,11 @@ class OpenVinoGenai(Engine):
     max_num_batched_tokens: Annotated[Count, Measure] = 2048
     """The most tokens of a step, of all requests together. A longer prompt is read in parts."""
 
+    @property
+    def samples(self) -> bool:
+        """True if it can choose tokens at random."""
+        return True
+
     def prepare(self) -> None:
         """Imports the libraries that loading needs."""
         import frontier.engines.loaded.openvino_genai  # noqa: F401

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from frontier.results.measurement import Attempt
 from frontier.results.records import Record
-from frontier.results.times import drafts
+from frontier.results.times import accepted, drafts
 from frontier.techniques import Technique
 
 
@@ -15,9 +15,15 @@ def checked(
 ) -> Attempt:
     """The attempt, which is unsupported if no step of any request had a draft to verify.
 
-    The cell would be a copy of its parent. Drafts of which none was accepted are a result.
+    The cell would be a copy of its parent. Drafts of which none was accepted are a result, but not
+    where the engine reports no drafts, since there may have been none.
     """
     kinds = " and ".join(one.kind for one in techniques if one.SPECULATES)
-    if attempt.outcome == "measured" and kinds and drafts(records) == 0:
+    if attempt.outcome != "measured" or not kinds:
+        return attempt
+    drafted = drafts(records)
+    if drafted == 0:
         return attempt.ended("unsupported", f"{kinds} changed nothing: no step verified a draft")
+    if drafted is None and accepted(records) == 0:
+        return attempt.ended("unsupported", f"{kinds} changed nothing: no drafted token was right")
     return attempt

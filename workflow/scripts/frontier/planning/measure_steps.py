@@ -136,7 +136,8 @@ class MeasureSteps(InputSteps):
             inputs["adapter"] = self.adapter(cell.model)
             fetched["model"] = self.model(cell.model)
             if draft := self.draft(cell):
-                inputs["draft"], fetched["draft"] = self.weights(draft), self.model(draft)
+                inputs["draft"] = self.quantized(draft, device.engine) or self.weights(draft)
+                fetched["draft"] = self.model(draft)
         base = step(
             "measure",
             spec,

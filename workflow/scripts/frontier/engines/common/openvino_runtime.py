@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,13 +13,15 @@ from openvino import opset13
 from openvino._offline_transformations import paged_attention_transformation
 
 from frontier.engines import Settings
-from frontier.errors import UnsupportedError
+from frontier.errors import UnsupportedError, one_line
 
 MODEL = "openvino_model.xml"
 CACHE = "KV_CACHE_PRECISION"
 BLOCK = 32
 """Tokens of a block of paged attention's cache on a CPU."""
 ATTENTION = "PagedAttentionExtension"
+WINDOW = 10
+"""The place of the sliding window among an attention's inputs."""
 HINTS = "runtime_options"
 """The settings that an exporter has written into a model."""
 
@@ -29,7 +32,7 @@ def properties(settings: Settings) -> dict[str, str]:
     By default it computes in bfloat16 if the CPU has AMX, so that a result would depend on the
     machine. A model that is not quantized also gets an unquantized key-value cache and activations:
     OpenVINO's defaults are float16 or 8 bits. Quantized models run with those defaults, as users
-    run them.
+    run them. A technique may choose the cache.
     """
     asked = {
         "PERFORMANCE_HINT": "LATENCY",
@@ -40,7 +43,27 @@ def properties(settings: Settings) -> dict[str, str]:
     }
     if not settings.quantizer.expects_quantized():
         asked |= {CACHE: "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+    for one in settings.techniques:
+        if one.openvino_cache:
+            asked[CACHE] = one.openvino_cache
     return asked
+
+
+def check_cache(checkpoint: Path, settings: Settings, used: str) -> None:
+    """Raises UnsupportedError if a technique chose a cache that it has anyway, or has not.
+
+    `used`: the precision of its cache.
+    """
+    for one in settings.techniques:
+        if one.openvino_cache is None:
+            continue
+        if used != one.openvino_cache:
+            raise UnsupportedError(f"{one.kind} changed nothing: OpenVINO caches in {used}")
+        plain = paged(checkpoint, properties(replace(settings, techniques=()))).precision
+        if used == plain:
+            raise UnsupportedError(
+                f"{one.kind} changed nothing: OpenVINO caches in {plain} without it"
+            )
 
 
 def chosen(compiled: Any) -> tuple[str, str]:
@@ -59,8 +82,11 @@ class Paged(NamedTuple):
     bytes_per_token: int
     """With the scales of a quantized cache."""
     precision: str
+    """Of its keys, as they are stored."""
     words: str
     """A description of all that the plugin has chosen."""
+    windows: bool
+    """Whether a layer attends to the last tokens only."""
 
 
 def paged(checkpoint: Path, given: Mapping[str, str]) -> Paged:
@@ -72,19 +98,32 @@ def paged(checkpoint: Path, given: Mapping[str, str]) -> Paged:
     """
     core = openvino.Core()
     model = core.read_model(checkpoint / MODEL)
-    paged_attention_transformation(model, allow_score_aggregation=True)
+    try:
+        paged_attention_transformation(model, allow_score_aggregation=True)
+    except RuntimeError as error:
+        reason = one_line(error)[:300]
+        raise UnsupportedError(f"OpenVINO GenAI cannot page its attention: {reason}") from error
     layers = [node for node in model.get_ops() if node.get_type_name() == ATTENTION]
     if not layers:
-        raise UnsupportedError("the model has no attention that OpenVINO GenAI can page")
+        raise UnsupportedError("OpenVINO GenAI cannot page its attention: there is none")
     compiled = core.compile_model(_alone(model, layers[0]), "CPU", dict(given))
-    block = 0
-    for one in compiled.inputs:
-        if any(name.startswith(("key_cache.", "value_cache.")) for name in one.get_names()):
-            numbers = math.prod(size.get_length() for size in list(one.get_partial_shape())[1:])
-            block += numbers * one.get_element_type().bitwidth // 8
-    cache, words = chosen(compiled)
+    caches = {
+        kind: next(
+            one for one in compiled.inputs if any(name.startswith(kind) for name in one.get_names())
+        )
+        for kind in ("key_cache.", "value_cache.")
+    }
+    block = sum(map(_block_bytes, caches.values()))
     every = sum(map(_numbers, layers)) / _numbers(layers[0])
-    return Paged(round(block / BLOCK * every), cache, words)
+    precision = caches["key_cache."].get_element_type().get_type_name()
+    windows = any(map(_has_window, layers))
+    return Paged(round(block / BLOCK * every), precision, chosen(compiled)[1], windows)
+
+
+def _block_bytes(cache: Any) -> int:
+    """The bytes of a block of keys or values."""
+    sizes = [size.get_length() for size in list(cache.get_partial_shape())[1:]]
+    return math.prod(sizes) * int(cache.get_element_type().bitwidth) // 8
 
 
 def _alone(model: Any, layer: Any) -> Any:
@@ -102,6 +141,12 @@ def _alone(model: Any, layer: Any) -> Any:
     if model.has_rt_info(HINTS):
         part.set_rt_info(model.get_rt_info(HINTS).value, HINTS)
     return part
+
+
+def _has_window(layer: Any) -> bool:
+    """Whether an attention has a sliding window: no constant, or another one than 0."""
+    node = layer.input_value(WINDOW).get_node()
+    return node.get_type_name() != "Constant" or bool(node.data.any())
 
 
 def _numbers(layer: Any) -> int:

@@ -15,7 +15,7 @@ from frontier.engines.common.choosing import Choose
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.kv_cache import bytes_per_token
-from frontier.engines.common.openvino_runtime import chosen, properties
+from frontier.engines.common.openvino_runtime import check_cache, chosen, properties
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError, one_line
 
@@ -72,6 +72,7 @@ def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     cache, kernel = chosen(model.request.get_compiled_model())
+    check_cache(checkpoint, settings, cache)
     loaded = Loaded(
         weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
         quantized_layers=None,

@@ -1,221 +1,123 @@
-"""OpenVINO GenAI on a CPU: paged attention and continuous batching, step by step."""
+"""OpenVINO GenAI on a CPU: paged attention and continuous batching of exported graphs."""
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
 import openvino_genai
-from openvino_genai import GenerationConfig, GenerationStatus, SchedulerConfig
+import transformers
+from openvino import opset13
+from openvino_genai import SchedulerConfig
 
-from frontier.engines import (
-    Choice,
-    Choose,
-    Due,
-    Failed,
-    Generate,
-    Generation,
-    Loaded,
-    LoadedModel,
-    Settings,
-)
+from frontier.engines import Loaded, Settings
 from frontier.engines.common import openvino_runtime
 from frontier.engines.common.generating import out_of_memory
-from frontier.engines.common.prompting import Prompting
-from frontier.errors import OutOfMemoryError, UserError, one_line
+from frontier.engines.common.prompting import Prompting, positions
+from frontier.engines.loaded.drafting import other_tokens
+from frontier.engines.loaded.stepped import Limit, SteppedModel
+from frontier.errors import UnsupportedError, UserError, one_line
+
+WEIGHTS = "openvino_model.bin"
 
 
-@dataclass(eq=False)
-class Flight:
-    """A request that the pipeline works on, and its tokens so far."""
-
-    name: str
-    request: Generate
-    ids: list[int]
-    start_ns: int
-    handle: Any
-    tokens: list[int] = field(default_factory=list)
-    token_ns: list[int] = field(default_factory=list)
-    answer: Generation | None = None
-
-
-class OpenVinoGenaiModel(LoadedModel):
-    """A pipeline of continuous batching, and the requests that are in it."""
-
-    def __init__(self, pipeline: Any, prompting: Prompting, loaded: Loaded, most: int) -> None:
-        """`most`: requests that it works on at once."""
-        self.model, self.prompting, self.loaded, self.most = pipeline, prompting, loaded, most
-        self.flights: list[Flight] = []
-        self.begun = 0
-
-    def generate(self, request: Generate) -> Generation:
-        """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""
-        self._clear()
-        flight = self._begin("", request)
-        while flight.answer is None:
-            self._step()
-        return flight.answer
-
-    def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
-        """Answers each request once it is due, several together. Raises OutOfMemoryError.
-
-        A request joins the others between two of their tokens, and leaves them with its last one.
-        """
-        self._clear()
-        if len(requests) > 1 and self.most > 1:
-            self.loaded = replace(self.loaded, batching=f"continuous, at most {self.most} requests")
-        waiting = deque(requests)
-        while waiting or self.flights:
-            if not self.flights:
-                time.sleep(max(0, waiting[0].due_ns - time.perf_counter_ns()) / 1e9)
-            while waiting and self._is_next(waiting[0]):
-                one = waiting.popleft()
-                self._begin(one.id, one.request)
-            for flight in self._step():
-                assert flight.answer is not None
-                yield flight.name, flight.answer
-
-    def _is_next(self, one: Due) -> bool:
-        """Whether a request is due, and there is room for it."""
-        return len(self.flights) < self.most and one.due_ns <= time.perf_counter_ns()
-
-    def _begin(self, name: str, request: Generate) -> Flight:
-        """Gives a request to the pipeline. Raises UnsupportedError if it is too long."""
-        start = time.perf_counter_ns()
-        ids = self._ids(request)
-        # Ends are found here, as for every engine: several ids may end a text, or a stop text.
-        handle = self._add(ids, max_new_tokens=request.max_new_tokens)
-        flight = Flight(name, request, ids, start, handle)
-        self.flights.append(flight)
-        return flight
-
-    def _add(self, ids: Sequence[int], **keys: Any) -> Any:
-        config = GenerationConfig()
-        for name, value in (("ignore_eos", True), *keys.items()):
-            setattr(config, name, value)
-        self.begun += 1
-        return self.model.add_request(self.begun, openvino.Tensor(np.array([ids])), config)
-
-    def _step(self) -> list[Flight]:
-        """Computes the next tokens of all requests; those whose answers are complete by then."""
-        with out_of_memory():
-            self.model.step()
-        ended = []
-        for flight in self.flights:
-            self._read(flight)
-            if flight.answer is not None:
-                ended.append(flight)
-        self.flights = [one for one in self.flights if one.answer is None]
-        return ended
-
-    def _read(self, flight: Flight) -> None:
-        """Reads the tokens of a step, and the clock once the host has them."""
-        new: list[int] = []
-        while flight.handle.can_read():
-            new += [token for one in flight.handle.read().values() for token in one.generated_ids]
-        ns = time.perf_counter_ns() - flight.start_ns
-        for token in new:
-            flight.tokens.append(token)
-            flight.token_ns.append(ns)
-            if self._ends(flight):
-                self._end(flight)
-                return
-        if flight.handle.get_status() == GenerationStatus.IGNORED:
-            raise OutOfMemoryError("there is no memory for the key-value cache of a request")
-
-    def _ends(self, flight: Flight) -> bool:
-        """Whether the last token ends an answer."""
-        request, tokens = flight.request, flight.tokens
-        return (
-            tokens[-1] in self.prompting.eos
-            or len(tokens) >= request.max_new_tokens
-            or self.prompting.stopped(tokens, request.stop)
-        )
-
-    def _end(self, flight: Flight) -> None:
-        flight.answer = self.prompting.answer(
-            len(flight.ids), flight.tokens, flight.token_ns, flight.start_ns, flight.request.stop
-        )
-        flight.handle.cancel()
-
-    def _clear(self) -> None:
-        """Drops what earlier requests have left; a step without requests computes nothing."""
-        for flight in self.flights:
-            flight.handle.cancel()
-        self.flights = []
-        while self.model.has_non_finished_requests():
-            self.model.step()
-
-    def choose(self, request: Choose) -> Choice:
-        """The choices' log-likelihoods, by the pipeline's own `echo` of a text that it reads."""
-        self._clear()
-        start = time.perf_counter_ns()
-        pairs = self._pairs(request)
-        sums = [self._logprob([*one.before, *one.after], len(one.after)) for one in pairs]
-        return Choice(
-            logprobs=sums,
-            tokens=[len(one.after) for one in pairs],
-            prompt_tokens=len(pairs[0].before),
-            start_ns=start,
-            end_ns=time.perf_counter_ns() - start,
-            merged=sum(one.merged for one in pairs),
-        )
-
-    def _logprob(self, ids: Sequence[int], last: int) -> float:
-        """The sum of ln p of a text's last tokens, each given all before it."""
-        handle = self._add(ids, max_new_tokens=0, echo=True, logprobs=1)
-        found: list[float] = []
-        while handle.get_status() == GenerationStatus.RUNNING:
-            with out_of_memory():
-                self.model.step()
-            while handle.can_read():
-                found += [
-                    number for one in handle.read().values() for number in one.generated_log_probs
-                ]
-        if len(found) != len(ids):
-            raise RuntimeError(f"{len(found)} log-probabilities of {len(ids)} tokens")
-        return float(np.sum(found[-last:], dtype=np.float64))
-
-    def close(self) -> None:
-        """Releases the weights and the cache."""
-        self._clear()
-        super().close()
-
-
-def load(checkpoint: Path, settings: Settings, most: int, tokens: int) -> OpenVinoGenaiModel:
+def load(checkpoint: Path, settings: Settings, most: int, tokens: int) -> SteppedModel:
     """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable).
 
     `most`, `tokens`: the requests that it works on at once, and the tokens of a step.
     """
     prompting = Prompting.of(checkpoint, settings)
+    positions_of_draft = _check_draft(settings.draft, prompting)
     given = openvino_runtime.properties(settings)
-    scheduling = SchedulerConfig()
-    scheduling.max_num_seqs, scheduling.max_num_batched_tokens = most, tokens
-    scheduling.enable_prefix_caching = False
     try:
-        with out_of_memory(), tempfile.TemporaryDirectory() as empty:
+        with out_of_memory(), tempfile.TemporaryDirectory() as place:
             cache = openvino_runtime.paged(checkpoint, given)
-            pipeline = openvino_genai.ContinuousBatchingPipeline(
-                checkpoint,
-                openvino_genai.Tokenizer(empty),  # of no use: ids go in and come out
-                scheduling,
-                "CPU",
-                sampler_num_threads=settings.threads,
-                **given,
+            openvino_runtime.check_cache(checkpoint, settings, cache.precision)
+            pipeline = _pipeline(
+                checkpoint, settings, given, _scheduling(most, tokens), Path(place)
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
+    folders = [folder for folder in (checkpoint, settings.draft) if folder]
     loaded = Loaded(
-        weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
+        weights_bytes=sum((folder / WEIGHTS).stat().st_size for folder in folders),
         quantized_layers=None,
         kv_bytes_per_token=cache.bytes_per_token,
         kernel=f"{cache.words}, paged attention",
     )
-    return OpenVinoGenaiModel(pipeline, prompting, loaded, most)
+    limits = _limits(prompting, positions_of_draft, windows=cache.windows)
+    return SteppedModel(pipeline, prompting, loaded, most, settings.techniques, limits)
+
+
+def _limits(prompting: Prompting, draft: int | None, *, windows: bool) -> list[Limit]:
+    """The lengths of requests that it cannot compute as the model would."""
+    found = [] if draft is None else [Limit(draft, "the draft model's positions")]
+    config = prompting.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if window and getattr(config, "use_sliding_window", True) and not windows:
+        found.append(Limit(window, "the model's sliding window, which OpenVINO GenAI ignores"))
+    return found
+
+
+def _scheduling(most: int, tokens: int) -> Any:
+    scheduling = SchedulerConfig()
+    scheduling.max_num_seqs, scheduling.max_num_batched_tokens = most, tokens
+    scheduling.enable_prefix_caching = False
+    return scheduling
+
+
+def _pipeline(
+    checkpoint: Path, settings: Settings, given: dict[str, str], scheduling: Any, place: Path
+) -> Any:
+    """The pipeline, with its techniques; `place` is for files until it is loaded."""
+    draft = settings.draft and _draft(settings.draft, place / "draft")
+    techniques = (one.openvino_genai_loading(draft) for one in settings.techniques)
+    further = {name: value for one in techniques for name, value in one.items()}
+    return openvino_genai.ContinuousBatchingPipeline(
+        checkpoint,
+        _no_tokenizer(place / "tokenizer"),
+        scheduling,
+        "CPU",
+        sampler_num_threads=settings.threads,
+        **given,
+        **further,
+    )
+
+
+def _no_tokenizer(folder: Path) -> Any:
+    """A tokenizer with one token: ids go in and come out, and a pipeline wants to have one."""
+    text = opset13.parameter([-1], openvino.Type.string)
+    outputs = []
+    for name in ("input_ids", "attention_mask"):
+        ones = opset13.result(opset13.constant(np.ones((1, 1), np.int64)))
+        ones.output(0).set_names({name})
+        outputs.append(ones)
+    folder.mkdir()
+    openvino.save_model(openvino.Model(outputs, [text]), folder / "openvino_tokenizer.xml")
+    return openvino_genai.Tokenizer(folder)
+
+
+def _draft(checkpoint: Path, folder: Path) -> Path:
+    """A draft's graph in a folder with the same tokenizer, which a pipeline compares."""
+    _no_tokenizer(folder)
+    for name in (openvino_runtime.MODEL, WEIGHTS):
+        (folder / name).symlink_to((checkpoint / name).resolve())
+    return folder
+
+
+def _check_draft(draft: Path | None, prompting: Prompting) -> int | None:
+    """The positions of a draft model. Raises UnsupportedError if its tokens are others."""
+    if draft is None:
+        return None
+    if reason := other_tokens(draft, prompting):
+        raise UnsupportedError(f"the draft model {reason}")
+    config = transformers.AutoConfig.from_pretrained(draft)
+    sizes = [one.get_text_config().vocab_size for one in (config, prompting.config)]
+    if len({*sizes}) > 1:
+        raise UnsupportedError(
+            f"the draft model has logits of {sizes[0]} tokens, the model itself of {sizes[1]}"
+        )
+    return positions(config)
