@@ -30,9 +30,9 @@ class Speculation(Figure):
         *with_interval(
             "tokens_per_step",
             "tokens",
-            "generated tokens over the steps of the model in which they were verified, where "
-            "tokens are drafted by an engine of the measuring process; a server's chunks are no "
-            "steps",
+            "generated tokens over the steps of the model in which they were verified; those of "
+            "a server that reports its drafts, whose chunks are no steps, are as many as its "
+            "tokens without the accepted ones",
         ),
         *with_interval(
             "accepted_share",
@@ -52,8 +52,8 @@ class Speculation(Figure):
         known = [one for one in measured.records if one.drafted_tokens is not None]
         found = _shares(known)
         here = [one for one in measured.records if one.accepted_tokens is not None]
-        if here and not measured.measurement.servers:
-            found["tokens_per_step"] = _per_step(here)
+        if here:
+            found["tokens_per_step"] = _per_step(here, bool(measured.measurement.servers))
         return found
 
 
@@ -69,9 +69,15 @@ def _shares(records: Sequence[Record]) -> dict[str, Estimate | int | None]:
     return found
 
 
-def _per_step(records: Sequence[Record]) -> Estimate | None:
-    """The tokens of a step: those of one arrive together."""
-    steps = [len(one.arrivals) for one in records]
+def _per_step(records: Sequence[Record], served: bool) -> Estimate | None:
+    """The tokens of a step: those of one arrive together, but for a server's.
+
+    Each step has one token that was not drafted.
+    """
+    if served:
+        steps = [one.tokens and max(1, one.tokens - (one.accepted_tokens or 0)) for one in records]
+    else:
+        steps = [len(one.arrivals) for one in records]
     if not any(steps):
         return None
     counts = np.column_stack([[one.tokens for one in records], steps])

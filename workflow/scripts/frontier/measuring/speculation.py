@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from frontier.results.measurement import Attempt
 from frontier.results.records import Record
-from frontier.results.times import accepted, drafts
 from frontier.techniques import Technique
 
 
@@ -16,14 +15,16 @@ def checked(
     """The attempt, which is unsupported if no step of any request had a draft to verify.
 
     The cell would be a copy of its parent. Drafts of which none was accepted are a result, but not
-    where the engine reports no drafts, since there may have been none.
+    where an engine reports accepted tokens only: there may have been no draft. Nothing is known of
+    a cell whose engine does not say how many tokens it drafted for an answer.
     """
     kinds = " and ".join(one.kind for one in techniques if one.SPECULATES)
     if attempt.outcome != "measured" or not kinds:
         return attempt
-    drafted = drafts(records)
-    if drafted == 0:
+    answers = [one for one in records if one.arrivals]
+    drafted = {one.drafted_tokens for one in answers}
+    if drafted == {0}:
         return attempt.ended("unsupported", f"{kinds} changed nothing: no step verified a draft")
-    if drafted is None and accepted(records) == 0:
+    if drafted == {None} and {one.accepted_tokens for one in answers} == {0}:
         return attempt.ended("unsupported", f"{kinds} changed nothing: no drafted token was right")
     return attempt
