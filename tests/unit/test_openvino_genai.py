@@ -87,7 +87,7 @@ print(json.dumps(found))
 
 
 def cell(engine: str = "openvino_genai", weights: str = "", *techniques: Any, **keys: Any) -> Any:
-    """What is loaded."""
+    """The engine, the weights and the techniques that are loaded."""
     return {"engine": engine, "weights": weights, "techniques": techniques, **keys}
 
 
@@ -192,7 +192,7 @@ def test_drafts_change_no_answer(name: str, found: dict[str, Any]) -> None:
 
 
 def test_accepted_tokens_are_those_that_it_counts_itself(found: dict[str, Any]) -> None:
-    """By the metrics of its own `generate`, which leave out an answer's last step."""
+    """The metrics of its own `generate` are the same, but leave out an answer's last step."""
     fast = found["draft"]
     first = fast["answers"][0]
     last = first["arrivals"][-1][1] - 1
@@ -202,7 +202,7 @@ def test_accepted_tokens_are_those_that_it_counts_itself(found: dict[str, Any]) 
 
 
 def test_the_cache_has_the_bytes_that_are_stored(found: dict[str, Any]) -> None:
-    """Of a quantized one with scales; with 4 bits about half of those with 8."""
+    """Those of a quantized one have scales; with 4 bits they are about half of those with 8."""
     sizes = {name: found[name]["loaded"]["kv_bytes_per_token"] for name in ("plain", "u8", "u4")}
     assert sizes["plain"] == PLAIN
     assert PLAIN // 4 < sizes["u8"] < PLAIN // 2

@@ -80,9 +80,9 @@ class Paged(NamedTuple):
     """The cache of paged attention."""
 
     bytes_per_token: int
-    """With the scales of a quantized cache."""
+    """Keys and values, with the scales of a quantized cache."""
     precision: str
-    """Of its keys, as they are stored."""
+    """The format of its keys, as they are stored."""
     words: str
     """A description of all that the plugin has chosen."""
     windows: bool
