@@ -23,7 +23,7 @@ from frontier.techniques.guided import Guided
 from frontier.techniques.prompt_lookup import PromptLookup
 
 FEW = ContinuousBatching(requests=3, step_tokens=16, page=8)
-"""So few that requests wait, prompts are read in parts, and texts have several pages."""
+"""A batch so small that requests wait, prompts are read in parts, texts have several pages."""
 PROMPTS = [
     " ".join(f"w{(7 * row + word * word) % 90 + 1}" for word in range(3 + 9 * (row % 4)))
     for row in range(8)

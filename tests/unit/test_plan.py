@@ -108,7 +108,7 @@ def test_a_draft_takes_memory_too() -> None:
     ],
 )
 def test_experts_are_offloaded_from_a_gpu(variant: str, device: str, reason: str | None) -> None:
-    """Where there are experts and a GPU, whether the whole fits it or not."""
+    """Experts and a GPU are all it needs, whether the whole model fits or not."""
     found = cell(variant, device)
     assert found.outcome == ("unsupported" if reason else "planned"), found.reason
     assert (reason or "") in (found.reason or "")
