@@ -121,6 +121,10 @@ class Technique(Block, ABC):
         """
         return {}
 
+    def openvino_genai_scheduling(self) -> dict[str, Any]:
+        """Further keys of OpenVINO GenAI's `SchedulerConfig`."""
+        return {}
+
     def openvino_genai_generating(self) -> dict[str, Any]:
         """Further keys of OpenVINO GenAI's `GenerationConfig`, for each request."""
         return {}
