@@ -1,7 +1,8 @@
 """Guided decoding: only tokens with which an answer can still fit a schema, a regex or a grammar.
 
-In transformers by llguidance (https://github.com/guidance-ai/llguidance), at most one space between
-the parts of JSON; in servers by their own. A server that ignored it is found out by its answers.
+In transformers by llguidance (https://github.com/guidance-ai/llguidance), with at most one space
+before an answer and between the parts of JSON; in servers by their own. A server that ignored it is
+found out by its answers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from frontier.blocks import Arguments, Measure, Text
 from frontier.chosen import explicit
 from frontier.errors import Reason, one_line
 from frontier.techniques import Context, Technique
-from frontier.techniques.common.fitting import grammar_of
+from frontier.techniques.common.fitting import behind_a_space, grammar_of
 
 KEYS = ("json_schema", "regex", "grammar")
 
@@ -65,4 +66,5 @@ class Guided(Technique):
 
     def _grammar(self) -> str:
         """The constraint as llguidance reads it."""
-        return grammar_of(explicit(self, Technique.model_fields), spaces=" ?")
+        block = explicit(self, Technique.model_fields)
+        return behind_a_space(grammar_of(block, spaces=" ?"))

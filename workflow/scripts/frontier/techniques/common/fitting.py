@@ -54,9 +54,19 @@ def grammar_of(block: Mapping[str, Any], spaces: str | None = None) -> str:
     if "regex" in block:
         return str(LLMatcher.grammar_from_regex(block["regex"]))
     try:
-        return str(LLMatcher.grammar_from_lark(gbnf_to_lark(block["grammar"])))
+        return json.dumps({"grammars": [{"lark_grammar": gbnf_to_lark(block["grammar"])}]})
     except Exception as error:  # its reader of GBNF raises nothing more precise
         raise ValueError(str(error)) from error
+
+
+def behind_a_space(grammar: str) -> str:
+    """A grammar of `grammar_of` that may have one space before it.
+
+    Most models have learnt words with the space before them, so an answer often begins with one.
+    """
+    (own,) = json.loads(grammar)["grammars"]
+    first = {"name": "first", "lark_grammar": 'start: " "? @own'}
+    return json.dumps({"grammars": [first, {**own, "name": "own"}]})
 
 
 def _matcher(block: Mapping[str, Any]) -> tuple[Any, Any]:
