@@ -232,9 +232,18 @@ def test_drafts_are_ratios_of_totals() -> None:
     assert shown.text(row(found)) == f"1.67 tokens/step; 36 % of {drafted} accepted"
     served = a_measurement(**FACTS | {"sessions": [session(0, loaded=SERVED)]})
     server = replace(DRAFTED, measurement=served)
-    of_chunks = figures.values(server, Needs.ANSWERS)
-    assert of_chunks["tokens_per_step"] is None
-    assert of_chunks["accepted_share"] == share
+    told = figures.values(server, Needs.ANSWERS)
+    steps = sum(one.tokens for one in DRAFTED.records) - accepted
+    tokens = sum(one.tokens for one in DRAFTED.records)
+    assert told["tokens_per_step"]["value"] == pytest.approx(tokens / steps), "chunks are no steps"
+    assert told["accepted_share"] == share
+    alone = replace(DRAFTED, records=[replace(one, drafted_tokens=None) for one in DRAFTED.records])
+    right = figures.values(alone, Needs.LATENCIES)
+    assert right["tokens_per_step"] == step, "of an engine that reports accepted tokens alone"
+    assert [right[name] for name in ("mbu", "accepted_share", "drafted_tokens")] == [None] * 3
+    assert shown.text(row(right)) == "1.67 tokens/step"
+    untold = replace(server, records=RECORDS)
+    assert figures.values(untold, Needs.ANSWERS)["tokens_per_step"] is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from frontier import engines
+from frontier.errors import Reason
 from frontier.host import locks
 from frontier.measuring import contention
 from frontier.results.journal import Journal
@@ -19,6 +20,14 @@ def lock_of(checkpoint: Path | None) -> dict[str, Any]:
     """The content of a checkpoint's lock; empty for a folder placed by hand, and without one."""
     lock = checkpoint and checkpoint / locks.NAME
     return read_json(lock) if lock and lock.exists() else {}
+
+
+def failed_job(origin: dict[str, Any], draft: dict[str, Any]) -> tuple[str, Reason] | None:
+    """The outcome that the job of a checkpoint, or of its draft, recorded as it failed."""
+    for lock, whose in ((origin, ""), (draft, "its draft: ")):
+        if "outcome" in lock:
+            return lock["outcome"], f"{whose}{lock['reason']}"
+    return None
 
 
 def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]:
