@@ -26,7 +26,7 @@ from workspace import Workspace, refused
 CARD = "---\nlicense: apache-2.0\n---\n# A small model\n"
 CATALOGUE = configuration.read_catalogue(ROOT / "config").models
 CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
-OF_THE_HUB = {name: one for name, one in CATALOGUE.items() if one.hub and one.revision}
+OF_THE_HUB = {name: one for name, one in CATALOGUE.items() if one.hub and not one.head_of}
 
 
 @pytest.mark.parametrize("name", published_configs.CONFIGS)

@@ -70,6 +70,8 @@ class Technique(Block, ABC):
     """Whether it replaces transformers' key-value cache; at most one of a variant's can."""
     SPECULATES: ClassVar[bool] = False
     """Whether it takes rejected tokens back, which only a cache that grows can do."""
+    DRAFTS_BY_A_HEAD: ClassVar[bool] = False
+    """Whether its `draft` is a head of the variant's model, which is no model of its own."""
     COMPILES: ClassVar[bool] = False
     """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
 
