@@ -84,6 +84,11 @@ PACKED = {
         {"weight": ("F8_E4M3", [32, 64]), "weight_scale_inv": ("F32", [1, 1])},
         (64 * 32, 8),
     ),
+    "exl3": (
+        {"quant_method": "exl3", "version": "0.0.1", "bits": 4.0, "head_bits": 6},
+        {"trellis": ("I16", [4, 2, 64]), "suh": ("F16", [64]), "svh": ("F16", [32]), "mcg": ("I32", [])},
+        (64 * 32, 4),
+    ),
     "bitsandbytes": (
         {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},
         {"weight": ("U8", [1024, 1]), "weight.absmax": ("F32", [32]), "weight.quant_map": ("F32", [16]), "weight.quant_state.bitsandbytes__nf4": ("U8", [86])},
