@@ -237,6 +237,11 @@ def test_drafts_are_ratios_of_totals() -> None:
     tokens = sum(one.tokens for one in DRAFTED.records)
     assert told["tokens_per_step"]["value"] == pytest.approx(tokens / steps), "chunks are no steps"
     assert told["accepted_share"] == share
+    alone = replace(DRAFTED, records=[replace(one, drafted_tokens=None) for one in DRAFTED.records])
+    right = figures.values(alone, Needs.LATENCIES)
+    assert right["tokens_per_step"] == step, "of an engine that reports accepted tokens alone"
+    assert [right[name] for name in ("mbu", "accepted_share", "drafted_tokens")] == [None] * 3
+    assert shown.text(row(right)) == "1.67 tokens/step"
     untold = replace(server, records=RECORDS)
     assert figures.values(untold, Needs.ANSWERS)["tokens_per_step"] is None
 

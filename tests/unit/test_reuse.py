@@ -214,6 +214,9 @@ def test_a_technique_that_drafted_nothing(cell: Cell) -> None:
     for known in (some, untold, read(folder / "requests.jsonl")[:0]):
         assert changed(techniques, known).outcome == "measured", "it may have drafted"
     assert changed([Attention(implementation="eager")], asked).outcome == "measured"
+    for accepted, outcome in ((0, "unsupported"), (1, "measured")):
+        alone = [replace(one, drafted_tokens=None, accepted_tokens=accepted) for one in asked]
+        assert changed(techniques, alone).outcome == outcome, "an engine may report these alone"
 
 
 def test_sessions_add_up(cell: Cell) -> None:

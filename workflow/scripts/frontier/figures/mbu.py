@@ -7,7 +7,7 @@ import numpy as np
 from frontier import words
 from frontier.figures import Figure, Measured, Needs, Values, heading
 from frontier.figures.common import utilization
-from frontier.results.times import drafts, tpot_s
+from frontier.results.times import accepted, drafts, tpot_s
 from frontier.scoring.latency import dependence
 from frontier.stats.intervals import Estimate, quantile_interval
 
@@ -41,7 +41,8 @@ class Mbu(Figure):
         known = [one for one in cached if one is not None]
         weights = measured.measurement.weights_bytes
         tokens = [record for record in measured.records if tpot_s(record) is not None]
-        if not tokens or not known or weights is None or drafts(measured.records):
+        drafted = drafts(measured.records) or accepted(measured.records)
+        if not tokens or not known or weights is None or drafted:
             return {}
         times = np.array([tpot_s(record) for record in tokens], dtype=np.float64)
         moved = weights * measured.spec.model.active_share + float(np.mean(known))

@@ -19,8 +19,9 @@ from frontier.stats.serial import Floats
 class Speculation(Figure):
     """Speculative decoding: a step of the model verifies several drafted tokens at once.
 
-    Ratios of totals over the requests whose engine reports its drafts. An accepted token is one
-    that the answer has: one behind the answer's end was drafted in vain.
+    Ratios of totals over the requests whose engine reports its drafts, or only those that it
+    accepted (OpenVINO GenAI). An accepted token is one that the answer has: one behind the answer's
+    end was drafted in vain.
     """
 
     ORDER = 74
@@ -49,17 +50,23 @@ class Speculation(Figure):
     def values(self, measured: Measured) -> Values:
         """The ratios; none without drafts that are reported."""
         known = [one for one in measured.records if one.drafted_tokens is not None]
-        if not known:
-            return {}
-        drafted = [one.drafted_tokens or 0 for one in known]
-        found: dict[str, Estimate | int | None] = {"drafted_tokens": sum(drafted)}
-        if any(drafted):
-            accepted = [one.accepted_tokens or 0 for one in known]
-            counts = np.column_stack([accepted, drafted])
-            share = jackknife(_ratio, counts, scale=logit_up_to(1)).estimate
-            found["accepted_share"] = share
-        found["tokens_per_step"] = _per_step(known, bool(measured.measurement.servers))
+        found = _shares(known)
+        here = [one for one in measured.records if one.accepted_tokens is not None]
+        if here:
+            found["tokens_per_step"] = _per_step(here, bool(measured.measurement.servers))
         return found
+
+
+def _shares(records: Sequence[Record]) -> dict[str, Estimate | int | None]:
+    """The number of drafted tokens, and the share that was accepted; nothing if none reports it."""
+    if not records:
+        return {}
+    drafted = [one.drafted_tokens or 0 for one in records]
+    found: dict[str, Estimate | int | None] = {"drafted_tokens": sum(drafted)}
+    if any(drafted):
+        counts = np.column_stack([[one.accepted_tokens or 0 for one in records], drafted])
+        found["accepted_share"] = jackknife(_ratio, counts, scale=logit_up_to(1)).estimate
+    return found
 
 
 def _per_step(records: Sequence[Record], served: bool) -> Estimate | None:
@@ -89,6 +96,6 @@ def _shown(row: StudyRow) -> str:
         row[name] for name in ("drafted_tokens", "tokens_per_step", "accepted_share")
     )
     if drafted is None:
-        return words.MISSING
+        return words.MISSING if per_step is None else f"{words.number(per_step)} tokens/step"
     accepted = "none drafted" if share is None else f"{words.percent(share)} of {drafted} accepted"
     return accepted if per_step is None else f"{words.number(per_step)} tokens/step; {accepted}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import JsonValue, ValidationError
@@ -109,6 +110,22 @@ class Technique(Block, ABC):
     def llama_cpp_cache(self) -> str | None:
         """The type of llama.cpp's key-value cache, as ggml names it; None: its own choice."""
         return None
+
+    @property
+    def openvino_cache(self) -> str | None:
+        """The precision of OpenVINO's key-value cache, as OpenVINO names it; None: its choice."""
+        return None
+
+    def openvino_genai_loading(self, draft: Path | None) -> dict[str, Any]:
+        """Further properties of OpenVINO GenAI's pipeline.
+
+        `draft`: the folder of the `draft_model` as a pipeline reads it, None without one.
+        """
+        return {}
+
+    def openvino_genai_generating(self) -> dict[str, Any]:
+        """Further keys of OpenVINO GenAI's `GenerationConfig`, for each request."""
+        return {}
 
     def transformers_loading(self) -> dict[str, Any]:
         """Further arguments of transformers' `from_pretrained`."""
