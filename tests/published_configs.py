@@ -181,7 +181,17 @@ def _stored(model: Any) -> dict[str, tuple[str, list[int]]]:
 def sparse(path: Path, tensors: dict[str, tuple[str, list[int]]]) -> None:
     """Writes a safetensors file with a header and no numbers."""
     at, header = 0, {}
-    widths = {"F32": 4, "BF16": 2, "F16": 2, "I32": 4, "U8": 1, "I8": 1, "F8_E4M3": 1, "I64": 8}
+    widths = {
+        "F32": 4,
+        "BF16": 2,
+        "F16": 2,
+        "I32": 4,
+        "I16": 2,
+        "U8": 1,
+        "I8": 1,
+        "F8_E4M3": 1,
+        "I64": 8,
+    }
     for name, (dtype, shape) in tensors.items():
         size = widths[dtype]
         for side in shape:

@@ -39,7 +39,7 @@ MTP = {"kind": "draft_head", "method": "mtp", "tokens": 2}
     ],
 )
 def test_keys(block: dict[str, Any], words: str) -> None:
-    """What makes no sense is refused."""
+    """A block that makes no sense is refused."""
     with pytest.raises(UserError, match=words):
         technique_of(block)
 
@@ -60,11 +60,11 @@ def cell(variant: str, device: str, catalogue: Catalogue = CATALOGUE) -> cells.C
         ("qwen3-32b-eagle3", "a6000-vllm", "a draft head of qwen3-32b, and no model of its own"),
         ("qwen3-8b+mtp", "a6000-vllm", None),
         ("qwen3-8b+mtp", "a6000-sglang", None),
-        ("qwen3-8b+mtp+lookup", "a6000-vllm", None),
+        ("qwen3-8b+mtp+lookup", "a6000-vllm", "would each draft the next tokens"),
     ],
 )  # fmt: skip
 def test_where_heads_run(variant: str, device: str, reason: str | None) -> None:
-    """On servers that have them, and with the model that the head was trained for."""
+    """Servers that have them run them, with the model that the head was trained for."""
     found = cell(variant, device)
     assert found.outcome == ("unsupported" if reason else "planned"), found.reason
     assert (reason or "") in (found.reason or "")
@@ -98,7 +98,7 @@ def filled(engine: str, block: dict[str, Any], **values: object) -> list[str]:
 
 
 def test_settings_of_servers() -> None:
-    """As vLLM and SGLang document them; a tree is SGLang's alone."""
+    """They are those that vLLM and SGLang document; a tree is SGLang's alone."""
     at = {"draft": "/a head"}
     flag, config = filled("vllm", HEAD, **at)
     assert (flag, json.loads(config)) == (

@@ -234,7 +234,7 @@ def test_what_models_yaml_says_has_to_be_so(base: Path) -> None:
 
 @pytest.mark.parametrize(("bits", "said"), [(4.0, "4 bits"), (3.5, "3.5 bits")])
 def test_exl3_is_read_by_exllamas_server_alone(bits: float, said: str, tmp_path: Path) -> None:
-    """On a GPU of NVIDIA's; the reasons elsewhere are known while planning."""
+    """It needs a GPU of NVIDIA's; the reasons elsewhere are known while planning."""
     block = {"quant_method": "exl3", "version": "0.0.1", "bits": bits, "head_bits": 6}
     config = json.dumps({"model_type": "llama", "quantization_config": block})
     (tmp_path / "config.json").write_text(config, encoding="utf-8")

@@ -56,7 +56,7 @@ def why_not_drafted(found: Placement, catalogue: Catalogue) -> Reason | None:
 
 def _head(found: Placement, draft: Model, catalogue: Catalogue) -> Reason | None:
     """The reason why a draft is no head of the model where it must be one, or is one elsewhere."""
-    (by,) = (one for one in found.techniques if one.draft_model)
+    by = next(one for one in found.techniques if one.draft_model)
     if not by.DRAFTS_BY_A_HEAD:
         return why_no_model(draft)
     if draft.head_of is None:
