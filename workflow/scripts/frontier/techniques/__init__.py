@@ -108,6 +108,11 @@ class Technique(Block, ABC):
         """The type of llama.cpp's key-value cache, as ggml names it; None: its own choice."""
         return None
 
+    @property
+    def genai_guidance(self) -> tuple[str, str] | None:
+        """The kind and the text of ONNX Runtime GenAI's guidance; None: it has none."""
+        return None
+
     def transformers_loading(self) -> dict[str, Any]:
         """Further arguments of transformers' `from_pretrained`."""
         return {}
