@@ -12,6 +12,8 @@ PACKED = "MatMulNBits"
 """A product with weights that are packed in blocks."""
 MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger", PACKED)
 """Kinds of matrix products."""
+TABLES = ("cos_cache", "sin_cache")
+"""The ends of the names of tables of rotary positions, which are no weights."""
 ACTIVATIONS = {4: "activations of 8 bits"}
 """The products' own `accuracy_level`, where it rounds activations."""
 
@@ -31,6 +33,7 @@ def stored(path: Path) -> Stored:
     size = sum(
         math.prod(tensor.dims) * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
         for tensor in graph.initializer
+        if not tensor.name.endswith(TABLES)
     )
     used = [node for node in graph.node if names.intersection(node.input)]
     products = {
