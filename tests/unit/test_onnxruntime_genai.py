@@ -142,6 +142,13 @@ with contextlib.redirect_stdout(sys.stderr):
     found["refused"] = {name: refusal(convert, name, f"of-{name}") for name in work["refused"]}
     found["unfit"] = conversion_refusals(OnnxGenAi().convert, work["unfit"], folder / "unfit-written", [])
     loaded = engine.load(written / "llama", native)
+    long = " ".join(f"w{1 + at % 90}" for at in range(127))
+    asked = [Generate(long, 1, ()), Generate("w3 w4", 60, ()), Generate("w5 w6", 60, ())]
+    alone = [loaded.generate(one).text for one in asked]
+    now = time.perf_counter_ns()
+    batch = dict(loaded.answer([Due(str(at), one, now) for at, one in enumerate(asked)]))
+    found["full"] = [alone, [batch[str(at)].text for at in range(3)]]
+    found["last"] = loaded.choose(Choose(long, (" w3 w4",))).logprobs
     found["sampled"] = [
         loaded.generate(Generate(work["prompt"], 1, (), sampling=Sampling(*work["warm"], seed))).text
         for seed in range(work["seeds"])
@@ -234,6 +241,18 @@ def test_answers_in_a_batch_are_those_alone(name: str, found: dict[str, Any]) ->
     assert found[name]["batching"] == "padded on the right"
     assert found[name]["together"] == 1
     assert found[name]["batch"] == found[name]["alone"]
+
+
+def test_texts_that_fill_the_positions(built: Path, found: dict[str, Any]) -> None:
+    """Alone; in a batch, whose rows would together be longer than the model; and as a choice."""
+    alone, batch = found["full"]
+    assert alone == batch
+    assert [len(text.split()) for text in alone] == [1, 60, 60]
+    model = transformers.AutoModelForCausalLM.from_pretrained(built / "llama")
+    ids = [*(1 + at % 90 for at in range(127)), 3]
+    with torch.no_grad():
+        last = model(torch.tensor([ids])).logits[0, -2:].log_softmax(-1)
+    assert found["last"] == pytest.approx([float(last[0, 3] + last[1, 4])], abs=1e-4)
 
 
 def test_every_family_is_tested() -> None:

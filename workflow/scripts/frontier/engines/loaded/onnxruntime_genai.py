@@ -104,15 +104,18 @@ class OnnxRuntimeGenAiModel(Batching):
     def next_tokens(self, prompts: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """The probabilities of the next tokens after each prompt, in one batch.
 
-        For each prompt of shape (STEPS, vocabulary).
+        For each prompt of shape (STEPS, vocabulary); less where the positions end.
         """
-        steps = []
+        steps: list[torch.Tensor] = []
+        width = max(map(len, prompts))
+        new = min(STEPS, (self.prompting.positions or width + STEPS) - width)
         with out_of_memory():
-            generator = self._begun(prompts, STEPS, min_length=max(map(len, prompts)) + STEPS)
-            for _ in range(STEPS):
+            generator = self._begun(prompts, new, min_length=width + new)
+            while len(steps) < new:
+                if steps:
+                    generator.generate_next_token()
                 logits = torch.tensor(np.array(generator.get_logits())).reshape(len(prompts), -1)
                 steps.append(logits.softmax(dim=-1))
-                generator.generate_next_token()
         return list(torch.stack(steps, dim=1))
 
     def _begun(self, prompts: Sequence[Sequence[int]], new: int, **more: Any) -> Any:
@@ -136,7 +139,7 @@ class OnnxRuntimeGenAiModel(Batching):
     def _logits(self, ids: Sequence[int], last: int) -> NDArray[np.float32]:
         """The logits at the last positions."""
         with out_of_memory():
-            generator = self._generator(len(ids) + 1)
+            generator = self._generator(len(ids))
             generator.append_tokens(np.array(ids, np.int32))
             found: NDArray[np.float32] = np.array(generator.get_output("logits"))[0, -last:]
         if found.shape[0] != last:
