@@ -330,7 +330,7 @@ def test_random_tokens_are_those_of_the_temperature(built: Path, found: dict[str
 
 @pytest.mark.parametrize("key", GUIDED)
 def test_guided_answers_fit_and_end(key: str, found: dict[str, Any]) -> None:
-    """By its own guidance; the parent's answer does not fit, and a request leaves nothing behind."""
+    """Its own guidance decides; the parent's answer does not fit, and a request leaves nothing behind."""
     fits = fitting.fits(block_of(technique_of({"kind": "guided", key: GUIDED[key]})))
     (text, ended), again = found["guided"][key]
     assert fits(text), text
