@@ -132,6 +132,30 @@ def test_buffers_are_no_parameters(tmp_path: Path) -> None:
     assert checkpoints.describe(tmp_path)["parameters"] == 15
 
 
+@pytest.mark.parametrize(
+    ("block", "parameters"),
+    [
+        pytest.param({"quant_method": "gptq", "bits": 4}, 64 * 32 + 32, id="its bits"),
+        pytest.param({"quant_method": "own"}, None, id="bits unknown"),
+    ],
+)
+def test_packed_parameters(
+    block: dict[str, str | int], parameters: int | None, tmp_path: Path
+) -> None:
+    """Eight weights of four bits in a word are eight parameters; with unknown bits, MFU is null."""
+    packed = {
+        "proj.qweight": torch.zeros(64 // 8, 32, dtype=torch.int32),
+        "proj.qzeros": torch.zeros(2, 4, dtype=torch.int32),
+        "proj.scales": torch.zeros(2, 32, dtype=torch.float16),
+        "norm.weight": torch.zeros(32, dtype=torch.float16),
+    }
+    save_file(packed, tmp_path / "model.safetensors")
+    config = {"model_type": "llama", "quantization_config": block}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    facts = checkpoints.describe(tmp_path)
+    assert (facts["parameters"], facts["dtype"]) == (parameters, "float16")
+
+
 def write(path: Path, shapes: dict[str, list[int]]) -> Path:
     """A safetensors file by the format's description."""
     save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, path)

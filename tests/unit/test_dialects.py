@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -20,6 +20,7 @@ import shipped
 from conformance_presets import PRESETS
 from conformance_server import REPLIES, SAMPLED, ConformanceServer
 from frontier.client.client import Client
+from frontier.dialects import Dialect
 from frontier.dialects.common import events
 from frontier.engines import (
     Choice,
@@ -32,6 +33,7 @@ from frontier.engines import (
     ServerFacts,
     Settings,
 )  # fmt: skip
+from frontier.engines.common import reading
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.common.sending import Sending
 from frontier.engines.loaded.server import ServerModel
@@ -803,15 +805,20 @@ def test_a_key_is_in_no_message(status: int, spoken: Spoken) -> None:
 
 
 @pytest.mark.parametrize(
-    ("timings", "drafts"),
+    ("timings", "known", "drafts"),
     [
-        ({"draft_n": 12, "draft_n_accepted": 9}, (12, 9)),
-        ({"predicted_n": 16}, (0, 0)),
-        (None, None),
+        ({"draft_n": 12, "draft_n_accepted": 9}, None, (12, 9)),
+        ({"draft_n": 12}, None, (12, 0)),
+        ({"predicted_n": 16}, "timings", (0, 0)),
+        ({"predicted_n": 16}, None, (None, None)),
+        (None, "timings", (None, None)),
     ],
 )
-def test_llama_cpps_drafts(timings: dict[str, int] | None, drafts: tuple[int, int] | None) -> None:
-    """Its last event's timings have them, unless nothing was drafted."""
+def test_llama_cpps_drafts(
+    timings: dict[str, int] | None, known: Literal["timings"] | None, drafts: tuple[int, int]
+) -> None:
+    """Its last event's timings have them, unless nothing was drafted; of others nothing is known."""
     usage = {"completion_tokens": 16, "prompt_tokens": 4, "total_tokens": 20}
     counts = events.shared({"usage": usage, **({"timings": timings} if timings else {})})["counts"]
-    assert (counts.drafted, counts.accepted) == (drafts or (None, None))
+    found = reading.with_drafts(Generation("", 4, "stop", 0, [], 1), counts, Dialect(drafts=known))
+    assert (found.drafted_tokens, found.accepted_tokens) == drafts

@@ -216,9 +216,16 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
+def made() -> dict[str, str]:
+    """The checkpoints that were prepared so far, by their jobs: two engines may read the same."""
+    return {}
+
+
+@pytest.fixture(scope="module")
 def found(
     engine: str,
     work: dict[str, Any],
+    made: dict[str, str],
     environment: Callable[[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Any]:
@@ -235,6 +242,8 @@ def found(
             return str(checkpoint)
         python = environment(job.environment) if job.environment else sys.executable
         spec = json.dumps({"conversion": job.conversion, "options": dict(job.options)})
+        if known := made.get(f"{label} {spec}"):
+            return known
         program = str(ROOT / "workflow" / "scripts" / "quantize_model.py")
         arguments = ["--spec", spec, "--model", checkpoint, "--output", str(folder / label)]
         done = subprocess.run(
@@ -245,7 +254,7 @@ def found(
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        return str(folder / label)
+        return made.setdefault(f"{label} {spec}", str(folder / label))
 
     with ThreadPoolExecutor() as pool:
         folders = dict(zip(work, pool.map(prepared, work), strict=True))
@@ -479,11 +488,12 @@ def test_choices_are_as_likely_as_transformers_says(
 
 
 def test_no_engine_imports_another(engine: str, found: dict[str, Any]) -> None:
-    """All engines use transformers' tokenizers, but none its engine."""
+    """All engines use transformers' tokenizers, but none its engine; one library is built on another."""
     loaded = set(found["chain"]["modules"])
     others = set(ENGINES) - {engine}
     assert not loaded & {f"frontier.engines.loaded.{other}" for other in others}
-    assert not loaded & (others - {"transformers"})
+    built_on = {"openvino"} if engine == "openvino_genai" else set()
+    assert not loaded & (others - {"transformers"} - built_on)
 
 
 def test_planning_imports_no_engine() -> None:

@@ -14,13 +14,16 @@ from frontier.catalogue.question import Config
 from frontier.errors import UserError
 from frontier.explaining import keys
 from frontier.explaining.differences import Key
-from frontier.planning import cells
+from frontier.planning import cells, estimates
 from frontier.planning.cells import Cell
+from frontier.planning.drafting import draft_bytes, draft_of
 from frontier.planning.jobs import Jobs
 from frontier.planning.placement import kv_cache_bytes, placed
 from frontier.planning.steps import Steps
 from frontier.quantizers.native import WRITTEN_IN
 from frontier.results import layout
+from frontier.scenarios.single_stream import SingleStream
+from frontier.techniques import technique_of
 
 CATALOGUE = read_catalogue(ROOT / "config")
 GB = 10**9
@@ -69,6 +72,26 @@ def test_what_does_not_fit_tells_both_figures() -> None:
     assert found.outcome == "does-not-fit"
     needed = 13_015_864_320 * 2 + (1024 + 8) * 40 * 40 * 128 * 2 * 2 + cells.MARGIN_BYTES
     assert found.reason == f"needs {needed / GB:.1f} GB, device has 16.0 GB"
+
+
+def test_a_draft_takes_memory_too() -> None:
+    """Its weights and its cache, on the device and in what a cluster is asked for."""
+    draft = technique_of({"kind": "draft", "draft": "qwen2.5-0.5b"})
+    catalogue = CATALOGUE.model_copy(update={"techniques": {"draft": draft}})
+    weights, cache = 494_032_768 * 2, (1024 + 64) * 24 * 2 * 64 * 2 * 2
+    names = "qwen2.5-1.5b", "native", "cpu"
+    alone, drafting = (placed(catalogue, *names, one) for one in ((), ("draft",)))
+    assert draft_bytes(alone, catalogue, 64) == 0
+    assert draft_bytes(drafting, catalogue, 64) == weights + cache
+    _, its = draft_of(drafting, catalogue) or ("", None)
+    task = catalogue.tasks["demo-arithmetic"].model_copy(update={"max_new_tokens": 64})
+    held, both = (estimates.host_bytes(drafting, task, 2, one) for one in (None, its))
+    assert both - held == 2 * (2.5 * weights + cache)
+    short, long = (
+        estimates.seconds(drafting, task, SingleStream(), paid=False, draft=one)
+        for one in (None, its)
+    )
+    assert long - short > weights / estimates.LOAD_BYTES_S
 
 
 @pytest.mark.parametrize(
@@ -305,7 +328,8 @@ def test_an_engines_key_is_named_where_it_stands() -> None:
         ("demo-falcon+draft", "cpu", None),
         ("demo-llama+draft", "cpu-vllm", None),
         ("demo-llama+lookup", "cpu-llama-server", None),
-        ("demo-llama+draft", "cpu-llama-server", "llama-server-cpu has no draft with these keys"),
+        ("demo-llama+draft", "cpu-llama-server", None),
+        ("demo-llama+draft", "cpu-llama-cpp-python", "has no draft with these keys"),
         ("demo-judge+draft", "cpu", "was grown on other corpora, so its vocabulary is another"),
         ("demo-draft+draft", "cpu", "demo-draft is the model itself"),
         ("demo-llama+draft+lookup", "cpu", "would each draft the next tokens"),

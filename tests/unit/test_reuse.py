@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from frontier.errors import OutOfMemoryError
 from frontier.gates import Timing
 from frontier.gates.sessions import Sessions
 from frontier.machine.limits import Limits, OutOfTimeError
-from frontier.measuring import reuse
+from frontier.measuring import reuse, speculation
 from frontier.prompts import Question
 from frontier.results import checksums, measurement, records
 from frontier.results.journal import Journal
@@ -40,6 +41,8 @@ from frontier.results.session import Adoption
 from frontier.sampling import drawing
 from frontier.scenarios import single_stream
 from frontier.specs.measure import MeasureSpec
+from frontier.techniques.attention import Attention
+from frontier.techniques.prompt_lookup import PromptLookup
 from frontier.values import checked_spec
 from measurements import WARM_UP, a_session
 
@@ -192,6 +195,28 @@ def test_a_smaller_sample_loads_nothing(cell: Cell) -> None:
         assert found[name] == large[name], name
     assert found["contention"]["load_average"] == large["contention"]["load_average"]
     assert (found["outcome"], found["requests"], found["loaded_in"]) == ("measured", 8, 0)
+
+
+def test_a_technique_that_drafted_nothing(cell: Cell) -> None:
+    """An answer of one token leaves no room for a draft: the cell would be a copy of its parent."""
+    one = {"max_new_tokens": 1}
+    lookup = [{"kind": "prompt_lookup"}]
+    folder = cell.measure(4, code="lookup", techniques=lookup, task=one)
+    found, asked = measured(folder), read(folder / "requests.jsonl")
+    reason = "prompt_lookup changed nothing: no step verified a draft"
+    assert (found.outcome, found.reason) == ("unsupported", reason)
+    assert [record.drafted_tokens for record in asked] == [0, 0, 0, 0]
+    parent = measured(cell.measure(4, task=one))
+    assert parent.outcome == "measured"
+    techniques, changed = [PromptLookup()], partial(speculation.checked, parent)
+    assert changed(techniques, asked).outcome == "unsupported"
+    some, untold = ([replace(asked[0], drafted_tokens=n), *asked[1:]] for n in (3, None))
+    for known in (some, untold, read(folder / "requests.jsonl")[:0]):
+        assert changed(techniques, known).outcome == "measured", "it may have drafted"
+    assert changed([Attention(implementation="eager")], asked).outcome == "measured"
+    for accepted, outcome in ((0, "unsupported"), (1, "measured")):
+        alone = [replace(one, drafted_tokens=None, accepted_tokens=accepted) for one in asked]
+        assert changed(techniques, alone).outcome == outcome, "an engine may report these alone"
 
 
 def test_sessions_add_up(cell: Cell) -> None:

@@ -206,6 +206,7 @@ def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
         "cpu-onnxruntime": "",
         "cpu-onnxruntime-genai": "",
         "cpu-openvino": "",
+        "cpu-openvino-genai": "",
         "cpu-mlx": "-fp32",
     }
     answers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import polars as pl
 import pytest
 
 import tiny
+from frontier import words
+from frontier.figures import FIGURES
 from workspace import Workspace, refused
 
 LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
@@ -45,7 +48,7 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
 
 
 def requests(place: Workspace, variant: str) -> list[dict[str, Any]]:
-    """The records of a variant."""
+    """The records of a variant at the sums."""
     (path,) = place.path(f"results/{variant}/cpu/sums").glob("*/requests.jsonl")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -162,3 +165,61 @@ def test_what_cannot_run_is_refused_while_planning(place: Workspace) -> None:
     refused(mistyped, "techniques.draft.draft", "'tiny-drift'", "did you mean 'tiny-draft'")
     place.set("techniques", "techniques/draft/draft", "tiny-draft")
     place.set("config", "study/techniques", ["lookup", "draft"])
+
+
+def test_llama_cpps_server_drafts(
+    finished: Path, tmp_path: Path, environment: Callable[[str], Path]
+) -> None:
+    """N-grams, or a draft model that is converted as its model is, draft; a cell in which nothing
+    could be drafted is no copy of its parent."""
+    environment("llama_server")
+    place = tiny.grown(finished, tmp_path)
+    place.share_environments()
+    device = {"accelerator": "cpu", "engine": "llama-server-cpu", "threads": 1, **tiny.BUSY}
+    place.set("devices", "devices", {"cpu": device})
+    for model, steps in (("tiny-llama", 3), ("tiny-draft", 4)):
+        recipe = tiny.recipe("llama") | {"hidden": 64, "steps": steps}
+        place.set("models", f"models/{model}", {"grow": recipe})
+    place.set("techniques", "techniques", {"lookup": LOOKUP, "draft": DRAFT})
+    place.set("tasks", "tasks/sums/max_new_tokens", 24)
+    first = place.get("tasks", "tasks/sums") | {"max_new_tokens": 1}
+    place.set("tasks", "tasks/first", first)
+    study = {
+        "models": ["tiny-llama"], "quantizations": ["native"], "devices": ["cpu"],
+        "tasks": ["sums", "first"], "techniques": ["lookup", "draft"],
+    }  # fmt: skip
+    place.set("config", "study", study)
+    place.build()
+    rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
+    compared = pl.read_parquet(place.path("results/comparisons.parquet")).to_dicts()
+    by_name = {(row["variant"], row["task"]): row for row in rows}
+    alone = requests(place, "tiny-llama")
+    assert "drafted_tokens" not in alone[0]
+    for name, kind in (("lookup", "prompt_lookup"), ("draft", "draft")):
+        fast, row = requests(place, f"tiny-llama+{name}"), by_name[f"tiny-llama+{name}", "sums"]
+        assert row["outcome"] in ("measured", "invalid"), row["reason"]
+        assert [one["text"] for one in fast] == [one["text"] for one in alone]
+        assert [one["tokens"] for one in fast] == [one["tokens"] for one in alone]
+        drafted, accepted, tokens = (
+            sum(one[f"{key}tokens"] for one in fast) for key in ("drafted_", "accepted_", "")
+        )
+        assert 0 < accepted <= drafted
+        assert row["drafted_tokens"] == drafted
+        assert row["tokens_per_step"] == pytest.approx(tokens / (tokens - accepted))
+        (shown,) = FIGURES.load("speculation").HEADINGS
+        assert shown.text(row).startswith(f"{words.number(row['tokens_per_step'])} tokens/step; ")
+        (changed,) = (
+            one["changed"] for one in compared
+            if (one["variant"], one["task"]) == (f"tiny-llama+{name}", "sums")
+        )  # fmt: skip
+        assert changed == 0
+        idle = by_name[f"tiny-llama+{name}", "first"]
+        assert (idle["outcome"], idle["reason"]) == (
+            "unsupported", f"{kind} changed nothing: no step verified a draft",
+        )  # fmt: skip
+    weights = [
+        by_name[f"tiny-llama{end}", "sums"]["weights_bytes"] for end in ("", "+lookup", "+draft")
+    ]
+    assert weights == [weights[0], weights[0], 2 * weights[0]]
+    (draft,) = place.root.glob("resources/quantized/tiny-draft/gguf/*/model.gguf")
+    assert draft.stat().st_size == weights[0]

@@ -21,8 +21,16 @@ def preparation_gpus(wildcards):
     return int(bool(preparation_of(wildcards).calibration and on_gpu))
 
 
+def draft_of(wildcards):
+    """The placement of the second model that a cell's techniques load; None without one."""
+    draft = STEPS.draft(cell_of(wildcards))
+    return draft and draft[1]
+
+
 def measure_memory(wildcards, attempt):
-    return estimates.host_bytes(placement_of(wildcards), attempt) // 10**6
+    task, draft = CATALOGUE.tasks[wildcards.task], draft_of(wildcards)
+    placement = placement_of(wildcards)
+    return estimates.host_bytes(placement, task, attempt, draft) // 10**6
 
 
 def measure_priority(wildcards):
@@ -35,8 +43,9 @@ def measure_priority(wildcards):
 
 def measure_minutes(wildcards, attempt):
     scenario = STEPS.scenario(cell_of(wildcards))
-    task = CATALOGUE.tasks[wildcards.task]
-    return estimates.minutes(placement_of(wildcards), task, scenario, attempt)
+    task, placement = CATALOGUE.tasks[wildcards.task], placement_of(wildcards)
+    draft = draft_of(wildcards)
+    return estimates.minutes(placement, task, scenario, attempt, draft)
 
 
 def preparation_memory(wildcards, attempt):

@@ -81,7 +81,7 @@ class Generation:
     drafted_tokens: int | None = None
     """Tokens that speculative decoding drafted; None without it, or if the engine does not say."""
     accepted_tokens: int | None = None
-    """Those of them that the answer has."""
+    """Those of them that the answer has; an engine may report these alone."""
     retries: int = 0
     """Attempts before this one, which failed before their first byte."""
     doubts: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,17 @@ def published(checkpoint: Path) -> Published | None:
 
     Raises UserError if config.json is missing or not a JSON object.
     """
-    config = json_object(checkpoint / CONFIG)
+    block = settings(json_object(checkpoint / CONFIG))
+    return None if block is None else _read(block)
+
+
+def settings(config: Mapping[str, Any]) -> Any:
+    """The block on the quantization in a config.json, which may be anything; None without one."""
     text = config.get("text_config")
     for part in (config, text if isinstance(text, dict) else {}):
         for key in KEYS:
             if part.get(key) is not None:
-                return _read(part[key])
+                return part[key]
     return None
 
 

@@ -55,6 +55,9 @@ class Dialect(Block):
     or never; then the checkpoint's tokenizer counts."""
     token_ids: bool = False
     """Whether each chunk has the ids of its tokens if asked for (`return_token_ids`)."""
+    drafts: Literal["timings"] | None = None
+    """The place of the number of drafted tokens: llama.cpp's `timings`, which leave it out where it
+    is 0; unset: nothing is known of an answer without it."""
     stop_text: Literal["left-out", "kept"] = "left-out"
     """Whether the text that ended an answer is in it; it is cut off here."""
     greedy: bool = True
@@ -119,9 +122,11 @@ class Counts:
     thinking: int | None = None
     """Those generated that are thoughts, which an endpoint may count and not show."""
     drafted: int | None = None
-    """Those drafted by speculative decoding, by llama.cpp's `timings`, which leave out 0."""
+    """Those drafted by speculative decoding, by llama.cpp's `timings`; None where those lack it."""
     accepted: int | None = None
     """Those of them that the model accepted."""
+    timed: bool = False
+    """Whether there are `timings`."""
 
 
 @dataclass(frozen=True)

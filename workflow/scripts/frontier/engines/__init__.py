@@ -69,7 +69,7 @@ class Settings:
     """The file for the output of a server that is started."""
     techniques: tuple[Technique, ...] = ()
     draft: Path | None = None
-    """The folder of the second model that a technique loads, in the hub's layout."""
+    """The folder of the second model that a technique loads, in the engine's format."""
     budget: Budget = field(default_factory=Budget)
     """The money left; every request to an endpoint reserves some before it is sent."""
 

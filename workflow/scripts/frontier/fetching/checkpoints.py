@@ -6,15 +6,15 @@ import hashlib
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from frontier.checkpoints import weight_values
-from frontier.checkpoints.published import published
-from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
+from frontier.checkpoints import published, weight_values
+from frontier.checkpoints.experts import COUNTS, USED
+from frontier.checkpoints.parameters import counted, packed_bits
+from frontier.checkpoints.safetensor_files import CONFIG, chosen, headers, json_object
 from frontier.errors import UserError
 from frontier.fetching import contents, own_code
 
@@ -32,26 +32,6 @@ TOKENIZER = re.compile(
     r"tokenizer.*|vocab.*|merges\.txt|.*\.model|special_tokens_map\.json|added_tokens\.json"
     r"|.*\.tiktoken|tekken\.json"
 )
-DTYPES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-    "I64": "int64",
-    "I32": "int32",
-    "I16": "int16",
-    "I8": "int8",
-    "U8": "uint8",
-    "BOOL": "bool",
-}
-# Stored, but not parameters: GPT-2's causal masks and the rotary frequencies.
-BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
-
-SCALE = re.compile(r"\.weight_scale$")
-TERNARY = {"U8": 4}
-"""Weights in a byte of BitNet."""
 
 
 def read_files(folder: Path, trusted: bool = False) -> list[str]:
@@ -86,7 +66,8 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     """The facts of a checkpoint that its lock records apart from the source, JSON-able.
 
     bytes and sha256 of each file, `weights_sha256` over all weights, `weights_bytes`, `parameters`
-    (buffers not counted), `dtype` of most of them, `architecture`, tokenizer and template hashes.
+    (buffers not counted; null if some are packed in an unknown number of bits), `dtype` of most
+    that are not packed, `architecture`, tokenizer and template hashes.
     Raises UserError naming the file that is missing, truncated or invalid, or a tensor without
     numbers.
     """
@@ -98,9 +79,8 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
         )
     weight_values.check_values(folder)
     weights = chosen(folder).files
-    found = published(folder)
-    packed = TERNARY if found and found.method == "bitnet" else {}
-    parameters, dtype = _parameters([tensors for _, tensors in headers(folder)], packed)
+    tensors = {name: one for _, part in headers(folder) for name, one in part.items()}
+    parameters = counted(tensors, packed_bits(published.settings(config)), tied=False)
     shas = {name: contents.digest(folder / name) for name in names}
     return {
         "files": {
@@ -109,31 +89,12 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
         },
         "weights_sha256": _digest(sorted(shas[name] for name in weights)),
         "weights_bytes": sum((folder / name).stat().st_size for name in weights),
-        "parameters": parameters,
-        "dtype": dtype,
+        "parameters": parameters.total,
+        "dtype": parameters.dtype,
         "architecture": architecture(config),
         "tokenizer_sha256": _tokenizer(shas),
         "chat_template_sha256": _chat_template(folder),
     }
-
-
-def _parameters(
-    headers: list[dict[str, TensorHeader]], packed: Mapping[str, int]
-) -> tuple[int, str]:
-    """The number of parameters, and the dtype of most of them.
-
-    `packed`: how many one stored number of a dtype has.
-    """
-    counts: Counter[str] = Counter()
-    for tensors in headers:
-        for name, tensor in tensors.items():
-            if not BUFFER.search(name):
-                number = math.prod(tensor.shape) * packed.get(tensor.dtype, 1)
-                counts[tensor.dtype] += 0 if packed and SCALE.search(name) else number
-    if not counts:
-        return 0, "float32"
-    dtype = counts.most_common(1)[0][0]
-    return counts.total(), DTYPES.get(dtype, dtype.lower())
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,8 +133,8 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": hidden,
         "vocabulary": first("vocab_size"),
         "context": context,
-        "experts": first("num_local_experts"),
-        "experts_per_token": first("num_experts_per_tok"),
+        "experts": first(*COUNTS),
+        "experts_per_token": first(*USED),
     }
 
 

@@ -19,8 +19,9 @@ from frontier.stats.serial import Floats
 class Speculation(Figure):
     """Speculative decoding: a step of the model verifies several drafted tokens at once.
 
-    Ratios of totals over the requests whose engine reports its drafts. An accepted token is one
-    that the answer has: one behind the answer's end was drafted in vain.
+    Ratios of totals over the requests whose engine reports its drafts, or only those that it
+    accepted (OpenVINO GenAI). An accepted token is one that the answer has: one behind the answer's
+    end was drafted in vain.
     """
 
     ORDER = 74
@@ -29,9 +30,9 @@ class Speculation(Figure):
         *with_interval(
             "tokens_per_step",
             "tokens",
-            "generated tokens over the steps of the model in which they were verified, where "
-            "tokens are drafted by an engine of the measuring process; a server's chunks are no "
-            "steps",
+            "generated tokens over the steps of the model in which they were verified; those of "
+            "a server that reports its drafts, whose chunks are no steps, are as many as its "
+            "tokens without the accepted ones",
         ),
         *with_interval(
             "accepted_share",
@@ -49,23 +50,34 @@ class Speculation(Figure):
     def values(self, measured: Measured) -> Values:
         """The ratios; none without drafts that are reported."""
         known = [one for one in measured.records if one.drafted_tokens is not None]
-        if not known:
-            return {}
-        drafted = [one.drafted_tokens or 0 for one in known]
-        found: dict[str, Estimate | int | None] = {"drafted_tokens": sum(drafted)}
-        if any(drafted):
-            accepted = [one.accepted_tokens or 0 for one in known]
-            counts = np.column_stack([accepted, drafted])
-            share = jackknife(_ratio, counts, scale=logit_up_to(1)).estimate
-            found["accepted_share"] = share
-        if not measured.measurement.servers:
-            found["tokens_per_step"] = _per_step(known)
+        found = _shares(known)
+        here = [one for one in measured.records if one.accepted_tokens is not None]
+        if here:
+            found["tokens_per_step"] = _per_step(here, bool(measured.measurement.servers))
         return found
 
 
-def _per_step(records: Sequence[Record]) -> Estimate | None:
-    """The tokens of a step: those of one arrive together."""
-    steps = [len(one.arrivals) for one in records]
+def _shares(records: Sequence[Record]) -> dict[str, Estimate | int | None]:
+    """The number of drafted tokens, and the share that was accepted; nothing if none reports it."""
+    if not records:
+        return {}
+    drafted = [one.drafted_tokens or 0 for one in records]
+    found: dict[str, Estimate | int | None] = {"drafted_tokens": sum(drafted)}
+    if any(drafted):
+        counts = np.column_stack([[one.accepted_tokens or 0 for one in records], drafted])
+        found["accepted_share"] = jackknife(_ratio, counts, scale=logit_up_to(1)).estimate
+    return found
+
+
+def _per_step(records: Sequence[Record], served: bool) -> Estimate | None:
+    """The tokens of a step: those of one arrive together, but for a server's.
+
+    Each step has one token that was not drafted.
+    """
+    if served:
+        steps = [one.tokens and max(1, one.tokens - (one.accepted_tokens or 0)) for one in records]
+    else:
+        steps = [len(one.arrivals) for one in records]
     if not any(steps):
         return None
     counts = np.column_stack([[one.tokens for one in records], steps])
@@ -84,6 +96,6 @@ def _shown(row: StudyRow) -> str:
         row[name] for name in ("drafted_tokens", "tokens_per_step", "accepted_share")
     )
     if drafted is None:
-        return words.MISSING
+        return words.MISSING if per_step is None else f"{words.number(per_step)} tokens/step"
     accepted = "none drafted" if share is None else f"{words.percent(share)} of {drafted} accepted"
     return accepted if per_step is None else f"{words.number(per_step)} tokens/step; {accepted}"

@@ -190,7 +190,8 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     cache = kv_cache_bytes(found.model, found.engine, found.dtype, new)
     memory = device_bytes(found.device, host_memory)
     if found.weight_bytes is not None and memory is not None:
-        needed = found.weight_bytes + draft_bytes(found, catalogue) + (cache or 0) + MARGIN_BYTES
+        needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
+        needed += draft_bytes(found, catalogue, new)
         if needed > memory:
             reason = f"needs {needed / 1e9:.1f} GB, device has {memory / 1e9:.1f} GB"
             return named(outcome="does-not-fit", reason=reason)

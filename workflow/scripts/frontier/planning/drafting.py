@@ -9,7 +9,7 @@ from frontier.catalogue.entries import Catalogue
 from frontier.catalogue.models import Model
 from frontier.checkpoints.safetensor_files import CONFIG
 from frontier.errors import Reason
-from frontier.planning.placement import Placement
+from frontier.planning.placement import Placement, kv_cache_bytes
 
 
 def draft_of(found: Placement, catalogue: Catalogue) -> tuple[str, Placement] | None:
@@ -22,10 +22,14 @@ def draft_of(found: Placement, catalogue: Catalogue) -> tuple[str, Placement] | 
     return name, replace(found, quantizer=native, model=model, techniques=(), served=None)
 
 
-def draft_bytes(found: Placement, catalogue: Catalogue) -> int:
-    """Estimated bytes of the draft model's weights; 0 if there is none, or nothing tells."""
+def draft_bytes(found: Placement, catalogue: Catalogue, new_tokens: int) -> int:
+    """Estimated bytes of the draft model's weights and cache; 0 of what is not there or unknown."""
     draft = draft_of(found, catalogue)
-    return (draft[1].weight_bytes or 0) if draft else 0
+    if draft is None:
+        return 0
+    _, its = draft
+    cache = kv_cache_bytes(its.model, its.engine, its.dtype, new_tokens)
+    return (its.weight_bytes or 0) + (cache or 0)
 
 
 def why_not_drafted(found: Placement, catalogue: Catalogue) -> Reason | None:

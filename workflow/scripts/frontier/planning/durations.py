@@ -24,6 +24,9 @@ def lines(steps: MeasureSteps, cells: Iterable[Cell]) -> Iterator[str]:
 
 
 def _minutes(steps: MeasureSteps, cell: Cell) -> int:
-    placement = steps.placement(cell.model, cell.quantization, cell.device)
-    task = steps.catalogue.tasks[cell.task]
-    return estimates.minutes(placement, task, steps.scenario(cell), 1)
+    placement, draft = (
+        steps.placement(cell.model, cell.quantization, cell.device),
+        steps.draft(cell),
+    )
+    task, its = steps.catalogue.tasks[cell.task], draft and draft[1]
+    return estimates.minutes(placement, task, steps.scenario(cell), 1, its)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from frontier.catalogue.entries import Task
 from frontier.catalogue.models import Model
-from frontier.planning.placement import Placement
+from frontier.planning.placement import Placement, kv_cache_bytes
 from frontier.quantizers import BYTES
 from frontier.scenarios import Scenario
 
@@ -43,30 +43,60 @@ def _read_bytes(placement: Placement) -> int:
     return 0 if placement.served else native_bytes(placement.model)
 
 
-def host_bytes(placement: Placement, attempt: int) -> int:
-    """Host memory to measure: for loading the checkpoint, and on a CPU to hold it with a copy."""
-    weights = _read_bytes(placement)
-    copies = 2.5 if placement.device.accelerator == "cpu" else 1.2
-    return int(attempt * (RUNTIME_BYTES + copies * weights))
+def host_bytes(
+    placement: Placement, task: Task, attempt: int, draft: Placement | None = None
+) -> int:
+    """Host memory to measure: for loading the checkpoints, and on a CPU to hold them with a copy,
+    and with the caches of a request.
+
+    `draft`: the second model that a technique loads.
+    """
+    models = [placement, draft] if draft else [placement]
+    on_cpu = placement.device.accelerator == "cpu"
+    weights, copies = sum(map(_read_bytes, models)), 2.5 if on_cpu else 1.2
+    caches = sum(_cache_bytes(one, task) for one in models) if on_cpu else 0
+    return int(attempt * (RUNTIME_BYTES + copies * weights + caches))
 
 
-def seconds(placement: Placement, task: Task, scenario: Scenario, *, paid: bool) -> float:
+def _cache_bytes(placement: Placement, task: Task) -> int:
+    """Bytes of a request's key-value cache; 0 if they are unknown."""
+    new = task.new_tokens * task.turns
+    return kv_cache_bytes(placement.model, placement.engine, placement.dtype, new) or 0
+
+
+def seconds(
+    placement: Placement,
+    task: Task,
+    scenario: Scenario,
+    *,
+    paid: bool,
+    draft: Placement | None = None,
+) -> float:
     """Time to load, warm up and measure in a scenario, with all answers at full length.
 
-    Each token reads all weights.
+    Each token reads all weights, those of a draft too.
 
     TPOT is at least weights / bandwidth; a poor kernel reaches a fifth of that.
     """
-    weights = placement.weight_bytes or _read_bytes(placement)
+    models = [placement, draft] if draft else [placement]
+    read = sum(map(_read_bytes, models))
+    weights = sum(one.weight_bytes or _read_bytes(one) for one in models)
     gb_s = placement.device.bandwidth_gb_s
     bandwidth = gb_s * 1e9 if gb_s else BANDWIDTH_BYTES_S[placement.device.accelerator]
     token = TOKEN_S + weights / (SHARE * bandwidth)
-    load = _read_bytes(placement) / LOAD_BYTES_S
+    load = read / LOAD_BYTES_S
     each = task.new_tokens * token
     warmup = placement.device.warmup.maximum * each
     return START_S + load + warmup + scenario.seconds(task.requests, each, paid=paid)
 
 
-def minutes(placement: Placement, task: Task, scenario: Scenario, attempt: int) -> int:
+def minutes(
+    placement: Placement,
+    task: Task,
+    scenario: Scenario,
+    attempt: int,
+    draft: Placement | None = None,
+) -> int:
     """The time to measure a cell in whole minutes, as clusters expect it."""
-    return int(-(-attempt * seconds(placement, task, scenario, paid=False) // MINUTE_S))
+    whole = attempt * seconds(placement, task, scenario, paid=False, draft=draft)
+    return int(-(-whole // MINUTE_S))

@@ -173,7 +173,7 @@ class Jobs:
             checkpoint = self.quantized(cell.base, engine) or self.model(cell.model)
             reads = {"model": checkpoint, **reads, **self.adapters(cell.model)}
             if draft := self.steps.draft(cell):
-                reads["draft"] = self.model(draft)
+                reads["draft"] = self.quantized(draft[0], engine) or self.model(draft[0])
         return reads
 
     def score(self, cell: Cell) -> Job:

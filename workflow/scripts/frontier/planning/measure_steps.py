@@ -20,6 +20,7 @@ from frontier.meters import METERS
 from frontier.planning import cells as plan
 from frontier.planning import prices
 from frontier.planning.cells import Cell, HostMemory, Parts
+from frontier.planning.drafting import draft_of
 from frontier.planning.input_steps import InputSteps
 from frontier.planning.placement import Placement, placed
 from frontier.planning.step import Known, Measuring, Step, step
@@ -136,7 +137,9 @@ class MeasureSteps(InputSteps):
             inputs["adapter"] = self.adapter(cell.model)
             fetched["model"] = self.model(cell.model)
             if draft := self.draft(cell):
-                inputs["draft"], fetched["draft"] = self.weights(draft), self.model(draft)
+                name, _ = draft
+                inputs["draft"] = self.quantized(name, device.engine) or self.weights(name)
+                fetched["draft"] = self.model(name)
         base = step(
             "measure",
             spec,
@@ -157,10 +160,10 @@ class MeasureSteps(InputSteps):
         """The scenario of a cell, with its task's keys."""
         return scenarios.load(cell.scenario, self.scenario_keys(cell))
 
-    def draft(self, cell: Cell) -> str | None:
-        """The id of the second model that a cell's techniques load, if any does."""
-        techniques = (self.catalogue.techniques[one] for one in cell.techniques)
-        return next(filter(None, (one.draft_model for one in techniques)), None)
+    def draft(self, cell: Cell) -> tuple[str, Placement] | None:
+        """The id and the placement of the second model that a cell's techniques load, if any."""
+        names = cell.model, cell.quantization, cell.device, cell.techniques
+        return draft_of(self.placement(*names), self.catalogue)
 
     def measurement(self, cell: Cell) -> Path:
         """The path of a planned cell's measurement."""

@@ -10,11 +10,12 @@ from typing import Any
 
 from frontier.catalogue.models import Model
 from frontier.checkpoints import published
+from frontier.checkpoints.experts import in_layer
+from frontier.checkpoints.parameters import Parameters, counted, packed_bits
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.errors import UserError, one_line
 from frontier.fetching import checkpoints, own_code
 from frontier.proposing import cards
-from frontier.proposing.parameters import Parameters, counted, packed_bits
 
 PLAIN_DTYPES = ("float32", "bfloat16", "float16")
 CHECKED = (
@@ -48,8 +49,7 @@ def proposed(folder: Path, card: Mapping[str, Any], models: Mapping[str, Model])
     config = json_object(folder / CONFIG)
     text = _text_config(folder, config, found)
     sizes = checkpoints.architecture(text)
-    block = _quantization(config)
-    bits = packed_bits(block) if block else None
+    bits = packed_bits(published.settings(config))
     tensors = {name: one for _, part in headers(folder) for name, one in part.items()}
     tied = text.get("tie_word_embeddings", config.get("tie_word_embeddings"))
     parameters = counted(tensors, bits, tied is not False)
@@ -113,15 +113,6 @@ def _text_config(folder: Path, config: dict[str, Any], found: Proposal) -> dict[
     except Exception as error:  # from a configuration's class, which may check keys in any way
         raise UserError(f"{folder / CONFIG}: unreadable: {one_line(error)[:300]}") from error
     return whole | {"model_type": config["model_type"]}
-
-
-def _quantization(config: Mapping[str, Any]) -> dict[str, Any] | None:
-    text = config.get("text_config")
-    for part in (config, text if isinstance(text, dict) else {}):
-        for key in published.KEYS:
-            if isinstance(part.get(key), dict):
-                return dict(part[key])
-    return None
 
 
 def _add_dtype(
@@ -199,16 +190,8 @@ def _add_sizes(
 
 def _add_active(found: Proposal, text: Mapping[str, Any], parameters: Parameters) -> None:
     """The parameters read per token of a mixture of experts."""
-    experts = next(
-        (
-            text[key]
-            for key in ("num_local_experts", "num_experts", "n_routed_experts")
-            if isinstance(text.get(key), int)
-        ),
-        0,
-    )
-    used = text.get("num_experts_per_tok")
-    if experts and isinstance(used, int) and parameters.total and parameters.in_experts:
+    experts, used = in_layer(text)
+    if experts and used and parameters.total and parameters.in_experts:
         resting = parameters.in_experts * (experts - used) // experts
         found.keys["active_parameters"] = parameters.total - resting
 

@@ -181,7 +181,7 @@ COMPARISONS: tuple[Column, ...] = (
     Column(
         "changed", "count", "answers",
         "answers whose text differs, right or wrong; of choices: another likeliest one. Where a "
-        "technique computes the same in another way, as with drafts, rounding chose",
+        "technique computes the same in another way, as with drafts, usually because of rounding",
     ),
     *with_interval(
         "kl_divergence", "nats",

@@ -70,3 +70,12 @@ def drafts(records: Iterable[Record]) -> int | None:
     """The tokens drafted for all requests; None if nothing reports any, or nothing drafts them."""
     known = [one.drafted_tokens for one in records if one.drafted_tokens is not None]
     return sum(known) if known else None
+
+
+def accepted(records: Iterable[Record]) -> int | None:
+    """The drafted tokens that the answers have; None if nothing reports any, or drafts them.
+
+    An engine may report these alone.
+    """
+    known = [one.accepted_tokens for one in records if one.accepted_tokens is not None]
+    return sum(known) if known else None

@@ -14,6 +14,7 @@ PLACEHOLDERS = {
     "checkpoint": "the folder of the checkpoint",
     "file": "the only file of weights in it, such as a GGUF",
     "draft": "the folder of the checkpoint of a technique's draft",
+    "draft_file": "the only file of weights in that one",
     "host": "the address to listen on, 127.0.0.1",
     "port": "the port to listen on",
     "metrics_port": "another free port, for servers that insist on one",

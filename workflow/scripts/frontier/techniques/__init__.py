@@ -15,6 +15,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import JsonValue, ValidationError
@@ -54,6 +55,8 @@ class Context:
     """Whether tokens are chosen at random."""
     environment: str | None = None
     """workflow/envs/ENVIRONMENT.txt in which the engine runs; None: the core's own."""
+    experts: bool = False
+    """Whether the model is a mixture of experts, as far as the catalogue says."""
 
 
 class Technique(Block, ABC):
@@ -113,6 +116,22 @@ class Technique(Block, ABC):
         """The kind and the text of ONNX Runtime GenAI's guidance; None: it has none."""
         return None
 
+    @property
+    def openvino_cache(self) -> str | None:
+        """The precision of OpenVINO's key-value cache, as OpenVINO names it; None: its choice."""
+        return None
+
+    def openvino_genai_loading(self, draft: Path | None) -> dict[str, Any]:
+        """Further properties of OpenVINO GenAI's pipeline.
+
+        `draft`: the folder of the `draft_model` as a pipeline reads it, None without one.
+        """
+        return {}
+
+    def openvino_genai_generating(self) -> dict[str, Any]:
+        """Further keys of OpenVINO GenAI's `GenerationConfig`, for each request."""
+        return {}
+
     def transformers_loading(self) -> dict[str, Any]:
         """Further arguments of transformers' `from_pretrained`."""
         return {}
@@ -134,6 +153,13 @@ class Technique(Block, ABC):
         """A function that makes a logits processor of `generate` for each request; None: no such.
 
         `prompting`: the checkpoint's tokenizer and ends; `vocabulary`: the number of logits.
+        """
+        return None
+
+    def read_share(self, model: Any) -> float | None:
+        """The share of a model's parameters that a token needs with it; None: it leaves none out.
+
+        `model`: transformers', after `change_transformers`.
         """
         return None
 

@@ -1,13 +1,14 @@
 """A draft model: a smaller model of the same vocabulary writes the next tokens first.
 
 Each step verifies all drafted tokens at once and accepts those that the model would have generated
-itself, so greedy answers are the same but for rounding. transformers' own implementation:
-https://huggingface.co/docs/transformers/assisted_decoding (assisted decoding). Source: Leviathan
-and others, "Fast Inference from Transformers via Speculative Decoding" (2023).
+itself, so greedy answers are the same but for rounding. transformers calls it assisted decoding
+(https://huggingface.co/docs/transformers/assisted_decoding); OpenVINO GenAI has it too. Source:
+Leviathan and others, "Fast Inference from Transformers via Speculative Decoding" (2023).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -21,7 +22,7 @@ from frontier.techniques.common.speculating import no_rollback
 class Draft(Technique):
     """Keys of a `draft` block."""
 
-    ENGINES: ClassVar[tuple[str, ...]] = ("transformers",)
+    ENGINES: ClassVar[tuple[str, ...]] = ("transformers", "openvino_genai")
     CHOOSES: ClassVar[bool] = False
     SPECULATES: ClassVar[bool] = True
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream",)
@@ -41,7 +42,22 @@ class Draft(Technique):
 
     def unsupported(self, context: Context) -> Reason | None:
         """Rejects architectures whose state cannot be taken back by rejected tokens."""
+        if context.engine == "openvino_genai" and self != self._constant():
+            return "OpenVINO GenAI drafts by schedule: constant and confidence: 0 here"
         return no_rollback(context.architecture)
+
+    def _constant(self) -> Draft:
+        return self.model_copy(update={"schedule": "constant", "confidence": 0.0})
+
+    def openvino_genai_loading(self, draft: Path | None) -> dict[str, Any]:
+        """The draft's pipeline, with the properties and the cache of the model's own."""
+        import openvino_genai
+
+        return {"draft_model": openvino_genai.draft_model(draft, "CPU")}
+
+    def openvino_genai_generating(self) -> dict[str, Any]:
+        """The tokens of each draft."""
+        return {"num_assistant_tokens": self.tokens}
 
     def transformers_generating(self, model: Any, draft: Any) -> dict[str, Any]:
         """The draft model, whose own settings `generate` reads."""

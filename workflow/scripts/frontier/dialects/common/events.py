@@ -55,14 +55,15 @@ def shared(event: Mapping[str, Any]) -> dict[str, Any]:
     counts = None
     if usage:
         details = usage.get("prompt_tokens_details") or {}
-        timings = event.get("timings") or None
+        timings = event.get("timings") or {}
         counts = Counts(
             prompt=number(usage, "prompt_tokens"),
             completion=number(usage, "completion_tokens"),
             cached=number(details, "cached_tokens"),
             thinking=number(usage.get("completion_tokens_details") or {}, "reasoning_tokens"),
-            drafted=timings and (number(timings, "draft_n") or 0),
-            accepted=timings and (number(timings, "draft_n_accepted") or 0),
+            drafted=number(timings, "draft_n"),
+            accepted=number(timings, "draft_n_accepted"),
+            timed=bool(timings),
         )
     return {
         "counts": counts,

@@ -30,6 +30,7 @@ OUT_OF_MEMORY = (
     "Cannot allocate memory",
     "Failed to allocate",
     "alloc failed",
+    "larger than available memory",
     "std::bad_alloc",
     "bad allocation",
 )

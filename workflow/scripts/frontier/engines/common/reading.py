@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from frontier.client import Exchange
+from frontier.dialects import Counts, Dialect
 from frontier.dialects.common.answers import answer
 from frontier.dialects.common.streams import Stream
 from frontier.engines import Generate, Generation, ServerFacts
@@ -35,6 +36,16 @@ def cut(read: Generation, request: Generate, headers: Mapping[str, str]) -> Gene
         thinking=concealed(read.thinking, headers),
         finish_reason="stop" if ended else read.finish_reason,
     )
+
+
+def with_drafts(read: Generation, counts: Counts, dialect: Dialect) -> Generation:
+    """The answer with the numbers of tokens that were drafted and accepted, as far as is known."""
+    drafted, accepted = counts.drafted, counts.accepted
+    if drafted is None and counts.timed and dialect.drafts == "timings":
+        drafted = 0
+    if drafted is not None:
+        accepted = accepted or 0
+    return replace(read, drafted_tokens=drafted, accepted_tokens=accepted)
 
 
 def cache_doubts(read: Generation, facts: ServerFacts | None) -> Iterator[str]:

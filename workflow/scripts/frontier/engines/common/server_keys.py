@@ -13,7 +13,7 @@ from frontier.blocks import Arguments, Block
 from frontier.client.origin import can_be_set
 from frontier.errors import UserError
 from frontier.quantizers import quantizer_of
-from frontier.techniques import check_keys
+from frontier.techniques import DRAFT, check_keys
 
 Template = str | tuple[str, ...]
 """An argument, or several that are left out together where a placeholder in them has no value."""
@@ -81,9 +81,13 @@ class RunsTechnique(Change):
         return {*block} <= {*self.technique, *self.placeholders()}
 
     def placeholders(self) -> set[str]:
-        """The keys that it uses in braces; `draft` is the folder of that model's checkpoint."""
+        """The keys that it uses in braces.
+
+        `draft` is the folder of that model's checkpoint, `draft_file` its file.
+        """
         texts = json.dumps([self.arguments, self.variables, self.fields])
-        return {*re.findall(r"\{([a-z_]+)\}", texts)}
+        names = re.findall(r"\{([a-z_]+)\}", texts)
+        return {DRAFT if name == "draft_file" else name for name in names}
 
     def filled(self, block: Mapping[str, JsonValue]) -> RunsTechnique:
         """The change with the values of the technique's keys; paths are filled in later."""
@@ -114,7 +118,7 @@ def _with(value: Any, block: Mapping[str, JsonValue], *, whole: bool = False) ->
 
     def text(found: re.Match[str]) -> str:
         name = found[1]
-        if name == "draft" or name not in block:
+        if name == DRAFT or name not in block:
             return found[0]
         one = block[name]
         return one if isinstance(one, str) else json.dumps(one)

@@ -30,7 +30,7 @@ def load_draft(settings: Settings, model: Any, prompting: Prompting) -> Any:
     if settings.draft is None:
         return None
     loading.check_causal(settings.draft, trust_remote_code=False)
-    if reason := _other_tokens(settings.draft, prompting):
+    if reason := other_tokens(settings.draft, prompting):
         raise UnsupportedError(f"the draft model {reason}")
     with out_of_memory():
         draft = loading.load_whole(
@@ -49,7 +49,7 @@ def load_draft(settings: Settings, model: Any, prompting: Prompting) -> Any:
     return draft.eval()
 
 
-def _other_tokens(draft: Path, prompting: Prompting) -> Reason | None:
+def other_tokens(draft: Path, prompting: Prompting) -> Reason | None:
     """The reason why a draft model's ids are other tokens; None if each is the same."""
     own, its = prompting.tokenizer.get_vocab(), vocabulary.read(draft, False).get_vocab()
     if own == its:

@@ -15,6 +15,7 @@ from frontier.engines.common.choosing import Choose
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
 from frontier.engines.common.kv_cache import bytes_per_token
+from frontier.engines.common.openvino_runtime import check_cache, chosen, properties
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import UserError, one_line
 
@@ -55,26 +56,6 @@ class OpenVinoModel(Greedy):
         self.model.request.wait()
 
 
-def properties(settings: Settings) -> dict[str, str]:
-    """The plugin's settings: latency of one stream, in float32 on every CPU.
-
-    By default it computes in bfloat16 if the CPU has AMX, so that a result would depend on the
-    machine. A model that is not quantized also gets an unquantized key-value cache and activations:
-    OpenVINO's defaults are float16 or 8 bits. Quantized models run with those defaults, as users
-    run them.
-    """
-    asked = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": "1",
-        "INFERENCE_NUM_THREADS": str(settings.threads),
-        "INFERENCE_PRECISION_HINT": "f32",
-        "CACHE_DIR": "",
-    }
-    if not settings.quantizer.expects_quantized():
-        asked |= {"KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
-    return asked
-
-
 def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
     """Loads a variant. Raises UnsupportedError, OutOfMemoryError or UserError (unreadable)."""
     torch.set_num_threads(settings.threads)
@@ -90,7 +71,8 @@ def load(checkpoint: Path, settings: Settings) -> OpenVinoModel:
             model.compile()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
-    cache, kernel = _chosen(model.request.get_compiled_model())
+    cache, kernel = chosen(model.request.get_compiled_model())
+    check_cache(checkpoint, settings, cache)
     loaded = Loaded(
         weights_bytes=(checkpoint / "openvino_model.bin").stat().st_size,
         quantized_layers=None,
@@ -104,13 +86,3 @@ def _cached(model: Any) -> list[list[int | None]]:
     """The shapes of the cached tensors, the graph's variables; None: a size that varies."""
     shapes = (variable.info.data_shape for variable in model.model.get_variables())
     return [[None if size.is_dynamic else size.get_length() for size in one] for one in shapes]
-
-
-def _chosen(compiled: Any) -> tuple[str, str]:
-    """The plugin's choices: the cache's precision, and a description of all of them."""
-    names = ("INFERENCE_PRECISION_HINT", "KV_CACHE_PRECISION")
-    compute, cache = (compiled.get_property(name).to_string() for name in names)
-    group = compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE")
-    devices = "/".join(compiled.get_property("EXECUTION_DEVICES"))
-    activations = f"activations in groups of {group}" if group else "activations as they are"
-    return cache, f"{devices} in {compute}, key-value cache in {cache}, {activations}"

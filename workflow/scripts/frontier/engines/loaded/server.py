@@ -169,8 +169,7 @@ class ServerModel(LoadedModel):
         doubts = (*read.doubts, *self.sending.doubts(stream, read, request, own))
         doubts += (*reading.cache_doubts(read, self.loaded.server),)
         if self.speculates:
-            counts = stream.counts
-            read = replace(read, drafted_tokens=counts.drafted, accepted_tokens=counts.accepted)
+            read = reading.with_drafts(read, stream.counts, self.block.dialect)
         return replace(reading.cut(read, request, self.headers), doubts=doubts)
 
     def answered(self) -> None:

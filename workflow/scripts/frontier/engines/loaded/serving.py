@@ -52,7 +52,8 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     values = {
         "checkpoint": checkpoint.absolute(),
         "draft": settings.draft and settings.draft.absolute(),
-        "file": (checkpoint / GGUF).absolute() if (checkpoint / GGUF).is_file() else None,
+        "draft_file": settings.draft and _file(settings.draft),
+        "file": _file(checkpoint),
         "accelerator": NAMES[settings.accelerator],
         "dtype": block.dtype_names.get(settings.dtype, settings.dtype),
         # A job on a CPU may reserve some all the same, on which nothing is computed.
@@ -81,7 +82,7 @@ def load(block: Server, checkpoint: Path, settings: Settings) -> ServerModel:
     added = {name: one for change in changes for name, one in change.fields.items()}
     sending = Sending(block.dialect, settings, named[0], prompting, context, added)
     loaded = Loaded(
-        weights_bytes=None if quantizes else _weights_bytes(checkpoint),
+        weights_bytes=None if quantizes else _weights_bytes(checkpoint, settings.draft),
         quantized_layers=None,
         kv_bytes_per_token=None,
         server=ServerFacts(
@@ -169,8 +170,17 @@ def _key(block: Server, name: str) -> tuple[dict[str, str], dict[str, str]]:
     return {block.key.header: f"Bearer {value}" if bearer else value}, secrets
 
 
-def _weights_bytes(checkpoint: Path) -> int | None:
-    """The bytes of a checkpoint's weights as stored; None for a format of another kind."""
+def _file(checkpoint: Path) -> Path | None:
+    """The only file of a checkpoint's weights, if they are in one."""
+    file = checkpoint / GGUF
+    return file.absolute() if file.is_file() else None
+
+
+def _weights_bytes(checkpoint: Path, draft: Path | None = None) -> int | None:
+    """The bytes of the weights as stored, with a draft's; None for a format of another kind."""
+    if draft is not None:
+        both = [_weights_bytes(one) for one in (checkpoint, draft)]
+        return None if None in both else sum(one or 0 for one in both)
     single = [checkpoint / name for name in (GGUF, OPENVINO) if (checkpoint / name).is_file()]
     try:
         files = single or [checkpoint / name for name in chosen(checkpoint).files]

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from frontier.checkpoints.safetensor_files import TensorHeader
-from frontier.fetching.checkpoints import BUFFER, DTYPES
 
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+}
+BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
+"""Stored, but not parameters: GPT-2's causal masks and the rotary frequencies."""
 EMBEDDING = re.compile(
     r"(^|\.)(embed_tokens|wte|word_embeddings|embed_in|tok_embeddings|embeddings)\.weight$"
 )
@@ -70,8 +77,10 @@ def counted(tensors: Mapping[str, TensorHeader], bits: int | None, tied: bool) -
     return Parameters(None if unknown else total, experts, dtype, embedding, head)
 
 
-def packed_bits(block: Mapping[str, Any]) -> int | None:
-    """The bits of a packed weight, from config.json's block on its quantization."""
+def packed_bits(block: Any) -> int | None:
+    """The bits of a packed weight, from config.json's block on its quantization, if it is one."""
+    if not isinstance(block, dict):
+        return None
     method = block.get("quant_method")
     groups = block.get("config_groups")
     if isinstance(groups, dict):
