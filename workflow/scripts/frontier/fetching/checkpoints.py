@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from frontier.checkpoints import published, weight_values
+from frontier.checkpoints.experts import COUNTS, USED
 from frontier.checkpoints.parameters import counted, packed_bits
 from frontier.checkpoints.safetensor_files import CONFIG, chosen, headers, json_object
 from frontier.errors import UserError
@@ -138,8 +139,8 @@ def architecture(config: Mapping[str, Any]) -> dict[str, Any]:
         "hidden": hidden,
         "vocabulary": first("vocab_size"),
         "context": context,
-        "experts": first("num_local_experts"),
-        "experts_per_token": first("num_experts_per_tok"),
+        "experts": first(*COUNTS),
+        "experts_per_token": first(*USED),
     }
 
 

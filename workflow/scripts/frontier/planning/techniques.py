@@ -26,6 +26,7 @@ def why_not_with(
         scenario=scenario,
         samples=task.samples is not None,
         environment=found.environment,
+        experts=found.model.active_parameters is not None,
     )
     for one in found.techniques:
         if reason := _alone(one, found, context):
