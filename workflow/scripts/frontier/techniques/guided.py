@@ -1,12 +1,13 @@
 """Guided decoding: only tokens with which an answer can still fit a schema, a regex or a grammar.
 
 In transformers by llguidance (https://github.com/guidance-ai/llguidance), with at most one space
-before an answer and between the parts of JSON; in servers by their own. A server that ignored it is
-found out by its answers.
+before an answer and between the parts of JSON; in ONNX Runtime GenAI by its own copy of that,
+without these spaces; in servers by their own. A server that ignored it is found out by its answers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Self
@@ -26,7 +27,7 @@ KEYS = ("json_schema", "regex", "grammar")
 class Guided(Technique):
     """Keys of a `guided` block: exactly one of `json_schema`, `regex` and `grammar`."""
 
-    ENGINES: ClassVar[tuple[str, ...]] = ("transformers",)
+    ENGINES: ClassVar[tuple[str, ...]] = ("transformers", "onnxruntime_genai")
     CHOOSES: ClassVar[bool] = False
     SCENARIOS: ClassVar[tuple[str, ...]] = ("single-stream",)
 
@@ -46,7 +47,7 @@ class Guided(Technique):
 
     def unsupported(self, context: Context) -> Reason | None:
         """Rejects what llguidance cannot read, and environments without it."""
-        if context.environment:
+        if context.environment and context.engine == "transformers":
             return f"the environment {context.environment} has no llguidance"
         if find_spec("llguidance") is None:
             return "llguidance is not installed; `make setup` installs it"
@@ -57,6 +58,16 @@ class Guided(Technique):
         except ValueError as error:
             wrong = str(error)
         return f"llguidance cannot read it: {one_line(wrong)[:300]}" if wrong else None
+
+    @property
+    def genai_guidance(self) -> tuple[str, str]:
+        """The constraint by ONNX Runtime GenAI's names."""
+        if self.json_schema is not None:
+            schema = {**self.json_schema, "x-guidance": {"whitespace_flexible": False}}
+            return "json_schema", json.dumps(schema)
+        if self.regex is not None:
+            return "regex", self.regex
+        return "lark_grammar", self._grammar()
 
     def transformers_processing(self, prompting: Any, vocabulary: int) -> Callable[[], Any]:
         """The function that makes each request's logits processor."""
