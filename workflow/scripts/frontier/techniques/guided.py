@@ -19,7 +19,7 @@ from frontier.blocks import Arguments, Measure, Text
 from frontier.chosen import explicit
 from frontier.errors import Reason, one_line
 from frontier.techniques import Context, Technique
-from frontier.techniques.common.fitting import behind_a_space, grammar_of
+from frontier.techniques.common.fitting import behind_a_space, grammar_of, lark_of
 
 KEYS = ("json_schema", "regex", "grammar")
 
@@ -67,7 +67,7 @@ class Guided(Technique):
             return "json_schema", json.dumps(schema)
         if self.regex is not None:
             return "regex", self.regex
-        return "lark_grammar", self._grammar()
+        return "lark_grammar", lark_of(self.grammar or "")
 
     def transformers_processing(self, prompting: Any, vocabulary: int) -> Callable[[], Any]:
         """The function that makes each request's logits processor."""
