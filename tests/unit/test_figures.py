@@ -51,7 +51,7 @@ LOADED = {"warmup": WARM_UP, "metered": METERED, "ceilings": CEILINGS}
 FACTS: dict[str, Any] = {
     "sessions": [session(0, loaded=LOADED), session(1)], "parameters": 1_000_000,
     "environment": "openvino", "kernel": "torch mm", "server": {"name": "vllm"}, "spent": 0.02,
-    "batching": "padded", "zeros": 0.5,
+    "batching": "padded", "zeros": 0.5, "read_share": 0.75,
     "spec": {
         "task": {"prompt": "{a}", "shots": {"count": 3, "as": "turns"}},
         "techniques": [
@@ -121,6 +121,8 @@ LOADS = Loads.model_validate_json(json.dumps({
     "fails_at": 9.5, "prompts": "may be cached", "rates": [RATE],
 }))  # fmt: skip
 UNDER_LOAD = Measured(MEASUREMENT, SPEC, RECORDS, loads=LOADS, chosen=CHOSEN, sampled_from=9_000)
+EXPERTS = {"count": 8, "used": 2, "bytes": 800_000, "parameters": 400_000}
+MIXTURE = replace(ALL, measurement=a_measurement(**FACTS | {"experts": EXPERTS}))
 DRAFTED = replace(
     ALL,
     records=[
@@ -151,7 +153,7 @@ def test_contract(name: str) -> None:
     figure: Figure = FIGURES.load(name)()
     assert figure.COLUMNS
     assert all(column.description for column in figure.COLUMNS)
-    every = (DRAFTED, ALL, AT_ONCE, UNDER_LOAD)
+    every = (DRAFTED, ALL, AT_ONCE, UNDER_LOAD, MIXTURE)
     known = dict(one for measured in every for one in figure.values(measured).items())
     assert set(known) == set(figures.whole(figure.COLUMNS))
     assert None not in known.values()
@@ -315,13 +317,13 @@ def test_what_there_is_decides_what_is_known() -> None:
         for measured, given in (
             (None, Needs.LATENCIES), (ALL, Needs.MEASUREMENT), (ALL, Needs.ANSWERS),
             (ALL, Needs.TIMES), (ALL, Needs.LATENCIES), (AT_ONCE, Needs.TIMES),
-            (UNDER_LOAD, Needs.TIMES), (DRAFTED, Needs.ANSWERS),
+            (UNDER_LOAD, Needs.TIMES), (DRAFTED, Needs.ANSWERS), (MIXTURE, Needs.ANSWERS),
         )
     ]  # fmt: skip
     assert known[0] == set()
     assert {"host_peak_bytes", "kernel", "sessions"} <= known[1] < known[2] < known[3] < known[4]
     assert known[2] - known[1] == {
-        "weights_bytes", "zero_share", "load_s", "kv_cache_bytes", "requests", "sampled_from",
+        "weights_bytes", "zero_share", "read_share", "load_s", "kv_cache_bytes", "requests", "sampled_from",
         "requests_at_once",
         "failed_requests", "withheld_answers", "withheld_rate",
             "cached_prompt_share", "prefix_cache", "shots", "shots_as", "shortened_requests",
@@ -336,7 +338,9 @@ def test_what_there_is_decides_what_is_known() -> None:
     assert {"max_rate_per_s", "server_ttft_p99_s"} <= known[6] - known[4] - known[5]
     speculation = {"tokens_per_step", "accepted_share", "drafted_tokens"}
     assert known[7] - known[2] == speculation
-    assert known[4] | known[5] | known[6] | speculation == set(figures.whole(figures.columns()))
+    assert known[8] - known[2] == {"experts"}
+    every = known[4] | known[5] | known[6] | known[8] | speculation
+    assert every == set(figures.whole(figures.columns()))
     untimed = Measured(a_measurement(**FACTS, simulated=True), SPEC, RECORDS)
     assert figures.values(untimed, Needs.ANSWERS)["load_s"] is None
     unscored = Measured(a_measurement(**FACTS, random_weights=True), SPEC, RECORDS)

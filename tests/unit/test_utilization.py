@@ -71,6 +71,48 @@ def test_what_is_not_computed_does_not_count() -> None:
     assert active["mbu_prefill"] is None
 
 
+MIXTURE = {"count": 8, "used": 2, "bytes": 3_200_000, "parameters": 800_000}
+"""Experts of 3.2 of the 4 MB; 6 of 8 rest for each token."""
+
+APART = [record(start_ns=n * 10**9) for n in range(8)]
+
+
+def test_experts_that_rest_are_not_read() -> None:
+    """1.6 MB and 0.4 million parameters for a token; the bound is said."""
+    counted = found(APART, experts=MIXTURE)
+    assert counted["mbu"]["value"] == pytest.approx(0.04 * 0.4)
+    assert counted["mfu"]["value"] == pytest.approx(0.002 * 0.4)
+    assert counted["mfu_prefill"]["value"] == pytest.approx(0.02 * 0.4)
+    assert counted["mbu_prefill"] is None
+    assert counted["read_share"] == pytest.approx(0.4)
+    assert counted["experts"] == "2 of 8 in a layer; mbu counts these, by names of tensors"
+    together = [record(start_ns=n) for n in range(4)]
+    assert found(together, experts=MIXTURE)["experts"].endswith(
+        "the least of a step, which served up to 4 requests"
+    )
+    assert found(APART)["experts"] is None
+
+
+def test_experts_that_nobody_counted_have_no_share() -> None:
+    """All of a mixture's weights would be a wrong figure; the catalogue may know better."""
+    unknown = {"count": 8, "used": 2, "missing": "no tensor is named as one of an expert"}
+    none = found(APART, ScoredModel(parameters=10**6), experts=unknown)
+    assert none["mbu"] is none["mfu"] is none["mfu_prefill"] is none["read_share"] is None
+    assert none["experts"] == (
+        "2 of 8 in a layer; mbu is missing: no tensor is named as one of an expert"
+    )
+    catalogue = ScoredModel(active_share=0.25, parameters=250_000)
+    known = found(APART, catalogue, experts=unknown)
+    assert known["mbu"]["value"] == pytest.approx(0.01)
+    assert known["mfu"]["value"] == pytest.approx(0.002 / 4)
+    assert known["experts"].endswith("by the catalogue's parameters")
+    both = found(APART, catalogue, experts=MIXTURE)
+    assert both["mbu"]["value"] == pytest.approx(0.04 * 0.4), "bytes are counted"
+    assert both["mfu"]["value"] == pytest.approx(0.002 / 4)
+    other = found(APART, experts={"missing": "its settings do not say how many"})
+    assert other["experts"] == "unknown; mbu is missing: its settings do not say how many"
+
+
 def test_the_rate_is_that_of_the_activations() -> None:
     """The same for quantized weights; None for a precision whose rate is unknown."""
     half = found([record()] * 8, dtype="bfloat16")

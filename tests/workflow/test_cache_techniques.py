@@ -1,7 +1,8 @@
-"""Techniques of the key-value cache, through the real Snakemake: their bytes, and who has times."""
+"""Techniques of caches and of weights, through the real Snakemake: bytes, and who has times."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -16,11 +17,13 @@ PLAIN = 2 * 16 * 2 * 4
 
 @pytest.fixture(scope="module")
 def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """The tiny study of one model with two caches."""
+    """The tiny study of one model with two caches, and with some of its neurons."""
     place = tiny.grown(finished, tmp_path_factory.mktemp("caches"))
     blocks = {
         "sinks": {"kind": "attention_sinks", "sinks": 1, "window": 4},
         "kv4": {"kind": "kv_quantized", "group_size": 16},
+        "sparse": {"kind": "contextual_sparsity", "share": 0.5},
+        "all": {"kind": "contextual_sparsity", "share": 1.0},
     }
     place.set("techniques", "techniques", blocks)
     place.set(
@@ -28,7 +31,7 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
         "study",
         {
             "models": ["tiny-llama"], "quantizations": ["native"], "devices": ["cpu"],
-            "tasks": ["sums"], "techniques": ["sinks", "kv4"],
+            "tasks": ["sums"], "techniques": ["sinks", "kv4", "sparse", "all"],
         },
     )  # fmt: skip
     place.build()
@@ -48,3 +51,23 @@ def test_a_simulated_cache_has_a_size_and_no_times(place: Workspace) -> None:
     assert sinks["latency_p50_s"] is None
     assert None not in (plain["latency_p50_s"], packed["latency_p50_s"], sinks["score"])
     assert sinks["weights_bytes"] == plain["weights_bytes"]
+
+
+def test_a_simulated_sparsity_has_a_share_and_no_times(place: Workspace) -> None:
+    """Half of its neurons are out; all of them would be its parent again, which is refused."""
+    rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
+    plain, half, every = (
+        next(row for row in rows if row["variant"] == f"tiny-llama{end}")
+        for end in ("", "+sparse", "+all")
+    )
+    recipe = tiny.recipe("llama")
+    out = recipe["layers"] * recipe["intermediate"] / 2 * 3 * recipe["hidden"]
+    (measured,) = place.path("results/tiny-llama/cpu/sums").glob("*/measurement.json")
+    parameters = json.loads(measured.read_text(encoding="utf-8"))["parameters"]
+    assert half["read_share"] == pytest.approx(1 - out / parameters)
+    assert (half["simulated"], half["latency_p50_s"], plain["read_share"]) == (True, None, None)
+    assert half["score"] is not None
+    assert half["weights_bytes"] == plain["weights_bytes"]
+    assert every["outcome"] == "unsupported"
+    assert "leaves nothing out" in every["reason"]
+    assert "Weights read" in place.path("results/report.html").read_text(encoding="utf-8")

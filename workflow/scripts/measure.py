@@ -26,7 +26,7 @@ from frontier.machine import gpus, hardware
 from frontier.machine.limits import Limits, OutOfTimeError, limited_memory, limited_time
 from frontier.measuring import contention, reuse, roofline, sessions, speculation
 from frontier.measuring.energy import Energy
-from frontier.measuring.facts import failed_job, loaded_in, lock_facts, lock_of
+from frontier.measuring.facts import expert_facts, failed_job, loaded_in, lock_facts, lock_of
 from frontier.measuring.pauses import Pauses
 from frontier.prompts import Question
 from frontier.results import checksums, layout
@@ -121,7 +121,8 @@ def run_cell(
             served = model.loaded.server
             began = not paused and not (served and served.kept)
             journal.loaded(Run(load_s=(loaded - started) / 1e9 if began else None))
-            journal.loaded(Run.of(asdict(model.loaded) | lock_facts(origin, model.loaded)))
+            facts = lock_facts(origin, model.loaded) | expert_facts(checkpoint, model.loaded)
+            journal.loaded(Run.of(asdict(model.loaded) | facts))
             asked.check_prompts(model, questions)
             requests = asked.requests_for(questions, spec.task, model)
             journal.make_room(model.reserve(list(requests.values())))

@@ -25,7 +25,8 @@ class MbuPrefill(Figure):
     def values(self, measured: Measured) -> Values:
         """The shares; None without the bytes or the limit, and for experts."""
         cached, weights = measured.measurement.cache_bytes, measured.measurement.weights_bytes
-        if cached(0) is None or weights is None or measured.spec.model.active_share != 1.0:
+        mixture = measured.measurement.experts or measured.spec.model.active_share != 1.0
+        if cached(0) is None or weights is None or mixture:
             return {}
         work = [
             (one, weights + (cached(tokens) or 0), seconds)

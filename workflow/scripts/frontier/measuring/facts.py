@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from frontier import engines
+from frontier.checkpoints import experts
 from frontier.errors import Reason
 from frontier.host import locks
 from frontier.measuring import contention
@@ -48,6 +50,19 @@ def lock_facts(origin: dict[str, Any], loaded: engines.Loaded) -> dict[str, Any]
         facts |= {"weights_bytes": origin["simulated_bytes"]}
         facts |= {"quantized_layers": origin["quantized_layers"]}
     return facts
+
+
+def expert_facts(checkpoint: Path | None, loaded: engines.Loaded) -> dict[str, Any]:
+    """The experts of a model, by its files and as its engine stores them; empty without any."""
+    found, held = checkpoint and experts.of_checkpoint(checkpoint), loaded.experts
+    if not found:
+        return {}
+    if held:  # of the same parameters as the files', in bytes that may be others
+        parameters = held.parameters if found.parameters is None else found.parameters
+        known = held.bytes is not None and parameters is not None
+        missing = None if known else held.missing or found.missing
+        found = replace(found, bytes=held.bytes, parameters=parameters, missing=missing)
+    return {"experts": asdict(found)}
 
 
 def loaded_in(journal: Journal, session: int | None, records: Sequence[Record]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from frontier.catalogue.models import Model
 from frontier.checkpoints import published
+from frontier.checkpoints.experts import in_layer
 from frontier.checkpoints.parameters import Parameters, counted, packed_bits
 from frontier.checkpoints.safetensor_files import CONFIG, headers, json_object
 from frontier.errors import UserError, one_line
@@ -189,16 +190,8 @@ def _add_sizes(
 
 def _add_active(found: Proposal, text: Mapping[str, Any], parameters: Parameters) -> None:
     """The parameters read per token of a mixture of experts."""
-    experts = next(
-        (
-            text[key]
-            for key in ("num_local_experts", "num_experts", "n_routed_experts")
-            if isinstance(text.get(key), int)
-        ),
-        0,
-    )
-    used = text.get("num_experts_per_tok")
-    if experts and isinstance(used, int) and parameters.total and parameters.in_experts:
+    experts, used = in_layer(text)
+    if experts and used and parameters.total and parameters.in_experts:
         resting = parameters.in_experts * (experts - used) // experts
         found.keys["active_parameters"] = parameters.total - resting
 

@@ -52,3 +52,28 @@ class LoadAverage(Part):
 
     before: tuple[Amount, ...] = ()
     after: tuple[Amount, ...] = ()
+
+
+class Experts(Part):
+    """The experts of a model among which routers choose; frontier/checkpoints has the meanings."""
+
+    count: Count | None = None
+    used: Count | None = None
+    bytes: Count | None = None
+    parameters: Count | None = None
+    missing: str | None = None
+
+    @property
+    def resting_bytes(self) -> float | None:
+        """The bytes of those that do not compute for a token; None if not known."""
+        return self._resting(self.bytes)
+
+    @property
+    def resting_parameters(self) -> float | None:
+        """Their parameters, likewise."""
+        return self._resting(self.parameters)
+
+    def _resting(self, every: int | None) -> float | None:
+        if every is None or not self.count or self.used is None:
+            return None
+        return every * (self.count - self.used) / self.count

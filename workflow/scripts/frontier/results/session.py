@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from frontier.results.key import Amount, Count
-from frontier.results.part import Ceilings, LoadAverage, Part
+from frontier.results.part import Ceilings, Experts, LoadAverage, Part
 
 
 class Pass(Part):
@@ -120,9 +120,12 @@ class Loaded(Part):
     """The most tokens that wait until they are quantized, and the bytes that each has more."""
     kernel: str | None = None
     simulated: bool = False
+    read_share: Amount | None = None
+    """The share of the parameters that a token needs; None: no technique leaves any out."""
     random_weights: bool = False
     parameters: Count | None = None
     """The number of parameters, as the checkpoint's lock says."""
+    experts: Experts | None = None
     room: Count | None = None
     """The tokens for which room was reserved, if answers and times depend on it."""
     warmup: WarmUp | None = None

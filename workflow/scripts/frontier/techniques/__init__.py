@@ -55,6 +55,8 @@ class Context:
     """Whether tokens are chosen at random."""
     environment: str | None = None
     """workflow/envs/ENVIRONMENT.txt in which the engine runs; None: the core's own."""
+    experts: bool = False
+    """Whether the model is a mixture of experts, as far as the catalogue says."""
 
 
 class Technique(Block, ABC):
@@ -71,6 +73,8 @@ class Technique(Block, ABC):
     """Whether it replaces transformers' key-value cache; at most one of a variant's can."""
     SPECULATES: ClassVar[bool] = False
     """Whether it takes rejected tokens back, which only a cache that grows can do."""
+    DRAFTS_BY_A_HEAD: ClassVar[bool] = False
+    """Whether its `draft` is a head of the variant's model, which is no model of its own."""
     COMPILES: ClassVar[bool] = False
     """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
 
@@ -107,6 +111,11 @@ class Technique(Block, ABC):
     @property
     def llama_cpp_cache(self) -> str | None:
         """The type of llama.cpp's key-value cache, as ggml names it; None: its own choice."""
+        return None
+
+    @property
+    def genai_guidance(self) -> tuple[str, str] | None:
+        """The kind and the text of ONNX Runtime GenAI's guidance; None: it has none."""
         return None
 
     @property
@@ -150,6 +159,13 @@ class Technique(Block, ABC):
         """A function that makes a logits processor of `generate` for each request; None: no such.
 
         `prompting`: the checkpoint's tokenizer and ends; `vocabulary`: the number of logits.
+        """
+        return None
+
+    def read_share(self, model: Any) -> float | None:
+        """The share of a model's parameters that a token needs with it; None: it leaves none out.
+
+        `model`: transformers', after `change_transformers`.
         """
         return None
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from frontier.checkpoints.experts import Experts
+
 
 @dataclass(frozen=True)
 class ServerFacts:
@@ -53,6 +55,10 @@ class Loaded:
     has more until then; None for other caches."""
     simulated: bool = False
     """Whether a technique is simulated, so that times say nothing."""
+    read_share: float | None = None
+    """The share of the parameters that a token needs; None: no technique leaves any out."""
+    experts: Experts | None = None
+    """Those of a mixture as stored in memory; None for other models, or if only the files say."""
     kernel: str | None = None
     """The kernel in use, as text; None if there is no choice."""
     batching: str | None = None

@@ -10,7 +10,7 @@ import transformers
 import transformers.modeling_utils  # takes most of a second, which is not part of the load time
 
 from frontier.engines import Loaded, Settings
-from frontier.engines.common import loading
+from frontier.engines.common import experts, loading
 from frontier.engines.common.adapted import check_tokens, with_adapter
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import Prompting
@@ -49,6 +49,7 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         check_compilable(model, settings)
     draft = load_draft(settings, model, prompting)
     models = [one for one in (model, draft) if one is not None]
+    shares = [one.read_share(model) for one in settings.techniques]
     loaded = Loaded(
         weights_bytes=stored_bytes(
             [tensor for one in models for tensor in (*one.parameters(), *one.buffers())]
@@ -58,6 +59,8 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         simulated=any(
             one.simulates(model.config.get_text_config().model_type) for one in settings.techniques
         ),
+        read_share=next((one for one in shares if one is not None), None),
+        experts=experts.held(model),
         kernel=loader.kernel(model),
     )
     if loaded.quantized_layers == 0 and expects_quantized(settings, published):

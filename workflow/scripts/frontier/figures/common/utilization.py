@@ -59,9 +59,29 @@ def ceilings(measured: Measured) -> Ceilings | None:
 def parameters(measured: Measured) -> float | None:
     """The parameters that a token is multiplied with: of experts only the active ones.
 
-    By the catalogue, or by the checkpoint's lock; None where neither has their number.
+    By the catalogue, or by the checkpoint's files; None where neither has their number. All of a
+    mixture's parameters are no such number.
     """
-    return measured.spec.model.parameters or measured.measurement.parameters
+    model, measurement = measured.spec.model, measured.measurement
+    if measurement.experts is None or model.active_share != 1.0:
+        return model.parameters or measurement.parameters
+    resting, every = measurement.experts.resting_parameters, measurement.parameters
+    return None if resting is None or every is None else every - resting
+
+
+def weights_of_a_step(measured: Measured) -> float | None:
+    """The bytes of weights that a step of one request reads; None if they are not known.
+
+    Of experts those of one token: a step of several requests reads as many at least, and at most
+    all. Their bytes are counted, or else the catalogue's share of the parameters is used.
+    """
+    measurement, share = measured.measurement, measured.spec.model.active_share
+    weights, experts = measurement.weights_bytes, measurement.experts
+    if weights is None or (experts is None and share == 1.0):
+        return weights
+    if experts and experts.resting_bytes is not None:
+        return weights - experts.resting_bytes
+    return weights * share if share != 1.0 else None
 
 
 def limits_of_memory(measured: Measured) -> tuple[float | None, float | None]:
