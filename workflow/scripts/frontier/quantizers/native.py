@@ -31,7 +31,7 @@ INTEGRATIONS = "transformers.integrations."
 class Native(Quantizer):
     """Keys of a `native` block."""
 
-    PUBLISHED = ("bitnet", "fp8", "mxfp4")  # loaded by transformers or a server itself
+    PUBLISHED = ("bitnet", "exl3", "fp8", "mxfp4")  # loaded by transformers or a server itself
 
     dtype: Annotated[Dtype | None, Measure] = None
     """The precision to cast to; unset: the model's own."""
