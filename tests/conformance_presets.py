@@ -156,6 +156,7 @@ PRESETS: dict[str, Quirks] = {
         unknown_field=422, takes_ids=False, unknown_model=400, reported="{name}@main", malformed=422,
         errors="detail", too_long="runs on", finish_alone=True, lists=(),
     ),
+    "tabbyapi": Quirks(role="every", takes=frozenset({"logprobs"}), takes_ids=False, errors="detail"),
     "lmdeploy": Quirks(role="every", takes=SEEDED | {"return_token_ids"}, takes_ids=False, unknown_model=404),
     "ovms": Quirks(stop_text="kept", empty_first=True, takes=frozenset({"seed", "ignore_eos", "echo", "logprobs"}), takes_ids=False),
     "openai": OPENAI,

@@ -20,6 +20,10 @@ LLAMA2_7B = {
     "num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32_000, "tie_word_embeddings": False,
 }  # fmt: skip
 LLAMA3 = {"model_type": "llama", "vocab_size": 128_256, "num_key_value_heads": 8}
+GEMMA3_1B = {
+    "model_type": "gemma3_text", "vocab_size": 262_144, "hidden_size": 1152, "intermediate_size": 6912,
+    "num_hidden_layers": 26, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256,
+}  # fmt: skip
 QWEN2 = {"model_type": "qwen2"}
 QWEN3 = {"model_type": "qwen3", "vocab_size": 151_936, "head_dim": 128, "num_key_value_heads": 8}
 
@@ -109,9 +113,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "moe_intermediate_size": 768, "num_hidden_layers": 48, "num_attention_heads": 32, "num_key_value_heads": 4,
         "head_dim": 128, "num_experts": 128, "num_experts_per_tok": 8, "tie_word_embeddings": False,
     },
-    "gemma3-1b": {
-        "model_type": "gemma3_text", "vocab_size": 262_144, "hidden_size": 1152, "intermediate_size": 6912,
-        "num_hidden_layers": 26, "num_attention_heads": 4, "num_key_value_heads": 1, "head_dim": 256,
+    **dict.fromkeys(("gemma3-1b", "gemma3-1b-qat"), GEMMA3_1B),
+    "bitnet-2b": {
+        "model_type": "bitnet", "vocab_size": 128_256, "hidden_size": 2560, "intermediate_size": 6912,
+        "num_hidden_layers": 30, "num_attention_heads": 20, "num_key_value_heads": 5, "tie_word_embeddings": True,
+        "hidden_act": "relu2",
+        "quantization_config": {"quant_method": "bitnet", "linear_class": "autobitlinear", "quantization_mode": "offline"},
     },
     "phi4": {
         "model_type": "phi3", "vocab_size": 100_352, "hidden_size": 5120, "intermediate_size": 17_920,
@@ -174,7 +181,17 @@ def _stored(model: Any) -> dict[str, tuple[str, list[int]]]:
 def sparse(path: Path, tensors: dict[str, tuple[str, list[int]]]) -> None:
     """Writes a safetensors file with a header and no numbers."""
     at, header = 0, {}
-    widths = {"F32": 4, "BF16": 2, "F16": 2, "I32": 4, "U8": 1, "I8": 1, "F8_E4M3": 1, "I64": 8}
+    widths = {
+        "F32": 4,
+        "BF16": 2,
+        "F16": 2,
+        "I32": 4,
+        "I16": 2,
+        "U8": 1,
+        "I8": 1,
+        "F8_E4M3": 1,
+        "I64": 8,
+    }
     for name, (dtype, shape) in tensors.items():
         size = widths[dtype]
         for side in shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
 from pathlib import Path
 
@@ -108,3 +109,35 @@ def stories260k(data: Path, folder: Path) -> Path:
     model.save_pretrained(folder)
     _tokenizer(data / "stories260K" / "tok512.bin").save_pretrained(folder)
     return folder
+
+
+def with_wide_heads(stories: Path, folder: Path) -> Path:
+    """The same model with heads of 16 numbers instead of 8, half of them zero, in `folder`.
+
+    Each half of a head, which rotary positions turn together, gets as many zeros behind it; the
+    positions' base makes up for the places, and the queries for the scale of attention.
+    """
+    model = LlamaForCausalLM.from_pretrained(stories)
+    config, state = LlamaConfig.from_pretrained(stories), dict(model.state_dict())
+    config.head_dim = 16
+    base = config.rope_parameters["rope_theta"]
+    config.rope_parameters = {"rope_type": "default", "rope_theta": base**2}
+    for name, weight in state.items():
+        part = name.split(".")[-2]
+        if part in ("q_proj", "k_proj", "v_proj"):
+            scale = 2**0.5 if part == "q_proj" else 1.0
+            state[name] = _with_zeros(weight) * scale
+        elif part == "o_proj":
+            state[name] = _with_zeros(weight.T).T.contiguous()
+    wide = LlamaForCausalLM(config)
+    wide.load_state_dict(state)
+    wide.tie_weights()
+    shutil.copytree(stories, folder)
+    wide.save_pretrained(folder)
+    return folder
+
+
+def _with_zeros(rows: torch.Tensor) -> torch.Tensor:
+    """Rows of heads, four zero ones behind every four."""
+    parts = rows.reshape(-1, 4, rows.shape[1])
+    return torch.cat([parts, torch.zeros_like(parts)], dim=1).reshape(-1, rows.shape[1])

@@ -19,7 +19,7 @@ FAST = "fast"
 
 ENGINES = {
     "test_all_changes", "test_contracts", "test_demo", "test_engine_contract", "test_environments", "test_gpu_check", "test_gguf_models", "test_gptqmodel",
-    "test_llmcompressor", "test_onnxruntime", "test_openvino", "test_proposed_models", "test_published", "test_routes",
+    "test_llmcompressor", "test_onnxruntime", "test_onnxruntime_genai", "test_openvino", "test_proposed_models", "test_published", "test_routes",
 }  # fmt: skip
 SERVERS = {"test_heavy_servers"}
 SLURM = {"test_slurm"}

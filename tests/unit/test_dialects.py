@@ -184,6 +184,7 @@ ollama              every  asked  left-out -   seed -         done
 llama-server        before always left-out ids seed -         done
 llama-cpp-python    before never  left-out -   seed -         done
 transformers-serve  early  always kept     -   seed -         -
+tabbyapi            every  asked  left-out -   -    -         done
 lmdeploy            every  asked  left-out -   seed token_ids done
 ovms                before asked  kept     -   seed -         done
 openai              before asked  left-out -   seed -         done

@@ -26,7 +26,7 @@ from workspace import Workspace, refused
 CARD = "---\nlicense: apache-2.0\n---\n# A small model\n"
 CATALOGUE = configuration.read_catalogue(ROOT / "config").models
 CHAT = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}{% endfor %}"
-OF_THE_HUB = {name: one for name, one in CATALOGUE.items() if one.hub and one.revision}
+OF_THE_HUB = {name: one for name, one in CATALOGUE.items() if one.hub and not one.head_of}
 
 
 @pytest.mark.parametrize("name", published_configs.CONFIGS)
@@ -83,6 +83,11 @@ PACKED = {
         {"quant_method": "fp8", "weight_block_size": [128, 128]},
         {"weight": ("F8_E4M3", [32, 64]), "weight_scale_inv": ("F32", [1, 1])},
         (64 * 32, 8),
+    ),
+    "exl3": (
+        {"quant_method": "exl3", "version": "0.0.1", "bits": 4.0, "head_bits": 6},
+        {"trellis": ("I16", [4, 2, 64]), "suh": ("F16", [64]), "svh": ("F16", [32]), "mcg": ("I32", [])},
+        (64 * 32, 4),
     ),
     "bitsandbytes": (
         {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"},

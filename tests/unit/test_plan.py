@@ -266,7 +266,7 @@ def test_every_engine_gets_a_model_as_it_is(name: str) -> None:
     ]
     device = CATALOGUE.devices[hardware].model_copy(update={"engine": name})
     here = CATALOGUE.model_copy(update={"devices": {"here": device}})
-    found = placed(here, "gpt2", "native", "here")
+    found = placed(here, "demo-llama", "native", "here")
     assert found.unsupported() is None
     assert found.dtype == ("float32" if "float32" in engine.dtypes else engine.dtypes[0])
     if "hub" in engine.reads:
@@ -316,7 +316,7 @@ def test_checkpoints_are_independent_of_the_order_of_engines() -> None:
                 assert one.step.spec_with_identity == other.step.spec_with_identity
                 assert other is after.quantized(variant, f"a-{engine}")
                 found.add(one.names["format"])
-    assert found == {"hub", "gptq", "gguf", "onnx", "openvino"}
+    assert found == {"hub", "gptq", "gguf", "onnx", "onnx_genai", "openvino"}
 
 
 def test_engines_that_need_different_files_of_a_format_have_their_own() -> None:

@@ -22,7 +22,7 @@ from frontier.checkpoints.published import published
 from frontier.engines import Settings
 from frontier.engines.loaded import transformers as engine
 from frontier.errors import UnsupportedError
-from frontier.planning.placement import Placement
+from frontier.planning.placement import Placement, placed
 from frontier.quantizers import QUANTIZERS
 from quantizing import quantizer
 
@@ -230,3 +230,28 @@ def test_what_models_yaml_says_has_to_be_so(base: Path) -> None:
     """The chosen environment depends on it."""
     with pytest.raises(Exception, match=r"says published: gptq, and config.json .* names no"):
         engine.load(base, replace(NATIVE, published="gptq"))
+
+
+@pytest.mark.parametrize(("bits", "said"), [(4.0, "4 bits"), (3.5, "3.5 bits")])
+def test_exl3_is_read_by_exllamas_server_alone(bits: float, said: str, tmp_path: Path) -> None:
+    """It needs a GPU of NVIDIA's; the reasons elsewhere are known while planning."""
+    block = {"quant_method": "exl3", "version": "0.0.1", "bits": bits, "head_bits": 6}
+    config = json.dumps({"model_type": "llama", "quantization_config": block})
+    (tmp_path / "config.json").write_text(config, encoding="utf-8")
+    found = published(tmp_path)
+    assert found
+    assert (found.method, found.details) == ("exl3", said)
+    cpu = {"accelerator": "cpu", "engine": "tabbyapi"}
+    gpu = cpu | {"accelerator": "cuda", "gpus": 1}
+    devices = {"cpu-tabbyapi": cpu, "cpu": {"accelerator": "cpu"}, "gpu": gpu}
+    catalogue = shipped.catalogue(
+        models={"m": {"path": str(tmp_path), "dtype": "float16"}},
+        devices=devices,
+        quantizations={"native": {"method": "native"}},
+    )
+    reasons = [placed(catalogue, "m", "native", name).unsupported() for name in devices]
+    assert reasons == [
+        "server runs on cuda, not on cpu",
+        f"published quantized: exl3 ({said}), which transformers does not read",
+        None,
+    ]

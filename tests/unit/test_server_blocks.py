@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import shipped
 from frontier.catalogue.entries import Catalogue
@@ -13,6 +18,7 @@ from frontier.engines.server import Server
 from frontier.errors import UserError, one_line
 from frontier.planning.placement import placed
 from frontier.quantizers import block_of
+from frontier.serving.commands import Command
 from quantizing import quantizer
 
 COMMAND = ["serve", "{checkpoint}", "--port", "{port}"]
@@ -180,3 +186,26 @@ def test_how_a_server_is_reached_decides_nothing() -> None:
     assert (used.retries, used.health) == (1, "/h")
     with pytest.raises(AttributeError):
         _ = used.max_failed
+
+
+def test_the_file_of_tabbyapi(tmp_path: Path) -> None:
+    """Its settings are in a file, which the command writes before it starts the server's source."""
+    server = shipped.engines()["tabbyapi"]
+    assert isinstance(server, Server)
+    assert server.command
+    (tmp_path / "main.py").write_text("import sys; print(sys.argv)", encoding="utf-8")
+    values = {
+        "checkpoint": "/models/a b", "folder": tmp_path, "host": "127.0.0.1", "port": 5,
+        "context": 4000, "python": sys.executable,
+    }  # fmt: skip
+    command = Command(server.command, {"TABBYAPI": str(tmp_path)})
+    arguments, variables = command.filled(values)
+    done = subprocess.run(arguments, env=os.environ | variables, check=True, capture_output=True)
+    config = tmp_path / "config.yml"
+    assert done.stdout.decode().split() == ["['main.py',", "'--config',", f"'{config}']"]
+    assert yaml.safe_load(config.read_text(encoding="utf-8")) == {
+        "network": {"host": "127.0.0.1", "port": 5, "disable_auth": True},
+        "model": {
+            "model_dir": "/models", "model_name": "a b", "max_seq_len": 4000, "cache_size": 4096,
+        },
+    }  # fmt: skip

@@ -39,7 +39,7 @@ SIBLINGS = {
     "int4", "int2", "float8", "nf4-double", "fp4", "ao-int8-dynamic", "ao-fp8", "ao-int4", "hqq8",
     "hqq2", "rtn8-tensor", "rtn8-channel", "rtn4-channel", "kmeans8", "kmeans2", "gptq8-demo",
     "q8-0", "q6-k", "q5-k-m", "q3-k-m", "q2-k", "openvino-int4", "magnitude50", "wanda50-demo",
-    "mlx8", "rtn3-channel",
+    "mlx8", "rtn3-channel", "genai-int8",
 }  # fmt: skip
 # Transformers decompresses them on the first call.
 DENSE = {"llmcompressor"}
@@ -79,8 +79,11 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
         relaxed = {**tiny.BUSY, "threads": 1, "warmup": warmup}
         place.set("devices", f"devices/{device}", devices[device] | relaxed)
-    measured = [name for name in STUDY["quantizations"] if name not in SIBLINGS]
-    study = {**STUDY, "models": [MODEL], "tasks": ["sums"], "quantizations": measured}
+    parts = [
+        {**part, "quantizations": [name for name in part["quantizations"] if name not in SIBLINGS]}
+        for part in (STUDY, *STUDY["also"])
+    ]
+    study = {**parts[0], "models": [MODEL], "tasks": ["sums"], "also": parts[1:]}
     place.path(TOUR).write_text(yaml.safe_dump({"title": "Tiny tour", "study": study}))
     place.share_environments()
     place.build("--configfile", TOUR)
@@ -204,6 +207,7 @@ def test_float32_answers_are_the_same_on_every_engine(tour: Workspace) -> None:
         "cpu": "-fp32",
         "cpu-llamacpp": "-fp32",
         "cpu-onnxruntime": "",
+        "cpu-onnxruntime-genai": "",
         "cpu-openvino": "",
         "cpu-openvino-genai": "",
         "cpu-mlx": "-fp32",

@@ -44,7 +44,8 @@ class EngineBlock(Derived):
     Its pins count, not its name: other pins repeat all measurements."""
     reads: Formats
     """Formats of checkpoints: `hub` (safetensors), `gptq`, `awq`, `compressed-tensors`, `gguf`,
-    `onnx`, `openvino`, `mlx`, or another method that checkpoints are published quantized by."""
+    `onnx`, `onnx_genai`, `openvino`, `mlx`, or another method that checkpoints are published
+    quantized by."""
     accelerators: Annotated[tuple[Accelerator, ...], Field(min_length=1), Plan]
     """Hardware that it computes on; `remote` alone for an endpoint that runs elsewhere."""
     dtypes: Annotated[tuple[Dtype, ...], Field(min_length=1), Plan] = (

@@ -88,6 +88,9 @@ class Model(Entry):
     GGUF file is `gguf`."""
     published_bits: Annotated[Annotated[int, Field(gt=0, le=16)] | None, Plan] = None
     """Bits per weight of a checkpoint published quantized (BitNet b1.58: 2)."""
+    head_of: Annotated[Name | None, Plan] = None
+    """Id of the model whose drafts it writes as a head (EAGLE): it is no model of its own, and only
+    a `draft_head` technique loads it."""
     base: Annotated[Name | None, Show] = None
     """Id of its original, as of a checkpoint that was published quantized: its native variant is
     compared with that one's on the same device."""

@@ -72,11 +72,12 @@ def _check_endpoints(catalogue: Catalogue) -> None:
 
 
 def _check_bases(catalogue: Catalogue) -> None:
-    """Raises UserError for a base that is no other model."""
+    """Raises UserError for a base, or a head's model, that is no other model."""
     for name, model in catalogue.models.items():
-        if model.base is not None:
-            where = f"config/models.yaml: models.{name}.base"
-            one_of(model.base, catalogue.models.keys() - {name}, where)
+        for key in ("base", "head_of"):
+            if (other := getattr(model, key)) is not None:
+                where = f"config/models.yaml: models.{name}.{key}"
+                one_of(other, catalogue.models.keys() - {name}, where)
 
 
 def _check_drafts(catalogue: Catalogue) -> None:

@@ -22,14 +22,16 @@ BUFFER = re.compile(r"(\.attn\.(masked_)?bias|\.rotary_emb\.inv_freq)$")
 EMBEDDING = re.compile(
     r"(^|\.)(embed_tokens|wte|word_embeddings|embed_in|tok_embeddings|embeddings)\.weight$"
 )
-HEAD = re.compile(r"(^|\.)(lm_head|embed_out|output)\.weight$")
+HEAD = re.compile(r"(^|\.)(lm_head|embed_out|output)\.(weight|trellis)$")
 EXPERT = re.compile(r"\.experts\.")
 BESIDE = re.compile(
     r"([._]scales?|_scale_inv|_global_scale|qzeros|g_idx|_zero_point|weight_shape|absmax|quant_map"
-    r"|quant_state\.\w+|SCB|weight_format)$"
+    r"|quant_state\.\w+|SCB|weight_format|\.suh?|\.svh?|\.mcg|\.mul1)$"
 )
 """Tensors that tell how packed ones are unpacked: of GPTQ, AWQ, compressed-tensors, bitsandbytes,
-fp8, MXFP4 and BitNet."""
+fp8, MXFP4, BitNet and EXL3."""
+TRELLIS, TILE = re.compile(r"\.trellis$"), 16
+"""EXL3's packed weights: tiles of 16 × 16 weights, each of 16 numbers for each bit of a weight."""
 PACKED = ("I32", "I16", "I8", "U8")
 WIDTHS = {"I32": 32, "I16": 16, "I8": 8, "U8": 8}
 
@@ -65,7 +67,9 @@ def counted(tensors: Mapping[str, TensorHeader], bits: int | None, tied: bool) -
         if tied and embedding and HEAD.search(name):
             continue
         number = math.prod(tensor.shape)
-        if tensor.dtype in PACKED:
+        if TRELLIS.search(name) and len(tensor.shape) == 3:
+            number = number // tensor.shape[-1] * TILE * TILE
+        elif tensor.dtype in PACKED:
             unknown = unknown or bits is None
             number = number * WIDTHS[tensor.dtype] // (bits or 8)
         elif not tensor.dtype.startswith("F8"):
@@ -93,6 +97,8 @@ def packed_bits(block: Any) -> int | None:
     if method == "bitnet":
         return 2
     bits = block.get("bits")
+    if isinstance(bits, float) and bits.is_integer():  # as EXL3 writes it
+        bits = int(bits)
     return bits if isinstance(bits, int) and 0 < bits <= 16 else None
 
 

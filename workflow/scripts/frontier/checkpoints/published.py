@@ -73,8 +73,8 @@ def _details(method: str, block: dict[str, Any]) -> str:
         if block.get("load_in_4bit") is not True:
             return "LLM.int8()"
         return _short(str(block.get("bnb_4bit_quant_type", "fp4")))
-    if isinstance(bits := block.get("bits"), int):
-        return _short(f"{bits} bits")
+    if isinstance(bits := block.get("bits"), int | float):  # EXL3 has 3.5 too
+        return _short(f"{bits:g} bits")
     return _short(block["format"]) if isinstance(block.get("format"), str) else ""
 
 

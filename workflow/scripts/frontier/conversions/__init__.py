@@ -20,7 +20,9 @@ from frontier.blocks import Block
 from frontier.quantizers import HUB, Prepared, usable
 from frontier.registry import Registry
 
-WEIGHTS = (".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", ".onnx_data")
+WEIGHTS = (
+    ".safetensors", ".safetensors.index.json", ".bin", ".gguf", ".onnx", ".onnx_data", ".onnx.data",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

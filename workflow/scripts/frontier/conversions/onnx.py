@@ -6,9 +6,13 @@ quantize the products of attention and the rotary positions.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
+
+# ONNX Runtime sends telemetry without consent; this is its own switch to stop it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import onnx
 import torch

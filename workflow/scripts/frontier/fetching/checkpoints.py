@@ -72,7 +72,7 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
     numbers.
     """
     names = read_files(folder, trusted)
-    config = json_object(folder / CONFIG)
+    config = _sizes(json_object(folder / CONFIG))
     if not isinstance(config.get("model_type"), str):
         raise UserError(
             f"{folder / CONFIG}: no 'model_type', so this is not a transformers checkpoint"
@@ -95,6 +95,12 @@ def describe(folder: Path, trusted: bool = False) -> dict[str, Any]:
         "tokenizer_sha256": _tokenizer(shas),
         "chat_template_sha256": _chat_template(folder),
     }
+
+
+def _sizes(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration; of a draft head in the layout of speculators, the part with its sizes."""
+    part = config.get("transformer_layer_config")
+    return part if "speculators_model_type" in config and isinstance(part, dict) else config
 
 
 def architecture(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from frontier.catalogue.ids import SINGLE_STREAM
 from frontier.engine_block import Asked, Part
 from frontier.errors import Reason, UserError, did_you_mean
 from frontier.planning import chat_files
-from frontier.planning.drafting import draft_bytes
+from frontier.planning.drafting import draft_bytes, why_no_model
 from frontier.planning.placement import Placement, kv_cache_bytes, placed
 from frontier.planning.techniques import why_not_with
 from frontier.results.key import Key
@@ -171,7 +171,7 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
         techniques=techniques, scenario=place.scenario,
     )  # fmt: skip
     found = placed(catalogue, model, quantization, device, techniques)
-    reason = found.unsupported()
+    reason = why_no_model(found.model) or found.unsupported()
     reason = reason or why_not_asked(found, catalogue.tasks[task])
     reason = reason or why_not_with(found, catalogue, catalogue.tasks[task], place.scenario)
     if place.scenario not in found.engine.scenarios:

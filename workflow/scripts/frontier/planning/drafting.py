@@ -12,6 +12,13 @@ from frontier.errors import Reason
 from frontier.planning.placement import Placement, kv_cache_bytes
 
 
+def why_no_model(model: Model) -> Reason | None:
+    """The reason why a checkpoint cannot be measured by itself; None if it can."""
+    if model.head_of:
+        return f"a draft head of {model.head_of}, and no model of its own (head_of)"
+    return None
+
+
 def draft_of(found: Placement, catalogue: Catalogue) -> tuple[str, Placement] | None:
     """The id of a variant's draft model and its native placement; None without one."""
     names = (one.draft_model for one in found.techniques)
@@ -40,8 +47,22 @@ def why_not_drafted(found: Placement, catalogue: Catalogue) -> Reason | None:
     name, its = draft
     if its.model == found.model:
         return f"{name} is the model itself, which is no draft of its own"
+    if reason := _head(found, its.model, catalogue):
+        return f"its draft, {name}: {reason}"
     if reason := its.unsupported() or _not_plain(its) or _vocabulary(found, its.model):
         return f"its draft, {name}: {reason}"
+    return None
+
+
+def _head(found: Placement, draft: Model, catalogue: Catalogue) -> Reason | None:
+    """The reason why a draft is no head of the model where it must be one, or is one elsewhere."""
+    by = next(one for one in found.techniques if one.draft_model)
+    if not by.DRAFTS_BY_A_HEAD:
+        return why_no_model(draft)
+    if draft.head_of is None:
+        return f"is no draft head (head_of), which {by.kind} needs"
+    if catalogue.models[draft.head_of] != found.model:
+        return f"is a draft head of {draft.head_of}, not of this model"
     return None
 
 

@@ -36,6 +36,8 @@ def why_not_with(
     for one, other in combinations(found.techniques, 2):
         if one.kind == other.kind:
             return f"{one.kind} twice: the second would replace the first"
+        if one.SPECULATES and other.SPECULATES:
+            return f"{one.kind} and {other.kind} would each draft the next tokens"
         if reason := one.clashes(other) or other.clashes(one):
             return reason
         here = [not found.engine.runs_technique(block_of(each)) for each in (one, other)]
@@ -67,8 +69,6 @@ def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
 
 def _both(one: Technique, other: Technique) -> Reason | None:
     """The reason why two techniques do not run together in this process, by what they replace."""
-    if one.SPECULATES and other.SPECULATES:
-        return f"{one.kind} and {other.kind} would each draft the next tokens"
     for cached, speculating in ((one, other), (other, one)):
         if cached.OWN_CACHE and speculating.SPECULATES:
             return f"the cache of {cached.kind} cannot take back what {speculating.kind} drafts"

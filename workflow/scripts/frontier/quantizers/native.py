@@ -17,7 +17,12 @@ from frontier.quantizers import BYTES, HUB, EngineFacts, Load, Preparation, Quan
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-WRITTEN_IN = {"gguf": "llama_cpp", "onnx": "onnxruntime", "openvino": "openvino"}
+WRITTEN_IN = {
+    "gguf": "llama_cpp",
+    "onnx": "onnxruntime",
+    "onnx_genai": "onnxruntime_genai",
+    "openvino": "openvino",
+}
 """The environments in which formats are written, whichever engine reads them."""
 INTEGRATIONS = "transformers.integrations."
 """The modules of transformers' own layers with packed weights."""
@@ -26,7 +31,7 @@ INTEGRATIONS = "transformers.integrations."
 class Native(Quantizer):
     """Keys of a `native` block."""
 
-    PUBLISHED = ("bitnet", "fp8", "mxfp4")  # loaded by transformers or a server itself
+    PUBLISHED = ("bitnet", "exl3", "fp8", "mxfp4")  # loaded by transformers or a server itself
 
     dtype: Annotated[Dtype | None, Measure] = None
     """The precision to cast to; unset: the model's own."""

@@ -73,6 +73,8 @@ class Technique(Block, ABC):
     """Whether it replaces transformers' key-value cache; at most one of a variant's can."""
     SPECULATES: ClassVar[bool] = False
     """Whether it takes rejected tokens back, which only a cache that grows can do."""
+    DRAFTS_BY_A_HEAD: ClassVar[bool] = False
+    """Whether its `draft` is a head of the variant's model, which is no model of its own."""
     COMPILES: ClassVar[bool] = False
     """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
     OFFLOADS: ClassVar[bool] = False
@@ -120,6 +122,11 @@ class Technique(Block, ABC):
         return None
 
     @property
+    def genai_guidance(self) -> tuple[str, str] | None:
+        """The kind and the text of ONNX Runtime GenAI's guidance; None: it has none."""
+        return None
+
+    @property
     def openvino_cache(self) -> str | None:
         """The precision of OpenVINO's key-value cache, as OpenVINO names it; None: its choice."""
         return None
@@ -129,6 +136,10 @@ class Technique(Block, ABC):
 
         `draft`: the folder of the `draft_model` as a pipeline reads it, None without one.
         """
+        return {}
+
+    def openvino_genai_scheduling(self) -> dict[str, Any]:
+        """Further keys of OpenVINO GenAI's `SchedulerConfig`."""
         return {}
 
     def openvino_genai_generating(self) -> dict[str, Any]:

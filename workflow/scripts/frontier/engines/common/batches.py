@@ -1,6 +1,6 @@
 """Batches: several requests through one `generate`, as many as the memory and the model permit.
 
-Prompts of different lengths are padded on the left and masked, where the model computes the same
+Prompts of different lengths are padded on one side and masked, where the model computes the same
 as without padding. That is tried, since it depends on its positions, its state and its code: an
 architecture with a recurrent state, for example, may read the padding. Otherwise only prompts of
 the same length share a batch. A row that has ended stays until all have, and its tokens after
@@ -12,16 +12,16 @@ from __future__ import annotations
 import time
 from bisect import insort
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
 import transformers
 
+from frontier.engines import Due, Failed, Generation, LoadedModel
 from frontier.engines.common.padding import Row, Way, try_ways
 from frontier.engines.common.prompting import Prompting
 from frontier.errors import OutOfMemoryError
-from frontier.requests import Due, Generation
 
 MOST_ROWS = 128
 """Rows of a batch at most: more gain little once reading the weights costs little of the time."""
@@ -109,6 +109,8 @@ class Batches:
     rows: int = MOST_ROWS
     tokens: int | None = None
     """Tokens of a batch at most, padding and new ones included."""
+    side: str = "left"
+    """The side on which prompts are padded."""
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation]]:
         """Answers each request once it is due, the first due first, of those the longest first."""
@@ -131,7 +133,9 @@ class Batches:
         """Answers one batch of these, which are in order, and removes it."""
         if self.way is None:
             longest = max(ready, key=lambda row: row.length)
-            self.way = try_ways(self.model.next_tokens, longest.ids, exact=self.model.exact)
+            self.way = try_ways(
+                self.model.next_tokens, longest.ids, exact=self.model.exact, side=self.side
+            )
         if self.tokens is None:
             room = int(SHARE * self.model.free_bytes())
             self.tokens = max(1, room // self.model.bytes_per_token())
@@ -187,3 +191,19 @@ class Batches:
         for row in batch:
             if row.answer is None:  # a model's own `generate` may end sooner
                 clock.end(row)
+
+
+class Batching(LoadedModel):
+    """A loaded model that answers several requests in batches."""
+
+    batches: Batches
+
+    def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
+        """Answers each request once it is due, several together. Raises OutOfMemoryError."""
+        if len(requests) == 1:
+            yield from super().answer(requests)
+            return
+        for name, answer in self.batches.answer(requests):
+            if self.batches.way and self.loaded.batching is None:
+                self.loaded = replace(self.loaded, batching=self.batches.way.words)
+            yield name, answer

@@ -60,11 +60,13 @@ class Way:
     padded: bool = True
 
 
-def try_ways(next_tokens: NextTokens, prompt: Sequence[int], *, exact: bool) -> Way:
+def try_ways(
+    next_tokens: NextTokens, prompt: Sequence[int], *, exact: bool, side: str = "left"
+) -> Way:
     """The best way in which a model computes the same as one request after another.
 
     Parts of a prompt are computed alone, in a batch of one length and in a padded batch. `exact`:
-    it computes in float32, without quantized layers.
+    it computes in float32, without quantized layers; `side`: that of the padding.
     """
     lengths = list(dict.fromkeys(max(1, int(share * len(prompt))) for share in SHARES))
     shorter = min(lengths)
@@ -88,7 +90,7 @@ def try_ways(next_tokens: NextTokens, prompt: Sequence[int], *, exact: bool) -> 
     if change > max(limit, WORSE * noise):
         why = f"padding changes the probabilities of the next token by {change:.2g}"
         return Way(f"prompts of equal length: {why}", padded=False)
-    return Way("padded on the left")
+    return Way(f"padded on the {side}")
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import transformers
 
-from frontier.engines import Due, Failed, Generation, Loaded
-from frontier.engines.common.batches import BatchClock, Batches
+from frontier.engines import Loaded
+from frontier.engines.common.batches import BatchClock, Batches, Batching
 from frontier.engines.common.generating import HfGenerateModel, out_of_memory
 from frontier.engines.common.padding import Row
 from frontier.engines.common.prompting import Prompting
@@ -26,7 +25,7 @@ STEPS = 2
 """Tokens after a prompt that are compared: the second one is the first that uses the cache."""
 
 
-class BatchedModel(HfGenerateModel):
+class BatchedModel(Batching, HfGenerateModel):
     """A model in torch, whose requests can be computed in batches."""
 
     fixed_rows = False
@@ -36,16 +35,6 @@ class BatchedModel(HfGenerateModel):
         self.accelerator = accelerator
         self.exact = model.dtype == torch.float32 and not loaded.quantized_layers
         self.batches = Batches(self)
-
-    def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
-        """Answers each request once it is due, several together. Raises OutOfMemoryError."""
-        if len(requests) == 1:
-            yield from super().answer(requests)
-            return
-        for name, answer in self.batches.answer(requests):
-            if self.batches.way and self.loaded.batching is None:
-                self.loaded = replace(self.loaded, batching=self.batches.way.words)
-            yield name, answer
 
     def run(self, rows: Sequence[Row], clock: BatchClock, count: int) -> None:
         """Generates for the rows, padded to the longest, in a batch of `count`."""

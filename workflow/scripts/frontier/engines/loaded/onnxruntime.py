@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# ONNX Runtime sends telemetry without consent; this is its own switch to stop it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
@@ -16,6 +18,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from optimum.onnxruntime import ORTModelForCausalLM
 
 from frontier.engines import Generate, Generation, Loaded, Settings
+from frontier.engines.common import onnx_graphs
 from frontier.engines.common.choosing import Choose
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.greedy import Forward, Greedy
@@ -25,7 +28,6 @@ from frontier.errors import UnsupportedError, UserError, one_line
 
 FED = {"input_ids", "attention_mask", "position_ids"}
 PROVIDER = "CPUExecutionProvider"
-MULTIPLYING = ("MatMul", "Gemm", "MatMulInteger")
 UNREADABLE = (
     DecodeError,
     ort_errors.EPFail,
@@ -91,7 +93,7 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
     prompting = Prompting.of(checkpoint, settings)
     try:
         with out_of_memory(OnnxRuntimeModel.allocation_errors):
-            weights, kernel = _stored(checkpoint / "model.onnx")
+            graph = onnx_graphs.stored(checkpoint / "model.onnx")
             model = ORTModelForCausalLM.from_pretrained(
                 checkpoint,
                 file_name="model.onnx",
@@ -102,10 +104,10 @@ def load(checkpoint: Path, settings: Settings) -> OnnxRuntimeModel:
     except UNREADABLE as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     loaded = Loaded(
-        weights_bytes=weights,
+        weights_bytes=graph.weights_bytes,
         quantized_layers=None,
         kv_bytes_per_token=bytes_per_token(_cached(model), 4),
-        kernel=f"{kernel} on {model.providers[0]}",
+        kernel=f"{graph.products} on {model.providers[0]}",
     )
     return OnnxRuntimeModel(model, prompting, loaded)
 
@@ -126,15 +128,3 @@ def _empty(one: Any) -> list[int] | None:
     shape = [sizes.get(size, size) for size in one.shape]
     known = len(shape) == 4 and all(isinstance(size, int) for size in shape)
     return shape if known and one.type == "tensor(float)" else None
-
-
-def _stored(path: Path) -> tuple[int, str]:
-    """Bytes of a graph's weights, and its kinds of matrix products."""
-    graph = onnx.load(path, load_external_data=False).graph
-    names = {tensor.name for tensor in graph.initializer}
-    stored = sum(
-        math.prod(tensor.dims) * onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
-        for tensor in graph.initializer
-    )
-    used = {node.op_type for node in graph.node if names.intersection(node.input)}
-    return stored, "/".join(name for name in MULTIPLYING if name in used)
