@@ -44,7 +44,7 @@ class ContinuousModel(TransformersModel):
     def reserve(self, requests: Sequence[Request]) -> int | None:
         """Allocates the cache for the longest of these requests together."""
         super().reserve(requests)
-        self._start(sorted(map(self._tokens, requests)))
+        self._start(sorted(map(self.tokens, requests)))
         return None
 
     def answer(self, requests: Sequence[Due]) -> Iterator[tuple[str, Generation | Failed]]:
