@@ -339,7 +339,7 @@ def test_all_readers_take_the_files_that_transformers_takes(
         read = {tensor.name: torch.from_numpy(tensor.read()) for tensor in weights.tensors(folder)}
         same_weights(read, tied_once(right))
     (tmp_path / "simulated").mkdir()
-    simulate(checkpoint, tmp_path / "simulated", lambda _, matrix: (matrix, 0))
+    simulate(checkpoint, tmp_path / "simulated", "float32", lambda _, matrix: (matrix, 0))
     copied = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "simulated")
     same_weights(copied.state_dict(), right)
 

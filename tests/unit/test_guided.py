@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import llguidance
 import pytest
 
 from frontier.engines import Generate, Generation, Settings
@@ -73,6 +74,22 @@ def test_answers_fit_and_end(stories: Path, key: str) -> None:
     assert fits(found.text), found.text
     assert found.finish_reason == "stop"
     assert not fits(answer(stories).text)
+
+
+@pytest.mark.parametrize("key", CONSTRAINTS)
+def test_one_space_may_come_first(key: str) -> None:
+    """A model that has learnt words with the space before them may begin with one; none has to."""
+    letters = llguidance.LLTokenizer("byte")
+    grammar = fitting.behind_a_space(fitting.grammar_of(block_of(guided(key)), spaces=" ?"))
+    matcher = llguidance.LLMatcher(letters, grammar)
+    assert not matcher.is_error(), matcher.get_error()
+
+    def accepted(text: str) -> bool:
+        own, tokens = matcher.deep_copy(), letters.tokenize_str(text)
+        return own.try_consume_tokens(tokens) == len(tokens) and own.is_accepting()
+
+    text = FITTING[key].replace('"pet": "cat", "age": 3', '"age": 3, "pet": "cat"')
+    assert [accepted(lead + text) for lead in ("", " ", "  ")] == [True, True, False]
 
 
 @pytest.mark.parametrize("key", CONSTRAINTS)

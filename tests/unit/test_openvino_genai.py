@@ -16,13 +16,17 @@ import transformers
 
 from environments import run_in
 from frontier.techniques import Context
+from frontier.techniques.cache_eviction import CacheEviction
 from frontier.techniques.draft import Draft
 from frontier.techniques.kv_dtype import KvDtype
 from stories import stories260k
 
 ONCE = "Once upon a time"
 AGAIN = f"{ONCE}, there was a little girl. {ONCE}"
-ASKED = [[ONCE, 30, []], [AGAIN, 12, []], ["The dog", 25, []], [ONCE, 60, ["girl", ", "]]]
+LONG = "One day, Lily and Ben went to the big park. They saw a dog and a cat. " * 8
+ASKED = [
+    [ONCE, 30, []], [AGAIN, 12, []], ["The dog", 25, []], [ONCE, 60, ["girl", ", "]], [LONG, 30, []],
+]  # fmt: skip
 PLAIN = 5 * 4 * 8 * 2 * 4
 """Bytes of a token: layers, heads, numbers of a head, keys and values, bytes of a number."""
 PROGRAM = """
@@ -58,12 +62,19 @@ with contextlib.redirect_stdout(sys.stderr):
             return optimum.load(folder, settings)
         return openvino_genai.load(folder, settings, most, tokens)
 
+    def refused(model, requests):
+        try:
+            model.reserve(requests)
+        except UnsupportedError as error:
+            return str(error)
+
     def answers(cell):
         try:
             model = loaded(**cell)
         except UnsupportedError as error:
             return str(error)
         found = [dataclasses.asdict(model.generate(one)) for one in requests]
+        usage = model.model.get_metrics().cache_usage if cell["engine"] == "openvino_genai" else None
         again = [model.generate(one).text for one in requests]
         due = [Due(str(at), one, time.perf_counter_ns()) for at, one in enumerate(requests)]
         together = {name: dataclasses.asdict(one) for name, one in model.answer(due)}
@@ -78,7 +89,7 @@ with contextlib.redirect_stdout(sys.stderr):
         chosen = None if getattr(model, "speculates", False) else model.choose(Choose(requests[1].prompt, (", there", " was"))).logprobs
         held = model.loaded
         model.close()
-        return {"answers": found, "again": again, "together": together, "accepted": own, "chosen": chosen,
+        return {"answers": found, "again": again, "together": together, "accepted": own, "chosen": chosen, "usage": usage, "room": refused(model, requests[:3]),
                 "loaded": dataclasses.asdict(held)}
 
     found = {label: answers(cell) for label, cell in cells.items()}
@@ -93,15 +104,17 @@ def cell(engine: str = "openvino_genai", weights: str = "", *techniques: Any, **
 
 DRAFT = {"kind": "draft", "draft": "worse", "tokens": 4}
 LOOKUP = {"kind": "prompt_lookup", "tokens": 3, "ngram": 1}
-U8, U4 = ({"kind": "kv_dtype", "dtype": name} for name in ("u8", "u4"))
+EVICTION = {"kind": "cache_eviction", "start": 32, "heavy": 32, "recent": 32}
+U8 = {"kind": "kv_dtype", "dtype": "u8"}
 CELLS = {
     "optimum": cell("openvino"), "optimum int8": cell("openvino", "int8"),
     "plain": cell(), "int8": cell(weights="int8"),
     "one at a time": cell(most=1), "two": cell(most=2), "in parts": cell(tokens=4),
     "lookup": cell("openvino_genai", "", LOOKUP),
     "draft": cell("openvino_genai", "", DRAFT, draft="worse"),
-    "u8": cell("openvino_genai", "", U8), "u4": cell("openvino_genai", "", U4),
-    "int8 u8": cell("openvino_genai", "int8", U8), "int8 u4": cell("openvino_genai", "int8", U4),
+    "evicted": cell("openvino_genai", "", EVICTION),
+    "u8": cell("openvino_genai", "", U8),
+    "int8 u8": cell("openvino_genai", "int8", U8),
     "optimum u8": cell("openvino", "", U8), "optimum int8 u8": cell("openvino", "int8", U8),
 }  # fmt: skip
 
@@ -154,7 +167,7 @@ def test_answers_are_those_of_the_other_engine(weights: str, found: dict[str, An
 
 
 @pytest.mark.parametrize(
-    ("name", "most"), [("plain", 4), ("two", 2), ("one at a time", 1), ("lookup", 4), ("draft", 4)]
+    ("name", "most"), [("plain", 5), ("two", 2), ("one at a time", 1), ("lookup", 5), ("draft", 5)]
 )
 def test_requests_join_and_leave_one_by_one(name: str, most: int, found: dict[str, Any]) -> None:
     """The answers are those of each alone; no more are begun than it works on at once."""
@@ -168,7 +181,7 @@ def test_requests_join_and_leave_one_by_one(name: str, most: int, found: dict[st
     assert max(at_once) == most
     words = recorded["loaded"]["batching"]
     assert words == (
-        None if most == 1 else f"continuous, at most {max(most, 2) if most == 2 else 256} requests"
+        None if most == 1 else f"continuous, at most {2 if most == 2 else 256} requests"
     )
 
 
@@ -202,15 +215,13 @@ def test_accepted_tokens_are_those_that_it_counts_itself(found: dict[str, Any]) 
 
 
 def test_the_cache_has_the_bytes_that_are_stored(found: dict[str, Any]) -> None:
-    """Those of a quantized one have scales; with 4 bits they are about half of those with 8."""
-    sizes = {name: found[name]["loaded"]["kv_bytes_per_token"] for name in ("plain", "u8", "u4")}
+    """Those of a quantized one have scales."""
+    sizes = {name: found[name]["loaded"]["kv_bytes_per_token"] for name in ("plain", "u8")}
     assert sizes["plain"] == PLAIN
     assert PLAIN // 4 < sizes["u8"] < PLAIN // 2
-    assert PLAIN // 8 < sizes["u4"] < sizes["u8"]
     assert found["int8"]["loaded"]["kv_bytes_per_token"] == sizes["u8"]
-    assert found["int8 u4"]["loaded"]["kv_bytes_per_token"] == sizes["u4"]
-    assert "key-value cache in u4" in found["int8 u4"]["loaded"]["kernel"]
-    assert found["u4"]["chosen"] != found["plain"]["chosen"]
+    assert "key-value cache in u8" in found["u8"]["loaded"]["kernel"]
+    assert found["u8"]["chosen"] != found["plain"]["chosen"]
     assert found["optimum u8"]["loaded"]["kv_bytes_per_token"] == PLAIN // 4
     assert "key-value cache in u8" in found["optimum u8"]["loaded"]["kernel"]
 
@@ -221,10 +232,29 @@ def test_a_cache_that_it_has_anyway_is_found_out(name: str, found: dict[str, Any
     assert found[name] == "kv_dtype changed nothing: OpenVINO caches in u8 without it"
 
 
+def test_evicted_tokens_are_forgotten(found: dict[str, Any]) -> None:
+    """Only a request that is longer than the cache is answered otherwise, from fewer blocks."""
+    own, plain = found["evicted"], found["plain"]
+    assert said(own)[:4] == said(plain)[:4]
+    assert said(own)[4] != said(plain)[4]
+    assert own["usage"] < plain["usage"]
+    assert own["loaded"]["kv_windows"] == [[96, PLAIN]]
+    assert own["room"].startswith(
+        "cache_eviction changed nothing: its 96 tokens have room for each"
+    )
+    assert plain["room"] is None
+
+
+def test_blocks_are_evicted_whole() -> None:
+    """Another number of tokens is refused with the key."""
+    with pytest.raises(ValueError, match="heavy: must be a multiple of 32"):
+        CacheEviction(heavy=40)
+
+
 def test_what_it_has_not_is_refused_while_planning() -> None:
     """Formats of other engines, and drafts whose length changes."""
     here = Context("openvino_genai", "cpu", "float32", "native")
     assert "not in q8_0" in (KvDtype(dtype="q8_0").unsupported(here) or "")
-    assert KvDtype(dtype="u4").unsupported(here) is None
+    assert KvDtype(dtype="u8").unsupported(here) is None
     assert "constant" in (Draft(draft="d", confidence=0.4).unsupported(here) or "")
     assert Draft(draft="d", tokens=3).unsupported(here) is None

@@ -135,7 +135,7 @@ def test_own_tokenizer(
 def test_a_simulated_quantization_of_it(own: Path, tmp_path: Path) -> None:
     """The job that rounds changes weights alone, so the code goes along."""
     (tmp_path / "rounded").mkdir()
-    built = Rounding(bits=8).convert(own, tmp_path / "rounded", [])
+    built = Rounding(bits=8, dtype="float32").convert(own, tmp_path / "rounded", [])
     assert built.quantized_layers == 14
     assert len(answers(tmp_path / "rounded")) == len(PROMPTS)
 

@@ -46,6 +46,19 @@ def test_isolated() -> None:
     assert subprocess.run(command, capture_output=True, check=True).stdout
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_its_import_changes_no_environment(name: str) -> None:
+    """A module that imports a program, such as a test, still has the same environment."""
+    changes = [
+        node
+        for statement in ast.parse(source(name).read_text(encoding="utf-8")).body
+        if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Expr))
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Attribute) and node.attr == "environ"
+    ]
+    assert not changes
+
+
 @pytest.mark.parametrize("name", [name for name in BY_HAND if name not in WITHOUT_SPEC])
 def test_bad_spec_is_reported_in_one_line(name: str, tmp_path: Path) -> None:
     """A specification that is no JSON, before anything else is read."""

@@ -214,7 +214,9 @@ def test_what_was_not_pruned_is_found_out(
 ) -> None:
     """Read from the files, a job that changed nothing, or something else, ends as unsupported."""
     with pytest.raises(UnsupportedError, match=message):
-        zeros.result_of(folder / "llama", written(folder, tmp_path, change), pattern, 0.5)
+        zeros.result_of(
+            folder / "llama", written(folder, tmp_path, change), "float32", pattern, 0.5
+        )
 
 
 def test_pruning_what_is_pruned_already(folder: Path, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ from frontier import identity
 from frontier.arrivals import one_by_one
 from frontier.datasets import Row
 from frontier.engines import Generate, LoadedModel
-from frontier.engines.common.generating import HfGenerateModel
 from frontier.engines.loaded import transformers as engine
+from frontier.engines.loaded.generated import TransformersModel
 from frontier.errors import OutOfMemoryError
 from frontier.gates import Timing
 from frontier.gates.sessions import Sessions
@@ -433,7 +433,7 @@ def test_a_disturbed_session_is_not_taken(
 def test_room_for_other_requests(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only requests of the same size are reused where times depend on the size of the cache."""
     room = {8: 64, 9: 64, 12: 128}
-    monkeypatch.setattr(HfGenerateModel, "reserve", lambda _self, requests: room[len(requests)])
+    monkeypatch.setattr(TransformersModel, "reserve", lambda _self, requests: room[len(requests)])
     small = cell.measure(8)
     cell.measure(9)
     assert cell.asked.total() == 1

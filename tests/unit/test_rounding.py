@@ -194,7 +194,7 @@ def converted(kind: str, tmp_path: Path, options: dict[str, Any], **saving: Any)
     """The checkpoint, its conversion, and the conversion's facts."""
     before, after = grow(tmp_path / "before", kind, **saving), tmp_path / "after"
     after.mkdir()
-    built = Rounding(**options).convert(before, after, [])
+    built = Rounding(**{"dtype": "float32"} | options).convert(before, after, [])
     return weights(before), weights(after), built
 
 
@@ -222,22 +222,26 @@ def test_every_matrix_of_a_block_and_nothing_else(kind: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_packed_bytes_are_counted(dtype: torch.dtype, tmp_path: Path) -> None:
-    """The bytes of a Llama, counted by hand, in groups of 32 that do not divide rows of 48 and 80."""
+    """The bytes of a Llama, counted by hand, in groups of 32 that do not divide rows of 48 and 80.
+
+    The other weights count in the precision in which they are computed, however they are stored.
+    """
     options = {"bits": 4, "symmetric": False, "granularity": "group", "group_size": 32}
+    options |= {"dtype": "bfloat16"}
     _, after, built = converted("llama", tmp_path, options, dtype=dtype)
     rows = {48: 48 + 24 + 24 + 48 + 80 + 80, 80: 48}  # rows of each length in a block
     packed = sum(
         count * (length // 2 + -(-length // 32) * (2 + 2)) for length, count in rows.items()
     )
     others = 2 * 300 * 48 + 48 + 2 * 2 * 48
-    assert built.simulated_bytes == 2 * packed + others * dtype.itemsize
+    assert built.simulated_bytes == 2 * packed + others * 2
     assert {tensor.dtype for tensor in after.values()} == {dtype}
 
 
 @pytest.mark.parametrize("method", ["rounding", "codebook"])
 def test_a_file_or_several(method: str, tmp_path: Path) -> None:
     """The same weights, however they are spread; and what belongs to the model comes along."""
-    conversion = CONVERSIONS.load(method)(bits=3)
+    conversion = CONVERSIONS.load(method)(bits=3, dtype="float32")
     found = []
     for folder, size in ((tmp_path / "one", "1GB"), (tmp_path / "several", "60KB")):
         after = folder / "after"
@@ -259,7 +263,7 @@ def test_gpt2_as_the_hub_has_it(tmp_path: Path) -> None:
     model.base_model.save_pretrained(tmp_path / "before")
     assert "h.0.mlp.c_fc.weight" in weights(tmp_path / "before")
     (tmp_path / "after").mkdir()
-    options = {"bits": 2, "symmetric": True}
+    options = {"bits": 2, "symmetric": True, "dtype": "float32"}
     built = Rounding(**options).convert(tmp_path / "before", tmp_path / "after", [])
     assert built.quantized_layers == LAYERS["gpt2"]
 
@@ -273,7 +277,7 @@ def test_the_checkpoint_is_not_written_to(tmp_path: Path) -> None:
     for path in before.iterdir():
         (linked / path.name).symlink_to(path)
     (tmp_path / "after").mkdir()
-    Rounding(bits=2).convert(linked, tmp_path / "after", [])
+    Rounding(bits=2, dtype="float32").convert(linked, tmp_path / "after", [])
     assert (before / "model.safetensors").read_bytes() == content
 
 
@@ -313,7 +317,7 @@ def test_what_cannot_be_rounded(harm: Any, message: str, tmp_path: Path) -> None
     harm(before)
     (tmp_path / "after").mkdir()
     with pytest.raises((UserError, UnsupportedError), match=message) as error:
-        Rounding(bits=4).convert(before, tmp_path / "after", [])
+        Rounding(bits=4, dtype="float32").convert(before, tmp_path / "after", [])
     assert "\n" not in str(error.value)
 
 
@@ -349,7 +353,7 @@ def test_fewer_bits_err_more(method: str, test_data: Path, tmp_path: Path) -> No
     for bits in (8, 4, 2):
         (tmp_path / str(bits)).mkdir()
         quantization = quantizer(method, bits=bits)
-        conversion = CONVERSIONS.load(method)(bits=bits)
+        conversion = CONVERSIONS.load(method)(bits=bits, dtype="float32")
         built = conversion.convert(native, tmp_path / str(bits), [])
         assert built.quantized_layers == 5 * 7
         found = said(tmp_path / str(bits), quantization)

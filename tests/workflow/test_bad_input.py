@@ -157,7 +157,10 @@ def test_unreadable_study(place: Workspace, case: str, given: str) -> None:
             "results/tiny-llama/cpu/sums.multi-stream.json",
             ("scenario: unknown id 'multi-stream'", "single-stream"),
         ),
-        ("results/tiny-llama+kv/cpu/sums.json", ("no technique 'kv'", "tiny-llama")),
+        (
+            "results/tiny-llama+kv/cpu/sums.json",
+            ("variant 'tiny-llama+kv'", "technique: unknown id 'kv'"),
+        ),
     ],
 )
 def test_target(built: Workspace, target: str, words: tuple[str, ...]) -> None:

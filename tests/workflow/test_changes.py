@@ -360,11 +360,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
         edit("host/locks.py", ("altered since it was locked", "not as it was locked")), NOTHING
     ),
     "an engine's errors reworded": (
-        edit(
-            "engines/loaded/transformers.py", ("torch.compile failed: ", "torch.compile cannot compile it: "),
-            ('"torch.compile failed"', '"torch.compile cannot compile it"'),
-        ),
-        NOTHING,
+        edit("engines/loaded/transformers.py", ("quantized no layer of", "did not quantize any layer of")), NOTHING
     ),
     "errors of measuring reworded": (
         both(
@@ -430,7 +426,7 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "as JSON": (rewritten(lambda text: json.dumps(yaml.safe_load(text))), NOTHING),
     "defaults said explicitly": (
         both(
-            put("engines", "engines/transformers/compile", False),
+            put("engines", "engines/transformers/cache", "grouped"),
             put("models", f"{LLAMA_KEYS}/dtype", "float32"),
             put("tasks", f"{REVIEWS}/sample/seed", 0),
             put("tasks", f"{SUMS}/scorer/time_limit_s", 5),
@@ -464,7 +460,6 @@ CHANGES: dict[str, tuple[Change, set[str]]] = {
     "device: like another": (alike, NOTHING),
     "device: an engine of another name that is the same": (renamed_engine, NOTHING),
     # Keys of an engine.
-    "engine: compile": (put("engines", "engines/transformers/compile", True), measures()),
     "engine: label": (put("engines", "engines/transformers/label", "T"), NOTHING),
     "engine: another that is there": (put("engines", "engines/other", {"like": "transformers"}), NOTHING),
     "engine: its cache": (put("engines", "engines/transformers/cache", "broadcast"), NOTHING),

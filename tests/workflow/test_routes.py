@@ -79,8 +79,11 @@ def tour(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         warmup = {"minimum": 2, "maximum": 40, "tolerance": 50.0}
         relaxed = {**tiny.BUSY, "threads": 1, "warmup": warmup}
         place.set("devices", f"devices/{device}", devices[device] | relaxed)
-    measured = [name for name in STUDY["quantizations"] if name not in SIBLINGS]
-    study = {**STUDY, "models": [MODEL], "tasks": ["sums"], "quantizations": measured}
+    parts = [
+        {**part, "quantizations": [name for name in part["quantizations"] if name not in SIBLINGS]}
+        for part in (STUDY, *STUDY["also"])
+    ]
+    study = {**parts[0], "models": [MODEL], "tasks": ["sums"], "also": parts[1:]}
     place.path(TOUR).write_text(yaml.safe_dump({"title": "Tiny tour", "study": study}))
     place.share_environments()
     place.build("--configfile", TOUR)

@@ -10,9 +10,6 @@ import os
 import sys
 from pathlib import Path
 
-# Everything is local. One core: sums do not depend on the number of cores.
-os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
@@ -31,6 +28,8 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="checkpoint folder to read")
     parser.add_argument("--output", type=Path, required=True, help="adapter folder to write")
     args = parser.parse_args()
+    # Everything is local. Libraries read this when they are imported.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
     presence.exit_with_runner()
     recipe = values.checked_spec(args.spec, AdapterRecipe)
     locks.check_lock(args.model)
@@ -41,7 +40,7 @@ def main() -> None:
     from frontier.fetching import adapters
     from frontier.growing import adapt
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # sums do not depend on the number of cores
     logging.disable_progress_bar()
     progress = Progress(f"grow {args.output}", recipe.steps, "steps")
     adapted = adapt.adapt(args.model, recipe, lambda loss: progress.step(f"(loss {loss:.3f})"))

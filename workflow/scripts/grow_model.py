@@ -10,9 +10,6 @@ import os
 import sys
 from pathlib import Path
 
-# One core: models train side by side, and sums do not depend on the number of cores.
-os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
@@ -30,6 +27,8 @@ def main() -> None:
     parser.add_argument("--spec", required=True, help="JSON, or the path of a JSON file")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
     args = parser.parse_args()
+    # One core: models train side by side, and sums do not depend on the number of cores.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     presence.exit_with_runner()
     recipe = values.checked_spec(args.spec, Recipe)
     # Imported late: they take seconds.

@@ -11,9 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Everything is local: no network access, and no telemetry.
-os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
-
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
 
 from frontier import values
@@ -33,6 +30,8 @@ def main() -> None:
     parser.add_argument("--adapter", type=Path, required=True, help="adapter folder to read")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint folder to write")
     args = parser.parse_args()
+    # Everything is local: no network access, and no telemetry. Libraries read it when imported.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
     presence.exit_with_runner()
     identity = values.recorded_identity(args.spec)
     for folder in (args.model, args.adapter):

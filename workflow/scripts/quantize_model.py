@@ -13,9 +13,6 @@ import os
 import sys
 from pathlib import Path
 
-# Everything is local: no network access, and no telemetry.
-os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
-
 from pydantic import ValidationError
 
 sys.path.insert(0, str(Path(__file__).parent))  # PYTHONSAFEPATH leaves it out
@@ -50,6 +47,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Converts into a new folder, writes its lock, then moves it into place."""
     args = arguments()
+    # Everything is local: no network access, and no telemetry. Libraries read it when imported.
+    os.environ |= {"HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
     presence.exit_with_runner()
     spec = values.checked_spec(args.spec, QuantizeSpec)
     identity = values.recorded_identity(args.spec)

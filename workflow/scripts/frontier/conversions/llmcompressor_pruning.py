@@ -40,4 +40,4 @@ class LlmCompressorPruning(Conversion):
         recipe = [kind(sparsity=self.sparsity, mask_structure=structure, ignore=["re:.*lm_head"])]
         with compressed(checkpoint, self.dtype, GROUPS[self.pattern], recipe, texts) as folder:
             assemble(folder, checkpoint, output)
-        return zeros.result_of(checkpoint, output, self.pattern, self.sparsity)
+        return zeros.result_of(checkpoint, output, self.dtype, self.pattern, self.sparsity)

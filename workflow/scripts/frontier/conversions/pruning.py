@@ -55,8 +55,8 @@ class Pruning(Conversion):
                 raise UnsupportedError(f"Wanda: no layer of the model has the weight {name}")
             return self.pruned(matrix, found[0]), 0
 
-        simulate(checkpoint, output, change)
-        return zeros.result_of(checkpoint, output, self.pattern, self.sparsity)
+        simulate(checkpoint, output, self.dtype, change)
+        return zeros.result_of(checkpoint, output, self.dtype, self.pattern, self.sparsity)
 
     def pruned(self, matrix: torch.Tensor, norm: torch.Tensor | None) -> torch.Tensor:
         """A matrix [out, in] with zeros; with norms [in] compared row by row, else as a whole."""

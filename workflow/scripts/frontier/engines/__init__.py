@@ -114,6 +114,12 @@ class LoadedModel(ABC):
             return False
         return True
 
+    def tokens(self, request: Request) -> int:
+        """The most tokens of a request and its answer. Raises UnsupportedError if too long."""
+        if isinstance(request, Generate):
+            return len(self._ids(request)) + request.max_new_tokens
+        return max(len(pair.before) + len(pair.after) for pair in self._pairs(request))
+
     def _ids(self, request: Generate) -> list[int]:
         """The prompt's ids. Raises UnsupportedError if a request is too long."""
         return self.prompting.encode(request.prompt, request.max_new_tokens)

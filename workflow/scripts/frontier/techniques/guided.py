@@ -1,8 +1,8 @@
 """Guided decoding: only tokens with which an answer can still fit a schema, a regex or a grammar.
 
-In transformers by llguidance (https://github.com/guidance-ai/llguidance), at most one space between
-the parts of JSON; in ONNX Runtime GenAI by its own copy of that, without spaces there; in servers
-by their own. A server that ignored it is found out by its answers.
+In transformers by llguidance (https://github.com/guidance-ai/llguidance), with at most one space
+before an answer and between the parts of JSON; in ONNX Runtime GenAI by its own copy of that,
+without these spaces; in servers by their own. A server that ignored it is found out by its answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from frontier.blocks import Arguments, Measure, Text
 from frontier.chosen import explicit
 from frontier.errors import Reason, one_line
 from frontier.techniques import Context, Technique
-from frontier.techniques.common.fitting import grammar_of
+from frontier.techniques.common.fitting import behind_a_space, grammar_of, lark_of
 
 KEYS = ("json_schema", "regex", "grammar")
 
@@ -67,7 +67,7 @@ class Guided(Technique):
             return "json_schema", json.dumps(schema)
         if self.regex is not None:
             return "regex", self.regex
-        return "lark_grammar", self._grammar()
+        return "lark_grammar", lark_of(self.grammar or "")
 
     def transformers_processing(self, prompting: Any, vocabulary: int) -> Callable[[], Any]:
         """The function that makes each request's logits processor."""
@@ -77,4 +77,5 @@ class Guided(Technique):
 
     def _grammar(self) -> str:
         """The constraint as llguidance reads it."""
-        return grammar_of(explicit(self, Technique.model_fields), spaces=" ?")
+        block = explicit(self, Technique.model_fields)
+        return behind_a_space(grammar_of(block, spaces=" ?"))

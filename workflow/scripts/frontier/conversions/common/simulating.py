@@ -18,10 +18,12 @@ from typing import Literal
 
 import torch
 
+from frontier.blocks import Dtype
 from frontier.checkpoints.safetensor_files import CONFIG, TensorHeader, chosen, headers, json_object
 from frontier.conversions import Conversion, ConversionResult, copy_settings
 from frontier.errors import UnsupportedError, UserError, one_line
 from frontier.host import files
+from frontier.quantizers import BYTES
 
 DTYPES = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 IN_BLOCK = re.compile(r"(^|\.)\d+\..*weight$")
@@ -37,6 +39,7 @@ class Simulation(Conversion, ABC):
     """A rounding of matrices, per group of weights, written in the model's dtype."""
 
     bits: int
+    dtype: Dtype
     granularity: Literal["tensor", "channel", "group"] = "channel"
     group_size: int | None = None
 
@@ -49,7 +52,7 @@ class Simulation(Conversion, ABC):
             rounded, groups = by_group(matrix, size, self.rounded)
             return rounded, -(-matrix.numel() * self.bits // 8) + groups * self.group_bytes()
 
-        return simulate(checkpoint, output, change)
+        return simulate(checkpoint, output, self.dtype, change)
 
     @abstractmethod
     def rounded(self, groups: torch.Tensor) -> torch.Tensor:
@@ -60,8 +63,10 @@ class Simulation(Conversion, ABC):
         """The packed bytes of a group apart from its weights' bits."""
 
 
-def simulate(checkpoint: Path, output: Path, change: ChangeMatrix) -> ConversionResult:
+def simulate(checkpoint: Path, output: Path, dtype: str, change: ChangeMatrix) -> ConversionResult:
     """Writes CHECKPOINT with changed matrices to OUTPUT; counts them and the packed bytes.
+
+    All other weights count as in `dtype`, in which they are computed.
 
     Raises UserError for an unreadable checkpoint, UnsupportedError for one with unknown matrices.
     """
@@ -77,7 +82,7 @@ def simulate(checkpoint: Path, output: Path, change: ChangeMatrix) -> Conversion
                     layers += 1
                     packed += _rewrite(copy, tensor, partial(change, name), transposed)
                 else:
-                    packed += tensor.end - tensor.begin
+                    packed += math.prod(tensor.shape) * BYTES[dtype]
     except ValueError as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
     if not layers:

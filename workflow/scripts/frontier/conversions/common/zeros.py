@@ -10,25 +10,30 @@ import numpy as np
 from frontier.checkpoints.safetensor_files import CONFIG, json_object
 from frontier.conversions import ConversionResult
 from frontier.conversions.common.simulating import TRANSPOSED, is_layer
-from frontier.conversions.common.weights import STORED, Array, tensors
+from frontier.conversions.common.weights import Array, tensors
 from frontier.errors import UnsupportedError
+from frontier.quantizers import BYTES
 
 FOUR, TWO = 4, 2
 LEAST = 0.99
 """The part of the requested share that must be there, since a row's share is rounded down."""
 
 
-def result_of(checkpoint: Path, output: Path, pattern: str, sparsity: float) -> ConversionResult:
+def result_of(
+    checkpoint: Path, output: Path, dtype: str, pattern: str, sparsity: float
+) -> ConversionResult:
     """The facts of a checkpoint pruned to `output`, from the numbers in both.
 
-    The packed bytes are the other weights in their precision, and a bit a weight for their places:
-    exactly those of 2:4, whose places take two bits for each weight that stays.
+    The packed bytes are the other weights in `dtype`, in which they are computed, and a bit a
+    weight for their places: exactly those of 2:4, whose places take two bits for each weight that
+    stays.
     Raises UnsupportedError if no weight was set to zero, too few were, or 2:4 is not kept.
     """
     layers = zeros = before = count = packed = 0
-    for was, (name, matrix, width) in zip(_matrices(checkpoint), _matrices(output), strict=True):
+    width = BYTES[dtype]
+    for was, (name, matrix, size) in zip(_matrices(checkpoint), _matrices(output), strict=True):
         if matrix is None or was[1] is None:
-            packed += width
+            packed += size * width
             continue
         here = matrix.size - int(np.count_nonzero(matrix))
         before += was[1].size - int(np.count_nonzero(was[1]))
@@ -48,14 +53,13 @@ def result_of(checkpoint: Path, output: Path, pattern: str, sparsity: float) -> 
 
 
 def _matrices(folder: Path) -> Iterator[tuple[str, Array | None, int]]:
-    """All tensors sorted by name: a layer's matrix [out, in] and its width, or only the bytes."""
+    """All tensors sorted by name: a layer's matrix [out, in] or None, and how many numbers."""
     turned = json_object(folder / CONFIG).get("model_type") in TRANSPOSED
     for tensor in sorted(tensors(folder), key=lambda tensor: tensor.name):
-        width = np.dtype(STORED[tensor.stored]).itemsize
         if is_layer(tensor.name, tensor.shape):
-            yield tensor.name, tensor.read().T if turned else tensor.read(), width
+            yield tensor.name, tensor.read().T if turned else tensor.read(), tensor.size
         else:
-            yield tensor.name, None, tensor.size * width
+            yield tensor.name, None, tensor.size
 
 
 def _fewest_of_four(matrix: Array) -> int:

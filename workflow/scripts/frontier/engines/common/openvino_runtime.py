@@ -122,7 +122,7 @@ def paged(checkpoint: Path, given: Mapping[str, str]) -> Paged:
 
 def _block_bytes(cache: Any) -> int:
     """The bytes of a block of keys or values."""
-    sizes = [size.get_length() for size in list(cache.get_partial_shape())[1:]]
+    sizes: list[int] = [size.get_length() for size in list(cache.get_partial_shape())[1:]]
     return math.prod(sizes) * int(cache.get_element_type().bitwidth) // 8
 
 

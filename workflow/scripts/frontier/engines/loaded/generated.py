@@ -9,6 +9,7 @@ from typing import Any
 import transformers
 
 from frontier.engines import Choice, Choose, Generate, Generation, Loaded
+from frontier.engines.common.bounding import check_bounded
 from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.batched import BatchedModel
 from frontier.engines.loaded.drafting import Drafts
@@ -53,21 +54,8 @@ class TransformersModel(BatchedModel):
 
     def reserve(self, requests: Sequence[Request]) -> int | None:
         """Raises UnsupportedError if a bounded cache has room for each request: nothing changes."""
-        held = [(one, one.cached_tokens) for one in self.techniques if one.cached_tokens]
-        longest = max(map(self._tokens, requests), default=0) if held else 0
-        for one, tokens in held:
-            if tokens >= longest:
-                raise UnsupportedError(
-                    f"{one.kind} changed nothing: its {tokens} tokens have room for each request, "
-                    f"of at most {longest}"
-                )
+        check_bounded(self, self.techniques, requests)
         return None
-
-    def _tokens(self, request: Request) -> int:
-        """The most tokens of a request and its answer."""
-        if isinstance(request, Generate):
-            return len(self._ids(request)) + request.max_new_tokens
-        return max(len(pair.before) + len(pair.after) for pair in self._pairs(request))
 
     def choose(self, request: Choose) -> Choice:
         """The choices' log-likelihoods. Raises UnsupportedError too if a technique is idle."""

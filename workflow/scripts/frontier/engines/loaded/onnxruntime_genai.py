@@ -63,7 +63,7 @@ class OnnxRuntimeGenAiModel(Batching):
         tokens: list[int] = []
         token_ns: list[int] = []
         # Its own sampling would cut the last of the tokens that have `top_p` together.
-        choose = request.sampling and chooser(request.sampling)
+        choose = chooser(request.sampling) if request.sampling else None
         with out_of_memory():
             generator = self._generator(len(ids) + request.max_new_tokens)
             generator.append_tokens(np.array(ids, np.int32))
@@ -169,7 +169,7 @@ class OnnxRuntimeGenAiModel(Batching):
     def bytes_per_token(self) -> int:
         """Memory of a token in a batch, roughly: its cache, and while its prompt is read."""
         config = self.prompting.config
-        numbers = ACTIVATIONS * config.hidden_size + config.vocab_size
+        numbers: int = ACTIVATIONS * config.hidden_size + config.vocab_size
         return (self.loaded.kv_bytes_per_token or 0) + 4 * numbers
 
     def free_bytes(self) -> int:

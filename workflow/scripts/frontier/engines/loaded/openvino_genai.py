@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from frontier.engines.common.prompting import Prompting, positions
 from frontier.engines.loaded.drafting import other_tokens
 from frontier.engines.loaded.stepped import Limit, SteppedModel
 from frontier.errors import UnsupportedError, UserError, one_line
+from frontier.techniques import Technique
 
 WEIGHTS = "openvino_model.bin"
 
@@ -37,7 +39,11 @@ def load(checkpoint: Path, settings: Settings, most: int, tokens: int) -> Steppe
             cache = openvino_runtime.paged(checkpoint, given)
             openvino_runtime.check_cache(checkpoint, settings, cache.precision)
             pipeline = _pipeline(
-                checkpoint, settings, given, _scheduling(most, tokens), Path(place)
+                checkpoint,
+                settings,
+                given,
+                _scheduling(most, tokens, settings.techniques),
+                Path(place),
             )
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{checkpoint}: unreadable checkpoint: {one_line(error)[:300]}") from error
@@ -46,6 +52,11 @@ def load(checkpoint: Path, settings: Settings, most: int, tokens: int) -> Steppe
         weights_bytes=sum((folder / WEIGHTS).stat().st_size for folder in folders),
         quantized_layers=None,
         kv_bytes_per_token=cache.bytes_per_token,
+        kv_windows=tuple(
+            (one.cached_tokens, cache.bytes_per_token)
+            for one in settings.techniques
+            if one.cached_tokens
+        ),
         kernel=f"{cache.words}, paged attention",
     )
     limits = _limits(prompting, positions_of_draft, windows=cache.windows)
@@ -62,10 +73,13 @@ def _limits(prompting: Prompting, draft: int | None, *, windows: bool) -> list[L
     return found
 
 
-def _scheduling(most: int, tokens: int) -> Any:
+def _scheduling(most: int, tokens: int, techniques: Sequence[Technique]) -> Any:
+    keys = {"max_num_seqs": most, "max_num_batched_tokens": tokens, "enable_prefix_caching": False}
+    for one in techniques:
+        keys |= one.openvino_genai_scheduling()
     scheduling = SchedulerConfig()
-    scheduling.max_num_seqs, scheduling.max_num_batched_tokens = most, tokens
-    scheduling.enable_prefix_caching = False
+    for name, value in keys.items():
+        setattr(scheduling, name, value)
     return scheduling
 
 

@@ -22,10 +22,11 @@ from frontier.engines import (
     Loaded,
     LoadedModel,
 )
+from frontier.engines.common.bounding import check_bounded
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import Pair, Prompting
 from frontier.errors import OutOfMemoryError, UnsupportedError
-from frontier.requests import Sampling
+from frontier.requests import Request, Sampling
 from frontier.techniques import Technique
 
 
@@ -62,10 +63,16 @@ class SteppedModel(LoadedModel):
         self.model, self.prompting, self.loaded, self.most = pipeline, prompting, loaded, most
         given = (one.openvino_genai_generating() for one in techniques)
         self.keys = {name: value for one in given for name, value in one.items()}
+        self.techniques = techniques
         self.speculates = any(one.SPECULATES for one in techniques)
         self.limits = limits
         self.flights: list[Flight] = []
         self.begun = 0
+
+    def reserve(self, requests: Sequence[Request]) -> int | None:
+        """Raises UnsupportedError if a bounded cache has room for each request: nothing changes."""
+        check_bounded(self, self.techniques, requests)
+        return None
 
     def generate(self, request: Generate) -> Generation:
         """The completion of a prompt. Raises OutOfMemoryError, UnsupportedError (too long)."""

@@ -37,7 +37,7 @@ class Simulated(Prepared, ABC):
     def preparation(self, engine: EngineFacts, dtype: str) -> Preparation:
         """The job that rounds."""
         keys = {name: value for name, value in block_of(self).items() if name != "method"}
-        return Preparation(self.CONVERSION, keys)
+        return Preparation(self.CONVERSION, keys | {"dtype": dtype})
 
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """The bytes of the simulation: the model's own."""

@@ -45,7 +45,6 @@ def grammar_of(block: Mapping[str, Any], spaces: str | None = None) -> str:
     ValueError for a GBNF that it cannot read; another fault is its matcher's.
     """
     from llguidance import LLMatcher
-    from llguidance.gbnf_to_lark import gbnf_to_lark
 
     if "json_schema" in block:
         own = None if spaces is None else {"whitespace_pattern": spaces}
@@ -53,10 +52,27 @@ def grammar_of(block: Mapping[str, Any], spaces: str | None = None) -> str:
         return str(LLMatcher.grammar_from_json_schema(schema, overrides=own))
     if "regex" in block:
         return str(LLMatcher.grammar_from_regex(block["regex"]))
+    return json.dumps({"grammars": [{"lark_grammar": lark_of(block["grammar"])}]})
+
+
+def lark_of(grammar: str) -> str:
+    """A grammar in GBNF in llguidance's own notation. Raises ValueError if it cannot be read."""
+    from llguidance.gbnf_to_lark import gbnf_to_lark
+
     try:
-        return str(LLMatcher.grammar_from_lark(gbnf_to_lark(block["grammar"])))
-    except Exception as error:  # its reader of GBNF raises nothing more precise
+        return str(gbnf_to_lark(grammar))
+    except Exception as error:  # it raises nothing more precise
         raise ValueError(str(error)) from error
+
+
+def behind_a_space(grammar: str) -> str:
+    """A grammar of `grammar_of` that may have one space before it.
+
+    Most models have learnt words with the space before them, so an answer often begins with one.
+    """
+    (own,) = json.loads(grammar)["grammars"]
+    first = {"name": "first", "lark_grammar": 'start: " "? @own'}
+    return json.dumps({"grammars": [first, {**own, "name": "own"}]})
 
 
 def _matcher(block: Mapping[str, Any]) -> tuple[Any, Any]:
