@@ -75,7 +75,7 @@ def used_bytes(folder: Path) -> Iterator[int]:
                 yield always + sum(
                     module.gate_up_proj[one].nbytes + module.down_proj[one].nbytes
                     for module, indices in chosen
-                    for one in indices.unique().tolist()
+                    for one in {*indices.flatten().tolist()}
                 )
 
 

@@ -23,7 +23,7 @@ from frontier.planning.steps import Steps
 from frontier.quantizers.native import WRITTEN_IN
 from frontier.results import layout
 from frontier.scenarios.single_stream import SingleStream
-from frontier.techniques import technique_of
+from frontier.techniques import block_of, technique_of
 
 CATALOGUE = read_catalogue(ROOT / "config")
 GB = 10**9
@@ -92,6 +92,38 @@ def test_a_draft_takes_memory_too() -> None:
         for one in (None, its)
     )
     assert long - short > weights / estimates.LOAD_BYTES_S
+
+
+@pytest.mark.parametrize(
+    ("variant", "device", "reason"),
+    [
+        ("mixtral-8x7b-q4-k-m+offload-experts", "a6000-llama-server", None),
+        ("mixtral-8x7b-q4-k-m+offload-experts-16", "a6000-llama-server", None),
+        ("mixtral-8x7b-q8-0+offload-experts", "a6000-llama-server", None),  # 50 GB into 48
+        ("mixtral-8x7b+offload-experts", "a6000-vllm", None),
+        ("mixtral-8x7b+offload-experts-16", "a6000-vllm", "vllm has no expert_offload with these"),
+        ("llama2-7b-q4-k-m+offload-experts", "a6000-llama-server", "no experts are known"),
+        ("mixtral-8x7b-q4-k-m+offload-experts", "cpu-llama-server", "nothing on a cpu"),
+        ("mixtral-8x7b+offload-experts", "h200", "transformers has no expert_offload"),
+    ],
+)
+def test_experts_are_offloaded_from_a_gpu(variant: str, device: str, reason: str | None) -> None:
+    """Experts and a GPU are all it needs, whether the whole model fits or not."""
+    found = cell(variant, device)
+    assert found.outcome == ("unsupported" if reason else "planned"), found.reason
+    assert (reason or "") in (found.reason or "")
+
+
+def test_the_settings_for_expert_offload() -> None:
+    """All layers or the first ones have settings of their own."""
+    server = CATALOGUE.engines["llama-server"]
+    every, some = (
+        server.technique(block_of(CATALOGUE.techniques[name])).arguments  # type: ignore[attr-defined]
+        for name in ("offload-experts", "offload-experts-16")
+    )
+    assert every == ("--cpu-moe",)
+    assert some == (("--n-cpu-moe", "16"),)
+    assert cell("mixtral-8x7b-q8-0", "a6000-llama-server").outcome == "does-not-fit"
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ def test_isolated() -> None:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_its_import_changes_no_environment(name: str) -> None:
-    """What imports a program, such as a test, goes on with the environment that it had."""
+    """A module that imports a program, such as a test, still has the same environment."""
     changes = [
         node
         for statement in ast.parse(source(name).read_text(encoding="utf-8")).body

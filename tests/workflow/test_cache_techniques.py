@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -24,6 +25,7 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
         "kv4": {"kind": "kv_quantized", "group_size": 16},
         "sparse": {"kind": "contextual_sparsity", "share": 0.5},
         "all": {"kind": "contextual_sparsity", "share": 1.0},
+        "continuous": {"kind": "continuous_batching", "requests": 4, "page": 16},
     }
     place.set("techniques", "techniques", blocks)
     place.set(
@@ -31,20 +33,24 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace
         "study",
         {
             "models": ["tiny-llama"], "quantizations": ["native"], "devices": ["cpu"],
-            "tasks": ["sums"], "techniques": ["sinks", "kv4", "sparse", "all"],
+            "tasks": ["sums"], "techniques": ["sinks", "kv4", "sparse", "all", "continuous"],
+            "scenarios": ["single-stream", "offline"],
         },
     )  # fmt: skip
     place.build()
     return place
 
 
+def rows_of(place: Workspace, *ends: str, scenario: str = "single-stream") -> list[dict[str, Any]]:
+    """The study's rows of these variants."""
+    rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
+    rows = [row for row in rows if row["scenario"] == scenario]
+    return [next(row for row in rows if row["variant"] == f"tiny-llama{end}") for end in ends]
+
+
 def test_a_simulated_cache_has_a_size_and_no_times(place: Workspace) -> None:
     """Its five tokens, as they would be stored; the quantized cache is real."""
-    rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
-    plain, packed, sinks = (
-        next(row for row in rows if row["variant"] == f"tiny-llama{end}")
-        for end in ("", "+kv4", "+sinks")
-    )
+    plain, packed, sinks = rows_of(place, "", "+kv4", "+sinks")
     assert (plain["simulated"], packed["simulated"], sinks["simulated"]) == (False, False, True)
     assert sinks["kv_cache_bytes"] == 5 * PLAIN
     assert plain["kv_cache_bytes"] > packed["kv_cache_bytes"] > 5 * PLAIN
@@ -55,11 +61,7 @@ def test_a_simulated_cache_has_a_size_and_no_times(place: Workspace) -> None:
 
 def test_a_simulated_sparsity_has_a_share_and_no_times(place: Workspace) -> None:
     """Half of its neurons are out; all of them would be its parent again, which is refused."""
-    rows = pl.read_parquet(place.path("results/study.parquet")).to_dicts()
-    plain, half, every = (
-        next(row for row in rows if row["variant"] == f"tiny-llama{end}")
-        for end in ("", "+sparse", "+all")
-    )
+    plain, half, every = rows_of(place, "", "+sparse", "+all")
     recipe = tiny.recipe("llama")
     out = recipe["layers"] * recipe["intermediate"] / 2 * 3 * recipe["hidden"]
     (measured,) = place.path("results/tiny-llama/cpu/sums").glob("*/measurement.json")
@@ -71,3 +73,22 @@ def test_a_simulated_sparsity_has_a_share_and_no_times(place: Workspace) -> None
     assert every["outcome"] == "unsupported"
     assert "leaves nothing out" in every["reason"]
     assert "Weights read" in place.path("results/report.html").read_text(encoding="utf-8")
+
+
+def test_continuous_batching_gives_the_parents_answers(place: Workspace) -> None:
+    """Offline, with a throughput of its own and a cache of the same size; not one by one."""
+    plain, own = rows_of(place, "", "+continuous", scenario="offline")
+    assert (plain["outcome"], own["outcome"]) == ("measured", "measured"), own["reason"]
+    assert own["output_tokens_per_s"] > 0
+    assert own["batching"].startswith("continuously, at most 4 requests")
+    assert own["kv_cache_bytes"] == plain["kv_cache_bytes"]
+    answers = [
+        [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+        for end in ("", "+continuous")
+        for path in place.path(f"results/tiny-llama{end}/cpu/sums.offline").glob("*/requests.jsonl")
+    ]
+    assert len(answers) == 2
+    assert answers[0] == answers[1]
+    (alone,) = rows_of(place, "+continuous")
+    assert alone["outcome"] == "unsupported"
+    assert "does not run continuous_batching in the scenario single-stream" in alone["reason"]

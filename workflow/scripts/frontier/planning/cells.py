@@ -189,7 +189,8 @@ def cell(catalogue: Catalogue, place: Place, host_memory: HostMemory) -> Cell:
     new = catalogue.tasks[task].new_tokens * catalogue.tasks[task].turns
     cache = kv_cache_bytes(found.model, found.engine, found.dtype, new)
     memory = device_bytes(found.device, host_memory)
-    if found.weight_bytes is not None and memory is not None:
+    offloads = any(one.OFFLOADS for one in found.techniques)  # how much is known once it is loaded
+    if found.weight_bytes is not None and memory is not None and not offloads:
         needed = found.weight_bytes + (cache or 0) + MARGIN_BYTES
         needed += draft_bytes(found, catalogue, new)
         if needed > memory:

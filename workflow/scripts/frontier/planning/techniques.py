@@ -56,6 +56,8 @@ def _alone(one: Technique, found: Placement, context: Context) -> Reason | None:
     """The reason why a technique cannot run in a cell, whatever the others are."""
     if not one.CHOOSES and context.asks == "choose":
         return f"{one.kind} changes only how texts are generated, and nothing is generated here"
+    if reason := one.pointless(context):
+        return reason
     if found.engine.runs_technique(block_of(one)):
         return None
     if context.engine not in one.ENGINES:

@@ -77,6 +77,10 @@ class Technique(Block, ABC):
     """Whether its `draft` is a head of the variant's model, which is no model of its own."""
     COMPILES: ClassVar[bool] = False
     """Whether transformers' models are compiled, which engines/loaded/compiled.py does."""
+    OFFLOADS: ClassVar[bool] = False
+    """Whether a part of the weights stays in the host's memory, on a device with its own."""
+    CONTINUES: ClassVar[bool] = False
+    """Whether requests join a running batch, which engines/loaded/continuous.py computes."""
 
     label: Annotated[Label | None, Show] = None
     """Its name in the report."""
@@ -99,6 +103,10 @@ class Technique(Block, ABC):
     def simulates(self, architecture: str | None) -> bool:
         """True if it only shows the cost in accuracy, so that times say nothing; by default not."""
         return False
+
+    def pointless(self, context: Context) -> Reason | None:
+        """The reason why it would change nothing, by whichever engine runs it; None by default."""
+        return None
 
     def unsupported(self, context: Context) -> Reason | None:
         """The reason, known in advance, why it is impossible in this process; None by default."""

@@ -59,6 +59,14 @@ class BatchClock(transformers.StoppingCriteria):  # type: ignore[misc]
         ):
             self.end(row)
 
+    def read(self, row: Row, tokens: Sequence[int], seconds: Sequence[float]) -> None:
+        """Reads a row's tokens so far, which came at these moments, until it has ended."""
+        for token, moment in zip(
+            tokens[len(row.tokens) :], seconds[len(row.tokens) :], strict=True
+        ):
+            if row.answer is None:
+                self._add(row, token, max(0, round(moment * 1e9) - self.start_ns))
+
     def end(self, row: Row) -> None:
         """Completes the answer of a row."""
         row.answer = self.prompting.answer(

@@ -15,6 +15,7 @@ from frontier.engines.common.adapted import check_tokens, with_adapter
 from frontier.engines.common.generating import out_of_memory
 from frontier.engines.common.prompting import Prompting
 from frontier.engines.loaded.compiled import CompiledModel, check_compilable
+from frontier.engines.loaded.continuous import ContinuousModel
 from frontier.engines.loaded.drafting import load_draft
 from frontier.engines.loaded.generated import TransformersModel
 from frontier.errors import UnsupportedError
@@ -67,6 +68,8 @@ def load(checkpoint: Path, settings: Settings) -> TransformersModel:
         what = f"{settings.published}, as published," if published else settings.quantizer.method
         raise UnsupportedError(f"{what} quantized no layer of {type(model).__name__}")
     kind = CompiledModel if compiled else TransformersModel
+    if any(one.CONTINUES for one in settings.techniques):
+        kind = ContinuousModel
     return kind(model, prompting, loaded, settings.accelerator, settings.techniques, draft)
 
 
