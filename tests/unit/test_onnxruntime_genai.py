@@ -72,7 +72,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 }  # fmt: skip
 PACKED = {
     "llama-8": ("llama", {"weights": "int8"}), "llama-4": ("llama", {"weights": "int4"}),
-    "tied-4": ("tied", {"weights": "int4", "group_size": 64}),
+    "tied-4": ("tied", {"weights": "int4", "group_size": 64}), "tied-8": ("tied", {"weights": "int8"}),
 }  # fmt: skip
 """Checkpoints and the keys of their quantizer."""
 GUIDED: dict[str, Any] = {
@@ -266,22 +266,22 @@ def test_every_family_is_tested() -> None:
 def test_packed_layers_are_counted_and_smaller(
     label: str, built: Path, found: dict[str, Any]
 ) -> None:
-    """Five matrices a layer, one of which is three, and the head; of a tied one its rows too."""
+    """Five matrices a layer, one of which is three, and the head; in int4 a tied one's rows."""
     name, keys = PACKED[label]
     one, whole = found[label], found[name]
-    assert one["layers"] == 2 * 5 + 1 + (name == "tied")
+    assert one["layers"] == 2 * 5 + 1 + (label == "tied-4")
     model = transformers.AutoModelForCausalLM.from_pretrained(built / name)
     parameters, embedding = sum(part.numel() for part in model.parameters()), 64 * harmed.WORDS
     sizes = Sizes(parameters, embedding, tied=name == "tied", hidden=64)
     reckoned = quantizer("onnxruntime_genai", **keys).stored_bytes(
         sizes, "float32", ENGINES["onnxruntime_genai"]
     )
-    assert one["weights_bytes"] == pytest.approx(reckoned, rel=0.15), "norms too"
+    assert one["weights_bytes"] == pytest.approx(reckoned, rel=0.03), "norms too"
     assert one["weights_bytes"] < 0.5 * whole["weights_bytes"]
     bits = 8 if label.endswith("8") else 4
     assert one["kernel"] == f"MatMulNBits of {bits} bits, activations of 8 bits on CPU"
     assert one["texts"][0] == one["texts"][1]
-    assert (one["texts"] == whole["texts"]) == (bits == 8)
+    assert bits == 8 or one["texts"] != whole["texts"]
     assert set(one["files"]) >= {"config.json", "genai_config.json", "model.onnx", "tokenizer.json"}
 
 

@@ -30,7 +30,7 @@ from frontier.errors import OutOfMemoryError
 from frontier.gates import Timing
 from frontier.gates.sessions import Sessions
 from frontier.machine.limits import Limits, OutOfTimeError
-from frontier.measuring import reuse, speculation
+from frontier.measuring import facts, reuse, speculation
 from frontier.prompts import Question
 from frontier.results import checksums, measurement, records
 from frontier.results.journal import Journal
@@ -217,6 +217,14 @@ def test_a_technique_that_drafted_nothing(cell: Cell) -> None:
     for accepted, outcome in ((0, "unsupported"), (1, "measured")):
         alone = [replace(one, drafted_tokens=None, accepted_tokens=accepted) for one in asked]
         assert changed(techniques, alone).outcome == outcome, "an engine may report these alone"
+
+
+def test_a_draft_that_its_job_could_not_convert() -> None:
+    """The reason names it; the model's own comes first."""
+    fine, failed = {"source": {}}, {"outcome": "unsupported", "reason": "no such rows"}
+    assert facts.failed_job(fine, {}) is None
+    assert facts.failed_job(fine, failed) == ("unsupported", "its draft: no such rows")
+    assert facts.failed_job(failed, failed) == ("unsupported", "no such rows")
 
 
 def test_sessions_add_up(cell: Cell) -> None:

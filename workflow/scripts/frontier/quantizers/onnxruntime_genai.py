@@ -2,7 +2,7 @@
 
 The layers' matrices and the head, by round to nearest without zero points: packed whole numbers
 with a float32 scale per block of a row. Where its products say so, they round activations to 8 bits
-as they come. The embedding stays in float32, unless it is the head too, which is stored once.
+as they come. The embedding stays in float32; in int4, one that is the head too is stored once.
 """
 
 from __future__ import annotations
@@ -46,5 +46,6 @@ class OnnxRuntimeGenAi(Prepared):
     def stored_bytes(self, sizes: Sizes, dtype: str, engine: EngineFacts) -> int:
         """Packed weights with a scale per block; an embedding of its own in `dtype`."""
         each = BITS[self.weights] / 8 + BYTES["float32"] / self.group_size
-        own = 0 if sizes.tied else sizes.embedding * BYTES[dtype]
+        shared = sizes.tied and self.weights == "int4"
+        own = 0 if shared else sizes.embedding * BYTES[dtype]
         return round((sizes.layers + sizes.embedding) * each + own)
