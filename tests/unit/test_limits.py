@@ -153,7 +153,13 @@ def test_quantizing_in_too_little_memory(tmp_path: Path) -> None:
     (model / "config.json").write_text('{"model_type": "llama"}')
     matrix = torch.zeros(8192, 16384, dtype=torch.bfloat16)
     save_file({"model.layers.0.mlp.up_proj.weight": matrix}, model / "model.safetensors")
-    options = {"bits": 8, "symmetric": True, "granularity": "channel", "group_size": None}
+    options = {
+        "bits": 8,
+        "dtype": "bfloat16",
+        "symmetric": True,
+        "granularity": "channel",
+        "group_size": None,
+    }
     spec = json.dumps({"conversion": "rounding", "options": options})
 
     def quantize(attempt: int) -> subprocess.CompletedProcess[str]:
