@@ -35,7 +35,7 @@ demo: setup ## run the study of config/config.yaml on two cores: results/report.
 fast: setup ## run the fastest tests, in a minute
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=fast
 
-test: setup ## run the tests that need nothing but .venv, in 10 to 15 minutes
+test: setup ## run the tests that need nothing but .venv, in half an hour
 	$(PYTEST) $(SIDE_BY_SIDE) --tier=main
 
 test-engines: setup ## run the tests that need engines' environments, or more time

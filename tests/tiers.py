@@ -1,7 +1,7 @@
 """The tiers of the tests: which of them run together, and how long they may take on two cores.
 
-main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, 10 to 15 minutes)
-engines  what needs an engine's environment, or minutes (make test-engines, 10 minutes)
+main     what needs nothing but .venv: units, changes, bad input, outcomes (make test, half an hour)
+engines  what needs an engine's environment, or minutes (make test-engines, 15 minutes)
 servers  the servers whose environments take gigabytes, or whose starts take minutes (make test-servers, 3 minutes)
 slurm    a cluster of one node (make test-slurm, 6 minutes, most of it waiting)
 
